@@ -1,0 +1,1 @@
+"""Assay puts performance claims about Python web services to the test."""

@@ -1,0 +1,247 @@
+"""The plan: what will be measured, on what, under which load.
+
+These are plain frozen data types. `assay.planfiles` builds them from the files
+that people write; a run directory keeps them as `plan.json`.
+"""
+
+import math
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+# What a metric measures, for tables and axes: its unit and its plain name.
+METRICS: dict[str, tuple[str, str]] = {
+    "latency.mean": ("s", "mean latency at this arrival rate"),
+    "latency.p50": ("s", "median latency at this arrival rate"),
+    "latency.p90": ("s", "90th percentile of latency at this arrival rate"),
+    "latency.p95": ("s", "95th percentile of latency at this arrival rate"),
+    "latency.p99": ("s", "99th percentile of latency at this arrival rate"),
+    "latency.p999": ("s", "99.9th percentile of latency at this arrival rate"),
+    "service.p50": ("s", "median response time in a closed loop"),
+    "throughput": ("/s", "requests per second at capacity"),
+    "cpu_per_request": ("s", "CPU time of the server per request"),
+    "errors": ("", "share of requests that failed"),
+    "dropped": ("", "share of arrivals that were never served"),
+    "memory.peak": ("B", "peak resident memory of the process tree"),
+    "startup": ("s", "time from start to ready"),
+    "time": ("s", "median time of one call"),
+}
+HIGHER_IS_BETTER = frozenset({"throughput"})
+# A comparison without claims decides on these, each at a third of alpha.
+DECIDING_METRICS = ("cpu_per_request", "throughput", "latency.p50")
+
+Mode = Literal["closed", "open"]
+
+
+class Data(BaseModel):
+    """Base of Assay's data types: frozen, and closed to unknown fields."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Expectation(Data):
+    """What a claim expects of the ratio candidate / baseline.
+
+    Attributes:
+        text: As it was written, for example ``<= 0.30`` or ``faster``.
+        low: Natural log of the least ratio for which the claim is true, or -inf.
+        high: Natural log of the greatest such ratio, or +inf.
+    """
+
+    text: str
+    low: float = -math.inf
+    high: float = math.inf
+
+    model_config = ConfigDict(ser_json_inf_nan="strings")
+
+
+class Claim(Data):
+    """A statement about two variants under one scenario."""
+
+    says: str
+    baseline: str
+    candidate: str
+    metric: str
+    expect: Expectation
+    profiles: tuple[str, ...] = ()
+
+
+class Budget(Data):
+    """An absolute limit on one metric of one variant.
+
+    Attributes:
+        at_most: The limit in the metric's own unit (seconds, share, bytes).
+        text: The limit as it was written, for example ``50ms``.
+    """
+
+    variant: str
+    metric: str
+    at_most: float
+    text: str
+
+
+class Variant(Data):
+    """A named change to the target.
+
+    Attributes:
+        env: Added to the target's environment.
+        command: Replaces the target's command.
+        url: A server that already runs; nothing is started.
+        tests: For micro-benchmarks, the pytest node of this side, for example
+            ``bench_json.py::test_orjson``.
+    """
+
+    name: str
+    env: dict[str, str] = {}
+    command: str | None = None
+    url: str | None = None
+    tests: str | None = None
+
+
+class Target(Data):
+    """How to start one server, or the URL of one that already runs.
+
+    Attributes:
+        command: A command line with ``{port}`` where the port goes.
+        cwd: The folder it starts in.
+        ready: The path that answers 2xx once the server is ready.
+        ready_timeout: Seconds to wait for that.
+        needs: Services by name, handed over as DATABASE_URL and REDIS_URL.
+        prepare: A command run once before the first launch, for example a
+            migration or a seeding script, in the same environment.
+    """
+
+    command: str | None = None
+    url: str | None = None
+    env: dict[str, str] = {}
+    cwd: Path
+    ready: str = "/"
+    ready_timeout: float = 30.0
+    needs: tuple[str, ...] = ()
+    prepare: str | None = None
+
+
+class Load(Data):
+    """The load of a scenario.
+
+    Attributes:
+        users: Concurrent users of the closed loop.
+        utilisation: Arrival rate of the open loop, as a share of the slower
+            variant's capacity; used where `arrival_rate` is not given.
+        arrival_rate: Arrivals per second of the open loop.
+        connections: Users, and so connections, that the open loop can occupy.
+    """
+
+    users: int = 4
+    utilisation: float = 0.5
+    arrival_rate: float | None = None
+    connections: int = 32
+
+
+class Scenario(Data):
+    """The work put on a target: a locustfile and a load, or benchmarks."""
+
+    locustfile: Path | None = None
+    benchmarks: str | None = None
+    load: Load = Load()
+
+
+class Topic(Data):
+    """One folder with a claims.toml, understood.
+
+    Attributes:
+        file: The claims.toml itself.
+        variants: In the order in which they were written; the first is the
+            baseline of a comparison without claims.
+    """
+
+    name: str
+    title: str
+    guide: str = ""
+    file: Path
+    target: Target
+    scenario: Scenario
+    variants: tuple[Variant, ...]
+    claims: tuple[Claim, ...] = ()
+    budgets: tuple[Budget, ...] = ()
+
+    @property
+    def folder(self) -> Path:
+        """The folder that the claims.toml lies in."""
+        return self.file.parent
+
+    def variant(self, name: str) -> Variant:
+        """Return the variant of that name.
+
+        Raises:
+            KeyError: There is none.
+        """
+        for variant in self.variants:
+            if variant.name == name:
+                return variant
+        raise KeyError(name)
+
+    def pairs(self) -> tuple[tuple[str, str], ...]:
+        """Return the (baseline, candidate) pairs that are compared."""
+        claimed = dict.fromkeys((c.baseline, c.candidate) for c in self.claims)
+        if claimed:
+            return tuple(claimed)
+        first, *others = (variant.name for variant in self.variants)
+        return tuple((first, other) for other in others)
+
+
+class Preset(Data):
+    """A file of `profiles/`: which profiler, and how it is set.
+
+    Attributes:
+        profiler: The name under which a profiler is registered.
+        seconds: How long one variant is observed.
+        settings: Whatever that profiler takes, checked by it.
+    """
+
+    name: str
+    title: str
+    profiler: str
+    seconds: float
+    settings: dict[str, float | int | bool | str] = {}
+
+
+class Settings(Data):
+    """What holds for the whole run.
+
+    Attributes:
+        margin: The change that is too small to matter, as a share.
+        confidence: Over all looks together.
+        time_budget: Seconds that one topic may take before it stops undecided.
+        looks: Numbers of launches after which the verdicts are looked at.
+        seed: Repeats every random choice.
+        profile: Whether profiles are taken at all.
+    """
+
+    margin: float = 0.05
+    confidence: float = 0.95
+    time_budget: float = 300.0
+    looks: tuple[int, ...] = (12, 18, 27, 40, 60)
+    seed: int = 0
+    profile: bool = True
+
+
+class Plan(Data):
+    """Everything that a run needs to know, validated as a whole."""
+
+    topics: tuple[Topic, ...]
+    presets: tuple[Preset, ...] = ()
+    settings: Settings = Settings()
+    command: str = ""
+
+    def topic(self, name: str) -> Topic:
+        """Return the topic of that name.
+
+        Raises:
+            KeyError: There is none.
+        """
+        for topic in self.topics:
+            if topic.name == name:
+                return topic
+        raise KeyError(name)

@@ -1,0 +1,352 @@
+"""The run directory: the only place that knows its files.
+
+A run is written as it goes: a launch that finished is on disk, and a run that
+died is read back as far as it went.
+
+    plan.json            the plan as understood
+    environment.json     machine, versions, commits; secrets redacted
+    samples/*.parquet    one file per topic and launch, one row per request
+    slices.parquet       one row per slice
+    launches.parquet     one row per topic, launch, variant and metric
+    profiles/*.json      one file per topic, variant and preset
+    results.json         comparisons, claims, budgets, warnings
+    index.html …         the reports
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from assay.plan import Data, Plan
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SCHEMA = 1
+Verdict = Literal["faster", "slower", "same", "undecided"]
+ClaimVerdict = Literal["holds", "refuted", "undecided"]
+
+
+class Comparison(Data):
+    """One metric of two variants.
+
+    Attributes:
+        ratio: candidate / baseline, the Hodges-Lehmann estimate over launches.
+        low: Lower end of its interval; None where there are too few launches.
+        high: Upper end of its interval.
+        launches: How many launches it rests on.
+        dropped_blocks: Disturbed blocks that were left out.
+        verdict: None for a metric that is shown but does not decide.
+        reason: Why it is undecided, where that needs saying.
+    """
+
+    topic: str
+    baseline: str
+    candidate: str
+    metric: str
+    ratio: float | None
+    low: float | None
+    high: float | None
+    launches: int
+    dropped_blocks: int = 0
+    verdict: Verdict | None = None
+    reason: str = ""
+
+
+class ClaimResult(Data):
+    """What became of one claim.
+
+    Attributes:
+        verdict: After Holm's correction over all claims of the run: it gates.
+        alone: The verdict if this were the only claim of the run.
+    """
+
+    topic: str
+    says: str
+    baseline: str
+    candidate: str
+    metric: str
+    expect: str
+    verdict: ClaimVerdict
+    alone: ClaimVerdict
+    reason: str
+
+
+class BudgetResult(Data):
+    """What became of one budget; values in the metric's unit."""
+
+    topic: str
+    variant: str
+    metric: str
+    at_most: float
+    value: float | None
+    high: float | None
+    verdict: ClaimVerdict
+
+
+class Value(Data):
+    """One metric of one variant, over launches: median and its interval."""
+
+    topic: str
+    variant: str
+    metric: str
+    value: float
+    low: float | None
+    high: float | None
+    launches: int
+
+
+class Results(Data):
+    """The content of results.json: a public contract, see DESIGN.md."""
+
+    schema_: int = SCHEMA
+    run: str
+    partial: bool
+    seed: int
+    comparisons: tuple[Comparison, ...] = ()
+    claims: tuple[ClaimResult, ...] = ()
+    budgets: tuple[BudgetResult, ...] = ()
+    values: tuple[Value, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    def to_json(self) -> str:
+        """Return results.json as text."""
+        fields = self.model_dump(mode="json")
+        return json.dumps({"schema": fields.pop("schema_"), **fields}, indent=1)
+
+
+class Stacks(Data):
+    """A profile whose values belong to call stacks.
+
+    Attributes:
+        unit: What the values are, per request: ``s`` (CPU seconds) or ``B``.
+        requests: Requests served while it was taken.
+        samples: Samples that it rests on, for the sampling noise.
+        total: Sum of all values, per request.
+        stacks: Pairs of a stack, root first, and its value per request. A
+            frame reads ``function (path/file.py)``, without line numbers.
+        notes: What the reader must know of this profile, in sentences.
+    """
+
+    kind: Literal["stacks"] = "stacks"
+    topic: str
+    variant: str
+    preset: str
+    unit: str
+    requests: int
+    samples: int
+    total: float
+    stacks: tuple[tuple[tuple[str, ...], float], ...]
+    notes: tuple[str, ...] = ()
+
+
+class Timeline(Data):
+    """A profile whose values belong to moments.
+
+    Attributes:
+        unit: Unit of the values, for example ``B``.
+        requests: Requests served between the first and the last moment.
+        seconds: Moments since the profile began, ascending.
+        values: One value for each moment.
+    """
+
+    kind: Literal["timeline"] = "timeline"
+    topic: str
+    variant: str
+    preset: str
+    unit: str
+    requests: int
+    seconds: tuple[float, ...]
+    values: tuple[float, ...]
+    notes: tuple[str, ...] = ()
+
+
+Profile = Stacks | Timeline
+
+
+class NotARunError(ValueError):
+    """The folder is not a run directory, or it cannot be read as one."""
+
+
+class RunDirectory:
+    """One directory under `reports/` with everything of one run."""
+
+    def __init__(self, path: Path) -> None:
+        """Point at a directory; nothing is read or written yet."""
+        self.path = path
+
+    @property
+    def name(self) -> str:
+        """The run's name: the directory's own."""
+        return self.path.resolve().name
+
+    @classmethod
+    def create(
+        cls, path: Path, plan: Plan, environment: dict[str, object]
+    ) -> RunDirectory:
+        """Make the directory and write what is known before measuring.
+
+        Raises:
+            NotARunError: The directory exists and is not empty.
+            OSError: It cannot be made.
+        """
+        if path.exists() and any(path.iterdir()):
+            raise NotARunError(
+                f"{path}: already exists and is not empty; name another --output"
+            )
+        (path / "samples").mkdir(parents=True, exist_ok=True)
+        (path / "profiles").mkdir(exist_ok=True)
+        run = cls(path)
+        run.write_text("plan.json", plan.model_dump_json(indent=1))
+        run.write_text("environment.json", json.dumps(environment, indent=1))
+        return run
+
+    @classmethod
+    def open(cls, path: Path) -> RunDirectory:
+        """Open a run that exists.
+
+        Raises:
+            NotARunError: There is no plan.json in it.
+        """
+        if not (path / "plan.json").is_file():
+            raise NotARunError(
+                f"{path}: not a run directory (no plan.json); runs are under reports/"
+            )
+        return cls(path)
+
+    def write_text(self, name: str, text: str) -> Path:
+        """Write one file whole or not at all, and return its path."""
+        path = self.path / name
+        part = path.with_name(path.name + ".part")
+        part.write_text(text, encoding="utf-8")
+        os.replace(part, path)
+        return path
+
+    def plan(self) -> Plan:
+        """Read plan.json.
+
+        Raises:
+            NotARunError: It is damaged.
+        """
+        try:
+            return Plan.model_validate_json((self.path / "plan.json").read_bytes())
+        except ValueError as error:
+            raise NotARunError(
+                f"{self.path / 'plan.json'}: cannot be read: {error}"
+            ) from error
+
+    def environment(self) -> dict[str, object]:
+        """Read environment.json; empty where it is missing."""
+        path = self.path / "environment.json"
+        read: dict[str, object] = (
+            json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        )
+        return read
+
+    def append_launch(
+        self,
+        topic: str,
+        launch: int,
+        slices: Sequence[dict[str, object]],
+        values: Sequence[dict[str, object]],
+        samples: pd.DataFrame | None,
+    ) -> None:
+        """Keep one finished launch.
+
+        Args:
+            topic: Its topic.
+            launch: Its number, from 1.
+            slices: Rows for slices.parquet.
+            values: Rows (topic, launch, variant, metric, value) for
+                launches.parquet.
+            samples: One row per request (see `samples`), or None.
+        """
+        if samples is not None:
+            self._write_frame(f"samples/{topic}-{launch:03d}.parquet", samples)
+        self._append_rows("slices.parquet", slices)
+        self._append_rows("launches.parquet", values)
+
+    def slices(self) -> pd.DataFrame:
+        """Return one row per slice; empty where nothing was measured."""
+        return self._read_frame("slices.parquet")
+
+    def launches(self) -> pd.DataFrame:
+        """Return rows (topic, launch, variant, metric, value)."""
+        return self._read_frame("launches.parquet")
+
+    def samples(self, topic: str, columns: list[str] | None = None) -> pd.DataFrame:
+        """Return the requests of a topic, all launches.
+
+        Columns: launch, block, variant, mode (closed, open), scheduled, start,
+        end (seconds since the run began), name, failed, disturbed. `end` is NaN
+        for a request that never ended.
+        """
+        import pandas as pd
+
+        files = sorted((self.path / "samples").glob(f"{topic}-[0-9][0-9][0-9].parquet"))
+        frames = [pd.read_parquet(file, columns=columns) for file in files]
+        return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
+
+    def write_profile(self, profile: Profile) -> None:
+        """Keep one profile."""
+        name = f"profiles/{profile.topic}.{profile.variant}.{profile.preset}.json"
+        self.write_text(name, profile.model_dump_json())
+
+    def profiles(self) -> tuple[Profile, ...]:
+        """Return every profile, in the order of their file names."""
+        kinds: dict[str, type[Stacks] | type[Timeline]] = {
+            "stacks": Stacks,
+            "timeline": Timeline,
+        }
+        found: list[Profile] = []
+        for path in sorted((self.path / "profiles").glob("*.json")):
+            text = path.read_text(encoding="utf-8")
+            found.append(kinds[json.loads(text)["kind"]].model_validate_json(text))
+        return tuple(found)
+
+    def write_results(self, results: Results) -> None:
+        """Write results.json."""
+        self.write_text("results.json", results.to_json())
+
+    def results(self) -> Results:
+        """Read results.json.
+
+        Raises:
+            NotARunError: It is missing or damaged.
+        """
+        path = self.path / "results.json"
+        try:
+            fields = json.loads(path.read_text(encoding="utf-8"))
+            fields["schema_"] = fields.pop("schema")
+            return Results.model_validate_json(json.dumps(fields))
+        except (OSError, ValueError, KeyError) as error:
+            raise NotARunError(f"{path}: cannot be read: {error}") from error
+
+    def _append_rows(self, name: str, rows: Iterable[dict[str, object]]) -> None:
+        """Add rows to a small table by writing it anew: a whole file or the old one."""
+        import pandas as pd
+
+        added = pd.DataFrame(list(rows))
+        if added.empty:
+            return
+        before = self._read_frame(name)
+        self._write_frame(
+            name,
+            pd.concat([before, added], ignore_index=True) if len(before) else added,
+        )
+
+    def _read_frame(self, name: str) -> pd.DataFrame:
+        import pandas as pd
+
+        path = self.path / name
+        return pd.read_parquet(path) if path.is_file() else pd.DataFrame()
+
+    def _write_frame(self, name: str, frame: pd.DataFrame) -> None:
+        path = self.path / name
+        part = path.with_name(path.name + ".part")
+        frame.to_parquet(part, compression="zstd", index=False)
+        os.replace(part, path)
