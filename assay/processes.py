@@ -15,6 +15,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
@@ -23,6 +24,26 @@ from assay.errors import MeasureError
 
 TOKEN = "ASSAY_TOKEN"
 _token = secrets.token_hex(8)
+
+
+@dataclass(frozen=True)
+class Cores:
+    """Which cores the target has for itself, and which everything else shares.
+
+    Both are empty where nothing can be pinned.
+    """
+
+    target: tuple[int, ...] = ()
+    generator: tuple[int, ...] = ()
+
+
+def split_cores() -> Cores:
+    """Give the target half of the cores that this process may use."""
+    if not hasattr(os, "sched_getaffinity"):
+        return Cores()
+    allowed = sorted(os.sched_getaffinity(0))
+    half = len(allowed) // 2
+    return Cores(tuple(allowed[:half]), tuple(allowed[half:])) if half else Cores()
 
 
 class Child:

@@ -1,0 +1,65 @@
+"""Waiting for a moment, in microseconds rather than in event-loop ticks.
+
+`gevent.sleep` wakes up to 1.1 ms late, because libev rounds its timers to
+epoll's milliseconds. A timerfd is a descriptor that the kernel makes readable at
+the exact moment, and the event loop notices that like any other I/O.
+"""
+
+import contextlib
+import ctypes
+import os
+import sys
+import time
+
+import gevent
+from gevent.hub import get_hub
+
+_CLOCK_MONOTONIC = 1  # the clock of time.perf_counter on Linux
+_TFD_NONBLOCK_CLOEXEC = os.O_NONBLOCK | getattr(os, "O_CLOEXEC", 0)
+_TFD_TIMER_ABSTIME = 1
+_NEAR = 20e-6  # nearer than this, a system call would be later than no wait
+
+
+class _Timespec(ctypes.Structure):
+    _fields_ = [("seconds", ctypes.c_long), ("nanoseconds", ctypes.c_long)]
+
+
+class _Itimerspec(ctypes.Structure):
+    _fields_ = [("interval", _Timespec), ("value", _Timespec)]
+
+
+class Timer:
+    """Waits for moments of `time.perf_counter`."""
+
+    def __init__(self) -> None:
+        """Create the timerfd, where the system has it."""
+        self._descriptor = -1
+        if sys.platform == "linux":
+            # os.timerfd_create exists from Python 3.13 on; this works on 3.12 too.
+            self._libc = ctypes.CDLL(None, use_errno=True)
+            self._descriptor = self._libc.timerfd_create(
+                _CLOCK_MONOTONIC, _TFD_NONBLOCK_CLOEXEC
+            )
+        if self._descriptor >= 0:
+            self._watcher = get_hub().loop.io(self._descriptor, 1)
+
+    def wait_until(self, moment: float) -> None:
+        """Let other greenlets run until `moment`."""
+        left = moment - time.perf_counter()
+        if left <= _NEAR:
+            return
+        if self._descriptor < 0:
+            gevent.sleep(left)
+            return
+        seconds = int(moment)
+        due = _Itimerspec(
+            _Timespec(0, 0), _Timespec(seconds, int((moment - seconds) * 1e9))
+        )
+        self._libc.timerfd_settime(
+            self._descriptor, _TFD_TIMER_ABSTIME, ctypes.byref(due), None
+        )
+        get_hub().wait(self._watcher)
+        # Reading resets the descriptor; it cannot be empty after a wake-up, but
+        # a spurious one must not raise.
+        with contextlib.suppress(BlockingIOError):
+            os.read(self._descriptor, 8)

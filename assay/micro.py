@@ -1,0 +1,226 @@
+"""Micro-benchmarks: ordinary pytest-benchmark tests, one launch at a time.
+
+A launch is a fresh pytest process that runs the tests of one side; its median is
+one number. Comparing two medians of single runs, as pytest-benchmark's own
+``--benchmark-compare-fail`` does, alarms on identical code in 15 to 26 % of cases:
+whoever calls this launches the sides in random alternation and lets the launches,
+not the rounds inside one, decide.
+"""
+
+import ast
+import json
+import math
+import os
+import re
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from assay import processes
+from assay.errors import MeasureError
+from assay.plan import Topic, Variant
+
+# Seconds of measuring per test. Within a launch the noise is slow drift of the
+# host, which more rounds do not average out: further launches do.
+MEASURING = 0.5
+LAUNCH_TIMEOUT = 120.0
+
+OPTIONS = (
+    "-q",
+    "-p",
+    "no:cacheprovider",
+    # Options of the surrounding project are for its test suite: coverage, parallel
+    # workers or -x would be measured too.
+    "--override-ini=addopts=",
+    "--benchmark-only",
+    f"--benchmark-max-time={MEASURING}",
+    # Keeps a slow test (0.1 s a call) near the time above; it is also the default,
+    # fixed here because a project may set another.
+    "--benchmark-min-rounds=5",
+    # A collection walks pytest's heap, not the tested function's: it would fall into
+    # some rounds and not others. A test that wants it says so in its own marker.
+    "--benchmark-disable-gc",
+    "--benchmark-warmup=off",
+)
+
+
+def measure(
+    topic: Topic, variant: Variant, folder: Path, cores: Sequence[int] = ()
+) -> float:
+    """Run one launch of one side.
+
+    Args:
+        topic: A topic with benchmarks.
+        variant: The side: its `tests`, or all the topic's benchmarks in its
+            environment.
+        folder: Where the launch may leave files while it lasts.
+        cores: Cores that it is pinned to.
+
+    Returns:
+        The median seconds of one call; of several tests the geometric mean of their
+        medians, so that a test counts by its ratio and not by its length.
+
+    Raises:
+        MeasureError: A test fails, none is selected, or pytest cannot run.
+    """
+    nodes = [str(topic.folder / node) for node in nodes_of(topic, variant)]
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="launch-", dir=folder) as name:
+        out = Path(name, "benchmark.json")
+        command = [sys.executable, "-m", "pytest", *OPTIONS]
+        command += [f"--rootdir={topic.folder}", f"--benchmark-json={out}", *nodes]
+        child = processes.start(
+            f"{topic.name}, variant {variant.name}",
+            command,
+            log=Path(name, "pytest.log"),
+            cwd=topic.target.cwd,
+            env=_environment(topic, variant),
+            cores=cores,
+        )
+        try:
+            ended = child.wait(LAUNCH_TIMEOUT)
+        finally:
+            child.stop()
+        if not ended:
+            raise MeasureError(
+                f"{child.name}: pytest did not end within {LAUNCH_TIMEOUT:g} s; a "
+                "launch should take about a second, so name fewer or quicker tests; "
+                f"its last lines:\n{child.last_lines()}"
+            )
+        if child.exit_code() != 0 or not out.is_file():
+            raise MeasureError(_failure(child, nodes))
+        return _geometric_mean(out, child.name)
+
+
+def nodes_of(topic: Topic, variant: Variant) -> list[str]:
+    """Return the pytest nodes of one side, relative to the topic's folder."""
+    if variant.tests is not None:
+        return [variant.tests]
+    pattern = topic.scenario.benchmarks
+    if pattern is None:
+        return []
+    found = topic.folder.glob(pattern)
+    return sorted(str(path.relative_to(topic.folder)) for path in found)
+
+
+def check(topic: Topic) -> list[str]:
+    """Return what is wrong with a topic's benchmarks, found without running them.
+
+    Each problem is one sentence that names the file and the variant.
+    """
+    problems = []
+    pattern = topic.scenario.benchmarks
+    if pattern is not None and not any(topic.folder.glob(pattern)):
+        problems.append(
+            f"{topic.file}: scenario.benchmarks: no file matches {pattern!r} in "
+            f"{topic.folder}"
+        )
+    for variant in topic.variants:
+        place = f"{topic.file}: variants.{variant.name}.tests"
+        if variant.tests is None and pattern is None:
+            problems.append(
+                f"{place}: missing, and scenario.benchmarks names no files either"
+            )
+        elif variant.tests is not None:
+            if problem := _node_problem(topic.folder, variant.tests):
+                problems.append(f"{place}: {problem}")
+    return problems
+
+
+def _node_problem(folder: Path, node: str) -> str:
+    """Return why a node like ``file.py::Class::test[1]`` cannot be run, or nothing."""
+    name, *path = node.partition("[")[0].split("::")
+    file = folder / name
+    if not name:
+        return "names no file; write it as in bench_x.py::test_y"
+    if not file.is_file():
+        return f"{node!r}: there is no file {file}"
+    try:
+        tree = ast.parse(file.read_bytes(), filename=str(file))
+    except (SyntaxError, ValueError) as error:
+        return f"{file}: is not Python: {error}"
+    scope: ast.Module | ast.ClassDef = tree
+    for part in path:
+        named = {item.name: item for item in _definitions(scope)}
+        found = named.get(part)
+        if found is None:
+            # An inherited or imported test is there although the text lacks it.
+            if _may_come_from_elsewhere(scope):
+                return ""
+            tests = sorted(x for x in named if x.lower().startswith("test"))
+            known = ", ".join(tests) or "no test"
+            return f"{node!r}: {file} has no {part!r}; it has: {known}"
+        if isinstance(found, ast.ClassDef):
+            scope = found
+    return ""
+
+
+type _Definition = ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
+
+
+def _definitions(scope: ast.AST) -> Iterator[_Definition]:
+    """Yield what a scope defines itself, also under `if` and `try`."""
+    for item in ast.iter_child_nodes(scope):
+        if isinstance(item, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            yield item
+        else:
+            yield from _definitions(item)
+
+
+def _may_come_from_elsewhere(scope: ast.Module | ast.ClassDef) -> bool:
+    if isinstance(scope, ast.ClassDef):
+        return bool(scope.bases)
+    return any(
+        alias.name == "*" or (alias.asname or alias.name).startswith(("test", "Test"))
+        for item in ast.walk(scope)
+        if isinstance(item, ast.ImportFrom)
+        for alias in item.names
+    )
+
+
+def _environment(topic: Topic, variant: Variant) -> dict[str, str]:
+    environment = {**os.environ, **topic.target.env, **variant.env}
+    # It would add options to the command above.
+    environment.pop("PYTEST_ADDOPTS", None)
+    return environment
+
+
+def _failure(child: processes.Child, nodes: Sequence[str]) -> str:
+    """Return in words why pytest gave no result, and what to do."""
+    log = child.log.read_text(encoding="utf-8", errors="replace")
+    said = f"; its last lines:\n{child.last_lines(20)}"
+    chosen = " ".join(nodes)
+    if "No module named pytest" in log or re.search(
+        r"unrecognized arguments:.*--benchmark-only", log
+    ):
+        return (
+            f"{child.name}: pytest-benchmark is not at work in Assay's environment; "
+            "type: python -m pip install pytest-benchmark, and check that "
+            f"PYTEST_DISABLE_PLUGIN_AUTOLOAD is not set{said}"
+        )
+    if child.exit_code() in (0, 5) or "ERROR: not found" in log:
+        return (
+            f"{child.name}: no benchmark was run by {chosen}; a benchmark is a test "
+            f"that uses the fixture `benchmark`{said}"
+        )
+    return (
+        f"{child.name}: pytest failed (exit code {child.exit_code()}); run it alone: "
+        f"python -m pytest {chosen}{said}"
+    )
+
+
+def _geometric_mean(out: Path, name: str) -> float:
+    try:
+        read = json.loads(out.read_text(encoding="utf-8"))
+        medians = [float(test["stats"]["median"]) for test in read["benchmarks"]]
+    except (ValueError, KeyError, TypeError) as error:
+        raise MeasureError(
+            f"{name}: pytest-benchmark's result cannot be read: {error}; Assay needs "
+            "pytest-benchmark 5.1 or newer"
+        ) from error
+    if not medians or min(medians) <= 0:
+        raise MeasureError(
+            f"{name}: pytest-benchmark gave no time greater than 0; is the test empty?"
+        )
+    return math.exp(math.fsum(map(math.log, medians)) / len(medians))

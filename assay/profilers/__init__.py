@@ -1,0 +1,16 @@
+"""Profilers: what observes a target that is under load.
+
+A profiler is one file that implements `Profiler` and stands in `PROFILERS`.
+Each turns the raw output of its tool into a `Profile`, divided by the requests
+served meanwhile, so that two variants compare at equal work.
+"""
+
+from assay.profilers.memory import Memory
+from assay.profilers.protocol import Capture, Observed, Profiler
+from assay.profilers.pyspy import PySpy
+
+__all__ = ["PROFILERS", "Capture", "Observed", "Profiler"]
+
+PROFILERS: dict[str, Profiler] = {
+    profiler.name: profiler for profiler in (PySpy(), Memory())
+}

@@ -1,0 +1,168 @@
+"""Memory of a process tree over time, by memory-profiler.
+
+The sampling runs in a process of its own: in a thread of Assay it would compete
+with the steering of the load. Reading a tree costs about a millisecond, in the
+sampler's process and never in the target's.
+"""
+
+import math
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from assay import processes
+from assay.errors import MeasureError
+from assay.plan import Preset
+from assay.profilers.protocol import (
+    Observed,
+    Setting,
+    require_range,
+    settings_of,
+    writable,
+)
+from assay.results import Timeline
+
+DEFAULTS: dict[str, Setting] = {"interval": 0.05}
+START_TIMEOUT = 15.0
+MEBIBYTE = 2**20
+_FOREVER = 86400.0
+
+
+class Memory:
+    """Samples the resident memory of a process tree."""
+
+    name = "memory-profiler"
+
+    def check(self, preset: Preset) -> None:
+        """See `Profiler.check`."""
+        settings = settings_of(preset, DEFAULTS)
+        require_range(preset, "interval", float(settings["interval"]), 0.01, 10)
+
+    def start(
+        self, pid: int, preset: Preset, folder: Path, cores: Sequence[int] = ()
+    ) -> "MemoryCapture":
+        """See `Profiler.start`."""
+        settings = settings_of(preset, DEFAULTS)
+        raw = writable(folder / f"{preset.name}.memory.txt")
+        log = writable(folder / f"{preset.name}.memory-profiler.log")
+        program = "from assay.profilers.memory import sample; sample()"
+        child = processes.start(
+            "memory-profiler",
+            [
+                sys.executable,
+                "-c",
+                program,
+                str(pid),
+                str(settings["interval"]),
+                str(raw),
+            ],
+            log=log,
+            cores=cores,
+        )
+        deadline = time.monotonic() + START_TIMEOUT
+        while not raw.stat().st_size:
+            if not child.running() or time.monotonic() > deadline:
+                child.stop()
+                raise MeasureError(
+                    f"memory-profiler cannot observe process {pid}; it said:\n"
+                    f"{child.last_lines(3)}"
+                )
+            time.sleep(0.02)
+        return MemoryCapture(child, raw, preset)
+
+
+class MemoryCapture:
+    """A memory-profiler that samples."""
+
+    def __init__(self, child: processes.Child, raw: Path, preset: Preset) -> None:
+        """Take over a sampler that has written its first line."""
+        self._child = child
+        self._raw = raw
+        self._preset = preset
+
+    def stop(self) -> None:
+        """Stop sampling; every line is on disk already."""
+        self._child.stop()
+
+    def profile(self, observed: Observed) -> Timeline:
+        """Return resident bytes of the process tree over time.
+
+        Raises:
+            MeasureError: There are too few samples to draw a line.
+        """
+        lines = self._raw.read_text(encoding="utf-8", errors="replace").split("\n")
+        seconds, values = parse(lines)
+        if len(seconds) < 2:
+            raise MeasureError(
+                f"memory-profiler, {observed.topic}, variant {observed.variant}: "
+                f"{len(seconds)} samples; raise `seconds` (now "
+                f"{self._preset.seconds:g}) in profiles/{self._preset.name}.toml"
+            )
+        return Timeline(
+            topic=observed.topic,
+            variant=observed.variant,
+            preset=self._preset.name,
+            unit="B",
+            requests=observed.requests,
+            seconds=seconds,
+            values=values,
+            notes=(
+                "Resident memory of the server and its children; pages that they "
+                "share count once for each.",
+            ),
+        )
+
+
+def parse(lines: Iterable[str]) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Read memory-profiler's lines ``MEM <MiB> <Unix time>``.
+
+    A line that was cut off by the stop is left out, and so is one from before its
+    predecessor, which is what a wall clock that is set back leaves.
+
+    Returns:
+        Seconds since the first line, ascending, and bytes, of equal length.
+    """
+    seconds: list[float] = []
+    values: list[float] = []
+    first = last = 0.0
+    for line in lines:
+        match line.split(" "):
+            case ["MEM", amount, stamp]:
+                # Four decimals are what a whole line has.
+                if len(stamp.partition(".")[2]) < 4:
+                    continue
+                try:
+                    size, moment = float(amount), float(stamp)
+                except ValueError:
+                    continue
+                if not math.isfinite(size) or not math.isfinite(moment):
+                    continue
+                if not seconds:
+                    first = moment
+                elif moment <= last:
+                    continue
+                last = moment
+                seconds.append(round(moment - first, 4))
+                values.append(size * MEBIBYTE)
+    return tuple(seconds), tuple(values)
+
+
+def sample() -> None:
+    """Write the memory of process argv[1] every argv[2] seconds to file argv[3]."""
+    import psutil
+    from memory_profiler import memory_usage
+
+    pid, interval, path = int(sys.argv[1]), float(sys.argv[2]), sys.argv[3]
+    try:
+        # Line by line, so that nothing is lost however this process is ended.
+        with open(path, "a", buffering=1, encoding="utf-8") as stream:
+            memory_usage(
+                pid,
+                interval=interval,
+                timeout=_FOREVER,
+                include_children=True,
+                stream=stream,
+            )
+    except psutil.NoSuchProcess:
+        sys.exit(f"there is no process {pid}; the target has ended, see its log")

@@ -1,0 +1,61 @@
+"""Reports: a run directory, rendered in the formats that people and machines read.
+
+Every format is one function from a run directory to text, registered in
+`FORMATS`. A report can be rebuilt from the directory alone, on another machine.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+from assay.errors import InputError
+from assay.report import html, junit, markdown, table
+from assay.report.answer import read_results
+from assay.results import RunDirectory
+
+
+class Renderer(Protocol):
+    """Turns a run into the whole content of one file."""
+
+    def __call__(self, run: RunDirectory) -> str:
+        """Return the file's text."""
+        ...
+
+
+def _json(run: RunDirectory) -> str:
+    return read_results(run).to_json()
+
+
+# Name of the format -> name of its file in the run directory, and what writes it.
+FORMATS: dict[str, tuple[str, Renderer]] = {
+    "html": ("index.html", html.render),
+    "markdown": ("summary.md", markdown.render),
+    "junit": ("junit.xml", junit.render),
+    "json": ("results.json", _json),
+    "csv": ("comparisons.csv", table.render),
+}
+
+
+def write(
+    run: RunDirectory, formats: Sequence[str] = ("html", "markdown", "junit", "json")
+) -> list[Path]:
+    """Write the reports of a run into its directory.
+
+    Works for a run that was cut short, too: what is missing is said, not drawn.
+
+    Returns:
+        The files written, in the order of `formats`.
+
+    Raises:
+        InputError: There is no format of that name.
+        NotARunError: plan.json or results.json is damaged.
+    """
+    unknown = [name for name in formats if name not in FORMATS]
+    if unknown:
+        raise InputError(
+            f"unknown report format {unknown[0]!r}; choose from {', '.join(FORMATS)}"
+        )
+    return [
+        run.write_text(file, render(run))
+        for file, render in (FORMATS[name] for name in dict.fromkeys(formats))
+    ]

@@ -1,0 +1,321 @@
+"""Charts as SVG that follow the page's light and dark theme.
+
+Matplotlib draws in sentinel colours, which are replaced by CSS variables
+afterwards: one picture serves both themes. Text stays text, in the page's font.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from html import escape
+from io import StringIO
+from typing import Any
+
+from assay.report.curves import Curve, at, median, thin
+from assay.report.text import clean, quantity, significant
+
+# Sentinels: colours that nothing else draws in.
+A, B, INK, MUTED, LINE = "#0000a1", "#0000b1", "#0000c1", "#0000d1", "#0000e1"
+_VARIABLES = {
+    A: "var(--a)",
+    B: "var(--b)",
+    INK: "var(--ink)",
+    MUTED: "var(--muted)",
+    LINE: "var(--line)",
+}
+_SIZE = (3.9, 2.55)
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A finished picture: what it shows, in words, and its SVG."""
+
+    title: str
+    caption: str
+    svg: str
+
+
+def percentiles(baseline: Curve, candidate: Curve) -> Chart:
+    """Draw latency by percentile of both sides, with a log tail axis."""
+    largest = max(float(baseline.y.max()), float(candidate.y.max()))
+    scale, unit = _unit(largest, "s")
+
+    def draw(axes: Any) -> None:
+        for curve, style in _styled(baseline, candidate):
+            axes.plot(curve.x, curve.y / scale, **style)
+        _end_labels(
+            axes,
+            [
+                (float(c.x[-1]), float(c.y[-1]) / scale, name)
+                for c, name in ((baseline, "A"), (candidate, "B"))
+            ],
+        )
+        axes.set_yscale("log")
+        _plain_log_ticks(axes)
+        _name_axes(axes, "", f"latency, {unit}")
+        last = max(float(baseline.x[-1]), float(candidate.x[-1]))
+        marks = [(0.5, "p50"), (0.9, "p90"), (0.99, "p99"), (0.999, "p99.9")]
+        marks.append((0.9999, "p99.99"))
+        shown = [(-math.log10(1 - share), name) for share, name in marks]
+        shown = [(x, name) for x, name in shown if x <= last + 0.05]
+        axes.set_xticks([x for x, _ in shown], [name for _, name in shown])
+
+    described = "; ".join(
+        f"{name}: median {quantity(at(curve, 0.5), 's')}"
+        + (
+            f", p99 {quantity(at(curve, 0.99), 's')}"
+            if curve.x[-1] >= 2
+            else f", slowest shown {quantity(float(curve.y[-1]), 's')}"
+        )
+        for curve, name in ((baseline, "baseline A"), (candidate, "candidate B"))
+    )
+    return Chart(
+        "Latency by percentile",
+        "Log tail axis: the gap at the right is the tail.",
+        _svg(draw, f"Latency by percentile. {described}."),
+    )
+
+
+def over_time(baseline: Curve, candidate: Curve, tail: float) -> Chart:
+    """Draw the median of both sides over time, with a band up to the tail."""
+    tops = [
+        curve.top if curve.top is not None else curve.y
+        for curve in (baseline, candidate)
+    ]
+    scale, unit = _unit(max(float(top.max()) for top in tops), "s")
+    start = min(float(baseline.x[0]), float(candidate.x[0]))
+    lowest = min(float(baseline.y.min()), float(candidate.y.min()))
+    log = max(float(top.max()) for top in tops) > 12 * lowest > 0
+    quantile = f"p{tail * 100:.0f}"
+
+    def draw(axes: Any) -> None:
+        ends = []
+        for (curve, style), top, name in zip(
+            _styled(baseline, candidate), tops, "AB", strict=True
+        ):
+            x = curve.x - start
+            axes.fill_between(
+                x, curve.y / scale, top / scale, color=style["color"], alpha=0.13, lw=0
+            )
+            axes.plot(x, top / scale, **{**style, "lw": 0.8})
+            axes.plot(x, curve.y / scale, **style)
+            ends.append((float(x[-1]), float(curve.y[-1]) / scale, name))
+        _end_labels(axes, ends, log=log)
+        if log:
+            axes.set_yscale("log")
+            _plain_log_ticks(axes)
+        else:
+            axes.set_ylim(bottom=0)
+        _name_axes(axes, "seconds since this topic's first sample", f"latency, {unit}")
+
+    return Chart(
+        "Latency over time",
+        f"Thick line: median; band up to {quantile}. The sides alternate in time.",
+        _svg(
+            draw,
+            f"Latency over time, median and {quantile}: baseline A around "
+            f"{quantity(median(baseline.y), 's')}, candidate B around "
+            f"{quantity(median(candidate.y), 's')}.",
+        ),
+    )
+
+
+def memory(baseline: Curve, candidate: Curve, unit: str) -> Chart:
+    """Draw the memory of both sides over time."""
+    baseline, candidate = thin(baseline), thin(candidate)
+    scale, name = _unit(max(float(baseline.y.max()), float(candidate.y.max())), unit)
+
+    def draw(axes: Any) -> None:
+        ends = []
+        for (curve, style), side in zip(
+            _styled(baseline, candidate), "AB", strict=True
+        ):
+            axes.plot(curve.x, curve.y / scale, **style)
+            ends.append((float(curve.x[-1]), float(curve.y[-1]) / scale, side))
+        axes.set_ylim(bottom=0)
+        _end_labels(axes, ends)
+        _name_axes(axes, "seconds under load", f"memory, {name}")
+
+    return Chart(
+        "Memory over time",
+        "Whole process tree; a slope, not a step, suggests a leak.",
+        _svg(
+            draw,
+            "Memory over time: baseline A ends at "
+            f"{quantity(float(baseline.y[-1]), unit)}, candidate B at "
+            f"{quantity(float(candidate.y[-1]), unit)}.",
+        ),
+    )
+
+
+def by_launch(baseline: Curve, candidate: Curve, metric: str, unit: str) -> Chart:
+    """Draw one metric of both sides launch by launch."""
+    values = [*baseline.y, *candidate.y]
+    scale, name = _unit(max(map(float, values)), unit)
+    log = max(values) > 6 * min(values) > 0
+
+    def draw(axes: Any) -> None:
+        ends = []
+        for (curve, style), side in zip(
+            _styled(baseline, candidate), "AB", strict=True
+        ):
+            axes.plot(curve.x, curve.y / scale, marker="o", ms=3, **style)
+            ends.append((float(curve.x[-1]), float(curve.y[-1]) / scale, side))
+        _end_labels(axes, ends, log=log)
+        if log:
+            axes.set_yscale("log")
+            _plain_log_ticks(axes)
+        else:
+            axes.set_ylim(bottom=0)
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        _name_axes(axes, "launch", f"{metric}, {name}" if name else metric)
+
+    return Chart(
+        "Launch by launch",
+        f"{metric}: one number per side and fresh start, the unit of inference.",
+        _svg(
+            draw,
+            f"{metric} by launch: baseline A around "
+            f"{quantity(median(baseline.y), unit)}, candidate B around "
+            f"{quantity(median(candidate.y), unit)}.",
+        ),
+    )
+
+
+def with_prefix(chart: Chart, prefix: str) -> Chart:
+    """Return the chart with its ids set apart from those of its likes on a page."""
+    svg = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{prefix}-", chart.svg)
+    return Chart(chart.title, chart.caption, svg)
+
+
+def _svg(draw: Callable[[Any], None], description: str) -> str:
+    """Draw on fresh axes and return an SVG element for an HTML page."""
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    description = clean(description)
+    style: dict[Any, Any] = {
+        "svg.fonttype": "none",
+        "svg.hashsalt": description,
+        "font.family": "DejaVu Sans",
+        "font.size": 8.5,
+    }
+    with matplotlib.rc_context(style):
+        figure = Figure(figsize=_SIZE, dpi=72)
+        figure.subplots_adjust(left=0.135, right=0.845, bottom=0.165, top=0.965)
+        axes: Any = figure.add_subplot()
+        for side in axes.spines:
+            axes.spines[side].set_visible(False)
+        axes.grid(True, color=LINE, lw=0.7)
+        axes.set_axisbelow(True)
+        axes.tick_params(
+            which="both", color=LINE, labelcolor=MUTED, length=0, labelsize=8
+        )
+        draw(axes)
+        out = StringIO()
+        figure.savefig(out, format="svg", transparent=True, metadata={"Date": None})
+    return _for_page(out.getvalue(), description)
+
+
+def _for_page(svg: str, description: str) -> str:
+    """Strip what does not belong inside a page, and hand colours to its CSS."""
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    # Matplotlib's style element would apply to every element of the page.
+    svg = re.sub(r"<defs>\s*<style.*?</style>\s*</defs>", "", svg, flags=re.DOTALL)
+    svg = re.sub(r"<!--.*?-->", "", svg, flags=re.DOTALL)
+    # Its names for groups repeat from chart to chart; ids must not.
+    svg = re.sub(r'<g id="[^"]*"', "<g", svg)
+    svg = re.sub(r"font: (\S+) 'DejaVu Sans'[^;\"]*", r"font-size: \1", svg)
+    svg = re.sub(
+        r"font: (bold|\d+) (\S+) 'DejaVu Sans'[^;\"]*",
+        r"font-weight: \1; font-size: \2",
+        svg,
+    )
+    svg = re.sub(r"(\d+\.\d\d)\d+", r"\1", svg)
+    svg = re.sub(r"\n\s*", "\n", svg)
+    for sentinel, variable in _VARIABLES.items():
+        svg = svg.replace(sentinel, variable)
+    opening = re.sub(
+        r' (width|height)="[^"]*"| xmlns\S*| version="[^"]*"', "", svg[: svg.index(">")]
+    )
+    label = escape(description, quote=True)
+    return (
+        f'{opening} role="img" aria-label="{label}" class="chart"{svg[svg.index(">"):]}'
+    )
+
+
+def _styled(baseline: Curve, candidate: Curve) -> list[tuple[Curve, dict[str, Any]]]:
+    """B is dashed as well as orange: colour alone would leave readers out."""
+    return [
+        (baseline, {"color": A, "lw": 1.6}),
+        (candidate, {"color": B, "lw": 1.6, "dashes": (4, 1.6)}),
+    ]
+
+
+def _end_labels(
+    axes: Any, ends: Sequence[tuple[float, float, str]], log: bool = True
+) -> None:
+    """Write each line's name and last value at its end, without overlap."""
+    from matplotlib.transforms import ScaledTranslation
+
+    low, high = sorted(ends, key=lambda end: end[1])
+    bottom, top = axes.get_ylim()
+    if log and low[1] > 0:
+        bottom = max(bottom, low[1] / 50)
+        gap = math.log(high[1] / low[1]) / max(math.log(max(top, 1e-12) / bottom), 1e-9)
+    else:
+        gap = (high[1] - low[1]) / ((top - bottom) or 1)
+    push = max(0.0, 0.075 - gap) / 0.075 * 5
+    for (x, y, name), shift in ((low, -push), (high, push)):
+        axes.text(
+            x,
+            y,
+            f" {name} {significant(y)}",
+            color=A if name == "A" else B,
+            weight="bold",
+            va="center",
+            clip_on=False,
+            transform=axes.transData
+            + ScaledTranslation(2 / 72, shift / 72, axes.figure.dpi_scale_trans),
+        )
+
+
+def _plain_log_ticks(axes: Any) -> None:
+    """Label a log axis with plain numbers: 1, 2, 5 where there is room."""
+    from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+
+    low, high = axes.get_ylim()
+    low = max(low, high / 1e9)
+    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    spread = math.log10(high / low)
+    steps: tuple[float, ...] = (1,)
+    if spread < 2:
+        steps = (1, 2, 5)
+    if spread < 1:
+        steps = (1, 1.5, 2, 3, 5, 7)
+    if spread < 0.35:
+        steps = tuple(1 + index * 0.25 for index in range(36))
+    ticks = [step * 10.0**decade for decade in decades for step in steps]
+    shown = [tick for tick in ticks if low <= tick <= high]
+    axes.yaxis.set_major_locator(FixedLocator(shown[:: max(1, len(shown) // 6)]))
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:,.6g}"))
+
+
+def _name_axes(axes: Any, x: str, y: str) -> None:
+    axes.set_xlabel(x, color=MUTED, fontsize=8)
+    axes.set_ylabel(y, color=MUTED, fontsize=8)
+
+
+def _unit(largest: float, unit: str) -> tuple[float, str]:
+    """Return the scale of an axis and its name: 0.003 s is drawn in ms."""
+    scales = {
+        "s": ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns")),
+        "B": ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"), (1.0, "B")),
+        "": ((0.01, "%"),),
+    }.get(unit, ((1.0, unit),))
+    return next((scale for scale in scales if largest >= scale[0]), scales[-1])

@@ -1,0 +1,107 @@
+"""Samples -> short curves: what the charts draw, reduced to what can be seen."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+
+CURVE_POINTS = 150
+TIMELINE_POINTS = 120
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One side's line of a chart.
+
+    Attributes:
+        x: Ascending.
+        y: One value for each x, in the metric's unit.
+        top: Upper edge of a band above y, or None for a plain line.
+    """
+
+    x: Floats
+    y: Floats
+    top: Floats | None = None
+
+
+def percentile_curve(latencies: Floats) -> Curve | None:
+    """Return latency by percentile, x = -log10(1 - share), as a short curve.
+
+    Requests that were never answered are NaN: they count, and the curve ends
+    where they begin. It ends, too, where fewer than five requests are slower.
+    """
+    import numpy as np
+
+    total = len(latencies)
+    answered = np.sort(latencies[np.isfinite(latencies)])
+    if total < 20 or len(answered) == 0:
+        return None
+    last = min((total - 5) / total, len(answered) / total)
+    x = np.linspace(0.0, -math.log10(1 - last), CURVE_POINTS)
+    share = 1 - 10**-x
+    index = np.minimum((share * total).astype(int), len(answered) - 1)
+    return Curve(x, answered[index])
+
+
+def timeline(samples: pd.DataFrame) -> tuple[Curve, float] | None:
+    """Return latency over time of one variant: median, and a band to a tail.
+
+    Args:
+        samples: Columns launch, block, scheduled and latency.
+
+    Returns:
+        The curve (x in seconds since the run began), and the quantile of the
+        band's upper edge; None where there is too little.
+    """
+    keys = ["launch"]
+    if samples["launch"].nunique() < 4:
+        keys = ["launch", "block"]
+    answered = samples.dropna(subset=["latency"])
+    groups = answered.groupby(keys, sort=True)
+    if len(groups) < 2:
+        return None
+    typical = float(groups.size().median())
+    tail = 0.99 if typical >= 500 else 0.95 if typical >= 100 else 0.9
+    table = groups.agg(
+        x=("scheduled", "median"),
+        middle=("latency", "median"),
+        top=("latency", lambda values: values.quantile(tail)),
+    ).sort_values("x")
+    step = math.ceil(len(table) / TIMELINE_POINTS)
+    table = table.iloc[::step]
+    return (
+        Curve(
+            table["x"].to_numpy(float),
+            table["middle"].to_numpy(float),
+            table["top"].to_numpy(float),
+        ),
+        tail,
+    )
+
+
+def thin(curve: Curve) -> Curve:
+    """Return the curve with no more points than can be seen."""
+    step = math.ceil(len(curve.x) / TIMELINE_POINTS)
+    return Curve(curve.x[::step], curve.y[::step])
+
+
+def at(curve: Curve, share: float) -> float:
+    """Return the value of a percentile curve at a share between 0 and 1."""
+    import numpy as np
+
+    return float(np.interp(-math.log10(1 - share), curve.x, curve.y))
+
+
+def median(values: Floats) -> float:
+    """Return the median of an array."""
+    import numpy as np
+
+    return float(np.median(values))

@@ -1,0 +1,64 @@
+"""The terminal tables of `assay services`, `assay doctor` and `assay profile`."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from assay.report import text
+from assay.results import Profile, Stacks
+
+STYLES = {"good": "green", "poor": "yellow", "bad": "red", "yes": "green", "no": "red"}
+MOST_FUNCTIONS = 15
+
+
+def render(rows: Sequence[Mapping[str, object]], console: Console) -> None:
+    """Print rows with the same keys as a table; empty columns are left out."""
+    table = Table(box=None, pad_edge=False, show_header=True, header_style="bold")
+    columns = [key for key in rows[0] if any(row[key] != "" for row in rows)]
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        cells = []
+        for column in columns:
+            value = row[column]
+            word = ("yes" if value else "no") if isinstance(value, bool) else str(value)
+            cells.append(Text(text.clean(word), style=STYLES.get(word, "")))
+        table.add_row(*cells)
+    console.print(table)
+
+
+def render_profile(profile: Profile, console: Console) -> None:
+    """Print the functions that cost most, or what memory did."""
+    console.print(
+        Text(f"{profile.variant}: {profile.preset}, {profile.requests} requests"),
+        style="bold",
+    )
+    if isinstance(profile, Stacks):
+        own: defaultdict[str, float] = defaultdict(float)
+        for stack, value in profile.stacks:
+            own[stack[-1]] += value
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        table.add_column("own, per request", justify="right", no_wrap=True)
+        table.add_column("share", justify="right")
+        table.add_column("function", overflow="fold")
+        for frame, value in sorted(own.items(), key=lambda item: -item[1])[
+            :MOST_FUNCTIONS
+        ]:
+            table.add_row(
+                text.quantity(value, profile.unit),
+                f"{value / profile.total:.0%}",
+                Text(text.clean(frame)),
+            )
+        console.print(table)
+    elif profile.values:
+        first, last = profile.values[0], profile.values[-1]
+        console.print(
+            f"  at first {text.quantity(first, profile.unit)}, "
+            f"at most {text.quantity(max(profile.values), profile.unit)}, "
+            f"at last {text.quantity(last, profile.unit)}"
+        )
+    for note in profile.notes:
+        console.print(Text(f"  {text.clean(note)}", style="dim"))

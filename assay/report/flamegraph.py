@@ -1,0 +1,183 @@
+"""A differential flame graph as one static SVG.
+
+The width of a frame is the larger of both sides, so a frame that vanished stays
+visible. Every frame is a nested SVG with its place in percent: it fits any width,
+clips its own label, and needs no script. Runs of framework frames are one frame.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from html import escape
+
+from assay.attribution import beyond_noise, split_frame
+from assay.report.text import one_line, quantity, signed_quantity
+from assay.results import Stacks
+
+# Narrower frames, as a share of the whole, are left out.
+NARROWEST = 0.003
+ROW = 19
+_FRAMEWORK = frozenset(
+    "anyio asyncio click concurrent contextlib fastapi gunicorn h11 httptools importlib"
+    " multiprocessing runpy selectors socketserver starlette threading typer uvicorn"
+    " uvloop".split()
+)
+
+
+@dataclass
+class _Node:
+    """A frame at one place of the tree; values per request."""
+
+    name: str
+    baseline: float = 0.0
+    candidate: float = 0.0
+    children: dict[str, _Node] = field(default_factory=dict)
+    width: float = 0.0
+    differs: bool = False
+
+
+@dataclass(frozen=True)
+class FlameGraph:
+    """The picture, and how many frames were too narrow to draw."""
+
+    svg: str
+    frames: int
+    left_out: int
+
+
+def package_of(frame: str) -> str:
+    """Return the package or top-level module that a frame's file belongs to."""
+    file = split_frame(frame)[1].replace("\\", "/")
+    for folder in ("site-packages/", "dist-packages/"):
+        if folder in file:
+            file = file.rsplit(folder, 1)[1]
+    parts = [part for part in file.split("/") if part not in ("", ".")]
+    # The standard library lies under …/lib/python3.12/.
+    for index, part in enumerate(parts[:-1]):
+        if part.startswith("python3") and index and parts[index - 1] == "lib":
+            parts = parts[index + 1 :]
+            break
+    first = parts[0] if parts else ""
+    return first.removeprefix("<frozen ").removesuffix(">").removesuffix(".py")
+
+
+def collapse(stack: Sequence[str]) -> tuple[str, ...]:
+    """Replace every run of framework frames by one: ``[fastapi + starlette]``."""
+    collapsed: list[str] = []
+    run: list[str] = []
+
+    def close() -> None:
+        if run:
+            collapsed.append("[" + " + ".join(sorted(set(run))) + "]")
+            run.clear()
+
+    for frame in stack:
+        package = package_of(frame)
+        if package in _FRAMEWORK:
+            run.append(package)
+        else:
+            close()
+            collapsed.append(frame)
+    close()
+    return tuple(collapsed)
+
+
+def draw(baseline: Stacks, candidate: Stacks) -> FlameGraph:
+    """Draw two profiles of one preset over each other.
+
+    Blue frames cost the candidate less, orange ones more; grey ones do not
+    differ beyond noise.
+    """
+    root = _Node("all")
+    for profile, side in ((baseline, "baseline"), (candidate, "candidate")):
+        for stack, value in profile.stacks:
+            _add(root, collapse(stack), value, side)
+    _measure(root)
+    nodes = list(_walk(root))
+    flags = beyond_noise(
+        [(node.baseline, node.candidate) for node in nodes], (baseline, candidate)
+    )
+    for node, flag in zip(nodes, flags, strict=True):
+        node.differs = flag
+    placed = list(_place(root, 0.0, 0))
+    drawn = [item for item in placed if item[0].width >= NARROWEST * root.width]
+    depth = 1 + max((level for _, _, level in drawn), default=0)
+    unit = baseline.unit
+    frames = "".join(_frame(item, root.width, unit) for item in drawn)
+    label = (
+        f"Differential flame graph: {len(drawn)} frames; baseline "
+        f"{quantity(root.baseline, unit)}, candidate {quantity(root.candidate, unit)} "
+        "per request. The table of changed functions below says the same in numbers."
+    )
+    return FlameGraph(
+        f'<svg class="flame" width="100%" height="{depth * ROW}" role="group" '
+        f'aria-label="{escape(label, quote=True)}">{frames}</svg>',
+        len(drawn),
+        len(placed) - len(drawn),
+    )
+
+
+def _add(root: _Node, stack: Sequence[str], value: float, side: str) -> None:
+    node = root
+    setattr(node, side, getattr(node, side) + value)
+    for name in stack:
+        node = node.children.setdefault(name, _Node(name))
+        setattr(node, side, getattr(node, side) + value)
+
+
+def _measure(root: _Node) -> None:
+    """Set every width: its own part and its children's, each the larger side's."""
+    for node in reversed(list(_walk(root))):
+        children = node.children.values()
+        own_baseline = node.baseline - sum(child.baseline for child in children)
+        own_candidate = node.candidate - sum(child.candidate for child in children)
+        own = max(own_baseline, own_candidate, 0.0)
+        node.width = own + sum(child.width for child in children)
+
+
+def _walk(root: _Node) -> Iterator[_Node]:
+    """Yield every node, parents before children; no recursion, stacks are deep."""
+    waiting = [root]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        waiting.extend(node.children.values())
+
+
+def _place(root: _Node, left: float, level: int) -> Iterator[tuple[_Node, float, int]]:
+    waiting = [(root, left, level)]
+    while waiting:
+        node, left, level = waiting.pop()
+        yield node, left, level
+        children = []
+        for child in sorted(node.children.values(), key=lambda c: -c.width):
+            children.append((child, left, level + 1))
+            left += child.width
+        # Left to right, also for those who read or walk the graph in its order.
+        waiting.extend(reversed(children))
+
+
+def _frame(item: tuple[_Node, float, int], whole: float, unit: str) -> str:
+    node, left, level = item
+    whole = whole or 1.0
+    change = node.candidate - node.baseline
+    larger = max(node.baseline, node.candidate) or 1.0
+    strength = min(4, 1 + int(abs(change) / larger * 4)) if node.differs else 0
+    kind = f"{'more' if change > 0 else 'less'}{strength}" if strength else "even"
+    function, file = split_frame(node.name)
+    name = one_line(f"{function} ({file})" if file else function)
+    words = (
+        f"{name}\nbaseline {quantity(node.baseline, unit)} per request, "
+        f"candidate {quantity(node.candidate, unit)} "
+        f"({signed_quantity(change, unit)}"
+        + (")" if node.differs else "; within noise)")
+    )
+    x, width = 100 * left / whole, 100 * node.width / whole
+    return (
+        f'<svg class="{kind}" x="{x:.2f}%" y="{level * ROW}" width="{width:.2f}%" '
+        f'height="{ROW - 1}"><title>{escape(words)}</title>'
+        f'<rect width="100%" height="100%" rx="1.5"/>'
+        + (f'<text x="4" y="13">{escape(name)}</text>' if width > 2.5 else "")
+        + "</svg>"
+    )

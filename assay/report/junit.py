@@ -1,0 +1,91 @@
+"""junit.xml: one test case for each claim and budget, for CI systems.
+
+A claim that holds passes; a refuted one is a failure; an undecided one is an
+error, because no CI system shows an error as passed (a skipped test it might).
+In a topic without claims and budgets every deciding comparison is a test case:
+*slower* is a failure.
+"""
+
+from xml.etree import ElementTree as XML
+
+from assay.report.answer import (
+    budget_reason,
+    budget_text,
+    comparison_of,
+    read_results,
+    unclaimed,
+)
+from assay.report.text import clean, compared, one_line
+from assay.results import Results, RunDirectory
+
+_OUTCOMES = {"refuted": "failure", "slower": "failure", "undecided": "error"}
+
+
+def render(run: RunDirectory) -> str:
+    """Return the JUnit document."""
+    results = read_results(run)
+    root = XML.Element("testsuites", name="assay")
+    topics = dict.fromkeys(
+        [item.topic for item in results.claims]
+        + [item.topic for item in results.budgets]
+        + [item.topic for item in results.comparisons]
+    )
+    totals = {"tests": 0, "failures": 0, "errors": 0}
+    for topic in topics:
+        suite = XML.SubElement(root, "testsuite", name=one_line(topic))
+        counts = {"tests": 0, "failures": 0, "errors": 0}
+        for name, verdict, reason in _cases(results, topic):
+            case = XML.SubElement(
+                suite, "testcase", classname=f"assay.{one_line(topic)}", name=name
+            )
+            counts["tests"] += 1
+            outcome = _OUTCOMES.get(verdict)
+            if outcome:
+                counts[f"{outcome}s"] += 1
+                XML.SubElement(case, outcome, type=verdict, message=reason)
+            else:
+                XML.SubElement(case, "system-out").text = reason
+        for key, count in counts.items():
+            suite.set(key, str(count))
+            totals[key] += count
+        if results.warnings:
+            XML.SubElement(suite, "system-out").text = "\n".join(
+                clean(warning) for warning in results.warnings
+            )
+    for key, count in totals.items():
+        root.set(key, str(count))
+    XML.indent(root)
+    return XML.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def _cases(results: Results, topic: str) -> list[tuple[str, str, str]]:
+    """Return name, verdict and reason of every test case of a topic."""
+    cases: list[tuple[str, str, str]] = []
+    for claim in results.claims:
+        if claim.topic == topic:
+            comparison = comparison_of(results, claim)
+            measured = compared(comparison) if comparison else "not measured"
+            cases.append(
+                (
+                    f"{one_line(claim.says)} [{one_line(claim.baseline)} -> "
+                    f"{one_line(claim.candidate)}: {one_line(claim.metric)}]",
+                    claim.verdict,
+                    f"expected {one_line(claim.expect)}, measured {measured}; "
+                    f"{one_line(claim.reason)}",
+                )
+            )
+    for budget in results.budgets:
+        if budget.topic == topic:
+            cases.append((budget_text(budget), budget.verdict, budget_reason(budget)))
+    if cases:
+        return cases
+    return [
+        (
+            f"{one_line(item.candidate)} against {one_line(item.baseline)}: "
+            f"{one_line(item.metric)}",
+            str(item.verdict),
+            f"candidate / baseline {compared(item)} {one_line(item.reason)}".rstrip(),
+        )
+        for item in unclaimed(results)
+        if item.topic == topic
+    ]

@@ -1,0 +1,219 @@
+"""The evidence of one pair of variants: charts, flame graph, changed functions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from assay.attribution import (
+    Attribution,
+    FunctionChange,
+    attribute,
+    compare_memory,
+)
+from assay.report import charts, curves, flamegraph
+from assay.report.text import clean, quantity, signed_quantity, unit_of
+from assay.results import Profile, RunDirectory, Stacks, Timeline
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FUNCTIONS_SHOWN = 12
+_SAMPLE_COLUMNS = [
+    *("launch", "block", "variant", "mode", "scheduled", "end", "disturbed"),
+]
+
+
+@dataclass(frozen=True)
+class FunctionRow:
+    """One changed function, as text, with the lengths of its two bars in percent."""
+
+    name: str
+    baseline: str
+    candidate: str
+    change: str
+    direction: str
+    baseline_bar: float
+    candidate_bar: float
+
+
+@dataclass(frozen=True)
+class StacksView:
+    """One preset's stacks of both sides, compared."""
+
+    preset: str
+    basis: str
+    attribution: Attribution
+    graph: flamegraph.FlameGraph
+    functions: tuple[FunctionRow, ...]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """What is shown of a pair beside its numbers.
+
+    Attributes:
+        charts: Percentiles, time, memory, launches: those that have data.
+        memory: Sentences on memory.
+        missing: Why there is no "why", where there is none.
+    """
+
+    charts: tuple[charts.Chart, ...]
+    stacks: tuple[StacksView, ...]
+    memory: tuple[str, ...]
+    missing: str
+
+
+def usable_samples(run: RunDirectory, topic: str) -> pd.DataFrame:
+    """Return the undisturbed open-loop requests of a topic, with their latency.
+
+    Latency counts from the scheduled start, in seconds; NaN if never answered.
+    """
+    samples = run.samples(topic, columns=_SAMPLE_COLUMNS)
+    if samples.empty:
+        return samples
+    usable = samples[(samples["mode"] == "open") & ~samples["disturbed"].astype(bool)]
+    return usable.assign(latency=usable["end"] - usable["scheduled"])
+
+
+def of_pair(
+    pair: tuple[str, str],
+    samples: pd.DataFrame,
+    launches: pd.DataFrame,
+    profiles: Sequence[Profile],
+    busy: tuple[float, float] | None,
+    claimed: Sequence[str],
+    prefix: str,
+) -> Pictures:
+    """Return every picture that the run has the data for.
+
+    Args:
+        pair: Baseline and candidate.
+        samples: See `usable_samples`.
+        launches: Rows of this topic.
+        profiles: Of this topic.
+        busy: Cores that both sides kept busy at capacity, if known.
+        claimed: Metrics that claims name, the first most wanted.
+        prefix: Of every id, unique on the page.
+    """
+    drawn = _from_samples(pair, samples)
+    if not drawn:
+        drawn = _from_launches(pair, launches, claimed)
+    sides = [
+        {profile.preset: profile for profile in profiles if profile.variant == name}
+        for name in pair
+    ]
+    stacks, memory = [], []
+    for preset in sorted(set(sides[0]) & set(sides[1])):
+        baseline, candidate = sides[0][preset], sides[1][preset]
+        if isinstance(baseline, Stacks) and isinstance(candidate, Stacks):
+            if baseline.stacks or candidate.stacks:
+                stacks.append(_stacks(baseline, candidate, busy))
+        elif isinstance(baseline, Timeline) and isinstance(candidate, Timeline):
+            if baseline.values and candidate.values:
+                drawn.append(
+                    charts.memory(_curve(baseline), _curve(candidate), baseline.unit)
+                )
+                memory.append(compare_memory(baseline, candidate).sentence)
+                memory += [*baseline.notes, *candidate.notes]
+    missing = ""
+    if not stacks and not memory:
+        names = ", ".join(sorted(set(sides[0]) | set(sides[1])))
+        missing = (
+            f"Profiles of one side only ({clean(names)}): nothing to compare."
+            if names
+            else "No profiles were taken, so this run cannot say why."
+        )
+    drawn = [charts.with_prefix(chart, prefix) for chart in drawn]
+    return Pictures(tuple(drawn), tuple(stacks), tuple(memory), missing)
+
+
+def _from_samples(pair: tuple[str, str], samples: pd.DataFrame) -> list[charts.Chart]:
+    if samples.empty:
+        return []
+    sides = [samples[samples["variant"] == name] for name in pair]
+    drawn = []
+    first, second = (
+        curves.percentile_curve(side["latency"].to_numpy(float)) for side in sides
+    )
+    if first and second:
+        drawn.append(charts.percentiles(first, second))
+    over, under = (curves.timeline(side) for side in sides)
+    if over and under:
+        drawn.append(charts.over_time(over[0], under[0], min(over[1], under[1])))
+    return drawn
+
+
+def _from_launches(
+    pair: tuple[str, str], launches: pd.DataFrame, claimed: Sequence[str]
+) -> list[charts.Chart]:
+    """Draw one metric launch by launch: a claimed one, or the first that both have."""
+    if launches.empty:
+        return []
+    wanted = [*claimed, *launches["metric"].unique()]
+    for metric in dict.fromkeys(wanted):
+        sides = [
+            launches[
+                (launches["variant"] == name) & (launches["metric"] == metric)
+            ].dropna(subset=["value"])
+            for name in pair
+        ]
+        if all(len(side) >= 2 for side in sides):
+            baseline, candidate = (
+                curves.Curve(
+                    side["launch"].to_numpy(float), side["value"].to_numpy(float)
+                )
+                for side in sides
+            )
+            return [
+                charts.by_launch(
+                    baseline, candidate, clean(str(metric)), unit_of(str(metric))
+                )
+            ]
+    return []
+
+
+def _curve(profile: Timeline) -> curves.Curve:
+    import numpy as np
+
+    return curves.Curve(
+        np.asarray(profile.seconds, dtype=float) - profile.seconds[0],
+        np.asarray(profile.values, dtype=float),
+    )
+
+
+def _stacks(
+    baseline: Stacks, candidate: Stacks, busy: tuple[float, float] | None
+) -> StacksView:
+    attribution = attribute(baseline, candidate, busy)
+    shown = [change for change in attribution.changes if change.significant]
+    shown = shown[:FUNCTIONS_SHOWN]
+    longest = max((max(c.baseline, c.candidate) for c in shown), default=0.0) or 1.0
+    unit = baseline.unit
+    return StacksView(
+        preset=baseline.preset,
+        basis="; ".join(
+            f"{side} {quantity(profile.total, unit)} per request over "
+            f"{profile.requests:,} requests ({profile.samples:,} samples)"
+            for side, profile in (("A", baseline), ("B", candidate))
+        ),
+        attribution=attribution,
+        graph=flamegraph.draw(baseline, candidate),
+        functions=tuple(_function(change, longest, unit) for change in shown),
+        notes=tuple(dict.fromkeys([*baseline.notes, *candidate.notes])),
+    )
+
+
+def _function(change: FunctionChange, longest: float, unit: str) -> FunctionRow:
+    file = f" ({change.file})" if change.file else ""
+    return FunctionRow(
+        name=f"{change.function}{file}",
+        baseline=quantity(change.baseline, unit) if change.baseline else "0",
+        candidate=quantity(change.candidate, unit) if change.candidate else "0",
+        change=signed_quantity(change.change, unit),
+        direction="more" if change.change > 0 else "less",
+        baseline_bar=round(100 * change.baseline / longest, 1),
+        candidate_bar=round(100 * change.candidate / longest, 1),
+    )

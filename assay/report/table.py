@@ -1,0 +1,30 @@
+"""comparisons.csv: every comparison as one row, for spreadsheets."""
+
+import csv
+from io import StringIO
+
+from assay.report.answer import read_results
+from assay.report.text import one_line
+from assay.results import Comparison, RunDirectory
+
+COLUMNS = tuple(Comparison.model_fields)
+# A spreadsheet would run a text that starts like this as a formula.
+_FORMULA = ("=", "+", "-", "@")
+
+
+def render(run: RunDirectory) -> str:
+    """Return the comparisons as CSV; ratios are plain numbers, missing is empty."""
+    out = StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for comparison in read_results(run).comparisons:
+        fields = comparison.model_dump()
+        writer.writerow([_cell(fields[name]) for name in COLUMNS])
+    return out.getvalue()
+
+
+def _cell(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    text = one_line(value)
+    return f"'{text}" if text.startswith(_FORMULA) else text

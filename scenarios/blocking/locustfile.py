@@ -1,0 +1,17 @@
+"""Users who ask for something that has to wait for something else."""
+
+import random
+
+from locust import FastHttpUser, constant, task
+
+
+class Visitor(FastHttpUser):
+    """Asks again as soon as there is an answer."""
+
+    wait_time = constant(0)
+
+    @task
+    def wait(self) -> None:
+        """Ask; the number keeps anything on the way from answering instead."""
+        number = random.randrange(1_000_000)
+        self.client.get(f"/v1/blocking?number={number}", name="/v1/blocking")

@@ -1,0 +1,17 @@
+"""Users who look at the sales of one month after another."""
+
+import random
+
+from locust import FastHttpUser, constant, task
+
+
+class Manager(FastHttpUser):
+    """Reads the sales of months at random."""
+
+    wait_time = constant(0)
+
+    @task
+    def read_sales(self) -> None:
+        """Read the sales of one month out of 20."""
+        month = random.randrange(20)
+        self.client.get(f"/v1/caching?month={month}", name="/v1/caching")

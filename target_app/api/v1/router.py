@@ -1,0 +1,59 @@
+"""Where variants are mounted."""
+
+from fastapi import APIRouter
+from pydantic import BaseModel
+
+from target_app.core.config import Settings
+from target_app.core.database import Resources
+from target_app.core.errors import ConfigurationError
+from target_app.practices import Variant, every_variant, variant_named
+
+
+class GuardRead(BaseModel):
+    """Whether the variant does what its name says, and how that is known."""
+
+    ok: bool
+    detail: str
+
+
+def variants_router(settings: Settings) -> tuple[APIRouter, list[Resources]]:
+    """Return the routes of the variants, and what they hold open.
+
+    One variant is at `/v1/{topic}` and its guard at `/guard`, whichever it is;
+    without one, each is at `/v1/{topic}/{variant}`, its guard at `…/guard`.
+
+    Raises:
+        ConfigurationError: The variant does not exist or lacks a setting.
+    """
+    router = APIRouter()
+    held = []
+    if name := settings.target_variant:
+        variant = variant_named(name)
+        for need in variant.needs:
+            if not getattr(settings, need):
+                raise ConfigurationError(
+                    f"TARGET_VARIANT={name!r} needs {need.upper()}, which is not set"
+                )
+        topic = name.partition(".")[0]
+        held.append(_mount(router, f"/v1/{topic}", "/guard", variant, settings))
+    else:
+        for name, variant in every_variant().items():
+            if all(getattr(settings, need) for need in variant.needs):
+                path = "/v1/" + name.replace(".", "/")
+                held.append(_mount(router, path, f"{path}/guard", variant, settings))
+    return router, held
+
+
+def _mount(
+    router: APIRouter, path: str, guard_path: str, variant: Variant, settings: Settings
+) -> Resources:
+    resources = Resources(settings)
+    router.add_api_route(path, variant.build(resources), methods=["GET"])
+
+    async def guard() -> GuardRead:
+        """Say whether the variant has been doing what its name says."""
+        ok, detail = variant.guard.judge(resources.counts)
+        return GuardRead(ok=ok, detail=detail)
+
+    router.add_api_route(guard_path, guard, methods=["GET"])
+    return resources

@@ -1,0 +1,160 @@
+"""Connections to PostgreSQL, SQLite and Redis, each opened when first used.
+
+Drivers are imported here where they are needed: a variant that does not use one
+does not pay for it at start.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from sqlalchemy import Engine, create_engine, event
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.orm import Session, sessionmaker
+
+from target_app.core.config import Settings
+from target_app.core.counts import Counts
+from target_app.core.errors import AppError
+
+if TYPE_CHECKING:
+    from redis import Redis
+    from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
+
+SCHEMA = "assay"
+KEY_PREFIX = "assay:"
+CONNECT_SECONDS = 5
+
+
+class Resources:
+    """What one variant works with; no other variant shares it."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Open nothing yet."""
+        self.settings = settings
+        self.counts = Counts()
+
+    @cached_property
+    def postgres(self) -> sessionmaker[Session]:
+        """Sessions on PostgreSQL by psycopg."""
+        engine = postgres_engine(self.settings)
+        return sessionmaker(self._counted(engine), expire_on_commit=False)
+
+    @cached_property
+    def postgres_async(self) -> async_sessionmaker[AsyncSession]:
+        """Sessions on PostgreSQL by asyncpg."""
+        from sqlalchemy.ext.asyncio import async_sessionmaker, create_async_engine
+
+        url = _postgres_url(self.settings).set(drivername="postgresql+asyncpg")
+        if mode := url.query.get("sslmode"):
+            # asyncpg has another name for libpq's parameter.
+            url = url.difference_update_query(["sslmode"])
+            url = url.update_query_dict({"ssl": mode})
+        engine = create_async_engine(
+            url,
+            pool_size=self.settings.pool_size,
+            max_overflow=0,
+            connect_args={
+                "server_settings": {"search_path": SCHEMA},
+                "timeout": CONNECT_SECONDS,
+            },
+        )
+        self._counted(engine.sync_engine)
+        return async_sessionmaker(engine, expire_on_commit=False)
+
+    @cached_property
+    def sqlite(self) -> sessionmaker[Session]:
+        """Sessions on the SQLite file by the standard library's driver."""
+        engine = create_engine(
+            _sqlite_url(self.settings, "pysqlite"),
+            pool_size=self.settings.pool_size,
+            max_overflow=0,
+        )
+        return sessionmaker(self._counted(engine), expire_on_commit=False)
+
+    @cached_property
+    def sqlite_async(self) -> async_sessionmaker[AsyncSession]:
+        """Sessions on the SQLite file by aiosqlite."""
+        from sqlalchemy.ext.asyncio import async_sessionmaker, create_async_engine
+
+        engine = create_async_engine(
+            _sqlite_url(self.settings, "aiosqlite"),
+            pool_size=self.settings.pool_size,
+            max_overflow=0,
+        )
+        self._counted(engine.sync_engine)
+        return async_sessionmaker(engine, expire_on_commit=False)
+
+    @cached_property
+    def redis(self) -> Redis:
+        """A client of the Redis-protocol server, with a pool of its own."""
+        import redis
+
+        if not self.settings.redis_url:
+            raise AppError("REDIS_URL is not set", 503)
+        return redis.Redis.from_url(
+            self.settings.redis_url, socket_connect_timeout=CONNECT_SECONDS
+        )
+
+    async def close(self) -> None:
+        """Close whatever was opened."""
+        opened = vars(self)
+        for name in ("postgres", "sqlite"):
+            if name in opened:
+                opened[name].kw["bind"].dispose()
+        for name in ("postgres_async", "sqlite_async"):
+            if name in opened:
+                await opened[name].kw["bind"].dispose()
+        if "redis" in opened:
+            opened["redis"].close()
+
+    def _counted(self, engine: Engine) -> Engine:
+        """Count the engine's statements under the name of its driver."""
+        events = self.counts.events
+        name = f"{engine.dialect.driver} query"
+
+        def count(*_: object) -> None:
+            events[name] += 1
+
+        event.listen(engine, "before_cursor_execute", count)
+        return engine
+
+
+def postgres_engine(settings: Settings) -> Engine:
+    """Return an engine on PostgreSQL that finds its tables in schema `assay`.
+
+    Raises:
+        AppError: No DATABASE_URL is set, or it is not one of PostgreSQL.
+    """
+    return create_engine(
+        _postgres_url(settings).set(drivername="postgresql+psycopg"),
+        pool_size=settings.pool_size,
+        max_overflow=0,
+        connect_args={
+            "options": f"-csearch_path={SCHEMA}",
+            "connect_timeout": CONNECT_SECONDS,
+        },
+    )
+
+
+def _postgres_url(settings: Settings) -> URL:
+    if not settings.database_url:
+        raise AppError("DATABASE_URL is not set", 503)
+    try:
+        # SQLAlchemy does not know libpq's short form.
+        url = make_url(settings.database_url.replace("postgres://", "postgresql://", 1))
+    except (ArgumentError, ValueError) as error:
+        raise AppError("DATABASE_URL cannot be read", 503) from error
+    if url.get_backend_name() != "postgresql":
+        raise AppError("DATABASE_URL is not one of PostgreSQL", 503)
+    return url
+
+
+def _sqlite_url(settings: Settings, driver: str) -> URL:
+    # Read-only: an unseeded file is an error, not a new and empty one.
+    return URL.create(
+        f"sqlite+{driver}",
+        database=f"file:{settings.sqlite_path}",
+        query={"mode": "ro", "uri": "true"},
+    )

@@ -1,0 +1,69 @@
+"""Errors, and the one shape in which they are answered."""
+
+from fastapi import FastAPI, Request
+from fastapi.encoders import jsonable_encoder
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+
+class ConfigurationError(ValueError):
+    """The service cannot start as it is set up; the message says why."""
+
+
+class AppError(Exception):
+    """An error that is answered as `{"error": {"message", "data"}}`.
+
+    Attributes:
+        message: For the caller; nothing secret.
+        status_code: HTTP status.
+        data: Whatever helps the caller beyond the message.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        status_code: int = 400,
+        data: dict[str, object] | None = None,
+    ) -> None:
+        """Keep what will be answered."""
+        super().__init__(message)
+        self.message = message
+        self.status_code = status_code
+        self.data = data
+
+
+def _answer(status_code: int, message: str, data: object = None) -> JSONResponse:
+    body = {"error": {"message": message, "data": jsonable_encoder(data)}}
+    return JSONResponse(body, status_code)
+
+
+async def _app_error(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, AppError)
+    return _answer(error.status_code, error.message, error.data)
+
+
+async def _http_error(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    return _answer(error.status_code, str(error.detail))
+
+
+async def _invalid_request(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    details = [
+        {"where": found["loc"], "message": found["msg"]} for found in error.errors()
+    ]
+    return _answer(422, "Validation error", {"details": details})
+
+
+async def _unexpected(_: Request, error: Exception) -> JSONResponse:
+    # The traceback goes to the server's log; the caller learns nothing of it.
+    return _answer(500, "Internal server error")
+
+
+def setup_error_handlers(app: FastAPI) -> None:
+    """Have every error of the service answered in the same shape."""
+    app.add_exception_handler(AppError, _app_error)
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(RequestValidationError, _invalid_request)
+    app.add_exception_handler(Exception, _unexpected)

@@ -1,0 +1,164 @@
+"""Make the data: `python -m target_app.seed`.
+
+The rows are the same on every machine and in both databases. They are made once
+and found again: the version is written last, in the same transaction.
+"""
+
+import contextlib
+import os
+import sqlite3
+import sys
+from collections.abc import Iterator
+from datetime import date, timedelta
+from pathlib import Path
+
+from pydantic import ValidationError
+from sqlalchemy import Connection, create_engine, insert, text
+from sqlalchemy.exc import SQLAlchemyError
+
+from target_app.core.config import Settings
+from target_app.core.database import SCHEMA, postgres_engine
+from target_app.core.errors import AppError
+from target_app.models import Base, Order, Seed, User
+from target_app.services.sales import MONTHS, first_day
+
+VERSION = 1
+USERS = 40_000
+ORDERS = 200_000
+_PER_MONTH = ORDERS // MONTHS
+_STATUSES = ("paid", "shipped", "delivered", "returned")
+# Any number will do, as long as every seeder takes the same.
+_LOCK = 0x41535359
+
+Row = tuple[int | str | bool | date, ...]
+
+
+def users() -> Iterator[Row]:
+    """Yield the rows of the table of users, in the order of its columns."""
+    opening = first_day(0)
+    for number in range(1, USERS + 1):
+        yield (
+            number,
+            f"user{number}@example.com",
+            f"User Number {number}",
+            number % 10 != 0,
+            opening + timedelta(days=number % 365),
+        )
+
+
+def orders() -> Iterator[Row]:
+    """Yield the rows of the table of orders: as many in every month.
+
+    A user's orders are spread over the whole time, so they lie far apart.
+    """
+    for number in range(1, ORDERS + 1):
+        month, position = divmod(number - 1, _PER_MONTH)
+        # Knuth's multiplicative hash: scattered, and the same everywhere.
+        scattered = number * 2_654_435_761 % 2**32
+        yield (
+            number,
+            (number - 1) % USERS + 1,
+            _STATUSES[scattered >> 30],
+            500 + scattered % 49_500,
+            first_day(month) + timedelta(days=position * 28 // _PER_MONTH),
+        )
+
+
+TABLES = {User.__tablename__: users, Order.__tablename__: orders}
+
+
+def seed_postgres(settings: Settings) -> bool:
+    """Make the rows in schema `assay`; say whether there was anything to do.
+
+    Raises:
+        SQLAlchemyError: The database is away or does not allow it.
+    """
+    engine = postgres_engine(settings)
+    try:
+        with engine.begin() as connection:
+            connection.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK})"))
+            return _seed_postgres(connection)
+    finally:
+        engine.dispose()
+
+
+def _seed_postgres(connection: Connection) -> bool:
+    if connection.scalar(text(f"SELECT to_regnamespace('{SCHEMA}')")) is None:
+        connection.execute(text(f"CREATE SCHEMA {SCHEMA}"))
+    if connection.scalar(text(f"SELECT to_regclass('{SCHEMA}.seed')")) is not None:
+        if (
+            connection.scalar(text(f"SELECT max(version) FROM {SCHEMA}.seed"))
+            == VERSION
+        ):
+            return False
+    Base.metadata.drop_all(connection)
+    Base.metadata.create_all(connection)
+    cursor = connection.connection.cursor()
+    for table, rows in TABLES.items():
+        lines = ("\t".join(map(str, row)) for row in rows())
+        # FREEZE writes the rows as if vacuumed: no later clean-up in a slice.
+        with cursor.copy(f"COPY {SCHEMA}.{table} FROM STDIN (FREEZE)") as copy:
+            copy.write("\n".join(lines))
+        connection.execute(text(f"ANALYZE {SCHEMA}.{table}"))
+    connection.execute(insert(Seed).values(version=VERSION))
+    return True
+
+
+def seed_sqlite(path: Path) -> bool:
+    """Make the rows in a SQLite file; say whether there was anything to do.
+
+    It is made under another name and put in place whole, so that two seeders at
+    once do no harm, and a killed one leaves nothing that looks finished.
+    """
+    if _sqlite_version(path) == VERSION:
+        return False
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f"{path.name}.{os.getpid()}")
+    part.unlink(missing_ok=True)
+    try:
+        engine = create_engine(f"sqlite:///{part}")
+        with engine.begin() as connection:
+            Base.metadata.create_all(connection)
+        engine.dispose()
+        with contextlib.closing(sqlite3.connect(part)) as file, file:
+            for table, rows in TABLES.items():
+                texts = (tuple(map(_for_sqlite, row)) for row in rows())
+                file.executemany(f"INSERT INTO {table} VALUES (?,?,?,?,?)", texts)
+            file.execute("INSERT INTO seed VALUES (?)", (VERSION,))
+            file.execute("ANALYZE")
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+    return True
+
+
+def _for_sqlite(value: int | str | bool | date) -> int | str | bool:
+    return value.isoformat() if isinstance(value, date) else value
+
+
+def _sqlite_version(path: Path) -> int:
+    try:
+        name = f"file:{path}?mode=ro"
+        with contextlib.closing(sqlite3.connect(name, uri=True)) as file:
+            found = file.execute("SELECT max(version) FROM seed").fetchone()
+            return int(found[0] or 0)
+    except sqlite3.Error:
+        return 0
+
+
+def main() -> None:
+    """Seed what the settings name: SQLite always, PostgreSQL where it is given."""
+    try:
+        settings = Settings()
+        done = [("SQLite", seed_sqlite(settings.sqlite_path))]
+        if settings.database_url:
+            done.append(("PostgreSQL", seed_postgres(settings)))
+    except (AppError, SQLAlchemyError, ValidationError, OSError) as error:
+        cause = getattr(error, "orig", None) or error
+        sys.exit(f"target_app.seed: {cause}")
+    for name, made in done:
+        print(f"{name}: {'made the rows' if made else 'the rows are there'}")
+
+
+if __name__ == "__main__":
+    main()

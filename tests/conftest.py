@@ -1,0 +1,74 @@
+"""Fixtures that need real servers; each is started once for all tests."""
+
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from assay import processes
+from target_app.core.config import Settings
+from target_app.seed import seed_postgres, seed_sqlite
+
+# Ends when its standard input does: with the last test, or with pytest.
+_KEEPER = """
+import json, sys
+from assay import processes
+from assay.services import running
+with processes.guarded(), running(["postgres", "redis"]) as urls:
+    print(json.dumps(urls), flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.fixture(scope="session")
+def services() -> Iterator[dict[str, str]]:
+    """Return DATABASE_URL and REDIS_URL of servers that run until the last test.
+
+    They belong to a process of their own: a guard that a test closes ends all
+    that its process has started, and must not end these.
+    """
+    with subprocess.Popen(
+        [sys.executable, "-c", _KEEPER],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as keeper:
+        assert keeper.stdin and keeper.stdout
+        urls: dict[str, str] = json.loads(keeper.stdout.readline() or "{}")
+        assert urls, "the services did not start; the reason is above"
+        yield urls
+        keeper.stdin.close()
+
+
+@pytest.fixture
+def cache(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Return an empty private folder for services; no URL is in the environment."""
+    # Not tmp_path: where we are root, its parents are closed to the servers.
+    folder = Path(tempfile.mkdtemp(prefix="assay-test-", dir="/var/tmp"))
+    monkeypatch.setenv("ASSAY_CACHE", str(folder))
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    monkeypatch.delenv("REDIS_URL", raising=False)
+    with processes.guarded():
+        yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def seeded(
+    services: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Settings:
+    """Return settings of a target whose data are there."""
+    settings = Settings(
+        database_url=services["DATABASE_URL"],
+        redis_url=services["REDIS_URL"],
+        sqlite_path=tmp_path_factory.mktemp("sqlite") / "shop.sqlite3",
+        target_variant="",
+    )
+    seed_sqlite(settings.sqlite_path)
+    seed_postgres(settings)
+    return settings

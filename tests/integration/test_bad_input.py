@@ -1,0 +1,131 @@
+"""What goes wrong ends with a message and an exit code, and with nothing left."""
+
+import socket
+from pathlib import Path
+
+import pytest
+
+from tests.integration import shop
+
+
+def refused(folder: Path, code: int, *said: str, words: tuple[str, ...] = ()) -> str:
+    """Run the topic and check how it ends."""
+    done = shop.assay(folder, "run", ".", "--output", "out", *words)
+    output = done.stdout + done.stderr
+    assert done.returncode == code, output
+    assert "Traceback" not in done.stderr, output
+    for text in said:
+        assert text in output
+    assert shop.left_behind(folder) == []
+    return output
+
+
+@pytest.mark.parametrize(
+    ("locustfile", "said"),
+    [
+        ("import nowhere\n", "line 1: ModuleNotFoundError: No module named 'nowhere'"),
+        ("x = 1\ndef f(:\n", "line 2: SyntaxError"),
+        ("x = 1\n", "it has no User class"),
+        (
+            "from locust import FastHttpUser\nclass V(FastHttpUser):\n    pass\n",
+            "V has no task",
+        ),
+    ],
+)
+def test_a_locustfile_that_cannot_be_used(
+    tmp_path: Path, locustfile: str, said: str
+) -> None:
+    folder = shop.write(tmp_path / "shop", locustfile=locustfile)
+    refused(folder, 2, str(folder / "locustfile.py"), said)
+
+
+def test_an_unknown_key(tmp_path: Path) -> None:
+    claims = shop.CLAIMS.replace("title =", "titel =")
+    folder = shop.write(tmp_path / "shop", claims=claims)
+    refused(folder, 2, "claims.toml:1: titel: unknown key; did you mean 'title'?")
+    assert not (folder / "out").exists()
+
+
+def test_an_output_directory_that_is_not_empty(tmp_path: Path) -> None:
+    folder = shop.write(tmp_path / "shop")
+    (folder / "out").mkdir()
+    (folder / "out" / "thesis.txt").write_text("mine")
+    refused(folder, 2, "already exists and is not empty")
+    assert (folder / "out" / "thesis.txt").read_text() == "mine"
+
+
+def test_a_target_that_never_gets_ready(tmp_path: Path) -> None:
+    claims = shop.CLAIMS.replace(
+        "[target]\n", '[target]\nready = "/"\nready_timeout = 3\n'
+    )
+    app = shop.APP.replace("200", "503")
+    folder = shop.write(tmp_path / "shop", claims=claims, app=app)
+    refused(folder, 4, "was not ready after 3 s", "it answered 503", "ready_timeout")
+
+
+def test_a_target_that_ends_at_once_shows_its_last_words(tmp_path: Path) -> None:
+    app = "import sys\nprint('no such tea', flush=True)\nsys.exit(7)\n"
+    folder = shop.write(tmp_path / "shop", app=app)
+    refused(folder, 4, "ended with exit code 7 before it was ready", "no such tea")
+
+
+def test_a_command_that_does_not_exist(tmp_path: Path) -> None:
+    claims = shop.CLAIMS.replace("python -m uvicorn", "pythom -m uvicorn")
+    folder = shop.write(tmp_path / "shop", claims=claims)
+    refused(folder, 4, "cannot start 'pythom'")
+
+
+def test_a_port_that_is_taken(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        claims = shop.CLAIMS.replace("{port}", str(port)).replace(
+            "[target]\n", "[target]\nready_timeout = 20\n"
+        )
+        folder = shop.write(tmp_path / "shop", claims=claims)
+        refused(folder, 4, "address already in use")
+
+
+def test_a_target_that_dies_under_load(tmp_path: Path) -> None:
+    claims = shop.CLAIMS.replace('{ WORK = "6" }', '{ WORK = "6", DIE_AFTER = "900" }')
+    folder = shop.write(tmp_path / "shop", claims=claims)
+    refused(
+        folder,
+        4,
+        "the target of variant 'less' ended with exit code 3 while it was loaded",
+        "the shop is on fire",
+    )
+    assert shop.results(folder / "out")["partial"] is True
+
+
+def test_a_path_that_the_target_does_not_have(tmp_path: Path) -> None:
+    app = shop.APP.replace("served += 1", "served += scope['path'] != '/'").replace(
+        "200", "200 if scope['path'] == '/' else 404"
+    )
+    locustfile = shop.LOCUSTFILE.replace('get("/")', 'get("/tea")')
+    folder = shop.write(tmp_path / "shop", app=app, locustfile=locustfile)
+    refused(folder, 4, "every request to variant", "404", "/tea")
+
+
+def test_a_user_that_fails_in_on_start(tmp_path: Path) -> None:
+    locustfile = shop.LOCUSTFILE + (
+        "\n    def on_start(self):\n        raise RuntimeError('wrong password')\n"
+    )
+    folder = shop.write(tmp_path / "shop", locustfile=locustfile)
+    refused(folder, 4, "stopped in its on_start", "wrong password")
+
+
+def test_a_variant_that_fails_more_gets_no_verdict_on_speed(tmp_path: Path) -> None:
+    claims = shop.CLAIMS.replace('{ WORK = "6" }', '{ WORK = "6", FAIL_EVERY = "50" }')
+    folder = shop.write(tmp_path / "shop", claims=claims)
+    refused(folder, 3, "failure rates differ beyond chance")
+    assert "failure rates differ" in (folder / "out" / "summary.md").read_text()
+    assert "failure rates differ" in (folder / "out" / "index.html").read_text()
+
+
+def test_a_report_of_what_is_not_a_run(tmp_path: Path) -> None:
+    done = shop.assay(tmp_path, "report", ".")
+    assert done.returncode == 2
+    assert "not a run directory" in done.stderr
+    done = shop.assay(tmp_path, "report", ".", "--format", "htm")
+    assert done.returncode == 2
+    assert "no format 'htm'" in done.stderr

@@ -1,0 +1,150 @@
+"""`assay run` and `assay report` on a service that is not ours, for real."""
+
+import signal
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from tests.integration import shop
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One whole run, with profiles."""
+    claims = shop.CLAIMS + 'profiles = ["cpu", "memory"]\n'
+    budget = '[[budgets]]\nvariant = "less"\nmetric = "errors"\nat_most = "1%"\n'
+    folder = shop.write(
+        tmp_path_factory.mktemp("shop"),
+        claims=claims + budget,
+        pyproject=shop.PROJECT.replace("profile = false", ""),
+    )
+    profiles = folder / "profiles"
+    profiles.mkdir()
+    (profiles / "cpu.toml").write_text(
+        'title = "CPU"\nprofiler = "py-spy"\nseconds = 3\n[settings]\nrate = 200\n'
+    )
+    (profiles / "memory.toml").write_text(
+        'title = "Memory"\nprofiler = "memory-profiler"\nseconds = 3\n'
+    )
+    done = shop.assay(folder, "run", ".", "--seed", "5", "--output", "out")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.splitlines()[-1].endswith("out")
+    assert "holds" in done.stdout
+    assert shop.left_behind(folder) == []
+    return folder / "out"
+
+
+def test_the_run_directory_holds_everything(run: Path) -> None:
+    results = shop.results(run)
+    assert results["schema"] == 1
+    assert results["seed"] == 5
+    assert results["partial"] is False
+    assert results["claims"][0]["verdict"] == "holds"
+    assert results["budgets"][0]["value"] == 0.0
+    assert 0.05 < results["comparisons"][0]["ratio"] < 0.5
+    for name in ("index.html", "summary.md", "junit.xml", "environment.json"):
+        assert (run / name).stat().st_size > 0
+    assert len(list((run / "profiles").glob("*.json"))) == 4
+
+
+def test_no_arrival_is_lost(run: Path) -> None:
+    slices = pd.read_parquet(run / "slices.parquet")
+    accounted = slices["done"] + slices["dropped"] + slices["unserved"]
+    assert (slices["planned"] == accounted).all()
+    assert set(slices["mode"]) == {"closed", "open"}
+    assert (slices.groupby(["launch", "mode", "block"]).size() == 2).all()
+
+
+def test_samples_are_exact_times_in_order(run: Path) -> None:
+    files = sorted((run / "samples").glob("*.parquet"))
+    samples = pd.concat([pd.read_parquet(file) for file in files])
+    assert (samples["start"] >= samples["scheduled"] - 1e-6).all()
+    assert (samples["end"] > samples["start"]).all()
+    assert set(samples["name"]) == {"/"}
+    open_loop = samples[samples["mode"] == "open"]
+    assert (open_loop["scheduled"] < open_loop["start"]).mean() > 0.9
+
+
+def test_both_variants_get_the_same_arrivals_in_a_block(run: Path) -> None:
+    slices = pd.read_parquet(run / "slices.parquet")
+    planned = slices[slices["mode"] == "open"].pivot_table(
+        index=["launch", "block"], columns="variant", values="planned"
+    )
+    assert (planned["more"] == planned["less"]).all()
+
+
+def test_the_profile_finds_the_function_that_works(run: Path) -> None:
+    html = (run / "index.html").read_text()
+    assert "burn (app.py)" in html
+
+
+def test_a_report_is_rebuilt_from_the_directory_alone(run: Path) -> None:
+    before = shop.results(run)
+    (run / "index.html").unlink()
+    done = shop.assay(run.parent.parent, "report", str(run), "--json")
+    assert done.returncode == 0, done.stderr
+    assert shop.results(run) == before
+    assert (run / "index.html").is_file()
+
+
+def test_the_samples_can_be_left_out(run: Path, tmp_path: Path) -> None:
+    import shutil
+
+    copy = tmp_path / "copy"
+    shutil.copytree(run, copy)
+    shutil.rmtree(copy / "samples")
+    done = shop.assay(tmp_path, "report", str(copy))
+    assert done.returncode == 0, done.stderr
+
+
+def test_ctrl_c_keeps_what_was_measured(tmp_path: Path) -> None:
+    folder = shop.write(tmp_path / "shop")
+    process = shop.start(folder, "run", ".", "--output", "out")
+    wait_for(folder / "out" / "launches.parquet")
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 4, output
+    assert "Traceback" not in output
+    assert shop.left_behind(folder) == []
+    assert shop.results(folder / "out")["partial"] is True
+    assert "partial" in (folder / "out" / "index.html").read_text()
+
+
+@pytest.mark.parametrize("seconds", [0.05, 0.6, 1.2, 2.0])
+def test_ctrl_c_at_any_moment_leaves_nothing_behind(
+    tmp_path: Path, seconds: float
+) -> None:
+    folder = shop.write(tmp_path / "shop")
+    process = shop.start(folder, "run", ".", "--output", "out")
+    time.sleep(seconds)
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode != 0
+    assert "Traceback" not in output or seconds < 0.5  # the interpreter's own start
+    assert shop.left_behind(folder) == []
+
+
+def test_a_killed_assay_leaves_no_server_and_a_partial_report(tmp_path: Path) -> None:
+    folder = shop.write(tmp_path / "shop")
+    process = shop.start(folder, "run", ".", "--output", "out")
+    wait_for(folder / "out" / "launches.parquet")
+    process.kill()
+    process.wait()
+    deadline = time.monotonic() + 5
+    while (left := shop.left_behind(folder)) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert left == []
+    done = shop.assay(folder, "report", "out")
+    assert done.returncode == 0, done.stderr
+    assert shop.results(folder / "out")["partial"] is True
+    assert (folder / "out" / "index.html").is_file()
+
+
+def wait_for(path: Path) -> None:
+    """Wait until a file is there."""
+    deadline = time.monotonic() + 90
+    while not path.exists():
+        assert time.monotonic() < deadline, f"{path} never came"
+        time.sleep(0.05)

@@ -1,0 +1,106 @@
+import math
+
+import pytest
+
+from assay.plan import Expectation
+from assay.report.forest import Asked, Row, layout
+from assay.results import Comparison, Verdict
+
+
+def ask(
+    metric: str,
+    ratio: float | None,
+    low: float | None,
+    high: float | None,
+    expect: Expectation | None = None,
+    verdict: Verdict | None = None,
+) -> Asked:
+    comparison = Comparison(
+        topic="t",
+        baseline="a",
+        candidate="b",
+        metric=metric,
+        ratio=ratio,
+        low=low,
+        high=high,
+        launches=12,
+        verdict=verdict,
+    )
+    return Asked("says", "detail", "pair-0", metric, comparison, None, expect)
+
+
+def only(asked: Asked) -> Row:
+    return layout([asked], 0.05).rows[0]
+
+
+def test_less_latency_and_more_throughput_stand_on_the_same_side() -> None:
+    forest = layout(
+        [
+            ask("latency.p50", 0.5, 0.45, 0.55),
+            ask("throughput", 2.0, 1 / 0.55, 1 / 0.45),
+        ],
+        0.05,
+    )
+    latency, throughput = forest.rows
+
+    assert latency.point == throughput.point
+    assert latency.ends == throughput.ends
+    assert latency.point is not None and latency.point > forest.one
+    assert latency.side == throughput.side == "candidate"
+
+
+def test_the_flag_stands_at_the_bound_and_points_to_where_the_claim_is_true() -> None:
+    at_most = Expectation(text="<= 0.5", high=math.log(0.5))
+    row = only(ask("latency.mean", 0.5, 0.4, 0.6, at_most))
+    more = Expectation(text=">= 2", low=math.log(2))
+    other = only(ask("throughput", 2.0, 1.6, 2.5, more))
+
+    assert row.bounds == ((row.point, 1),)
+    assert other.bounds == ((other.point, 1),)
+
+
+def test_slower_points_to_the_left() -> None:
+    slower = Expectation(text="slower", low=0.0)
+
+    assert only(ask("latency.p50", 1.2, 1.1, 1.3, slower)).bounds[0][1] == -1
+
+
+def test_same_has_two_flags_that_face_each_other() -> None:
+    same = Expectation(text="same", low=-math.log(1.05), high=math.log(1.05))
+    bounds = sorted(only(ask("cpu_per_request", 1.0, 0.99, 1.01, same)).bounds)
+
+    assert [way for _, way in bounds] == [1, -1]
+
+
+def test_every_place_lies_on_the_axis_and_one_has_a_tick() -> None:
+    forest = layout(
+        [ask("errors", 0.0, 0.0, 3.0), ask("throughput", 1e7, 1e6, 1e8)], 0.05
+    )
+
+    places = [place for place, _ in forest.ticks]
+    assert all(0 <= place <= 100 for place in [*places, *forest.margin])
+    assert "1×" in [name for _, name in forest.ticks]
+    for row in forest.rows:
+        assert row.ends is not None and 0 <= row.ends[0] <= row.ends[1] <= 100
+        assert row.cut_right
+
+
+def test_ticks_keep_their_distance() -> None:
+    forest = layout([ask("throughput", 60.0, 0.02, 400.0)], 0.05)
+
+    places = [place for place, _ in forest.ticks]
+    gaps = [b - a for a, b in zip(places, places[1:], strict=False)]
+    assert min(gaps) >= 9.0
+
+
+@pytest.mark.parametrize("verdict", ["same", "undecided"])
+def test_what_is_not_decided_takes_no_side(verdict: Verdict) -> None:
+    row = only(ask("latency.p50", 0.97, 0.95, 0.99, verdict=verdict))
+
+    assert row.side == "neither"
+
+
+def test_a_claim_without_a_ratio_still_has_its_row() -> None:
+    row = only(ask("latency.p50", None, None, None))
+
+    assert row.point is None and row.ends is None and row.numbers == ""

@@ -1,0 +1,107 @@
+import subprocess
+import sys
+
+import pytest
+
+from target_app.core.config import Settings
+from target_app.core.errors import ConfigurationError
+from target_app.main import create_app
+from target_app.practices import TOPICS, every_variant, practice
+
+
+def settings(variant: str = "", **given: str) -> Settings:
+    nothing: dict[str, str | None] = {"database_url": None, "redis_url": None}
+    return Settings.model_validate({**nothing, "target_variant": variant, **given})
+
+
+def paths(chosen: Settings) -> set[str]:
+    return set(create_app(chosen).openapi()["paths"])
+
+
+@pytest.mark.parametrize("name", ["caching.nothing", "nothing.redis", "caching", "."])
+def test_an_unknown_variant_names_the_known_ones(name: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        create_app(settings(name))
+    assert repr(name) in str(caught.value)
+    for known in every_variant():
+        assert known in str(caught.value)
+
+
+def test_a_variant_without_its_service_does_not_start() -> None:
+    with pytest.raises(ConfigurationError, match="needs REDIS_URL"):
+        create_app(settings("caching.redis", database_url="postgresql://host/db"))
+
+
+@pytest.mark.parametrize("url", ["mysql://host/db", "nonsense"])
+def test_a_url_of_something_else_does_not_start(url: str) -> None:
+    with pytest.raises(ConfigurationError, match="DATABASE_URL"):
+        create_app(settings("n_plus_one.lazy", database_url=url))
+
+
+def test_one_variant_is_always_at_the_same_path() -> None:
+    for name in ("blocking.blocking", "blocking.native"):
+        assert paths(settings(name)) == {
+            "/health",
+            "/health/db",
+            "/v1/blocking",
+            "/guard",
+        }
+
+
+def test_without_a_choice_every_variant_that_can_be_served_is() -> None:
+    without = {path for path in paths(settings()) if path.startswith("/v1/")}
+    assert "/v1/blocking/native" in without
+    assert "/v1/caching/redis" not in without
+    served = paths(
+        settings(database_url="postgresql://host/db", redis_url="redis://host/0")
+    )
+    for name in every_variant():
+        assert f"/v1/{name.replace('.', '/')}" in served
+
+
+def test_handlers_of_a_practice_share_their_name_and_answer() -> None:
+    given = {"database_url": "postgresql://host/db", "redis_url": "redis://host/0"}
+    for topic in TOPICS:
+        operations = []
+        for name in practice(topic).variants:
+            app = create_app(settings(f"{topic}.{name}", **given))
+            operations.append(app.openapi()["paths"][f"/v1/{topic}"]["get"])
+        for operation in operations:
+            assert operation["summary"] == operations[0]["summary"]
+            assert operation["responses"] == operations[0]["responses"]
+            assert operation.get("parameters") == operations[0].get("parameters")
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "said"),
+    [
+        ("TARGET_VARIANT", "caching.nothing", "there is no such variant"),
+        ("POOL_SIZE", "many", "POOL_SIZE: "),
+    ],
+)
+def test_a_start_that_fails_is_a_sentence_and_no_traceback(
+    variable: str, value: str, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable, value)
+    ended = subprocess.run(
+        [sys.executable, "-m", "uvicorn", "target_app.main:app", "--port", "1"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 1
+    assert said in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_a_variant_imports_only_what_it_uses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TARGET_VARIANT", "blocking.native")
+    program = (
+        "import sys, target_app.main\n"
+        "print([name for name in ('psycopg', 'asyncpg', 'aiosqlite', 'redis',\n"
+        "    'target_app.practices.caching') if name in sys.modules])"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert found.stdout.strip() == "[]"
