@@ -251,7 +251,7 @@ class ServiceSession:
             rate: Arrivals per second; from the variant's own capacity if None.
 
         Raises:
-            MeasureError: A profiler cannot work here or saw too little.
+            MeasureError: The target could not be started, or it ended.
         """
         experiment = self.experiment
         with target.launched(
@@ -266,7 +266,7 @@ class ServiceSession:
             launches.warm_up(self.generator, self.topic, list(running.values()))
             if rate is None:
                 rate = launches.calibrate(self.generator, self.topic, [name]).rate
-            for profile in profiling.take(
+            taken = profiling.take(
                 self.topic.name,
                 running[name],
                 self.generator,
@@ -275,9 +275,13 @@ class ServiceSession:
                 self.folder / "profiles",
                 experiment.cores.generator,
                 experiment.rng,
-            ):
-                experiment.run.write_profile(profile)
+            )
             self.generator.detach()
+        for profile in taken.profiles:
+            experiment.run.write_profile(profile)
+        for problem in taken.problems:
+            experiment.warnings.append(f"{self.topic.name}: {problem}")
+            experiment.progress.note(problem)
 
     def _keep(self, number: int, measured: launches.Launch) -> None:
         topic, origin = self.topic.name, self.experiment.origin

@@ -258,9 +258,7 @@ def load_preset(name: str, here: Path) -> Preset:
 
 def preset_folders(here: Path) -> list[Path]:
     """Return where presets are looked for: here first, then beside the package."""
-    package = Path(__file__).parent
-    # In a wheel the folder lies inside the package, in a checkout beside it.
-    return [here / "profiles", package / "profiles", package.parent / "profiles"]
+    return [here / "profiles", Path(__file__).parent.parent / "profiles"]
 
 
 def key_lines(text: str) -> dict[Path_, int]:

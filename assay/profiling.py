@@ -5,9 +5,11 @@ No number of a verdict comes from a process that is being profiled.
 
 import random
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from assay import processes
+from assay.errors import MeasureError
 from assay.load.remote import Generator
 from assay.plan import Plan, Preset, Topic
 from assay.profilers import PROFILERS, Capture, Observed
@@ -30,6 +32,14 @@ def wanted(plan: Plan, topic: Topic) -> dict[str, list[Preset]]:
     return found
 
 
+@dataclass(frozen=True)
+class Taken:
+    """What the profilers saw, and what they say they could not see."""
+
+    profiles: tuple[Profile, ...]
+    problems: tuple[str, ...]
+
+
 def take(
     topic: str,
     running: RunningTarget,
@@ -39,27 +49,32 @@ def take(
     folder: Path,
     cores: Sequence[int],
     rng: random.Random,
-) -> list[Profile]:
+) -> Taken:
     """Load a warm target with every profiler attached, and return what they saw.
 
     They share one stretch of load: a sampler of memory does not disturb a
     sampler of stacks, and only one preset of each profiler attaches at a time.
+    A profiler that cannot work here, or saw too little, costs only its own
+    profile.
 
     Raises:
-        MeasureError: A profiler cannot work here or saw too little.
+        MeasureError: The target ended.
     """
     assert running.child is not None
     pid, name = running.child.pid, running.variant.name
     profiles: list[Profile] = []
+    problems: list[str] = []
     for together in _without_clashes(presets):
         captures: list[Capture] = []
         try:
             for preset in together:
                 own = folder / f"{name}.{preset.name}"
                 own.mkdir(parents=True, exist_ok=True)
-                captures.append(
-                    PROFILERS[preset.profiler].start(pid, preset, own, cores)
-                )
+                try:
+                    profiler = PROFILERS[preset.profiler]
+                    captures.append(profiler.start(pid, preset, own, cores))
+                except MeasureError as error:
+                    problems.append(str(error))
             before = _cpu_seconds(pid)
             requests, left = 0, max(preset.seconds for preset in together)
             while left > 0:
@@ -75,8 +90,12 @@ def take(
         observed = Observed(
             topic=topic, variant=name, requests=requests, cpu_seconds=spent
         )
-        profiles.extend(capture.profile(observed) for capture in captures)
-    return profiles
+        for capture in captures:
+            try:
+                profiles.append(capture.profile(observed))
+            except MeasureError as error:
+                problems.append(str(error))
+    return Taken(tuple(profiles), tuple(problems))
 
 
 def _cpu_seconds(pid: int) -> float:

@@ -46,11 +46,13 @@ class Profiler(Protocol):
         """The name that presets use."""
 
     def check(self, preset: Preset) -> None:
-        """Find out, before anything is measured, whether this can work.
+        """Check a preset before anything is measured.
+
+        Whether the tool works on this machine is found out by `start`, since that
+        costs a profile and not the run.
 
         Raises:
             InputError: A setting of the preset is unknown or impossible.
-            MeasureError: The tool is missing, or may not observe processes here.
         """
 
     def start(

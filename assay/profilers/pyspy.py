@@ -106,8 +106,6 @@ class PySpy:
         settings = settings_of(preset, DEFAULTS)
         # Above 1000 the sampler takes a core of its own and falls behind.
         require_range(preset, "rate", float(settings["rate"]), 1, 1000)
-        if reason := attach_problem():
-            raise MeasureError(reason)
 
     def start(
         self, pid: int, preset: Preset, folder: Path, cores: Sequence[int] = ()

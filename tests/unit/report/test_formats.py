@@ -164,6 +164,22 @@ def test_the_terminal_obeys_no_hostile_name(hostile: RunDirectory) -> None:
     assert "[red]" in text.replace("\n", "")
 
 
+def test_a_comparison_without_claims_is_summed_up_by_what_decides(
+    tmp_path: Path,
+) -> None:
+    run = build(tmp_path / "run", topics=["aiosqlite"], sampled=False)
+    results = run.results().model_copy(update={"claims": ()})
+    run.write_results(results)
+
+    summary = report.FORMATS["markdown"][1](run)
+    table = printed(results)
+
+    assert "| **slower** | aiosqlite against def-sqlite | `throughput` |" in summary
+    assert summary.count("**slower**") == 2
+    assert table.count("slower") == 2
+    assert "latency.p99" not in table + summary
+
+
 def test_an_empty_result_says_so() -> None:
     results = Results(run="r", partial=True, seed=0)
 

@@ -1,0 +1,1 @@
+"""Set-up, demo, test, and the studies that measure Assay itself."""

@@ -1,0 +1,1 @@
+"""Studies that measure Assay itself; each prints a table."""
