@@ -20,7 +20,7 @@ from locust.user.users import User
 from locust.util.load_locustfile import load_locustfile
 
 from assay import processes
-from assay.load import arrivals, protocol
+from assay.load import arrivals, protocol, stamps
 from assay.load.pool import Pool, install_gate
 from assay.load.recorder import NO_USER, Recorder
 from assay.load.timer import Timer
@@ -51,8 +51,6 @@ class Server:
         **_: Any,
     ) -> None:
         """Take a sample, for whichever user fired the event."""
-        if self.recorder is None:
-            return
         seconds = (response_time or 0.0) / 1000
         end = time.perf_counter()
         start = end - seconds
@@ -62,19 +60,22 @@ class Server:
             began = end - (time.time() - start_time)
             if began < start:
                 start, end = began, began + seconds
-        seat = getattr(getcurrent(), "assay_seat", None)
-        scheduled, number = start, NO_USER
+        greenlet = getcurrent()
+        seat = getattr(greenlet, "assay_seat", None)
         if seat is not None:
-            number = seat.number
-            if seat.pool.recorder is not self.recorder:
-                return  # a user of a slice that was given up
-            if seat.scheduled is not None:
-                # Only the first request of a task was scheduled; the next ones
-                # begin when the one before has ended.
-                scheduled, seat.scheduled = seat.scheduled, None
-                if not seat.late:
-                    self.recorder.lags.append(start - scheduled)
-        self.recorder.add(name, scheduled, start, end, number, exception)
+            start, end = greenlet.assay_stamps.take(start, end)
+        recorder = self.recorder
+        if recorder is None or (seat and seat.pool.recorder is not recorder):
+            return  # outside a slice, or a user of one that was given up
+        scheduled = start
+        if seat is not None and seat.scheduled is not None:
+            # Only the first request of a task was scheduled; the next ones begin
+            # when the one before has ended.
+            scheduled, seat.scheduled = seat.scheduled, None
+            if not seat.late:
+                recorder.lags.append(start - scheduled)
+        number = seat.number if seat else NO_USER
+        recorder.add(name, scheduled, start, end, number, exception)
 
     def attach(
         self,
@@ -254,6 +255,7 @@ def main(path: str, descriptor: int) -> None:
     channel = socket.socket(fileno=descriptor)
     try:
         install_gate()
+        stamps.install()
         environment, classes = _environment(path)
         server = Server(environment, classes)
     except (Exception, SystemExit) as error:

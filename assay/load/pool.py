@@ -26,6 +26,7 @@ from locust.exception import (
 from locust.user.users import User
 
 from assay.load.recorder import Recorder
+from assay.load.stamps import Stamps
 
 # How Locust's own flow of control looks from inside a task: not failures.
 CONTROL_FLOW = (
@@ -227,6 +228,7 @@ class Pool:
         user.assay_seat = Seat(self, number)
         greenlet = user.start(self._group)
         greenlet.assay_seat = user.assay_seat
+        greenlet.assay_stamps = Stamps()
         greenlet.link(self._ended)
 
     def _ended(self, greenlet: Any) -> None:
