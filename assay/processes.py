@@ -6,11 +6,14 @@ whatever still carries the token; so even SIGKILL leaves nothing behind.
 """
 
 import contextlib
+import ctypes
 import os
+import platform
 import secrets
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import time
@@ -23,6 +26,7 @@ import psutil
 from assay.errors import MeasureError
 
 TOKEN = "ASSAY_TOKEN"
+SHORTEST_SLICE = 100_000  # nanoseconds: the least that Linux accepts
 _token = secrets.token_hex(8)
 
 
@@ -81,9 +85,13 @@ class Child:
             return False
         return True
 
+    def terminate(self) -> None:
+        """Send SIGTERM to the whole group, and do not wait."""
+        self._signal_group(signal.SIGTERM)
+
     def stop(self, grace: float = 3.0) -> None:
         """End the whole group: SIGTERM, then SIGKILL after `grace` seconds."""
-        self._signal_group(signal.SIGTERM)
+        self.terminate()
         self.wait(grace)
         # Members can outlive their leader (a process pool does), so the group
         # is killed whether or not the leader has gone.
@@ -161,6 +169,39 @@ def pin(pid: int, cores: Sequence[int]) -> None:
         for thread in _threads(member):
             with contextlib.suppress(OSError):
                 os.sched_setaffinity(thread, cores)
+
+
+def step_forward(child: Child) -> None:
+    """Let a process that is due run before anything else on its core.
+
+    A load generator that waits behind a database sends late, by milliseconds.
+    Real-time priority prevents that but needs root (or an `rtprio` limit); what
+    everybody may ask for is a short slice, which lets the scheduler preempt
+    others for it (sched_setattr(2), Linux 6.12 and newer).
+    """
+    if not hasattr(os, "SCHED_FIFO"):
+        return
+    try:
+        policy = os.SCHED_FIFO | os.SCHED_RESET_ON_FORK
+        os.sched_setscheduler(child.pid, policy, os.sched_param(1))
+    except OSError:
+        number = {"x86_64": 314, "aarch64": 274}.get(platform.machine())
+        if number is not None:
+            # size, policy, flags, nice, priority, then the slice in nanoseconds.
+            attributes = struct.pack("IIQiIQQQ", 48, 0, 0, 0, 0, SHORTEST_SLICE, 0, 0)
+            ctypes.CDLL(None).syscall(number, child.pid, attributes, 0)
+
+
+def step_back(child: Child) -> None:
+    """Let a process run only when nothing else wants its core.
+
+    For a database that shares the generator's core. It is inherited by what the
+    process forks. (Where every session is a scheduling group of its own, the
+    policy says little: then `step_forward` must do.)
+    """
+    if hasattr(os, "SCHED_IDLE"):
+        with contextlib.suppress(OSError):
+            os.sched_setscheduler(child.pid, os.SCHED_IDLE, os.sched_param(0))
 
 
 def free_port() -> int:

@@ -96,9 +96,11 @@ def launched(
                 processes.pin(target.child.pid, cores)
         yield running
     finally:
-        for _, _, child, _ in started:
-            if child:
-                child.stop()
+        children = [child for _, _, child, _ in started if child]
+        for child in children:
+            child.terminate()  # all at once: each takes its time to shut down
+        for child in children:
+            child.stop()
 
 
 def command_environment(

@@ -26,7 +26,7 @@ from assay.load.recorder import NO_USER, Recorder
 from assay.load.timer import Timer
 
 BACKLOG_LIMIT = 10_000
-TOUCH_SPACING = 0.003  # a listen backlog must never overflow: connect one by one
+TOUCH_SPACING = 0.001  # a listen backlog must never overflow: connect one by one
 
 
 class Server:

@@ -100,6 +100,7 @@ class Generator:
             pass_fds=[descriptor],
         )
         theirs.close()
+        processes.step_forward(self.child)
         try:
             answer, _ = self._answer(IMPORT_TIMEOUT)
         except BaseException:

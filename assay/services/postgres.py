@@ -130,6 +130,8 @@ def _server(
         cores=cores,
         user=slot.user,
     )
+    if cores:  # which it shares with the load generator
+        processes.step_back(child)
     try:
         url = f"postgresql://assay:{slot.password}@127.0.0.1:{port}/postgres"
         await_answer(child, check, url)

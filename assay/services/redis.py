@@ -63,6 +63,8 @@ def started(slot: Slot, cores: Sequence[int]) -> Iterator[str]:
         cores=cores,
         user=slot.user,
     )
+    if cores:  # which it shares with the load generator
+        processes.step_back(child)
     try:
         url = f"redis://:{slot.password}@127.0.0.1:{port}/0"
         await_answer(child, check, url)

@@ -1,4 +1,4 @@
-"""Blocking the event loop: a call that waits 5 ms for something else.
+"""Blocking the event loop: a call that waits 3 ms for something else.
 
 The guide: "Long-running synchronous code blocks the async event loop"; "Run
 blocking I/O in thread pools".
@@ -12,7 +12,7 @@ from target_app.core.database import Resources
 from target_app.practices import Handler, Practice, Variant
 from target_app.schemas import Waited
 
-SECONDS = 0.005
+SECONDS = 0.003
 ANSWER = Waited(milliseconds=SECONDS * 1000)
 
 

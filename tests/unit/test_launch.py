@@ -49,11 +49,12 @@ def taken(
     return Slice(variant="a", mode=mode, columns=columns, **{**numbers, **changes})
 
 
-def test_throughput_has_no_edge_effect() -> None:
-    # Two users, one request each 0.4 s; the slice was meant to end at 0.5 s, and
-    # both had a request in flight then.
-    measured = taken(ends=[0.4, 0.8, 0.4, 0.8], users=[0, 0, 1, 1])
-    assert launch.throughput(measured) == pytest.approx(2 / 0.4)
+def test_throughput_of_a_server_at_capacity_has_no_edge_effect() -> None:
+    # One request at a time, 10 a second, whatever the number of users: all begin
+    # at once and wait for each other; the slice was meant to end at 0.35 s.
+    ends = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6]
+    measured = taken(ends=ends, users=[0, 1, 2, 0, 1, 2])
+    assert launch.throughput(measured) == pytest.approx(10)
 
 
 def test_throughput_leaves_out_what_was_never_answered() -> None:
