@@ -15,7 +15,7 @@ from assay.errors import MeasureError
 from assay.load.remote import Generator
 from assay.plan import Plan, Preset, Topic
 from assay.progress import Progress
-from assay.results import Results, RunDirectory
+from assay.results import Comparison, Results, RunDirectory
 
 
 @dataclass
@@ -36,12 +36,26 @@ class Experiment:
     origin: float = field(default_factory=time.perf_counter)
     warnings: list[str] = field(default_factory=list)
 
+    def measured(self) -> verdicts.Measured:
+        """Read what is on disk so far."""
+        return verdicts.Measured(self.run.slices(), self.run.launches())
+
     def results(self, partial: bool) -> Results:
-        """Judge what is on disk so far."""
-        measured = verdicts.Measured(self.run.slices(), self.run.launches())
+        """Judge everything that is on disk so far."""
         return verdicts.evaluate(
-            self.plan, measured, self.run.name, partial, self.warnings
+            self.plan, self.measured(), self.run.name, partial, self.warnings
         )
+
+    def comparisons(self, topic: Topic) -> list[Comparison]:
+        """Return how a topic's deciding comparisons stand."""
+        found = verdicts.comparisons(
+            self.plan, topic, self.measured(), deciding_only=True
+        )
+        return list(found)
+
+    def decided(self, topic: Topic) -> bool:
+        """Say whether more launches of a topic could change no verdict."""
+        return verdicts.decided(self.plan, topic, self.measured())
 
 
 class Session(Protocol):
@@ -140,9 +154,8 @@ def _measure_topic(experiment: Experiment, topic: Topic) -> None:
             if not counts:
                 progress.note(f"launch {number} was too disturbed to count")
             else:
-                results = experiment.results(partial=True)
-                progress.measured(topic, counted, results)
-            if counted in looks and counts and _decided(experiment, topic):
+                progress.measured(topic, counted, experiment.comparisons(topic))
+            if counted in looks and counts and experiment.decided(topic):
                 break
             if time.perf_counter() - began > plan.settings.time_budget:
                 progress.note(
@@ -157,12 +170,6 @@ def _measure_topic(experiment: Experiment, topic: Topic) -> None:
             )
         if plan.settings.profile:
             session.profile()
-
-
-def _decided(experiment: Experiment, topic: Topic) -> bool:
-    run = experiment.run
-    measured = verdicts.Measured(run.slices(), run.launches())
-    return verdicts.decided(experiment.plan, topic, measured)
 
 
 @contextlib.contextmanager
@@ -213,7 +220,11 @@ class ServiceSession:
             if self.schedule is None:
                 self.schedule = launches.calibrate(generator, topic, list(running))
             measured = launches.measure(
-                generator, running, self.schedule, experiment.rng
+                generator,
+                running,
+                self.schedule,
+                len(experiment.cores.target),
+                experiment.rng,
             )
             generator.detach()
         self._keep(number, measured)

@@ -20,19 +20,22 @@ from assay.plan import Load, Mode, Topic
 from assay.processes import memory_peak
 from assay.target import RunningTarget
 
-CLOSED_SECONDS, OPEN_SECONDS, LONGEST_SLICE = 0.05, 0.12, 2.0
+CLOSED_SECONDS, OPEN_SECONDS, LONGEST_SLICE = 0.05, 0.08, 2.0
 REQUESTS_PER_SLICE = 25
 # Beyond six blocks or so another launch says more than another block does.
 CLOSED_BLOCKS, OPEN_BLOCKS, FEWEST_BLOCKS = 8, 6, 4
-WARM_UP_SECONDS = 0.3
+WARM_UP_SECONDS = 0.25
 REPEAT = 3  # disturbed blocks are repeated, up to this many times the plan
 
 RUN_DELAY_SHARE = 0.05
+SPREAD = 4  # of median - quartile: some two standard deviations above the median
 LAG_P99 = 1.5e-3
 
 # A quantile needs this many samples beyond it in every launch.
 BEYOND = 5
 QUANTILES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99, "p999": 0.999}
+
+MODES: tuple[Mode, ...] = ("closed", "open")
 
 Floats = NDArray[np.float64]
 
@@ -125,12 +128,15 @@ def measure(
     generator: Generator,
     running: Mapping[str, RunningTarget],
     schedule: Schedule,
+    cores: int,
     rng: random.Random,
 ) -> Launch:
-    """Measure the blocks of one launch, on warm servers."""
+    """Measure the blocks of one launch, on warm servers pinned to `cores` cores."""
     launch = Launch()
-    good_closed = _blocks_of(launch, generator, running, schedule, "closed", rng)
-    good_open = _blocks_of(launch, generator, running, schedule, "open", rng)
+    good_closed, good_open = (
+        _blocks_of(launch, generator, running, schedule, mode, cores, rng)
+        for mode in MODES
+    )
     launch.counts = (
         good_closed * 2 >= schedule.closed_blocks
         and good_open * 2 >= schedule.open_blocks
@@ -157,23 +163,38 @@ def throughput(measured: Slice) -> float:
     return len(answered) / (float(answered.max()) - measured.began)
 
 
-def disturbed_blocks(slices: Sequence[Mapping[str, Any]]) -> set[int]:
+def disturbed_blocks(slices: Sequence[Mapping[str, Any]], cores: int = 0) -> set[int]:
     """Return the numbers of the blocks of one mode that something disturbed.
 
-    A block is disturbed if the server waited for its core for a share of the
-    slice that is 5 points above that variant's own lower quartile (the threads
-    of one server delay each other too), or if the generator itself was late.
+    A block is disturbed if the generator itself was late, or if a neighbour kept
+    the server from its core. For that the server must have waited for a share of
+    the slice that is unusual for this variant, since the threads of one server
+    delay each other too: 5 points above its lower quartile, or more where its
+    quiet slices themselves vary more. And its own CPU time must leave room for a
+    neighbour: who had its cores for 95 % of the time was not robbed of more.
+
+    Args:
+        slices: Rows of one launch and one mode.
+        cores: How many cores the target is pinned to; 0 if it is not.
     """
     shares: dict[str, list[float]] = {}
     for row in slices:
         share = row["run_delay"] / row["duration"]
         shares.setdefault(row["variant"], []).append(share)
-    usual = {name: float(np.quantile(values, 0.25)) for name, values in shares.items()}
+    usual = {}
+    for name, values in shares.items():
+        quartile, median = np.quantile(values, [0.25, 0.5])
+        usual[name] = quartile + max(RUN_DELAY_SHARE, SPREAD * (median - quartile))
     return {
         row["block"]
         for row in slices
-        if row["run_delay"] / row["duration"] > usual[row["variant"]] + RUN_DELAY_SHARE
-        or (row["mode"] == "open" and row["lag_p99"] > LAG_P99)
+        if (row["mode"] == "open" and row["lag_p99"] > LAG_P99)
+        or (
+            row["run_delay"] / row["duration"] > usual[row["variant"]]
+            and not (
+                cores and row["cpu"] / row["duration"] > cores * (1 - RUN_DELAY_SHARE)
+            )
+        )
     }
 
 
@@ -183,11 +204,13 @@ def _blocks_of(
     running: Mapping[str, RunningTarget],
     schedule: Schedule,
     mode: Mode,
+    cores: int,
     rng: random.Random,
 ) -> int:
     """Measure blocks of one mode until enough are undisturbed; return how many."""
     wanted = schedule.closed_blocks if mode == "closed" else schedule.open_blocks
     rows: list[dict[str, Any]] = []
+    bad: set[int] = set()
     block, good = 0, 0
     while good < wanted and block < wanted * REPEAT:
         # The same arrivals for every variant of a block: what differs between
@@ -209,8 +232,8 @@ def _blocks_of(
             launch.samples.append((row, measured))
             _count_errors(launch, measured)
         block += 1
-        good = block - len(disturbed_blocks(rows))
-    bad = disturbed_blocks(rows)
+        bad = disturbed_blocks(rows, cores)
+        good = block - len(bad)
     for row in rows:
         row["disturbed"] = row["block"] in bad
     launch.slices.extend(rows)

@@ -23,7 +23,7 @@ from assay.plan import Topic, Variant
 
 # Seconds of measuring per test. Within a launch the noise is slow drift of the
 # host, which more rounds do not average out: further launches do.
-MEASURING = 0.5
+MEASURING = 0.2
 LAUNCH_TIMEOUT = 120.0
 
 OPTIONS = (

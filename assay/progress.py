@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from assay.plan import Plan, Preset, Topic
-from assay.results import Comparison, Results
+from assay.results import Comparison
 
 
 class Progress(Protocol):
@@ -27,8 +27,10 @@ class Progress(Protocol):
     def launch(self, number: int) -> None:
         """A launch begins."""
 
-    def measured(self, topic: Topic, counted: int, results: Results) -> None:
-        """A launch has been kept: this is what is known now."""
+    def measured(
+        self, topic: Topic, counted: int, compared: Sequence[Comparison]
+    ) -> None:
+        """A launch has been kept: this is how its topic's comparisons stand."""
 
     def profiling(self, topic: Topic, variant: str, presets: Sequence[Preset]) -> None:
         """Profiles of a variant are taken."""
@@ -54,11 +56,13 @@ class Lines:
     def launch(self, number: int) -> None:
         """Say nothing: its end says more."""
 
-    def measured(self, topic: Topic, counted: int, results: Results) -> None:
+    def measured(
+        self, topic: Topic, counted: int, compared: Sequence[Comparison]
+    ) -> None:
         """Say how the topic's verdicts stand."""
         parts = [
             f"{c.candidate}/{c.baseline} {c.metric} {interval_text(c)}"
-            for c in deciding(results, topic.name)
+            for c in compared
         ]
         left = self._clock.left(counted)
         self._say(f"  launch {counted} ({left} left at most): " + "; ".join(parts))
@@ -85,7 +89,7 @@ class Screen:
         self._clock = _Clock(plan)
         self._status = "starting"
         self._topic: Topic | None = None
-        self._results: Results | None = None
+        self._compared: dict[str, Sequence[Comparison]] = {}
         self._counted = 0
         self._looks: Sequence[int] = ()
         self._live = Live(
@@ -111,9 +115,11 @@ class Screen:
         """A launch begins."""
         self._show(f"measuring launch {number}")
 
-    def measured(self, topic: Topic, counted: int, results: Results) -> None:
+    def measured(
+        self, topic: Topic, counted: int, compared: Sequence[Comparison]
+    ) -> None:
         """A launch has been kept."""
-        self._counted, self._results = counted, results
+        self._counted, self._compared[topic.name] = counted, compared
         self._show(f"measured launch {counted}")
 
     def profiling(self, topic: Topic, variant: str, presets: Sequence[Preset]) -> None:
@@ -144,11 +150,10 @@ class Screen:
         table.add_column("metric", no_wrap=True)
         table.add_column("candidate / baseline", no_wrap=True)
         table.add_column("so far", no_wrap=True)
-        results = self._results
-        for topic in self._plan.topics:
-            for comparison in deciding(results, topic.name) if results else ():
+        for name, compared in self._compared.items():
+            for comparison in compared:
                 table.add_row(
-                    escape(f"{topic.name}: {comparison.candidate}"),
+                    escape(f"{name}: {comparison.candidate}"),
                     comparison.metric,
                     interval_text(comparison),
                     comparison.verdict or "",
@@ -183,11 +188,6 @@ class _Clock:
             left = min(left, spent / counted * (self._most - counted))
         left = max(0, round(left))
         return f"{left // 60}:{left % 60:02d}"
-
-
-def deciding(results: Results, topic: str) -> list[Comparison]:
-    """Return a topic's comparisons that have a verdict, in order."""
-    return [c for c in results.comparisons if c.topic == topic and c.verdict]
 
 
 def interval_text(comparison: Comparison) -> str:

@@ -81,15 +81,13 @@ def evaluate(
     warnings: Sequence[str] = (),
 ) -> Results:
     """Judge everything that has been measured so far."""
-    comparisons = [
-        c for topic in plan.topics for c in _comparisons(plan, topic, measured)
-    ]
+    compared = [c for topic in plan.topics for c in comparisons(plan, topic, measured)]
     return Results(
         run=run,
         partial=partial,
         seed=plan.settings.seed,
-        comparisons=tuple(comparisons),
-        claims=_claims(plan, measured, comparisons),
+        comparisons=tuple(compared),
+        claims=_claims(plan, measured, compared),
         budgets=tuple(
             b for topic in plan.topics for b in _budgets(plan, topic, measured)
         ),
@@ -117,7 +115,7 @@ def decided(plan: Plan, topic: Topic, measured: Measured) -> bool:
         return True
     return all(
         comparison.verdict != "undecided" or "failure rates" in comparison.reason
-        for comparison in _comparisons(plan, topic, measured)
+        for comparison in comparisons(plan, topic, measured)
     )
 
 
@@ -165,7 +163,17 @@ def _level(plan: Plan, family: int = 1) -> float:
     return statistics.pocock_level(planned_looks(plan), alpha)
 
 
-def _comparisons(plan: Plan, topic: Topic, measured: Measured) -> Iterable[Comparison]:
+def comparisons(
+    plan: Plan, topic: Topic, measured: Measured, deciding_only: bool = False
+) -> Iterable[Comparison]:
+    """Yield the comparisons of a topic's pairs, metric by metric.
+
+    Args:
+        plan: For its levels and margin.
+        topic: Whose pairs.
+        measured: What is known so far.
+        deciding_only: Leave out those that have no verdict.
+    """
     present = _metrics_of(measured, topic.name)
     for baseline, candidate in topic.pairs():
         if topic.claims:
@@ -180,7 +188,7 @@ def _comparisons(plan: Plan, topic: Topic, measured: Measured) -> Iterable[Compa
             family = len(deciding)
         failures = _failures(measured, topic, baseline, candidate)
         for metric in METRICS:
-            if metric not in present and metric not in deciding:
+            if metric not in deciding and (deciding_only or metric not in present):
                 continue
             x = log_ratios(measured, topic.name, baseline, candidate, metric)
             level = _level(plan, family if metric in deciding else 1)
@@ -239,7 +247,7 @@ def _comparison(
 
 
 def _claims(
-    plan: Plan, measured: Measured, comparisons: Sequence[Comparison]
+    plan: Plan, measured: Measured, compared: Sequence[Comparison]
 ) -> tuple[ClaimResult, ...]:
     """Judge every claim alone, and together by Holm's procedure."""
     claims = [(topic, claim) for topic in plan.topics for claim in topic.claims]
@@ -256,7 +264,7 @@ def _claims(
         verdict: ClaimVerdict = "holds" if holds <= refuted else "refuted"
         judged.append((min(holds, refuted), verdict, ""))
     together = statistics.holm([p for p, _, _ in judged], levels)
-    found = {(c.topic, c.baseline, c.candidate, c.metric): c for c in comparisons}
+    found = {(c.topic, c.baseline, c.candidate, c.metric): c for c in compared}
     results = []
     for (topic, claim), (p, verdict, reason), rejected in zip(
         claims, judged, together, strict=True

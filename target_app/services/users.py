@@ -6,7 +6,7 @@ from target_app.core.errors import AppError
 from target_app.models import User
 from target_app.schemas import UserRead
 
-PAGE_SIZE = 10
+PAGE_SIZE = 5
 
 
 def one_user(user_id: int) -> Select[User]:

@@ -63,7 +63,11 @@ def test_throughput_leaves_out_what_was_never_answered() -> None:
 
 
 def rows(
-    delays: list[float], variant: str = "a", mode: str = "closed", lag: float = 0.0
+    delays: list[float],
+    variant: str = "a",
+    mode: str = "closed",
+    lag: float = 0.0,
+    cpu: float = 0.5,
 ) -> list[dict[str, Any]]:
     return [
         {
@@ -71,6 +75,7 @@ def rows(
             "variant": variant,
             "mode": mode,
             "duration": 1.0,
+            "cpu": cpu,
             "run_delay": delay,
             "lag_p99": lag,
         }
@@ -88,6 +93,19 @@ def test_the_threads_of_a_server_are_not_taken_for_a_neighbour() -> None:
     assert launch.disturbed_blocks(threaded + quiet) == set()
     burst = rows([0.30, 0.31, 0.40, 0.31], "threaded")
     assert launch.disturbed_blocks(burst + quiet) == {2}
+
+
+def test_where_quiet_slices_vary_more_must_be_unusual() -> None:
+    varied = [0.20, 0.22, 0.24, 0.26, 0.28, 0.30, 0.32, 0.34]
+    assert launch.disturbed_blocks(rows(varied)) == set()
+    assert launch.disturbed_blocks(rows([*varied, 0.60])) == {8}
+
+
+def test_who_had_the_core_all_the_time_was_not_robbed() -> None:
+    delays = [0.01, 0.02, 0.01, 0.30]
+    assert launch.disturbed_blocks(rows(delays, cpu=0.97), cores=1) == set()
+    assert launch.disturbed_blocks(rows(delays, cpu=0.70), cores=1) == {3}
+    assert launch.disturbed_blocks(rows(delays, cpu=0.97), cores=2) == {3}
 
 
 def test_a_late_generator_disturbs_the_open_loop_only() -> None:

@@ -1,0 +1,234 @@
+"""The load generator against real servers that behave badly."""
+
+import sys
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from assay import processes
+from assay.errors import MeasureError
+from assay.load.remote import Generator
+from tests.integration.shop import LOCUSTFILE
+
+SERVER = """
+import asyncio, itertools, os, sys, time
+
+KIND = sys.argv[2]
+ANSWER = b"HTTP/1.1 200 OK\\r\\ncontent-length: 2\\r\\n\\r\\nok"
+count = itertools.count(1)
+
+
+async def serve(reader, writer):
+    while True:
+        try:
+            head = await reader.readuntil(b"\\r\\n\\r\\n")
+        except asyncio.IncompleteReadError:
+            return
+        number = next(count)
+        if KIND == "hangs" and number > 8:
+            await asyncio.sleep(3600)
+        if KIND == "slow":
+            await asyncio.sleep(0.02)
+        if KIND == "resets" and number % 4 == 0:
+            writer.transport.abort()
+            return
+        if KIND == "freezes" and number == 20:
+            time.sleep(0.4)
+        answer = ANSWER
+        if KIND == "errors" and b"GET /bad" in head:
+            answer = ANSWER.replace(b"200 OK", b"500 Oh")
+        writer.write(answer)
+
+
+async def main():
+    server = await asyncio.start_server(serve, "127.0.0.1", int(sys.argv[1]))
+    print("ready", flush=True)
+    await server.serve_forever()
+
+asyncio.run(main())
+"""
+
+TWO_STEPS = """
+from locust import FastHttpUser, task
+
+
+class Visitor(FastHttpUser):
+    def on_start(self):
+        self.client.get("/login")
+
+    @task
+    def shop(self):
+        self.client.get("/first")
+        self.client.get("/second")
+"""
+
+NESTED = """
+from locust import FastHttpUser, SequentialTaskSet, TaskSet, task
+
+
+class Journey(SequentialTaskSet):
+    @task
+    def one(self):
+        self.client.get("/one")
+
+    @task
+    def two(self):
+        self.client.get("/two")
+        self.interrupt()
+
+
+class Visitor(FastHttpUser):
+    tasks = [Journey]
+"""
+
+
+@pytest.fixture
+def loaded(
+    request: pytest.FixtureRequest, tmp_path: Path
+) -> Iterator[tuple[Generator, processes.Child]]:
+    """A generator with four users on a server of the kind asked for."""
+    kind, locustfile = request.param
+    path = tmp_path / "locustfile.py"
+    path.write_text(locustfile)
+    script = tmp_path / "server.py"
+    script.write_text(textwrap.dedent(SERVER))
+    port = processes.free_port()
+    command = [sys.executable, str(script), str(port), kind]
+    server = processes.start("server", command, log=tmp_path / "server.log")
+    try:
+        while "ready" not in server.log.read_text():
+            assert server.running()
+        generator = Generator(path, tmp_path)
+        try:
+            hosts = {"a": f"http://127.0.0.1:{port}"}
+            generator.attach(hosts, {"a": [server.pid]}, 4)
+            yield generator, server
+        finally:
+            generator.close()
+    finally:
+        server.stop()
+
+
+type Loaded = tuple[Generator, processes.Child]
+
+
+@pytest.mark.parametrize("loaded", [("fine", LOCUSTFILE)], indirect=True)
+def test_an_open_loop_keeps_its_schedule(loaded: Loaded) -> None:
+    generator, _ = loaded
+    assert generator.touch("a").requests == 4
+    taken = generator.open("a", 200, 1.0, seed=3)
+    again = generator.open("a", 200, 1.0, seed=3)
+    assert taken.planned == taken.done == taken.requests == again.planned
+    first = taken.columns["scheduled"] - taken.began
+    second = again.columns["scheduled"] - again.began
+    assert np.sort(first) == pytest.approx(np.sort(second), abs=1e-9)
+    assert (taken.columns["start"] >= taken.columns["scheduled"]).all()
+    assert (taken.columns["end"] > taken.columns["start"]).all()
+    assert set(taken.columns["user"]) == {0, 1, 2, 3}
+    assert taken.cpu > 0
+
+
+@pytest.mark.parametrize("loaded", [("slow", LOCUSTFILE)], indirect=True)
+def test_a_closed_loop_has_as_many_in_flight_as_users(loaded: Loaded) -> None:
+    generator, _ = loaded
+    taken = generator.closed("a", users=2, duration=0.5)
+    assert len(set(taken.columns["user"])) == 2
+    assert taken.planned == taken.done == taken.requests
+    # Two users with answers after 20 ms cannot make more than 100 a second.
+    assert taken.requests <= 2 * (0.5 / 0.02 + 1)
+    assert (taken.columns["end"] - taken.columns["start"]).min() >= 0.019
+
+
+@pytest.mark.parametrize("loaded", [("freezes", LOCUSTFILE)], indirect=True)
+def test_a_freeze_is_in_the_latency_of_all_who_came_meanwhile(loaded: Loaded) -> None:
+    generator, _ = loaded
+    taken = generator.open("a", 200, 1.0, seed=5)
+    latency = taken.columns["end"] - taken.columns["scheduled"]
+    service = taken.columns["end"] - taken.columns["start"]
+    assert taken.planned == taken.done
+    # Some 80 arrivals fell into 400 ms; only 4 users had a request in flight, so
+    # what a closed loop would see is slow for 4 and fast for all the others.
+    assert (latency > 0.1).sum() > 30
+    assert (service > 0.1).sum() <= 8
+
+
+@pytest.mark.parametrize("loaded", [("hangs", LOCUSTFILE)], indirect=True)
+def test_what_is_never_answered_is_counted_and_ends(loaded: Loaded) -> None:
+    generator, _ = loaded
+    taken = generator.open("a", 100, 0.3, seed=5)
+    assert taken.planned == taken.done + taken.dropped + taken.unserved
+    assert taken.done == 8
+    assert taken.unserved > 10
+    assert np.isnan(taken.columns["end"]).sum() == taken.unserved
+    assert taken.failed == taken.unserved
+
+
+@pytest.mark.parametrize("loaded", [("resets", LOCUSTFILE)], indirect=True)
+def test_resets_are_failures_with_their_name(loaded: Loaded) -> None:
+    generator, _ = loaded
+    taken = generator.open("a", 100, 0.5, seed=5)
+    assert taken.planned == taken.done + taken.dropped + taken.unserved
+    assert taken.failed > 0
+    assert any("/: " in error for error in taken.errors)
+
+
+@pytest.mark.parametrize(
+    "loaded", [("errors", LOCUSTFILE.replace('get("/")', 'get("/bad")'))], indirect=True
+)
+def test_error_answers_are_failures(loaded: Loaded) -> None:
+    generator, _ = loaded
+    taken = generator.closed("a", 2, 0.1)
+    assert taken.failed == taken.requests > 0
+    assert any("500" in error for error in taken.errors)
+
+
+@pytest.mark.parametrize("loaded", [("fine", TWO_STEPS)], indirect=True)
+def test_only_the_first_request_of_a_task_was_scheduled(loaded: Loaded) -> None:
+    generator, _ = loaded
+    taken = generator.open("a", 100, 0.5, seed=5)
+    assert taken.requests == 2 * taken.done == 2 * taken.planned
+    assert set(taken.names) == {"/first", "/second"}, "on_start is not in the samples"
+    second = taken.columns["name"] == taken.names.index("/second")
+    assert (taken.columns["scheduled"] == taken.columns["start"])[second].all()
+    assert (taken.columns["scheduled"] < taken.columns["start"])[~second].all()
+
+
+@pytest.mark.parametrize("loaded", [("fine", NESTED)], indirect=True)
+def test_nested_task_sets_pass_the_gate_task_by_task(loaded: Loaded) -> None:
+    generator, _ = loaded
+    taken = generator.open("a", 100, 0.5, seed=5)
+    assert taken.planned == taken.done == taken.requests
+    counts = np.bincount(taken.columns["name"])
+    assert abs(int(counts[0]) - int(counts[1])) <= 4
+
+
+@pytest.mark.parametrize(
+    "loaded",
+    [("fine", LOCUSTFILE.replace('self.client.get("/")', "raise ValueError('oops')"))],
+    indirect=True,
+)
+def test_a_task_that_raises_is_a_failure(loaded: Loaded) -> None:
+    generator, _ = loaded
+    taken = generator.open("a", 100, 0.3, seed=5)
+    assert taken.planned == taken.done == taken.failed
+    assert any("the task raised ValueError: oops" in error for error in taken.errors)
+
+
+@pytest.mark.parametrize("loaded", [("fine", LOCUSTFILE)], indirect=True)
+def test_a_generator_that_died_is_said(loaded: Loaded) -> None:
+    generator, _ = loaded
+    generator.child.stop()
+    with pytest.raises(MeasureError, match="the load generator for .* ended"):
+        generator.closed("a", 1, 0.1)
+
+
+@pytest.mark.parametrize("loaded", [("fine", LOCUSTFILE)], indirect=True)
+def test_a_server_that_died_is_failures_not_a_hang(loaded: Loaded) -> None:
+    generator, server = loaded
+    server.stop()
+    taken = generator.open("a", 100, 0.3, seed=5)
+    assert taken.planned == taken.done + taken.dropped + taken.unserved
+    assert taken.failed == taken.requests > 0
