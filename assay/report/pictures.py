@@ -47,7 +47,6 @@ class StacksView:
     attribution: Attribution
     graph: flamegraph.FlameGraph
     functions: tuple[FunctionRow, ...]
-    notes: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -57,12 +56,14 @@ class Pictures:
     Attributes:
         charts: Percentiles, time, memory, launches: those that have data.
         memory: Sentences on memory.
+        notes: What a reader must know of how the profiles were taken.
         missing: Why there is no "why", where there is none.
     """
 
     charts: tuple[charts.Chart, ...]
     stacks: tuple[StacksView, ...]
     memory: tuple[str, ...]
+    notes: tuple[str, ...]
     missing: str
 
 
@@ -105,19 +106,20 @@ def of_pair(
         {profile.preset: profile for profile in profiles if profile.variant == name}
         for name in pair
     ]
-    stacks, memory = [], []
+    stacks, memory, notes = [], [], []
     for preset in sorted(set(sides[0]) & set(sides[1])):
         baseline, candidate = sides[0][preset], sides[1][preset]
         if isinstance(baseline, Stacks) and isinstance(candidate, Stacks):
             if baseline.stacks or candidate.stacks:
                 stacks.append(_stacks(baseline, candidate, busy))
+                notes += _notes(baseline, candidate)
         elif isinstance(baseline, Timeline) and isinstance(candidate, Timeline):
             if baseline.values and candidate.values:
                 drawn.append(
                     charts.memory(_curve(baseline), _curve(candidate), baseline.unit)
                 )
                 memory.append(compare_memory(baseline, candidate).sentence)
-                memory += [*baseline.notes, *candidate.notes]
+                notes += _notes(baseline, candidate)
     missing = ""
     if not stacks and not memory:
         names = ", ".join(sorted(set(sides[0]) | set(sides[1])))
@@ -127,7 +129,19 @@ def of_pair(
             else "No profiles were taken, so this run cannot say why."
         )
     drawn = [charts.with_prefix(chart, prefix) for chart in drawn]
-    return Pictures(tuple(drawn), tuple(stacks), tuple(memory), missing)
+    return Pictures(tuple(drawn), tuple(stacks), tuple(memory), tuple(notes), missing)
+
+
+def _notes(baseline: Profile, candidate: Profile) -> list[str]:
+    """Return what both profiles say of themselves, each with its preset and side."""
+    both = [note for note in baseline.notes if note in candidate.notes]
+    sides = (("A and B", both), ("A", baseline.notes), ("B", candidate.notes))
+    return [
+        f"{baseline.preset}, {side}: {note}"
+        for side, notes in sides
+        for note in notes
+        if side == "A and B" or note not in both
+    ]
 
 
 def _from_samples(pair: tuple[str, str], samples: pd.DataFrame) -> list[charts.Chart]:
@@ -202,7 +216,6 @@ def _stacks(
         attribution=attribution,
         graph=flamegraph.draw(baseline, candidate),
         functions=tuple(_function(change, longest, unit) for change in shown),
-        notes=tuple(dict.fromkeys([*baseline.notes, *candidate.notes])),
     )
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assay import planfiles
+from assay import planfiles, tomlfiles
 from assay.errors import InputError
 from assay.plan import Plan
 
@@ -203,5 +203,5 @@ def test_a_file_that_cannot_be_read(topic: Path) -> None:
 
 @given(st.text(max_size=200))
 def test_no_text_breaks_the_line_finder(text: str) -> None:
-    for line in planfiles.key_lines(text).values():
+    for line in tomlfiles.key_lines(text).values():
         assert 1 <= line <= len(text.splitlines())

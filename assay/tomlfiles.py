@@ -1,0 +1,131 @@
+"""TOML files whose mistakes are named with their line and the nearest valid name."""
+
+import re
+import tomllib
+from collections.abc import Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+
+type Keys = tuple[str | int, ...]
+
+
+class Problems:
+    """What is wrong with one TOML file, each problem with its line."""
+
+    def __init__(self, file: Path) -> None:
+        """Read the file; a file that cannot be read is a problem too."""
+        self.file = file
+        self.found: list[str] = []
+        self.content: dict[str, Any] | None = None
+        self._lines: dict[Keys, int] = {}
+        try:
+            text = file.read_text(encoding="utf-8")
+            self._lines = key_lines(text)
+            self.content = tomllib.loads(text)
+        except (OSError, UnicodeDecodeError) as error:
+            self.found.append(f"{file}: cannot be read: {error}")
+        except tomllib.TOMLDecodeError as error:
+            self.found.append(f"{file}: not valid TOML: {error}")
+
+    def add(self, path: Keys, text: str) -> None:
+        """Note a problem at a key."""
+        line = next(
+            (
+                self._lines[path[:length]]
+                for length in range(len(path), 0, -1)
+                if path[:length] in self._lines
+            ),
+            1,
+        )
+        self.found.append(f"{self.file}:{line}: {_dotted(path)}: {text}")
+
+    def validate[Model: BaseModel](  # noqa: D102 (flake8-docstrings cannot see it)
+        self, model: type[Model], at: Keys = ()
+    ) -> Model | None:
+        """Return a table as a model, or note everything that is wrong with it."""
+        if self.content is None:
+            return None
+        table: Any = self.content
+        for key in at:
+            table = table.get(key, {})
+        try:
+            return model.model_validate(table)
+        except ValidationError as error:
+            for problem in error.errors():
+                path = at + tuple(problem["loc"])
+                self.add(path, _said(problem, model, problem["loc"]))
+        return None
+
+
+def key_lines(text: str) -> dict[Keys, int]:
+    """Return the line of every table and key of a TOML text.
+
+    `tomllib` keeps no positions. This follows table headers and the first key of
+    a line, which is as near as an error message needs to be.
+    """
+    lines: dict[Keys, int] = {}
+    table: Keys = ()
+    counts: dict[str, int] = {}
+    for number, line in enumerate(text.splitlines(), 1):
+        header = re.match(r"\s*(\[\[?)\s*([^\]\[]+?)\s*\]\]?\s*(#.*)?$", line)
+        key = re.match(r"""\s*([\w.\-]+|"[^"]*"|'[^']*')\s*=""", line)
+        if header:
+            table = _keys(header[2])
+            if header[1] == "[[":
+                counts[header[2]] = counts.get(header[2], -1) + 1
+                table = (*table, counts[header[2]])
+            lines.setdefault(table, number)
+        elif key:
+            lines.setdefault(table + _keys(key[1]), number)
+    return lines
+
+
+def _keys(dotted: str) -> Keys:
+    parts = re.findall(r"""[^.\s"']+|"[^"]*"|'[^']*'""", dotted)
+    return tuple(part.strip("\"'") for part in parts)
+
+
+def _said(problem: Any, model: type[BaseModel], loc: Keys) -> str:
+    """Put one of pydantic's findings into our words."""
+    if problem["type"] == "extra_forbidden":
+        known = _known_keys(model, loc[:-1])
+        return f"unknown key{nearest(str(loc[-1]), known)}"
+    if problem["type"] == "missing":
+        return "this key is missing"
+    return f"{problem['msg'][:1].lower()}{problem['msg'][1:]}, got {problem['input']!r}"
+
+
+def _known_keys(model: type[BaseModel], loc: Keys) -> list[str]:
+    """Return the keys of the table at `loc` below a model."""
+    for key in loc:
+        field = model.model_fields.get(str(key))
+        if field is None:
+            continue  # a position in a list, or a name in a dictionary
+        model = _table_in(field.annotation) or model
+    return list(model.model_fields)
+
+
+def _table_in(annotation: Any) -> type[BaseModel] | None:
+    """Return the table that a field holds: itself, optional, in a list or by name."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    found = (_table_in(argument) for argument in get_args(annotation))
+    return next((table for table in found if table), None)
+
+
+def _dotted(path: Keys) -> str:
+    text = ""
+    for key in path:
+        text += f"[{key + 1}]" if isinstance(key, int) else f".{key}"
+    return text.lstrip(".")
+
+
+def nearest(name: str, known: Sequence[str]) -> str:
+    """Return a hint at the valid name that was probably meant, or at all of them."""
+    close = get_close_matches(name, known, n=1, cutoff=0.5)
+    if close:
+        return f"; did you mean {close[0]!r}?"
+    return f"; expected one of {', '.join(known)}" if known else ""

@@ -1,0 +1,208 @@
+"""The commands, as far as they need no server."""
+
+import io
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Literal
+
+import pytest
+from rich.console import Console
+
+from assay import cli
+from assay.plan import Plan, Scenario, Target, Topic
+from assay.progress import Lines, Screen
+from assay.results import ClaimResult, Comparison, Results, Stacks, Timeline
+
+
+def results(
+    claims: tuple[Literal["holds", "refuted", "undecided"], ...] = (),
+    compared: tuple[Literal["faster", "slower", "same", "undecided"], ...] = (),
+    partial: bool = False,
+) -> Results:
+    return Results(
+        run="run",
+        partial=partial,
+        seed=1,
+        claims=tuple(
+            ClaimResult(
+                topic="t",
+                says="it is so",
+                baseline="a",
+                candidate="b",
+                metric="time",
+                expect="faster",
+                verdict=verdict,
+                alone=verdict,
+                reason="",
+            )
+            for verdict in claims
+        ),
+        comparisons=tuple(comparison(verdict) for verdict in compared),
+    )
+
+
+def comparison(verdict: Literal["faster", "slower", "same", "undecided"]) -> Comparison:
+    return Comparison(
+        topic="t",
+        baseline="a",
+        candidate="[red]b",
+        metric="time",
+        ratio=0.9,
+        low=0.8,
+        high=0.95,
+        launches=12,
+        verdict=verdict,
+    )
+
+
+@pytest.mark.parametrize(
+    ("found", "code"),
+    [
+        (results(("holds", "holds")), 0),
+        (results(("holds", "refuted", "undecided")), 1),
+        (results(("holds", "undecided")), 3),
+        (results(("holds",), partial=True), 4),
+        (results((), ("faster", "same")), 0),
+        (results((), ("faster", "slower")), 1),
+        (results((), ("same", "undecided")), 3),
+        # A claim of "slower" that holds is what was expected.
+        (results(("holds",), ("slower",)), 0),
+    ],
+)
+def test_exit_codes(found: Results, code: int) -> None:
+    assert cli.exit_code(found) == code
+
+
+def run(*words: str, folder: Path | None = None) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-m", "assay", *words],
+        capture_output=True,
+        text=True,
+        cwd=folder,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("command", ["run", "report", "profile", "services", "doctor"])
+def test_every_command_has_help_with_an_example(command: str) -> None:
+    done = run(command, "--help")
+    assert done.returncode == 0
+    assert f"Example: assay {command}" in " ".join(done.stdout.split())
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = (
+        "import sys; sys.argv = ['assay', '--help']\n"
+        "from assay.cli import main\n"
+        "try:\n    main()\nexcept SystemExit:\n    pass\n"
+        "heavy = {'numpy', 'pandas', 'scipy', 'matplotlib', 'locust', 'gevent',"
+        " 'httpx', 'pydantic', 'pyarrow'}\n"
+        "print('heavy:', sorted(heavy & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout.endswith("heavy: []\n")
+
+
+def test_help_is_about_as_quick_as_its_libraries() -> None:
+    def best(*command: str) -> float:
+        times = []
+        for _ in range(5):
+            began = time.perf_counter()
+            subprocess.run([sys.executable, *command], capture_output=True, check=True)
+            times.append(time.perf_counter() - began)
+        return min(times)
+
+    assert best("-m", "assay", "--help") < 2.5 * best("-c", "import typer, rich")
+
+
+def test_no_topic_here(tmp_path: Path) -> None:
+    done = run("run", folder=tmp_path)
+    assert done.returncode == 2
+    assert "no topics in" in done.stderr and "assay run path/to/topic" in done.stderr
+
+
+def test_an_unknown_option_is_bad_input(tmp_path: Path) -> None:
+    assert run("run", "--sede", "3", folder=tmp_path).returncode == 2
+
+
+def test_control_characters_do_not_reach_the_terminal() -> None:
+    assert cli._printable("a\x1b[31mb\nc") == "a\ufffd[31mb\nc"
+
+
+def topic() -> Topic:
+    return Topic(
+        name="[b]t",
+        title="Topic",
+        file=Path("claims.toml"),
+        target=Target(cwd=Path(".")),
+        scenario=Scenario(),
+        variants=(),
+    )
+
+
+def test_plain_lines_say_how_it_stands() -> None:
+    out = io.StringIO()
+    plan = Plan(topics=(topic(),))
+    lines = Lines(plan, Console(file=out, width=200))
+    lines.topic(topic(), (12, 18))
+    lines.launch(1)
+    lines.measured(topic(), 1, [comparison("faster")])
+    lines.profiling(topic(), "a", [])
+    lines.note("so it is")
+    text = out.getvalue()
+    assert "[b]t: Topic" in text
+    assert "[red]b/a time 0.9× [0.8, 0.95]" in text
+    assert "so it is" in text
+
+
+def test_the_screen_shows_names_as_they_are() -> None:
+    out = io.StringIO()
+    console = Console(file=out, width=120, force_terminal=True)
+    with Screen(Plan(topics=(topic(),)), console) as screen:
+        screen.topic(topic(), (12, 18))
+        screen.launch(1)
+        screen.measured(topic(), 1, [comparison("faster")])
+        screen.profiling(topic(), "a", [])
+        screen.note("so it is")
+    text = out.getvalue()
+    assert "[red]b" in text and "0.9×" in text and "so it is" in text
+    assert "launch 1 of at most 18" in text
+
+
+def test_profiles_and_findings_are_tables() -> None:
+    from assay.report import findings
+
+    out = io.StringIO()
+    console = Console(file=out, width=100)
+    findings.render([{"name": "[b]x", "available": True, "reason": ""}], console)
+    stacks = Stacks(
+        topic="t",
+        variant="a",
+        preset="cpu",
+        unit="s",
+        requests=10,
+        samples=5,
+        total=0.003,
+        stacks=(
+            (("main (app.py)", "work (app.py)"), 0.002),
+            (("main (app.py)",), 1e-3),
+        ),
+        notes=("a note",),
+    )
+    timeline = Timeline(
+        topic="t",
+        variant="a",
+        preset="memory",
+        unit="B",
+        requests=10,
+        seconds=(0.0, 0.1),
+        values=(1e6, 2e6),
+    )
+    findings.render_profile(stacks, console)
+    findings.render_profile(timeline, console)
+    text = out.getvalue()
+    assert "[b]x" in text and "yes" in text and "reason" not in text
+    assert text.index("work (app.py)") < text.index("main (app.py)")
+    assert "67%" in text and "a note" in text and "at most 2.00 MB" in text

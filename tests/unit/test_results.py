@@ -1,0 +1,106 @@
+"""The run directory: whole files or none, and read back as far as it went."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from assay.plan import Plan
+from assay.results import (
+    Comparison,
+    NotARunError,
+    Results,
+    RunDirectory,
+    Stacks,
+    Timeline,
+)
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> RunDirectory:
+    return RunDirectory.create(tmp_path / "run", Plan(topics=()), {"python": "3"})
+
+
+def test_results_are_read_back_as_they_were_written(run: RunDirectory) -> None:
+    comparison = Comparison(
+        topic="t",
+        baseline="a",
+        candidate="b",
+        metric="time",
+        ratio=0.5,
+        low=0.4,
+        high=0.6,
+        launches=12,
+        verdict="faster",
+    )
+    results = Results(run="run", partial=False, seed=7, comparisons=(comparison,))
+    run.write_results(results)
+    assert '"schema": 1' in (run.path / "results.json").read_text()
+    assert run.results() == results
+    assert not list(run.path.glob("*.part"))
+
+
+def test_launches_are_kept_one_by_one(run: RunDirectory) -> None:
+    for number in (1, 2):
+        row: dict[str, object] = {"topic": "t", "launch": number, "value": 1.0}
+        samples = pd.DataFrame({"start": [0.1], "name": ["/"]})
+        run.append_launch("t", number, [row, row], [row], samples)
+    assert list(run.slices()["launch"]) == [1, 1, 2, 2]
+    assert list(run.launches()["launch"]) == [1, 2]
+    assert len(run.samples("t")) == 2
+    assert list(run.samples("t", columns=["name"]).columns) == ["name"]
+
+
+def test_topics_whose_names_begin_alike_keep_their_own_samples(
+    run: RunDirectory,
+) -> None:
+    frame = pd.DataFrame({"start": [0.1]})
+    run.append_launch("shop", 1, [], [], frame)
+    run.append_launch("shop-2", 1, [], [], frame)
+    assert len(run.samples("shop")) == 1
+
+
+def test_what_was_not_measured_is_empty(run: RunDirectory) -> None:
+    assert run.slices().empty and run.launches().empty and run.samples("t").empty
+    assert run.profiles() == ()
+
+
+def test_profiles_are_read_back(run: RunDirectory) -> None:
+    stacks = Stacks(
+        topic="t",
+        variant="a",
+        preset="cpu",
+        unit="s",
+        requests=10,
+        samples=5,
+        total=0.1,
+        stacks=((("main (app.py)", "work (app.py)"), 0.1),),
+    )
+    timeline = Timeline(
+        topic="t",
+        variant="a",
+        preset="memory",
+        unit="B",
+        requests=10,
+        seconds=(0.0, 0.1),
+        values=(1.0, 2.0),
+    )
+    for profile in (stacks, timeline):
+        run.write_profile(profile)
+    assert run.profiles() == (stacks, timeline)
+
+
+def test_a_folder_with_somebodys_files_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("mine")
+    with pytest.raises(NotARunError, match="not empty"):
+        RunDirectory.create(tmp_path, Plan(topics=()), {})
+
+
+def test_what_is_not_a_run_is_said(tmp_path: Path, run: RunDirectory) -> None:
+    with pytest.raises(NotARunError, match="not a run directory"):
+        RunDirectory.open(tmp_path)
+    with pytest.raises(NotARunError, match="cannot be read"):
+        run.results()
+    (run.path / "plan.json").write_text("{")
+    with pytest.raises(NotARunError, match="plan.json: cannot be read"):
+        run.plan()
