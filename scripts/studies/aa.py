@@ -114,12 +114,19 @@ def run(kind: str, extra: int, seed: int, budget: float) -> dict[str, Any]:
     }
 
 
-def rounds_for(effect: float, cpu: float) -> int:
+def rounds_for(effect: float, runs: list[dict[str, Any]]) -> int:
     """Return how many rounds more cost `effect` of a request's CPU time.
 
-    A round's cost is measured in a loop like the target's, over many repeats
-    whose best is the least disturbed.
+    From the runs that have already shown what some rounds cost in the target. For
+    the first, a round is timed in a loop like the target's, at its best of many.
     """
+    known = [
+        run["extra"] * effect / (run["cpu"]["two"] / run["cpu"]["one"] - 1)
+        for run in runs
+        if run["extra"]
+    ]
+    if known:
+        return max(1, round(statistics.median(known)))
     code = (
         "import time, zlib\nblock = bytes(range(256))\nbest = 9\n"
         "for _ in range(200):\n"
@@ -129,6 +136,7 @@ def rounds_for(effect: float, cpu: float) -> int:
         "print(best)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    cpu = statistics.median(run["cpu"]["one"] for run in runs)
     return max(1, round(effect * cpu / float(done.stdout)))
 
 
@@ -186,10 +194,7 @@ def main() -> None:
         for kind in ("A/A", "+5 % CPU"):
             if any(r["kind"] == kind and r["seed"] == number for r in runs):
                 continue
-            extra = 0
-            if kind != "A/A":
-                cpu = statistics.median(r["cpu"]["one"] for r in runs)
-                extra = rounds_for(EFFECT, cpu)
+            extra = 0 if kind == "A/A" else rounds_for(EFFECT, runs)
             done = run(kind, extra, number, options.budget)
             runs.append(done)
             with log.open("a") as file:
