@@ -229,9 +229,9 @@ def exit_code(results: Results) -> int:
 
 
 def main() -> None:
-    """Run the command line: `assay` and `python -m assay`."""
+    """Run the command line."""
     # A terminal that goes away must stop a run as cleanly as Ctrl-C does.
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
     try:
         app()

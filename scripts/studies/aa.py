@@ -120,7 +120,7 @@ def rounds_for(effect: float, runs: list[dict[str, Any]]) -> int:
     From the runs that have already shown what some rounds cost in the target. For
     the first, a round is timed in a loop like the target's, at its best of many.
     """
-    known = [
+    known: list[float] = [
         run["extra"] * effect / (run["cpu"]["two"] / run["cpu"]["one"] - 1)
         for run in runs
         if run["extra"]
@@ -136,7 +136,7 @@ def rounds_for(effect: float, runs: list[dict[str, Any]]) -> int:
         "print(best)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    cpu = statistics.median(run["cpu"]["one"] for run in runs)
+    cpu: float = statistics.median(run["cpu"]["one"] for run in runs)
     return max(1, round(effect * cpu / float(done.stdout)))
 
 

@@ -32,7 +32,7 @@ async def serve(reader, writer):
             await asyncio.sleep(3600)
         if KIND == "slow":
             await asyncio.sleep(0.02)
-        if KIND == "resets" and number % 4 == 0:
+        if KIND == "resets" and number > 20:
             writer.transport.abort()
             return
         if KIND == "freezes" and number == 20:
@@ -171,7 +171,8 @@ def test_resets_are_failures_with_their_name(loaded: Loaded) -> None:
     generator, _ = loaded
     taken = generator.open("a", 100, 0.5, seed=5)
     assert taken.planned == taken.done + taken.dropped + taken.unserved
-    assert taken.failed > 0
+    # (The client tries a kept connection once more: a single reset can pass unseen.)
+    assert taken.failed == taken.requests - 20 > 0
     assert any("/: " in error for error in taken.errors)
 
 

@@ -112,7 +112,7 @@ def test_ctrl_c_keeps_what_was_measured(tmp_path: Path) -> None:
     assert "partial" in (folder / "out" / "index.html").read_text()
 
 
-@pytest.mark.parametrize("seconds", [0.05, 0.6, 1.2, 2.0])
+@pytest.mark.parametrize("seconds", [0.3, 0.6, 1.2, 2.0])
 def test_ctrl_c_at_any_moment_leaves_nothing_behind(
     tmp_path: Path, seconds: float
 ) -> None:
@@ -122,7 +122,7 @@ def test_ctrl_c_at_any_moment_leaves_nothing_behind(
     process.send_signal(signal.SIGINT)
     output, _ = process.communicate(timeout=60)
     assert process.returncode != 0
-    assert "Traceback" not in output or seconds < 0.5  # the interpreter's own start
+    assert "Traceback" not in output
     assert shop.left_behind(folder) == []
 
 

@@ -21,6 +21,7 @@ from target_app.practices import (
     practice,
     sync_async,
 )
+from target_app.services.users import PAGE_SIZE
 from tests.integration.target_app.asgi import chosen, with_target
 
 QUERIES = {
@@ -60,7 +61,9 @@ def test_answers_are_what_the_rows_say(seeded: Settings) -> None:
         month = (await client.get("/v1/caching/uncached?month=19")).json()
         assert sum(status["orders"] for status in month["sales"]) == 10_000
         page = (await client.get("/v1/n_plus_one/joined?page=1")).json()
-        assert [user["id"] for user in page] == list(range(11, 21))
+        assert [user["id"] for user in page] == list(
+            range(PAGE_SIZE + 1, 2 * PAGE_SIZE + 1)
+        )
         assert all(len(user["orders"]) == 5 for user in page)
         late = await client.get("/v1/caching/redis?month=20")
         assert late.status_code == 422
@@ -100,7 +103,7 @@ def test_a_guard_sees_that_eager_loading_is_off(
     monkeypatch.setattr(n_plus_one, f"{name}load", lazyload)
     fine, detail = guarded(seeded, f"n_plus_one.{name}")
     assert not fine
-    assert "psycopg query: 11 per request" in detail
+    assert f"psycopg query: {1 + PAGE_SIZE} per request" in detail
 
 
 def test_a_guard_sees_that_nothing_stays_in_memory(
