@@ -72,8 +72,7 @@ def run(
     """Measure the claims of some topics and write a report."""
     import secrets
 
-    from assay import environment, experiment, planfiles
-    from assay.results import NotARunError, RunDirectory
+    from assay import experiment, planfiles
 
     given = {
         "seed": secrets.randbelow(2**32) if seed is None else seed,
@@ -84,13 +83,7 @@ def run(
     settings = {name: value for name, value in given.items() if value is not None}
     here = Path.cwd()
     plan = planfiles.load(topics or [], settings, _command(settings["seed"]), here)
-    path = output or here / "reports" / _run_name(plan)
-    try:
-        directory = RunDirectory.create(
-            path, environment.redacted(plan), environment.describe(plan)
-        )
-    except (NotARunError, OSError) as error:
-        raise InputError(str(error)) from error
+    directory = _create(plan, output or here / "reports" / _run_name(plan))
     stopped: BaseException | None = None
     results: Results | None = None
     errors = _console(stderr=True)
@@ -132,17 +125,9 @@ def report(
         )
     try:
         found = RunDirectory.open(directory)
-        plan = found.plan()
-        measured = verdicts.Measured(found.slices(), found.launches())
-        try:
-            before = found.results()
-            partial, warnings = before.partial, before.warnings
-        except NotARunError:
-            partial = True
-            warnings = ("The run ended before it could write its results.",)
+        results = verdicts.of_run(found)
     except (NotARunError, OSError) as error:
         raise InputError(str(error)) from error
-    results = verdicts.evaluate(plan, measured, found.name, partial, warnings)
     found.write_results(results)
     _report(found, wanted, _console(stderr=True))
     _show(found, results, as_json)
@@ -165,20 +150,14 @@ def profile(
     ] = None,
 ) -> None:
     """Profile one variant under load, and print where its time goes."""
-    from assay import environment, experiment, planfiles
+    from assay import experiment, planfiles
     from assay.report import findings
-    from assay.results import NotARunError, RunDirectory
 
     here = Path.cwd()
     plan = planfiles.load([topic], {}, _command(None), here)
     plan = planfiles.profile_plan(plan, variant, presets.split(","), here)
-    path = output or here / "reports" / (_run_name(plan) + f"-{variant}-profile")
-    try:
-        directory = RunDirectory.create(
-            path, environment.redacted(plan), environment.describe(plan)
-        )
-    except (NotARunError, OSError) as error:
-        raise InputError(str(error)) from error
+    name = f"{_run_name(plan)}-{variant}-profile"
+    directory = _create(plan, output or here / "reports" / name)
     errors = _console(stderr=True)
     with _progress(plan, errors) as progress:
         experiment.profile(plan, directory, progress, variant, rate)
@@ -260,6 +239,23 @@ def _run_name(plan: Plan) -> str:
         plan.topics[0].name if len(plan.topics) == 1 else f"{len(plan.topics)}-topics"
     )
     return f"{datetime.now():%Y-%m-%dT%H-%M-%S}-{topics}"
+
+
+def _create(plan: Plan, path: Path) -> RunDirectory:
+    """Make the run directory.
+
+    Raises:
+        InputError: It cannot be made, or has somebody's files in it.
+    """
+    from assay import environment
+    from assay.results import NotARunError, RunDirectory
+
+    try:
+        return RunDirectory.create(
+            path, environment.redacted(plan), environment.describe(plan)
+        )
+    except (NotARunError, OSError) as error:
+        raise InputError(str(error)) from error
 
 
 def _console(stderr: bool = False) -> Console:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from assay import launch as launches
-from assay import micro, processes, profiling, services, target, verdicts
+from assay import micro, processes, profiling, services, tables, target, verdicts
 from assay.errors import MeasureError
 from assay.load.remote import Generator
 from assay.plan import Plan, Preset, Topic
@@ -36,9 +36,9 @@ class Experiment:
     origin: float = field(default_factory=time.perf_counter)
     warnings: list[str] = field(default_factory=list)
 
-    def measured(self) -> verdicts.Measured:
+    def measured(self) -> tables.Measured:
         """Read what is on disk so far."""
-        return verdicts.Measured(self.run.slices(), self.run.launches())
+        return tables.Measured(self.run.slices(), self.run.launches())
 
     def results(self, partial: bool) -> Results:
         """Judge everything that is on disk so far."""

@@ -8,10 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-import numpy as np
 
 from assay import statistics
 from assay.plan import (
@@ -29,33 +25,21 @@ from assay.results import (
     ClaimVerdict,
     Comparison,
     Results,
+    RunDirectory,
     Value,
 )
 from assay.statistics import Floats
+from assay.tables import (
+    Measured,
+    dropped_blocks,
+    log_ratios,
+    metrics_of,
+    numbers,
+)
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-# Metrics that are compared block by block, and the column of a slice they are in.
-# The others are pooled over a launch: a median over blocks would hide what
-# happens to few requests.
-BLOCK_METRICS = {
-    "cpu_per_request": "cpu_per_request",
-    "throughput": "throughput",
-    "service.p50": "service_p50",
-    "latency.p50": "latency_p50",
-}
 LARGE_EFFECT = math.log(2)
 EARLY_LOOK = 8
 ABOUT_SERVING = ("latency.", "service.", "throughput", "cpu_per_request")
-
-
-@dataclass(frozen=True)
-class Measured:
-    """The tables of a run so far: see `RunDirectory.slices` and `launches`."""
-
-    slices: pd.DataFrame
-    launches: pd.DataFrame
 
 
 def planned_looks(plan: Plan) -> tuple[int, ...]:
@@ -96,17 +80,34 @@ def evaluate(
     )
 
 
+def of_run(run: RunDirectory) -> Results:
+    """Judge a run from its directory, also one that died before it could itself.
+
+    Raises:
+        NotARunError: It cannot be read.
+    """
+    partial = True
+    warnings: tuple[str, ...] = ("The run ended before it could write its results.",)
+    if (run.path / "results.json").is_file():
+        before = run.results()
+        partial, warnings = before.partial, before.warnings
+    measured = Measured(run.slices(), run.launches())
+    return evaluate(run.plan(), measured, run.name, partial, warnings)
+
+
 def decided(plan: Plan, topic: Topic, measured: Measured) -> bool:
     """Say whether more launches of this topic could not change a verdict's word.
 
     The level is shared among all claims of the run beforehand, so that what is
     decided here still is when Holm's correction sees every topic.
     """
+    if any(b.verdict == "undecided" for b in _budgets(plan, topic, measured)):
+        return False
     family = sum(len(t.claims) for t in plan.topics)
     if topic.claims:
         level = _level(plan, family)
         for claim in topic.claims:
-            if _failures(measured, topic, claim.baseline, claim.candidate):
+            if _forbidden(measured, topic, claim):
                 continue
             x = _claim_ratios(measured, topic, claim)
             p = statistics.claim_p(x, claim.expect, plan.settings.margin)
@@ -117,44 +118,6 @@ def decided(plan: Plan, topic: Topic, measured: Measured) -> bool:
         comparison.verdict != "undecided" or "failure rates" in comparison.reason
         for comparison in comparisons(plan, topic, measured)
     )
-
-
-def log_ratios(
-    measured: Measured, topic: str, baseline: str, candidate: str, metric: str
-) -> Floats:
-    """Return log(candidate / baseline), one number for each launch that counts."""
-    launches = measured.launches
-    if launches.empty:
-        return np.empty(0)
-    slices = measured.slices
-    if BLOCK_METRICS.get(metric) in slices:
-        counted = launches.loc[launches["topic"] == topic, "launch"].unique()
-        chosen = slices[
-            (slices["topic"] == topic)
-            & slices["launch"].isin(counted)
-            & ~slices["disturbed"]
-            & slices["variant"].isin([baseline, candidate])
-        ]
-        wide = chosen.pivot_table(
-            index=["launch", "mode", "block"],
-            columns="variant",
-            values=BLOCK_METRICS[metric],
-        )
-        if not {baseline, candidate} <= set(wide.columns):
-            return np.empty(0)
-        ratio = _log_ratio(wide[baseline], wide[candidate])
-        return ratio.groupby("launch").median().to_numpy(dtype=float)
-    wide = launches[
-        (launches["topic"] == topic) & (launches["metric"] == metric)
-    ].pivot_table(index="launch", columns="variant", values="value")
-    if not {baseline, candidate} <= set(wide.columns):
-        return np.empty(0)
-    return _log_ratio(wide[baseline], wide[candidate]).to_numpy(dtype=float)
-
-
-def _log_ratio(baseline: pd.Series, candidate: pd.Series) -> pd.Series:
-    both = (baseline > 0) & (candidate > 0)
-    return (candidate[both] / baseline[both]).map(math.log)
 
 
 def _level(plan: Plan, family: int = 1) -> float:
@@ -174,7 +137,7 @@ def comparisons(
         measured: What is known so far.
         deciding_only: Leave out those that have no verdict.
     """
-    present = _metrics_of(measured, topic.name)
+    present = metrics_of(measured, topic.name)
     for baseline, candidate in topic.pairs():
         if topic.claims:
             family = 1
@@ -199,7 +162,7 @@ def comparisons(
                 x,
                 level,
                 plan.settings,
-                _dropped_blocks(measured, topic.name, metric),
+                dropped_blocks(measured, topic.name, metric),
                 metric in deciding,
                 failures if metric.startswith(ABOUT_SERVING) else "",
             )
@@ -255,8 +218,7 @@ def _claims(
     settings = plan.settings
     judged: list[tuple[float, ClaimVerdict, str]] = []
     for topic, claim in claims:
-        failures = _failures(measured, topic, claim.baseline, claim.candidate)
-        if failures and claim.metric.startswith(ABOUT_SERVING):
+        if failures := _forbidden(measured, topic, claim):
             judged.append((1.0, "undecided", failures))
             continue
         x = _claim_ratios(measured, topic, claim)
@@ -322,7 +284,7 @@ def _budgets(plan: Plan, topic: Topic, measured: Measured) -> Iterable[BudgetRes
     """Judge budgets by one-sided bounds over launches."""
     level = _level(plan, max(1, sum(len(t.budgets) for t in plan.topics)))
     for budget in topic.budgets:
-        x = _numbers(measured, topic.name, budget.variant, budget.metric)
+        x = numbers(measured, topic.name, budget.variant, budget.metric)
         interval = statistics.signed_rank_interval(x, 2 * level)
         verdict: ClaimVerdict = "undecided"
         if interval and interval[1] <= budget.at_most:
@@ -344,7 +306,7 @@ def _values(topic: Topic, measured: Measured) -> Iterable[Value]:
     """Return each variant's own numbers, with plain 95 % intervals."""
     for variant in topic.variants:
         for metric in METRICS:
-            x = _numbers(measured, topic.name, variant.name, metric)
+            x = numbers(measured, topic.name, variant.name, metric)
             if len(x) == 0:
                 continue
             interval = statistics.signed_rank_interval(x, 0.05)
@@ -359,6 +321,13 @@ def _values(topic: Topic, measured: Measured) -> Iterable[Value]:
             )
 
 
+def _forbidden(measured: Measured, topic: Topic, claim: Claim) -> str:
+    """Return why failures forbid a verdict on a claim, or nothing."""
+    if not claim.metric.startswith(ABOUT_SERVING):
+        return ""
+    return _failures(measured, topic, claim.baseline, claim.candidate)
+
+
 def _claim_ratios(measured: Measured, topic: Topic, claim: Claim) -> Floats:
     return log_ratios(
         measured, topic.name, claim.baseline, claim.candidate, claim.metric
@@ -367,36 +336,6 @@ def _claim_ratios(measured: Measured, topic: Topic, claim: Claim) -> Floats:
 
 def _deciding(topic: Topic) -> tuple[str, ...]:
     return ("time",) if topic.scenario.benchmarks else DECIDING_METRICS
-
-
-def _numbers(measured: Measured, topic: str, variant: str, metric: str) -> Floats:
-    table = measured.launches
-    if table.empty:
-        return np.empty(0)
-    chosen = table[
-        (table["topic"] == topic)
-        & (table["variant"] == variant)
-        & (table["metric"] == metric)
-    ]
-    return chosen["value"].to_numpy(dtype=float)
-
-
-def _metrics_of(measured: Measured, topic: str) -> set[str]:
-    table = measured.launches
-    if table.empty:
-        return set()
-    return set(table.loc[table["topic"] == topic, "metric"].unique())
-
-
-def _dropped_blocks(measured: Measured, topic: str, metric: str) -> int:
-    slices = measured.slices
-    if slices.empty:
-        return 0
-    mode = "open" if metric.startswith(("latency.", "dropped")) else "closed"
-    chosen = slices[
-        (slices["topic"] == topic) & (slices["mode"] == mode) & slices["disturbed"]
-    ]
-    return len(chosen[["launch", "block"]].drop_duplicates())
 
 
 def _failures(measured: Measured, topic: Topic, baseline: str, candidate: str) -> str:

@@ -47,7 +47,7 @@ DEFAULTS: dict[str, Setting] = {
 }
 OUTSIDE = "outside the GIL (system calls and C code)"
 # A frame that holds a tenth of the time is then known to about a third of itself.
-FEWEST_SAMPLES = 20
+FEWEST_SAMPLES = 10
 ATTACH_TIMEOUT = 15.0
 STOP_TIMEOUT = 15.0
 

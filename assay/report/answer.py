@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 
+from assay import verdicts
 from assay.plan import Plan
 from assay.report.text import (
     clean,
@@ -22,58 +23,16 @@ from assay.results import (
     Value,
 )
 
-CUT_SHORT = "the run ended before a verdict was reached"
-
 
 def read_results(run: RunDirectory) -> Results:
-    """Read results.json, or rebuild what can be said of a run that died early.
-
-    Without results.json every claim is undecided, and the values are the plain
-    medians over the launches that are on disk.
+    """Read results.json, or judge anew what a run that died left behind.
 
     Raises:
         NotARunError: results.json or plan.json is damaged.
     """
     if (run.path / "results.json").exists():
         return run.results()
-    plan = run.plan()
-    claims = tuple(
-        ClaimResult(
-            topic=topic.name,
-            says=claim.says,
-            baseline=claim.baseline,
-            candidate=claim.candidate,
-            metric=claim.metric,
-            expect=claim.expect.text,
-            verdict="undecided",
-            alone="undecided",
-            reason=CUT_SHORT,
-        )
-        for topic in plan.topics
-        for claim in topic.claims
-    )
-    budgets = tuple(
-        BudgetResult(
-            topic=topic.name,
-            variant=budget.variant,
-            metric=budget.metric,
-            at_most=budget.at_most,
-            value=None,
-            high=None,
-            verdict="undecided",
-        )
-        for topic in plan.topics
-        for budget in topic.budgets
-    )
-    return Results(
-        run=run.name,
-        partial=True,
-        seed=plan.settings.seed,
-        claims=claims,
-        budgets=budgets,
-        values=_medians(run),
-        warnings=(f"There is no results.json: {CUT_SHORT}.",),
-    )
+    return verdicts.of_run(run)
 
 
 def title(plan: Plan, results: Results) -> str:
@@ -224,24 +183,3 @@ def _decided(results: Results) -> list[str]:
         )
         phrases.append(f"{one_line(candidate)} against {one_line(baseline)}: {words}")
     return phrases
-
-
-def _medians(run: RunDirectory) -> tuple[Value, ...]:
-    launches = run.launches()
-    if launches.empty:
-        return ()
-    grouped = launches.dropna(subset=["value"]).groupby(
-        ["topic", "variant", "metric"], sort=False
-    )["value"]
-    return tuple(
-        Value(
-            topic=str(key[0]),
-            variant=str(key[1]),
-            metric=str(key[2]),
-            value=float(values.median()),
-            low=None,
-            high=None,
-            launches=len(values),
-        )
-        for key, values in grouped
-    )

@@ -121,17 +121,7 @@ def _server(
     settings = {**SETTINGS, "port": str(port)}
     command = [str(binaries / "postgres"), "-D", str(data)]
     command += [word for item in settings.items() for word in ("-c", "=".join(item))]
-    child = processes.start(
-        "postgres",
-        command,
-        log=log,
-        env=environment(),
-        cwd=Path("/"),
-        cores=cores,
-        user=slot.user,
-    )
-    if cores:  # which it shares with the load generator
-        processes.step_back(child)
+    child = slot.start("postgres", command, log, cores)
     try:
         url = f"postgresql://assay:{slot.password}@127.0.0.1:{port}/postgres"
         await_answer(child, check, url)

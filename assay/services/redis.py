@@ -2,7 +2,6 @@
 
 import contextlib
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from urllib.parse import unquote
 
 from assay import processes
@@ -12,7 +11,6 @@ from assay.services.slots import (
     Slot,
     await_answer,
     end_predecessor,
-    environment,
     fresh_folder,
     programs,
     write_private,
@@ -54,17 +52,7 @@ def started(slot: Slot, cores: Sequence[int]) -> Iterator[str]:
         "set-proc-title no",
     ]
     write_private(settings, "\n".join(lines) + "\n", slot.user)
-    child = processes.start(
-        "valkey-server",
-        [str(binary), str(settings)],
-        log=log,
-        env=environment(),
-        cwd=Path("/"),
-        cores=cores,
-        user=slot.user,
-    )
-    if cores:  # which it shares with the load generator
-        processes.step_back(child)
+    child = slot.start("valkey-server", [str(binary), str(settings)], log, cores)
     try:
         url = f"redis://:{slot.password}@127.0.0.1:{port}/0"
         await_answer(child, check, url)

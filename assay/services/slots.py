@@ -10,7 +10,7 @@ import shutil
 import signal
 import stat
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,6 +35,23 @@ class Slot:
     folder: Path
     user: tuple[int, int] | None
     password: str
+
+    def start(
+        self, name: str, command: Sequence[str], log: Path, cores: Sequence[int]
+    ) -> processes.Child:
+        """Start a server as the slot's user, on some cores or on any."""
+        child = processes.start(
+            name,
+            command,
+            log=log,
+            env=environment(),
+            cwd=Path("/"),
+            cores=cores,
+            user=self.user,
+        )
+        if cores:  # which it shares with the load generator
+            processes.step_back(child)
+        return child
 
 
 def private_folder() -> Path:

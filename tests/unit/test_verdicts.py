@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from assay import verdicts
+from assay import tables, verdicts
 from assay.expectations import parse
 from assay.plan import Budget, Claim, Plan, Scenario, Settings, Target, Topic, Variant
 from assay.results import Results
@@ -47,7 +47,7 @@ def measured(
     failed: Mapping[str, int] | None = None,
     noise: float = 0.01,
     disturbed_ratio: float | None = None,
-) -> verdicts.Measured:
+) -> tables.Measured:
     """Tables in which variant b is `ratios[metric]` times variant a."""
     rng = np.random.default_rng(1)
     slices: list[dict[str, Any]] = []
@@ -79,15 +79,15 @@ def measured(
                     "dropped": 0,
                     "disturbed": disturbed,
                 }
-                for metric, column in verdicts.BLOCK_METRICS.items():
+                for metric, column in tables.BLOCK_METRICS.items():
                     if metric in own:
                         extra = disturbed_ratio if disturbed and variant == "b" else 1
                         row[column] = own[metric] * (extra or 1)
                 slices.append(row)
-    return verdicts.Measured(pd.DataFrame(slices), pd.DataFrame(values))
+    return tables.Measured(pd.DataFrame(slices), pd.DataFrame(values))
 
 
-def judge(a_plan: Plan, tables: verdicts.Measured) -> Results:
+def judge(a_plan: Plan, tables: tables.Measured) -> Results:
     return verdicts.evaluate(a_plan, tables, "run")
 
 
@@ -161,7 +161,7 @@ def test_too_few_launches_decide_nothing() -> None:
 
 
 def test_nothing_measured_is_no_crash() -> None:
-    empty = verdicts.Measured(pd.DataFrame(), pd.DataFrame())
+    empty = tables.Measured(pd.DataFrame(), pd.DataFrame())
     results = verdicts.evaluate(plan(claim("faster")), empty, "run", partial=True)
     assert results.claims[0].verdict == "undecided"
     assert results.comparisons[0].ratio is None
