@@ -62,13 +62,8 @@ def answer(plan: Plan, results: Results) -> str:
     """Return the answer in one sentence, or two where the run was cut short."""
     parts = []
     if results.claims:
-        guide = all(
-            topic.guide
-            for topic in plan.topics
-            if any(claim.topic == topic.name for claim in results.claims)
-        )
         verdicts = [claim.verdict for claim in results.claims]
-        parts.append(_tally(verdicts, "claim", " of the guide" if guide else ""))
+        parts.append(_tally(verdicts, "claim"))
     if results.budgets:
         parts.append(_tally([budget.verdict for budget in results.budgets], "budget"))
     if not parts:
@@ -148,15 +143,15 @@ def side_text(value: Value | None) -> str:
     return interval(value.value, value.low, value.high, unit_of(value.metric))
 
 
-def _tally(verdicts: Sequence[str], noun: str, of: str = "") -> str:
+def _tally(verdicts: Sequence[str], noun: str) -> str:
     counts = Counter(verdicts)
     words = {"holds": "hold", "refuted": "are refuted", "undecided": "are undecided"}
     one = {"holds": "holds", "refuted": "is refuted", "undecided": "is undecided"}
     if len(verdicts) == 1:
-        return f"the {noun}{of} {one[verdicts[0]]}"
+        return f"the {noun} {one[verdicts[0]]}"
     if len(counts) == 1:
         every = "both" if len(verdicts) == 2 else f"all {len(verdicts)}"
-        return f"{every} {noun}s{of} {words[verdicts[0]]}"
+        return f"{every} {noun}s {words[verdicts[0]]}"
     present = [verdict for verdict in words if counts[verdict]]
     first, *others = (
         (counts[verdict], (one if counts[verdict] == 1 else words)[verdict])
@@ -164,7 +159,7 @@ def _tally(verdicts: Sequence[str], noun: str, of: str = "") -> str:
     )
     rest = [f"{number} {does}" for number, does in others]
     joined = ", ".join(rest[:-1]) + (" and " if len(rest) > 1 else "") + rest[-1]
-    return f"{first[0]} of {counted(len(verdicts), noun)}{of} {first[1]}, {joined}"
+    return f"{first[0]} of {counted(len(verdicts), noun)} {first[1]}, {joined}"
 
 
 def _decided(results: Results) -> list[str]:

@@ -19,20 +19,20 @@ def only(results: Results, *verdicts: str) -> Results:
 @pytest.mark.parametrize(
     ("verdicts", "sentence"),
     [
-        (["holds"], "The claim of the guide holds."),
-        (["refuted", "refuted"], "Both claims of the guide are refuted."),
-        (["holds"] * 3, "All 3 claims of the guide hold."),
+        (["holds"], "The claim holds."),
+        (["refuted", "refuted"], "Both claims are refuted."),
+        (["holds"] * 3, "All 3 claims hold."),
         (
             ["holds", "holds", "refuted"],
-            "2 of 3 claims of the guide hold, 1 is refuted.",
+            "2 of 3 claims hold, 1 is refuted.",
         ),
         (
             ["refuted", "holds", "undecided", "undecided"],
-            "1 of 4 claims of the guide holds, 1 is refuted and 2 are undecided.",
+            "1 of 4 claims holds, 1 is refuted and 2 are undecided.",
         ),
         (
             ["refuted", "undecided"],
-            "1 of 2 claims of the guide is refuted, 1 is undecided.",
+            "1 of 2 claims is refuted, 1 is undecided.",
         ),
     ],
 )

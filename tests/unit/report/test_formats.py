@@ -102,7 +102,7 @@ def test_the_summary_answers_first_and_has_one_row_for_each_claim(
     lines = report.FORMATS["markdown"][1](run).splitlines()
 
     assert lines[0] == "## Do these 9 claims and 1 budget hold?"
-    assert lines[2].startswith("**4 of 9 claims of the guide hold, 4 are refuted")
+    assert lines[2].startswith("**4 of 9 claims hold, 4 are refuted")
     rows = [line for line in lines if line.startswith("| ✅ holds | Caching")]
     assert len(rows) == 1
     assert "0.21× [0.19, 0.23]" in rows[0]

@@ -66,7 +66,7 @@ def test_the_answer_comes_before_everything_else(page: str) -> None:
     text = " ".join("".join(read(page).texts).split())
 
     order = [
-        "4 of 9 claims of the guide hold, 4 are refuted and 1 is undecided",
+        "4 of 9 claims hold, 4 are refuted and 1 is undecided",
         "Every claim",
         "Read this with the numbers",
         "Cache what is read often",
