@@ -7,6 +7,8 @@ whatever still carries the token; so even SIGKILL leaves nothing behind.
 
 import contextlib
 import ctypes
+import glob
+import math
 import os
 import platform
 import secrets
@@ -236,12 +238,50 @@ def cpu_seconds(pid: int) -> float:
     return 0.0
 
 
+def run_delays(pid: int) -> dict[int, float]:
+    """Return the seconds that each thread was runnable but not running."""
+    waited = {}
+    for thread in _threads(pid):
+        with contextlib.suppress(OSError, IndexError, ValueError):
+            with open(f"/proc/{pid}/task/{thread}/schedstat") as file:
+                waited[thread] = int(file.read().split()[1]) / 1e9
+    return waited
+
+
 def run_delay(pid: int) -> float:
-    """Return the seconds that a process's main thread was runnable but not running."""
-    try:
-        return int(Path(f"/proc/{pid}/schedstat").read_text().split()[1]) / 1e9
-    except (OSError, IndexError, ValueError):
-        return 0.0
+    """Return the seconds that a process's threads were runnable but not running."""
+    return sum(run_delays(pid).values())
+
+
+def busy_seconds(cores: Sequence[int]) -> float:
+    """Return the seconds that some cores have worked since some fixed moment.
+
+    What they worked between two calls, less the CPU time of one's own processes,
+    is what neighbours took. The kernel accounts for it per core to the
+    microsecond in the cpuacct controller, or else in the idle states' residence
+    times; the ticks of /proc/stat would be far too coarse for a short slice.
+
+    Returns:
+        Seconds, summed over the cores; NaN where the kernel does not say.
+    """
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        with open("/sys/fs/cgroup/cpuacct/cpuacct.usage_percpu") as file:
+            used = file.read().split()
+        return sum(int(used[core]) for core in cores) / 1e9
+    worked = 0.0
+    for core in cores:
+        idle = 0
+        states = glob.glob(f"/sys/devices/system/cpu/cpu{core}/cpuidle/state*/time")
+        try:
+            for state in states:
+                with open(state) as file:
+                    idle += int(file.read())
+        except (OSError, ValueError):
+            return math.nan
+        if not idle:
+            return math.nan
+        worked += time.perf_counter() - idle / 1e6
+    return worked
 
 
 def memory_peak(pid: int) -> int:

@@ -5,6 +5,7 @@ import locust  # noqa: F401  isort: skip
 
 import gc
 import os
+import random
 import signal
 import socket
 import sys
@@ -19,14 +20,14 @@ from locust.env import Environment
 from locust.user.users import User
 from locust.util.load_locustfile import load_locustfile
 
-from assay import processes
-from assay.load import arrivals, protocol, stamps
+from assay.load import arrivals, clocks, protocol, stamps
 from assay.load.pool import Pool, install_gate
 from assay.load.recorder import NO_USER, Recorder
 from assay.load.timer import Timer
 
 BACKLOG_LIMIT = 10_000
 TOUCH_SPACING = 0.001  # a listen backlog must never overflow: connect one by one
+HEARTBEAT = 0.005  # seconds; finer would cost more than 1 % of the core
 
 
 class Server:
@@ -38,8 +39,10 @@ class Server:
         self.classes = classes
         self.pools: dict[str, Pool] = {}
         self.processes: dict[str, list[int]] = {}
+        self.cores: list[int] = []
         self.recorder: Recorder | None = None
         self.timer = Timer()
+        self.heartbeat = Timer()
         environment.events.request.add_listener(self.on_request)
 
     def on_request(
@@ -81,12 +84,13 @@ class Server:
         self,
         hosts: dict[str, str],
         processes: dict[str, list[int]],
+        cores: list[int],
         users: int,
         timeout: float,
     ) -> dict[str, Any]:
         """Give each variant a pool of users, and wait until all are ready."""
         self.detach()
-        self.processes = processes
+        self.processes, self.cores = processes, cores
         for name, host in hosts.items():
             pool = Pool(self.environment, self.classes, host, users)
             self.pools[name] = pool
@@ -117,9 +121,11 @@ class Server:
         pool, pids = self.pools[variant], self.processes.get(variant, [])
         recorder = self.recorder = Recorder()
         pool.begin(recorder)
+        random.seed(seed)  # users choose their tasks by it
         gc.disable()
-        before = _clocks(pids)
+        before = clocks.read(pids, self.cores)
         began = time.perf_counter()
+        beating = gevent.spawn(self._beat, recorder)
         if mode == "closed":
             planned, dropped = self._closed(pool, began, duration, users)
         elif mode == "open":
@@ -133,10 +139,11 @@ class Server:
         done = pool.done
         if mode == "closed":
             planned = pool.begun
+        beating.kill(block=False)
         due = pool.abandon()
         for scheduled in due:
             recorder.add_unserved(scheduled)
-        after = _clocks(pids)
+        after = clocks.read(pids, self.cores)
         self.recorder = None
         gc.enable()
         header = {
@@ -150,12 +157,18 @@ class Server:
             "names": list(recorder.names),
             "errors": dict(recorder.errors.most_common(20)),
             "lag_p99": _quantile(recorder.lags, 0.99),
-            "cpu": after[0] - before[0],
-            "run_delay": after[1] - before[1],
-            "generator_cpu": after[2] - before[2],
-            "generator_run_delay": after[3] - before[3],
+            "stall": recorder.stall,
+            **after.since(before),
         }
         return header, recorder.body()
+
+    def _beat(self, recorder: Recorder) -> None:
+        """Note how late this process gets to run: a stall of the machine shows."""
+        due = time.perf_counter()
+        while True:
+            due = max(due + HEARTBEAT, time.perf_counter())
+            self.heartbeat.wait_until(due)
+            recorder.stall = max(recorder.stall, time.perf_counter() - due)
 
     def _closed(
         self, pool: Pool, began: float, duration: float, users: int
@@ -178,29 +191,6 @@ class Server:
                 else:
                     dropped += 1
         return len(moments), dropped
-
-
-def _clocks(pids: list[int]) -> tuple[float, float, float, float]:
-    """Return CPU time and run-delay of the target, then of this process."""
-    members = [member for pid in pids for member in _members(pid)]
-    return (
-        sum(processes.cpu_seconds(member) for member in members),
-        sum(processes.run_delay(member) for member in members),
-        time.process_time(),
-        processes.run_delay(os.getpid()),
-    )
-
-
-def _members(pid: int) -> list[int]:
-    """Return a process and its descendants; cheaper than a walk over /proc."""
-    members = [pid]
-    for member in members:
-        try:
-            with open(f"/proc/{member}/task/{member}/children") as file:
-                members.extend(int(child) for child in file.read().split())
-        except OSError:
-            continue
-    return members
 
 
 def _quantile(values: Any, share: float) -> float:

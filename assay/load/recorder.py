@@ -8,9 +8,14 @@ from typing import Any
 from assay.load.protocol import COLUMNS
 
 NO_USER = 0xFFFF
+# What the column `failed` says: nothing wrong, an error, or given up waiting.
+FINE, FAILED, TIMED_OUT = range(3)
 MAX_NAMES = 1000
 OTHER = "(other names)"
+UNSERVED = "(unserved)"
 ERROR_LENGTH = 200
+# Where errors keep what they wrap: Python's, Locust's, geventhttpclient's.
+WRAPPED = ("__cause__", "reason", "original")
 
 
 class Recorder:
@@ -24,6 +29,7 @@ class Recorder:
         self.names: dict[str, int] = {}
         self.errors: Counter[str] = Counter()
         self.lags = array("d")
+        self.stall = 0.0
 
     def add(
         self,
@@ -41,13 +47,13 @@ class Recorder:
         columns["end"].append(end)
         columns["name"].append(self._number(name))
         columns["user"].append(user)
-        columns["failed"].append(error is not None)
+        columns["failed"].append(_outcome(error))
         if error is not None:
             self.errors[f"{name}: {error}"[:ERROR_LENGTH]] += 1
 
     def add_unserved(self, scheduled: float) -> None:
         """Take an arrival that nobody answered: its end is unknown."""
-        self.add("(unserved)", scheduled, math.nan, math.nan, NO_USER, "no answer")
+        self.add(UNSERVED, scheduled, math.nan, math.nan, NO_USER, "no answer")
 
     def body(self) -> bytes:
         """Return the columns as the body of an answer."""
@@ -61,3 +67,20 @@ class Recorder:
                 name = OTHER
             number = self.names.setdefault(name, len(self.names))
         return number
+
+
+def _outcome(error: object) -> int:
+    """Say whether a request failed, or its client gave up waiting for the answer.
+
+    Clients have timeouts of many types, so the type's name decides, of the error
+    or of what it wraps.
+    """
+    if error is None:
+        return FINE
+    wrapped = (getattr(error, name, None) for name in WRAPPED)
+    for kind in (error, *wrapped):
+        if isinstance(kind, BaseException) and any(
+            "timeout" in known.__name__.lower() for known in type(kind).__mro__
+        ):
+            return TIMED_OUT
+    return FAILED

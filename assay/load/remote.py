@@ -33,8 +33,10 @@ class Slice:
             ``planned == done + dropped + unserved`` always holds.
         requests: Samples; more than `done` where a task makes several requests.
         cpu: CPU seconds of the target's processes.
-        run_delay: Seconds that its main threads were runnable but not running.
+        run_delay: Seconds that its threads were runnable but not running.
+        foreign: Seconds that its cores worked for others; NaN if unknown.
         lag_p99: Seconds that arrivals were sent late by the generator itself.
+        stall: Seconds that the generator was late for its own heartbeat, at worst.
         columns: One array for each column of `protocol.COLUMNS`.
         names: The request names that the column `name` numbers.
         errors: How often each error came, at most 20 of them.
@@ -50,10 +52,12 @@ class Slice:
     unserved: int
     requests: int
     lag_p99: float
+    stall: float
     cpu: float
     run_delay: float
     generator_cpu: float
     generator_run_delay: float
+    foreign: float
     columns: Mapping[str, NDArray[Any]] = field(repr=False)
     names: Sequence[str]
     errors: Mapping[str, int]
@@ -66,7 +70,7 @@ class Slice:
     @property
     def failed(self) -> int:
         """How many of its samples failed or were never answered."""
-        return int(self.columns["failed"].sum())
+        return int(np.count_nonzero(self.columns["failed"]))
 
 
 class Generator:
@@ -117,6 +121,7 @@ class Generator:
         self,
         hosts: Mapping[str, str],
         pids: Mapping[str, Sequence[int]],
+        cores: Sequence[int],
         users: int,
     ) -> None:
         """Give each variant a pool of connected users.
@@ -124,6 +129,7 @@ class Generator:
         Args:
             hosts: Variant to base URL.
             pids: Variant to the processes whose CPU time is read.
+            cores: The cores that they are pinned to; empty if they are not.
             users: Users, and connections, of each pool.
 
         Raises:
@@ -133,6 +139,7 @@ class Generator:
             "do": "attach",
             "hosts": dict(hosts),
             "processes": {name: list(ids) for name, ids in pids.items()},
+            "cores": list(cores),
             "users": users,
             "timeout": ATTACH_TIMEOUT,
         }
@@ -146,9 +153,12 @@ class Generator:
         """Let every user of a variant run one task, which opens its connection."""
         return self._slice(variant, "open", {"mode": "touch", "duration": 0.0})
 
-    def closed(self, variant: str, users: int, duration: float) -> Slice:
-        """Run a closed loop: `users` without think time for `duration` seconds."""
-        order = {"mode": "closed", "users": users, "duration": duration}
+    def closed(self, variant: str, users: int, duration: float, seed: int = 0) -> Slice:
+        """Run a closed loop: `users` without think time for `duration` seconds.
+
+        The seed decides which tasks the users choose, as far as chance has a say.
+        """
+        order = {"mode": "closed", "users": users, "duration": duration, "seed": seed}
         return self._slice(variant, "closed", order)
 
     def open(self, variant: str, rate: float, duration: float, seed: int) -> Slice:

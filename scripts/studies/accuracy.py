@@ -132,7 +132,7 @@ def with_assay(
     server = Server(kind, folder, cores)
     generator = Generator(locustfile, folder, cores.generator)
     try:
-        generator.attach({kind: server.url}, {kind: [server.child.pid]}, 32)
+        generator.attach({kind: server.url}, {kind: [server.child.pid]}, (), 32)
         generator.touch(kind)
         taken = generator.open(kind, rate, seconds, seed=1)
         print(

@@ -12,11 +12,14 @@ import psutil
 ASSAY = [sys.executable, "-m", "assay"]
 
 APP = """\
-import asyncio, hashlib, os, time
+import asyncio, hashlib, os
 
 WORK = int(os.environ.get("WORK", "1"))
 DIE_AFTER = int(os.environ.get("DIE_AFTER", "0"))
 FAIL_EVERY = int(os.environ.get("FAIL_EVERY", "0"))
+SLOW_EVERY = int(os.environ.get("SLOW_EVERY", "0"))
+SLOW_SECONDS = float(os.environ.get("SLOW_SECONDS", "0"))
+WARM_UP = 100  # requests, of which none is slow
 served = 0
 
 
@@ -34,6 +37,8 @@ async def app(scope, receive, send):
     if DIE_AFTER and served > DIE_AFTER:
         print("the shop is on fire", flush=True)
         os._exit(3)
+    if SLOW_EVERY and served > WARM_UP and served % SLOW_EVERY == 0:
+        await asyncio.sleep(SLOW_SECONDS)
     burn(WORK)
     status = 500 if FAIL_EVERY and served % FAIL_EVERY == 0 else 200
     headers = [(b"content-length", b"2")]
@@ -99,7 +104,7 @@ def assay(folder: Path, *words: str, **env: str) -> "subprocess.CompletedProcess
     return subprocess.run(
         [*ASSAY, *words],
         cwd=folder,
-        env={**os.environ, **env, "COLUMNS": "100"},
+        env={**os.environ, "COLUMNS": "100", **env},
         capture_output=True,
         text=True,
         timeout=240,

@@ -1,15 +1,20 @@
 """The load generator against real servers that behave badly."""
 
+import os
+import signal
 import sys
 import textwrap
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 
 from assay import processes
 from assay.errors import MeasureError
+from assay.load.recorder import FAILED, FINE, TIMED_OUT
 from assay.load.remote import Generator
 from tests.integration.shop import LOCUSTFILE
 
@@ -85,6 +90,12 @@ class Visitor(FastHttpUser):
 """
 
 
+IMPATIENT = LOCUSTFILE.replace("wait_time", "network_timeout = 0.1\n    wait_time")
+IMPATIENT_REQUESTS = LOCUSTFILE.replace("FastHttpUser", "HttpUser").replace(
+    'get("/")', 'get("/", timeout=0.1)'
+)
+
+
 @pytest.fixture
 def loaded(
     request: pytest.FixtureRequest, tmp_path: Path
@@ -104,7 +115,7 @@ def loaded(
         generator = Generator(path, tmp_path)
         try:
             hosts = {"a": f"http://127.0.0.1:{port}"}
-            generator.attach(hosts, {"a": [server.pid]}, 4)
+            generator.attach(hosts, {"a": [server.pid]}, (), 4)
             yield generator, server
         finally:
             generator.close()
@@ -113,6 +124,12 @@ def loaded(
 
 
 type Loaded = tuple[Generator, processes.Child]
+
+
+def server_port(server: processes.Child) -> int:
+    """Return the port that a server listens on."""
+    (port,) = {c.laddr.port for c in psutil.Process(server.pid).net_connections()}
+    return int(port)
 
 
 @pytest.mark.parametrize("loaded", [("fine", LOCUSTFILE)], indirect=True)
@@ -166,6 +183,23 @@ def test_what_is_never_answered_is_counted_and_ends(loaded: Loaded) -> None:
     assert taken.failed == taken.unserved
 
 
+@pytest.mark.parametrize(
+    "loaded",
+    [("hangs", IMPATIENT), ("hangs", IMPATIENT_REQUESTS)],
+    ids=["FastHttpUser", "HttpUser"],
+    indirect=True,
+)
+def test_giving_up_is_told_apart_from_an_error(loaded: Loaded) -> None:
+    generator, _ = loaded
+    taken = generator.open("a", 100, 0.3, seed=5)
+    assert taken.planned == taken.done == taken.requests
+    given_up = taken.columns["failed"] == TIMED_OUT
+    assert given_up.sum() == taken.failed == taken.requests - 8
+    assert np.isfinite(taken.columns["end"]).all()
+    waited = taken.columns["end"] - taken.columns["start"]
+    assert waited[given_up].min() >= 0.1
+
+
 @pytest.mark.parametrize("loaded", [("resets", LOCUSTFILE)], indirect=True)
 def test_resets_are_failures_with_their_name(loaded: Loaded) -> None:
     generator, _ = loaded
@@ -174,6 +208,7 @@ def test_resets_are_failures_with_their_name(loaded: Loaded) -> None:
     # (The client tries a kept connection once more: a single reset can pass unseen.)
     assert taken.failed == taken.requests - 20 > 0
     assert any("/: " in error for error in taken.errors)
+    assert set(taken.columns["failed"]) == {FINE, FAILED}, "nobody was given up"
 
 
 @pytest.mark.parametrize(
@@ -184,6 +219,35 @@ def test_error_answers_are_failures(loaded: Loaded) -> None:
     taken = generator.closed("a", 2, 0.1)
     assert taken.failed == taken.requests > 0
     assert any("500" in error for error in taken.errors)
+
+
+@pytest.mark.parametrize("loaded", [("fine", LOCUSTFILE)], indirect=True)
+def test_a_stopped_generator_sees_its_heartbeat_stop(loaded: Loaded) -> None:
+    generator, _ = loaded
+    assert generator.open("a", 50, 0.3, seed=5).stall >= 0
+    stopped = threading.Timer(0.1, os.kill, (generator.child.pid, signal.SIGSTOP))
+    resumed = threading.Timer(0.2, os.kill, (generator.child.pid, signal.SIGCONT))
+    stopped.start()
+    resumed.start()
+    # The beat that was due at most 5 ms after the stop came with the end of it.
+    assert generator.open("a", 50, 0.4, seed=5).stall > 0.05
+    assert generator.open("a", 50, 0.3, seed=5).stall < 0.05, "it is forgotten"
+
+
+@pytest.mark.parametrize("loaded", [("fine", LOCUSTFILE)], indirect=True)
+def test_what_others_use_is_known_of_known_cores_only(loaded: Loaded) -> None:
+    generator, server = loaded
+    assert np.isnan(generator.closed("a", 2, 0.1).foreign)
+    cores = processes.split_cores().target
+    if not cores or np.isnan(processes.busy_seconds(cores)):
+        pytest.skip("how long a core has worked is not to be had here")
+    processes.pin(server.pid, cores)
+    host = f"http://127.0.0.1:{server_port(server)}"
+    generator.attach({"a": host}, {"a": [server.pid]}, cores, 4)
+    taken = generator.closed("a", 2, 0.2)
+    assert taken.cpu > 0
+    # The server's own work is not in it, up to the grain of either clock.
+    assert -0.01 < taken.foreign < len(cores) * taken.duration - taken.cpu + 0.01
 
 
 @pytest.mark.parametrize("loaded", [("fine", TWO_STEPS)], indirect=True)

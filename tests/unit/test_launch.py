@@ -1,178 +1,226 @@
-"""What is made of slices: throughput, disturbed blocks, one number a launch."""
+"""How a launch goes: how long its slices are, how many, and when they are enough."""
 
-import math
-from typing import Any
+import os
+import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any, cast
 
-import numpy as np
 import pytest
 
 from assay import launch
-from assay.load.remote import Slice
-from assay.plan import Load, Mode
+from assay.errors import MeasureError
+from assay.load.remote import Generator, Slice
+from assay.plan import Load, Mode, requests_needed
+from assay.target import RunningTarget
+from tests.unit.synthetic import plan, taken
+
+TOPIC = plan().topics[0]
+ROBBED = {"run_delay": 0.5, "foreign": 0.5}  # by a neighbour
 
 
-def taken(
-    mode: Mode = "closed",
-    ends: list[float] | None = None,
-    users: list[int] | None = None,
-    starts: list[float] | None = None,
-    scheduled: list[float] | None = None,
-    failed: list[int] | None = None,
-    **changes: Any,
-) -> Slice:
-    end = np.array(ends if ends is not None else [1.0])
-    count = len(end)
-    columns = {
-        "scheduled": np.array(scheduled or [0.0] * count),
-        "start": np.array(starts or [0.0] * count),
-        "end": end,
-        "name": np.zeros(count, int),
-        "user": np.array(users or [0] * count),
-        "failed": np.array(failed or [0] * count),
+@dataclass
+class Played:
+    """Stands for the generator: says what a slice is to have measured."""
+
+    play: Callable[[str, Mode, int], Mapping[str, Any]] = lambda *_: {}
+    per_second: Mapping[str, float] = field(default_factory=dict)
+    orders: list[tuple[str, Mode, float, int]] = field(default_factory=list)
+    touched: list[str] = field(default_factory=list)
+
+    def touch(self, variant: str) -> None:
+        self.touched.append(variant)
+
+    def closed(self, variant: str, users: int, duration: float, seed: int = 0) -> Slice:
+        return self._slice(variant, "closed", duration, seed)
+
+    def open(self, variant: str, rate: float, duration: float, seed: int) -> Slice:
+        return self._slice(variant, "open", duration, seed)
+
+    def _slice(self, variant: str, mode: Mode, duration: float, seed: int) -> Slice:
+        made = sum(order[:2] == (variant, mode) for order in self.orders)
+        self.orders.append((variant, mode, duration, seed))
+        count = self.per_second.get(variant, 20)
+        ends = [(n + 1) / count for n in range(int(count))]
+        changes = dict(self.play(variant, mode, made))
+        return taken(mode, ends, variant=variant, **changes)
+
+
+def running(names: str) -> dict[str, RunningTarget]:
+    return {
+        name: cast(
+            RunningTarget,
+            SimpleNamespace(
+                variant=SimpleNamespace(name=name),
+                check_alive=lambda: None,
+                child=None,
+                startup=None,
+            ),
+        )
+        for name in names
     }
-    numbers: dict[str, Any] = {
-        "began": 0.0,
-        "ended": 1.0,
-        "planned": count,
-        "done": count,
-        "dropped": 0,
-        "unserved": 0,
-        "requests": count,
-        "lag_p99": 0.0,
-        "cpu": 0.5,
-        "run_delay": 0.0,
-        "generator_cpu": 0.1,
-        "generator_run_delay": 0.0,
-        "names": ["/"],
-        "errors": {},
-    }
-    return Slice(variant="a", mode=mode, columns=columns, **{**numbers, **changes})
 
 
-def test_throughput_of_a_server_at_capacity_has_no_edge_effect() -> None:
-    # One request at a time, 10 a second, whatever the number of users: all begin
-    # at once and wait for each other; the slice was meant to end at 0.35 s.
-    ends = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6]
-    measured = taken(ends=ends, users=[0, 1, 2, 0, 1, 2])
-    assert launch.throughput(measured) == pytest.approx(10)
-
-
-def test_throughput_leaves_out_what_was_never_answered() -> None:
-    measured = taken(ends=[0.5, 1.0, math.nan], users=[0, 0, 65535])
-    assert launch.throughput(measured) == pytest.approx(2.0)
-
-
-def rows(
-    delays: list[float],
-    variant: str = "a",
-    mode: str = "closed",
-    lag: float = 0.0,
-    cpu: float = 0.5,
-) -> list[dict[str, Any]]:
-    return [
-        {
-            "block": block,
-            "variant": variant,
-            "mode": mode,
-            "duration": 1.0,
-            "cpu": cpu,
-            "run_delay": delay,
-            "lag_p99": lag,
-        }
-        for block, delay in enumerate(delays)
-    ]
-
-
-def test_a_block_is_disturbed_where_the_server_waited_unusually_long() -> None:
-    assert launch.disturbed_blocks(rows([0.01, 0.02, 0.01, 0.08])) == {3}
-
-
-def test_the_threads_of_a_server_are_not_taken_for_a_neighbour() -> None:
-    threaded = rows([0.30, 0.31, 0.32, 0.31], "threaded")
-    quiet = rows([0.00, 0.00, 0.00, 0.00], "quiet")
-    assert launch.disturbed_blocks(threaded + quiet) == set()
-    burst = rows([0.30, 0.31, 0.40, 0.31], "threaded")
-    assert launch.disturbed_blocks(burst + quiet) == {2}
-
-
-def test_where_quiet_slices_vary_more_must_be_unusual() -> None:
-    varied = [0.20, 0.22, 0.24, 0.26, 0.28, 0.30, 0.32, 0.34]
-    assert launch.disturbed_blocks(rows(varied)) == set()
-    assert launch.disturbed_blocks(rows([*varied, 0.60])) == {8}
-
-
-def test_who_had_the_core_all_the_time_was_not_robbed() -> None:
-    delays = [0.01, 0.02, 0.01, 0.30]
-    assert launch.disturbed_blocks(rows(delays, cpu=0.97), cores=1) == set()
-    assert launch.disturbed_blocks(rows(delays, cpu=0.70), cores=1) == {3}
-    assert launch.disturbed_blocks(rows(delays, cpu=0.97), cores=2) == {3}
-
-
-def test_a_late_generator_disturbs_the_open_loop_only() -> None:
-    assert launch.disturbed_blocks(rows([0.0, 0.0], mode="open", lag=2e-3)) == {0, 1}
-    assert launch.disturbed_blocks(rows([0.0, 0.0], mode="closed", lag=2e-3)) == set()
-
-
-def measured_launch(slices: list[Slice], disturbed: bool = False) -> launch.Launch:
-    schedule = launch.Schedule(Load(), 10.0, {"a": 0.05}, 0.12, 4, 4)
-    made = launch.Launch()
-    for block, measured in enumerate(slices):
-        row = launch._row(measured, block, 0, schedule)
-        row["disturbed"] = disturbed and block == 0
-        made.slices.append(row)
-        made.samples.append((row, measured))
-    return made
-
-
-def test_latency_counts_from_the_scheduled_start() -> None:
-    open_slice = taken(
-        "open", ends=[1.5] * 8, starts=[1.4] * 8, scheduled=[1.0] * 8, users=[1] * 8
+def measure(
+    generator: Played,
+    names: str = "ab",
+    pairs: Sequence[tuple[str, str]] = (("a", "b"),),
+    blocks: int = 4,
+) -> launch.Launch:
+    schedule = launch.Schedule(
+        Load(), 10.0, dict.fromkeys(names, 0.05), 0.08, blocks, blocks
     )
-    values = launch._values(measured_launch([open_slice] * 2), "a")
-    assert values["a", "latency.mean"] == pytest.approx(0.5)
-    assert values["a", "latency.p50"] == pytest.approx(0.5)
-
-
-def test_a_quantile_needs_samples_beyond_it() -> None:
-    open_slice = taken("open", ends=[1.0] * 120, users=[1] * 120)
-    values = launch._values(measured_launch([open_slice]), "a")
-    assert ("a", "latency.p95") in values
-    assert ("a", "latency.p99") not in values
-
-
-def test_what_was_never_answered_stays_in_the_quantiles() -> None:
-    answers = [0.01] * 60 + [math.nan] * 60
-    failed = [0] * 60 + [1] * 60
-    values = launch._values(
-        measured_launch([taken("open", ends=answers, failed=failed, unserved=60)]), "a"
+    rng = random.Random(4)
+    return launch.measure(
+        cast(Generator, generator), running(names), schedule, pairs, (), rng
     )
-    # The 90th percentile is not known, and must not be that of the survivors.
-    assert ("a", "latency.p90") not in values
-    assert ("a", "latency.mean") not in values
-    assert values["a", "errors"] == 0.5
-    assert values["a", "dropped"] == 0.5
 
 
-def test_failed_requests_have_no_say_in_latency() -> None:
-    slow = taken("open", ends=[0.1] * 60 + [9.0] * 60, failed=[0] * 60 + [1] * 60)
-    values = launch._values(measured_launch([slow]), "a")
-    assert values["a", "latency.p90"] == pytest.approx(0.1)
-
-
-def test_a_disturbed_block_is_left_out() -> None:
-    loud, quiet = taken(cpu=50.0), taken(cpu=0.5)
-    values = launch._values(measured_launch([loud, quiet], disturbed=True), "a")
-    assert values["a", "cpu_per_request"] == pytest.approx(0.5)
-
-
-def test_a_target_that_is_not_ours_has_no_cpu_time() -> None:
-    values = launch._values(measured_launch([taken(cpu=0.0)]), "a")
-    assert ("a", "cpu_per_request") not in values
+def robbed(who: str, which: Callable[[int], bool]) -> Played:
+    """A neighbour takes the core in some of the slices of one variant."""
+    return Played(
+        lambda name, mode, made: (ROBBED if name == who and which(made) else {})
+    )
 
 
 def test_slices_are_as_short_as_the_work_allows() -> None:
     assert launch._slice_seconds(0.05, 10_000) == 0.05
     assert launch._slice_seconds(0.05, 100) == pytest.approx(0.25)
     assert launch._slice_seconds(0.05, 1) == launch.LONGEST_SLICE
+    assert launch._slice_seconds(0.05, 0) == launch.LONGEST_SLICE
     assert launch._blocks(12, 0.05, 0.05) == 12
     assert launch._blocks(12, 0.05, 2.0) == launch.FEWEST_BLOCKS
+
+
+def calibrated(load: Load, metrics: Sequence[str] = ()) -> launch.Schedule:
+    scenario = TOPIC.scenario.model_copy(update={"load": load})
+    topic = TOPIC.model_copy(update={"scenario": scenario})
+    generator = Played(per_second={"a": 1000, "b": 400})
+    return launch.calibrate(cast(Generator, generator), topic, "ab", metrics)
+
+
+def test_the_rate_is_a_share_of_the_slower_variants_capacity() -> None:
+    schedule = calibrated(Load(utilisation=0.25))
+    assert schedule.rate == pytest.approx(100)
+    assert schedule.closed_seconds["a"] == launch.CLOSED_SECONDS
+    assert schedule.closed_seconds["b"] == pytest.approx(25 / 400)
+    assert schedule.open_seconds == pytest.approx(25 / 100)
+    assert calibrated(Load(arrival_rate=7.0)).rate == 7.0
+
+
+def test_a_launch_holds_the_requests_that_a_quantile_needs() -> None:
+    plain = calibrated(Load(arrival_rate=100.0), ["cpu_per_request", "latency.p50"])
+    assert plain.open_blocks == launch.FEWEST_BLOCKS
+    long = calibrated(Load(arrival_rate=100.0), ["latency.p50", "latency.p99"])
+    held = long.rate * long.open_seconds * long.open_blocks
+    needed = requests_needed("latency.p99")
+    # Arrivals are Poisson: three standard deviations to spare, and no block more.
+    assert needed + 3 * needed**0.5 <= held
+    assert held - long.rate * long.open_seconds < needed + 3 * needed**0.5
+    # A launch that would take minutes is not begun: the quantile is refused.
+    assert calibrated(Load(arrival_rate=100.0), ["latency.p999"]) == plain
+
+
+def test_a_block_has_every_variant_once_under_the_same_arrivals() -> None:
+    generator = Played()
+    made = measure(generator, "abc", [("a", "b"), ("a", "c")])
+    blocks = [generator.orders[n : n + 3] for n in range(0, 24, 3)]
+    assert len(generator.orders) == 24
+    for block in blocks:
+        assert {order[0] for order in block} == set("abc")
+        assert len({order[3] for order in block}) == 1
+    assert len({block[0][3] for block in blocks}) == 8
+    assert len({tuple(order[0] for order in block) for block in blocks}) > 1
+    assert made.counts
+    assert [row["position"] for row in made.slices] == [0, 1, 2] * 8
+    assert made.values["c", "throughput"] == pytest.approx((20, False))
+
+
+def test_the_order_is_drawn_by_the_seed() -> None:
+    first, second = Played(), Played()
+    measure(first)
+    measure(second)
+    assert first.orders == second.orders
+
+
+def test_disturbed_blocks_are_repeated_until_there_are_enough() -> None:
+    made = measure(robbed("b", lambda number: number in (0, 2)))
+    closed = [row for row in made.slices if row["mode"] == "closed"]
+    assert len(closed) == 2 * (4 + 2)
+    hit = {(row["variant"], row["block"], row["why"]) for row in closed if row["why"]}
+    # The other slice of the block was not disturbed, and other pairs may use it.
+    assert hit == {("b", 0, "neighbour"), ("b", 2, "neighbour")}
+    assert all(row["disturbed"] == bool(row["why"]) for row in made.slices)
+    assert made.counts
+
+
+def test_a_launch_without_half_of_its_blocks_does_not_count() -> None:
+    made = measure(robbed("b", lambda number: number != 5))
+    closed = [row for row in made.slices if row["mode"] == "closed"]
+    assert len(closed) == 2 * 4 * launch.REPEAT
+    assert not made.counts
+    assert measure(robbed("b", lambda number: number not in (5, 6))).counts
+
+
+@pytest.mark.parametrize("bad", launch.MODES)
+def test_one_mode_alone_can_be_too_disturbed_to_count(bad: Mode) -> None:
+    generator = Played(lambda name, mode, made: ROBBED if mode == bad else {})
+    assert not measure(generator).counts
+
+
+def test_each_pair_needs_blocks_of_its_own() -> None:
+    both = [("a", "b"), ("a", "c")]
+    # b is fine in even blocks and c in odd ones, and both pairs find theirs.
+    generator = Played(
+        lambda name, mode, made: (ROBBED if name == "bc"[made % 2] else {})
+    )
+    made = measure(generator, "abc", both)
+    assert made.counts
+    closed = [row for row in made.slices if row["mode"] == "closed"]
+    assert len(closed) == 3 * 8
+    # A variant that is in no pair, such as the A/A arm, holds nobody up.
+    spoiled = robbed("c", lambda number: True)
+    made = measure(spoiled, "abc", [("a", "b")])
+    assert made.counts and len(spoiled.orders) == 3 * 8
+    assert not measure(robbed("c", lambda number: True), "abc", both).counts
+    # A variant beside itself, for a budget.
+    assert measure(robbed("b", lambda number: True), "ab", [("a", "a")]).counts
+
+
+def test_the_values_are_those_of_undisturbed_slices() -> None:
+    generator = Played(
+        lambda name, mode, made: (
+            {**ROBBED, "cpu": 40.0} if made == 1 else {"cpu": 2.0}
+        )
+    )
+    made = measure(generator)
+    assert made.values["a", "cpu_per_request"] == pytest.approx((0.1, False))
+
+
+def test_errors_are_counted_over_the_launch() -> None:
+    generator = Played(
+        lambda name, mode, made: {"errors": {"/: 500": 2}} if name == "b" else {}
+    )
+    assert measure(generator).errors == {"a": {}, "b": {"/: 500": 16}}
+
+
+def test_a_target_that_fails_every_request_is_not_measured() -> None:
+    targets = list(running("ab").values())
+    fine = Played()
+    launch.warm_up(cast(Generator, fine), TOPIC, targets)
+    assert fine.touched == ["a", "b"]
+    failures = {"failed": [1] * 20, "errors": {"/nowhere: 404": 20}}
+    broken = Played(lambda name, mode, made: failures if name == "b" else {})
+    with pytest.raises(MeasureError, match="variant 'b' failed") as caught:
+        launch.warm_up(cast(Generator, broken), TOPIC, targets)
+    assert "/nowhere: 404" in str(caught.value)
+    assert "locustfile" in str(caught.value)
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="cannot pin")
+def test_the_machines_speed_is_taken_and_the_cores_are_given_back() -> None:
+    before = os.sched_getaffinity(0)
+    assert launch.spin([min(before)]) > 0
+    assert os.sched_getaffinity(0) == before
+    assert launch.spin([]) > 0

@@ -1,0 +1,99 @@
+"""Which slices something else disturbed, and what.
+
+What counts is only what the variant did not do itself. Threads of one server wait
+for each other, a server can pause to collect garbage, and a variant that is slow
+must not lose the slices that show it: dropping those would flatter it.
+"""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal
+
+import numpy as np
+
+Cause = Literal["", "neighbour", "generator", "stall"]
+
+SHARE = 0.05  # of the time in which there was work to do
+LAG_P99 = 1.5e-3  # seconds
+STALL = 5e-3  # seconds beyond what is usual for the variant
+SPREAD = 4  # of median - quartile: some two standard deviations above the median
+
+Row = Mapping[str, Any]
+
+
+def causes(rows: Sequence[Row], cores: int = 0) -> list[Cause]:
+    """Say for each slice of one launch and one mode what disturbed it, if anything.
+
+    *neighbour*: others kept the target from its cores for 5 % of the time in
+    which it had requests to serve. That is the time that its threads waited
+    although they could have run, but at most what others used of its cores, since
+    threads of one server delay each other too.
+
+    *generator*: arrivals were sent late by the generator itself, or, where there
+    is no schedule to be late for, it was kept from its core.
+
+    *stall*: the generator's own heartbeat stopped for longer than is usual under
+    this variant's load, as when the whole machine stands still.
+
+    Args:
+        rows: As `assay.slices.row` makes them.
+        cores: How many cores the target is pinned to; 0 if it is not.
+    """
+    stalls = _usual(rows, lambda row: float(row["stall"]))
+    waits = _usual(rows, lambda row: row["generator_run_delay"] / row["duration"])
+    delays = _spread(rows)
+    found: list[Cause] = []
+    for row in rows:
+        name = row["variant"]
+        late = (
+            row["lag_p99"] > LAG_P99
+            if row["mode"] == "open"
+            else row["generator_run_delay"] / row["duration"] > waits[name] + SHARE
+        )
+        if _robbed(row, delays[name], cores):
+            found.append("neighbour")
+        elif row["stall"] > stalls[name] + STALL:
+            found.append("stall")
+        elif late:
+            found.append("generator")
+        else:
+            found.append("")
+    return found
+
+
+def _robbed(row: Row, usual: float, cores: int) -> bool:
+    """Say whether neighbours kept the target from its cores."""
+    if math.isfinite(row["foreign"]):
+        return bool(min(row["run_delay"], row["foreign"]) > SHARE * row["occupied"])
+    # Nobody tells what others used: then the wait must be unusual for the variant,
+    # and its own CPU time must leave room for a neighbour at all.
+    full = bool(cores) and row["cpu"] / row["duration"] > cores * (1 - SHARE)
+    return bool(row["run_delay"] / row["duration"] > usual) and not full
+
+
+def _spread(rows: Sequence[Row]) -> dict[str, float]:
+    """Return for each variant the share of run-delay above which it is unusual."""
+    limits = {}
+    for name, shares in _by_variant(
+        rows, lambda row: row["run_delay"] / row["duration"]
+    ).items():
+        quartile, median = np.quantile(shares, [0.25, 0.5])
+        limits[name] = quartile + max(SHARE, SPREAD * (median - quartile))
+    return limits
+
+
+def _usual(rows: Sequence[Row], number: Callable[[Row], float]) -> dict[str, float]:
+    """Return the lower quartile of a number, by variant."""
+    return {
+        name: float(np.quantile(values, 0.25))
+        for name, values in _by_variant(rows, number).items()
+    }
+
+
+def _by_variant(
+    rows: Sequence[Row], number: Callable[[Row], float]
+) -> dict[str, list[float]]:
+    found: dict[str, list[float]] = {}
+    for row in rows:
+        found.setdefault(row["variant"], []).append(number(row))
+    return found

@@ -1,0 +1,187 @@
+"""What one slice says, and what the slices of a launch say of one variant."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from assay.load.remote import Slice
+from assay.plan import QUANTILES, requests_needed
+
+Floats = NDArray[np.float64]
+
+TIMED_OUT = 2  # in the column `failed`, see assay.load.recorder
+
+Taken = tuple[Mapping[str, Any], Slice]
+
+
+def throughput(measured: Slice) -> float:
+    """Return the requests per second of a closed loop.
+
+    Every request that the slice began counts, over the time until the last of
+    them ended: a server at capacity works all that time, so nothing is cut off at
+    either edge. (Users' own rates would count a short first round as typical.)
+    """
+    ends = measured.columns["end"]
+    answered = ends[~np.isnan(ends)]
+    if len(answered) == 0:
+        return 0.0
+    return len(answered) / (float(answered.max()) - measured.began)
+
+
+def occupied(measured: Slice) -> float:
+    """Return the seconds of a slice in which at least one request was under way."""
+    starts = np.nan_to_num(measured.columns["start"], nan=measured.began)
+    ends = np.nan_to_num(measured.columns["end"], nan=measured.ended)
+    order = np.argsort(starts)
+    starts, ends = starts[order], np.maximum.accumulate(ends[order])
+    if len(starts) == 0:
+        return 0.0
+    gaps = np.maximum(0.0, starts[1:] - ends[:-1]).sum()
+    return float(ends[-1] - starts[0] - gaps)
+
+
+def row(
+    measured: Slice, block: int, position: int, rate: float, users: int
+) -> dict[str, Any]:
+    """Return a slice as a row of slices.parquet; times in seconds.
+
+    Args:
+        measured: The slice.
+        block: Number of its block in the launch, for its mode.
+        position: Its place within the block.
+        rate: Arrivals per second of the open loop.
+        users: Users of the closed loop, or connections of the open one.
+    """
+    columns, closed = measured.columns, measured.mode == "closed"
+    fine = columns["failed"] == 0
+    service = (columns["end"] - columns["start"])[fine]
+    waited, _ = latencies(measured)
+    requests = max(measured.requests, 1)
+    return {
+        "block": block,
+        "position": position,
+        "variant": measured.variant,
+        "mode": measured.mode,
+        "started": measured.began,
+        "duration": measured.duration,
+        "occupied": occupied(measured),
+        "planned": measured.planned,
+        "done": measured.done,
+        "dropped": measured.dropped,
+        "unserved": measured.unserved,
+        "requests": measured.requests,
+        "failed": measured.failed,
+        "rate": math.nan if closed else rate,
+        "users": users,
+        "cpu": measured.cpu,
+        "run_delay": measured.run_delay,
+        "foreign": measured.foreign,
+        "generator_cpu": measured.generator_cpu,
+        "generator_run_delay": measured.generator_run_delay,
+        "lag_p99": measured.lag_p99,
+        "stall": measured.stall,
+        "disturbed": False,
+        "why": "",
+        "cpu_per_request": measured.cpu / requests if closed else math.nan,
+        "throughput": throughput(measured) if closed else math.nan,
+        "service_p50": _median(service) if closed else math.nan,
+        "latency_p50": math.nan if closed else _median(waited),
+        "latency_mean": math.nan if closed else _mean(waited),
+    }
+
+
+def latencies(measured: Slice) -> tuple[Floats, Floats]:
+    """Return the latencies from the scheduled start, and what each was at least.
+
+    What was given up (by its client's timeout, by the slice, or before it was
+    sent) took longer than anybody waited: its latency is infinite here, and its
+    lower bound is how long it was waited for. Requests that failed otherwise have
+    no say: a quick error is not a quick answer.
+
+    Returns:
+        Two arrays of the same length, in seconds.
+    """
+    columns = measured.columns
+    answered = ~np.isnan(columns["end"])
+    given_up = ~answered | (columns["failed"] == TIMED_OUT)
+    kept = (columns["failed"] == 0) | given_up
+    ends = np.where(answered, columns["end"], measured.ended)
+    waited: Floats = ends - columns["scheduled"]
+    never_sent = np.full(measured.dropped, np.inf)
+    found = np.where(given_up, np.inf, waited)[kept], waited[kept]
+    return np.concatenate([found[0], never_sent]), np.concatenate(
+        [found[1], never_sent]
+    )
+
+
+def values(taken: Sequence[Taken], name: str) -> dict[str, tuple[float, bool]]:
+    """Return one number for each metric of one variant, from undisturbed slices.
+
+    Where every slice was disturbed there is nothing to say, and no number.
+
+    Args:
+        taken: Rows and slices of one launch, all variants.
+        name: The variant.
+
+    Returns:
+        Metric to its value and whether that is only a lower bound, because the
+        metric reaches into what was given up.
+    """
+    own = [
+        (row, measured)
+        for row, measured in taken
+        if row["variant"] == name and not row["disturbed"]
+    ]
+    rows = [row for row, _ in own]
+    found: dict[str, tuple[float, bool]] = {}
+    for metric, column in (
+        ("throughput", "throughput"),
+        ("service.p50", "service_p50"),
+        ("cpu_per_request", "cpu_per_request"),
+    ):
+        closed = np.array([row[column] for row in rows if row["mode"] == "closed"])
+        found[metric] = _median(closed), False
+    if found["cpu_per_request"][0] == 0:
+        del found["cpu_per_request"]  # a target that is not our process
+    pairs = [latencies(measured) for row, measured in own if row["mode"] == "open"]
+    if pairs:
+        found |= _of_latency(
+            np.concatenate([waited for waited, _ in pairs]),
+            np.concatenate([at_least for _, at_least in pairs]),
+        )
+    requests = sum(row["requests"] for row in rows)
+    planned = sum(row["planned"] for row in rows)
+    if requests and planned:
+        lost = sum(row["dropped"] + row["unserved"] for row in rows)
+        found["errors"] = sum(row["failed"] for row in rows) / requests, False
+        found["dropped"] = lost / planned, False
+    return {m: pair for m, pair in found.items() if math.isfinite(pair[0])}
+
+
+def _of_latency(waited: Floats, at_least: Floats) -> dict[str, tuple[float, bool]]:
+    """Return mean and quantiles, and which of them are lower bounds."""
+    known = at_least[np.isfinite(at_least)]
+    if not len(known):
+        return {}
+    given_up = bool(np.isinf(waited).any())
+    found = {"latency.mean": (_mean(known), given_up)}
+    for metric, share in QUANTILES.items():
+        if len(waited) >= requests_needed(metric):
+            value = float(np.quantile(waited, share, method="higher"))
+            bound = float(np.quantile(at_least, share, method="higher"))
+            censored = math.isinf(value)
+            if censored:
+                value = min(bound, float(known.max()))
+            found[metric] = value, censored
+    return found
+
+
+def _median(values: Floats) -> float:
+    return float(np.median(values)) if len(values) else math.nan
+
+
+def _mean(values: Floats) -> float:
+    return float(np.mean(values)) if len(values) else math.nan

@@ -1,0 +1,109 @@
+"""What is kept of a request: its times, its name, and how it ended."""
+
+import math
+import socket
+from array import array
+
+import pytest
+
+from assay.load import recorder
+from assay.load.protocol import COLUMNS
+from assay.load.recorder import FAILED, FINE, TIMED_OUT, Recorder
+from assay.slices import TIMED_OUT as READ_AS
+
+
+class ReadTimeout(OSError):
+    """As clients have them: a type of their own."""
+
+
+class ConnectTimeoutError(ReadTimeout):
+    """And one that is derived from it."""
+
+
+class Wrapped(Exception):
+    """As Locust and requests wrap what went wrong."""
+
+    def __init__(self, reason: BaseException) -> None:
+        self.reason = reason
+        super().__init__("something failed")
+
+
+def caused(by: BaseException) -> BaseException:
+    error = RuntimeError("no luck")
+    error.__cause__ = by
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "outcome"),
+    [
+        (None, FINE),
+        (TimeoutError(), TIMED_OUT),
+        (socket.timeout("timed out"), TIMED_OUT),
+        (ReadTimeout(), TIMED_OUT),
+        (ConnectTimeoutError(), TIMED_OUT),
+        (caused(ReadTimeout()), TIMED_OUT),
+        (Wrapped(TimeoutError()), TIMED_OUT),
+        (ConnectionResetError(), FAILED),
+        (caused(ValueError()), FAILED),
+        (Wrapped(ConnectionRefusedError()), FAILED),
+        # What a server says of itself is no timeout of the client.
+        (RuntimeError("504 Gateway Timeout"), FAILED),
+        ("timeout", FAILED),
+    ],
+)
+def test_a_client_that_gave_up_is_told_from_an_error(
+    error: object, outcome: int
+) -> None:
+    taken = Recorder()
+    taken.add("/", 0.0, 0.1, 0.2, 3, error)
+    assert list(taken.columns["failed"]) == [outcome]
+    assert len(taken.errors) == (error is not None)
+
+
+def test_who_reads_a_slice_knows_the_same_number() -> None:
+    assert READ_AS == TIMED_OUT
+
+
+def test_an_arrival_that_nobody_answered_has_no_end() -> None:
+    taken = Recorder()
+    taken.add_unserved(1.5)
+    assert taken.columns["scheduled"][0] == 1.5
+    assert math.isnan(taken.columns["end"][0])
+    assert math.isnan(taken.columns["start"][0])
+    assert taken.columns["failed"][0] == FAILED
+    assert taken.columns["user"][0] == recorder.NO_USER
+
+
+def test_the_body_is_the_columns_one_after_the_other() -> None:
+    taken = Recorder()
+    taken.add("/a", 1.0, 1.25, 1.5, 7)
+    taken.add("/b", 2.0, 2.25, 2.5, 8, "500")
+    body, offset = taken.body(), 0
+    for name, code in COLUMNS:
+        column = array(code)
+        size = 2 * column.itemsize
+        column.frombytes(body[offset : offset + size])
+        offset += size
+        assert column == taken.columns[name]
+    assert offset == len(body)
+    assert list(taken.columns["end"]) == [1.5, 2.5]
+    assert list(taken.columns["name"]) == [0, 1]
+
+
+def test_names_and_errors_do_not_grow_without_bound() -> None:
+    taken = Recorder()
+    for number in range(recorder.MAX_NAMES + 50):
+        taken.add(f"/items/{number}", 0.0, 0.0, 0.1, 0)
+    assert len(taken.names) == recorder.MAX_NAMES + 1
+    assert taken.columns["name"][-1] == taken.names[recorder.OTHER]
+    taken.add("/items/3", 0.0, 0.0, 0.1, 0, "x" * 10_000)
+    assert taken.columns["name"][-1] == taken.names["/items/3"]
+    assert max(map(len, taken.errors)) == recorder.ERROR_LENGTH
+
+
+def test_the_same_error_is_counted() -> None:
+    taken = Recorder()
+    for _ in range(3):
+        taken.add("/", 0.0, 0.0, 0.1, 0, "500")
+    assert taken.errors == {"/: 500": 3}

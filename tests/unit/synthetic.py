@@ -1,0 +1,180 @@
+"""Slices, plans and tables made without measuring, for the tests of the core."""
+
+import math
+from collections.abc import Container, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from assay import tables
+from assay.expectations import parse
+from assay.load.remote import Slice
+from assay.plan import (
+    AGAIN,
+    Budget,
+    Claim,
+    Mode,
+    Plan,
+    Scenario,
+    Settings,
+    Target,
+    Topic,
+    Variant,
+)
+
+OPEN = ("latency_p50",)  # columns of a slice that only the open loop has
+CONTROL_EVERY = 4
+BLOCKS = 4
+
+
+def taken(
+    mode: Mode = "closed",
+    ends: Sequence[float] = (1.0,),
+    starts: Sequence[float] | None = None,
+    scheduled: Sequence[float] | None = None,
+    failed: Sequence[int] | None = None,
+    variant: str = "a",
+    **changes: Any,
+) -> Slice:
+    """A slice from 0 to 1 s, all of whose requests began with it."""
+    count = len(ends)
+    columns = {
+        "scheduled": np.array(scheduled or [0.0] * count, dtype=float),
+        "start": np.array(starts or [0.0] * count, dtype=float),
+        "end": np.array(ends, dtype=float),
+        "name": np.zeros(count, int),
+        "user": np.zeros(count, int),
+        "failed": np.array(failed or [0] * count, dtype=int),
+    }
+    numbers: dict[str, Any] = {
+        "began": 0.0,
+        "ended": 1.0,
+        "planned": count,
+        "done": count,
+        "dropped": 0,
+        "unserved": 0,
+        "requests": count,
+        "lag_p99": 0.0,
+        "stall": 0.0,
+        "cpu": 0.5,
+        "run_delay": 0.0,
+        "foreign": 0.0,
+        "generator_cpu": 0.1,
+        "generator_run_delay": 0.0,
+        "names": ["/"],
+        "errors": {},
+    }
+    return Slice(variant=variant, mode=mode, columns=columns, **{**numbers, **changes})
+
+
+def claim(expect: str, metric: str = "cpu_per_request") -> Claim:
+    """A claim on candidate b against baseline a."""
+    return Claim(
+        says="it is so",
+        baseline="a",
+        candidate="b",
+        metric=metric,
+        expect=parse(expect, metric),
+    )
+
+
+def plan(*claims: Claim, budgets: Sequence[Budget] = (), variants: str = "ab") -> Plan:
+    """A plan of one topic, `shop`, with one variant for each letter."""
+    topic = Topic(
+        name="shop",
+        title="Shop",
+        file=Path("scenarios/shop/claims.toml"),
+        target=Target(cwd=Path(".")),
+        scenario=Scenario(locustfile=Path("locustfile.py")),
+        variants=tuple(Variant(name=name) for name in variants),
+        claims=claims,
+        budgets=tuple(budgets),
+    )
+    return Plan(topics=(topic,), settings=Settings(seed=3))
+
+
+def measured(
+    ratios: Mapping[str, float],
+    launches: int = 12,
+    *,
+    variants: str = "ab",
+    noise: float = 0.01,
+    failed: Mapping[str, int] | None = None,
+    dropped: Mapping[str, int] | None = None,
+    disturbed: Mapping[str, float] | None = None,
+    again: float | None = None,
+    censored: Mapping[tuple[str, str], Container[int]] | None = None,
+    lost: int = 0,
+) -> tables.Measured:
+    """Tables in which variant b is `ratios[metric]` times any other variant.
+
+    Args:
+        ratios: Metric to that number.
+        launches: How many count.
+        variants: Each a letter.
+        noise: Standard deviation of the logs, for each variant and launch.
+        failed: Requests of each slice's 100 that failed, by variant.
+        dropped: Arrivals of each open slice that were dropped, by variant.
+        disturbed: Variant to the factor that its last block of a launch is wrong by.
+        again: What a is times itself in the A/A arm; None for no such arm.
+        censored: Variant and metric to the launches in which it is a bound only.
+        lost: Launches at the end that are too disturbed to count.
+    """
+    rng = np.random.default_rng(1)
+    slices: list[dict[str, Any]] = []
+    values: list[dict[str, Any]] = []
+    for number in range(1, launches + lost + 1):
+        names = list(variants)
+        if again is not None and (number - 1) % CONTROL_EVERY == 0:
+            names.append("a" + AGAIN)
+        for variant in names:
+            key = {"topic": "shop", "launch": number, "variant": variant}
+            own: dict[str, float] = {}
+            for metric, ratio in ratios.items():
+                factor = {"b": ratio, "a" + AGAIN: again}.get(variant) or 1.0
+                own[metric] = factor * math.exp(rng.normal(0, noise))
+                cut = number in (censored or {}).get((variant, metric), ())
+                value = {"metric": metric, "value": own[metric], "censored": cut}
+                if number <= launches:
+                    values.append(key | value)
+                if cut:
+                    own[metric] = math.inf
+            slices += [
+                key | {"started": 4.0 * number} | row
+                for row in _slices(
+                    own,
+                    (failed or {}).get(variant, 0),
+                    (dropped or {}).get(variant, 0),
+                    (disturbed or {}).get(variant, 0.0),
+                )
+            ]
+    return tables.Measured(pd.DataFrame(slices), pd.DataFrame(values))
+
+
+def _slices(
+    own: Mapping[str, float], failed: int, dropped: int, wrong: float
+) -> list[dict[str, Any]]:
+    """The slices of one variant in one launch: four of each mode."""
+    rows = []
+    for mode in ("closed", "open"):
+        for block in range(BLOCKS):
+            hit = bool(wrong) and block == BLOCKS - 1
+            row: dict[str, Any] = {
+                "mode": mode,
+                "block": block,
+                "requests": 100,
+                "planned": 100 + (dropped if mode == "open" else 0),
+                "failed": failed,
+                "dropped": dropped if mode == "open" else 0,
+                "unserved": 0,
+                "disturbed": hit,
+            }
+            for metric, column in tables.BLOCK_METRICS.items():
+                if metric in own:
+                    there = (column in OPEN) == (mode == "open")
+                    row[column] = own[metric] if there else math.nan
+                    row[column] *= wrong if hit else 1.0
+            rows.append(row)
+    return rows

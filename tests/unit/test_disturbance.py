@@ -1,0 +1,168 @@
+"""Which slices something disturbed: neighbours, the generator, a machine that stops.
+
+Times are seconds of slices that last one second, so they are shares as well.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from assay.disturbance import LAG_P99, SHARE, STALL, Cause, causes
+
+UNKNOWN = math.nan
+
+
+def row(variant: str = "a", mode: str = "closed", **changes: Any) -> dict[str, Any]:
+    usual = {
+        "variant": variant,
+        "mode": mode,
+        "duration": 1.0,
+        "occupied": 1.0,
+        "cpu": 0.5,
+        "run_delay": 0.0,
+        "foreign": 0.0,
+        "lag_p99": 0.0,
+        "stall": 0.0,
+        "generator_run_delay": 0.0,
+    }
+    assert set(changes) <= set(usual)
+    return {**usual, **changes}
+
+
+def delayed(
+    delays: Sequence[float], variant: str = "a", foreign: float = UNKNOWN, **rest: Any
+) -> list[dict[str, Any]]:
+    return [row(variant, run_delay=d, foreign=foreign, **rest) for d in delays]
+
+
+def hit(rows: Sequence[dict[str, Any]], cores: int = 0) -> set[int]:
+    return {n for n, cause in enumerate(causes(rows, cores)) if cause}
+
+
+def one(**changes: Any) -> Cause:
+    """The cause of one slice among seven quiet ones."""
+    mode = changes.get("mode", "closed")
+    return causes([row(mode=mode)] * 7 + [row(**changes)])[-1]
+
+
+def test_nothing_disturbs_a_quiet_launch() -> None:
+    assert causes([row(), row(mode="open")] * 4) == [""] * 8
+    assert causes([]) == []
+
+
+@pytest.mark.parametrize("cores", [0, 1, 2])
+@pytest.mark.parametrize("delay", [0.0, 0.3, 5.0, 40.0])
+def test_threads_that_delay_each_other_are_never_dropped(
+    delay: float, cores: int
+) -> None:
+    # 40 threads wait for one core, in this slice only: others used none of it.
+    quiet = delayed([0.0] * 7, foreign=0.0)
+    assert hit([*quiet, row(run_delay=delay, foreign=0.0, cpu=0.99)], cores) == set()
+    # The clocks of /proc are a little apart.
+    assert hit([*quiet, row(run_delay=delay, foreign=-0.01)], cores) == set()
+
+
+@pytest.mark.parametrize(
+    ("what", "changes"),
+    [
+        ("threaded", {"run_delay": 12.0, "foreign": 0.2, "cpu": 0.8}),
+        ("on four cores", {"run_delay": 0.3, "foreign": 0.3, "cpu": 3.7}),
+        ("light", {"run_delay": 0.02, "foreign": 0.5, "cpu": 0.05, "occupied": 0.08}),
+        ("at capacity", {"run_delay": 0.06, "foreign": 0.06, "cpu": 0.93}),
+    ],
+)
+def test_a_neighbour_is_found(what: str, changes: dict[str, Any]) -> None:
+    assert one(**changes) == "neighbour", what
+    # Also where it is there in every slice, and so not unusual.
+    assert causes([row(**changes)] * 8, 4) == ["neighbour"] * 8
+
+
+def test_both_the_wait_and_the_neighbour_must_reach_a_share_of_the_work() -> None:
+    work, much, little = 0.4, SHARE * 0.41, SHARE * 0.39
+    robbed = {"occupied": work, "run_delay": much, "foreign": much}
+    assert one(**robbed) == "neighbour"
+    assert one(**robbed | {"run_delay": little}) == ""
+    assert one(**robbed | {"foreign": little}) == ""
+    # The same wait is little beside more work.
+    assert one(**robbed | {"occupied": 1.0}) == ""
+
+
+def test_a_neighbour_in_idle_time_disturbs_nothing() -> None:
+    assert one(run_delay=0.0, foreign=0.9, cpu=0.1, occupied=0.1) == ""
+    assert one(run_delay=0.002, foreign=0.9, cpu=0.1, occupied=0.1) == ""
+
+
+def test_where_others_are_unknown_the_wait_must_be_unusual() -> None:
+    assert hit(delayed([0.01, 0.02, 0.01, 0.08])) == {3}
+
+
+def test_where_others_are_unknown_threads_are_not_taken_for_a_neighbour() -> None:
+    threaded = delayed([0.30, 0.31, 0.32, 0.31], "threaded")
+    quiet = delayed([0.00, 0.00, 0.00, 0.00], "quiet")
+    assert hit(threaded + quiet) == set()
+    burst = delayed([0.30, 0.31, 0.40, 0.31], "threaded")
+    assert hit(burst + quiet) == {2}
+    # The quiet variant has a measure of its own.
+    assert hit(threaded + delayed([0.0, 0.0, 0.3, 0.0], "quiet")) == {6}
+
+
+def test_where_quiet_slices_vary_more_must_be_unusual() -> None:
+    varied = [0.20, 0.22, 0.24, 0.26, 0.28, 0.30, 0.32, 0.34]
+    assert hit(delayed(varied)) == set()
+    assert hit(delayed([*varied, 0.60])) == {8}
+
+
+def test_who_had_the_core_all_the_time_was_not_robbed() -> None:
+    delays = [0.01, 0.02, 0.01, 0.30]
+    assert hit(delayed(delays, cpu=0.97), cores=1) == set()
+    assert hit(delayed(delays, cpu=0.70), cores=1) == {3}
+    assert hit(delayed(delays, cpu=0.97), cores=2) == {3}
+    assert hit(delayed(delays, cpu=0.97), cores=0) == {3}
+
+
+def test_arrivals_sent_late_disturb_the_open_loop_only() -> None:
+    late = LAG_P99 * 1.1
+    assert causes([row(mode="open", lag_p99=late)] * 2) == ["generator"] * 2
+    assert causes([row(mode="closed", lag_p99=late)] * 2) == ["", ""]
+    assert one(mode="open", lag_p99=LAG_P99 * 0.9) == ""
+
+
+def test_a_generator_off_its_core_disturbs_the_closed_loop_only() -> None:
+    assert one(generator_run_delay=SHARE * 1.1) == "generator"
+    assert one(generator_run_delay=SHARE * 0.9) == ""
+    assert one(mode="open", generator_run_delay=0.5) == ""
+
+
+def test_the_generators_wait_is_measured_by_what_is_usual() -> None:
+    usual = [row(generator_run_delay=0.2)] * 7
+    assert causes([*usual, row(generator_run_delay=0.2 + SHARE * 0.9)])[-1] == ""
+    late = row(generator_run_delay=0.2 + SHARE * 1.1)
+    assert causes([*usual, late])[-1] == "generator"
+    # It is a share of the slice: a long slice may hold more.
+    assert causes([*usual, row(generator_run_delay=0.44, duration=2.0)])[-1] == ""
+
+
+def test_a_stall_is_measured_by_what_is_usual_for_the_variant() -> None:
+    heavy, light = [row("heavy", stall=0.02)] * 7, [row("light", stall=0.001)] * 7
+    hiccup = 0.02 + STALL * 0.9
+    assert causes([*heavy, *light, row("heavy", stall=hiccup)])[-1] == ""
+    assert causes([*heavy, *light, row("light", stall=hiccup)])[-1] == "stall"
+    worse = row("heavy", stall=0.02 + STALL * 1.1)
+    assert causes([*heavy, *light, worse])[-1] == "stall"
+    assert one(mode="open", stall=0.001 + STALL) == "stall"
+
+
+def test_one_slice_has_one_cause() -> None:
+    # A neighbour explains the rest; a machine that stands still sends late, too.
+    robbed = {"run_delay": 0.5, "foreign": 0.5}
+    assert one(mode="open", stall=0.1, lag_p99=0.1, **robbed) == "neighbour"
+    assert one(mode="open", stall=0.1, lag_p99=0.1) == "stall"
+    assert one(mode="open", lag_p99=0.1) == "generator"
+
+
+def test_only_the_slice_that_was_hit_is_named() -> None:
+    quiet = [row("a"), row("b")] * 4
+    robbed = row("b", run_delay=0.2, foreign=0.2)
+    assert causes([*quiet, robbed, row("a")]) == [""] * 8 + ["neighbour", ""]

@@ -1,0 +1,197 @@
+"""What is made of slices: throughput, busy time, latencies, one number a launch."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from assay import slices
+from assay.load.recorder import FAILED, FINE, TIMED_OUT
+from assay.load.remote import Slice
+from assay.plan import BEYOND, QUANTILES, requests_needed
+from assay.tables import BLOCK_METRICS
+from tests.unit.synthetic import taken
+
+moments = st.integers(0, 20).map(lambda tick: tick / 20)
+spans = st.lists(st.tuples(moments, moments).map(sorted), max_size=12)
+
+
+def values(
+    measured: Sequence[Slice], disturbed: Sequence[int] = ()
+) -> dict[str, tuple[float, bool]]:
+    rows = []
+    for block, one in enumerate(measured):
+        row = slices.row(one, block, 0, 10.0, 4)
+        row["disturbed"] = block in disturbed
+        rows.append((row, one))
+    return slices.values(rows, "a")
+
+
+def test_throughput_of_a_server_at_capacity_has_no_edge_effect() -> None:
+    # One request at a time, 10 a second, whatever the number of users: all begin
+    # at once and wait for each other; the slice was meant to end at 0.35 s.
+    measured = taken(ends=[0.1, 0.2, 0.3, 0.4, 0.5, 0.6])
+    assert slices.throughput(measured) == pytest.approx(10)
+
+
+def test_throughput_leaves_out_what_was_never_answered() -> None:
+    assert slices.throughput(taken(ends=[0.5, 1.0, math.nan])) == pytest.approx(2.0)
+    assert slices.throughput(taken(ends=[math.nan])) == 0.0
+
+
+@given(spans)
+def test_busy_is_the_union_of_the_requests(made: list[list[float]]) -> None:
+    measured = taken(ends=[end for _, end in made], starts=[begin for begin, _ in made])
+    ticks = np.arange(0.5, 20) / 20
+    union = sum(any(begin < tick < end for begin, end in made) for tick in ticks)
+    assert slices.occupied(measured) == pytest.approx(union / 20)
+
+
+def test_who_was_never_answered_waited_to_the_end() -> None:
+    hung = taken(ends=[0.2, math.nan], starts=[0.1, 0.7])
+    assert slices.occupied(hung) == pytest.approx(0.1 + 0.3)
+    never_sent = taken(ends=[0.2, math.nan], starts=[0.1, math.nan], began=0.05)
+    assert slices.occupied(never_sent) == pytest.approx(0.95)
+
+
+def test_what_was_given_up_is_infinite_and_what_failed_is_left_out() -> None:
+    measured = taken(
+        "open",
+        ends=[0.3, 0.9, 0.4, math.nan],
+        scheduled=[0.2, 0.1, 0.1, 0.4],
+        failed=[FINE, TIMED_OUT, FAILED, FAILED],
+        dropped=2,
+    )
+    waited, at_least = slices.latencies(measured)
+    assert waited == pytest.approx([0.1, math.inf, math.inf, math.inf, math.inf])
+    # The client gave up after 0.8 s, the slice 0.6 s after the last was due.
+    assert at_least == pytest.approx([0.1, 0.8, 0.6, math.inf, math.inf])
+
+
+def test_a_row_has_the_columns_that_tables_look_for() -> None:
+    closed = slices.row(taken(ends=[0.5, 1.0], cpu=0.5), 3, 1, 10.0, 4)
+    assert (closed["block"], closed["position"], closed["users"]) == (3, 1, 4)
+    assert closed["cpu_per_request"] == pytest.approx(0.25)
+    assert closed["throughput"] == pytest.approx(2.0)
+    assert closed["service_p50"] == pytest.approx(0.75)
+    assert closed["occupied"] == pytest.approx(1.0)
+    assert math.isnan(closed["latency_p50"]) and math.isnan(closed["rate"])
+    assert not closed["disturbed"] and closed["why"] == ""
+    assert set(BLOCK_METRICS.values()) <= set(closed)
+    open_ = slices.row(taken("open", ends=[0.5, 0.7, 0.9]), 0, 0, 10.0, 32)
+    assert open_["latency_p50"] == pytest.approx(0.7)
+    assert open_["latency_mean"] == pytest.approx(0.7)
+    assert open_["rate"] == 10.0
+    for column in ("throughput", "service_p50", "cpu_per_request"):
+        assert math.isnan(open_[column])
+
+
+def test_a_timeout_of_half_the_requests_is_in_the_row() -> None:
+    # Failed requests leave the closed loop's times, timeouts stay in the open's.
+    half = taken("open", ends=[0.1, 0.2, 0.9, 0.9], failed=[0, 0, 2, 2])
+    assert slices.row(half, 0, 0, 10.0, 4)["latency_p50"] == math.inf
+    quick = taken(ends=[0.1, 0.2, 0.3, 0.9], failed=[0, 0, 0, 1])
+    assert slices.row(quick, 0, 0, 10.0, 4)["service_p50"] == pytest.approx(0.2)
+
+
+def test_latency_counts_from_the_scheduled_start() -> None:
+    open_slice = taken("open", ends=[1.5] * 8, starts=[1.4] * 8, scheduled=[1.0] * 8)
+    found = values([open_slice] * 2)
+    assert found["latency.mean"] == pytest.approx((0.5, False))
+    assert found["latency.p50"] == pytest.approx((0.5, False))
+
+
+@pytest.mark.parametrize("metric", QUANTILES)
+def test_a_quantile_needs_samples_beyond_it(metric: str) -> None:
+    # (1 - q) n >= 5: what is beyond it must be more than chance.
+    needed = {"p50": 10, "p90": 50, "p95": 100, "p99": 500, "p999": 5000}
+    assert requests_needed(metric) == needed[metric.removeprefix("latency.")]
+    count = requests_needed(metric)
+    assert count * (1 - QUANTILES[metric]) == pytest.approx(BEYOND)
+    for requests, there in ((count, True), (count - 1, False)):
+        found = values([taken("open", ends=np.linspace(0, 1, requests).tolist())])
+        assert (metric in found) == there
+        if there:
+            value, censored = found[metric]
+            # The next request above it: never one that is quicker.
+            assert 0 <= value - QUANTILES[metric] + 1e-9 <= 1.1 / (count - 1)
+            assert not censored
+
+
+def test_requests_add_up_over_the_slices_of_a_launch() -> None:
+    assert "latency.p95" not in values([taken("open", ends=[1.0] * 60)])
+    assert "latency.p95" in values([taken("open", ends=[1.0] * 60)] * 2)
+
+
+def test_a_quantile_among_those_given_up_is_a_bound() -> None:
+    answers = [0.01] * 60 + [math.nan] * 40
+    failed = [FINE] * 60 + [FAILED] * 40
+    found = values([taken("open", ends=answers, failed=failed, unserved=40)])
+    assert found["latency.p50"] == pytest.approx((0.01, False))
+    # The 90th percentile is not known, and must not be that of the survivors.
+    assert found["latency.p90"] == pytest.approx((1.0, True))
+    mean, censored = found["latency.mean"]
+    assert (mean, censored) == pytest.approx((0.6 * 0.01 + 0.4 * 1.0, True))
+    assert found["errors"] == (0.4, False)
+    assert found["dropped"] == (0.4, False)
+
+
+def test_a_client_that_timed_out_is_a_bound_too() -> None:
+    ends = [0.1] * 40 + [0.5] * 60
+    failed = [FINE] * 40 + [TIMED_OUT] * 60
+    found = values([taken("open", ends=ends, failed=failed)])
+    assert found["latency.p50"] == pytest.approx((0.5, True))
+    assert found["latency.mean"] == pytest.approx((0.34, True))
+
+
+def test_what_was_never_sent_bounds_by_the_longest_answer() -> None:
+    found = values([taken("open", ends=[0.1] * 50 + [0.3] * 10, dropped=60)])
+    assert found["latency.p90"] == pytest.approx((0.3, True))
+    assert found["latency.mean"][1]
+    assert found["latency.mean"][0] <= 0.3
+
+
+def test_a_bound_is_no_more_than_was_waited() -> None:
+    # One answer waited 10 s in the queue; the client gave up on the others after
+    # 1 s, and they might have been answered the moment after.
+    ends = [10.0] + [1.0] * 19
+    found = values([taken("open", ends=ends, failed=[FINE] + [TIMED_OUT] * 19)])
+    assert found["latency.p50"] == pytest.approx((1.0, True))
+
+
+def test_where_all_were_given_up_there_are_bounds_and_no_crash() -> None:
+    found = values([taken("open", ends=[0.5] * 20, failed=[TIMED_OUT] * 20)])
+    assert found["latency.p50"] == pytest.approx((0.5, True))
+    assert found["latency.mean"] == pytest.approx((0.5, True))
+    none = values([taken("open", ends=[0.5] * 20, failed=[FAILED] * 20)])
+    assert not [metric for metric in none if metric.startswith("latency.")]
+
+
+def test_failed_requests_have_no_say_in_latency() -> None:
+    failed = [FINE] * 60 + [FAILED] * 60
+    found = values([taken("open", ends=[0.1] * 60 + [9.0] * 60, failed=failed)])
+    assert found["latency.p90"] == pytest.approx((0.1, False))
+    assert found["latency.mean"] == pytest.approx((0.1, False))
+
+
+def test_a_disturbed_slice_is_left_out() -> None:
+    found = values([taken(cpu=50.0), taken(cpu=0.5)], disturbed=[0])
+    assert found["cpu_per_request"][0] == pytest.approx(0.5)
+    slow, quick = taken("open", ends=[9.0] * 20), taken("open", ends=[0.1] * 20)
+    assert values([slow, quick], [0])["latency.mean"][0] == pytest.approx(0.1)
+    assert values([slow, quick], [0, 1]) == {}
+
+
+def test_only_the_variants_own_slices_have_a_say() -> None:
+    other = taken("open", ends=[9.0] * 20, variant="b", failed=[FAILED] * 20)
+    found = values([other, taken("open", ends=[0.1] * 20)])
+    assert found["latency.mean"][0] == pytest.approx(0.1)
+    assert found["errors"][0] == 0.0
+
+
+def test_a_target_that_is_not_ours_has_no_cpu_time() -> None:
+    assert "cpu_per_request" not in values([taken(cpu=0.0)])
+    assert "throughput" in values([taken(cpu=0.0)])
