@@ -16,10 +16,21 @@ from assay.plan import Expectation
 Floats = NDArray[np.float64]
 
 
+# Stands for an infinite log ratio, so that the mean of +inf and -inf is 0.
+_ENDLESS = 1e9
+
+
 def walsh_averages(x: Floats) -> Floats:
-    """Return the n (n + 1) / 2 means of all pairs, each with itself too, sorted."""
+    """Return the n (n + 1) / 2 means of all pairs, each with itself too, sorted.
+
+    Infinite values (a side that was given up waiting for) are beyond all others.
+    """
     first, second = np.triu_indices(len(x))
-    return np.sort((x[first] + x[second]) / 2)
+    finite = np.clip(x, -_ENDLESS, _ENDLESS)
+    averages = np.sort((finite[first] + finite[second]) / 2)
+    averages[averages > _ENDLESS / 4] = np.inf
+    averages[averages < -_ENDLESS / 4] = -np.inf
+    return averages
 
 
 def hodges_lehmann(x: Floats) -> float:
@@ -32,7 +43,9 @@ def hodges_lehmann(x: Floats) -> float:
     """
     if len(x) == 0:
         raise ValueError("no launches")
-    return float(np.median(walsh_averages(x)))
+    averages = walsh_averages(x)
+    middle = averages[[(len(averages) - 1) // 2, len(averages) // 2]]
+    return float(middle[0] if middle[0] == middle[1] else middle.mean())
 
 
 @cache
@@ -57,7 +70,8 @@ def signed_rank_interval(x: Floats, alpha: float) -> tuple[float, float] | None:
     """Return the exact signed-rank interval of the centre of symmetry of `x`.
 
     It holds the values that the two-sided signed-rank test does not reject at
-    level `alpha`, so its coverage is at least 1 - alpha.
+    level `alpha`, so its coverage is at least 1 - alpha; also where values are tied,
+    because it is closed (see `signed_rank_p`).
 
     Args:
         x: One number per launch.
@@ -79,8 +93,9 @@ def signed_rank_p(x: Floats, centre: float) -> tuple[float, float]:
     """Return the exact one-sided p-values that `x` lies below and above `centre`.
 
     The first is small where the data speak for a centre of symmetry below
-    `centre`. Walsh averages equal to `centre` count against either side, so
-    ties make the test more careful, never less.
+    `centre`. Walsh averages equal to `centre` count against either side: however
+    ties were broken by a hair, the p-value would be at most this one. So ties, and
+    values equal to `centre`, make the test more careful, never less.
     """
     tail = signed_rank_tail(len(x))
     averages = walsh_averages(x)
@@ -152,6 +167,38 @@ def holm(p: Sequence[float], levels: Sequence[float]) -> list[bool]:
             break
         rejected[index] = True
     return rejected
+
+
+def benjamini_hochberg(p: Sequence[float], rate: float) -> list[bool]:
+    """Say which hypotheses stand out at a false discovery rate.
+
+    Source: Benjamini and Hochberg, Journal of the Royal Statistical Society B 57
+    (1995). It holds for metrics of one run too, which go up and down together
+    (Benjamini and Yekutieli, Annals of Statistics 29, 2001).
+
+    Args:
+        p: One p-value for each hypothesis.
+        rate: Expected share of false ones among those that stand out.
+    """
+    order = sorted(range(len(p)), key=lambda index: p[index])
+    most = max(
+        (n for n, index in enumerate(order, 1) if p[index] <= rate * n / len(p)),
+        default=0,
+    )
+    chosen = set(order[:most])
+    return [index in chosen for index in range(len(p))]
+
+
+def beyond_margin_p(x: Floats, margin: float) -> float:
+    """Return the two-sided p-value that the ratio is not within the margin.
+
+    Small where the data speak for a change of more than `margin`, either way.
+    """
+    if len(x) == 0:
+        return 1.0
+    small = math.log1p(margin)
+    above, below = signed_rank_p(x, small)[1], signed_rank_p(x, -small)[0]
+    return min(1.0, 2 * min(above, below))
 
 
 def comparison_verdict(

@@ -85,6 +85,107 @@ def test_ties_make_the_test_more_careful() -> None:
     assert below == 1.0
 
 
+@pytest.mark.parametrize("n", [3, 5, 8])
+def test_tied_values_keep_every_level_exactly(n: int) -> None:
+    # Given the distances from the centre, all signs are equally likely: every one
+    # is tried, zeros and ties included. (The p-value of mid-ranks is another
+    # test's, and can be the larger one of the two.)
+    signs = np.array(list(itertools.product([1.0, -1.0], repeat=n)))
+    rng = np.random.default_rng(n)
+    for distances in [np.zeros(n), np.ones(n), *rng.integers(0, 4, (12, n))]:
+        p = np.array([statistics.signed_rank_p(x, 0.0) for x in signs * distances])
+        for side in (p[:, 0], p[:, 1]):
+            for level in np.unique(side):
+                assert np.mean(side <= level) <= level
+        two_sided = 2 * p.min(axis=1)
+        for level in np.unique(two_sided):
+            assert np.mean(two_sided <= level) <= level
+
+
+@given(st.lists(st.integers(-3, 3), min_size=4, max_size=9), st.integers(0, 99))
+@settings(deadline=None)
+def test_no_way_to_break_ties_gives_a_larger_p(values: list[int], seed: int) -> None:
+    x = np.array(values, dtype=float)
+    broken = x + np.random.default_rng(seed).uniform(-1e-6, 1e-6, len(x))
+    for tied, scipys in zip(
+        statistics.signed_rank_p(x, 0.0),
+        (
+            stats.wilcoxon(broken, alternative=side, method="exact").pvalue
+            for side in ("less", "greater")
+        ),
+        strict=True,
+    ):
+        assert tied >= scipys - 1e-12
+
+
+@pytest.mark.parametrize(("grid", "least"), [(0.1, 0.03), (0.5, 0.01), (2.0, 0.0)])
+def test_coarse_clocks_raise_no_alarms(grid: float, least: float) -> None:
+    rng = np.random.default_rng(17)
+    runs = np.round(rng.normal(0, 1, (3000, 14)) / grid) * grid
+    alarms = np.mean([2 * min(statistics.signed_rank_p(x, 0.0)) <= 0.05 for x in runs])
+    misses = np.mean(
+        [
+            not interval[0] <= 0 <= interval[1]
+            for x in runs
+            if (interval := statistics.signed_rank_interval(x, 0.05))
+        ]
+    )
+    # 3 standard errors are 1.2 points; the interval is the same test.
+    assert least <= alarms < 0.062
+    assert misses == alarms
+
+
+beyond_all = st.lists(
+    st.floats(-5, 5, allow_nan=False) | st.sampled_from([math.inf, -math.inf]),
+    min_size=6,
+    max_size=15,
+).map(np.array)
+
+
+@given(beyond_all, st.floats(-3, 3))
+@settings(deadline=None)
+def test_infinite_is_no_more_than_very_large(
+    x: statistics.Floats, centre: float
+) -> None:
+    far = 1e6
+    large = np.clip(x, -far, far)
+    assert statistics.signed_rank_p(x, centre) == statistics.signed_rank_p(
+        large, centre
+    )
+    found = [statistics.hodges_lehmann(x)]
+    expected = [statistics.hodges_lehmann(large)]
+    interval = statistics.signed_rank_interval(x, 0.1)
+    known = statistics.signed_rank_interval(large, 0.1)
+    assert interval is not None and known is not None
+    for end, value in zip([*found, *interval], [*expected, *known], strict=True):
+        if abs(value) > far / 16:
+            assert end == math.copysign(math.inf, value)
+        else:
+            assert end == pytest.approx(value, abs=1e-6)
+
+
+def test_a_few_infinite_launches_open_one_end_only() -> None:
+    x = np.linspace(-0.01, 0.01, 12)
+    assert statistics.hodges_lehmann(x) == pytest.approx(0)
+    some = x.copy()
+    some[-3:] = np.inf
+    low, high = statistics.signed_rank_interval(some, 0.05) or (0, 0)
+    assert math.isfinite(low) and high == math.inf
+    assert math.isfinite(statistics.hodges_lehmann(some))
+    every = np.full(12, np.inf)
+    assert statistics.hodges_lehmann(every) == math.inf
+    assert statistics.signed_rank_interval(every, 0.05) == (math.inf, math.inf)
+    assert statistics.signed_rank_interval(-every, 0.05) == (-math.inf, -math.inf)
+    assert statistics.signed_rank_p(every, 100.0) == (1.0, 2.0**-12)
+
+
+def test_walsh_averages_are_all_pairs_sorted() -> None:
+    found = statistics.walsh_averages(np.array([3.0, 1.0]))
+    assert found.tolist() == [1.0, 2.0, 3.0]
+    ends = statistics.walsh_averages(np.array([math.inf, 2.0, -math.inf]))
+    assert ends.tolist() == [-math.inf, -math.inf, 0.0, 2.0, math.inf, math.inf]
+
+
 def test_five_equal_looks_are_at_pococks_tabled_level() -> None:
     # Pocock 1977, table 1: nominal level 0.0158 for five looks at 5 %.
     assert statistics.pocock_level((10, 20, 30, 40, 50), 0.05) == pytest.approx(
@@ -108,6 +209,68 @@ def test_looking_five_times_keeps_the_level() -> None:
     assert naive / len(runs) > 0.10, "without the correction it must be visible"
 
 
+LOOKS = (12, 18, 27, 40, 60)
+
+
+def correlated(runs: int, hypotheses: int, seed: int) -> statistics.Floats:
+    """Launches of metrics that go up and down together: runs x metrics x launches."""
+    rng = np.random.default_rng(seed)
+    own = rng.standard_normal((runs, hypotheses, LOOKS[-1]))
+    shared = rng.standard_normal((runs, 1, LOOKS[-1]))
+    return math.sqrt(0.5) * (own + shared)
+
+
+@pytest.mark.parametrize(
+    ("truth", "noise", "false"),
+    [
+        (0.0, 0.3, {"slower", "faster"}),
+        (math.log1p(0.05) * 1.0001, 0.03, {"same", "faster"}),
+    ],
+)
+def test_three_metrics_at_a_third_of_the_level_keep_it(
+    truth: float, noise: float, false: set[str]
+) -> None:
+    runs = noise * correlated(1000, 3, seed=23)
+
+    def alarms(level: float) -> float:
+        return float(
+            np.mean([any(wrong(x + truth, level) for x in run) for run in runs])
+        )
+
+    def wrong(x: statistics.Floats, level: float) -> bool:
+        intervals = (statistics.signed_rank_interval(x[:n], level) for n in LOOKS)
+        return any(
+            statistics.comparison_verdict(interval, 0.05, False) in false
+            for interval in intervals
+        )
+
+    # 3 standard errors of a share of 5 % in 1000 runs are 2 points.
+    assert alarms(statistics.pocock_level(LOOKS, 0.05 / 3)) < 0.07
+    if truth == 0:
+        careless = alarms(statistics.pocock_level(LOOKS, 0.05))
+        assert careless > 0.075, "without sharing the level it must be visible"
+
+
+def test_holm_keeps_the_level_over_looks_and_claims() -> None:
+    claims = 4
+    levels = [statistics.pocock_level(LOOKS, 0.05 / n) for n in range(1, claims + 1)]
+    expect = parse("faster", "latency.mean")
+    false = naive = 0
+    runs = 0.03 * correlated(800, claims, seed=29)
+    for run in runs:
+        run[0] -= 0.1  # one claim is true, and its rejection helps the others
+        rejected = lone = False
+        for n in LOOKS:
+            p = [statistics.claim_p(x[:n], expect, 0.05)[0] for x in run]
+            rejected |= any(statistics.holm(p, levels)[1:])
+            lone |= min(p[1:]) <= levels[0]
+        false += rejected
+        naive += lone
+    # The claims are of one direction: half of the level is on the other side.
+    assert false / len(runs) < 0.025 + 3 * math.sqrt(0.025 * 0.975 / len(runs))
+    assert naive > 1.5 * false
+
+
 def test_holm_rejects_step_by_step() -> None:
     levels = [0.05 / family for family in range(1, 5)]
     assert statistics.holm([0.012, 0.2, 0.015, 0.001], levels) == [
@@ -120,6 +283,52 @@ def test_holm_rejects_step_by_step() -> None:
     assert statistics.holm([], []) == []
 
 
+p_values = st.lists(st.integers(0, 2000).map(lambda n: n / 2000), max_size=25)
+
+
+@given(p_values, st.sampled_from([0.0156123, 0.0501234, 0.2001234]))
+@settings(deadline=None)
+def test_what_stands_out_is_scipys(p: list[float], rate: float) -> None:
+    adjusted = stats.false_discovery_control(p) if p else np.empty(0)
+    expected = [value <= rate for value in adjusted]
+    assert statistics.benjamini_hochberg(p, rate) == expected
+
+
+def test_one_that_stands_out_brings_others_along() -> None:
+    # 0.03 is no more than 2 / 3 of 0.05; alone among three it would be too much.
+    assert statistics.benjamini_hochberg([0.03, 0.9, 0.001], 0.05) == [
+        True,
+        False,
+        True,
+    ]
+    assert statistics.benjamini_hochberg([0.03, 0.9, 0.9], 0.05) == [False] * 3
+    # Step up: each alone is beyond its share, the last is not.
+    assert statistics.benjamini_hochberg([0.04, 0.04, 0.05], 0.05) == [True] * 3
+
+
+@given(samples, st.sampled_from([0.05, 0.2]), st.sampled_from([0.05, 0.5]))
+@settings(deadline=None)
+def test_beyond_the_margin_says_the_same_as_the_interval(
+    x: statistics.Floats, alpha: float, margin: float
+) -> None:
+    interval = statistics.signed_rank_interval(x, alpha)
+    p = statistics.beyond_margin_p(x, margin)
+    assert statistics.beyond_margin_p(-x, margin) == p
+    small = math.log1p(margin)
+    outside = interval and (interval[0] > small or interval[1] < -small)
+    assert (p <= alpha) == bool(outside)
+
+
+def test_a_change_beyond_the_margin_has_a_small_p() -> None:
+    noise = np.linspace(-0.01, 0.01, 12)
+    least = 2.0**-11
+    assert statistics.beyond_margin_p(noise + 0.1, 0.05) == least
+    assert statistics.beyond_margin_p(noise - 0.1, 0.05) == least
+    assert statistics.beyond_margin_p(np.full(12, np.inf), 0.05) == least
+    assert statistics.beyond_margin_p(noise + 0.03, 0.05) == 1.0
+    assert statistics.beyond_margin_p(np.empty(0), 0.05) == 1.0
+
+
 @pytest.mark.parametrize(
     ("interval", "higher_is_better", "verdict"),
     [
@@ -130,6 +339,14 @@ def test_holm_rejects_step_by_step() -> None:
         ((-0.3, -0.06), False, "faster"),
         ((-0.3, -0.06), True, "slower"),
         ((-0.06, 0.01), False, "undecided"),
+        ((-0.01, 0.06), True, "undecided"),
+        ((math.log(0.953), math.log(1.049)), False, "same"),
+        ((math.log(0.951), math.log(1.049)), False, "undecided"),
+        ((0.0, 0.06), False, "undecided"),
+        ((0.01, math.inf), False, "slower"),
+        ((math.inf, math.inf), False, "slower"),
+        ((-math.inf, -math.inf), False, "faster"),
+        ((-math.inf, 0.01), False, "undecided"),
         (None, False, "undecided"),
     ],
 )
@@ -178,6 +395,13 @@ def test_a_claim_at_the_level_agrees_with_the_interval_at_the_level() -> None:
         interval = statistics.signed_rank_interval(x, 0.05)
         assert interval is not None
         assert (holds <= 0.05) == (interval[1] < 0)
+
+
+@pytest.mark.parametrize("expect", ["<= 0.30", "faster", "same", "not slower"])
+def test_a_candidate_that_never_answers_refutes(expect: str) -> None:
+    assert claim(np.full(12, np.inf), expect) == "refuted"
+    assert claim(np.full(12, np.inf), ">= 3") == "holds"
+    assert claim(np.array([np.inf] * 2 + [0.0] * 10), expect) != "holds"
 
 
 def test_no_launches_decide_nothing() -> None:
