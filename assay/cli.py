@@ -180,14 +180,23 @@ def doctor(
     seconds: Annotated[
         float, typer.Option(help="How long to watch the machine's noise.", min=1)
     ] = 5.0,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Leave out the trial, of about 20 s.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
-    """Say whether this machine is fit to measure on."""
+    """Say whether this machine is fit to measure on, and how small a change it finds.
+
+    A trial measures a small server against itself; from how much the launches
+    differ follows the least change that a run of a minute would find.
+    """
     from dataclasses import asdict
 
     from assay import doctor as examination
+    from assay.report import findings
 
-    found = examination.examine(seconds)
+    with findings.status(_console(stderr=True)) as say:
+        found = examination.examine(seconds, quick, say)
     _table([asdict(finding) for finding in found], as_json)
     if any(finding.state == "bad" for finding in found):
         raise typer.Exit(NOT_MEASURED)
@@ -197,12 +206,12 @@ def exit_code(results: Results) -> int:
     """Return what the results mean to a shell."""
     claims = [claim.verdict for claim in results.claims]
     claims += [budget.verdict for budget in results.budgets]
-    comparisons = [c.verdict for c in results.comparisons if not claims]
+    pairs = [pair.verdict for pair in results.pairs]  # of topics without claims
     if results.partial:
         return NOT_MEASURED
-    if "refuted" in claims or "slower" in comparisons:
+    if "refuted" in claims or "slower" in pairs:
         return REFUTED
-    if "undecided" in claims or "undecided" in comparisons:
+    if "undecided" in claims or "undecided" in pairs:
         return UNDECIDED
     return HOLD
 
@@ -289,7 +298,7 @@ def _show(directory: RunDirectory, results: Results, as_json: bool) -> None:
         return
     from assay.report import terminal
 
-    terminal.render(results, _console())
+    terminal.render(results, _console(), directory.plan().settings.margin)
     typer.echo(directory.path)
 
 

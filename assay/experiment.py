@@ -9,13 +9,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from assay import comparisons
 from assay import launch as launches
 from assay import micro, processes, profiling, services, tables, target, verdicts
 from assay.errors import MeasureError
 from assay.load.remote import Generator
-from assay.plan import Plan, Preset, Topic
+from assay.plan import AGAIN, Plan, Preset, Topic, Variant
 from assay.progress import Progress
 from assay.results import Comparison, Results, RunDirectory
+
+# Every so many launches the baseline is started twice: an A/A arm.
+CONTROL_EVERY = 4
 
 
 @dataclass
@@ -31,10 +35,17 @@ class Experiment:
     run: RunDirectory
     progress: Progress
     cores: processes.Cores
-    rng: random.Random
     scratch: Path
     origin: float = field(default_factory=time.perf_counter)
     warnings: list[str] = field(default_factory=list)
+
+    def rng(self, topic: Topic, what: object) -> random.Random:
+        """Return the random choices of one launch or profile of a topic.
+
+        They hang on the seed and on nothing that was drawn before: a block that
+        was repeated in one launch changes no other launch.
+        """
+        return random.Random(f"{self.plan.settings.seed}/{topic.name}/{what}")
 
     def measured(self) -> tables.Measured:
         """Read what is on disk so far."""
@@ -48,7 +59,7 @@ class Experiment:
 
     def comparisons(self, topic: Topic) -> list[Comparison]:
         """Return how a topic's deciding comparisons stand."""
-        found = verdicts.comparisons(
+        found = comparisons.comparisons(
             self.plan, topic, self.measured(), deciding_only=True
         )
         return list(found)
@@ -127,7 +138,6 @@ def _experiment(
                 run,
                 progress,
                 cores,
-                random.Random(plan.settings.seed),
                 Path(folder),
             )
             if not cores.target:
@@ -141,7 +151,7 @@ def _experiment(
 def _measure_topic(experiment: Experiment, topic: Topic) -> None:
     """Launch after launch, look after look, then the profiles."""
     plan, progress = experiment.plan, experiment.progress
-    looks = verdicts.planned_looks(plan)
+    looks = comparisons.planned_looks(plan)
     with _session(experiment, topic) as session:
         began = time.perf_counter()
         counted = number = 0
@@ -205,29 +215,37 @@ class ServiceSession:
     def launch(self, number: int) -> bool:
         """Start every variant afresh and measure its blocks."""
         experiment, topic, generator = self.experiment, self.topic, self.generator
+        variants = list(topic.variants)
+        if (number - 1) % CONTROL_EVERY == 0:
+            variants += [_again(topic.variant(name)) for name in topic.controls()]
+        spin = launches.spin(experiment.cores.target)
+        rng = experiment.rng(topic, number)
         with target.launched(
             topic,
-            topic.variants,
+            variants,
             self.environment,
             self.folder,
             experiment.cores.target,
-            experiment.rng,
+            rng,
         ) as running:
             order = list(running.values())
-            experiment.rng.shuffle(order)
+            rng.shuffle(order)
             self.attach(order)
             launches.warm_up(generator, topic, order)
             if self.schedule is None:
-                self.schedule = launches.calibrate(generator, topic, list(running))
+                self.schedule = launches.calibrate(
+                    generator, topic, list(running), topic.metrics()
+                )
             measured = launches.measure(
                 generator,
                 running,
                 self.schedule,
-                len(experiment.cores.target),
-                experiment.rng,
+                topic.compared(),
+                experiment.cores.target,
+                rng,
             )
             generator.detach()
-        self._keep(number, measured)
+        self._keep(number, measured, spin)
         return measured.counts
 
     def attach(self, running: Sequence[target.RunningTarget]) -> None:
@@ -236,6 +254,7 @@ class ServiceSession:
         self.generator.attach(
             {t.variant.name: t.url for t in running},
             {t.variant.name: t.pids for t in running},
+            self.experiment.cores.target,
             max(load.users, load.connections),
         )
 
@@ -265,13 +284,14 @@ class ServiceSession:
             MeasureError: The target could not be started, or it ended.
         """
         experiment = self.experiment
+        rng = experiment.rng(self.topic, f"profile/{name}")
         with target.launched(
             self.topic,
             [self.topic.variant(name)],
             self.environment,
             self.folder,
             experiment.cores.target,
-            experiment.rng,
+            rng,
         ) as running:
             self.attach(list(running.values()))
             launches.warm_up(self.generator, self.topic, list(running.values()))
@@ -285,7 +305,7 @@ class ServiceSession:
                 rate,
                 self.folder / "profiles",
                 experiment.cores.generator,
-                experiment.rng,
+                rng,
             )
             self.generator.detach()
         for profile in taken.profiles:
@@ -294,7 +314,7 @@ class ServiceSession:
             experiment.warnings.append(f"{self.topic.name}: {problem}")
             experiment.progress.note(problem)
 
-    def _keep(self, number: int, measured: launches.Launch) -> None:
+    def _keep(self, number: int, measured: launches.Launch, spin: float) -> None:
         topic, origin = self.topic.name, self.experiment.origin
         rows: list[dict[str, object]] = [
             {
@@ -305,9 +325,17 @@ class ServiceSession:
             }
             for row in measured.slices
         ]
+        known = {("", "spin"): (spin, False), **measured.values}
         values: list[dict[str, object]] = [
-            {"topic": topic, "launch": number, "variant": v, "metric": m, "value": x}
-            for (v, m), x in measured.values.items()
+            {
+                "topic": topic,
+                "launch": number,
+                "variant": variant,
+                "metric": metric,
+                "value": value,
+                "censored": censored,
+            }
+            for (variant, metric), (value, censored) in known.items()
         ]
         self.experiment.run.append_launch(
             topic,
@@ -325,6 +353,11 @@ class ServiceSession:
                 )
 
 
+def _again(variant: Variant) -> Variant:
+    """Return the A/A arm: the same variant under another name."""
+    return variant.model_copy(update={"name": variant.name + AGAIN})
+
+
 @dataclass
 class MicroSession:
     """Launches of pytest-benchmark tests."""
@@ -336,7 +369,7 @@ class MicroSession:
     def launch(self, number: int) -> bool:
         """Run every side once, in random order."""
         order = list(self.topic.variants)
-        self.experiment.rng.shuffle(order)
+        self.experiment.rng(self.topic, number).shuffle(order)
         values: list[dict[str, object]] = []
         for variant in order:
             seconds = micro.measure(
@@ -349,6 +382,7 @@ class MicroSession:
                     "variant": variant.name,
                     "metric": "time",
                     "value": seconds,
+                    "censored": False,
                 }
             )
         self.experiment.run.append_launch(self.topic.name, number, [], values, None)
@@ -390,7 +424,7 @@ def sample_frame(number: int, measured: launches.Launch, origin: float) -> Any:
                     "start": taken.columns["start"] - origin,
                     "end": taken.columns["end"] - origin,
                     "name": names[taken.columns["name"]],
-                    "failed": taken.columns["failed"].astype(bool),
+                    "failed": taken.columns["failed"] > 0,
                     "disturbed": row["disturbed"],
                 }
             )

@@ -31,7 +31,28 @@ HIGHER_IS_BETTER = frozenset({"throughput"})
 # A comparison without claims decides on these, each at a third of alpha.
 DECIDING_METRICS = ("cpu_per_request", "throughput", "latency.p50")
 
+QUANTILES = {
+    "latency.p50": 0.5,
+    "latency.p90": 0.9,
+    "latency.p95": 0.95,
+    "latency.p99": 0.99,
+    "latency.p999": 0.999,
+}
+# A quantile needs this many samples beyond it in every launch.
+BEYOND = 5
+
 Mode = Literal["closed", "open"]
+
+# The A/A arm is the baseline a second time, under this addition to its name, which
+# no name in a file can have.
+AGAIN = "~again"
+
+
+def requests_needed(metric: str) -> int:
+    """Return how many requests a launch must hold for a metric; 0 for any number."""
+    if metric not in QUANTILES:
+        return 0
+    return math.ceil(BEYOND / (1 - QUANTILES[metric]) - 1e-9)
 
 
 class Data(BaseModel):
@@ -182,6 +203,12 @@ class Topic(Data):
                 return variant
         raise KeyError(name)
 
+    def metrics(self) -> set[str]:
+        """Return the metrics that verdicts are wanted on."""
+        asked = {claim.metric for claim in self.claims}
+        asked |= {budget.metric for budget in self.budgets}
+        return asked or set(DECIDING_METRICS)
+
     def pairs(self) -> tuple[tuple[str, str], ...]:
         """Return the (baseline, candidate) pairs that are compared."""
         claimed = dict.fromkeys((c.baseline, c.candidate) for c in self.claims)
@@ -189,6 +216,19 @@ class Topic(Data):
             return tuple(claimed)
         first, *others = (variant.name for variant in self.variants)
         return tuple((first, other) for other in others)
+
+    def compared(self) -> tuple[tuple[str, str], ...]:
+        """Return the pairs, and each variant with a budget beside itself.
+
+        Every one of them needs undisturbed blocks.
+        """
+        alone = dict.fromkeys((b.variant, b.variant) for b in self.budgets)
+        first = self.variants[0].name
+        return (*self.pairs(), *alone) or ((first, first),)
+
+    def controls(self) -> tuple[str, ...]:
+        """Return the baselines that get an A/A arm: that of the first pair."""
+        return tuple(baseline for baseline, _ in self.pairs()[:1])
 
 
 class Preset(Data):

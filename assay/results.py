@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 SCHEMA = 1
 Verdict = Literal["faster", "slower", "same", "undecided"]
 ClaimVerdict = Literal["holds", "refuted", "undecided"]
+Censored = Literal["", "baseline", "candidate", "both"]
 
 
 class Comparison(Data):
@@ -42,6 +43,13 @@ class Comparison(Data):
         dropped_blocks: Disturbed blocks that were left out.
         verdict: None for a metric that is shown but does not decide.
         reason: Why it is undecided, where that needs saying.
+        differs: For a metric that does not decide: whether it stands out from all
+            that are browsed (Benjamini-Hochberg). It is a hint, never a verdict.
+        censored: Which sides' number reached a timeout in some launch. Then
+            `ratio` is a bound: at least (candidate), at most (baseline); an end of
+            the interval that is not known is None.
+        seconds_to_see: Measuring time, in seconds from the first launch, after
+            which a difference as small as the margin would most likely be seen.
     """
 
     topic: str
@@ -55,6 +63,42 @@ class Comparison(Data):
     dropped_blocks: int = 0
     verdict: Verdict | None = None
     reason: str = ""
+    differs: bool = False
+    censored: Censored = ""
+    seconds_to_see: float | None = None
+
+
+class Whole(Data):
+    """What all deciding metrics of a pair without claims say together.
+
+    Attributes:
+        verdict: *same* only if every deciding metric is, and no other differs.
+        reason: Which metrics it rests on, or what stands in its way.
+        differing: Metrics that do not decide, but differ (see `Comparison`).
+    """
+
+    topic: str
+    baseline: str
+    candidate: str
+    verdict: Verdict
+    reason: str
+    differing: tuple[str, ...] = ()
+
+
+class Control(Data):
+    """What the A/A arm says of one metric: the same variant, measured twice.
+
+    Attributes:
+        ratio: Second / first, over the launches that had the arm.
+        failed: Whether it is further from 1 than the launches' spread explains.
+    """
+
+    topic: str
+    variant: str
+    metric: str
+    ratio: float
+    launches: int
+    failed: bool
 
 
 class ClaimResult(Data):
@@ -89,7 +133,12 @@ class BudgetResult(Data):
 
 
 class Value(Data):
-    """One metric of one variant, over launches: median and its interval."""
+    """One metric of one variant, over launches: median and its interval.
+
+    Attributes:
+        censored: Whether it reached a timeout in some launch: then `value` is a
+            lower bound, and `high` is None.
+    """
 
     topic: str
     variant: str
@@ -98,6 +147,7 @@ class Value(Data):
     low: float | None
     high: float | None
     launches: int
+    censored: bool = False
 
 
 class Results(Data):
@@ -108,6 +158,8 @@ class Results(Data):
     partial: bool
     seed: int
     comparisons: tuple[Comparison, ...] = ()
+    pairs: tuple[Whole, ...] = ()
+    controls: tuple[Control, ...] = ()
     claims: tuple[ClaimResult, ...] = ()
     budgets: tuple[BudgetResult, ...] = ()
     values: tuple[Value, ...] = ()

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from assay.statistics import Floats
 
 if TYPE_CHECKING:
     import pandas as pd
+
+Ratios = tuple[NDArray[np.int64], Floats]
 
 # Metrics that are compared block by block, and the column of a slice they are in.
 # The others are pooled over a launch: a median over blocks would hide what
@@ -30,21 +33,43 @@ class Measured:
 
     slices: pd.DataFrame
     launches: pd.DataFrame
+    found: dict[tuple[str, ...], Ratios] = field(default_factory=dict, repr=False)
 
 
 def log_ratios(
     measured: Measured, topic: str, baseline: str, candidate: str, metric: str
 ) -> Floats:
-    """Return log(candidate / baseline), one number for each launch that counts."""
+    """Return log(candidate / baseline), one number for each launch that counts.
+
+    Where one side's number is only a lower bound, the ratio is infinite on that
+    side; where both are, the launch says nothing and is left out.
+    """
+    return by_launch(measured, topic, baseline, candidate, metric)[1]
+
+
+def by_launch(
+    measured: Measured, topic: str, baseline: str, candidate: str, metric: str
+) -> Ratios:
+    """Return the numbers of the launches, ascending, and their log ratios."""
+    key = topic, baseline, candidate, metric
+    if key not in measured.found:  # it is asked for again and again at a look
+        measured.found[key] = _by_launch(measured, *key)
+    return measured.found[key]
+
+
+def _by_launch(
+    measured: Measured, topic: str, baseline: str, candidate: str, metric: str
+) -> Ratios:
+    nothing = np.empty(0, dtype=np.int64), np.empty(0)
     launches = measured.launches
     if launches.empty:
-        return np.empty(0)
+        return nothing
+    of_topic = launches[launches["topic"] == topic]
     slices = measured.slices
     if BLOCK_METRICS.get(metric) in slices:
-        counted = launches.loc[launches["topic"] == topic, "launch"].unique()
         chosen = slices[
             (slices["topic"] == topic)
-            & slices["launch"].isin(counted)
+            & slices["launch"].isin(of_topic["launch"].unique())
             & ~slices["disturbed"]
             & slices["variant"].isin([baseline, candidate])
         ]
@@ -54,33 +79,84 @@ def log_ratios(
             values=BLOCK_METRICS[metric],
         )
         if not {baseline, candidate} <= set(wide.columns):
-            return np.empty(0)
+            return nothing
         ratio = _log_ratio(wide[baseline], wide[candidate])
-        return ratio.groupby("launch").median().to_numpy(dtype=float)
-    wide = launches[
-        (launches["topic"] == topic) & (launches["metric"] == metric)
-    ].pivot_table(index="launch", columns="variant", values="value")
-    if not {baseline, candidate} <= set(wide.columns):
-        return np.empty(0)
-    return _log_ratio(wide[baseline], wide[candidate]).to_numpy(dtype=float)
+        found = ratio.groupby("launch").median().dropna()
+    else:
+        wide = _of_metric(measured, topic, metric).pivot_table(
+            index="launch", columns="variant", values="value"
+        )
+        if not {baseline, candidate} <= set(wide.columns):
+            return nothing
+        found = _log_ratio(wide[baseline], wide[candidate])
+        found = _open_ended(measured, topic, (baseline, candidate), metric, found)
+    return found.index.to_numpy(dtype=np.int64), found.to_numpy(dtype=float)
+
+
+def log_bounds(
+    measured: Measured, topic: str, baseline: str, candidate: str, metric: str
+) -> Floats:
+    """Return the ratio of the sides' lower bounds where `log_ratios` are infinite.
+
+    The true ratio lies beyond it, on the side of the infinity. The array is as
+    long as that of `log_ratios`, and the same where both sides are known.
+    """
+    launches, x = by_launch(measured, topic, baseline, candidate, metric)
+    if np.isfinite(x).all():
+        return x
+    wide = _of_metric(measured, topic, metric).pivot_table(
+        index="launch", columns="variant", values="value"
+    )
+    bounds = _log_ratio(wide[baseline], wide[candidate]).reindex(launches)
+    return np.where(np.isfinite(x), x, bounds.to_numpy(dtype=float))
+
+
+def censored_launches(
+    measured: Measured, topic: str, variant: str, metric: str
+) -> set[int]:
+    """Return the launches in which a number is only a lower bound."""
+    table = _of_metric(measured, topic, metric)
+    if "censored" not in table:  # a run of before there was the column
+        return set()
+    marked = table[(table["variant"] == variant) & table["censored"].astype(bool)]
+    return set(marked["launch"])
+
+
+def _open_ended(
+    measured: Measured,
+    topic: str,
+    pair: tuple[str, str],
+    metric: str,
+    ratios: pd.Series,
+) -> pd.Series:
+    unknown_a, unknown_b = (
+        censored_launches(measured, topic, name, metric) for name in pair
+    )
+    kept = ratios[[launch not in unknown_a & unknown_b for launch in ratios.index]]
+    kept = kept.mask(kept.index.isin(list(unknown_b)), math.inf)
+    return kept.mask(kept.index.isin(list(unknown_a)), -math.inf)
 
 
 def _log_ratio(baseline: pd.Series, candidate: pd.Series) -> pd.Series:
     both = (baseline > 0) & (candidate > 0)
-    return (candidate[both] / baseline[both]).map(math.log)
+    # Infinite on both sides is not a number, on the baseline's minus infinity.
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return (candidate[both] / baseline[both]).map(np.log)
+
+
+def _of_metric(measured: Measured, topic: str, metric: str) -> pd.DataFrame:
+    table = measured.launches
+    if table.empty:
+        return table
+    return table[(table["topic"] == topic) & (table["metric"] == metric)]
 
 
 def numbers(measured: Measured, topic: str, variant: str, metric: str) -> Floats:
     """Return one number for each launch that counts."""
-    table = measured.launches
+    table = _of_metric(measured, topic, metric)
     if table.empty:
         return np.empty(0)
-    chosen = table[
-        (table["topic"] == topic)
-        & (table["variant"] == variant)
-        & (table["metric"] == metric)
-    ]
-    return chosen["value"].to_numpy(dtype=float)
+    return table.loc[table["variant"] == variant, "value"].to_numpy(dtype=float)
 
 
 def metrics_of(measured: Measured, topic: str) -> set[str]:
@@ -91,13 +167,60 @@ def metrics_of(measured: Measured, topic: str) -> set[str]:
     return set(table.loc[table["topic"] == topic, "metric"].unique())
 
 
-def dropped_blocks(measured: Measured, topic: str, metric: str) -> int:
-    """Return how many disturbed blocks were left out of a metric."""
+def dropped_blocks(
+    measured: Measured, topic: str, pair: tuple[str, str], metric: str
+) -> int:
+    """Return how many blocks were left out of a metric, one side being disturbed."""
     slices = measured.slices
     if slices.empty:
         return 0
     mode = "open" if metric.startswith(("latency.", "dropped")) else "closed"
     chosen = slices[
-        (slices["topic"] == topic) & (slices["mode"] == mode) & slices["disturbed"]
+        (slices["topic"] == topic)
+        & (slices["mode"] == mode)
+        & slices["disturbed"]
+        & slices["variant"].isin(pair)
     ]
     return len(chosen[["launch", "block"]].drop_duplicates())
+
+
+def requests_held(measured: Measured, topic: str, variant: str) -> int:
+    """Return the open-loop requests that a typical launch held of one variant."""
+    slices = measured.slices
+    if slices.empty:
+        return 0
+    own = slices[
+        (slices["topic"] == topic)
+        & (slices["variant"] == variant)
+        & (slices["mode"] == "open")
+        & ~slices["disturbed"]
+    ]
+    if own.empty:
+        return 0
+    return int(own.groupby("launch")["requests"].sum().median())
+
+
+def seconds_per_launch(measured: Measured, topic: str) -> float | None:
+    """Return the measuring time that a launch takes, its start included.
+
+    None where fewer than three launches tell.
+    """
+    slices = measured.slices
+    if slices.empty:
+        return None
+    began = slices.loc[slices["topic"] == topic].groupby("launch")["started"].min()
+    if len(began) < 3:
+        return None
+    return float(np.median(np.diff(np.sort(began.to_numpy(dtype=float)))))
+
+
+def uncounted(measured: Measured, topic: str) -> tuple[int, int]:
+    """Return how many launches were too disturbed to count, and all of them."""
+    slices, launches = measured.slices, measured.launches
+    if slices.empty:
+        return 0, 0
+    every = set(slices.loc[slices["topic"] == topic, "launch"])
+    counted: set[int] = set()
+    if not launches.empty:
+        counted = set(launches.loc[launches["topic"] == topic, "launch"])
+    return len(every - counted), len(every)

@@ -6,55 +6,29 @@ the same answer from the same tables.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 
-from assay import statistics
-from assay.plan import (
-    DECIDING_METRICS,
-    HIGHER_IS_BETTER,
-    METRICS,
-    Claim,
-    Plan,
-    Settings,
-    Topic,
-)
+from assay import comparisons, statistics
+from assay.comparisons import level
+from assay.plan import METRICS, Budget, Claim, Plan, Settings, Topic
 from assay.results import (
     BudgetResult,
     ClaimResult,
     ClaimVerdict,
     Comparison,
+    Control,
     Results,
     RunDirectory,
     Value,
+    Whole,
 )
-from assay.statistics import Floats
 from assay.tables import (
     Measured,
-    dropped_blocks,
-    log_ratios,
-    metrics_of,
+    censored_launches,
     numbers,
 )
 
-LARGE_EFFECT = math.log(2)
-EARLY_LOOK = 8
-ABOUT_SERVING = ("latency.", "service.", "throughput", "cpu_per_request")
-
-
-def planned_looks(plan: Plan) -> tuple[int, ...]:
-    """Return the numbers of launches at which verdicts are looked at.
-
-    A single claim with a large expected effect is looked at once more, early:
-    with several claims, eight launches could not reach their shared level.
-    """
-    looks = plan.settings.looks
-    claims = [claim for topic in plan.topics for claim in topic.claims]
-    if len(claims) == 1:
-        bounds = (claims[0].expect.low, claims[0].expect.high)
-        if any(math.isfinite(b) and abs(b) >= LARGE_EFFECT for b in bounds):
-            return tuple(sorted({EARLY_LOOK, *looks}))
-    return looks
+SHARES = ("errors", "dropped")
 
 
 def evaluate(
@@ -65,18 +39,33 @@ def evaluate(
     warnings: Sequence[str] = (),
 ) -> Results:
     """Judge everything that has been measured so far."""
-    compared = [c for topic in plan.topics for c in comparisons(plan, topic, measured)]
+    compared = comparisons.browsed(
+        plan,
+        measured,
+        [
+            item
+            for topic in plan.topics
+            for item in comparisons.comparisons(plan, topic, measured)
+        ],
+    )
+    arms = [
+        control
+        for topic in plan.topics
+        for control in comparisons.controls(plan, topic, measured)
+    ]
     return Results(
         run=run,
         partial=partial,
         seed=plan.settings.seed,
         comparisons=tuple(compared),
+        pairs=tuple(_wholes(plan, compared)),
+        controls=tuple(arms),
         claims=_claims(plan, measured, compared),
         budgets=tuple(
             b for topic in plan.topics for b in _budgets(plan, topic, measured)
         ),
         values=tuple(v for topic in plan.topics for v in _values(topic, measured)),
-        warnings=tuple(dict.fromkeys(warnings)),
+        warnings=tuple(dict.fromkeys([*warnings, *_failed(arms)])),
     )
 
 
@@ -103,110 +92,52 @@ def decided(plan: Plan, topic: Topic, measured: Measured) -> bool:
     """
     if any(b.verdict == "undecided" for b in _budgets(plan, topic, measured)):
         return False
-    family = sum(len(t.claims) for t in plan.topics)
-    if topic.claims:
-        level = _level(plan, family)
-        for claim in topic.claims:
-            if _forbidden(measured, topic, claim):
-                continue
-            x = _claim_ratios(measured, topic, claim)
-            p = statistics.claim_p(x, claim.expect, plan.settings.margin)
-            if min(p) > level:
-                return False
-        return True
-    return all(
-        comparison.verdict != "undecided" or "failure rates" in comparison.reason
-        for comparison in comparisons(plan, topic, measured)
-    )
-
-
-def _level(plan: Plan, family: int = 1) -> float:
-    """Return the level of one look for each of `family` hypotheses."""
-    alpha = (1 - plan.settings.confidence) / max(family, 1)
-    return statistics.pocock_level(planned_looks(plan), alpha)
-
-
-def comparisons(
-    plan: Plan, topic: Topic, measured: Measured, deciding_only: bool = False
-) -> Iterable[Comparison]:
-    """Yield the comparisons of a topic's pairs, metric by metric.
-
-    Args:
-        plan: For its levels and margin.
-        topic: Whose pairs.
-        measured: What is known so far.
-        deciding_only: Leave out those that have no verdict.
-    """
-    present = metrics_of(measured, topic.name)
-    for baseline, candidate in topic.pairs():
-        if topic.claims:
-            family = 1
-            deciding = {
-                c.metric
-                for c in topic.claims
-                if (c.baseline, c.candidate) == (baseline, candidate)
-            }
-        else:
-            deciding = set(_deciding(topic))
-            family = len(deciding)
-        failures = _failures(measured, topic, baseline, candidate)
-        for metric in METRICS:
-            if metric not in deciding and (deciding_only or metric not in present):
-                continue
-            x = log_ratios(measured, topic.name, baseline, candidate, metric)
-            level = _level(plan, family if metric in deciding else 1)
-            yield _comparison(
-                topic.name,
-                (baseline, candidate),
-                metric,
-                x,
-                level,
-                plan.settings,
-                dropped_blocks(measured, topic.name, metric),
-                metric in deciding,
-                failures if metric.startswith(ABOUT_SERVING) else "",
+    if not topic.claims:
+        return all(
+            item.verdict != "undecided"
+            or comparisons.impossible(
+                comparisons.pairing(
+                    plan, topic, (item.baseline, item.candidate), measured
+                ),
+                item.metric,
             )
-
-
-def _comparison(
-    topic: str,
-    pair: tuple[str, str],
-    metric: str,
-    x: Floats,
-    level: float,
-    settings: Settings,
-    dropped: int,
-    decides: bool,
-    failures: str,
-) -> Comparison:
-    interval = statistics.signed_rank_interval(x, level)
-    verdict, reason = None, ""
-    if decides:
-        verdict = statistics.comparison_verdict(
-            interval, settings.margin, metric in HIGHER_IS_BETTER
+            for item in comparisons.comparisons(plan, topic, measured, True)
         )
-        if failures:
-            verdict, reason = "undecided", failures
-        elif interval is None:
-            reason = f"{len(x)} launches are too few for an interval"
-        elif verdict == "undecided":
-            reason = (
-                f"the interval reaches across the margin of {settings.margin:.0%} "
-                f"after {len(x)} launches"
+    shared = level(plan, sum(len(t.claims) for t in plan.topics))
+    for claim in topic.claims:
+        found = comparisons.pairing(
+            plan, topic, (claim.baseline, claim.candidate), measured
+        )
+        if comparisons.impossible(found, claim.metric):
+            continue
+        x = found.ratios(claim.metric)
+        p = statistics.claim_p(x, claim.expect, plan.settings.margin)
+        if min(p) > shared or found.forbidden(claim.metric):
+            return False
+    return True
+
+
+def _wholes(plan: Plan, compared: Sequence[Comparison]) -> Iterable[Whole]:
+    """Judge the pairs without claims as a whole."""
+    for topic in plan.topics:
+        for pair in () if topic.claims else topic.pairs():
+            own = [
+                item
+                for item in compared
+                if (item.topic, item.baseline, item.candidate) == (topic.name, *pair)
+            ]
+            if own:
+                yield comparisons.whole(plan, own)
+
+
+def _failed(arms: Sequence[Control]) -> Iterable[str]:
+    for control in arms:
+        if control.failed:
+            yield (
+                f"{control.topic}: the A/A arm failed: {control.variant} against "
+                f"itself came out as {control.ratio:.2f}× in {control.metric}. Do not "
+                "trust the numbers of this run."
             )
-    return Comparison(
-        topic=topic,
-        baseline=pair[0],
-        candidate=pair[1],
-        metric=metric,
-        ratio=math.exp(statistics.hodges_lehmann(x)) if len(x) else None,
-        low=math.exp(interval[0]) if interval else None,
-        high=math.exp(interval[1]) if interval else None,
-        launches=len(x),
-        dropped_blocks=dropped,
-        verdict=verdict,
-        reason=reason,
-    )
 
 
 def _claims(
@@ -214,26 +145,29 @@ def _claims(
 ) -> tuple[ClaimResult, ...]:
     """Judge every claim alone, and together by Holm's procedure."""
     claims = [(topic, claim) for topic in plan.topics for claim in topic.claims]
-    levels = [_level(plan, family) for family in range(1, len(claims) + 1)]
+    levels = [level(plan, family) for family in range(1, len(claims) + 1)]
     settings = plan.settings
     judged: list[tuple[float, ClaimVerdict, str]] = []
     for topic, claim in claims:
-        if failures := _forbidden(measured, topic, claim):
-            judged.append((1.0, "undecided", failures))
+        found = comparisons.pairing(
+            plan, topic, (claim.baseline, claim.candidate), measured
+        )
+        if forbidden := found.forbidden(claim.metric):
+            judged.append((1.0, "undecided", forbidden))
             continue
-        x = _claim_ratios(measured, topic, claim)
+        x = found.ratios(claim.metric)
         holds, refuted = statistics.claim_p(x, claim.expect, settings.margin)
         verdict: ClaimVerdict = "holds" if holds <= refuted else "refuted"
         judged.append((min(holds, refuted), verdict, ""))
     together = statistics.holm([p for p, _, _ in judged], levels)
-    found = {(c.topic, c.baseline, c.candidate, c.metric): c for c in compared}
+    of = {(c.topic, c.baseline, c.candidate, c.metric): c for c in compared}
     results = []
     for (topic, claim), (p, verdict, reason), rejected in zip(
         claims, judged, together, strict=True
     ):
         alone: ClaimVerdict = verdict if p <= levels[0] else "undecided"
         gated: ClaimVerdict = verdict if rejected else "undecided"
-        comparison = found[topic.name, claim.baseline, claim.candidate, claim.metric]
+        comparison = of[topic.name, claim.baseline, claim.candidate, claim.metric]
         results.append(
             ClaimResult(
                 topic=topic.name,
@@ -259,10 +193,10 @@ def _reason(
 ) -> str:
     """Say in a sentence why a claim has its verdict."""
     if comparison.ratio is None:
-        return f"no launch gave a ratio of {claim.metric}"
-    if comparison.low is None or comparison.high is None:
+        return comparison.reason or f"no launch gave a ratio of {claim.metric}"
+    if comparison.low is None and alone == "undecided":
         return f"{comparison.launches} launches are too few for an interval"
-    measured = f"{comparison.ratio:.3g}× [{comparison.low:.3g}, {comparison.high:.3g}]"
+    measured = comparisons.in_words(comparison)
     if gated == "holds":
         return f"measured {measured}, as expected ({claim.expect.text})"
     if gated == "refuted":
@@ -281,13 +215,23 @@ def _reason(
 
 
 def _budgets(plan: Plan, topic: Topic, measured: Measured) -> Iterable[BudgetResult]:
-    """Judge budgets by one-sided bounds over launches."""
-    level = _level(plan, max(1, sum(len(t.budgets) for t in plan.topics)))
+    """Judge budgets by one-sided bounds.
+
+    Over launches, or over all requests where the budget is on a share of them: of
+    launches that all had no failure, no spread of launches would tell how many
+    failures could have been missed.
+    """
+    each = level(plan, max(1, sum(len(t.budgets) for t in plan.topics)))
     for budget in topic.budgets:
         x = numbers(measured, topic.name, budget.variant, budget.metric)
-        interval = statistics.signed_rank_interval(x, 2 * level)
+        if budget.metric in SHARES:
+            interval, value = _share(measured, topic, budget, each)
+        else:
+            interval = statistics.signed_rank_interval(x, 2 * each)
+            value = statistics.hodges_lehmann(x) if len(x) else None
+        cut = censored_launches(measured, topic.name, budget.variant, budget.metric)
         verdict: ClaimVerdict = "undecided"
-        if interval and interval[1] <= budget.at_most:
+        if interval and interval[1] <= budget.at_most and not cut:
             verdict = "holds"
         elif interval and interval[0] > budget.at_most:
             verdict = "refuted"
@@ -296,10 +240,30 @@ def _budgets(plan: Plan, topic: Topic, measured: Measured) -> Iterable[BudgetRes
             variant=budget.variant,
             metric=budget.metric,
             at_most=budget.at_most,
-            value=statistics.hodges_lehmann(x) if len(x) else None,
-            high=interval[1] if interval else None,
+            value=value,
+            high=interval[1] if interval and not cut else None,
             verdict=verdict,
         )
+
+
+def _share(
+    measured: Measured, topic: Topic, budget: Budget, one_sided: float
+) -> tuple[tuple[float, float] | None, float | None]:
+    """Return the exact interval and value of the share of failures or drops."""
+    slices = measured.slices
+    if slices.empty:
+        return None, None
+    own = slices[
+        (slices["topic"] == topic.name) & (slices["variant"] == budget.variant)
+    ]
+    if budget.metric == "errors":
+        part, of_all = own["failed"].sum(), own["requests"].sum()
+    else:
+        part, of_all = (own["dropped"] + own["unserved"]).sum(), own["planned"].sum()
+    if not of_all:
+        return None, None
+    interval = statistics.binomial_interval(int(part), int(of_all), 2 * one_sided)
+    return interval, float(part / of_all)
 
 
 def _values(topic: Topic, measured: Measured) -> Iterable[Value]:
@@ -310,55 +274,14 @@ def _values(topic: Topic, measured: Measured) -> Iterable[Value]:
             if len(x) == 0:
                 continue
             interval = statistics.signed_rank_interval(x, 0.05)
+            cut = censored_launches(measured, topic.name, variant.name, metric)
             yield Value(
                 topic=topic.name,
                 variant=variant.name,
                 metric=metric,
                 value=statistics.hodges_lehmann(x),
                 low=interval[0] if interval else None,
-                high=interval[1] if interval else None,
+                high=interval[1] if interval and not cut else None,
                 launches=len(x),
+                censored=bool(cut),
             )
-
-
-def _forbidden(measured: Measured, topic: Topic, claim: Claim) -> str:
-    """Return why failures forbid a verdict on a claim, or nothing."""
-    if not claim.metric.startswith(ABOUT_SERVING):
-        return ""
-    return _failures(measured, topic, claim.baseline, claim.candidate)
-
-
-def _claim_ratios(measured: Measured, topic: Topic, claim: Claim) -> Floats:
-    return log_ratios(
-        measured, topic.name, claim.baseline, claim.candidate, claim.metric
-    )
-
-
-def _deciding(topic: Topic) -> tuple[str, ...]:
-    return ("time",) if topic.scenario.benchmarks else DECIDING_METRICS
-
-
-def _failures(measured: Measured, topic: Topic, baseline: str, candidate: str) -> str:
-    """Return why failures forbid a verdict on speed, or nothing."""
-    slices = measured.slices
-    if slices.empty:
-        return ""
-    counts = []
-    for name in (baseline, candidate):
-        own = slices[(slices["topic"] == topic.name) & (slices["variant"] == name)]
-        # Arrivals that were never answered are samples already, marked as failed;
-        # dropped ones are not.
-        dropped = int(own["dropped"].sum())
-        counts.append(
-            (int(own["failed"].sum()) + dropped, int(own["requests"].sum()) + dropped)
-        )
-    (failed_a, total_a), (failed_b, total_b) = counts
-    if not total_a or not total_b:
-        return ""
-    if not statistics.failures_differ(failed_a, total_a, failed_b, total_b):
-        return ""
-    return (
-        f"failure rates differ beyond chance: {baseline} {failed_a / total_a:.2%}, "
-        f"{candidate} {failed_b / total_b:.2%}; a faster answer that fails more "
-        "often is not compared"
-    )

@@ -13,12 +13,20 @@ from rich.console import Console
 from assay import cli
 from assay.plan import Plan, Scenario, Target, Topic
 from assay.progress import Lines, Screen
-from assay.results import ClaimResult, Comparison, Results, Stacks, Timeline
+from assay.results import (
+    ClaimResult,
+    Comparison,
+    Results,
+    Stacks,
+    Timeline,
+    Verdict,
+    Whole,
+)
 
 
 def results(
     claims: tuple[Literal["holds", "refuted", "undecided"], ...] = (),
-    compared: tuple[Literal["faster", "slower", "same", "undecided"], ...] = (),
+    compared: tuple[Verdict, ...] = (),
     partial: bool = False,
 ) -> Results:
     return Results(
@@ -39,11 +47,11 @@ def results(
             )
             for verdict in claims
         ),
-        comparisons=tuple(comparison(verdict) for verdict in compared),
+        pairs=tuple(whole(verdict) for verdict in compared),
     )
 
 
-def comparison(verdict: Literal["faster", "slower", "same", "undecided"]) -> Comparison:
+def comparison(verdict: Verdict) -> Comparison:
     return Comparison(
         topic="t",
         baseline="a",
@@ -57,6 +65,16 @@ def comparison(verdict: Literal["faster", "slower", "same", "undecided"]) -> Com
     )
 
 
+def whole(verdict: Verdict) -> Whole:
+    return Whole(
+        topic="u",
+        baseline="a",
+        candidate="[red]b",
+        verdict=verdict,
+        reason="it was measured",
+    )
+
+
 @pytest.mark.parametrize(
     ("found", "code"),
     [
@@ -67,8 +85,9 @@ def comparison(verdict: Literal["faster", "slower", "same", "undecided"]) -> Com
         (results((), ("faster", "same")), 0),
         (results((), ("faster", "slower")), 1),
         (results((), ("same", "undecided")), 3),
-        # A claim of "slower" that holds is what was expected.
-        (results(("holds",), ("slower",)), 0),
+        # One topic with claims, and another without.
+        (results(("holds",), ("slower",)), 1),
+        (results(("refuted",), ("same",)), 1),
     ],
 )
 def test_exit_codes(found: Results, code: int) -> None:

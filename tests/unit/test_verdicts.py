@@ -1,105 +1,50 @@
-"""From tables to results."""
+"""From tables to results: claims, budgets, pairs, values and warnings."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
-from assay import tables, verdicts
-from assay.expectations import parse
-from assay.plan import Budget, Claim, Plan, Scenario, Settings, Target, Topic, Variant
-from assay.results import Results
+from assay import statistics, tables, verdicts
+from assay.comparisons import level
+from assay.plan import DECIDING_METRICS, Budget, Plan
+from assay.results import BudgetResult, NotARunError, Results, RunDirectory
+from tests.unit.synthetic import claim, measured, plan
 
-FILE = Path("scenarios/shop/claims.toml")
-
-
-def claim(expect: str, metric: str = "cpu_per_request") -> Claim:
-    return Claim(
-        says="it is so",
-        baseline="a",
-        candidate="b",
-        metric=metric,
-        expect=parse(expect, metric),
-    )
+CPU, RATE, MEDIAN = DECIDING_METRICS
+MEAN, P99 = "latency.mean", "latency.p99"
+SAME = dict.fromkeys(DECIDING_METRICS, 1.0)
+EVERY = range(1, 100)
+EMPTY = tables.Measured(pd.DataFrame(), pd.DataFrame())
 
 
-def plan(*claims: Claim, budgets: Sequence[Budget] = (), variants: str = "ab") -> Plan:
-    topic = Topic(
-        name="shop",
-        title="Shop",
-        file=FILE,
-        target=Target(cwd=Path(".")),
-        scenario=Scenario(locustfile=Path("locustfile.py")),
-        variants=tuple(Variant(name=name) for name in variants),
-        claims=claims,
-        budgets=tuple(budgets),
-    )
-    return Plan(topics=(topic,), settings=Settings(seed=3))
+def judge(a_plan: Plan, found: tables.Measured) -> Results:
+    return verdicts.evaluate(a_plan, found, "run")
 
 
-def measured(
-    ratios: Mapping[str, float],
-    launches: int = 12,
-    failed: Mapping[str, int] | None = None,
-    noise: float = 0.01,
-    disturbed_ratio: float | None = None,
-) -> tables.Measured:
-    """Tables in which variant b is `ratios[metric]` times variant a."""
-    rng = np.random.default_rng(1)
-    slices: list[dict[str, Any]] = []
-    values: list[dict[str, Any]] = []
-    for number in range(1, launches + 1):
-        for variant in "abc":
-            factor = {m: r if variant == "b" else 1.0 for m, r in ratios.items()}
-            own = {m: f * math.exp(rng.normal(0, noise)) for m, f in factor.items()}
-            for metric, value in own.items():
-                values.append(
-                    {
-                        "topic": "shop",
-                        "launch": number,
-                        "variant": variant,
-                        "metric": metric,
-                        "value": value,
-                    }
-                )
-            for block in range(4):
-                disturbed = disturbed_ratio is not None and block == 3
-                row: dict[str, Any] = {
-                    "topic": "shop",
-                    "launch": number,
-                    "block": block,
-                    "variant": variant,
-                    "mode": "closed",
-                    "requests": 100,
-                    "failed": (failed or {}).get(variant, 0),
-                    "dropped": 0,
-                    "disturbed": disturbed,
-                }
-                for metric, column in tables.BLOCK_METRICS.items():
-                    if metric in own:
-                        extra = disturbed_ratio if disturbed and variant == "b" else 1
-                        row[column] = own[metric] * (extra or 1)
-                slices.append(row)
-    return tables.Measured(pd.DataFrame(slices), pd.DataFrame(values))
+def decided(a_plan: Plan, found: tables.Measured) -> bool:
+    return verdicts.decided(a_plan, a_plan.topics[0], found)
 
 
-def judge(a_plan: Plan, tables: tables.Measured) -> Results:
-    return verdicts.evaluate(a_plan, tables, "run")
+def budget(metric: str, at_most: float, variant: str = "a") -> Budget:
+    return Budget(variant=variant, metric=metric, at_most=at_most, text="")
+
+
+# Claims.
 
 
 def test_a_claim_that_holds_and_one_that_does_not() -> None:
     results = judge(
-        plan(claim("<= 0.30"), claim(">= 3", "throughput")),
-        measured({"cpu_per_request": 0.2, "throughput": 1.0}),
+        plan(claim("<= 0.30"), claim(">= 3", RATE)), measured({CPU: 0.2, RATE: 1.0})
     )
     assert [c.verdict for c in results.claims] == ["holds", "refuted"]
     assert "as expected (<= 0.30)" in results.claims[0].reason
     assert ">= 3 was claimed" in results.claims[1].reason
-    comparison = next(c for c in results.comparisons if c.metric == "cpu_per_request")
+    comparison = next(c for c in results.comparisons if c.metric == CPU)
     assert comparison.verdict == "faster"
     assert comparison.ratio == pytest.approx(0.2, rel=0.02)
     assert comparison.low is not None and comparison.high is not None
@@ -107,97 +52,354 @@ def test_a_claim_that_holds_and_one_that_does_not() -> None:
 
 
 def test_throughput_is_better_when_it_is_greater() -> None:
-    results = judge(plan(claim(">= 1.5", "throughput")), measured({"throughput": 2.0}))
+    results = judge(plan(claim(">= 1.5", RATE)), measured({RATE: 2.0}))
     assert results.comparisons[0].verdict == "faster"
 
 
+@pytest.mark.parametrize(
+    ("expect", "metric", "ratio", "verdict"),
+    [
+        ("faster", CPU, 0.8, "holds"),
+        ("faster", RATE, 1.25, "holds"),
+        ("faster", RATE, 0.8, "refuted"),
+        ("not slower", RATE, 0.8, "refuted"),
+        ("not slower", RATE, 1.25, "holds"),
+        ("same", RATE, 1.0, "holds"),
+        ("slower", MEDIAN, 1.25, "holds"),
+    ],
+)
+def test_a_direction_is_that_of_the_metric(
+    expect: str, metric: str, ratio: float, verdict: str
+) -> None:
+    results = judge(plan(claim(expect, metric)), measured({metric: ratio}))
+    assert results.claims[0].verdict == verdict
+
+
+def test_faster_is_refuted_by_the_same() -> None:
+    result = judge(plan(claim("faster")), measured({CPU: 1.0})).claims[0]
+    assert result.verdict == "refuted"
+    assert result.reason.endswith(": the same within 5%")
+
+
 def test_a_metric_that_no_claim_names_has_no_verdict() -> None:
-    results = judge(
-        plan(claim("same")), measured({"cpu_per_request": 1.0, "latency.mean": 9.0})
-    )
-    verdicts_of = {c.metric: c.verdict for c in results.comparisons}
-    assert verdicts_of == {"cpu_per_request": "same", "latency.mean": None}
-
-
-def test_without_claims_three_metrics_share_the_level() -> None:
-    tables = measured({"cpu_per_request": 1.1, "latency.p50": 1.0, "memory.peak": 2.0})
-    results = judge(plan(), tables)
-    words = {c.metric: c.verdict for c in results.comparisons}
-    assert words == {
-        "cpu_per_request": "slower",
-        "latency.p50": "same",
-        "throughput": "undecided",
-        "memory.peak": None,
+    results = judge(plan(claim("same")), measured({CPU: 1.0, MEAN: 9.0}))
+    assert {c.metric: c.verdict for c in results.comparisons} == {
+        CPU: "same",
+        MEAN: None,
     }
-    shared, alone = (
-        next(c for c in judge(p, tables).comparisons if c.metric == "cpu_per_request")
-        for p in (plan(), plan(claim("slower")))
-    )
-    assert shared.low is not None and alone.low is not None
-    assert shared.low <= alone.low
+    # But it is marked, because it stands out.
+    assert [c.metric for c in results.comparisons if c.differs] == [MEAN]
+    assert results.pairs == ()
 
 
 def test_disturbed_blocks_are_left_out_and_counted() -> None:
-    results = judge(
-        plan(claim("same")), measured({"cpu_per_request": 1.0}, disturbed_ratio=50.0)
-    )
+    results = judge(plan(claim("same")), measured({CPU: 1.0}, disturbed={"b": 50.0}))
     assert results.comparisons[0].verdict == "same"
     assert results.comparisons[0].dropped_blocks == 12
 
 
 def test_more_failures_forbid_a_verdict_on_speed() -> None:
-    results = judge(
-        plan(claim("<= 0.5")), measured({"cpu_per_request": 0.2}, failed={"b": 2})
-    )
+    a_plan = plan(claim("<= 0.5"))
+    found = measured({CPU: 0.2}, failed={"b": 2})
+    results = judge(a_plan, found)
     assert results.claims[0].verdict == "undecided"
+    assert results.claims[0].alone == "undecided"
     assert "failure rates differ" in results.claims[0].reason
     assert "b 2.00%" in results.comparisons[0].reason
+    assert decided(a_plan, found), "more launches would not change it"
 
 
 def test_too_few_launches_decide_nothing() -> None:
-    results = judge(plan(claim("<= 0.5")), measured({"cpu_per_request": 0.2}, 4))
+    results = judge(plan(claim("<= 0.5")), measured({CPU: 0.2}, 4))
     assert results.claims[0].verdict == "undecided"
     assert "too few" in results.claims[0].reason
 
 
+def test_an_interval_across_the_bound_is_undecided() -> None:
+    a_plan = plan(claim("<= 0.5"))
+    found = measured({CPU: 0.5}, noise=0.05)
+    result = judge(a_plan, found).claims[0]
+    assert result.verdict == "undecided"
+    assert result.reason.endswith("which reaches across <= 0.5")
+    assert not decided(a_plan, found)
+
+
 def test_nothing_measured_is_no_crash() -> None:
-    empty = tables.Measured(pd.DataFrame(), pd.DataFrame())
-    results = verdicts.evaluate(plan(claim("faster")), empty, "run", partial=True)
+    results = verdicts.evaluate(plan(claim("faster")), EMPTY, "run", partial=True)
     assert results.claims[0].verdict == "undecided"
+    assert results.claims[0].reason == "0 launches are too few for an interval"
     assert results.comparisons[0].ratio is None
+    free = verdicts.evaluate(plan(budgets=[budget("errors", 0.1)]), EMPTY, "run")
+    assert free.pairs[0].verdict == "undecided"
+    assert (free.budgets[0].verdict, free.budgets[0].value) == ("undecided", None)
 
 
 def test_many_claims_gate_together() -> None:
     many = plan(*[claim("<= 0.5") for _ in range(40)])
-    tables = measured({"cpu_per_request": 0.2})
-    together = judge(many, tables).claims[0]
+    found = measured({CPU: 0.2})
+    together = judge(many, found).claims[0]
     assert (together.alone, together.verdict) == ("holds", "undecided")
     assert "holds on its own" in together.reason
-    assert not verdicts.decided(many, many.topics[0], tables)
-    single = plan(claim("<= 0.5"))
-    assert verdicts.decided(single, single.topics[0], tables)
+    assert not decided(many, found)
+    assert decided(plan(claim("<= 0.5")), found)
 
 
-def test_a_budget_is_judged_by_its_bound() -> None:
-    budgets = [
-        Budget(variant="a", metric="latency.p99", at_most=limit, text="")
-        for limit in (1.5, 1.0, 0.5)
-    ]
-    results = judge(plan(budgets=budgets), measured({"latency.p99": 1.0}))
-    assert [b.verdict for b in results.budgets] == ["holds", "undecided", "refuted"]
+def test_claims_step_down_from_the_shared_level() -> None:
+    # Nine launches of one sign are enough for one claim of three, not of six.
+    ratios = {CPU: 0.2, RATE: 1.0, MEDIAN: 1.0}
+    claims = [claim("<= 0.5"), claim(">= 0.99", RATE), claim("<= 1.01", MEDIAN)]
+    found = measured(ratios, 9, noise=0.05)
+    a_plan = plan(*claims)
+    p = 2 * 0.5**9
+    assert level(a_plan, 3) > p > level(a_plan, 6)
+    words = [result.verdict for result in judge(a_plan, found).claims]
+    assert words == ["holds", "undecided", "undecided"]
+    twice = plan(*claims, *claims[1:], claims[2])
+    assert [r.alone for r in judge(twice, found).claims][0] == "holds"
+    assert judge(twice, found).claims[0].verdict == "undecided"
 
 
-def test_a_single_large_claim_is_looked_at_early() -> None:
-    assert verdicts.planned_looks(plan(claim("<= 0.30")))[0] == 8
-    assert verdicts.planned_looks(plan(claim("same")))[0] == 12
-    assert verdicts.planned_looks(plan(claim("<= 0.3"), claim("<= 0.3")))[0] == 12
+# Timeouts.
+
+
+@pytest.mark.parametrize("metric", [MEAN, MEDIAN, P99])
+def test_a_candidate_that_times_out_is_slower(metric: str) -> None:
+    a_plan = plan(claim("not slower", metric))
+    found = measured({metric: 5.0}, censored={("b", metric): EVERY})
+    results = judge(a_plan, found)
+    assert results.claims[0].verdict == "refuted"
+    assert results.claims[0].reason.startswith("measured ≥ ")
+    assert "not slower was claimed" in results.claims[0].reason
+    assert results.comparisons[0].censored == "candidate"
+    assert decided(a_plan, found)
+
+
+def test_a_baseline_that_times_out_is_slower() -> None:
+    found = measured({MEAN: 0.2}, censored={("a", MEAN): EVERY})
+    result = judge(plan(claim("<= 0.01", MEAN)), found).claims[0]
+    assert result.verdict == "holds"
+    assert result.reason.startswith("measured ≤ ")
+    again = judge(plan(claim("slower", MEAN)), found).claims[0]
+    assert again.verdict == "refuted"
+
+
+def test_too_few_launches_are_too_few_with_timeouts_too() -> None:
+    found = measured({MEAN: 5.0}, 4, censored={("b", MEAN): EVERY})
+    result = judge(plan(claim("not slower", MEAN)), found).claims[0]
+    assert result.verdict == "undecided"
+    assert "4 launches are too few" in result.reason
+
+
+def test_where_both_time_out_a_claim_is_undecided() -> None:
+    both = {("a", MEAN): EVERY, ("b", MEAN): EVERY}
+    result = judge(
+        plan(claim("not slower", MEAN)), measured({MEAN: 5.0}, censored=both)
+    )
+    assert result.claims[0].verdict == "undecided"
+
+
+def test_a_variants_own_number_is_a_bound_where_it_timed_out() -> None:
+    found = measured({MEAN: 5.0, CPU: 5.0}, censored={("b", MEAN): (2,)})
+    values = {(v.variant, v.metric): v for v in judge(plan(), found).values}
+    cut, whole = values["b", MEAN], values["b", CPU]
+    assert cut.censored and cut.high is None and cut.low is not None
+    assert not whole.censored and whole.high is not None
+    assert whole.low is not None and whole.low < whole.value < whole.high
+    assert not values["a", MEAN].censored
+    assert cut.value == pytest.approx(5.0, rel=0.02)
+
+
+# Pairs without claims.
+
+
+def test_without_claims_three_metrics_share_the_level() -> None:
+    found = measured({CPU: 1.1, MEDIAN: 1.0, "memory.peak": 2.0})
+    results = judge(plan(), found)
+    assert {c.metric: c.verdict for c in results.comparisons} == {
+        CPU: "slower",
+        MEDIAN: "same",
+        RATE: "undecided",
+        "memory.peak": None,
+    }
+    shared, alone = (
+        next(c for c in judge(p, found).comparisons if c.metric == CPU)
+        for p in (plan(), plan(claim("slower")))
+    )
+    assert shared.low is not None and alone.low is not None
+    assert shared.low < alone.low
 
 
 def test_more_than_two_variants_are_compared_in_pairs() -> None:
-    results = judge(plan(variants="abc"), measured({"cpu_per_request": 1.2}))
-    pairs = {
+    results = judge(plan(variants="abc"), measured({CPU: 1.2}, variants="abc"))
+    assert {
         (c.baseline, c.candidate): c.verdict
         for c in results.comparisons
-        if c.metric == "cpu_per_request"
-    }
-    assert pairs == {("a", "b"): "slower", ("a", "c"): "same"}
+        if c.metric == CPU
+    } == {("a", "b"): "slower", ("a", "c"): "same"}
+    assert [(w.baseline, w.candidate, w.verdict) for w in results.pairs] == [
+        ("a", "b", "slower"),
+        ("a", "c", "undecided"),
+    ]
+
+
+def test_a_pair_is_judged_as_a_whole() -> None:
+    same = judge(plan(), measured(SAME)).pairs[0]
+    assert same.verdict == "same"
+    hinted = judge(plan(), measured({**SAME, MEAN: 1.5})).pairs[0]
+    assert (hinted.verdict, hinted.differing) == ("undecided", (MEAN,))
+    failed = judge(plan(), measured(SAME, failed={"b": 9})).pairs[0]
+    assert failed.verdict == "undecided"
+    assert failed.reason.startswith("failure rates differ beyond chance")
+
+
+@pytest.mark.parametrize(
+    ("changes", "enough"),
+    [
+        ({}, True),
+        ({"noise": 0.3}, False),
+        ({"failed": {"b": 9}}, True),
+        ({"launches": 5}, False),
+        # A quieter moment can mend these.
+        ({"again": 1.4}, False),
+        ({"lost": 20}, False),
+    ],
+)
+def test_a_pair_is_decided_when_every_metric_is(
+    changes: Mapping[str, Any], enough: bool
+) -> None:
+    assert decided(plan(), measured(SAME, **changes)) == enough
+
+
+def test_a_failed_control_warns() -> None:
+    results = judge(plan(), measured(SAME, again=1.4))
+    assert {arm.metric for arm in results.controls if arm.failed} == set(SAME)
+    warning = next(w for w in results.warnings if CPU in w)
+    assert warning.startswith("shop: the A/A arm failed: a against itself came out as")
+    assert results.pairs[0].verdict == "undecided"
+    fine = judge(plan(), measured(SAME, again=1.0))
+    assert len(fine.controls) == 3 and fine.warnings == ()
+    # A claim on latency is forbidden by it, one on CPU time is not.
+    found = measured({MEAN: 0.2, CPU: 0.2}, again=1.4)
+    both = judge(plan(claim("<= 0.5", MEAN), claim("<= 0.5")), found)
+    assert [c.verdict for c in both.claims] == ["undecided", "holds"]
+    assert "against itself" in both.claims[0].reason
+    assert not decided(plan(claim("<= 0.5", MEAN)), found)
+
+
+# Budgets.
+
+
+def test_a_budget_is_judged_by_its_bound() -> None:
+    budgets = [budget(P99, limit) for limit in (1.5, 1.0, 0.5)]
+    results = judge(plan(budgets=budgets), measured({P99: 1.0}))
+    assert [b.verdict for b in results.budgets] == ["holds", "undecided", "refuted"]
+    assert not decided(plan(budgets=budgets), measured({**SAME, P99: 1.0}))
+    assert decided(plan(budgets=budgets[:1]), measured({**SAME, P99: 1.0}))
+
+
+def test_budgets_share_the_level_and_are_one_sided() -> None:
+    found = measured({P99: 1.0}, 18, noise=0.2)
+    for count in (1, 4):
+        a_plan = plan(budgets=[budget(P99, 1.5)] * count)
+        result = judge(a_plan, found).budgets[0]
+        x = tables.numbers(found, "shop", "a", P99)
+        each = level(a_plan, count)
+        expected = statistics.signed_rank_interval(x, 2 * each)
+        assert expected is not None
+        assert result.high == expected[1]
+        assert result.value == statistics.hodges_lehmann(x)
+
+
+def test_a_budget_on_what_timed_out_does_not_hold() -> None:
+    budgets = [budget(MEAN, 9.0), budget(MEAN, 0.5), budget(MEAN, 9.0, "b")]
+    found = measured({MEAN: 1.0}, censored={("a", MEAN): (5,)})
+    roomy, tight, other = judge(plan(budgets=budgets), found).budgets
+    assert (roomy.verdict, roomy.high) == ("undecided", None)
+    # What is beyond the limit already is not saved by taking even longer.
+    assert tight.verdict == "refuted"
+    assert other.verdict == "holds"
+
+
+def shares(
+    metric: str, limit: float, launches: int = 12, **changes: Any
+) -> BudgetResult:
+    found = measured({metric: 1.0, **SAME}, launches, **changes)
+    return judge(plan(budgets=[budget(metric, limit)]), found).budgets[0]
+
+
+def test_no_failure_in_few_requests_does_not_hold_a_tight_budget() -> None:
+    # 4 blocks of 2 modes with 100 requests each are 9600 in 12 launches.
+    few, many = shares("errors", 0.0003), shares("errors", 0.001)
+    assert few.verdict == "undecided" and few.value == 0.0
+    assert many.verdict == "holds"
+    one_sided = level(plan(budgets=[budget("errors", 0.001)]))
+    assert few.high == pytest.approx(1 - one_sided ** (1 / 9600))
+    assert shares("errors", 0.0003, 40).verdict == "holds"
+
+
+def test_a_share_of_failures_is_judged_by_the_exact_bound() -> None:
+    failed = {"a": 2}
+    for limit, verdict in ((0.025, "holds"), (0.02, "undecided"), (0.015, "refuted")):
+        result = shares("errors", limit, failed=failed)
+        assert (result.verdict, result.value) == (verdict, 0.02)
+    one_sided = level(plan(budgets=[budget("errors", 0.02)]))
+    exact = stats.binomtest(192, 9600).proportion_ci(1 - 2 * one_sided, "exact")
+    assert result.high == pytest.approx(exact.high)
+    assert shares("errors", 0.015, failed={"b": 9}).verdict == "holds"
+
+
+def test_a_share_of_drops_is_judged_by_the_exact_bound() -> None:
+    # Only the open loop drops: 4 x 4 of 4 x 104 + 4 x 100 arrivals of a launch.
+    dropped = {"a": 4}
+    share = 16 / 816
+    for limit, verdict in ((0.03, "holds"), (0.02, "undecided"), (0.01, "refuted")):
+        result = shares("dropped", limit, dropped=dropped)
+        assert result.verdict == verdict
+        assert result.value == pytest.approx(share)
+    found = measured({"dropped": 1.0, **SAME})
+    found.slices["unserved"] = 4
+    late = judge(plan(budgets=[budget("dropped", 0.01)]), found).budgets[0]
+    assert late.verdict == "refuted"
+    assert late.value == pytest.approx(0.04)
+
+
+# A run on disk.
+
+
+def kept(path: Path, found: tables.Measured) -> RunDirectory:
+    run = RunDirectory.create(path / "run", plan(claim("<= 0.5")), {})
+    found.slices.to_parquet(run.path / "slices.parquet", index=False)
+    found.launches.to_parquet(run.path / "launches.parquet", index=False)
+    return run
+
+
+def test_a_run_that_died_is_judged_as_far_as_it_went(tmp_path: Path) -> None:
+    found = measured({CPU: 0.2})
+    run = kept(tmp_path, found)
+    died = verdicts.of_run(run)
+    assert died.partial
+    assert died.warnings == ("The run ended before it could write its results.",)
+    assert died.claims[0].verdict == "holds"
+    run.write_results(verdicts.evaluate(run.plan(), found, run.name, False, ["Mind."]))
+    whole = verdicts.of_run(run)
+    assert not whole.partial and whole.warnings == ("Mind.",)
+    assert whole == run.results()
+    (run.path / "results.json").write_text("{")
+    with pytest.raises(NotARunError, match="cannot be read"):
+        verdicts.of_run(run)
+
+
+def test_results_without_numbers_are_written_and_read(tmp_path: Path) -> None:
+    cut = {("b", MEDIAN): EVERY, ("a", MEAN): EVERY, ("b", MEAN): EVERY}
+    found = measured({**SAME, MEDIAN: 5.0, MEAN: 1.0}, censored=cut)
+    results = judge(plan(), found)
+    run = RunDirectory.create(tmp_path / "run", plan(), {})
+    run.write_results(results)
+    text = (run.path / "results.json").read_text()
+    assert "NaN" not in text and "Infinity" not in text
+    assert run.results() == results
+    assert all(
+        number is None or math.isfinite(number)
+        for c in results.comparisons
+        for number in (c.ratio, c.low, c.high, c.seconds_to_see)
+    )

@@ -1,0 +1,368 @@
+"""What is said of a pair, metric by metric, and what forbids a verdict."""
+
+import math
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from assay import comparisons, statistics, tables
+from assay.plan import AGAIN, DECIDING_METRICS, METRICS, Plan, Settings
+from assay.results import Comparison, Control
+from tests.unit.synthetic import claim, measured, plan
+
+CPU, RATE, MEDIAN = DECIDING_METRICS
+MEAN = "latency.mean"
+PAIR = ("a", "b")
+SAME = dict.fromkeys(DECIDING_METRICS, 1.0)
+EVERY = range(1, 100)
+
+
+def compared(
+    a_plan: Plan, found: tables.Measured, deciding_only: bool = False
+) -> dict[str, Comparison]:
+    """The comparisons of b with a, by metric."""
+    return {
+        item.metric: item
+        for item in comparisons.comparisons(
+            a_plan, a_plan.topics[0], found, deciding_only
+        )
+        if (item.baseline, item.candidate) == PAIR
+    }
+
+
+def controls(a_plan: Plan, found: tables.Measured) -> dict[str, Control]:
+    arms = comparisons.controls(a_plan, a_plan.topics[0], found)
+    return {arm.metric: arm for arm in arms}
+
+
+# Levels.
+
+
+def test_a_large_claim_alone_is_looked_at_early() -> None:
+    assert comparisons.planned_looks(plan(claim("<= 0.30")))[0] == 8
+    assert comparisons.planned_looks(plan(claim(">= 3", RATE)))[0] == 8
+    assert comparisons.planned_looks(plan(claim("same")))[0] == 12
+    assert comparisons.planned_looks(plan(claim("<= 0.7")))[0] == 12
+    assert comparisons.planned_looks(plan(claim("<= 0.3"), claim("<= 0.3")))[0] == 12
+    assert comparisons.planned_looks(plan()) == Settings().looks
+
+
+def crossing(looks: Sequence[int], level: float) -> float:
+    """Simulate how often a random walk is beyond the level at any look."""
+    rng = np.random.default_rng(31)
+    steps = rng.standard_normal((40_000, looks[-1])).cumsum(axis=1)
+    at = np.array(looks)
+    z = np.abs(steps[:, at - 1]) / np.sqrt(at)
+    return float(np.mean((z > stats.norm.isf(level / 2)).any(axis=1)))
+
+
+@pytest.mark.parametrize("family", [1, 3, 6])
+@pytest.mark.parametrize("a_plan", [plan(), plan(claim("<= 0.3"))])
+def test_the_level_of_a_look_keeps_the_share_of_alpha(
+    a_plan: Plan, family: int
+) -> None:
+    looks = comparisons.planned_looks(a_plan)
+    level = comparisons.level(a_plan, family)
+    share = 0.05 / family
+    noise = 3.5 * math.sqrt(share / 40_000)
+    assert crossing(looks, level) == pytest.approx(share, abs=noise)
+
+
+def test_all_comparisons_without_claims_share_alpha() -> None:
+    assert comparisons.family(plan()) == 3
+    assert comparisons.family(plan(variants="abc")) == 6
+    assert comparisons.family(plan(claim("same"))) == 0
+    one, other = plan(variants="abc").topics[0], plan().topics[0]
+    several = plan().model_copy(update={"topics": (one, other)})
+    assert comparisons.family(several) == 9
+    micro = other.scenario.model_copy(
+        update={"locustfile": None, "benchmarks": "bench_*.py"}
+    )
+    alone = other.model_copy(update={"scenario": micro})
+    assert comparisons.family(plan().model_copy(update={"topics": (alone,)})) == 1
+
+
+@pytest.mark.parametrize(("variants", "family"), [("ab", 3), ("abc", 6), ("abcd", 9)])
+def test_intervals_are_at_the_shared_level(variants: str, family: int) -> None:
+    a_plan = plan(variants=variants)
+    found = measured({**SAME, MEAN: 1.0}, 18, variants=variants, noise=0.1)
+    items = compared(a_plan, found)
+    for metric, of in ((CPU, family), (RATE, family), (MEDIAN, family), (MEAN, 1)):
+        x = tables.log_ratios(found, "shop", *PAIR, metric)
+        level = statistics.pocock_level((12, 18, 27, 40, 60), 0.05 / of)
+        expected = statistics.signed_rank_interval(x, level)
+        assert expected is not None
+        low, high = items[metric].low, items[metric].high
+        assert (low, high) == pytest.approx(tuple(np.exp(expected)))
+        assert items[metric].verdict is None or metric != MEAN
+
+
+def test_a_claim_is_compared_at_the_whole_level() -> None:
+    found = measured(SAME, 18, noise=0.1)
+    x = tables.log_ratios(found, "shop", *PAIR, CPU)
+    level = statistics.pocock_level((12, 18, 27, 40, 60), 0.05)
+    expected = statistics.signed_rank_interval(x, level)
+    assert expected is not None
+    item = compared(plan(claim("same")), found)[CPU]
+    assert (item.low, item.high) == pytest.approx(tuple(np.exp(expected)))
+
+
+# One metric.
+
+
+@pytest.mark.parametrize(
+    ("metric", "ratio", "word"),
+    [
+        (CPU, 1.2, "slower"),
+        (CPU, 0.8, "faster"),
+        (CPU, 1.0, "same"),
+        (RATE, 1.2, "faster"),
+        (RATE, 0.8, "slower"),
+        (MEDIAN, 1.2, "slower"),
+        (MEDIAN, 0.8, "faster"),
+    ],
+)
+def test_the_word_for_a_ratio(metric: str, ratio: float, word: str) -> None:
+    item = compared(plan(), measured({**SAME, metric: ratio}))[metric]
+    assert item.verdict == word and item.reason == ""
+    assert item.ratio == pytest.approx(ratio, rel=0.02)
+    assert item.low and item.ratio and item.high
+    assert item.low < item.ratio < item.high
+    assert item.launches == 12
+
+
+def test_metrics_come_in_the_order_of_the_plan_and_only_where_there_are() -> None:
+    found = measured({**SAME, MEAN: 1.0, "startup": 1.0})
+    assert list(compared(plan(), found)) == [
+        metric for metric in METRICS if metric in {*SAME, MEAN, "startup"}
+    ]
+    assert set(compared(plan(), found, deciding_only=True)) == set(SAME)
+    # A deciding metric that was never measured is undecided, not forgotten.
+    without = compared(plan(), measured({CPU: 1.0}))
+    assert (without[RATE].verdict, without[RATE].ratio) == ("undecided", None)
+
+
+def test_undecided_says_why_in_one_metric() -> None:
+    wide = compared(plan(), measured(SAME, noise=0.3))[CPU]
+    assert wide.verdict == "undecided"
+    assert "reaches across the margin of 5% after 12 launches" in wide.reason
+    few = compared(plan(), measured(SAME, 5))[CPU]
+    assert few.reason == "5 launches are too few for an interval"
+
+
+def test_a_forecast_says_how_long_the_margin_takes_to_see() -> None:
+    quiet = compared(plan(), measured(SAME, noise=0.005))[CPU].seconds_to_see
+    loud = compared(plan(), measured(SAME, noise=0.1))[CPU].seconds_to_see
+    assert quiet is not None and loud is not None
+    # A launch takes 4 s in these tables, and 12 is the first look.
+    assert quiet == 12 * 4.0
+    assert loud > quiet
+    assert compared(plan(), measured(SAME, 2))[CPU].seconds_to_see is None
+
+
+# What forbids a verdict.
+
+
+@pytest.mark.parametrize("by", ["failed", "dropped"])
+def test_failures_forbid_verdicts_on_speed(by: str) -> None:
+    changes: dict[str, Any] = {by: {"b": 4}}
+    found = measured({**SAME, CPU: 0.2, MEAN: 0.2, "memory.peak": 2.0}, **changes)
+    items = compared(plan(), found)
+    for metric in DECIDING_METRICS:
+        assert items[metric].verdict == "undecided"
+        assert items[metric].reason.startswith("failure rates differ beyond chance")
+        assert "a 0.00%, b " in items[metric].reason
+    for metric in (*DECIDING_METRICS, MEAN):
+        assert items[metric].seconds_to_see is None
+    assert items["memory.peak"].seconds_to_see is not None
+    # The numbers are still shown.
+    assert items[CPU].ratio == pytest.approx(0.2, rel=0.02)
+    topic = plan().topics[0]
+    pairing = comparisons.pairing(plan(), topic, PAIR, found)
+    assert comparisons.impossible(pairing, CPU)
+    assert not comparisons.impossible(pairing, "memory.peak")
+
+
+def test_failures_on_both_sides_forbid_nothing() -> None:
+    found = measured({**SAME, CPU: 0.2}, failed={"a": 4, "b": 4})
+    assert compared(plan(), found)[CPU].verdict == "faster"
+    # Another pair's failures are not this pair's.
+    other = measured({**SAME, CPU: 0.2}, variants="abc", failed={"c": 50})
+    assert compared(plan(variants="abc"), other)[CPU].verdict == "faster"
+
+
+def test_a_refused_quantile_says_how_many_requests_it_needs() -> None:
+    a_plan = plan(claim("faster", "latency.p999"))
+    found = measured(SAME)
+    item = compared(a_plan, found)["latency.p999"]
+    assert item.verdict == "undecided"
+    assert item.reason == (
+        "latency.p999 needs 5000 requests a launch and these held 400: raise "
+        "load.arrival_rate, or ask for a lower percentile"
+    )
+    pairing = comparisons.pairing(a_plan, a_plan.topics[0], PAIR, found)
+    assert comparisons.impossible(pairing, "latency.p999")
+    assert not comparisons.impossible(pairing, MEDIAN)
+    assert not comparisons.impossible(pairing, MEAN)
+    # It is refused only because of its requests.
+    there = measured({"latency.p999": 1.0}, 5)
+    pairing = comparisons.pairing(a_plan, a_plan.topics[0], PAIR, there)
+    assert not comparisons.impossible(pairing, "latency.p999")
+    few = compared(a_plan, there)["latency.p999"]
+    assert few.reason == "5 launches are too few for an interval"
+
+
+def test_too_many_launches_lost_forbid_latency_only() -> None:
+    found = measured({**SAME, MEAN: 1.0}, 12, lost=13)
+    items = compared(plan(), found)
+    assert items[CPU].verdict == "same"
+    assert items[MEDIAN].verdict == "undecided"
+    assert items[MEDIAN].reason.startswith("13 of 25 launches were too disturbed")
+    assert "assay doctor" in items[MEDIAN].reason
+    assert items[MEDIAN].seconds_to_see is None and items[MEAN].seconds_to_see is None
+    assert items[CPU].seconds_to_see is not None
+    fine = measured(SAME, 12, lost=12)
+    assert compared(plan(), fine)[MEDIAN].verdict == "same"
+    # More launches can mend it.
+    topic = plan().topics[0]
+    pairing = comparisons.pairing(plan(), topic, PAIR, found)
+    assert not comparisons.impossible(pairing, MEDIAN)
+
+
+# The A/A arm.
+
+
+def test_a_fine_control_forbids_nothing() -> None:
+    found = measured(SAME, 12, again=1.01)
+    arms = controls(plan(), found)
+    assert set(arms) == set(DECIDING_METRICS)
+    for arm in arms.values():
+        assert (arm.variant, arm.launches, arm.failed) == ("a", 3, False)
+        assert arm.ratio == pytest.approx(1.01, abs=0.03)
+    assert compared(plan(), found)[MEDIAN].verdict == "same"
+
+
+@pytest.mark.parametrize("again", [1.4, 0.7])
+def test_a_failed_control_forbids_latency(again: float) -> None:
+    found = measured({**SAME, MEAN: 1.0}, 12, again=again)
+    arms = controls(plan(), found)
+    assert all(arm.failed for arm in arms.values())
+    assert arms[MEDIAN].ratio == pytest.approx(again, rel=0.03)
+    items = compared(plan(), found)
+    assert items[CPU].verdict == "same"
+    assert items[MEDIAN].verdict == "undecided"
+    assert "a against itself came out as " in items[MEDIAN].reason
+    assert "(3 launches)" in items[MEDIAN].reason
+    assert AGAIN not in items[MEDIAN].reason
+    assert items[MEAN].seconds_to_see is None
+
+
+def test_a_control_must_be_wrong_beyond_margin_and_noise() -> None:
+    inside = measured(SAME, 40, noise=0.001, again=1.04)
+    assert not any(arm.failed for arm in controls(plan(), inside).values())
+    noisy = measured(SAME, 12, noise=0.4, again=1.3)
+    assert not any(arm.failed for arm in controls(plan(), noisy).values())
+
+
+def test_a_control_is_judged_on_what_decides() -> None:
+    ratios = {**SAME, MEAN: 1.0, "memory.peak": 1.0}
+    found = measured(ratios, again=1.0)
+    assert set(controls(plan(claim("same", MEAN)), found)) == {MEAN}
+    assert controls(plan(), measured(SAME)) == {}
+    empty = tables.Measured(pd.DataFrame(), pd.DataFrame())
+    assert controls(plan(), empty) == {}
+
+
+def test_a_control_is_no_false_alarm() -> None:
+    # Three launches of an arm that is fine; the level is 1 in 1000 for each.
+    failed = 0
+    rng = np.random.default_rng(41)
+    for _ in range(60):
+        found = measured({CPU: 1.0}, 12, noise=0.0, again=1.0)
+        frame = found.slices
+        keys = frame[["launch", "variant"]].apply(tuple, axis=1)
+        noise = {key: math.exp(rng.normal(0, 0.08)) for key in sorted(set(keys))}
+        frame["cpu_per_request"] *= keys.map(noise)
+        failed += controls(plan(), found)[CPU].failed
+    assert failed <= 1
+
+
+# Browsing.
+
+
+def test_what_stands_out_is_marked_and_has_no_verdict() -> None:
+    ratios = {**SAME, MEAN: 1.5, "latency.p90": 1.0, "memory.peak": 0.5, CPU: 2.0}
+    found = measured(ratios)
+    items = list(compared(plan(), found).values())
+    marked = comparisons.browsed(plan(), found, items)
+    assert [one.metric for one in marked] == [one.metric for one in items]
+    differs = {one.metric for one in marked if one.differs}
+    assert differs == {MEAN, "memory.peak"}
+    assert all(one.verdict is None for one in marked if one.differs)
+
+
+def test_browsing_minds_how_much_is_browsed() -> None:
+    # Nine launches of one sign are enough for one metric, not for one of eight.
+    p = statistics.beyond_margin_p(np.full(9, math.log(1.2)), 0.05)
+    level = comparisons.level(plan())
+    assert level / 8 < p <= level
+    names = [metric for metric in METRICS if metric not in SAME][:8]
+    lone = measured({names[0]: 1.2}, 9)
+    many = measured({**dict.fromkeys(names, 1.0), names[0]: 1.2}, 9)
+    for found, differs in ((lone, True), (many, False)):
+        items = list(compared(plan(), found).values())
+        marked = comparisons.browsed(plan(), found, items)
+        assert any(one.differs for one in marked) == differs
+
+
+# Timeouts.
+
+
+def test_a_ratio_to_a_timeout_is_a_bound() -> None:
+    censored = {("b", MEAN): EVERY}
+    found = measured({MEAN: 5.0}, censored=censored)
+    item = compared(plan(claim("faster", MEAN)), found)[MEAN]
+    assert (item.verdict, item.censored) == ("slower", "candidate")
+    assert item.ratio == pytest.approx(5.0, rel=0.02)
+    # Every launch says that it is more: so does the interval's low end.
+    assert item.low == pytest.approx(5.0, rel=0.05) and item.high is None
+    assert re.fullmatch(r"≥ [45]\.?\d*× \[4\.\d+, ∞\]", comparisons.in_words(item))
+    swapped = measured({MEAN: 0.2}, censored={("a", MEAN): EVERY})
+    item = compared(plan(claim("faster", MEAN)), swapped)[MEAN]
+    assert (item.verdict, item.censored) == ("faster", "baseline")
+    assert item.ratio == pytest.approx(0.2, rel=0.02)
+    assert item.low == 0.0 and item.high == pytest.approx(0.2, rel=0.05)
+
+
+def test_the_deciding_median_can_time_out_too() -> None:
+    found = measured({**SAME, MEDIAN: 5.0}, censored={("b", MEDIAN): EVERY})
+    item = compared(plan(), found)[MEDIAN]
+    assert (item.verdict, item.censored) == ("slower", "candidate")
+    assert item.ratio == pytest.approx(5.0, rel=0.02)
+    found = measured({**SAME, MEDIAN: 0.2}, censored={("a", MEDIAN): EVERY})
+    item = compared(plan(), found)[MEDIAN]
+    assert (item.verdict, item.censored) == ("faster", "baseline")
+
+
+def test_few_timeouts_leave_the_ratio_known() -> None:
+    found = measured({MEAN: 5.0}, censored={("b", MEAN): (3, 7)})
+    item = compared(plan(claim("faster", MEAN)), found)[MEAN]
+    assert (item.verdict, item.censored) == ("slower", "")
+    assert item.ratio == pytest.approx(5.0, rel=0.05)
+    assert item.low is not None and item.low > 4.5
+
+
+def test_where_both_sides_time_out_nothing_is_known() -> None:
+    both = {("a", MEAN): EVERY, ("b", MEAN): EVERY}
+    item = compared(plan(claim("faster", MEAN)), measured({MEAN: 5.0}, censored=both))[
+        MEAN
+    ]
+    assert (item.verdict, item.censored, item.launches) == ("undecided", "both", 0)
+    assert item.low is None and item.high is None
+    assert comparisons.in_words(item) == "an unknown ratio"
+    assert item.seconds_to_see is None

@@ -1,0 +1,53 @@
+"""What a topic wants of its launches: metrics, pairs, an A/A arm."""
+
+import pytest
+
+from assay.plan import DECIDING_METRICS, METRICS, QUANTILES, Budget, Topic
+from tests.unit.synthetic import claim, plan
+
+
+def budget(variant: str, metric: str = "latency.p99") -> Budget:
+    return Budget(variant=variant, metric=metric, at_most=1.0, text="1s")
+
+
+def topic(*claims: str, budgets: str = "", variants: str = "abc") -> Topic:
+    made = [claim("faster", metric) for metric in claims]
+    return plan(*made, budgets=[budget(b) for b in budgets], variants=variants).topics[
+        0
+    ]
+
+
+@pytest.mark.parametrize(
+    ("found", "metrics"),
+    [
+        (topic(), set(DECIDING_METRICS)),
+        (topic("latency.p95"), {"latency.p95"}),
+        (topic("latency.p95", "throughput"), {"latency.p95", "throughput"}),
+        (topic("throughput", budgets="b"), {"throughput", "latency.p99"}),
+    ],
+)
+def test_the_metrics_that_verdicts_are_wanted_on(
+    found: Topic, metrics: set[str]
+) -> None:
+    assert found.metrics() == metrics
+
+
+def test_the_pairs_that_need_blocks() -> None:
+    assert topic().compared() == (("a", "b"), ("a", "c"))
+    # A claimed pair alone, however often it is claimed.
+    assert topic("throughput", "startup").compared() == (("a", "b"),)
+    # A variant with a budget is measured for itself, too.
+    budgeted = topic("throughput", budgets="cca").compared()
+    assert budgeted == (("a", "b"), ("c", "c"), ("a", "a"))
+    assert topic(variants="a").compared() == (("a", "a"),)
+
+
+def test_the_first_baseline_has_the_control_arm() -> None:
+    assert topic().controls() == ("a",)
+    swapped = claim("faster").model_copy(update={"baseline": "c"})
+    assert plan(swapped, variants="abc").topics[0].controls() == ("c",)
+    assert topic(variants="a").controls() == ()
+
+
+def test_quantiles_are_metrics() -> None:
+    assert set(QUANTILES) <= set(METRICS)

@@ -1,0 +1,204 @@
+"""What the tables of a run say: ratios by launch, and what is open of them."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from assay import tables
+from assay.plan import AGAIN
+from tests.unit.synthetic import measured
+
+EMPTY = tables.Measured(pd.DataFrame(), pd.DataFrame())
+MEAN, MEDIAN, CPU = "latency.mean", "latency.p50", "cpu_per_request"
+EVERY = range(1, 100)
+
+
+def blocks(
+    *told: tuple[str, int, Sequence[float]], mode: str = "closed"
+) -> tables.Measured:
+    """One launch from variant, the block that is disturbed (or -1), and CPU times."""
+    rows: list[dict[str, Any]] = [
+        {
+            "topic": "shop",
+            "launch": 1,
+            "mode": mode,
+            "block": block,
+            "variant": variant,
+            "disturbed": block == bad,
+            "requests": 100,
+            "cpu_per_request": value if mode == "closed" else math.nan,
+            "latency_p50": value if mode == "open" else math.nan,
+        }
+        for variant, bad, values in told
+        for block, value in enumerate(values)
+    ]
+    launches = [{"topic": "shop", "launch": 1, "metric": "", "variant": ""}]
+    return tables.Measured(pd.DataFrame(rows), pd.DataFrame(launches))
+
+
+def ratio(found: tables.Measured, candidate: str = "b", metric: str = CPU) -> float:
+    x = tables.log_ratios(found, "shop", "a", candidate, metric)
+    assert len(x) == 1
+    return float(np.exp(x[0]))
+
+
+@pytest.mark.parametrize("metric", [CPU, MEDIAN, MEAN, "memory.peak"])
+def test_a_ratio_is_candidate_by_baseline(metric: str) -> None:
+    found = measured({metric: 3.0}, 6, noise=0.0)
+    there = tables.log_ratios(found, "shop", "a", "b", metric)
+    assert there == pytest.approx([math.log(3)] * 6)
+    back = tables.log_ratios(found, "shop", "b", "a", metric)
+    assert back == pytest.approx([-math.log(3)] * 6)
+    launches, _ = tables.by_launch(found, "shop", "a", "b", metric)
+    assert launches.tolist() == [1, 2, 3, 4, 5, 6]
+
+
+def test_a_launch_is_the_median_of_its_blocks() -> None:
+    found = blocks(("a", -1, [1, 1, 1, 2]), ("b", -1, [1.1, 1.2, 9.0, 2.6]))
+    assert ratio(found) == pytest.approx(math.sqrt(1.2 * 1.3))
+
+
+def test_a_block_with_one_side_disturbed_is_left_out_for_its_pairs_only() -> None:
+    found = blocks(("a", -1, [1, 1, 1]), ("b", 2, [2, 2, 50]), ("c", 0, [50, 3, 3]))
+    assert ratio(found, "b") == pytest.approx(2)
+    assert ratio(found, "c") == pytest.approx(3)
+    # b's third slice is no reason to lose c's, and the other way round.
+    kept = blocks(("a", -1, [1, 1, 1]), ("b", 2, [2, 2, 50]), ("c", -1, [3, 3, 9]))
+    assert ratio(kept, "c") == pytest.approx(3)
+    only = blocks(("a", 0, [1, 1]), ("b", 1, [2, 2]), ("c", -1, [3, 4]))
+    assert len(tables.log_ratios(only, "shop", "a", "b", CPU)) == 0
+    assert ratio(only, "c") == pytest.approx(4)
+
+
+def test_blocks_left_out_are_counted_by_pair_and_mode() -> None:
+    found = measured({CPU: 1.0}, 5, variants="abc", disturbed={"b": 9.0})
+
+    def dropped(pair: tuple[str, str], metric: str = CPU) -> int:
+        return tables.dropped_blocks(found, "shop", pair, metric)
+
+    assert dropped(("a", "b")) == 5
+    assert dropped(("a", "b"), MEDIAN) == 5
+    assert dropped(("a", "c")) == 0
+    both = measured({CPU: 1.0}, 5, disturbed={"a": 2.0, "b": 2.0})
+    assert tables.dropped_blocks(both, "shop", ("a", "b"), CPU) == 5
+    one_mode = blocks(("a", 0, [1, 1]), ("b", 1, [2, 2]))
+    assert tables.dropped_blocks(one_mode, "shop", ("a", "b"), CPU) == 2
+    assert tables.dropped_blocks(one_mode, "shop", ("a", "b"), MEDIAN) == 0
+    assert tables.dropped_blocks(one_mode, "other", ("a", "b"), CPU) == 0
+
+
+def test_a_side_that_was_given_up_makes_the_ratio_infinite() -> None:
+    cut = {("b", MEAN): (1, 2, 3), ("a", MEAN): (3, 4)}
+    found = measured({MEAN: 2.0}, 6, noise=0.0, censored=cut)
+    launches, x = tables.by_launch(found, "shop", "a", "b", MEAN)
+    # Of the third nothing is known: either side may be the greater one.
+    assert launches.tolist() == [1, 2, 4, 5, 6]
+    assert x.tolist() == pytest.approx(
+        [math.inf, math.inf, -math.inf, math.log(2), math.log(2)]
+    )
+    mirrored = tables.log_ratios(found, "shop", "b", "a", MEAN)
+    assert mirrored.tolist() == pytest.approx((-x).tolist())
+    bounds = tables.log_bounds(found, "shop", "a", "b", MEAN)
+    assert bounds == pytest.approx([math.log(2)] * 5)
+    assert tables.censored_launches(found, "shop", "b", MEAN) == {1, 2, 3}
+    assert tables.censored_launches(found, "shop", "a", MEAN) == {3, 4}
+    assert tables.censored_launches(found, "shop", "a", CPU) == set()
+
+
+@pytest.mark.parametrize(
+    ("baseline", "candidate", "expected"),
+    [
+        ([1, 1, 1], [math.inf] * 3, math.inf),
+        ([math.inf] * 3, [1, 1, 1], -math.inf),
+        ([1, 1, 1], [2, 2, math.inf], math.log(2)),
+        ([1, 1, 1, 1], [2, 2, math.inf, math.inf], math.inf),
+        ([math.inf, 1, 1], [math.inf, 2, 3], math.log(2) / 2 + math.log(3) / 2),
+        ([math.inf] * 3, [math.inf] * 3, None),
+    ],
+)
+def test_blocks_that_were_given_up_are_beyond_the_others(
+    baseline: list[float], candidate: list[float], expected: float | None
+) -> None:
+    found = blocks(("a", -1, baseline), ("b", -1, candidate), mode="open")
+    x = tables.log_ratios(found, "shop", "a", "b", MEDIAN)
+    assert x.tolist() == ([] if expected is None else [pytest.approx(expected)])
+
+
+def test_a_run_of_before_there_were_bounds_is_read() -> None:
+    new = measured({MEAN: 2.0, CPU: 2.0}, 6, censored={("b", MEAN): EVERY})
+    old = tables.Measured(new.slices, new.launches.drop(columns="censored"))
+    assert tables.censored_launches(old, "shop", "b", MEAN) == set()
+    assert np.isfinite(tables.log_ratios(old, "shop", "a", "b", MEAN)).all()
+
+
+def test_nothing_measured_says_nothing() -> None:
+    assert len(tables.log_ratios(EMPTY, "shop", "a", "b", CPU)) == 0
+    assert tables.metrics_of(EMPTY, "shop") == set()
+    assert len(tables.numbers(EMPTY, "shop", "a", CPU)) == 0
+    assert tables.dropped_blocks(EMPTY, "shop", ("a", "b"), CPU) == 0
+    assert tables.requests_held(EMPTY, "shop", "a") == 0
+    assert tables.seconds_per_launch(EMPTY, "shop") is None
+    assert tables.uncounted(EMPTY, "shop") == (0, 0)
+    assert tables.censored_launches(EMPTY, "shop", "a", CPU) == set()
+
+
+def test_what_is_not_there_has_no_ratio() -> None:
+    found = measured({CPU: 2.0, MEAN: 2.0})
+    for metric in (CPU, MEAN, "startup"):
+        assert len(tables.log_ratios(found, "shop", "a", "z", metric)) == 0
+        assert len(tables.log_ratios(found, "other", "a", "b", metric)) == 0
+    assert len(tables.log_ratios(found, "shop", "a", "b", "throughput")) == 0
+    assert len(tables.log_bounds(found, "shop", "a", "z", MEAN)) == 0
+    assert tables.metrics_of(found, "shop") == {CPU, MEAN}
+
+
+def test_a_number_of_zero_has_no_ratio() -> None:
+    found = blocks(("a", -1, [0, 1, 1]), ("b", -1, [2, 2, 0]))
+    assert ratio(found) == pytest.approx(2)
+
+
+def test_a_launch_that_does_not_count_has_no_ratio() -> None:
+    found = measured({CPU: 2.0}, 5, lost=3)
+    assert len(tables.log_ratios(found, "shop", "a", "b", CPU)) == 5
+    assert tables.uncounted(found, "shop") == (3, 8)
+    assert tables.uncounted(found, "other") == (0, 0)
+    none = tables.Measured(found.slices, pd.DataFrame())
+    assert tables.uncounted(none, "shop") == (8, 8)
+
+
+def test_the_control_arm_is_in_the_launches_that_had_it() -> None:
+    found = measured({CPU: 2.0, MEAN: 2.0}, 10, noise=0.0, again=1.5)
+    for metric in (CPU, MEAN):
+        launches, x = tables.by_launch(found, "shop", "a", "a" + AGAIN, metric)
+        assert launches.tolist() == [1, 5, 9]
+        assert np.exp(x) == pytest.approx([1.5] * 3)
+        assert len(tables.log_ratios(found, "shop", "a", "b", metric)) == 10
+
+
+def test_the_requests_that_a_launch_held_are_those_of_the_open_loop() -> None:
+    found = measured({CPU: 1.0}, 5, disturbed={"b": 2.0})
+    assert tables.requests_held(found, "shop", "a") == 400
+    assert tables.requests_held(found, "shop", "b") == 300
+    assert tables.requests_held(found, "shop", "z") == 0
+    closed = blocks(("a", -1, [1, 1]))
+    assert tables.requests_held(closed, "shop", "a") == 0
+
+
+def test_a_launch_takes_from_its_start_to_the_next() -> None:
+    assert tables.seconds_per_launch(measured({CPU: 1.0}, 3), "shop") == 4.0
+    assert tables.seconds_per_launch(measured({CPU: 1.0}, 2), "shop") is None
+    found = measured({CPU: 1.0}, 6)
+    # One that took long, for example because the machine slept, is not typical.
+    late = found.slices["launch"] == 6
+    found.slices.loc[late, "started"] = 900.0
+    assert tables.seconds_per_launch(found, "shop") == 4.0
+
+
+def test_numbers_are_by_launch() -> None:
+    found = measured({CPU: 2.0}, 4, noise=0.0)
+    assert tables.numbers(found, "shop", "b", CPU).tolist() == [2.0] * 4
+    assert len(tables.numbers(found, "shop", "z", CPU)) == 0
