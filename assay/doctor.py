@@ -15,14 +15,12 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import psutil
 
-from assay import processes
+from assay import processes, resolution
+from assay.finding import Finding, judged
 from assay.profilers import pyspy
-
-State = Literal["good", "poor", "bad"]
 
 SPIN = "from assay.doctor import print_spin; print_spin()"
 PIECE = 0.01  # seconds of work in one piece of the spin calibration
@@ -34,24 +32,6 @@ STOLEN_POOR, STOLEN_BAD = 0.01, 0.05
 BUSY_POOR, BUSY_BAD = 0.10, 0.50  # cores that others use
 MEMORY_POOR, MEMORY_BAD = 1024**3, 256 * 1024**2
 SLOW_CLOCKS = ("hpet", "acpi_pm", "jiffies", "refined-jiffies")
-
-
-@dataclass(frozen=True)
-class Finding:
-    """The answer to one question about this machine.
-
-    Attributes:
-        name: What was examined.
-        state: ``good``; ``poor`` widens intervals or leaves a part out; ``bad``
-            makes results worthless or impossible.
-        what: What was found, in a sentence.
-        advice: What to do about it; empty where all is well.
-    """
-
-    name: str
-    state: State
-    what: str
-    advice: str = ""
 
 
 @dataclass(frozen=True)
@@ -76,18 +56,27 @@ class Spin:
         return 1.4826 * away / middle
 
 
-def examine(seconds: float = 5.0) -> list[Finding]:
+def examine(
+    seconds: float = 5.0, quick: bool = False, say: resolution.Say = lambda words: None
+) -> list[Finding]:
     """Examine this machine.
 
     Args:
-        seconds: How long to watch the noise; the rest takes about a second.
+        seconds: How long to watch the noise.
+        quick: Leave out the miniature experiment, which takes some 20 s; all the
+            rest takes about a second.
+        say: Takes what is being done, for whoever waits.
 
     Returns:
         One finding for each question, in the order in which they matter.
     """
-    with tempfile.TemporaryDirectory(prefix="assay-") as name:
+    with (
+        tempfile.TemporaryDirectory(prefix="assay-") as name,
+        processes.guarded([Path(name)]),
+    ):
         folder = Path(name)
         cores = processes.split_cores()
+        say("looking at cores and clocks")
         with _busy_child(folder, cores.target[:1]) as child:
             findings = [
                 examine_cores(cores),
@@ -96,7 +85,12 @@ def examine(seconds: float = 5.0) -> list[Finding]:
                 _examine_run_delay(child),
             ]
         findings.append(_examine_pyspy())
-        findings += examine_load(folder, cores, seconds)
+        say(f"watching the noise for {seconds:g} s")
+        noise = examine_load(folder, cores, seconds)
+        findings += noise
+        if not quick:
+            steady = noise[0].state == "good"
+            findings += resolution.examine_resolution(folder, steady, say)
     findings += [
         examine_memory(psutil.virtual_memory().available),
         examine_clock(_clock_source(), time.get_clock_info("perf_counter").resolution),
@@ -135,10 +129,12 @@ def examine_noise(spin: Spin, steal: float | None) -> list[Finding]:
     quiet = "stop what else runs here, or use a machine of your own"
     spread = Finding(
         "steadiness",
-        _judged(spin.spread, SPREAD_POOR, SPREAD_BAD),
+        judged(spin.spread, SPREAD_POOR, SPREAD_BAD),
         f"the same {PIECE * 1000:g} ms of work vary by {100 * spin.spread:.1f} % "
         f"(robust sd of {len(spin.pieces)} pieces)",
         "" if spin.spread < SPREAD_POOR else f"{quiet}; expect more launches",
+        spin.spread,
+        "share",
     )
     stolen = spin.run_delay / spin.seconds
     told = (
@@ -151,9 +147,11 @@ def examine_noise(spin: Spin, steal: float | None) -> list[Finding]:
         spread,
         Finding(
             "stolen time",
-            _judged(share, STOLEN_POOR, STOLEN_BAD),
+            judged(share, STOLEN_POOR, STOLEN_BAD),
             f"other processes took {100 * stolen:.1f} % of the target's core{told}",
             "" if share < STOLEN_POOR else f"{quiet}; disturbed blocks are repeated",
+            share,
+            "share",
         ),
     ]
 
@@ -169,19 +167,21 @@ def examine_others(
         load: Load average of the last minute.
         names: The busiest of them, most busy first.
     """
-    state = _judged(busy / cores, BUSY_POOR, BUSY_BAD)
+    state = judged(busy / cores, BUSY_POOR, BUSY_BAD)
     what = f"other processes use {busy:.2f} of {cores} cores (load average {load:.2f})"
     return Finding(
         "other processes",
         state,
         f"{what}; busiest: {', '.join(names)}" if names else what,
         "" if state == "good" else "stop them, or measure when they are done",
+        busy,
+        "cores",
     )
 
 
 def examine_memory(available: int) -> Finding:
     """Judge the bytes of memory that are free."""
-    state = _judged(1 / max(available, 1), 1 / MEMORY_POOR, 1 / MEMORY_BAD)
+    state = judged(1 / max(available, 1), 1 / MEMORY_POOR, 1 / MEMORY_BAD)
     return Finding(
         "memory",
         state,
@@ -191,6 +191,8 @@ def examine_memory(available: int) -> Finding:
             if state == "good"
             else "free memory: a machine that swaps measures its disk"
         ),
+        available,
+        "B",
     )
 
 
@@ -208,6 +210,8 @@ def examine_clock(source: str, resolution: float) -> Finding:
         "poor" if slow else "good",
         f"{named}resolution {resolution * 1e9:.0f} ns",
         "slow or coarse; on Linux see the kernel's clocksource=tsc" if slow else "",
+        resolution,
+        "s",
     )
 
 
@@ -395,10 +399,6 @@ def _clock_source() -> str:
         return path.read_text(encoding="ascii").strip()
     except OSError:
         return ""
-
-
-def _judged(value: float, poor: float, bad: float) -> State:
-    return "good" if value < poor else "poor" if value < bad else "bad"
 
 
 def _listed(cores: tuple[int, ...]) -> str:

@@ -8,11 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assay import doctor, processes
+from assay import doctor, processes, resolution
 from assay.doctor import (
-    Finding,
     Spin,
-    State,
     examine,
     examine_clock,
     examine_cores,
@@ -21,12 +19,13 @@ from assay.doctor import (
     examine_others,
     spin,
 )
+from assay.finding import Finding, State
 from assay.profilers import pyspy
 
 
 def test_this_machine_is_examined_whole() -> None:
     before = set(processes.family(os.getpid()))
-    findings = {finding.name: finding for finding in examine(seconds=0.3)}
+    findings = {finding.name: finding for finding in examine(0.3, quick=True)}
     assert set(findings) == {
         "cores",
         "pinning",
@@ -41,17 +40,38 @@ def test_this_machine_is_examined_whole() -> None:
     }
     for finding in findings.values():
         assert (finding.advice == "") == (finding.state == "good"), finding
+        assert (finding.value is None) == (finding.unit == ""), finding
     if sys.platform == "linux":
         assert findings["CPU clock"].state == "good"
     assert (findings["py-spy"].state == "good") == (not pyspy.attach_problem())
     assert set(processes.family(os.getpid())) <= before
 
 
+def test_the_trial_comes_after_the_noise_and_is_told_of_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    noise = [Finding("steadiness", "poor", "it wanders", "wait")]
+    asked: list[bool] = []
+
+    def examine_resolution(folder: Path, steady: bool, say: object) -> list[Finding]:
+        assert folder.is_dir()
+        asked.append(steady)
+        return [Finding("A/A trial", "good", "fine")]
+
+    monkeypatch.setattr(doctor, "examine_load", lambda *_: noise)
+    monkeypatch.setattr(resolution, "examine_resolution", examine_resolution)
+    said: list[str] = []
+    names = [finding.name for finding in examine(2.0, say=said.append)]
+    assert asked == [False]
+    assert names.index("steadiness") + 1 == names.index("A/A trial")
+    assert "watching the noise for 2 s" in said
+
+
 def test_a_machine_without_pinning_is_examined_too(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.delattr(os, "sched_getaffinity", raising=False)
-    states = {finding.name: finding.state for finding in examine(seconds=0.1)}
+    states = {finding.name: finding.state for finding in examine(0.1, quick=True)}
     assert states["pinning"] == "poor"
     assert states["cores"] in ("poor", "bad")
 
