@@ -9,6 +9,7 @@ from assay.report.text import (
     clean,
     compared,
     counted,
+    forecast,
     interval,
     one_line,
     quantity,
@@ -21,6 +22,7 @@ from assay.results import (
     Results,
     RunDirectory,
     Value,
+    Whole,
 )
 
 
@@ -59,20 +61,85 @@ def title(plan: Plan, results: Results) -> str:
 
 
 def answer(plan: Plan, results: Results) -> str:
-    """Return the answer in one sentence, or two where the run was cut short."""
+    """Return the answer in one sentence, or two where the run was cut short.
+
+    What decided is part of it where only one thing was asked.
+    """
     parts = []
     if results.claims:
         verdicts = [claim.verdict for claim in results.claims]
         parts.append(_tally(verdicts, "claim"))
     if results.budgets:
         parts.append(_tally([budget.verdict for budget in results.budgets], "budget"))
+    alone = len(results.claims) + len(results.budgets) + len(results.pairs) == 1
+    for whole in results.pairs:
+        word = whole_text(whole) if alone else whole.verdict
+        parts.append(f"{pair_text(whole)}: {word}")
     if not parts:
         parts = _decided(results)
-    sentence = "; ".join(parts) or "Nothing was decided"
+    if alone and results.claims and results.claims[0].verdict == "undecided":
+        parts[0] += f": {one_line(results.claims[0].reason)}"
+    sentence = "; ".join(parts).rstrip(".") or "Nothing was decided"
     sentence = sentence[0].upper() + sentence[1:] + "."
     if results.partial:
         sentence += " The run did not finish: this is what was measured until then."
     return sentence
+
+
+def pair_text(pair: Comparison | Whole) -> str:
+    """Return a pair as people name it: ``redis against uncached``."""
+    return f"{one_line(pair.candidate)} against {one_line(pair.baseline)}"
+
+
+def whole_text(whole: Whole) -> str:
+    """Return the word of a whole with its reason, in which it is not said again."""
+    reason = one_line(whole.reason)
+    if not reason or reason.startswith(f"{whole.verdict} "):
+        return reason or whole.verdict
+    return f"{whole.verdict}: {reason}"
+
+
+def whole_of(results: Results, comparison: Comparison) -> Whole | None:
+    """Return the verdict as a whole of a comparison's pair, if it has one."""
+    return next((w for w in results.pairs if _pair(w) == _pair(comparison)), None)
+
+
+def by_whole(
+    results: Results, comparisons: Sequence[Comparison]
+) -> list[tuple[Whole | None, list[Comparison]]]:
+    """Return comparisons by the whole they belong to, those without one last."""
+    groups: list[tuple[Whole | None, list[Comparison]]] = []
+    for whole in (*results.pairs, None):
+        own = [item for item in comparisons if whole_of(results, item) == whole]
+        if whole or own:
+            groups.append((whole, own))
+    return groups
+
+
+def claim_notes(results: Results, claim: ClaimResult, margin: float) -> list[str]:
+    """Return why a claim is undecided and what deciding would take, or nothing."""
+    if claim.verdict != "undecided":
+        return []
+    comparison = comparison_of(results, claim)
+    seconds = comparison.seconds_to_see if comparison else None
+    return _notes(claim.reason, claim.metric, margin, seconds)
+
+
+def notes(results: Results, comparison: Comparison, margin: float) -> list[str]:
+    """Return why a comparison is undecided and what deciding would take, or nothing.
+
+    A reason that its pair as a whole gives already is not said again.
+    """
+    whole, reason = whole_of(results, comparison), comparison.reason
+    if whole and reason in whole.reason:
+        reason = ""
+    seconds = comparison.seconds_to_see if comparison.verdict == "undecided" else None
+    return _notes(reason, comparison.metric, margin, seconds)
+
+
+def unsaid(texts: Sequence[str], said: str) -> list[str]:
+    """Return those texts that stand nowhere in what was said already."""
+    return [text for text in map(one_line, texts) if text and text not in said]
 
 
 def unclaimed(results: Results) -> list[Comparison]:
@@ -123,11 +190,14 @@ def budget_text(budget: BudgetResult) -> str:
     )
 
 
-def budget_reason(budget: BudgetResult) -> str:
+def budget_reason(results: Results, budget: BudgetResult) -> str:
     """Return what was measured for a budget."""
     if budget.value is None:
         return "it was not measured"
     unit = unit_of(budget.metric)
+    wanted = (budget.topic, budget.variant, budget.metric)
+    if any(v.censored and _key(v) == wanted for v in results.values):
+        return f"measured ≥ {quantity(budget.value, unit)}: it reached the timeout"
     if budget.high is None:
         return f"measured {quantity(budget.value, unit)}"
     return (
@@ -140,7 +210,22 @@ def side_text(value: Value | None) -> str:
     """Return one side's number with its interval, or a dash."""
     if value is None:
         return "–"
-    return interval(value.value, value.low, value.high, unit_of(value.metric))
+    return interval(
+        value.value, value.low, value.high, unit_of(value.metric), value.censored
+    )
+
+
+def _key(value: Value) -> tuple[str, str, str]:
+    return value.topic, value.variant, value.metric
+
+
+def _pair(item: Comparison | Whole) -> tuple[str, str, str]:
+    return item.topic, item.baseline, item.candidate
+
+
+def _notes(reason: str, metric: str, margin: float, seconds: float | None) -> list[str]:
+    said = [one_line(reason)] if reason else []
+    return said + ([forecast(metric, margin, seconds)] if seconds is not None else [])
 
 
 def _tally(verdicts: Sequence[str], noun: str) -> str:
@@ -176,5 +261,5 @@ def _decided(results: Results) -> list[str]:
             f"{comparison.verdict} by {comparison.metric} ({compared(comparison)})"
             for comparison in of_pair
         )
-        phrases.append(f"{one_line(candidate)} against {one_line(baseline)}: {words}")
+        phrases.append(f"{pair_text(of_pair[0])}: {words}")
     return phrases

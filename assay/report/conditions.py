@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+import math
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from assay.plan import Plan, Topic
-from assay.report.text import counted, one_line, percent, quantity, significant
+from assay.plan import AGAIN, Plan, Topic
+from assay.report.text import (
+    counted,
+    fixed,
+    one_line,
+    percent,
+    quantity,
+    significant,
+)
 from assay.results import Results
 
 if TYPE_CHECKING:
     import pandas as pd
+
+_CAUSES = {
+    "neighbour": "for a neighbour on the target's cores",
+    "generator": "for a generator that was late",
+    "stall": "for a standstill of the machine",
+}
 
 
 def repeat_command(plan: Plan, results: Results) -> str:
@@ -62,6 +76,7 @@ def noise(slices: pd.DataFrame) -> list[tuple[str, list[tuple[str, str]]]]:
         return []
     found = []
     for topic, of_topic in slices.groupby("topic", sort=False):
+        # A column that older runs lack is empty for them, where runs are joined.
         columns = {name: of_topic[name] for name in of_topic.columns}
         rows = [("slices", f"{len(of_topic):,}")]
         if "launch" in columns:
@@ -69,6 +84,8 @@ def noise(slices: pd.DataFrame) -> list[tuple[str, list[tuple[str, str]]]]:
         if "disturbed" in columns:
             share = float(columns["disturbed"].astype(bool).mean())
             rows.append(("slices disturbed, left out", percent(share)))
+        if "why" in columns:
+            rows += _causes(of_topic)
         for name, words in (
             ("planned", "arrivals planned"),
             ("dropped", "dropped"),
@@ -86,10 +103,76 @@ def noise(slices: pd.DataFrame) -> list[tuple[str, list[tuple[str, str]]]]:
                     quantity(float(lag.median()), "s"),
                 )
             )
-        if {"generator_cpu", "duration"} <= set(columns):
-            duration = float(columns["duration"].sum())
-            if duration > 0:
-                share = float(columns["generator_cpu"].fillna(0).sum()) / duration
-                rows.append(("generator busy", f"{percent(share)} of a core"))
+        if "stall" in columns and columns["stall"].notna().any():
+            longest = quantity(float(columns["stall"].max()), "s")
+            rows.append(("generator stopped at most for", longest))
+        for name, words in (
+            ("generator_cpu", "generator busy"),
+            ("foreign", "others on the target's cores"),
+        ):
+            if {name, "duration"} <= set(columns):
+                known = of_topic[of_topic[name].notna()]
+                duration = float(known["duration"].sum())
+                if duration > 0:
+                    share = float(known[name].sum()) / duration
+                    rows.append((words, f"{percent(share)} of a core"))
         found.append((str(topic), rows))
+    return found
+
+
+def _causes(slices: pd.DataFrame) -> list[tuple[str, str]]:
+    """Return how many slices of a topic each cause cost, by variant if that differs."""
+    why = slices["why"].fillna("")
+    rows = []
+    for cause in sorted(set(why) - {""}):
+        hit = why == cause
+        text = f"{int(hit.sum()):,}"
+        groups = hit.groupby(slices["variant"], sort=False)
+        shares = [
+            (_arm(str(name)), float(own.mean()), len(own)) for name, own in groups
+        ]
+        if _unlike(shares):
+            each = ", ".join(f"{name} {percent(share)}" for name, share, _ in shares)
+            text += f" ({each})"
+        rows.append((f"– {_CAUSES.get(cause, one_line(cause))}", text))
+    return rows
+
+
+def _unlike(shares: Sequence[tuple[str, float, int]]) -> bool:
+    """Say whether the least and the greatest share differ beyond chance.
+
+    Three standard errors of a difference of shares: a hint for the reader, and
+    not a test, since slices that follow each other are disturbed together.
+    """
+    _, least, few = min(shares, key=lambda item: item[1])
+    _, most, many = max(shares, key=lambda item: item[1])
+    pooled = (least * few + most * many) / (few + many)
+    error = math.sqrt(pooled * (1 - pooled) * (1 / few + 1 / many))
+    return most - least > 3 * error
+
+
+def _arm(variant: str) -> str:
+    """Return a variant's name in words, the A/A arm's too."""
+    name = variant.removesuffix(AGAIN)
+    return one_line(name) + (" (again)" if name != variant else "")
+
+
+def controls(results: Results) -> dict[str, list[str]]:
+    """Return what the A/A arm says, as lines by topic."""
+    found: dict[str, list[str]] = {}
+    arms = dict.fromkeys((item.topic, item.variant) for item in results.controls)
+    for topic, variant in arms:
+        own = [i for i in results.controls if (i.topic, i.variant) == (topic, variant)]
+        numbers = ", ".join(
+            f"{one_line(item.metric)} {fixed(item.ratio, 3)}×"
+            + (" (more than chance explains)" if item.failed else "")
+            for item in own
+        )
+        fewest, most = min(i.launches for i in own), max(i.launches for i in own)
+        launches = counted(most, "launch", "launches")
+        if fewest < most:
+            launches = f"{fewest} to {launches}"
+        name = f"the baseline {one_line(variant)}"
+        line = f"{name} against itself: {numbers} in {launches}"
+        found.setdefault(topic, []).append(line)
     return found

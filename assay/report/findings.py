@@ -1,9 +1,11 @@
 """The terminal tables of `assay services`, `assay doctor` and `assay profile`."""
 
+import contextlib
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from rich.console import Console
+from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
@@ -12,12 +14,22 @@ from assay.results import Profile, Stacks
 
 STYLES = {"good": "green", "poor": "yellow", "bad": "red", "yes": "green", "no": "red"}
 MOST_FUNCTIONS = 15
+BELOW = ("advice",)
+FOR_MACHINES = ("value", "unit")  # what a person reads has them in a sentence
 
 
 def render(rows: Sequence[Mapping[str, object]], console: Console) -> None:
-    """Print rows with the same keys as a table; empty columns are left out."""
+    """Print rows with the same keys as a table; empty columns are left out.
+
+    Advice stands below what it is about, so that a narrow terminal has room for
+    both.
+    """
     table = Table(box=None, pad_edge=False, show_header=True, header_style="bold")
-    columns = [key for key in rows[0] if any(row[key] != "" for row in rows)]
+    columns = [
+        key
+        for key in rows[0]
+        if key not in BELOW + FOR_MACHINES and any(row[key] != "" for row in rows)
+    ]
     for column in columns:
         table.add_column(column, overflow="fold")
     for row in rows:
@@ -26,8 +38,24 @@ def render(rows: Sequence[Mapping[str, object]], console: Console) -> None:
             value = row[column]
             word = ("yes" if value else "no") if isinstance(value, bool) else str(value)
             cells.append(Text(text.clean(word), style=STYLES.get(word, "")))
+        for key in BELOW:
+            if row.get(key):
+                cells[-1].append(f"\n→ {text.clean(str(row[key]))}", style="italic")
         table.add_row(*cells)
     console.print(table)
+
+
+@contextlib.contextmanager
+def status(console: Console) -> Iterator[Callable[[str], None]]:
+    """Give a function that shows what is being done, on one line of a terminal.
+
+    It is drawn when told only: a spinner would disturb what is measured.
+    """
+    if not console.is_terminal:
+        yield lambda words: None
+        return
+    with Live(console=console, auto_refresh=False, transient=True) as live:
+        yield lambda words: live.update(Text(f"{words} …", "dim"), refresh=True)
 
 
 def render_profile(profile: Profile, console: Console) -> None:

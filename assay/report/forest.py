@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from assay.plan import HIGHER_IS_BETTER, Expectation
-from assay.report.text import better_by, ratio
+from assay.report.text import better_by, ratio_parts
 from assay.results import ClaimVerdict, Comparison, Verdict
 
 # An effect beyond this is drawn at the edge, with an arrow.
@@ -18,16 +18,18 @@ _TICKS = (
     *(0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95),
     *(1.0, 1.05, 1.1, 1.25, 1.5, 2, 3, 5, 10, 20, 50, 100, 200, 500),
 )
-_FEWEST_PERCENT_BETWEEN_TICKS = 9.0
+_FEWEST_PERCENT_BETWEEN_TICKS = 12.0
 
 
 @dataclass(frozen=True)
 class Asked:
-    """One row as it is asked for: a claim, or a comparison that decides.
+    """One row as it is asked for: a claim, a pair as a whole, or what else decides.
 
     Attributes:
-        verdict: Of the claim; None for a comparison without one.
+        comparison: Its numbers; a pair as a whole has none of its own.
+        verdict: Of the claim or of the whole; None for a comparison without one.
         expect: What the claim expects; None without one.
+        notes: What must be read with it, in sentences.
     """
 
     text: str
@@ -35,8 +37,9 @@ class Asked:
     anchor: str
     metric: str
     comparison: Comparison | None
-    verdict: ClaimVerdict | None
+    verdict: ClaimVerdict | Verdict | None
     expect: Expectation | None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -44,9 +47,12 @@ class Row:
     """One row as it is drawn; places are percent of the axis.
 
     Attributes:
+        number: How many times better, as text; empty where there is nothing to draw.
+        interval: Its interval as text.
+        whole: Whether it heads the rows of a pair and has no numbers of its own.
         side: Whom the result favours: ``candidate``, ``baseline`` or ``neither``.
         ends: Left and right end of the interval; None where there is none.
-        cut_left: Whether the interval goes on beyond the left edge.
+        cut_left: Whether the interval goes on beyond the left edge, or is open there.
         bounds: Places of the claimed bound, each with the direction (1 right,
             -1 left) in which the claim is true.
     """
@@ -54,9 +60,11 @@ class Row:
     text: str
     detail: str
     anchor: str
-    numbers: str
-    raw: str
-    verdict: ClaimVerdict | None
+    number: str
+    interval: str
+    whole: bool
+    notes: tuple[str, ...]
+    verdict: ClaimVerdict | Verdict | None
     compared: Verdict | None
     side: str
     point: float | None
@@ -128,7 +136,7 @@ def _roundness(tick: float) -> tuple[int, float]:
 
 def _speed_ups(ask: Asked) -> tuple[float | None, ...]:
     comparison = ask.comparison
-    if comparison is None or comparison.ratio is None:
+    if comparison is None or comparison.ratio is None or comparison.censored == "both":
         return (None, None, None)
     return better_by(ask.metric, comparison.ratio, comparison.low, comparison.high)
 
@@ -151,26 +159,46 @@ def _row(
     middle, low, high = _speed_ups(ask)
     comparison = ask.comparison
     side = "neither"
-    if low is not None and high is not None:
-        side = "candidate" if low > 1 else "baseline" if high < 1 else "neither"
+    if low is not None and low > 1:
+        side = "candidate"
+    elif high is not None and high < 1:
+        side = "baseline"
     if comparison is not None and comparison.verdict in ("same", "undecided"):
         side = "neither"
-    numbers = raw = ""
-    if middle is not None and comparison is not None and comparison.ratio is not None:
-        numbers = ratio(middle, low, high)
-        raw = ratio(comparison.ratio, comparison.low, comparison.high)
+    number, interval = _numbers(ask, middle, low, high)
+    # An end that is not known is drawn as one beyond the edge: an arrow.
+    ends = None
+    if low is not None or high is not None:
+        ends = (0.0 if low is None else low, math.inf if high is None else high)
     return Row(
         text=ask.text,
         detail=ask.detail,
         anchor=ask.anchor,
-        numbers=numbers,
-        raw=raw,
+        number=number,
+        interval=interval,
+        whole=ask.verdict is not None and not ask.metric,
+        notes=ask.notes,
         verdict=ask.verdict,
         compared=comparison.verdict if comparison else None,
         side=side,
         point=None if middle is None else place(middle),
-        ends=None if low is None or high is None else (place(low), place(high)),
-        cut_left=low is not None and low < edges[0],
-        cut_right=high is not None and high > edges[1],
+        ends=(place(ends[0]), place(ends[1])) if ends else None,
+        cut_left=ends is not None and ends[0] < edges[0],
+        cut_right=ends is not None and ends[1] > edges[1],
         bounds=tuple((place(bound), way) for bound, way in _bounds(ask)),
     )
+
+
+def _numbers(
+    ask: Asked, middle: float | None, low: float | None, high: float | None
+) -> tuple[str, str]:
+    """Return "how many times better" as text, with its interval."""
+    if ask.comparison is None:
+        return "", ""
+    censored: str = ask.comparison.censored
+    if middle is None and censored != "both":
+        return "", ""
+    if ask.metric not in HIGHER_IS_BETTER:
+        turned = {"candidate": "baseline", "baseline": "candidate"}
+        censored = turned.get(censored, censored)
+    return ratio_parts(middle or 0.0, low, high, censored)

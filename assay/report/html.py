@@ -9,53 +9,32 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from assay.plan import METRICS, Plan, Topic
+from assay.plan import Plan, Topic
 from assay.report import pictures
 from assay.report.answer import (
     answer,
     budget_reason,
     budget_text,
-    comparison_of,
     read_results,
-    side_text,
     title,
-    without_claims,
 )
-from assay.report.conditions import flatten, load, noise, repeat_command
-from assay.report.forest import Asked, layout
-from assay.report.text import (
-    clean,
-    compared,
-    expectation,
-    meaning_of,
-    one_line,
-)
+from assay.report.conditions import controls, flatten, load, noise, repeat_command
+from assay.report.forest import layout
+from assay.report.metrics import MetricRow, metric_rows
+from assay.report.overview import asked, pair_anchor
+from assay.report.text import clean, expectation, one_line
 from assay.results import (
     BudgetResult,
     ClaimResult,
-    Comparison,
     Profile,
     Results,
     RunDirectory,
+    Whole,
 )
 
 if TYPE_CHECKING:
     import pandas as pd
     from markupsafe import Markup
-
-
-@dataclass(frozen=True)
-class MetricRow:
-    """One metric of a pair, as text."""
-
-    metric: str
-    meaning: str
-    baseline: str
-    candidate: str
-    compared: str
-    verdict: str
-    reason: str
-    claimed: bool
 
 
 @dataclass(frozen=True)
@@ -66,8 +45,19 @@ class PairView:
     baseline: str
     candidate: str
     claims: tuple[ClaimResult, ...]
+    whole: Whole | None
     metrics: tuple[MetricRow, ...]
     pictures: pictures.Pictures
+
+    @property
+    def forecasts(self) -> bool:
+        """Whether any metric says when a small difference would be seen."""
+        return any(row.forecast for row in self.metrics)
+
+    @property
+    def browsed(self) -> bool:
+        """Whether any metric has no verdict."""
+        return any(not row.verdict for row in self.metrics)
 
 
 @dataclass(frozen=True)
@@ -104,15 +94,16 @@ def render(run: RunDirectory) -> str:
     templates.filters["code_spans"] = code_spans
     plan, results = run.plan(), read_results(run)
     script = _asset("report.js")
-    slices = run.slices()
     return templates.get_template("report.html").render(
         title=title(plan, results),
         answer=answer(plan, results),
         results=results,
         settings=plan.settings,
-        forest=layout(_asked(plan, results), plan.settings.margin),
+        discovery=f"{(1 - plan.settings.confidence) * 100:.3g}",
+        censored=any(item.censored for item in results.values + results.comparisons),
+        forest=layout(asked(plan, results), plan.settings.margin),
         topics=_topics(run, plan, results),
-        noise=noise(slices),
+        noise=_noise(run, plan, results),
         served=any(topic.scenario.locustfile for topic in plan.topics),
         benchmarked=any(topic.scenario.benchmarks for topic in plan.topics),
         environment=list(flatten(run.environment())),
@@ -132,63 +123,10 @@ def code_spans(text: str) -> Markup:
     return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", escaped))
 
 
-def pair_anchor(plan: Plan, topic: str, baseline: str, candidate: str) -> str:
-    """Return a fragment name that is unique, and free of hostile characters."""
-    names = [known.name for known in plan.topics]
-    number = names.index(topic) if topic in names else len(names)
-    raw = f"{topic}\0{baseline}\0{candidate}"
-    return f"pair-{number}-{hashlib.sha256(raw.encode()).hexdigest()[:8]}"
-
-
 def _asset(name: str) -> str:
     from importlib.resources import files
 
     return (files("assay.report") / "template" / name).read_text(encoding="utf-8")
-
-
-def _asked(plan: Plan, results: Results) -> list[Asked]:
-    """Return the rows of the first picture: the claims, then what else decides."""
-    rows = []
-    for claim in results.claims:
-        planned = _topic(plan, claim.topic)
-        expect = next(
-            (
-                known.expect
-                for known in (planned.claims if planned else ())
-                if (known.says, known.metric, known.baseline, known.candidate)
-                == (claim.says, claim.metric, claim.baseline, claim.candidate)
-            ),
-            None,
-        )
-        rows.append(
-            Asked(
-                text=one_line(claim.says),
-                detail=f"{one_line(claim.baseline)} → {one_line(claim.candidate)} · "
-                f"{clean(claim.metric)} {expectation(claim.expect)}",
-                anchor=pair_anchor(plan, claim.topic, claim.baseline, claim.candidate),
-                metric=claim.metric,
-                comparison=comparison_of(results, claim),
-                verdict=claim.verdict,
-                expect=expect,
-            )
-        )
-    rows += [_asked_without_claim(plan, item) for item in without_claims(results)]
-    return rows
-
-
-def _asked_without_claim(plan: Plan, comparison: Comparison) -> Asked:
-    return Asked(
-        text=meaning_of(comparison.metric),
-        detail=f"{one_line(comparison.baseline)} → {one_line(comparison.candidate)} · "
-        f"{clean(comparison.metric)}",
-        anchor=pair_anchor(
-            plan, comparison.topic, comparison.baseline, comparison.candidate
-        ),
-        metric=comparison.metric,
-        comparison=comparison,
-        verdict=None,
-        expect=None,
-    )
 
 
 def _topics(run: RunDirectory, plan: Plan, results: Results) -> list[TopicView]:
@@ -208,7 +146,7 @@ def _topics(run: RunDirectory, plan: Plan, results: Results) -> list[TopicView]:
                     for pair in topic.pairs()
                 ),
                 budgets=tuple(
-                    (budget, budget_text(budget), budget_reason(budget))
+                    (budget, budget_text(budget), budget_reason(results, budget))
                     for budget in results.budgets
                     if budget.topic == topic.name
                 ),
@@ -241,7 +179,17 @@ def _pair(
         baseline=one_line(baseline),
         candidate=one_line(candidate),
         claims=claims,
-        metrics=tuple(_metric_rows(results, topic.name, pair, claims)),
+        whole=next(
+            (
+                whole
+                for whole in results.pairs
+                if (whole.topic, whole.baseline, whole.candidate) == (topic.name, *pair)
+            ),
+            None,
+        ),
+        metrics=tuple(
+            metric_rows(results, topic.name, pair, claims, plan.settings.margin)
+        ),
         pictures=pictures.of_pair(
             pair,
             samples,
@@ -254,55 +202,17 @@ def _pair(
     )
 
 
-def _metric_rows(
-    results: Results,
-    topic: str,
-    pair: tuple[str, str],
-    claims: tuple[ClaimResult, ...],
-) -> list[MetricRow]:
-    """Return every metric measured on the pair: the claimed first, then by METRICS."""
-    values = {
-        (value.variant, value.metric): value
-        for value in results.values
-        if value.topic == topic
-    }
-    comparisons = {
-        comparison.metric: comparison
-        for comparison in results.comparisons
-        if (comparison.topic, comparison.baseline, comparison.candidate)
-        == (topic, *pair)
-    }
-    claimed = [claim.metric for claim in claims]
-    names = [name for variant, name in values if variant in pair]
-    order = list(METRICS)
-    found = sorted(
-        dict.fromkeys([*names, *comparisons]),
-        key=lambda name: (
-            name not in claimed,
-            order.index(name) if name in order else len(order),
-            name,
-        ),
-    )
-    rows = []
-    for name in found:
-        comparison = comparisons.get(name)
-        rows.append(
-            MetricRow(
-                metric=name,
-                meaning=meaning_of(name),
-                baseline=side_text(values.get((pair[0], name))),
-                candidate=side_text(values.get((pair[1], name))),
-                compared=(
-                    compared(comparison)
-                    if comparison and comparison.ratio is not None
-                    else "–"
-                ),
-                verdict=(comparison.verdict or "") if comparison else "",
-                reason=comparison.reason if comparison else "",
-                claimed=name in claimed,
-            )
-        )
-    return rows
+def _noise(
+    run: RunDirectory, plan: Plan, results: Results
+) -> list[tuple[str, list[tuple[str, str]], list[str]]]:
+    """Return for each topic the rows of `noise` and the lines of `controls`."""
+    rows, lines = dict(noise(run.slices())), controls(results)
+    known = [topic.name for topic in plan.topics]
+    return [
+        (name, rows.get(name, []), lines.get(name, []))
+        for name in dict.fromkeys([*rows, *known])
+        if name in rows or name in lines
+    ]
 
 
 def _busy(
@@ -320,7 +230,3 @@ def _busy(
         for variant in pair
     ]
     return (busy[0], busy[1]) if all(map(math.isfinite, busy)) else None
-
-
-def _topic(plan: Plan, name: str) -> Topic | None:
-    return next((topic for topic in plan.topics if topic.name == name), None)

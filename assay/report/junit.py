@@ -2,8 +2,8 @@
 
 A claim that holds passes; a refuted one is a failure; an undecided one is an
 error, because no CI system shows an error as passed (a skipped test it might).
-In a topic without claims and budgets every deciding comparison is a test case:
-*slower* is a failure.
+In a topic without claims and budgets every pair as a whole is a test case, and
+every deciding comparison is one besides: *slower* is a failure.
 """
 
 from xml.etree import ElementTree as XML
@@ -12,6 +12,7 @@ from assay.report.answer import (
     budget_reason,
     budget_text,
     comparison_of,
+    pair_text,
     read_results,
     unclaimed,
 )
@@ -28,6 +29,7 @@ def render(run: RunDirectory) -> str:
     topics = dict.fromkeys(
         [item.topic for item in results.claims]
         + [item.topic for item in results.budgets]
+        + [item.topic for item in results.pairs]
         + [item.topic for item in results.comparisons]
     )
     totals = {"tests": 0, "failures": 0, "errors": 0}
@@ -76,16 +78,20 @@ def _cases(results: Results, topic: str) -> list[tuple[str, str, str]]:
             )
     for budget in results.budgets:
         if budget.topic == topic:
-            cases.append((budget_text(budget), budget.verdict, budget_reason(budget)))
+            cases.append(
+                (budget_text(budget), budget.verdict, budget_reason(results, budget))
+            )
     if cases:
         return cases
-    return [
-        (
-            f"{one_line(item.candidate)} against {one_line(item.baseline)}: "
-            f"{one_line(item.metric)}",
-            str(item.verdict),
-            f"candidate / baseline {compared(item)} {one_line(item.reason)}".rstrip(),
-        )
-        for item in unclaimed(results)
-        if item.topic == topic
+    cases = [
+        (f"{pair_text(whole)}: as a whole", whole.verdict, one_line(whole.reason))
+        for whole in results.pairs
+        if whole.topic == topic
     ]
+    for item in unclaimed(results):
+        if item.topic == topic:
+            name = f"{pair_text(item)}: {one_line(item.metric)}"
+            reason = f"; {one_line(item.reason)}" if item.reason else ""
+            measured = f"candidate / baseline {compared(item)}{reason}"
+            cases.append((name, str(item.verdict), measured))
+    return cases

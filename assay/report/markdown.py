@@ -1,18 +1,25 @@
 """summary.md: the answer and one table, fit for a pull request comment."""
 
 import re
+from collections.abc import Sequence
 
 from assay.report.answer import (
     answer,
     budget_reason,
     budget_text,
+    by_whole,
+    claim_notes,
     comparison_of,
+    notes,
+    pair_text,
     read_results,
     title,
+    unsaid,
+    whole_of,
     without_claims,
 )
 from assay.report.text import compared, expectation, one_line, percent
-from assay.results import RunDirectory
+from assay.results import Comparison, Results, RunDirectory
 
 _MARKS = {"holds": "✅ holds", "refuted": "❌ refuted", "undecided": "❔ undecided"}
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()#+\-.!|~^$=:@>])")
@@ -31,53 +38,81 @@ def render(run: RunDirectory) -> str:
     """Return the summary; ratios are candidate / baseline."""
     plan, results = run.plan(), read_results(run)
     lines = [f"## {escape(title(plan, results))}", ""]
-    lines += [f"**{escape(answer(plan, results))}**", ""]
+    said, settings = answer(plan, results), plan.settings
+    lines += [f"**{escape(said)}**", ""]
     if results.claims:
-        lines += [
-            "| verdict | claim | metric | candidate / baseline | expected |",
-            "|---|---|---|---|---|",
-        ]
-        for claim in results.claims:
-            comparison = comparison_of(results, claim)
-            pair = f"{escape(claim.baseline)} → {escape(claim.candidate)}"
-            reason = f"<br><sub>{escape(claim.reason)}</sub>" if claim.reason else ""
-            lines.append(
-                f"| {_MARKS[claim.verdict]} "
-                f"| {escape(claim.says)}<br><sub>{pair}</sub>{reason} "
-                f"| {_code(claim.metric)} "
-                f"| {compared(comparison) if comparison else '–'} "
-                f"| {escape(expectation(claim.expect))} |"
-            )
-        lines.append("")
+        lines += _claims(results, settings.margin, said)
     if results.budgets:
         lines += ["| verdict | budget | measured |", "|---|---|---|"]
         lines += [
             f"| {_MARKS[budget.verdict]} | {escape(budget_text(budget))} "
-            f"| {escape(budget_reason(budget))} |"
+            f"| {escape(budget_reason(results, budget))} |"
             for budget in results.budgets
         ]
         lines.append("")
-    others = without_claims(results)
-    if others:
-        lines += [
-            "| verdict | compared | metric | candidate / baseline |",
-            "|---|---|---|---|",
-        ]
-        lines += [
-            f"| **{comparison.verdict}** "
-            f"| {escape(comparison.candidate)} against {escape(comparison.baseline)} "
-            f"| {_code(comparison.metric)} | {compared(comparison)} |"
-            for comparison in others
-        ]
-        lines.append("")
+    lines += _without_claims(results, settings.margin, said)
     lines += [f"> ⚠ {escape(warning)}\n" for warning in results.warnings]
-    settings = plan.settings
     lines.append(
         f"<sub>{percent(settings.confidence)} intervals, "
         f"margin {percent(settings.margin)}, "
         f"seed {results.seed}. Run {escape(results.run)}; details: index.html.</sub>"
     )
     return "\n".join(lines) + "\n"
+
+
+def _claims(results: Results, margin: float, said: str) -> list[str]:
+    """Return the table of the claims."""
+    lines = [
+        "| verdict | claim | metric | candidate / baseline | expected |",
+        "|---|---|---|---|---|",
+    ]
+    for claim in results.claims:
+        comparison = comparison_of(results, claim)
+        pair = f"{escape(claim.baseline)} → {escape(claim.candidate)}"
+        reasons = claim_notes(results, claim, margin) or [claim.reason]
+        small = _small(unsaid(reasons, said))
+        lines.append(
+            f"| {_MARKS[claim.verdict]} "
+            f"| {escape(claim.says)}<br><sub>{pair}</sub>{small} "
+            f"| {_code(claim.metric)} "
+            f"| {compared(comparison) if comparison else '–'} "
+            f"| {escape(expectation(claim.expect))} |"
+        )
+    return [*lines, ""]
+
+
+def _without_claims(results: Results, margin: float, said: str) -> list[str]:
+    """Return the table of the pairs without claims: as a whole, then by metric."""
+    groups = by_whole(results, without_claims(results))
+    if not groups:
+        return []
+    lines = [
+        "| verdict | compared | metric | candidate / baseline |",
+        "|---|---|---|---|",
+    ]
+    for whole, items in groups:
+        if whole:
+            reason = _small(unsaid([whole.reason], said))
+            lines.append(
+                f"| **{whole.verdict}** | **{escape(pair_text(whole))}**{reason} "
+                "| as a whole | |"
+            )
+        lines += [_row(results, item, margin) for item in items]
+    return [*lines, ""]
+
+
+def _row(results: Results, item: Comparison, margin: float) -> str:
+    # Beneath its pair as a whole a metric's word is not bold: it is not the answer.
+    verdict = item.verdict if whole_of(results, item) else f"**{item.verdict}**"
+    return (
+        f"| {verdict} "
+        f"| {escape(pair_text(item))}{_small(notes(results, item, margin))} "
+        f"| {_code(item.metric)} | {compared(item)} |"
+    )
+
+
+def _small(texts: Sequence[str]) -> str:
+    return "".join(f"<br><sub>{escape(text)}</sub>" for text in texts)
 
 
 def _code(metric: str) -> str:

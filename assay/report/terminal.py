@@ -4,9 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from assay.report.answer import budget_reason, budget_text, comparison_of, unclaimed
-from assay.report.text import compared, expectation, one_line
-from assay.results import Results
+from assay.plan import Settings
+from assay.report.answer import (
+    budget_reason,
+    budget_text,
+    by_whole,
+    claim_notes,
+    comparison_of,
+    notes,
+    pair_text,
+    unclaimed,
+)
+from assay.report.text import compared_parts, expectation, one_line
+from assay.results import Comparison, Results
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -23,51 +33,82 @@ _STYLES = {
 }
 
 
-def render(results: Results, console: Console) -> None:
+def render(
+    results: Results, console: Console, margin: float = Settings().margin
+) -> None:
     """Print the claims and budgets, what else was decided, and the warnings.
 
     Ratios are candidate / baseline. Names are shown as they are: neither rich's
     markup nor escape sequences in them have any effect.
+
+    Args:
+        results: Of the run.
+        console: Where.
+        margin: Of the run, as a share: what the forecasts are about.
     """
     from rich.text import Text
 
     if results.claims or results.budgets:
-        table = _table("claim", "candidate / baseline")
-        for claim in results.claims:
-            comparison = comparison_of(results, claim)
-            says = Text(one_line(claim.says))
-            says.append(
-                f"\n{one_line(claim.baseline)} → {one_line(claim.candidate)}, "
-                f"{one_line(claim.metric)} {expectation(claim.expect)}",
-                "dim",
-            )
-            if claim.reason:
-                says.append(f"\n{one_line(claim.reason)}", "dim")
-            measured = compared(comparison) if comparison else "not measured"
-            table.add_row(_verdict(claim.verdict), says, _stacked(measured))
-        for budget in results.budgets:
-            table.add_row(
-                _verdict(budget.verdict),
-                Text(budget_text(budget)),
-                Text(budget_reason(budget)),
-            )
-        console.print(table)
-    others = unclaimed(results)
-    if others:
+        console.print(_asked(results, margin))
+    groups = by_whole(results, unclaimed(results))
+    if groups:
         table = _table("comparison", "candidate / baseline")
-        for item in others:
-            words = Text(f"{one_line(item.baseline)} → {one_line(item.candidate)}")
-            words.append(f", {one_line(item.metric)}", "dim")
-            if item.reason:
-                words.append(f"\n{one_line(item.reason)}", "dim")
-            table.add_row(_verdict(item.verdict or ""), words, _stacked(compared(item)))
+        for whole, items in groups:
+            if whole:
+                words = Text(pair_text(whole), "bold")
+                words.append(f"\n{one_line(whole.reason)}", "not bold dim")
+                table.add_row(_verdict(whole.verdict), words, "")
+            for item in items:
+                words = Text(f"  {one_line(item.metric)}")
+                if whole is None:
+                    words = Text(one_line(item.baseline))
+                    words.append(f" → {one_line(item.candidate)}")
+                    words.append(f", {one_line(item.metric)}", "dim")
+                _add_comparison(table, results, item, words, margin)
         console.print(table)
-    if not (results.claims or results.budgets or others):
+    elif not (results.claims or results.budgets):
         console.print(Text("Nothing was decided."))
     for warning in results.warnings:
         console.print(Text.assemble(("! ", "bold yellow"), one_line(warning)))
     if results.partial:
         console.print(Text("The run did not finish: this is partial.", "yellow"))
+
+
+def _asked(results: Results, margin: float) -> Table:
+    """Return the table of the claims and budgets."""
+    from rich.text import Text
+
+    table = _table("claim", "candidate / baseline")
+    for claim in results.claims:
+        comparison = comparison_of(results, claim)
+        says = Text(one_line(claim.says))
+        says.append(
+            f"\n{one_line(claim.baseline)} → {one_line(claim.candidate)}, "
+            f"{one_line(claim.metric)} {expectation(claim.expect)}",
+            "dim",
+        )
+        said = claim_notes(results, claim, margin) or [one_line(claim.reason)]
+        for note in filter(None, said):
+            says.append(f"\n{note}", "dim")
+        measured = compared_parts(comparison) if comparison else ("not measured", "")
+        table.add_row(_verdict(claim.verdict), says, _stacked(*measured))
+    for budget in results.budgets:
+        table.add_row(
+            _verdict(budget.verdict),
+            Text(budget_text(budget)),
+            Text(budget_reason(results, budget)),
+        )
+    return table
+
+
+def _add_comparison(
+    table: Table, results: Results, item: Comparison, words: Text, margin: float
+) -> None:
+    indent = " " * (len(words.plain) - len(words.plain.lstrip()))
+    for note in notes(results, item, margin):
+        words.append(f"\n{indent}{note}", "dim")
+    measured = _stacked(*compared_parts(item))
+    table.add_row(_verdict(item.verdict or ""), words, measured)
 
 
 def _table(what: str, measured: str) -> Table:
@@ -87,9 +128,8 @@ def _verdict(verdict: str) -> Text:
     return Text(verdict, _STYLES.get(verdict, ""))
 
 
-def _stacked(measured: str) -> Text:
+def _stacked(ratio: str, interval: str) -> Text:
     """Put the interval under the ratio: the column stays narrow."""
     from rich.text import Text
 
-    head, _, interval = measured.partition(" [")
-    return Text(head, "bold") + Text(f"\n[{interval}" if interval else "", "dim")
+    return Text(ratio, "bold") + Text(f"\n{interval}" if interval else "", "dim")

@@ -16,6 +16,15 @@ _SCALES: dict[str, tuple[tuple[float, str], ...]] = {
     "/s": ((1.0, "/s"),),
     "": ((0.01, "%"),),
 }
+# Times below the first number of seconds are said in steps of that unit of seconds.
+_TIMES: tuple[tuple[float, float, float, str], ...] = (
+    (57.5, 1, 5, "second"),
+    (9.5 * 60, 60, 1, "minute"),
+    (57.5 * 60, 60, 5, "minute"),
+    (9.75 * 3600, 3600, 0.5, "hour"),
+    (36 * 3600, 3600, 1, "hour"),
+    (30 * 86400, 86400, 1, "day"),
+)
 
 
 def clean(text: str) -> str:
@@ -63,8 +72,24 @@ def signed_quantity(value: float, unit: str) -> str:
     return ("+" if value > 0 else "") + quantity(value, unit)
 
 
-def interval(value: float, low: float | None, high: float | None, unit: str) -> str:
-    """Return ``3.10 ms [3.05, 3.16]``; without the bracket where ends are missing."""
+def interval(
+    value: float,
+    low: float | None,
+    high: float | None,
+    unit: str,
+    censored: bool = False,
+) -> str:
+    """Return ``3.10 ms [3.05, 3.16]``; without the bracket where ends are missing.
+
+    Where it is censored the value is a lower bound: ``≥ 10.0 s [8.20, ∞)``.
+    """
+    if censored:
+        scale, name = _scale(max(abs(value), abs(low or 0.0)), unit)
+        text = f"≥ {significant(value / scale)} {name}".rstrip()
+        # An interval that begins at the bound says nothing that the bound does not.
+        if low is None or low >= value:
+            return text
+        return f"{text} [{significant(low / scale)}, ∞)"
     if low is None or high is None or low == high:
         return quantity(value, unit)
     scale, name = _scale(max(abs(value), abs(low)), unit)
@@ -72,12 +97,40 @@ def interval(value: float, low: float | None, high: float | None, unit: str) -> 
     return f"{middle} {name} {ends}"
 
 
-def ratio(value: float, low: float | None, high: float | None) -> str:
-    """Return ``0.21× [0.19, 0.23]``, as precise as the interval allows."""
-    if low is None or high is None:
-        return f"{significant(value)}×"
-    middle, ends = _bracket(value, low, high)
-    return f"{middle}× {ends}"
+def ratio_parts(
+    value: float, low: float | None, high: float | None, censored: str = ""
+) -> tuple[str, str]:
+    """Return ``0.21×`` and ``[0.19, 0.23]``, as precise as the interval allows.
+
+    Args:
+        value: Numerator over denominator.
+        low: Lower end of its interval; None or 0 where it is open.
+        high: Upper end; None or infinity where it is open, ``[3.1, ∞)``. Without
+            both ends there is no interval.
+        censored: Whether the numerator (``candidate``), the denominator
+            (``baseline``) or both reached a timeout: then the value is a bound.
+    """
+    if censored == "both":
+        return "unknown:", "both sides reached the timeout"
+    sign = {"candidate": "≥ ", "baseline": "≤ "}.get(censored, "")
+    start = low or None
+    end = high if high is not None and math.isfinite(high) else None
+    if start is not None and end is not None:
+        middle, ends = _bracket(value, start, end)
+        return f"{sign}{middle}×", ends
+    digits = 2 if sign or start or end else 3
+    ends = ""
+    if start is not None or end is not None:
+        left = "(0" if start is None else f"[{significant(start, digits)}"
+        ends = f"{left}, {'∞)' if end is None else f'{significant(end, digits)}]'}"
+    return f"{sign}{significant(value, digits)}×", ends
+
+
+def ratio(
+    value: float, low: float | None, high: float | None, censored: str = ""
+) -> str:
+    """Return ``0.21× [0.19, 0.23]``: the parts of `ratio_parts` as one."""
+    return " ".join(ratio_parts(value, low, high, censored)).rstrip()
 
 
 def better_by(
@@ -97,11 +150,39 @@ def better_by(
     )
 
 
+def compared_parts(comparison: Comparison) -> tuple[str, str]:
+    """Return the ratio of a comparison and its interval, or why there is none."""
+    # Where both sides are censored there is no number to show, even if one is kept.
+    if comparison.ratio is None and comparison.censored != "both":
+        return "no ratio", ""
+    return ratio_parts(
+        comparison.ratio or 0.0, comparison.low, comparison.high, comparison.censored
+    )
+
+
 def compared(comparison: Comparison) -> str:
-    """Return the ratio of a comparison with its interval, or why there is none."""
-    if comparison.ratio is None:
-        return "no ratio"
-    return ratio(comparison.ratio, comparison.low, comparison.high)
+    """Return the parts of `compared_parts` as one."""
+    return " ".join(compared_parts(comparison)).rstrip()
+
+
+def about(seconds: float) -> str:
+    """Return a time as rounded as people say it: ``about 9 minutes``."""
+    for below, unit, step, noun in _TIMES:
+        if seconds < below:
+            number = max(step, round(seconds / unit / step) * step)
+            return f"about {number:g} {noun}" + ("" if number == 1 else "s")
+    return "more than a month"
+
+
+def forecast(metric: str, margin: float, seconds: float) -> str:
+    """Return how long it takes to see a difference as small as the margin.
+
+    Args:
+        metric: Whose difference.
+        margin: The change that is too small to matter, as a share.
+        seconds: Measuring time: see `Comparison.seconds_to_see`.
+    """
+    return f"to see {percent(margin)} on {one_line(metric)} here takes {about(seconds)}"
 
 
 def expectation(text: str) -> str:
@@ -124,9 +205,9 @@ def meaning_of(metric: str) -> str:
     return METRICS.get(metric, ("", clean(metric)))[1]
 
 
-def counted(number: int, noun: str) -> str:
+def counted(number: int, noun: str, plural: str = "") -> str:
     """Return ``1 claim`` or ``3 claims``."""
-    return f"{number:,} {noun}" + ("" if number == 1 else "s")
+    return f"{number:,} {noun if number == 1 else plural or f'{noun}s'}"
 
 
 def _acts(character: str) -> bool:

@@ -1,19 +1,28 @@
 """The report, opened in a real browser."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Dialog, Page, sync_playwright
 
 from assay import report
+from assay.results import RunDirectory
 from tests.unit.report.synthetic import build
+from tests.unit.report.synthetic_pairs import build_pairs
 
 BROWSER = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))),
     None,
 )
+RUNS: dict[str, Callable[[Path], RunDirectory]] = {
+    "normal": build,
+    "pairs": build_pairs,
+    "hostile": lambda path: build(path, hostile=True, topics=["caching", "blocking"]),
+    "hostile pairs": lambda path: build_pairs(path, hostile=True),
+    "partial": lambda path: build(path, finished=False, launches=1, profiled=False),
+}
 pytestmark = pytest.mark.skipif(
     BROWSER is None,
     reason="no browser found (chromium, chromium-browser or google-chrome)",
@@ -31,21 +40,16 @@ def browser() -> Iterator[Browser]:
         started.close()
 
 
-@pytest.fixture(scope="module", params=["normal", "hostile", "partial"])
+@pytest.fixture(scope="module", params=list(RUNS))
 def page_file(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
     path = tmp_path_factory.mktemp("runs") / "run"
-    run = {
-        "normal": lambda: build(path),
-        "hostile": lambda: build(path, hostile=True, topics=["caching", "blocking"]),
-        "partial": lambda: build(path, finished=False, launches=1, profiled=False),
-    }[request.param]()
-    return report.write(run, ["html"])[0]
+    return report.write(RUNS[request.param](path), ["html"])[0]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [400, 1280, 1600])
+@pytest.mark.parametrize("width", [400, 700, 870, 1600])
 def test_it_fits_asks_for_nothing_and_logs_nothing(
     browser: Browser, page_file: Path, width: int, scheme: str
 ) -> None:
@@ -132,7 +136,7 @@ def test_a_flame_graph_zooms_by_mouse_and_by_keyboard(
     page.close()
 
 
-@pytest.mark.parametrize("page_file", ["normal"], indirect=True)
+@pytest.mark.parametrize("page_file", ["normal", "pairs"], indirect=True)
 def test_text_can_be_told_from_its_ground_in_both_themes(
     browser: Browser, page_file: Path
 ) -> None:

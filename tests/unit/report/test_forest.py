@@ -4,7 +4,7 @@ import pytest
 
 from assay.plan import Expectation
 from assay.report.forest import Asked, Row, layout
-from assay.results import Comparison, Verdict
+from assay.results import Censored, Comparison, Verdict
 
 
 def ask(
@@ -14,6 +14,7 @@ def ask(
     high: float | None,
     expect: Expectation | None = None,
     verdict: Verdict | None = None,
+    censored: Censored = "",
 ) -> Asked:
     comparison = Comparison(
         topic="t",
@@ -25,6 +26,7 @@ def ask(
         high=high,
         launches=12,
         verdict=verdict,
+        censored=censored,
     )
     return Asked("says", "detail", "pair-0", metric, comparison, None, expect)
 
@@ -90,7 +92,7 @@ def test_ticks_keep_their_distance() -> None:
 
     places = [place for place, _ in forest.ticks]
     gaps = [b - a for a, b in zip(places, places[1:], strict=False)]
-    assert min(gaps) >= 9.0
+    assert min(gaps) >= 12.0
 
 
 @pytest.mark.parametrize("verdict", ["same", "undecided"])
@@ -103,4 +105,41 @@ def test_what_is_not_decided_takes_no_side(verdict: Verdict) -> None:
 def test_a_claim_without_a_ratio_still_has_its_row() -> None:
     row = only(ask("latency.p50", None, None, None))
 
-    assert row.point is None and row.ends is None and row.numbers == ""
+    assert row.point is None and row.ends is None and row.number == ""
+
+
+def test_an_open_end_is_an_arrow_at_the_edge() -> None:
+    worse = only(ask("latency.p50", 12.0, 3.1, None, censored="candidate"))
+    better = only(ask("latency.p50", 0.08, 0.0, 0.1, censored="baseline"))
+
+    assert worse.ends is not None and worse.ends[0] == 0
+    assert worse.cut_left and not worse.cut_right and worse.side == "baseline"
+    assert (worse.number, worse.interval) == ("≤ 0.083×", "(0, 0.32]")
+    assert better.ends is not None and better.ends[1] == 100
+    assert better.cut_right and not better.cut_left and better.side == "candidate"
+    assert (better.number, better.interval) == ("≥ 12×", "[10, ∞)")
+
+
+def test_more_throughput_is_not_turned_round_where_it_is_a_bound() -> None:
+    row = only(ask("throughput", 12.0, 3.1, None, censored="candidate"))
+
+    assert (row.number, row.interval) == ("≥ 12×", "[3.1, ∞)")
+    assert row.cut_right and not row.cut_left
+
+
+@pytest.mark.parametrize("ratio", [None, 1.0])
+def test_two_sides_that_reached_the_timeout_are_not_drawn(ratio: float | None) -> None:
+    row = only(ask("latency.p50", ratio, None, None, censored="both"))
+
+    assert row.point is None and row.ends is None
+    assert row.number == "unknown:"
+    assert row.interval == "both sides reached the timeout"
+
+
+def test_a_pair_as_a_whole_heads_its_rows_and_has_no_numbers() -> None:
+    row = layout(
+        [Asked("b against a", "", "pair-0", "", None, "slower", None, ("why",))], 0.05
+    ).rows[0]
+
+    assert row.whole and row.verdict == "slower" and row.notes == ("why",)
+    assert row.point is None and row.number == ""

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assay.report import text
+from assay.results import Comparison
 
 
 @pytest.mark.parametrize(
@@ -43,6 +44,90 @@ def test_a_ratio_is_as_precise_as_its_interval(
     value: float, low: float | None, high: float | None, expected: str
 ) -> None:
     assert text.ratio(value, low, high) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "low", "high", "censored", "expected"),
+    [
+        (12.0, 3.1, None, "candidate", "≥ 12× [3.1, ∞)"),
+        (12.0, None, None, "candidate", "≥ 12×"),
+        (12.0, 3.1, 40.2, "candidate", "≥ 12× [3, 40]"),
+        (0.08, 0.0, 0.1, "baseline", "≤ 0.080× (0, 0.10]"),
+        (0.08, None, 0.1, "baseline", "≤ 0.080× (0, 0.10]"),
+        # Too few launches were cut short to move the estimate, but one end is open.
+        (5.0, 3.1, None, "", "5.0× [3.1, ∞)"),
+        (5.0, 3.1, None, "both", "unknown: both sides reached the timeout"),
+    ],
+)
+def test_a_ratio_that_is_a_bound_says_so(
+    value: float, low: float | None, high: float | None, censored: str, expected: str
+) -> None:
+    assert text.ratio(value, low, high, censored) == expected
+
+
+def test_a_value_that_is_a_bound_says_so() -> None:
+    assert text.interval(10.0, None, None, "s", True) == "≥ 10.0 s"
+    assert text.interval(10.0, 10.0, None, "s", True) == "≥ 10.0 s"
+    assert text.interval(10.0, 8.2, None, "s", True) == "≥ 10.0 s [8.20, ∞)"
+
+
+def test_a_comparison_of_two_timeouts_is_unknown_with_and_without_a_ratio() -> None:
+    for ratio in (None, 1.0):
+        comparison = Comparison(
+            topic="t",
+            baseline="a",
+            candidate="b",
+            metric="latency.p99",
+            ratio=ratio,
+            low=None,
+            high=None,
+            launches=12,
+            censored="both",
+        )
+        assert text.compared(comparison) == "unknown: both sides reached the timeout"
+        bare = comparison.model_copy(update={"ratio": None, "censored": ""})
+        assert text.compared(bare) == "no ratio"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"),
+    [
+        (0.0, "about 5 seconds"),
+        (41.0, "about 40 seconds"),
+        (58.0, "about 1 minute"),
+        (9 * 60.0, "about 9 minutes"),
+        (23 * 60.0, "about 25 minutes"),
+        (58 * 60.0, "about 1 hour"),
+        (100 * 60.0, "about 1.5 hours"),
+        (20 * 3600.0, "about 20 hours"),
+        (50 * 3600.0, "about 2 days"),
+        (1e8, "more than a month"),
+        (math.inf, "more than a month"),
+        (math.nan, "more than a month"),
+    ],
+)
+def test_times_are_as_rounded_as_people_say_them(seconds: float, expected: str) -> None:
+    assert text.about(seconds) == expected
+
+
+def test_a_forecast_names_what_would_be_seen() -> None:
+    assert text.forecast("latency.p95", 0.05, 540.0) == (
+        "to see 5 % on latency.p95 here takes about 9 minutes"
+    )
+    assert "\x1b" not in text.forecast("\x1b[31m", 0.05, 540.0)
+
+
+@given(st.floats(0, 1e9), st.floats(0, 1e9))
+def test_a_longer_time_never_reads_as_a_shorter_one(one: float, other: float) -> None:
+    units = ["second", "minute", "hour", "day", "month"]
+
+    def order(said: str) -> tuple[int, float]:
+        unit = next(i for i, name in enumerate(units) if name in said)
+        number = said.split()[1]
+        return unit, float(number) if unit < 4 else 0.0
+
+    shorter, longer = sorted((one, other))
+    assert order(text.about(shorter)) <= order(text.about(longer))
 
 
 def test_both_ends_of_an_interval_share_the_unit() -> None:
