@@ -1,0 +1,383 @@
+"""How often Assay's verdict is false, how soon it is right, and how others do.
+
+Identical arms and slower ones are measured in shared launches, quiet and with a
+neighbour that burns the server's core a quarter of the time. Disjoint pairs of
+arms give disjoint comparisons: the launches of a pair are judged look by look, as
+`assay run` does, and where a comparison ends the next one begins. +5 % CPU is
+measured by whole runs of the command instead, since what it says of time must
+hold for the command.
+
+Launches are appended to files, so the study can be stopped and continued.
+"""
+
+import argparse
+import contextlib
+import json
+import math
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from assay import launch, processes, target
+from assay.environment import describe
+from assay.load.remote import Generator
+from assay.plan import Load, Plan, Scenario, Target, Topic, Variant
+from scripts.studies import judging, verdict_page
+from scripts.studies.verdict_page import ANY, ASSAY, NOISES, Outcome
+
+ROUNDS = 600  # of work for the baseline: some 0.2 ms of CPU a request
+CALIBRATION = 6  # launches
+ON, OFF = (0.2, 0.8), (0.6, 2.4)  # seconds of the neighbour, at random: a quarter
+USERS, CONNECTIONS = 4, 32
+
+APP = """\
+import asyncio
+import os
+import random
+import zlib
+
+ROUNDS = int(os.environ["ROUNDS"])
+SLOW_SHARE = float(os.environ.get("SLOW_SHARE", "0"))
+BLOCK = bytes(range(256))
+START = {
+    "type": "http.response.start",
+    "status": 200,
+    "headers": [(b"content-length", b"2")],
+}
+END = {"type": "http.response.body", "body": b"ok"}
+
+
+async def app(scope, receive, send):
+    if scope["type"] != "http":
+        return
+    total = 0
+    for _ in range(ROUNDS):
+        total ^= zlib.crc32(BLOCK, total)
+    if SLOW_SHARE and random.random() < SLOW_SHARE:
+        await asyncio.sleep(0.005)
+    await send(START)
+    await send(END)
+"""
+
+LOCUSTFILE = """\
+from locust import FastHttpUser, constant, task
+
+
+class Visitor(FastHttpUser):
+    wait_time = constant(1)
+
+    @task
+    def work(self):
+        self.client.get("/")
+"""
+
+BURNER = f"""\
+import random, time
+random.seed(7)
+while True:
+    until = time.perf_counter() + random.uniform{ON}
+    while time.perf_counter() < until:
+        pass
+    time.sleep(random.uniform{OFF})
+"""
+
+COMMAND = (
+    "python -m uvicorn app:app --port {port} --log-level warning --no-access-log "
+    "--lifespan off --timeout-keep-alive 120"
+)
+EFFECTS = {"+2 % CPU": 0.02, "+5 % CPU": 0.05, "+10 % CPU": 0.10}
+TAIL = "+5 ms on 3 %"
+# Each pair is disjoint from the other identical pairs. A slower arm is compared
+# with an identical one, each with another.
+IDENTICAL = (("a0", "a1"), ("a2", "a3"), ("a4", "a5"))
+SLOWER = {
+    "+2 % CPU": ("a0", "e2"),
+    "+5 % CPU": ("a1", "e5"),
+    "+10 % CPU": ("a2", "e10"),
+    TAIL: ("a4", "tail"),
+}
+WHOLE = "+5 % CPU"
+
+CLAIMS = """\
+title = "{effect}"
+
+[target]
+command = "{command}"
+
+[scenario]
+locustfile = "locustfile.py"
+
+[variants]
+base   = {{ env = {{ ROUNDS = "{base}" }} }}
+slower = {{ env = {{ ROUNDS = "{slower}" }} }}
+"""
+
+
+@dataclass
+class Bench:
+    """What launches of arms need."""
+
+    folder: Path
+    generator: Generator
+    rng: random.Random
+    schedule: launch.Schedule | None = None
+
+    def launch(
+        self, arms: dict[str, dict[str, str]], pairs: Sequence[tuple[str, str]]
+    ) -> launch.Launch:
+        """Start every arm afresh and measure its blocks."""
+        cores = processes.split_cores()
+        variants = [Variant(name=name, env=env) for name, env in arms.items()]
+        topic = Topic(
+            name=judging.TOPIC,
+            title="",
+            file=self.folder / "claims.toml",
+            target=Target(command=COMMAND, cwd=self.folder),
+            scenario=Scenario(locustfile=self.folder / "locustfile.py"),
+            variants=tuple(variants),
+        )
+        load = Load(users=USERS, connections=CONNECTIONS)
+        with target.launched(
+            topic, variants, {}, self.folder, cores.target, self.rng
+        ) as running:
+            order = list(running.values())
+            self.rng.shuffle(order)
+            self.generator.attach(
+                {t.variant.name: t.url for t in order},
+                {t.variant.name: t.pids for t in order},
+                cores.target,
+                max(load.users, load.connections),
+            )
+            launch.warm_up(self.generator, topic, order)
+            if self.schedule is None or not set(arms) <= set(
+                self.schedule.closed_seconds
+            ):
+                self.schedule = launch.calibrate(self.generator, topic, list(arms))
+            measured = launch.measure(
+                self.generator, running, self.schedule, pairs, cores.target, self.rng
+            )
+            self.generator.detach()
+        return measured
+
+
+@contextlib.contextmanager
+def bench(noise: str) -> Iterator[Bench]:
+    """Set up a service, a generator, and the neighbour where there is to be one."""
+    cores = processes.split_cores()
+    with tempfile.TemporaryDirectory(prefix="assay-study-") as name:
+        folder = Path(name)
+        with processes.guarded([folder]), neighbour(noise, folder):
+            write_service(folder)
+            generator = Generator(folder / "locustfile.py", folder, cores.generator)
+            try:
+                yield Bench(folder, generator, random.Random())
+            finally:
+                generator.close()
+
+
+@contextlib.contextmanager
+def neighbour(noise: str, folder: Path) -> Iterator[None]:
+    """Burn the server's core a quarter of the time, where that is the condition."""
+    if noise == "quiet":
+        yield
+        return
+    child = processes.start(
+        "the neighbour",
+        [sys.executable, "-c", BURNER],
+        log=folder / "neighbour.log",
+        cores=processes.split_cores().target[:1],
+    )
+    try:
+        yield
+    finally:
+        child.stop()
+
+
+def write_service(folder: Path) -> None:
+    """Write the service and its locustfile."""
+    (folder / "app.py").write_text(APP)
+    (folder / "locustfile.py").write_text(LOCUSTFILE)
+
+
+def rounds_for(output: Path) -> dict[str, int]:
+    """Return the rounds of work that each effect takes, measuring that once."""
+    kept = output / "rounds.json"
+    if kept.exists():
+        found: dict[str, int] = json.loads(kept.read_text())
+        return found
+    extra = ROUNDS // 2
+    arms = {"a0": _env(ROUNDS), "more": _env(ROUNDS + extra)}
+    shares: list[float] = []
+    with bench("quiet") as here:
+        for _ in range(3 * CALIBRATION):
+            if len(shares) == CALIBRATION:
+                break
+            measured = here.launch(arms, [("a0", "more")])
+            if measured.counts:
+                base, more = (measured.values[a, "cpu_per_request"][0] for a in arms)
+                shares.append((more / base - 1) / extra)
+    if len(shares) < CALIBRATION:
+        sys.exit("too many launches were disturbed to calibrate: is the machine quiet?")
+    each = sorted(shares)[len(shares) // 2]
+    found = {name: round(effect / each) for name, effect in EFFECTS.items()}
+    output.mkdir(parents=True, exist_ok=True)
+    kept.write_text(json.dumps(found))
+    print(f"one round more is {each:.3%} of a request's CPU time: {found}")
+    return found
+
+
+def measure_arms(noise: str, options: argparse.Namespace, until: float) -> None:
+    """Append launches until there are enough comparisons, or time is up."""
+    rounds = rounds_for(options.output)
+    run = judging.directory(options.output, noise)
+    wanted = {"A/A": options.identical, **dict.fromkeys(SLOWER, options.each)}
+    with bench(noise) as here:
+        while time.monotonic() < until:
+            pairs = judging.missing(run, noise, IDENTICAL, SLOWER, wanted)
+            if not pairs:
+                return
+            arms = {n: _arm(n, rounds) for n in sorted({a for p in pairs for a in p})}
+            began = time.monotonic()
+            measured = here.launch(arms, pairs)
+            took = time.monotonic() - began
+            number = judging.append(run, measured, took)
+            said = "" if measured.counts else ", too disturbed to count"
+            print(f"{noise} launch {number}: {len(arms)} arms, {took:.1f} s{said}")
+
+
+def measure_runs(noise: str, options: argparse.Namespace, until: float) -> None:
+    """Do whole runs of the command until there are enough, or time is up."""
+    rounds = rounds_for(options.output)[WHOLE]
+    log = options.output / f"runs-{noise}.jsonl"
+    while len(whole_runs(options.output, noise)) < options.each:
+        if time.monotonic() > until:
+            return
+        seed = len(whole_runs(options.output, noise))
+        with tempfile.TemporaryDirectory(prefix="assay-study-") as name:
+            folder = Path(name)
+            with processes.guarded([folder]), neighbour(noise, folder):
+                outcome = _whole_run(noise, folder, rounds, seed)
+        with log.open("a") as file:
+            file.write(json.dumps(outcome.__dict__) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        print(
+            f"{noise} run {seed}: {outcome.verdict} after {outcome.launches} launches, "
+            f"{outcome.seconds} s"
+        )
+
+
+def _whole_run(noise: str, folder: Path, rounds: int, seed: int) -> Outcome:
+    """Run the command once; its time begins and ends with the command's."""
+    write_service(folder)
+    text = CLAIMS.format(
+        effect=WHOLE, command=COMMAND, base=ROUNDS, slower=ROUNDS + rounds
+    )
+    (folder / "claims.toml").write_text(text)
+    command = [sys.executable, "-m", "assay", "run", ".", "--output", "out"]
+    command += ["--seed", str(seed), "--no-profiles"]
+    began = time.monotonic()
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    seconds = time.monotonic() - began
+    if done.returncode not in (0, 1, 3):
+        sys.exit(f"assay run failed:\n{done.stdout}{done.stderr}")
+    results = json.loads((folder / "out" / "results.json").read_text())
+    deciding = [c for c in results["comparisons"] if c["verdict"]]
+    cpu = next(c for c in deciding if c["metric"] == "cpu_per_request")
+    return Outcome(
+        noise,
+        WHOLE,
+        ASSAY,
+        ANY,
+        results["pairs"][0]["verdict"],
+        max(c["launches"] for c in deciding),
+        seconds=round(seconds, 1),
+        ratio=cpu["ratio"],
+        low=cpu["low"],
+        high=cpu["high"],
+    )
+
+
+def whole_runs(output: Path, noise: str) -> list[Outcome]:
+    """Return the outcomes of the whole runs of a condition."""
+    path = output / f"runs-{noise}.jsonl"
+    if not path.exists():
+        return []
+    return [Outcome(**json.loads(line)) for line in path.read_text().splitlines()]
+
+
+def _arm(name: str, rounds: dict[str, int]) -> dict[str, str]:
+    """Return the environment of an arm by its name."""
+    extra = {"e2": "+2 % CPU", "e5": "+5 % CPU", "e10": "+10 % CPU"}
+    if name == "tail":
+        return {**_env(ROUNDS), "SLOW_SHARE": "0.03"}
+    return _env(ROUNDS + (rounds[extra[name]] if name in extra else 0))
+
+
+def _env(rounds: int) -> dict[str, str]:
+    return {"ROUNDS": str(rounds)}
+
+
+def report(output: Path, folder: Path) -> None:
+    """Judge what is there, and write the page."""
+    found: list[Outcome] = []
+    for noise in NOISES:
+        runs = whole_runs(output, noise)
+        found += judging.all_outcomes(output, noise, IDENTICAL, SLOWER, runs)
+    folder.mkdir(parents=True, exist_ok=True)
+    verdict_page.write(found, conditions(output), folder)
+    print(verdict_page.answer(found))
+
+
+def conditions(output: Path) -> dict[str, str]:
+    """Return on what, and how, it was measured."""
+    machine = describe(Plan(topics=()))
+    counts = []
+    for noise in NOISES:
+        slices = judging.directory(output, noise).slices()
+        if slices.empty:
+            continue
+        launches, lost = slices["launch"].nunique(), slices["disturbed"].mean()
+        counts.append(f"{noise}: {launches} launches, {lost:.1%} of slices disturbed")
+    rounds = rounds_for(output)
+    return {
+        "machine": f"{os.cpu_count()} cores, {machine.get('system', sys.platform)}",
+        "service": "a plain ASGI application under uvicorn, one process on one core",
+        "load": f"closed loop of {USERS} users; Poisson arrivals at half the capacity",
+        "neighbour": f"a process on the server's core, on for {ON[0]} to {ON[1]} s and "
+        f"off for {OFF[0]} to {OFF[1]} s, at random",
+        "work": f"{ROUNDS} rounds a request; more for the effects: {rounds}",
+        "launches": "; ".join(counts),
+        WHOLE: "whole runs of assay run for the verdict and its time; the seconds of "
+        "the other effects are launches times what a launch took in those runs",
+        "truth": "for identical code a ratio of 1; otherwise the estimate of all "
+        "other launches of the same arms",
+    }
+
+
+def main() -> None:
+    """Measure what is missing, and write the page."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--identical", type=int, default=60, help="A/A comparisons")
+    parser.add_argument("--each", type=int, default=20, help="comparisons an effect")
+    parser.add_argument("--minutes", type=float, default=math.inf, help="then stop")
+    parser.add_argument("--noise", choices=NOISES, help="only this condition")
+    parser.add_argument("--output", type=Path, default=Path("reports/study-verdicts"))
+    parser.add_argument("--page", type=Path, default=Path("reports/reference"))
+    options = parser.parse_args()
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    until = time.monotonic() + 60 * options.minutes
+    for noise in [options.noise] if options.noise else NOISES:
+        measure_arms(noise, options, until)
+        measure_runs(noise, options, until)
+    report(options.output, options.page)
+
+
+if __name__ == "__main__":
+    main()
