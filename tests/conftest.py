@@ -1,18 +1,26 @@
 """Fixtures that need real servers; each is started once for all tests."""
 
+import contextlib
 import json
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from assay import processes
 from target_app.core.config import Settings
 from target_app.seed import seed_postgres, seed_sqlite
+
+# No test may fail because the machine was busy for a moment.
+hypothesis.settings.register_profile("assay", deadline=None)
+hypothesis.settings.load_profile("assay")
 
 # Ends when its standard input does: with the last test, or with pytest.
 _KEEPER = """
@@ -58,14 +66,39 @@ def cache(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     shutil.rmtree(folder)
 
 
+_DOWNSTREAM = """
+import sys, uvicorn
+from target_app.downstream import app
+uvicorn.run(app, port=int(sys.argv[1]), log_level="warning", access_log=False)
+"""
+
+
+@pytest.fixture(scope="session")
+def downstream() -> Iterator[str]:
+    """Return the URL of the service downstream, which runs until the last test."""
+    port = processes.free_port()
+    with subprocess.Popen([sys.executable, "-c", _DOWNSTREAM, str(port)]) as server:
+        while True:
+            with contextlib.suppress(OSError):
+                socket.create_connection(("127.0.0.1", port)).close()
+                break
+            assert server.poll() is None, "the service downstream did not start"
+            time.sleep(0.05)
+        yield f"http://127.0.0.1:{port}"
+        server.terminate()
+
+
 @pytest.fixture(scope="session")
 def seeded(
-    services: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+    services: dict[str, str],
+    downstream: str,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Settings:
     """Return settings of a target whose data are there."""
     settings = Settings(
         database_url=services["DATABASE_URL"],
         redis_url=services["REDIS_URL"],
+        downstream_url=downstream,
         sqlite_path=tmp_path_factory.mktemp("sqlite") / "shop.sqlite3",
         target_variant="",
     )
