@@ -1,20 +1,20 @@
 """The users of one variant, each parked until an arrival is handed to it.
 
-Ordinary Locust users run unchanged: `TaskSet.execute_next_task` is wrapped so
-that a user waits at a gate before each task, and `TaskSet.wait` returns at once.
-Who passes the gate, and when, is decided by a slice, not by think time.
+Ordinary Locust users run unchanged: they wait at a gate before each task
+(`assay.load.gate`). Who passes it, and when, is decided by a slice or by a load
+test, not by think time.
 """
 
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from operator import itemgetter
 from typing import Any
 
 import gevent
 from gevent.event import Event
 from gevent.hub import Waiter
 from gevent.pool import Group
-from locust import TaskSet
 from locust.env import Environment
 from locust.exception import (
     InterruptTaskSet,
@@ -25,8 +25,12 @@ from locust.exception import (
 )
 from locust.user.users import User
 
-from assay.load.recorder import Recorder
+from assay.load import gate
+from assay.load.choices import Deck, Dice
+from assay.load.recorder import FINE, Recorder
 from assay.load.stamps import Stamps
+
+BACKLOG_LIMIT = 10_000  # arrivals that may wait for a user; the next ones are dropped
 
 # How Locust's own flow of control looks from inside a task: not failures.
 CONTROL_FLOW = (
@@ -50,6 +54,8 @@ class Seat:
             target's doing and no lag of the generator.
         busy: Whether it works on an arrival.
         passed: Whether it has come to its gate since it last waited.
+        choose: Chooses the task of the arrival.
+        tasks: What the user can do.
     """
 
     def __init__(self, pool: "Pool", number: int) -> None:
@@ -62,38 +68,73 @@ class Seat:
         self.busy = False
         self.passed = False
         self.waiter: Waiter | None = None
+        self.choose: Callable[[Sequence[Any]], Any] = itemgetter(0)
+        self.tasks: Sequence[Any] = ()
+        self.requests = 0
+        self.worst = FINE
 
-    def work(self, task: Callable[[], None], name: str) -> None:
-        """Wait for an arrival, then run one task for it."""
+    def work(self, task_set: Any, execute: Callable[[Any], None]) -> None:
+        """Wait for an arrival, then run one task for it.
+
+        Args:
+            task_set: Whose task it is.
+            execute: Runs the next task of a TaskSet.
+        """
         pool = self.pool
         self.passed = True
+        self.tasks = task_set.__dict__.get("assay_tasks", ())
         if not pool.proceed(self):
             pool.idle.append(self)
             if len(pool.idle) == pool.size:
                 pool.all_idle.set()
             self.waiter = Waiter()
             self.waiter.get()
+        name = gate.drawn(task_set, self.choose).__name__
         started = time.perf_counter()
         recorder = pool.recorder
+        self.requests, self.worst, due = 0, FINE, self.scheduled
         try:
-            task()
+            execute(task_set)
         except CONTROL_FLOW:
             raise
         except Exception as error:
             # A task that raises before its first request would leave no trace.
-            due = self.scheduled if self.scheduled is not None else started
-            recorder.add(
+            outcome = recorder.add(
                 name,
-                due,
+                started if self.scheduled is None else self.scheduled,
                 started,
                 time.perf_counter(),
                 self.number,
                 f"the task raised {type(error).__name__}: {error}",
             )
+            self.worst = max(self.worst, outcome)
             raise
         finally:
             if pool.recorder is recorder:
+                if self.requests > 1:
+                    begun = started if due is None else due
+                    ended = time.perf_counter()
+                    recorder.add_iteration(
+                        name, begun, started, ended, self.number, self.worst
+                    )
                 pool.finished(self)
+
+    def record(self, name: str, start: float, end: float, error: object = None) -> None:
+        """Take a sample of this user; times in seconds of `time.perf_counter`.
+
+        Only the first request of a task was scheduled; the next ones begin when the
+        one before has ended.
+        """
+        recorder, scheduled = self.pool.recorder, self.scheduled
+        if scheduled is None:
+            scheduled = start
+        else:
+            self.scheduled = None
+            if not self.late:
+                recorder.lags.append(start - scheduled)
+        self.requests += 1
+        outcome = recorder.add(name, scheduled, start, end, self.number, error)
+        self.worst = max(self.worst, outcome)
 
 
 class Pool:
@@ -114,17 +155,23 @@ class Pool:
         self.broken = ""
         self.recorder = Recorder()
         # State of the slice that runs: arrivals nobody has taken yet, the end of
-        # a closed loop, how many seats work, how many tasks ended.
+        # a closed loop, and of a deck begun before it, how many seats work, how
+        # many tasks ended.
         self.backlog: deque[float] = deque()
-        self.closed_until = 0.0
+        self.closed_until = self.dealt_until = 0.0
         self.done = 0
         self.begun = 0
+        self.most = 0  # tasks that may begin; 0 for no such limit
+        self.think_time = False  # whether users wait as their classes say
+        self.over = Event()  # set when whoever thinks need think no more
         self.busy: set[Seat] = set()
         self.quiet = Event()
         self._classes = [
-            type(cls.__name__, (cls,), {"host": host, "__module__": cls.__module__})
+            type(cls.__name__, (cls,), _placed(cls, host))
             for cls in _share(user_classes, size)
         ]
+        self.size = len(self._classes)  # fixed counts can be fewer
+        self._dice, self._deck = Dice(0), Deck(0)
         self._group = Group()
         self._closing = False
 
@@ -149,20 +196,34 @@ class Pool:
     def close(self) -> None:
         """Stop every user; their `on_stop` runs."""
         self._closing = True
+        self.recorder = Recorder()  # who is stopped at work has not done it
         self._group.kill(timeout=2.0)
 
-    def begin(self, recorder: Recorder) -> None:
-        """Begin a slice: what happens from now on goes to `recorder`."""
+    def begin(self, recorder: Recorder, seed: int) -> None:
+        """Begin a slice: what happens from now on goes to `recorder`.
+
+        Args:
+            recorder: Takes the samples.
+            seed: Decides which tasks are done.
+        """
         self.recorder = recorder
-        self.done = self.begun = 0
-        self.closed_until = 0.0
+        self._dice, self._deck = Dice(seed), Deck(seed)
+        self.over.clear()
+        self.think_time = False
+        self.done = self.begun = self.most = 0
+        self.closed_until = self.dealt_until = 0.0
         self.backlog.clear()
 
     def settle(self, timeout: float) -> None:
         """Wait until nobody works and nothing waits, but not for ever."""
-        if self.busy or self.backlog:
+        self.over.set()
+        latest = time.perf_counter() + timeout
+        # Who deals a deck to its end is free for a moment, and works again.
+        while self.busy or self.backlog:
             self.quiet.clear()
-            self.quiet.wait(timeout)
+            if not self.quiet.wait(max(0.0, latest - time.perf_counter())):
+                break
+        self.closed_until = self.dealt_until = 0.0
 
     def hand(self, scheduled: float | None) -> bool:
         """Hand an arrival to the user that has been idle longest.
@@ -170,7 +231,7 @@ class Pool:
         Returns:
             False if all are busy.
         """
-        if not self.idle:
+        if not self.idle or (self.most and self.begun >= self.most):
             return False
         seat = self.idle.popleft()
         self._occupy(seat, scheduled)
@@ -184,7 +245,12 @@ class Pool:
             self._occupy(seat, self.backlog.popleft())
             seat.late = True
             return True
-        if time.perf_counter() < self.closed_until:
+        if self.most and self.begun >= self.most:
+            return False
+        now = time.perf_counter()
+        if now < self.closed_until or (
+            now < self.dealt_until and self._deck.begun(seat.tasks)
+        ):
             self._occupy(seat, None)
             return True
         return False
@@ -219,6 +285,9 @@ class Pool:
         if scheduled is None:
             seat.arrival = time.perf_counter()
         seat.late = False
+        # An arrival's task is drawn when it comes, not when a user is free at last.
+        open_loop = scheduled is not None
+        seat.choose = self._dice.throw() if open_loop else self._deck.deal
         seat.busy = True
         self.busy.add(seat)
         self.begun += 1
@@ -245,42 +314,26 @@ class Pool:
             self.all_idle.set()
 
 
-def install_gate() -> None:
-    """Make every TaskSet wait for its user's seat before it runs a task."""
-    execute = TaskSet.execute_next_task
-
-    def execute_next_task(self: Any) -> None:
-        task = self._task_queue[0]
-        if isinstance(task, type) and issubclass(task, TaskSet):
-            execute(self)  # its own tasks pass the gate
-        else:
-            self.user.assay_seat.work(lambda: execute(self), task.__name__)
-
-    def wait(self: Any) -> None:
-        seat = self.user.assay_seat
-        if not seat.passed:
-            # Something raised before the gate, and Locust tries again: without a
-            # pause that loop would never let anybody else run.
-            gevent.sleep(0.01)
-        seat.passed = False
-
-    TaskSet.execute_next_task = execute_next_task  # type: ignore[method-assign]
-    TaskSet.wait = wait  # type: ignore[method-assign]
+def _placed(cls: type[User], host: str) -> dict[str, str]:
+    """Return what a user class gets: a host, unless it is to keep its own."""
+    own = {"__module__": cls.__module__}
+    return {**own, "host": host} if host else own
 
 
 def _share(user_classes: list[type[User]], size: int) -> list[type[User]]:
     """Deal `size` places to the classes by weight, at least one to each.
 
-    The largest quotient takes the next place (D'Hondt), and classes alternate, so
-    that any run of neighbours in the pool has about the same mixture.
+    Those with a fixed count have as many as they say. Of the others the largest
+    quotient takes the next place (D'Hondt), and classes alternate, so that any run of
+    neighbours in the pool has about the same mixture.
     """
-    dealt = {cls: 0 for cls in user_classes}
-    places = []
-    for _ in range(max(size, len(user_classes))):
-        missing = [cls for cls in user_classes if dealt[cls] == 0]
-        chosen = max(
-            missing or user_classes, key=lambda cls: cls.weight / (dealt[cls] + 1)
-        )
+    fixed = [cls for cls in user_classes if cls.fixed_count > 0]
+    places = [cls for cls in fixed for _ in range(cls.fixed_count)]
+    weighed = [cls for cls in user_classes if cls.fixed_count <= 0]
+    dealt = {cls: 0 for cls in weighed}
+    for _ in range(max(size - len(places), len(weighed)) if weighed else 0):
+        missing = [cls for cls in weighed if dealt[cls] == 0]
+        chosen = max(missing or weighed, key=lambda cls: cls.weight / (dealt[cls] + 1))
         dealt[chosen] += 1
         places.append(chosen)
     return places[:size]

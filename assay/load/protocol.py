@@ -10,6 +10,8 @@ import socket
 import struct
 from typing import Any
 
+VERSION = 2  # a master and its workers must agree on it
+NONSENSE = "it says what makes no sense"  # why a worker is given up
 LENGTHS = struct.Struct(">II")
 # Column and its `array` type code, which is also NumPy's name of the type.
 # `user` is the number of the user in the pool; `end` is NaN if there was none.

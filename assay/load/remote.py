@@ -1,24 +1,21 @@
-"""The Locust process as Assay sees it: started, steered, ended."""
+"""One Locust process as Assay sees it: slices, and whole load tests."""
 
-import os
-import select
-import socket
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from assay import processes
-from assay.errors import InputError, MeasureError
 from assay.load import protocol
+from assay.load.process import LocustProcess
+from assay.load.shapes import Shape
 from assay.plan import Mode
 
-IMPORT_TIMEOUT = 30.0
+Columns = Mapping[str, NDArray[Any]]
+
 ATTACH_TIMEOUT = 30.0
+TICK_TIMEOUT = 60.0
 
 
 @dataclass(frozen=True)
@@ -35,9 +32,12 @@ class Slice:
         cpu: CPU seconds of the target's processes.
         run_delay: Seconds that its threads were runnable but not running.
         foreign: Seconds that its cores worked for others; NaN if unknown.
-        lag_p99: Seconds that arrivals were sent late by the generator itself.
+        lag_p50: Seconds that arrivals were sent late by the generator itself: median.
+        lag_p99: The same for the latest one in a hundred.
+        reconnects: Connections that had been closed meanwhile and were opened again.
         stall: Seconds that the generator was late for its own heartbeat, at worst.
-        columns: One array for each column of `protocol.COLUMNS`.
+        columns: One array for each column of `protocol.COLUMNS`, of the requests.
+        iterations: The same of the tasks that made several requests.
         names: The request names that the column `name` numbers.
         errors: How often each error came, at most 20 of them.
     """
@@ -58,9 +58,12 @@ class Slice:
     generator_cpu: float
     generator_run_delay: float
     foreign: float
-    columns: Mapping[str, NDArray[Any]] = field(repr=False)
+    columns: Columns = field(repr=False)
     names: Sequence[str]
     errors: Mapping[str, int]
+    iterations: Columns = field(default_factory=dict, repr=False)
+    lag_p50: float = 0.0
+    reconnects: int = 0
 
     @property
     def duration(self) -> float:
@@ -73,49 +76,24 @@ class Slice:
         return int(np.count_nonzero(self.columns["failed"]))
 
 
-class Generator:
+@dataclass(frozen=True)
+class Tick:
+    """What a load test says of a second.
+
+    Attributes:
+        header: Counts so far, and what the second was like: see `Loading`; `worker`
+            is the index of who says it, and `lost` why that one is heard no more.
+        columns: The requests that ended in it.
+        iterations: The tasks of several requests that ended in it.
+    """
+
+    header: dict[str, Any]
+    columns: Columns = field(repr=False)
+    iterations: Columns = field(repr=False)
+
+
+class Generator(LocustProcess):
     """One Locust process that loads the variants of one topic."""
-
-    def __init__(
-        self, locustfile: Path, folder: Path, cores: Sequence[int] = ()
-    ) -> None:
-        """Start the process and import the locustfile in it.
-
-        Args:
-            locustfile: An ordinary locustfile.
-            folder: Takes the process's log.
-            cores: Cores it is pinned to.
-
-        Raises:
-            InputError: The locustfile cannot be imported or has no users.
-        """
-        self.locustfile = locustfile
-        ours, theirs = socket.socketpair()
-        self._channel = ours
-        descriptor = theirs.fileno()
-        argv = [sys.executable, "-m", "assay.load", str(locustfile), str(descriptor)]
-        self.child = processes.start(
-            f"the load generator for {locustfile}",
-            argv,
-            log=folder / "locust.log",
-            cwd=locustfile.parent,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-            cores=cores,
-            pass_fds=[descriptor],
-        )
-        theirs.close()
-        processes.step_forward(self.child)
-        try:
-            answer, _ = self._answer(IMPORT_TIMEOUT)
-        except BaseException:
-            self.close()
-            raise
-        if "error" in answer:
-            self.close()
-            raise InputError(
-                f"{locustfile}: {answer['error']}\n"
-                f"  expected a locustfile; try: locust -f {locustfile} --list"
-            )
 
     def attach(
         self,
@@ -153,61 +131,87 @@ class Generator:
         """Let every user of a variant run one task, which opens its connection."""
         return self._slice(variant, "open", {"mode": "touch", "duration": 0.0})
 
-    def closed(self, variant: str, users: int, duration: float, seed: int = 0) -> Slice:
-        """Run a closed loop: `users` without think time for `duration` seconds.
+    def closed(
+        self,
+        variant: str,
+        users: int,
+        duration: float,
+        seed: int = 0,
+        think_time: bool = False,
+    ) -> Slice:
+        """Run a closed loop: so many `users` for `duration` seconds.
 
         The seed decides which tasks the users choose, as far as chance has a say.
+        Without think time they ask again as soon as they are answered.
         """
         order = {"mode": "closed", "users": users, "duration": duration, "seed": seed}
-        return self._slice(variant, "closed", order)
+        return self._slice(variant, "closed", {**order, "think_time": think_time})
 
-    def open(self, variant: str, rate: float, duration: float, seed: int) -> Slice:
-        """Run an open loop: Poisson arrivals, `rate` a second, for `duration`."""
+    def open(
+        self,
+        variant: str,
+        rate: float,
+        duration: float,
+        seed: int,
+        shape: Shape | None = None,
+    ) -> Slice:
+        """Run an open loop: Poisson arrivals, `rate` a second, for `duration`.
+
+        A shape says how the rate changes meanwhile.
+        """
         order = {"mode": "open", "rate": rate, "duration": duration, "seed": seed}
+        if shape:
+            rates = {"times": shape.times, "rates": shape.rates}
+            return self._slice(variant, "open", {**order, "shape": rates})
         return self._slice(variant, "open", order)
 
-    def close(self) -> None:
-        """End the process."""
-        self._channel.close()
-        self.child.wait(2.0)
-        self.child.stop(grace=0.5)
+    def load(self, variant: str, order: Mapping[str, Any]) -> None:
+        """Begin a load test; `tick` tells of it.
+
+        Args:
+            variant: Whose users work.
+            order: See `assay.load.loading.Loading.run`.
+        """
+        self._ask({"do": "load", "variant": variant, **order}, 30.0)
+
+    def tick(self) -> Tick:
+        """Wait for the next second of a load test, or its end.
+
+        Raises:
+            MeasureError: The process has ended, or says nothing any more.
+        """
+        header, body = self._answer(TICK_TIMEOUT)
+        return tick(header, body)
+
+    def stop(self) -> None:
+        """End a load test before its time; `tick` tells when it has ended."""
+        self._tell({"do": "stop"})
+
+    def pace(self, variant: str, users: int, duration: float) -> float:
+        """Return the requests a second of a closed loop, as a first look."""
+        found = self.closed(variant, users, duration)
+        return found.requests / found.duration
 
     def _slice(self, variant: str, mode: Mode, order: dict[str, Any]) -> Slice:
         drain = 10.0
         order |= {"do": "slice", "variant": variant, "drain": drain}
         answer, body = self._ask(order, order["duration"] + drain + 30.0)
-        columns, offset = {}, 0
-        for name, code in protocol.COLUMNS:
-            column = np.frombuffer(body, code, answer["requests"], offset)
-            columns[name] = column
-            offset += column.nbytes
+        columns, offset = _columns(body, answer["requests"], 0)
+        answer["iterations"], _ = _columns(body, answer["iterations"], offset)
         return Slice(variant=variant, mode=mode, columns=columns, **answer)
 
-    def _ask(self, order: dict[str, Any], timeout: float) -> tuple[Any, bytes]:
-        try:
-            protocol.send(self._channel, order)
-        except OSError as error:
-            raise self._died() from error
-        answer, body = self._answer(timeout)
-        if "error" in answer:
-            raise MeasureError(f"{self.locustfile}: {answer['error']}")
-        return answer, body
 
-    def _answer(self, timeout: float) -> tuple[dict[str, Any], bytes]:
-        ready, _, _ = select.select([self._channel], [], [], timeout)
-        if not ready:
-            raise MeasureError(
-                f"{self.child.name} did not answer for {timeout:g} s; "
-                f"its last lines:\n{self.child.last_lines()}"
-            )
-        try:
-            return protocol.receive(self._channel)
-        except (EOFError, OSError) as error:
-            raise self._died() from error
+def tick(header: dict[str, Any], body: bytes) -> Tick:
+    """Return what a message of a load test says."""
+    columns, offset = _columns(body, header["requests"], 0)
+    iterations, _ = _columns(body, header["iterations"], offset)
+    return Tick({"worker": 0, **header}, columns, iterations)
 
-    def _died(self) -> MeasureError:
-        self.child.wait(1.0)
-        return MeasureError(
-            f"{self.child.name} ended (exit code {self.child.exit_code()}); "
-            f"its last lines:\n{self.child.last_lines()}"
-        )
+
+def _columns(body: bytes, rows: int, offset: int) -> tuple[Columns, int]:
+    """Return the columns that begin at an offset, and where they end."""
+    columns = {}
+    for name, code in protocol.COLUMNS:
+        columns[name] = np.frombuffer(body, code, rows, offset)
+        offset += columns[name].nbytes
+    return columns, offset

@@ -10,13 +10,17 @@ import ctypes
 import os
 import sys
 import time
+from collections.abc import Iterator
 
 import gevent
 from gevent.hub import get_hub
 
+from assay.load.recorder import Recorder
+
 _CLOCK_MONOTONIC = 1  # the clock of time.perf_counter on Linux
 _TFD_NONBLOCK_CLOEXEC = os.O_NONBLOCK | getattr(os, "O_CLOEXEC", 0)
 _TFD_TIMER_ABSTIME = 1
+HEARTBEAT = 0.005  # seconds; finer would cost more than 1 % of the core
 _NEAR = 20e-6  # nearer than this, a system call would be later than no wait
 
 
@@ -63,3 +67,27 @@ class Timer:
         # a spurious one must not raise.
         with contextlib.suppress(BlockingIOError):
             os.read(self._descriptor, 8)
+
+
+class Heartbeat:
+    """Notes how late this process gets to run: a stall of the machine shows."""
+
+    def __init__(self) -> None:
+        """Prepare a timer of its own."""
+        self._timer = Timer()
+
+    @contextlib.contextmanager
+    def beating(self, recorder: Recorder) -> Iterator[None]:
+        """Beat within a with statement; the longest stall goes to the recorder."""
+        greenlet = gevent.spawn(self._beat, recorder)
+        try:
+            yield
+        finally:
+            greenlet.kill(block=False)
+
+    def _beat(self, recorder: Recorder) -> None:
+        due = time.perf_counter()
+        while True:
+            due = max(due + HEARTBEAT, time.perf_counter())
+            self._timer.wait_until(due)
+            recorder.stall = max(recorder.stall, time.perf_counter() - due)

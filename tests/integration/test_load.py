@@ -16,6 +16,7 @@ from assay import processes
 from assay.errors import MeasureError
 from assay.load.recorder import FAILED, FINE, TIMED_OUT
 from assay.load.remote import Generator
+from assay.load.shapes import Shape
 from tests.integration.shop import LOCUSTFILE
 
 SERVER = """
@@ -68,6 +69,22 @@ class Visitor(FastHttpUser):
     def shop(self):
         self.client.get("/first")
         self.client.get("/second")
+"""
+
+WEIGHTED = """
+from locust import FastHttpUser, constant, task
+
+
+class Visitor(FastHttpUser):
+    wait_time = constant(0)
+
+    @task(9)
+    def often(self):
+        self.client.get("/often")
+
+    @task
+    def seldom(self):
+        self.client.get("/seldom")
 """
 
 NESTED = """
@@ -148,6 +165,47 @@ def test_an_open_loop_keeps_its_schedule(loaded: Loaded) -> None:
     assert taken.cpu > 0
 
 
+@pytest.mark.parametrize("loaded", [("fine", LOCUSTFILE)], indirect=True)
+def test_arrivals_of_a_slice_follow_its_shape(loaded: Loaded) -> None:
+    generator, _ = loaded
+    generator.touch("a")
+    shape = Shape((0.0, 0.5, 0.5, 1.0), (100.0, 100.0, 500.0, 500.0))
+    taken = generator.open("a", 300, 1.0, seed=3, shape=shape)
+    first = taken.columns["scheduled"] - taken.began < 0.5
+    # 50 and 250 are to be expected; six standard deviations.
+    assert abs(first.sum() - 50) < 6 * 50**0.5
+    assert abs((~first).sum() - 250) < 6 * 250**0.5
+
+
+THINKING = LOCUSTFILE.replace("between(1, 2)", "between(0.3, 0.3)")
+
+
+@pytest.mark.parametrize("loaded", [("fine", THINKING)], indirect=True)
+def test_users_think_if_they_are_to_and_are_ready_for_the_next_slice(
+    loaded: Loaded,
+) -> None:
+    generator, _ = loaded
+    for _ in range(2):
+        thought = generator.closed("a", users=4, duration=0.4, think_time=True)
+        # Each user asks at once, and again after 0.3 s.
+        assert 4 < thought.requests <= 8
+        assert len(set(thought.columns["user"])) == 4
+        # Whoever thinks at the end is not waited for.
+        assert thought.duration < 0.6
+    assert generator.closed("a", users=4, duration=0.2).requests > 8
+
+
+PAUSING = LOCUSTFILE.replace("self.client.get", "self.wait() or self.client.get")
+
+
+@pytest.mark.parametrize("loaded", [("fine", PAUSING)], indirect=True)
+def test_a_pause_within_a_task_is_part_of_its_work(loaded: Loaded) -> None:
+    generator, _ = loaded
+    taken = generator.closed("a", users=4, duration=0.5)
+    assert taken.requests == 4
+    assert taken.duration >= 1.0
+
+
 @pytest.mark.parametrize("loaded", [("slow", LOCUSTFILE)], indirect=True)
 def test_a_closed_loop_has_as_many_in_flight_as_users(loaded: Loaded) -> None:
     generator, _ = loaded
@@ -157,6 +215,31 @@ def test_a_closed_loop_has_as_many_in_flight_as_users(loaded: Loaded) -> None:
     # Two users with answers after 20 ms cannot make more than 100 a second.
     assert taken.requests <= 2 * (0.5 / 0.02 + 1)
     assert (taken.columns["end"] - taken.columns["start"]).min() >= 0.019
+
+
+@pytest.mark.parametrize("loaded", [("slow", WEIGHTED)], indirect=True)
+def test_a_closed_loop_keeps_the_weights_of_tasks(loaded: Loaded) -> None:
+    """A deck that was begun is dealt to its end, though time is up."""
+    generator, _ = loaded
+    for seed in range(3):
+        taken = generator.closed("a", users=4, duration=0.4, seed=seed)
+        assert taken.requests >= 20 and taken.requests % 10 == 0
+        seldom = taken.columns["name"] == taken.names.index("/seldom")
+        assert int(seldom.sum()) == taken.requests / 10
+        assert taken.planned == taken.done == taken.requests and not taken.unserved
+
+
+@pytest.mark.parametrize("users", [1, 4])
+@pytest.mark.parametrize("loaded", [("slow", WEIGHTED)], indirect=True)
+def test_a_deck_that_takes_too_long_is_cut(loaded: Loaded, users: int) -> None:
+    generator, _ = loaded
+    # Answers take 20 ms: even four users cannot deal ten tasks within two slices.
+    taken = generator.closed("a", users=users, duration=0.02, seed=1)
+    assert users <= taken.requests < 10
+    assert taken.planned == taken.done == taken.requests and not taken.unserved
+    # Nor does the next slice go on with it.
+    taken = generator.closed("a", users=users, duration=0.3, seed=2)
+    assert taken.requests >= 10 and taken.requests % 10 == 0
 
 
 @pytest.mark.parametrize("loaded", [("freezes", LOCUSTFILE)], indirect=True)
@@ -255,7 +338,14 @@ def test_only_the_first_request_of_a_task_was_scheduled(loaded: Loaded) -> None:
     generator, _ = loaded
     taken = generator.open("a", 100, 0.5, seed=5)
     assert taken.requests == 2 * taken.done == 2 * taken.planned
-    assert set(taken.names) == {"/first", "/second"}, "on_start is not in the samples"
+    names = {taken.names[number] for number in taken.columns["name"]}
+    assert names == {"/first", "/second"}, "on_start is not in the samples"
+    # The task as a whole was scheduled, and ends when its last request does.
+    assert {taken.names[number] for number in taken.iterations["name"]} == {"shop"}
+    assert len(taken.iterations["end"]) == taken.done
+    assert sorted(taken.iterations["scheduled"]) == sorted(
+        taken.columns["scheduled"][taken.columns["name"] == taken.names.index("/first")]
+    )
     second = taken.columns["name"] == taken.names.index("/second")
     assert (taken.columns["scheduled"] == taken.columns["start"])[second].all()
     assert (taken.columns["scheduled"] < taken.columns["start"])[~second].all()

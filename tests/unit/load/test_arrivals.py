@@ -1,28 +1,69 @@
 """Schedules of the open loop."""
 
+import itertools
+
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from assay.load.arrivals import poisson
+from assay.load import shapes
+from assay.load.arrivals import Arrivals, moments
+from tests.unit.load.test_shapes import drawn
+
+KINDS: tuple[Arrivals, ...] = ("poisson", "even")
 
 
-@given(st.floats(0.1, 2000), st.floats(0.01, 2), st.integers(0, 2**32))
+@given(drawn(), st.sampled_from(KINDS), st.integers(0, 2**32))
 def test_arrivals_ascend_and_stay_inside(
-    rate: float, duration: float, seed: int
+    shape: shapes.Shape, arrivals: Arrivals, seed: int
 ) -> None:
-    moments = poisson(rate, duration, seed)
-    assert list(moments) == sorted(moments)
-    assert all(0 <= moment < duration for moment in moments)
-    assert moments == poisson(rate, duration, seed)
+    found = list(moments(shape, arrivals, seed))
+    assert found == sorted(found)
+    assert all(0 <= moment <= shape.duration * (1 + 1e-9) for moment in found)
+    assert found == list(moments(shape, arrivals, seed))
+
+
+@given(drawn())
+def test_even_arrivals_keep_the_rate_exactly(shape: shapes.Shape) -> None:
+    found = list(moments(shape, "even", 0))
+    assert abs(len(found) - shape.expected) <= 0.5 + 1e-6
+    # At every arrival, as many as expected have come: half of itself included.
+    for number, moment in enumerate(found):
+        count = shapes_count(shape, moment)
+        assert count == pytest.approx(number + 0.5, rel=1e-6, abs=1e-6)
+
+
+def shapes_count(shape: shapes.Shape, until: float) -> float:
+    """Return the expected number of arrivals, by numbers instead of by a formula."""
+    total = 0.0
+    pairs = zip(
+        itertools.pairwise(shape.times), itertools.pairwise(shape.rates), strict=True
+    )
+    for (a, b), (low, high) in pairs:
+        end = min(b, until)
+        if end > a:
+            at_end = low + (high - low) * (end - a) / (b - a)
+            total += (low + at_end) / 2 * (end - a)
+    return total
 
 
 def test_gaps_are_exponential_and_the_rate_is_kept() -> None:
-    moments = np.array(poisson(500, 200, seed=3))
-    assert abs(len(moments) - 100_000) < 4 * np.sqrt(100_000)
-    assert stats.kstest(np.diff(moments) * 500, "expon").pvalue > 1e-3
+    found = np.array(list(moments(shapes.constant(500, 200), "poisson", seed=3)))
+    assert abs(len(found) - 100_000) < 4 * np.sqrt(100_000)
+    assert stats.kstest(np.diff(found) * 500, "expon").pvalue > 1e-3
+
+
+def test_poisson_arrivals_follow_a_rate_that_changes() -> None:
+    shape = shapes.ramp(0, 1000, 100)
+    found = np.array(list(moments(shape, "poisson", seed=5)))
+    assert abs(len(found) - 50_000) < 4 * np.sqrt(50_000)
+    # Stretched back by the expected numbers, they are those of rate 1.
+    stretched = 5 * found**2
+    assert stats.kstest(np.diff(stretched), "expon").pvalue > 1e-3
 
 
 def test_another_seed_is_another_schedule() -> None:
-    assert poisson(100, 1, 1) != poisson(100, 1, 2)
+    shape = shapes.constant(100, 1)
+    assert list(moments(shape, "poisson", 1)) != list(moments(shape, "poisson", 2))

@@ -107,3 +107,24 @@ def test_the_same_error_is_counted() -> None:
     for _ in range(3):
         taken.add("/", 0.0, 0.0, 0.1, 0, "500")
     assert taken.errors == {"/: 500": 3}
+
+
+def test_errors_with_ids_in_them_are_bounded_over_the_whole_test() -> None:
+    taken = Recorder()
+    for second in range(3):
+        for number in range(recorder.MAX_NAMES):
+            error = ValueError(f"order {second}-{number} is missing")
+            taken.add("/orders", 0.0, 0.0, 1.0, 0, error)
+        header, _ = taken.flush()
+        assert sum(header["errors"].values()) == recorder.MAX_NAMES
+        if second:
+            assert header["errors"] == {recorder.OTHER_ERRORS: recorder.MAX_NAMES}
+
+
+def test_halves_of_letters_are_replaced_since_no_message_holds_them() -> None:
+    taken = Recorder()
+    for _ in range(2):
+        taken.add("/\ud800", 0.0, 0.0, 1.0, 0, ValueError("\udfff"))
+    header, _ = taken.flush()
+    assert header["names"] == ["/?"]
+    assert header["errors"] == {"/?: ?": 2}

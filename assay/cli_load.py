@@ -1,0 +1,327 @@
+"""`assay load`: one load test on its own."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from assay import cli_load_options as options
+from assay import cli_shared, cli_trials
+from assay.cli_shared import (
+    HOLD,
+    NOT_MEASURED,
+    REFUTED,
+    UNDECIDED,
+    Json,
+    command_line,
+    console,
+    printing,
+)
+from assay.errors import AssayError, InputError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from assay.load.shapes import Shape
+    from assay.loadtest.plan import (
+        CapacityResults,
+        LoadPlan,
+        LoadResults,
+        SweepResults,
+    )
+    from assay.loadtest.runs import LoadRun
+
+    Results = LoadResults | CapacityResults | SweepResults
+    Wanted = cli_trials.Capacity | cli_trials.Sweep
+
+USERS = 100  # that an open loop may occupy, if nothing else is said
+ANYWHERE = "*:5557"  # Locust's own port
+
+
+def load(
+    locustfile: options.Locustfile,
+    host: options.Host = "",
+    rate: options.Rate = None,
+    users: options.Users = None,
+    duration: options.Duration = None,
+    iterations: options.Iterations = None,
+    arrivals: options.Arrivals = "poisson",
+    think_time: options.ThinkTime = False,
+    require: options.Require = None,
+    find_capacity: options.FindCapacity = False,
+    slo: options.Slo = None,
+    most: options.Most = 20_000,
+    sweep: options.Sweep = None,
+    workers: options.Workers = 1,
+    master: options.Master = False,
+    expect_workers: options.ExpectWorkers = None,
+    bind: options.Bind = None,
+    drain: options.Drain = "10s",
+    seed: options.Seed = None,
+    output: options.Output = None,
+    as_json: Json = False,
+    arguments: options.Arguments = None,
+) -> None:
+    """Load a server: exact latencies from the moment each request was due.
+
+    With --rate arrivals come by a schedule, whatever the server does (an open loop);
+    with --users alone each user waits for its answer (a closed loop).
+    """
+    import secrets
+
+    wanted = cli_trials.wanted(find_capacity, slo, most, sweep)
+    if wanted:
+        wanted.check(
+            expect_workers or workers,
+            {
+                "--rate": rate,
+                "--users": users,
+                "--require": require,
+                "--iterations": iterations,
+                "--think-time": think_time,
+            },
+        )
+    address = _address(master, bind, expect_workers, workers)
+    chosen = secrets.randbelow(2**32) if seed is None else seed
+    plan = _plan(
+        locustfile,
+        host,
+        rate=rate,
+        users=users or (wanted.users if wanted else None),
+        duration=duration or (wanted.trial if wanted else None),
+        iterations=iterations,
+        arrivals=arrivals,
+        think_time=think_time,
+        require=require or [],
+        drain=drain,
+        seed=chosen,
+        workers=expect_workers or workers,
+        bind=address,
+        locust=arguments or [],
+        trials=wanted.kind if wanted else "",
+    )
+    path = output or _path()
+    made = cli_shared.missing(path)
+    run = _create(plan, path)
+    stopped: BaseException | None = None
+    try:
+        _measure(plan, run, wanted)
+    except (AssayError, KeyboardInterrupt) as error:
+        if isinstance(error, InputError) and not run.began():
+            cli_shared.discard(path, made)
+            raise
+        stopped = error
+    # From here on nothing is measured; a second Ctrl-C may end the writing.
+    results = _results(run, summed=stopped is None)
+    _finish(run, results, ("html", "markdown", "junit"), as_json)
+    if isinstance(stopped, AssayError):
+        raise stopped
+    raise typer.Exit(exit_code(results))
+
+
+def _measure(plan: LoadPlan, run: LoadRun, wanted: Wanted | None) -> None:
+    """Do what was asked for, in one test or in many."""
+    from assay.loadtest import run as running
+    from assay.loadtest.runs import redacted
+
+    errors = console(stderr=True)
+    measure = wanted.measure if wanted else running.measure
+    with _watcher(redacted(plan), errors) as watcher:
+        measure(plan, run, watcher, printing(errors))
+
+
+def is_load_test(directory: Path) -> bool:
+    """Say whether a run directory is that of a load test."""
+    from assay.loadtest.runs import LoadRun
+
+    return LoadRun.is_one(directory)
+
+
+def report(directory: Path, formats: str, as_json: bool) -> None:
+    """Rebuild the reports of a load test, also of one that died.
+
+    Raises:
+        InputError: The directory cannot be read, or there is no such format.
+    """
+    from assay.directories import NotARunError
+    from assay.loadtest.runs import LoadRun
+    from assay.report import load as reports
+
+    wanted = [name.strip() for name in formats.split(",") if name.strip()]
+    reports.check(wanted)
+    run = LoadRun(directory)
+    try:
+        _finish(run, _results(run), wanted, as_json)
+    except (NotARunError, OSError) as error:
+        raise InputError(str(error)) from error
+
+
+def exit_code(results: Results) -> int:
+    """Return what the results mean to a shell."""
+    from assay.loadtest.plan import LoadResults
+
+    if not isinstance(results, LoadResults):
+        return cli_trials.exit_code(results)
+    words = {item.verdict for item in results.requirements}
+    if results.partial:
+        return NOT_MEASURED
+    if "refuted" in words:
+        return REFUTED
+    return UNDECIDED if "undecided" in words else HOLD
+
+
+def _plan(locustfile: Path, host: str, **given: Any) -> LoadPlan:
+    """Understand what was asked for, all of it before anything starts.
+
+    Raises:
+        InputError: Something in it makes no sense.
+    """
+    from assay.load import shapes
+    from assay.loadtest import requirements
+    from assay.loadtest.plan import LoadPlan
+
+    if not locustfile.is_file():
+        raise InputError(f"{locustfile}: there is no such locustfile")
+    if host and not host.startswith(("http://", "https://")):
+        raise InputError(f"--host {host!r}: expected http://… or https://…")
+    if given["arrivals"] not in ("poisson", "even"):
+        raise InputError(
+            f"--arrivals {given['arrivals']!r}: expected 'poisson' or 'even'"
+        )
+    if given["rate"] is None and given["users"] is None:
+        raise InputError(
+            "say how much load: --rate 200 for arrivals on a schedule, or --users 20 "
+            "for users who wait for their answers"
+        )
+    seconds = {}
+    for name in ("duration", "drain"):
+        try:
+            written = given[name]
+            seconds[name] = None if written is None else shapes.seconds(written)
+        except ValueError as error:
+            raise InputError(f"--{name}: {error}") from error
+    shape = _shape(given["rate"], seconds["duration"], given["think_time"])
+    return LoadPlan(
+        locustfile=locustfile.resolve(),
+        host=host.rstrip("/"),
+        locust=tuple(given["locust"]),
+        times=shape.times if shape else (),
+        rates=shape.rates if shape else (),
+        arrivals=given["arrivals"],
+        users=given["users"] or USERS,
+        duration=shape.duration if shape else seconds["duration"] or 60.0,
+        iterations=given["iterations"] or 0,
+        think_time=given["think_time"],
+        drain=seconds["drain"] or 10.0,
+        workers=given["workers"],
+        bind=given["bind"],
+        seed=given["seed"],
+        shape=given["rate"] or "",
+        requirements=tuple(requirements.parse(text) for text in given["require"]),
+        trials=given["trials"],
+        command=command_line(given["seed"]),
+    )
+
+
+def _shape(rate: str | None, duration: float | None, think_time: bool) -> Shape | None:
+    """Return how arrivals come; None in a closed loop.
+
+    Raises:
+        InputError: It is no shape, or does not go with the other options.
+    """
+    from assay.load import shapes
+
+    if rate is None:
+        return None
+    if think_time:
+        raise InputError(
+            "--think-time: arrivals on a schedule do not wait for users; leave out "
+            "--rate, or --think-time"
+        )
+    shape = shapes.parse(rate, duration, wanted=duration)
+    if not shape.expected:
+        raise InputError(
+            f"--rate {rate!r}: nobody would ever come; expected a rate above 0"
+        )
+    return shape
+
+
+def _address(master: bool, bind: str | None, expected: int | None, workers: int) -> str:
+    """Return where workers from elsewhere join; empty if none do.
+
+    Raises:
+        InputError: The options do not go together.
+    """
+    if not master:
+        if bind or expected:
+            raise InputError("--bind and --expect-workers go with --master")
+        return ""
+    if not expected:
+        raise InputError(
+            "--master: say how many workers will join, with --expect-workers 2"
+        )
+    if workers > 1:
+        raise InputError(
+            "--workers starts them here, --master waits for those of other machines: "
+            "leave out one of them"
+        )
+    host, colon, port = (bind or ANYWHERE).rpartition(":")
+    if not (host and colon and port.isdigit() and 0 < int(port) < 65536):
+        raise InputError(f"--bind {bind!r}: expected HOST:PORT, such as '*:5557'")
+    return f"{host}:{port}"
+
+
+def _path() -> Path:
+    return Path.cwd() / "reports" / f"{datetime.now():%Y-%m-%dT%H-%M-%S}-load"
+
+
+def _create(plan: LoadPlan, path: Path) -> LoadRun:
+    from assay import environment
+    from assay.loadtest.runs import LoadRun
+    from assay.plan import Plan
+
+    file = plan.locustfile
+    about = environment.describe(Plan(topics=()), {file.name: file.parent})
+    return cli_shared.create(LoadRun, path, plan, about)
+
+
+def _results(run: LoadRun, summed: bool = False) -> Results:
+    """Return what came of a test, also of one that died.
+
+    Args:
+        run: Its directory.
+        summed: Whether it is summed up already.
+    """
+    from assay.loadtest import summary
+
+    trials = run.trials()
+    if trials is not None:
+        return trials
+    if not summed:
+        run.write_results(summary.summed(run))
+    return run.results()
+
+
+def _watcher(plan: LoadPlan, errors: Console) -> Any:
+    from assay.loadtest.progress import Lines, Screen
+
+    if errors.is_terminal:
+        return Screen(plan, errors)
+    return contextlib.nullcontext(Lines(plan, errors))
+
+
+def _finish(
+    run: LoadRun, results: Results, formats: Sequence[str], as_json: bool
+) -> None:
+    """Write the reports, and print the results."""
+    from assay.report import load as reports
+
+    cli_shared.wrote(reports.write(run, formats))
+    cli_shared.show(
+        run, results, as_json, lambda: reports.show(run, results, console())
+    )

@@ -1,0 +1,119 @@
+"""What all run directories share: how they are made, written and read."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import ClassVar, Self
+
+from assay.plan import Data
+
+ENVIRONMENT, RESULTS = "environment.json", "results.json"
+
+
+class NotARunError(ValueError):
+    """The folder is not a run directory, or it cannot be read as one."""
+
+
+@contextlib.contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Say of whatever goes wrong within that a file cannot be read.
+
+    Raises:
+        NotARunError: It is missing or damaged.
+    """
+    try:
+        yield
+    except NotARunError:
+        raise
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        raise NotARunError(f"{path}: cannot be read: {error}") from error
+
+
+class Directory:
+    """One directory with everything of one run.
+
+    Attributes:
+        PLAN: The file that holds the plan; a directory with it is one of this kind.
+        FOLDERS: Folders that it begins with.
+    """
+
+    PLAN: ClassVar[str]
+    FOLDERS: ClassVar[tuple[str, ...]]
+
+    def __init__(self, path: Path) -> None:
+        """Point at a directory; nothing is read or written yet."""
+        self.path = path
+
+    @property
+    def name(self) -> str:
+        """The run's name: the directory's own."""
+        return self.path.resolve().name
+
+    @classmethod
+    def create(cls, path: Path, plan: Data, environment: Mapping[str, object]) -> Self:
+        """Make the directory and write what is known before measuring.
+
+        Raises:
+            NotARunError: The directory exists and is not empty.
+            OSError: It cannot be made.
+        """
+        if path.exists() and any(path.iterdir()):
+            raise NotARunError(
+                f"{path}: already exists and is not empty; name another --output"
+            )
+        for folder in cls.FOLDERS:
+            (path / folder).mkdir(parents=True, exist_ok=True)
+        run = cls(path)
+        run.write_text(cls.PLAN, plan.model_dump_json(indent=1))
+        run.write_text(ENVIRONMENT, json.dumps(environment, indent=1))
+        return run
+
+    @classmethod
+    def is_one(cls, path: Path) -> bool:
+        """Say whether a directory is one of this kind."""
+        return (path / cls.PLAN).is_file()
+
+    def environment(self) -> dict[str, object]:
+        """Read environment.json; empty where it is missing.
+
+        Raises:
+            NotARunError: It is damaged.
+        """
+        path = self.path / ENVIRONMENT
+        if not path.is_file():
+            return {}
+        with reading(path):
+            return dict(json.loads(path.read_text(encoding="utf-8")))
+
+    def write_text(self, name: str, text: str) -> Path:
+        """Write one file whole or not at all, and return its path."""
+        path = self.path / name
+        part = path.with_name(path.name + ".part")
+        part.write_text(text, encoding="utf-8")
+        os.replace(part, path)
+        return path
+
+    def read[Model: Data](  # noqa: D102 (flake8-docstrings cannot see it)
+        self, name: str, model: type[Model]
+    ) -> Model:
+        """Read one file of JSON.
+
+        Raises:
+            NotARunError: It is missing or damaged.
+        """
+        path = self.path / name
+        with reading(path):
+            fields = json.loads(path.read_text(encoding="utf-8"))
+            if "schema_" in model.model_fields:
+                fields["schema_"] = fields.pop("schema")
+            return model.model_validate_json(json.dumps(fields))
+
+
+def to_json(results: Data) -> str:
+    """Return results as the text of their file: a public contract, see DESIGN.md."""
+    fields = json.loads(results.model_dump_json())
+    return json.dumps({"schema": fields.pop("schema_"), **fields}, indent=1)

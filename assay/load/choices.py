@@ -1,0 +1,59 @@
+"""Which task comes next: by dice in the open loop, from a deck in the closed one."""
+
+import math
+import random
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any
+
+
+class Dice:
+    """Draws a task for each arrival, by its weight."""
+
+    def __init__(self, seed: int) -> None:
+        """Begin anew."""
+        self._draw = random.Random(seed).random
+
+    def throw(self) -> Callable[[Sequence[Any]], Any]:
+        """Return the choice of one arrival, which may be made much later."""
+        number = self._draw()
+        return lambda tasks: tasks[int(number * len(tasks))]
+
+
+class Deck:
+    """Deals tasks: of every deck, each task as often as its weight says.
+
+    A slice is short. Were its tasks drawn by dice, as Locust does, how many slow ones
+    it happens to get would differ by more than what is compared. Only the closed loop
+    deals: there throughput and CPU time are at stake, which hang on the mix. In the
+    open loop slow requests have to come by chance, close together too, since that is
+    what makes others wait.
+    """
+
+    def __init__(self, seed: int) -> None:
+        """Have nothing shuffled yet."""
+        self._random = random.Random(seed)
+        self._cards: dict[tuple[Any, ...], list[Any]] = {}
+
+    def deal(self, tasks: Sequence[Any]) -> Any:
+        """Return the next one.
+
+        Args:
+            tasks: What a user can do, each repeated by its weight; whoever can do
+                the same shares a deck.
+        """
+        key = tuple(tasks)
+        cards = self._cards.get(key)
+        if not cards:
+            counts = Counter(tasks)
+            divisor = math.gcd(*counts.values())
+            cards = [
+                task for task, count in counts.items() for _ in range(count // divisor)
+            ]
+            self._random.shuffle(cards)
+            self._cards[key] = cards
+        return cards.pop()
+
+    def begun(self, tasks: Sequence[Any]) -> bool:
+        """Say whether some of a deck has been dealt, and some not."""
+        return bool(self._cards.get(tuple(tasks)))

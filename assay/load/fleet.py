@@ -1,0 +1,380 @@
+"""Several workers that load one target: on this machine, or on many.
+
+Their master is a Locust process of its own, with a channel to Assay. It begins when
+all have joined; whoever is lost on the way is counted, and the others go on.
+"""
+
+import socket
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from assay import processes
+from assay.errors import InputError, MeasureError
+from assay.load import arrivals, process, protocol
+from assay.load.process import LocustProcess, Message
+from assay.load.remote import ATTACH_TIMEOUT, TICK_TIMEOUT, Tick, tick
+from assay.load.seconds import Seconds, check
+from assay.processes import Child
+
+LOOK = 0.5  # seconds between two looks at whether a worker has ended
+
+
+@dataclass
+class Member:
+    """One worker.
+
+    Attributes:
+        index: Locust's number of it.
+        host: Name of its machine.
+        pid: Of its process there.
+        speed: Of its core, in a unit of its own.
+        lost: Why it is heard no more.
+    """
+
+    index: int
+    host: str
+    pid: int
+    speed: float
+    lost: str = ""
+
+
+class Fleet(LocustProcess):
+    """Workers and their master.
+
+    Attributes:
+        address: Where the master listens.
+        members: Those that take part, in the order in which they joined.
+    """
+
+    def __init__(
+        self,
+        locustfile: Path,
+        folder: Path,
+        arguments: Sequence[str] = (),
+        address: tuple[str, int] = ("127.0.0.1", 0),
+        host: str = "",
+    ) -> None:
+        """Start the master.
+
+        Args:
+            locustfile: An ordinary locustfile.
+            folder: Takes the logs of the processes.
+            arguments: For the locustfile, as after `locust -f FILE`.
+            address: Where it listens; port 0 takes one that is free.
+            host: See `LocustProcess`.
+
+        Raises:
+            InputError: The locustfile cannot be imported, or the port is taken.
+        """
+        _check_free(*address)
+        role = f"master:{address[0]}:{address[1]}"
+        super().__init__(locustfile, folder, (), arguments, role, host)
+        self.address = (address[0], int(self.hello["port"]))
+        self.members: list[Member] = []
+        self._folder, self._arguments, self._host = folder, tuple(arguments), host
+        self._children: list[Child] = []
+        self._seconds: Seconds | None = None
+
+    def hire(self, count: int, cores: Sequence[int]) -> None:
+        """Start workers on this machine, if possible each on a core of its own.
+
+        Args:
+            count: How many.
+            cores: Those that they may use.
+        """
+        for number in range(count):
+            child = processes.start(
+                f"worker {number + 1}",
+                process.argv(
+                    self.locustfile, "-", f"worker:127.0.0.1:{self.address[1]}", ()
+                ),
+                log=self._folder / f"worker-{number + 1}.log",
+                cwd=self.locustfile.parent,
+                env=process.environment(),
+                cores=[cores[-1 - number]] if count <= len(cores) else (),
+            )
+            self._children.append(child)
+
+    def gather(
+        self,
+        expected: int,
+        timeout: float,
+        say: Callable[[str], None] = lambda words: None,
+    ) -> None:
+        """Wait until all workers have joined.
+
+        Args:
+            expected: How many.
+            timeout: Seconds to wait.
+            say: Takes who has joined.
+
+        Raises:
+            MeasureError: Not all did, or one cannot work for this master.
+        """
+        until = time.monotonic() + timeout
+        self.members.clear()
+        while len(self.members) < expected:
+            for child in self._children:
+                if not child.running():
+                    raise MeasureError(
+                        f"{child.name} ended before it had joined; its last lines:\n"
+                        f"{child.last_lines()}"
+                    )
+            if time.monotonic() > until:
+                raise MeasureError(
+                    f"{len(self.members)} of {expected} workers joined within "
+                    f"{timeout:g} s; start the others: assay worker --join "
+                    f"HOST:{self.address[1]}"
+                )
+            heard = self._heard(LOOK)
+            if heard is None:
+                continue
+            header, _ = heard
+            if header["event"] == "joined":
+                self._join(header)
+                say(f"worker {len(self.members)} of {expected}: {header['host']}")
+            elif header["event"] == "lost":
+                self.members = [
+                    one for one in self.members if one.index != header["worker"]
+                ]
+                say(f"a worker is gone again: {header['why']}")
+        # Those of one machine count alike: they measured themselves while all of them
+        # started. Others in the order of their parts, whoever joined first: the same
+        # seed gives the same work.
+        if self._children:
+            for member in self.members:
+                member.speed = 1.0
+        self.members.sort(key=lambda member: -member.speed)
+
+    def attach(
+        self,
+        hosts: Mapping[str, str],
+        pids: Mapping[str, Sequence[int]],
+        cores: Sequence[int],
+        users: int,
+    ) -> None:
+        """Give each worker its part of the users; see `Generator.attach`.
+
+        Raises:
+            InputError: There are fewer users than workers.
+            MeasureError: A user's `on_start` failed, or a worker was lost.
+        """
+        shares = self._shares(users, "--users")
+        orders = [
+            {
+                "do": "attach",
+                "arguments": self._arguments,
+                "host": self._host,
+                "hosts": dict(hosts),
+                "processes": {},
+                "cores": [],
+                "users": share,
+                "timeout": ATTACH_TIMEOUT,
+            }
+            for share in shares
+        ]
+        self._all(orders, ATTACH_TIMEOUT * (len(hosts) + 1))
+
+    def load(self, variant: str, order: Mapping[str, Any]) -> None:
+        """Begin a load test; `tick` tells of it.
+
+        Args:
+            variant: Whose users work.
+            order: See `assay.load.loading.Loading.run`; each worker does its part.
+
+        Raises:
+            InputError: There is less to do than there are workers.
+        """
+        parts = arrivals.parts([one.speed for one in self.members])
+        users = self._shares(order["users"], "--users")
+        limited = bool(order["iterations"])
+        limits = self._shares(order["iterations"], "--iterations") if limited else []
+        orders = [
+            {
+                **order,
+                "users": users[number],
+                "iterations": limits[number] if limited else 0,
+                "seed": arrivals.seed_of(order["seed"], number),
+                "part": {"places": list(part.places), "of": part.of},
+            }
+            for number, part in enumerate(parts)
+        ]
+        self._seconds = Seconds(orders, [f"{m.host}:{m.pid}" for m in self.members])
+        self._all([{"do": "load", "variant": variant, **one} for one in orders], 30.0)
+
+    def tick(self) -> Tick:
+        """Wait for the next second of all workers together, or the end.
+
+        Raises:
+            MeasureError: The master has ended, or nobody says anything any more.
+        """
+        seconds, until = self._seconds, time.monotonic() + TICK_TIMEOUT
+        assert seconds is not None, "no load test has begun"
+        while (ready := seconds.ready()) is None:
+            self._take(*self._next(until))
+        return ready
+
+    def stop(self) -> None:
+        """End a load test before its time; `tick` tells when it has ended."""
+        if self._seconds is not None:
+            self._seconds.stopped = True
+        for member in self.members:
+            if not member.lost:
+                self._tell({"do": "stop", "worker": member.index})
+
+    def pace(self, variant: str, users: int, duration: float) -> float:
+        """Return the requests a second of a closed loop, as a first look."""
+        order = {
+            **{"do": "slice", "variant": variant, "mode": "closed"},
+            **{"duration": duration, "users": max(1, users // len(self.members))},
+        }
+        found = self._all([order] * len(self.members), duration + 60.0)
+        try:
+            return sum(
+                float(one["requests"] / (one["ended"] - one["began"])) for one in found
+            )
+        except (ValueError, LookupError, TypeError, ArithmeticError) as error:
+            raise MeasureError(
+                f"of a worker: {protocol.NONSENSE} ({error!r})"
+            ) from error
+
+    def close(self) -> None:
+        """End the master, which ends its workers; then those here that did not."""
+        super().close()
+        for child in getattr(self, "_children", ()):
+            child.wait(2.0)
+            child.stop(grace=0.5)
+
+    def _join(self, header: Mapping[str, Any]) -> None:
+        if header["version"] != protocol.VERSION:
+            raise MeasureError(
+                f"the worker on {header['host']} has another version of Assay; "
+                "install the same one everywhere"
+            )
+        self.members.append(
+            Member(header["worker"], header["host"], header["pid"], header["speed"])
+        )
+
+    def _shares(self, whole: int, option: str) -> list[int]:
+        """Return what of a number each worker gets; nobody goes without."""
+        parts = arrivals.parts([one.speed for one in self.members])
+        shares = [part.count(whole) for part in parts]
+        if min(shares) < 1:
+            raise InputError(
+                f"{option} {whole}: too few for {len(shares)} workers; expected at "
+                f"least {parts[0].of}"
+            )
+        return shares
+
+    def _all(
+        self, orders: Sequence[Mapping[str, Any]], timeout: float
+    ) -> list[dict[str, Any]]:
+        """Tell each worker its own order, and wait for what all answer.
+
+        Raises:
+            MeasureError: One was lost, or could not do it, or says nothing.
+        """
+        for member in self.members:
+            if member.lost:
+                raise MeasureError(f"worker {member.host} was lost: {member.lost}")
+        for member, order in zip(self.members, orders, strict=True):
+            self._tell({**order, "worker": member.index})
+        answers: dict[int, dict[str, Any]] = {}
+        until = time.monotonic() + timeout
+        while len(answers) < len(self.members):
+            header, body = self._next(until)
+            number = self._take(header, body)
+            if number is None:
+                continue
+            if header["event"] == "lost":
+                raise MeasureError(f"worker {number + 1} was lost: {header['why']}")
+            if header["event"] == "answer":
+                if "error" in header:
+                    raise MeasureError(f"{self.locustfile}: {header['error']}")
+                answers[number] = header
+        return [answers[number] for number in range(len(orders))]
+
+    def _take(self, header: dict[str, Any], body: bytes) -> int | None:
+        """Keep what a worker says of a load test; return the worker's number."""
+        number = self._number(header["worker"])
+        if number is None:
+            return None  # it came too late to take part
+        if header["event"] == "lost":
+            self._lose(number, str(header["why"]))
+        elif header["event"] == "tick" and self._seconds is not None:
+            try:
+                said = tick(header, body)
+                check(said)
+            except (ValueError, LookupError, TypeError, AttributeError):
+                self._tell({"do": "stop", "worker": header["worker"]})
+                self._lose(number, protocol.NONSENSE)
+            else:
+                self._seconds.add(number, said)
+        return number
+
+    def _lose(self, number: int, why: str) -> None:
+        if self.members[number].lost:
+            return
+        self.members[number].lost = why
+        if self._seconds is not None:
+            self._seconds.lose(number, why)
+
+    def _next(self, until: float) -> Message:
+        """Wait for what somebody says, or until one of ours has ended.
+
+        Raises:
+            MeasureError: Somebody is silent for too long, though not lost.
+        """
+        while True:
+            if time.monotonic() > until:
+                raise MeasureError(
+                    "a worker is there but does not answer; is a listener or an "
+                    f"on_start of {self.locustfile} waiting for something?"
+                )
+            heard = self._heard(LOOK)
+            if heard is not None:
+                return heard
+            for member in self.members:
+                gone = "" if member.lost else self._exit_of(member)
+                if gone:
+                    return {"event": "lost", "worker": member.index, "why": gone}, b""
+
+    def _exit_of(self, member: Member) -> str:
+        """Say how a worker of this machine ended; empty if it did not."""
+        for child in self._children:
+            if child.pid == member.pid and not child.running():
+                return f"its process ended (exit code {child.exit_code()})"
+        return ""
+
+    def _number(self, index: int) -> int | None:
+        for number, member in enumerate(self.members):
+            if member.index == index:
+                return number
+        return None
+
+
+def _check_free(host: str, port: int) -> None:
+    """Make sure that a master can listen there.
+
+    Raises:
+        InputError: It cannot.
+    """
+    try:
+        with socket.create_server(("" if host == "*" else host, port)):
+            pass
+    except OSError as error:
+        raise InputError(
+            f"--bind {host}:{port}: {error.strerror}; expected an address of this "
+            "machine and a port that is free, such as '*:5557'"
+        ) from error
+
+
+def cores_of(count: int) -> Sequence[int]:
+    """Return the cores for so many workers: the generator's, or all if too few."""
+    split = processes.split_cores()
+    if count <= len(split.generator):
+        return split.generator
+    return (*split.target, *split.generator)

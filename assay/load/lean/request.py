@@ -1,0 +1,153 @@
+"""From what a task asks for to the bytes that are sent."""
+
+import json
+from base64 import b64encode
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+from urllib.parse import quote, unquote, urlencode, urlsplit
+
+# What may stand in a request target as it is; all else is percent-encoded.
+_SAFE = "!#$%&'()*+,/:;=?@[]~-._"
+_PORTS = {"http": 80, "https": 443}
+
+Auth = tuple[str | bytes, str | bytes]
+
+
+class Origin(NamedTuple):
+    """Where connections go."""
+
+    secure: bool
+    host: str
+    port: int
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where a request goes.
+
+    Attributes:
+        url: As it is shown, without a name and a password.
+        origin: Which server.
+        target: What is asked of it: path and query, percent-encoded.
+        host: The Host header.
+        auth: The Authorization header that the address itself asks for, or nothing.
+    """
+
+    url: str
+    origin: Origin
+    target: str
+    host: str
+    auth: str
+
+
+def address(url: str) -> Address:
+    """Read an absolute address.
+
+    Raises:
+        ValueError: It is no http or https address.
+    """
+    parts = urlsplit(url)
+    if parts.scheme not in _PORTS or not parts.hostname:
+        raise ValueError(f"{url!r} is no http:// or https:// address")
+    port = parts.port or _PORTS[parts.scheme]
+    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    auth = ""
+    if parts.username is not None:
+        auth = basic((unquote(parts.username), unquote(parts.password or "")))
+    shown = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+    return Address(
+        url=shown,
+        origin=Origin(parts.scheme == "https", parts.hostname, port),
+        target=quote(path, safe=_SAFE),
+        host=parts.netloc.rpartition("@")[2],
+        auth=auth,
+    )
+
+
+def with_params(url: str, params: Mapping[str, Any] | None) -> str:
+    """Return the address with parameters added to its query."""
+    if not params:
+        return url
+    url, _, fragment = url.partition("#")
+    join = "&" if "?" in url else "?"
+    return f"{url}{join}{urlencode(params, doseq=True)}" + (fragment and f"#{fragment}")
+
+
+def basic(auth: Auth) -> str:
+    """Return the Authorization header of a name and a password."""
+    name, password = (
+        part.encode("utf-8") if isinstance(part, str) else part for part in auth
+    )
+    return "Basic " + b64encode(name + b":" + password).decode("ascii")
+
+
+def body(data: object, as_json: object) -> tuple[bytes, dict[str, str]]:
+    """Return a request's body, and the headers that go with it.
+
+    Args:
+        data: Text, bytes, or fields of a form.
+        as_json: What is sent as JSON if there is no data.
+
+    Raises:
+        TypeError: It is of a type that cannot be sent.
+    """
+    if not data and as_json is not None:
+        headers = {"Content-Type": "application/json", "Accept": "application/json"}
+        return json.dumps(as_json).encode("utf-8"), headers
+    if data is None:
+        return b"", {}
+    if isinstance(data, bytes | bytearray | memoryview):
+        return bytes(data), {}
+    if isinstance(data, str):
+        return data.encode("utf-8"), {}
+    if isinstance(data, Mapping) or _pairs(data):
+        form = urlencode(data, doseq=True)  # type: ignore[arg-type]
+        headers = {"Content-Type": "application/x-www-form-urlencoded"}
+        return form.encode("ascii"), headers
+    raise TypeError(
+        f"data: LeanHttpUser sends text, bytes or a form, not {type(data).__name__}; "
+        "use FastHttpUser for files and streams"
+    )
+
+
+def head(method: str, where: Address, headers: Mapping[str, str], length: int) -> bytes:
+    """Return a request's head.
+
+    Raises:
+        ValueError: Something in it would begin a line of its own.
+    """
+    lines = [f"{method} {where.target} HTTP/1.1", f"Host: {where.host}"]
+    lines += [f"{name}: {value}" for name, value in headers.items()]
+    if length or method in ("POST", "PUT", "PATCH"):
+        lines.append(f"Content-Length: {length}")
+    for line in lines:
+        if "\r" in line or "\n" in line:
+            raise ValueError(f"a line break within the header {line!r}")
+    return "\r\n".join([*lines, "", ""]).encode("latin-1")
+
+
+class Fields(dict[str, str]):
+    """Header fields to send: names of one kind, whatever their case, only once."""
+
+    def __init__(self, *sources: Mapping[str, Any] | None) -> None:
+        """Merge some; what comes later wins."""
+        super().__init__()
+        known: dict[str, str] = {}
+        for source in sources:
+            for name, value in (source or {}).items():
+                before = known.get(name.lower())
+                if before is not None:
+                    del self[before]
+                known[name.lower()] = name
+                self[name] = value if isinstance(value, str) else _plain(value)
+
+
+def _plain(value: object) -> str:
+    return value.decode("latin-1") if isinstance(value, bytes) else str(value)
+
+
+def _pairs(data: object) -> bool:
+    return isinstance(data, list | tuple) and all(
+        isinstance(item, tuple) and len(item) == 2 for item in data
+    )

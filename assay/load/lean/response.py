@@ -1,0 +1,247 @@
+"""What a task sees of an answer: read only as far as the task looks at it."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from email.message import Message
+from types import TracebackType
+from typing import Any
+
+from locust.exception import CatchResponseError, LocustError, ResponseError
+
+from assay.load.lean.coding import decompressed
+from assay.load.lean.errors import BadStatusError
+from assay.load.lean.wire import Answer
+
+Report = Callable[["LeanResponse", BaseException | None], None]
+
+_ONLY_CAUGHT = (
+    "pass catch_response=True and use a with statement to change what becomes of a "
+    "request"
+)
+
+
+class Headers(Mapping[str, str]):
+    """Header fields, whatever the case of their names; equal names are joined."""
+
+    def __init__(self, head: bytes) -> None:
+        """Read them from a head with its status line."""
+        self._fields: dict[str, list[str]] = {}
+        self._names: dict[str, str] = {}
+        for line in head.decode("latin-1").split("\r\n")[1:]:
+            name, colon, value = line.partition(":")
+            if colon:
+                key = name.strip().lower()
+                self._names.setdefault(key, name.strip())
+                self._fields.setdefault(key, []).append(value.strip())
+
+    def __getitem__(self, name: str) -> str:
+        """Return the value of a field."""
+        return ", ".join(self._fields[name.lower()])
+
+    def __contains__(self, name: object) -> bool:
+        """Say whether there is a field of that name."""
+        return isinstance(name, str) and name.lower() in self._fields
+
+    def __iter__(self) -> Iterator[str]:
+        """Return the names as the server wrote them."""
+        return iter(self._names.values())
+
+    def __len__(self) -> int:
+        """Return how many names there are."""
+        return len(self._fields)
+
+    def getlist(self, name: str) -> list[str]:
+        """Return each value of a field on its own: of Set-Cookie, for example."""
+        return list(self._fields.get(name.lower(), ()))
+
+
+class LeanResponse:
+    """An answer, or what came instead of one.
+
+    Attributes:
+        status_code: 0 where there was no answer.
+        url: The address that was asked for, before any redirect.
+        method: Of the request.
+        error: What went wrong; None if nothing did.
+        encoding: Of `text`; taken from the headers if it is None.
+        js: For `rest`: the body as JSON.
+    """
+
+    # Class attributes: what most tasks never look at costs no time.
+    encoding: str | None = None
+    js: Any = None
+    _headers: Headers | None = None
+    _content: bytes | None = None
+
+    def __init__(
+        self,
+        method: str,
+        url: str,
+        answer: Answer | None,
+        error: BaseException | None,
+        keep: int,
+    ) -> None:
+        """Hold an answer.
+
+        Args:
+            method: Of the request.
+            url: The address that was asked for.
+            answer: None where there was none.
+            error: What went wrong.
+            keep: Bytes that were kept of a body at most.
+        """
+        self.method, self.url, self.error = method, url, error
+        self.status_code = answer.status if answer is not None else 0
+        self._answer, self._keep = answer, keep
+
+    @property
+    def ok(self) -> bool:
+        """Say whether there was an answer with a status below 400."""
+        return self.error is None and 0 < self.status_code < 400
+
+    @property
+    def length(self) -> int:
+        """Return how many bytes its body had on the wire."""
+        return self._answer.length if self._answer else 0
+
+    @property
+    def headers(self) -> Headers:
+        """Return the header fields; none where there was no answer."""
+        if self._headers is None:
+            self._headers = Headers(self._answer.head if self._answer else b"")
+        return self._headers
+
+    @property
+    def content(self) -> bytes | None:
+        """Return the body, decompressed; None where there was no answer.
+
+        Raises:
+            LocustError: It was too long to be kept, or cannot be decompressed.
+        """
+        if self._content is None and self._answer is not None:
+            self._content = self._decoded(self._answer)
+        return self._content
+
+    @property
+    def text(self) -> str | None:
+        """Return the body as text; None where there was no answer."""
+        content = self.content
+        if content is None:
+            return None
+        encoding = self.encoding or self._charset()
+        try:
+            return content.decode(encoding, errors="replace")
+        except LookupError:  # the server named an encoding that there is not
+            return content.decode("utf-8", errors="replace")
+
+    def json(self) -> Any:
+        """Return the body as JSON.
+
+        Raises:
+            ValueError: It is none.
+        """
+        return json.loads(self.content or b"")
+
+    def raise_for_status(self) -> None:
+        """Raise what went wrong, a status of 400 or more included."""
+        if self.error is not None:
+            raise self.error
+
+    def success(self) -> None:
+        """Refuse: only a caught response can be changed.
+
+        Raises:
+            LocustError: Always.
+        """
+        raise LocustError(_ONLY_CAUGHT)
+
+    def failure(self, why: object) -> None:
+        """Refuse: only a caught response can be changed.
+
+        Raises:
+            LocustError: Always.
+        """
+        raise LocustError(_ONLY_CAUGHT)
+
+    def _charset(self) -> str:
+        kind = self.headers.get("content-type", "")
+        if "charset" not in kind.lower():
+            return "utf-8"
+        message = Message()
+        message["content-type"] = kind
+        return message.get_content_charset("utf-8")
+
+    def _decoded(self, answer: Answer) -> bytes:
+        if answer.length > self._keep:
+            raise LocustError(
+                f"the body has {answer.length:,} bytes, of which LeanHttpUser keeps "
+                f"{self._keep:,}: set keep_body on the user to read it"
+            )
+        coding = self.headers.get("content-encoding", "").strip().lower()
+        if not answer.body or coding in ("", "identity"):
+            return answer.body
+        try:
+            return decompressed(answer.body, coding, self._keep)
+        except ValueError as error:
+            raise LocustError(f"{self.url}: {error}") from error
+
+
+class CaughtResponse(LeanResponse):
+    """A response that a task judges itself, in a with statement."""
+
+    def __init__(
+        self,
+        method: str,
+        url: str,
+        answer: Answer | None,
+        error: BaseException | None,
+        keep: int,
+        report: Report,
+    ) -> None:
+        """Hold an answer; `report` takes what becomes of the request."""
+        super().__init__(method, url, answer, error, keep)
+        self._report = report
+        self._judged = False
+        self._verdict: BaseException | None = None
+
+    def __enter__(self) -> "CaughtResponse":
+        """Let the task judge."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> bool:
+        """Report the request: as the task judged it, or else by its status."""
+        if self._judged:
+            self._report(self, self._verdict)
+            return kind is None
+        if isinstance(error, ResponseError):
+            self._report(self, error)
+            return True
+        if error is not None:
+            return False
+        self._report(self, self.error)
+        return True
+
+    def success(self) -> None:
+        """Let the request count as fine, whatever the server said."""
+        self._judged, self._verdict = True, None
+
+    def failure(self, why: object) -> None:
+        """Let the request count as failed.
+
+        Args:
+            why: An exception, or words.
+        """
+        self._judged = True
+        self._verdict = (
+            why if isinstance(why, BaseException) else CatchResponseError(why)
+        )
+
+
+def bad_status(status: int) -> BadStatusError | None:
+    """Return the error that a status is, if it is one."""
+    return BadStatusError(f"status {status}") if status >= 400 else None

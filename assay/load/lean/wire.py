@@ -1,0 +1,387 @@
+"""One connection: a request out, its answer in, at the least cost in CPU time.
+
+A plain connection is a non-blocking socket of the operating system's own, and one
+watcher of the event loop: no object is made for a request that its answer does
+not need. Time limits cost nothing per request either, since one greenlet looks
+after all connections now and then.
+"""
+
+import _socket
+import contextlib
+import math
+import ssl
+import time
+import weakref
+from typing import Any, NamedTuple
+
+import gevent
+import gevent.socket
+from gevent.hub import get_hub
+
+from assay.load.lean.chunked import Chunks
+from assay.load.lean.errors import (
+    BadResponseError,
+    ConnectionClosedError,
+    ConnectTimeoutError,
+    IncompleteResponseError,
+    NetworkTimeoutError,
+)
+from assay.load.lean.request import Origin
+
+HEAD_LIMIT = 64 * 1024  # bytes: more is no head but an attack, or another protocol
+PIECE = 64 * 1024
+SWEEP = 0.1  # seconds between two looks at the time limits
+_HEAD_END = b"\r\n\r\n"
+_INTERIM, _SWITCHING = (b"HTTP/1.1 1", b"HTTP/1.0 1"), b"HTTP/1.1 101"
+_WITHOUT_BODY = frozenset((204, 304))
+CHUNKED, TO_THE_END = -1, -2
+
+
+class Answer(NamedTuple):
+    """An answer as it came.
+
+    Attributes:
+        status: Its status code.
+        head: The header lines, with the status line, each ended by CR LF.
+        body: What was kept of the body, as it was encoded.
+        length: Bytes of the whole body.
+        reusable: Whether the connection serves another request.
+        cookies: Whether it sets any.
+        received: `time.perf_counter` after its last byte had come.
+    """
+
+    status: int
+    head: bytes
+    body: bytes
+    length: int
+    reusable: bool
+    cookies: bool
+    received: float
+
+
+class Frame(NamedTuple):
+    """What a head says of the body that follows it.
+
+    Attributes:
+        length: Bytes of the body; `CHUNKED`, or `TO_THE_END` of the connection.
+    """
+
+    status: int
+    length: int
+    reusable: bool
+    cookies: bool
+
+
+class Connection:
+    """An open connection, for one request at a time.
+
+    Attributes:
+        origin: Where it goes.
+        served: Answers that have come over it.
+        used: `time.perf_counter` of its last answer.
+        deadline: When whoever waits for an answer is to be told that it is late.
+    """
+
+    __slots__ = (
+        *("origin", "served", "used", "deadline", "_limit", "_keep", "_expired"),
+        *("_head", "_frame"),
+        *("_secure", "_socket", "_send", "_recv", "_readable", "_wait", "__weakref__"),
+    )
+
+    def __init__(
+        self,
+        origin: Origin,
+        connect_within: float,
+        answer_within: float,
+        keep: int,
+        context: ssl.SSLContext | None,
+    ) -> None:
+        """Connect.
+
+        Args:
+            origin: To where.
+            connect_within: Seconds that connecting may take.
+            answer_within: Seconds from sending a request to the end of its answer.
+            keep: Bytes of a body that are kept; the rest is only counted.
+            context: For TLS; None for a plain connection.
+
+        Raises:
+            ConnectTimeoutError: It took too long.
+            OSError: It could not be made.
+        """
+        self.origin = origin
+        self.served, self.used, self.deadline = 0, 0.0, math.inf
+        self._limit, self._keep, self._expired = answer_within, keep, False
+        self._head, self._frame = b"", Frame(0, 0, False, False)
+        self._secure = context is not None
+        self._socket: Any = None
+        try:
+            wire = gevent.socket.create_connection(origin[1:], timeout=connect_within)
+            wire.setsockopt(_socket.IPPROTO_TCP, _socket.TCP_NODELAY, 1)
+            if context is not None:
+                wire = context.wrap_socket(wire, server_hostname=origin.host)
+        except TimeoutError as error:
+            raise ConnectTimeoutError("no connection in time") from error
+        if context is not None:
+            wire.settimeout(None)
+            self._socket, self._send, self._recv = wire, wire.sendall, wire.recv
+        else:
+            self._socket = _socket.socket(fileno=wire.detach())
+            self._socket.setblocking(False)
+            self._send, self._recv = self._socket.send, self._socket.recv
+            hub = get_hub()
+            self._readable = hub.loop.io(self._socket.fileno(), 1)
+            self._wait = hub.wait
+        sweeper.watch(self)
+
+    def __del__(self) -> None:
+        """Close it where its user has gone without."""
+        self.close()
+
+    def close(self) -> None:
+        """Close it."""
+        if self._socket is None:
+            return
+        if not self._secure:
+            self._readable.stop()
+            self._readable.close()
+        with contextlib.suppress(OSError):
+            self._socket.close()
+        self._socket = None
+
+    def expire(self) -> None:
+        """Wake whoever waits for an answer: it takes too long."""
+        self._expired, self.deadline = True, math.inf
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(_socket.SHUT_RDWR)
+
+    def stale(self) -> bool:
+        """Say whether the server has closed it meanwhile.
+
+        With TLS only the next request can tell.
+        """
+        if self._secure:
+            return False
+        try:
+            self._recv(1, _socket.MSG_PEEK)
+        except BlockingIOError:
+            return False
+        except OSError:
+            pass
+        return True  # closed, or there are bytes that nobody asked for
+
+    def exchange(self, request: bytes, now: float, head_only: bool = False) -> Answer:
+        """Send a request and return its answer; close the connection if that fails.
+
+        Args:
+            request: The whole of it.
+            now: `time.perf_counter`: the answer's time begins.
+            head_only: Whether it is a HEAD request, whose answer has no body.
+
+        Raises:
+            WireError: The answer was none, or came too late.
+            OSError: The connection broke.
+        """
+        self.deadline = now + self._limit
+        try:
+            head, rest = self._read_head(self._first_bytes(request))
+            # Servers say the same again and again, but for the second of the date.
+            if head != self._head:
+                self._head, self._frame = head, _frame(head)
+            status, length, reusable, cookies = self._frame
+            if head_only or status in _WITHOUT_BODY:
+                length = 0
+            if len(rest) == length <= self._keep:
+                body = rest
+            else:
+                body, length = self._read_body(length, rest)
+        except BaseException as error:
+            self.close()
+            if self._expired:
+                raise NetworkTimeoutError("no complete answer in time") from error
+            raise
+        self.deadline = math.inf
+        received = self.used = time.perf_counter()
+        self.served += 1
+        return Answer(status, head, body, length, reusable, cookies, received)
+
+    def _first_bytes(self, request: bytes) -> bytes:
+        """Send a request and return the first bytes of its answer."""
+        try:
+            self._write(request)
+            data = self._read()
+        except (ConnectionResetError, BrokenPipeError) as error:
+            raise ConnectionClosedError("connection reset unanswered") from error
+        if not data:
+            raise ConnectionClosedError("connection closed unanswered")
+        return data
+
+    def _write(self, request: bytes) -> None:
+        if self._secure:
+            self._send(request)
+            return
+        try:
+            done = self._send(request)
+        except BlockingIOError:
+            done = 0
+        if done < len(request):
+            self._write_rest(memoryview(request)[done:])
+
+    def _write_rest(self, rest: memoryview) -> None:
+        hub = get_hub()
+        writable = hub.loop.io(self._socket.fileno(), 2)
+        try:
+            while rest:
+                hub.wait(writable)
+                with contextlib.suppress(BlockingIOError):
+                    rest = rest[self._send(rest) :]
+        finally:
+            writable.stop()
+            writable.close()
+
+    def _read(self) -> bytes:
+        """Wait for bytes and return them; none where the connection has ended."""
+        if self._secure:
+            piece: bytes = self._recv(PIECE)
+            return piece
+        while True:
+            self._wait(self._readable)
+            try:
+                piece = self._recv(PIECE)
+            except BlockingIOError:
+                continue  # woken for nothing
+            return piece
+
+    def _read_head(self, data: bytes) -> tuple[bytes, bytes]:
+        """Return the head of the final answer, and what came after it."""
+        while True:
+            end = data.find(_HEAD_END)
+            while end < 0:
+                if len(data) > HEAD_LIMIT:
+                    raise BadResponseError("its head does not end")
+                if not _may_be_head(data):
+                    raise BadResponseError("it is not HTTP/1")
+                piece = self._read()
+                if not piece:
+                    raise IncompleteResponseError("the connection ended in the head")
+                data += piece
+                end = data.find(_HEAD_END)
+            head, rest = data[: end + 2], data[end + 4 :]
+            if not head.startswith(_INTERIM) or head.startswith(_SWITCHING):
+                return head, rest
+            data = rest  # an interim answer, such as 100 Continue
+
+    def _read_body(self, length: int, rest: bytes) -> tuple[bytes, int]:
+        """Return the body as far as it is kept, and its length.
+
+        Args:
+            length: As `Frame` has it.
+            rest: What came after the head so far.
+        """
+        if length == CHUNKED:
+            chunks = Chunks(self._keep)
+            chunks.feed(rest)
+            while not chunks.complete:
+                chunks.feed(self._piece())
+            return chunks.body(), chunks.length
+        if length == TO_THE_END:
+            return self._read_to_the_end(rest)
+        return self._read_length(rest, length), length
+
+    def _read_length(self, rest: bytes, length: int) -> bytes:
+        kept, room, have = [rest[: self._keep]], self._keep - len(rest), len(rest)
+        while have < length:
+            piece = self._piece()
+            have += len(piece)
+            if room > 0:
+                kept.append(piece[:room])
+                room -= len(piece)
+        if have > length:
+            raise BadResponseError("there is more than its length says")
+        return b"".join(kept)
+
+    def _read_to_the_end(self, rest: bytes) -> tuple[bytes, int]:
+        kept, room, have = [rest[: self._keep]], self._keep - len(rest), len(rest)
+        while piece := self._read():
+            have += len(piece)
+            if room > 0:
+                kept.append(piece[:room])
+                room -= len(piece)
+        if self._expired:
+            raise NetworkTimeoutError("no complete answer in time")
+        return b"".join(kept), have
+
+    def _piece(self) -> bytes:
+        piece = self._read()
+        if not piece:
+            raise IncompleteResponseError("the connection ended in the body")
+        return piece
+
+
+class _Sweeper:
+    """Looks after the time limits of all connections, ten times a second."""
+
+    def __init__(self) -> None:
+        self._connections: weakref.WeakSet[Connection] = weakref.WeakSet()
+        self._greenlet: Any = None
+
+    def watch(self, connection: Connection) -> None:
+        """Look after a connection as long as somebody holds it."""
+        self._connections.add(connection)
+        if self._greenlet is None or self._greenlet.dead:
+            self._greenlet = gevent.spawn(self._sweep)
+
+    def _sweep(self) -> None:
+        while self._connections:
+            gevent.sleep(SWEEP)
+            now = time.perf_counter()
+            for connection in list(self._connections):
+                if connection.deadline < now:
+                    connection.expire()
+
+
+sweeper = _Sweeper()
+
+
+def _may_be_head(data: bytes) -> bool:
+    return data.startswith(b"HTTP/1.") or b"HTTP/1.".startswith(data)
+
+
+def _frame(head: bytes) -> Frame:
+    """Read what a head says of its body.
+
+    Raises:
+        BadResponseError: It is no head.
+    """
+    status, lowered = _status(head), head.lower()
+    reusable = lowered.startswith(b"http/1.1")
+    at = lowered.find(b"\r\nconnection:")
+    if at >= 0:
+        wish = _value(lowered, at + 13)
+        reusable = b"close" not in wish and (reusable or b"keep-alive" in wish)
+    cookies = lowered.find(b"\r\nset-cookie:") >= 0
+    if lowered.find(b"\r\ntransfer-encoding:") >= 0:
+        return Frame(status, CHUNKED, reusable, cookies)
+    at = lowered.find(b"\r\ncontent-length:")
+    if at < 0:
+        bodiless = status in _WITHOUT_BODY
+        return Frame(status, TO_THE_END, reusable and bodiless, cookies)
+    number = _value(lowered, at + 17)
+    if not number.isdigit():
+        raise BadResponseError("its Content-Length is no number")
+    return Frame(status, int(number), reusable, cookies)
+
+
+def _status(data: bytes) -> int:
+    digits = data[9:12]
+    if not (data.startswith(b"HTTP/1.") and data[8:9] == b" " and digits.isdigit()):
+        raise BadResponseError("it is not HTTP/1")
+    status = int(digits)
+    if status < 100:
+        raise BadResponseError("its status is none")
+    return status
+
+
+def _value(head: bytes, at: int) -> bytes:
+    """Return the rest of a header line, which begins at `at`."""
+    return head[at : head.index(b"\r", at)].strip()

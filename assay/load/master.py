@@ -1,0 +1,159 @@
+"""The master of several workers: it passes on what they and Assay say.
+
+It speaks Locust's own master/worker protocol: workers are acknowledged, numbered and
+watched by Locust's `MasterRunner`; Assay's orders and what is answered travel as its
+custom messages. Whoever reaches its port can send it anything, so what makes no sense
+is dropped.
+"""
+
+import math
+import socket
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import gevent
+from gevent.queue import Queue
+from locust.env import Environment
+from locust.exception import RPCError
+from locust.rpc.zmqrpc import BaseSocket
+from locust.runners import STATE_MISSING, MasterRunner
+
+from assay.load import protocol
+
+MESSAGE = "assay"
+LOOK = 0.2  # seconds between two looks at who is still there
+EVENTS = ("joined", "answer", "tick")
+JOINED: Mapping[str, type | tuple[type, ...]] = {
+    "version": int,
+    "host": str,
+    "pid": int,
+    "speed": (int, float),
+}
+
+
+def leader(host: str, port: int) -> Callable[[Environment], MasterRunner]:
+    """Return what makes the runner of a master that listens there."""
+    _harden()
+    return lambda environment: environment.create_master_runner(host, port)
+
+
+def _harden() -> None:
+    """Have Locust's listener survive what is no message, or one of somebody else.
+
+    As it is, a single malformed one ends it, and with it every worker.
+    """
+    receive, handle = BaseSocket.recv_from_client, MasterRunner.handle_message
+
+    def recv_from_client(self: Any) -> Any:
+        while True:
+            try:
+                sender, message = receive(self)
+            except RPCError:
+                raise  # of the network itself: Locust opens its port anew
+            except Exception:
+                gevent.sleep(0)
+                continue
+            if isinstance(message.type, str) and message.node_id == sender:
+                return sender, message
+
+    def handle_message(self: Any, client_id: str, msg: Any) -> None:
+        try:
+            handle(self, client_id, msg)
+        except Exception as error:
+            print(f"a message of {client_id!r} was dropped: {error!r}", flush=True)
+
+    BaseSocket.recv_from_client = recv_from_client  # type: ignore[method-assign]
+    MasterRunner.handle_message = handle_message  # type: ignore[method-assign]
+
+
+class Master:
+    """Between Assay and its workers.
+
+    Attributes:
+        port: Where workers join.
+    """
+
+    def __init__(self, runner: Any, channel: socket.socket) -> None:
+        """Listen to workers."""
+        self._runner, self._channel = runner, channel
+        self._workers: dict[str, int] = {}  # client id to index
+        # Whoever speaks does not wait until Assay listens: a listener that waits
+        # hears no heartbeats, and would take its workers for lost.
+        self._unsaid: Queue[tuple[dict[str, Any], bytes]] = Queue()
+        self.port: int = runner.server.port
+        runner.register_message(MESSAGE, self._heard)
+        gevent.spawn(self._watch)
+
+    def serve(self) -> None:
+        """Pass on Assay's orders, and what is said to it, until the channel closes."""
+        gevent.spawn(self._tell)
+        while True:
+            try:
+                order, _ = protocol.receive(self._channel)
+            except (EOFError, OSError):
+                return
+            index = order.pop("worker")
+            for client, known in self._workers.items():
+                if known == index:
+                    self._runner.send_message(MESSAGE, order, client)
+
+    def _heard(self, environment: Any, msg: Any) -> None:
+        client, header, body = msg.node_id, msg.data["header"], msg.data["body"]
+        if client not in self._runner.clients or header["event"] not in EVENTS:
+            return
+        if not isinstance(body, bytes):
+            return
+        if header["event"] == "joined":
+            if client in self._workers or not _fits(header):
+                return
+            self._workers[client] = self._runner.get_worker_index(client)
+            header = {name: header[name] for name in ("event", *JOINED)}
+        elif client not in self._workers:
+            # It was given up, and what it should have done is counted as lost.
+            self._runner.send_message("quit", None, client)
+            return
+        self._unsaid.put(({**header, "worker": self._workers[client]}, body))
+
+    def _watch(self) -> None:
+        """Say who is there no more."""
+        while True:
+            gevent.sleep(LOOK)
+            for client, index in list(self._workers.items()):
+                node = self._runner.clients.get(client)
+                if node is None:
+                    why = "it left"
+                elif node.state == STATE_MISSING:
+                    why = "it is heard no more"
+                else:
+                    continue
+                del self._workers[client]
+                self._unsaid.put(({"worker": index, "event": "lost", "why": why}, b""))
+
+    def _tell(self) -> None:
+        """Tell Assay, one message after the other, until it listens no more."""
+        while True:
+            header, body = self._unsaid.get()
+            try:
+                protocol.send(self._channel, header, body)
+            except OSError:
+                return
+            except Exception as error:  # it holds what no message of ours can
+                print(f"a message was dropped: {error!r}", flush=True)
+                self._give_up(header["worker"])
+
+    def _give_up(self, index: int) -> None:
+        """Hear no more of a worker that says what makes no sense."""
+        for client, known in list(self._workers.items()):
+            if known == index:
+                del self._workers[client]
+                self._runner.send_message("quit", None, client)
+                self._unsaid.put(
+                    ({"worker": index, "event": "lost", "why": protocol.NONSENSE}, b"")
+                )
+
+
+def _fits(header: Mapping[str, Any]) -> bool:
+    """Say whether somebody who joins says what a worker says."""
+    return all(
+        isinstance(header.get(name), kind) for name, kind in JOINED.items()
+    ) and (math.isfinite(header["speed"]) and header["speed"] > 0)

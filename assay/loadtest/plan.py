@@ -1,0 +1,277 @@
+"""What a load test is to do, and what came of it: plain frozen data types."""
+
+from pathlib import Path
+from typing import Literal
+
+from assay.loadtest.scalability import Law
+from assay.plan import Data
+
+LOAD_SCHEMA = 1
+
+
+class Requirement(Data):
+    """A threshold on one number of the whole test.
+
+    Attributes:
+        text: As it was written: ``latency.p99 <= 50ms``.
+        metric: One of `requirements.METRICS`.
+        at_most: Whether the limit is an upper one.
+        limit: In the metric's own unit.
+        name: The request it is about; empty for all of them.
+    """
+
+    text: str
+    metric: str
+    at_most: bool
+    limit: float
+    name: str = ""
+
+
+class LoadPlan(Data):
+    """A load test.
+
+    Attributes:
+        locustfile: What the users do.
+        host: Where; empty for what the user classes say.
+        locust: Arguments for the locustfile, as after `locust -f FILE`.
+        times: Seconds at which the open loop's rate is given; none in a closed loop.
+        rates: Arrivals per second at these times.
+        arrivals: How they come.
+        users: Of the closed loop, or connections that the open one may occupy.
+        duration: Seconds of load.
+        iterations: After so many tasks it ends; 0 for no such limit.
+        think_time: Whether users of a closed loop wait as their locustfile says.
+        drain: Seconds to wait for answers at the end.
+        workers: Processes that share the load.
+        bind: Where workers from elsewhere join; empty if all are started here.
+        shape: The shape as it was written, for people.
+        trials: What it is if it is no single test, but one of many trials.
+        command: The command line, for the report.
+    """
+
+    locustfile: Path
+    host: str
+    locust: tuple[str, ...] = ()
+    times: tuple[float, ...] = ()
+    rates: tuple[float, ...] = ()
+    arrivals: Literal["poisson", "even"] = "poisson"
+    users: int = 100
+    duration: float = 60.0
+    iterations: int = 0
+    think_time: bool = False
+    drain: float = 10.0
+    seed: int = 0
+    workers: int = 1
+    bind: str = ""
+    shape: str = ""
+    requirements: tuple[Requirement, ...] = ()
+    trials: Literal["", "capacity", "sweep"] = ""
+    command: str = ""
+
+    @property
+    def open(self) -> bool:
+        """Whether arrivals come by a schedule, whatever the server does."""
+        return bool(self.times)
+
+
+class Spread(Data):
+    """How long requests took, in seconds; infinite where they were never answered.
+
+    Attributes:
+        count: Of what number of requests: all but those that failed at once.
+        unanswered: How many of them were given up, by a timeout or at the end.
+        mean: Those that were given up count with the time that they were waited for,
+            so where there are any it is a lower bound.
+    """
+
+    count: int
+    unanswered: int = 0
+    mean: float | None
+    p50: float | None
+    p90: float | None
+    p95: float | None
+    p99: float | None
+    p999: float | None
+    longest: float | None
+
+
+class Row(Data):
+    """What one kind of request came to.
+
+    Attributes:
+        name: Of the request or task; empty for all requests together.
+        kind: Whether it is a request, or a task of several.
+        requests: How many there were.
+        failed: How many of them failed.
+        latency: From the moment that they were due.
+        service: From the moment that they were sent.
+    """
+
+    name: str
+    kind: Literal["request", "iteration"] = "request"
+    requests: int
+    failed: int
+    latency: Spread
+    service: Spread
+
+
+class Judgement(Data):
+    """What became of a requirement.
+
+    Attributes:
+        value: What was measured; None if nothing was.
+        bound: Whether the true value is that or more, since requests were given up.
+        reason: Why it is undecided.
+    """
+
+    text: str
+    metric: str
+    name: str
+    limit: float
+    value: float | None
+    verdict: Literal["holds", "refuted", "undecided"]
+    bound: bool = False
+    reason: str = ""
+
+
+class WorkerCount(Data):
+    """What a worker did of a load test.
+
+    Attributes:
+        name: Its machine and process.
+        share: Of the load, by how fast it is.
+        unserved: Also what it had under way when it was lost, and what it should have
+            done from then on.
+        lag_p99: Seconds that arrivals were sent late, in its worst second.
+        lost: Why it was heard no more; empty if it did its part.
+    """
+
+    name: str
+    share: float
+    planned: int
+    done: int
+    dropped: int
+    unserved: int
+    lag_p99: float
+    lost: str = ""
+
+
+class LoadResults(Data):
+    """What a load test came to; times in seconds.
+
+    Attributes:
+        planned: Arrivals that were due, or tasks begun in a closed loop.
+            ``planned == done + dropped + unserved`` always holds.
+        loaded: Seconds of load.
+        rate: Tasks a second that were sent.
+        lag_p50: Seconds that arrivals were sent late by the generator: median.
+        lag_p99: The same for the latest one in a hundred, of the worst second.
+        generator_cpu: Share of a core that the generator used, in its busiest second.
+        reconnects: Connections that the server had closed and that were opened again,
+            as far as the client tells (LeanHttpUser does).
+        workers: Those that shared the load; none if one process did all.
+        rows: All requests together, then by name, then the iterations.
+        errors: How often each error came.
+    """
+
+    schema_: int = LOAD_SCHEMA
+    kind: Literal["load"] = "load"
+    run: str
+    partial: bool
+    seed: int
+    host: str
+    planned: int
+    done: int
+    dropped: int
+    unserved: int
+    loaded: float
+    rate: float
+    lag_p50: float
+    lag_p99: float
+    stall: float
+    generator_cpu: float
+    reconnects: int = 0
+    workers: tuple[WorkerCount, ...] = ()
+    rows: tuple[Row, ...]
+    errors: dict[str, int] = {}
+    requirements: tuple[Judgement, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+class Probe(Data):
+    """One trial of a rate.
+
+    Attributes:
+        held: Whether every part of the objective held.
+        reason: What did not hold, or why it could not be told.
+        late: Whether the generator itself was late, so that it may be the limit.
+    """
+
+    rate: float
+    held: bool
+    requests: int
+    failed: int
+    p50: float | None
+    p99: float | None
+    reason: str = ""
+    late: bool = False
+
+
+class CapacityResults(Data):
+    """The highest rate that meets an objective; rates in arrivals per second.
+
+    Attributes:
+        objective: As it was written.
+        low: Highest rate that met it in most of its trials; None if none did.
+        high: Lowest rate above it that did not; None if all did.
+        most: The rate that was not exceeded.
+    """
+
+    schema_: int = LOAD_SCHEMA
+    kind: Literal["capacity"] = "capacity"
+    run: str
+    partial: bool
+    seed: int
+    host: str
+    objective: str
+    low: float | None
+    high: float | None
+    most: float
+    probes: tuple[Probe, ...]
+    warnings: tuple[str, ...] = ()
+
+
+class SweepPoint(Data):
+    """One trial of a number of users.
+
+    Attributes:
+        rate: Requests a second that were answered well.
+        generator: Share of a core that the generator used, in its busiest second.
+    """
+
+    users: int
+    rate: float
+    requests: int
+    failed: int
+    p50: float | None
+    p99: float | None
+    generator: float
+
+
+class SweepResults(Data):
+    """Throughput at several numbers of users.
+
+    Attributes:
+        points: The trials, fewest users first.
+        law: Fitted to them; None if they are too few.
+    """
+
+    schema_: int = LOAD_SCHEMA
+    kind: Literal["sweep"] = "sweep"
+    run: str
+    partial: bool
+    seed: int
+    host: str
+    points: tuple[SweepPoint, ...]
+    law: Law | None
+    warnings: tuple[str, ...] = ()

@@ -1,0 +1,96 @@
+"""Reports of load tests: a directory, rendered in the formats of the other runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from assay.directories import to_json
+from assay.errors import InputError
+from assay.loadtest.plan import CapacityResults, LoadPlan, LoadResults
+from assay.loadtest.runs import LoadRun
+from assay.report.load import (
+    capacity,
+    html,
+    junit,
+    markdown,
+    sweep,
+    table,
+    terminal,
+    trials,
+)
+from assay.report.load.trials import Results, Trials
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+def _json(run: LoadRun) -> str:
+    return to_json(run.results())
+
+
+# Name of the format -> name of its file in the run directory, and what writes it.
+FORMATS: dict[str, tuple[str, Callable[[LoadRun], str]]] = {
+    "html": ("index.html", html.render),
+    "markdown": ("summary.md", markdown.render),
+    "junit": ("junit.xml", junit.render),
+    "json": ("results.json", _json),
+    "csv": ("requests.csv", table.render),
+}
+# The same of a test in many trials.
+TRIALS: dict[str, tuple[str, Callable[[Trials, Results, LoadPlan], str]]] = {
+    "html": ("index.html", trials.html),
+    "markdown": ("summary.md", trials.markdown),
+    "junit": ("junit.xml", trials.junit),
+    "json": ("results.json", trials.json),
+    "csv": ("trials.csv", trials.numbers),
+}
+
+
+def check(formats: Sequence[str]) -> None:
+    """Make sure that there are such formats.
+
+    Raises:
+        InputError: There is no format of that name.
+    """
+    unknown = [name for name in formats if name not in FORMATS]
+    if unknown:
+        raise InputError(
+            f"--format: no format {unknown[0]!r}; expected some of {', '.join(FORMATS)}"
+        )
+
+
+def write(run: LoadRun, formats: Sequence[str]) -> list[Path]:
+    """Write the reports of a load test, of one or in many trials, into its directory.
+
+    Returns:
+        The files written, in the order of `formats`.
+
+    Raises:
+        InputError: There is no format of that name.
+        NotARunError: The plan or the results are damaged.
+    """
+    check(formats)
+    wanted, many = dict.fromkeys(formats), run.trials()
+    if many is None:
+        texts = [(FORMATS[name][0], FORMATS[name][1](run)) for name in wanted]
+    else:
+        plan = run.plan()
+        said = _trials(many, plan)
+        texts = [(TRIALS[n][0], TRIALS[n][1](said, many, plan)) for n in wanted]
+    return [run.write_text(file, text) for file, text in texts]
+
+
+def show(run: LoadRun, results: LoadResults | Results, console: Console) -> None:
+    """Print what a load test came to."""
+    if isinstance(results, LoadResults):
+        terminal.render(results, console)
+    else:
+        trials.terminal(_trials(results, run.plan()), results, console)
+
+
+def _trials(results: Results, plan: LoadPlan) -> Trials:
+    if isinstance(results, CapacityResults):
+        return capacity.trials(results, plan)
+    return sweep.trials(results, plan)

@@ -1,0 +1,53 @@
+"""index.html of a load test: the answer first, in one file."""
+
+from assay.loadtest.requirements import judged
+from assay.loadtest.runs import LoadRun
+from assay.report.conditions import flatten
+from assay.report.load import charts, words
+from assay.report.load.terminal import accounts
+from assay.report.page import page
+from assay.report.text import one_line, percent
+
+
+def render(run: LoadRun) -> str:
+    """Return the page as one HTML document that needs no other file."""
+    plan, results, ticks = run.plan(), run.results(), run.ticks()
+    every = words.together(results)
+    count = every.latency.count if every else 0
+    drawn = (
+        charts.percentiles(run, count),
+        charts.over_time(ticks),
+        charts.rate(ticks),
+    )
+    return page(
+        "load.html",
+        title=f"Load test of {words.subject(plan)}",
+        answer=words.answer(plan, results),
+        requirements=[
+            (item.verdict, one_line(item.text), judged(item))
+            for item in results.requirements
+        ],
+        head=words.HEAD,
+        rows=[
+            (
+                words.name_of(row),
+                f"{row.requests:,}",
+                percent(row.failed / row.requests),
+                bool(row.failed),
+                words.cells(row.latency),
+            )
+            for row in results.rows
+        ],
+        worker_head=words.WORKER_HEAD,
+        workers=words.workers(results),
+        charts=[chart for chart in drawn if chart],
+        errors=[(f"{count:,}", one_line(e)) for e, count in results.errors.items()],
+        warnings=results.warnings,
+        load=words.load_of(plan),
+        accounts=accounts(results),
+        partial=results.partial,
+        environment=list(flatten(run.environment())),
+        command=plan.command,
+        run=run.name,
+        seed=results.seed,
+    )

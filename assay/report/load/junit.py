@@ -1,0 +1,54 @@
+"""junit.xml of a load test: one test case for each requirement."""
+
+from collections.abc import Sequence
+from xml.etree import ElementTree as XML
+
+from assay.loadtest.requirements import judged
+from assay.loadtest.runs import LoadRun
+from assay.report.load import words
+from assay.report.text import clean, one_line
+
+Case = tuple[str, str, str]  # its name, its verdict, and why
+_OUTCOMES = {"refuted": "failure", "undecided": "error"}
+
+
+def render(run: LoadRun) -> str:
+    """Return the JUnit document.
+
+    Without requirements there is one test case: that the test came to its end.
+    """
+    plan, results = run.plan(), run.results()
+    cases: list[Case] = [
+        (one_line(item.text), item.verdict, judged(item))
+        for item in results.requirements
+    ]
+    if not cases or results.partial:
+        verdict = "undecided" if results.partial else "holds"
+        cases.append(("the test came to its end", verdict, words.answer(plan, results)))
+    return document(cases, results.warnings)
+
+
+def document(cases: Sequence[Case], warnings: Sequence[str]) -> str:
+    """Return a document of one suite."""
+    verdicts = [verdict for _, verdict, _ in cases]
+    counts = {
+        "tests": len(cases),
+        "failures": verdicts.count("refuted"),
+        "errors": verdicts.count("undecided"),
+    }
+    root = XML.Element("testsuites", {"name": "assay", **_texts(counts)})
+    suite = XML.SubElement(root, "testsuite", {"name": "load", **_texts(counts)})
+    for name, verdict, reason in cases:
+        case = XML.SubElement(suite, "testcase", classname="assay.load", name=name)
+        if outcome := _OUTCOMES.get(verdict):
+            XML.SubElement(case, outcome, type=verdict, message=clean(reason))
+        else:
+            XML.SubElement(case, "system-out").text = clean(reason)
+    if warnings:
+        XML.SubElement(suite, "system-out").text = "\n".join(map(clean, warnings))
+    XML.indent(root)
+    return XML.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def _texts(counts: dict[str, int]) -> dict[str, str]:
+    return {name: str(count) for name, count in counts.items()}

@@ -1,0 +1,70 @@
+"""summary.md of a load test: the answer and its tables, for a pull request."""
+
+from collections.abc import Sequence
+
+from assay.loadtest.requirements import judged
+from assay.loadtest.runs import LoadRun
+from assay.report.load import words
+from assay.report.load.terminal import accounts
+from assay.report.markdown import escape
+from assay.report.text import one_line, percent
+
+_MARKS = {"holds": "✅ holds", "refuted": "❌ refuted", "undecided": "❔ undecided"}
+MOST_ERRORS = 20
+
+
+def render(run: LoadRun) -> str:
+    """Return the document."""
+    plan, results = run.plan(), run.results()
+    parts = [
+        f"## Load test of {escape(words.subject(plan))}",
+        escape(words.answer(plan, results)),
+    ]
+    if results.requirements:
+        parts.append(
+            table(
+                ["verdict", "required", "measured"],
+                [
+                    [
+                        _MARKS[item.verdict],
+                        escape(one_line(item.text)),
+                        escape(judged(item)),
+                    ]
+                    for item in results.requirements
+                ],
+            )
+        )
+    parts.append(
+        table(
+            ["latency", "requests", "failed", *words.HEAD],
+            [
+                [
+                    escape(words.name_of(row)),
+                    f"{row.requests:,}",
+                    percent(row.failed / row.requests),
+                    *words.cells(row.latency),
+                ]
+                for row in results.rows
+            ],
+        )
+    )
+    if results.workers:
+        rows = [
+            [escape(name), *map(escape, cells)]
+            for name, cells in words.workers(results)
+        ]
+        parts.append(table(["worker", *words.WORKER_HEAD], rows))
+    if results.errors:
+        errors = list(results.errors.items())[:MOST_ERRORS]
+        parts.append(
+            "\n".join(f"- {count:,} × {escape(one_line(e))}" for e, count in errors)
+        )
+    parts.append(f"{escape(words.load_of(plan))}. {escape(accounts(results))}.")
+    parts += [f"> {escape(one_line(warning))}" for warning in results.warnings]
+    return "\n\n".join(parts) + "\n"
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a table, of cells that are escaped already."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

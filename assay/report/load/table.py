@@ -1,0 +1,30 @@
+"""requests.csv of a load test: every row as numbers, for spreadsheets."""
+
+import csv
+from io import StringIO
+
+from assay.loadtest.plan import Spread
+from assay.loadtest.runs import LoadRun
+from assay.report.table import cell
+
+_SPREAD = tuple(Spread.model_fields)
+COLUMNS = (
+    *("kind", "name", "requests", "failed"),
+    *(f"latency_{name}" for name in _SPREAD),
+    *(f"service_{name}" for name in _SPREAD),
+)
+
+
+def render(run: LoadRun) -> str:
+    """Return the rows as CSV; times in seconds, missing is empty."""
+    out = StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for row in run.results().rows:
+        spreads = [
+            getattr(spread, name)
+            for spread in (row.latency, row.service)
+            for name in _SPREAD
+        ]
+        writer.writerow([row.kind, cell(row.name), row.requests, row.failed, *spreads])
+    return out.getvalue()

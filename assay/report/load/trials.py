@@ -1,0 +1,120 @@
+"""A load test in many trials, in the formats of a load test."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass
+from io import StringIO
+from typing import TYPE_CHECKING
+
+from assay.directories import to_json
+from assay.loadtest.plan import CapacityResults, LoadPlan, SweepResults
+from assay.plan import Data
+from assay.report.charts import Chart
+from assay.report.load import junit as suites
+from assay.report.load.markdown import table
+from assay.report.markdown import escape
+from assay.report.page import page
+from assay.report.table import cell
+from assay.report.text import one_line
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+WORDS = frozenset({"why not"})  # columns that hold words, not numbers
+Results = CapacityResults | SweepResults
+
+
+@dataclass(frozen=True)
+class Trials:
+    """What there is to say of one.
+
+    Attributes:
+        answer: The sentence that a reader came for.
+        head: Names of the columns.
+        rows: A row of cells for each trial.
+        items: The trials themselves.
+        verdict: Whether what was required holds, is refuted, or undecided.
+        required: What was; that it came to its end, if nothing else.
+        method: How it was measured.
+        chart: A picture; None where there is too little for one.
+    """
+
+    title: str
+    answer: str
+    head: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    items: Sequence[Data]
+    verdict: str
+    required: str
+    method: str
+    chart: Chart | None
+
+
+def terminal(trials: Trials, results: Results, console: Console) -> None:
+    """Print the trials and the answer."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False)
+    for name in trials.head:
+        table.add_column(name, justify="left" if name in WORDS else "right")
+    for row in trials.rows:
+        table.add_row(*map(Text, row))
+    console.print(table)
+    console.print(Text(trials.answer, "bold"))
+    for warning in results.warnings:
+        console.print(Text.assemble(("! ", "bold yellow"), one_line(warning)))
+
+
+def markdown(trials: Trials, results: Results, plan: LoadPlan) -> str:
+    """Return summary.md."""
+    cells = [[escape(text) for text in row] for row in trials.rows]
+    parts = [
+        f"## {escape(trials.title)}",
+        escape(trials.answer),
+        table(trials.head, cells),
+    ]
+    parts += [f"> {escape(one_line(warning))}" for warning in results.warnings]
+    return "\n\n".join(parts) + "\n"
+
+
+def html(trials: Trials, results: Results, plan: LoadPlan) -> str:
+    """Return index.html."""
+    return page(
+        "trials.html",
+        title=trials.title,
+        answer=trials.answer,
+        chart=trials.chart,
+        head=trials.head,
+        rows=trials.rows,
+        method=trials.method,
+        warnings=results.warnings,
+        command=plan.command,
+        run=results.run,
+        seed=results.seed,
+        partial=results.partial,
+        environment=(),
+    )
+
+
+def junit(trials: Trials, results: Results, plan: LoadPlan) -> str:
+    """Return junit.xml: one test case for all trials together."""
+    case = (one_line(trials.required), trials.verdict, trials.answer)
+    return suites.document([case], results.warnings)
+
+
+def numbers(trials: Trials, results: Results, plan: LoadPlan) -> str:
+    """Return the trials as CSV; times in seconds, missing is empty."""
+    out = StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    rows = [item.model_dump() for item in trials.items]
+    writer.writerow(rows[0] if rows else ())
+    writer.writerows([cell(value) for value in row.values()] for row in rows)
+    return out.getvalue()
+
+
+def json(trials: Trials, results: Results, plan: LoadPlan) -> str:
+    """Return results.json: what is in the file of the trials, too."""
+    return to_json(results)

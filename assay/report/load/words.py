@@ -1,0 +1,152 @@
+"""What a load test came to, in words and cells that all formats share."""
+
+import math
+from collections.abc import Sequence
+
+from assay.loadtest.plan import Judgement, LoadPlan, LoadResults, Row, Spread
+from assay.loadtest.requirements import judged
+from assay.plan import QUANTILES, requests_needed
+from assay.report.text import counted, one_line, percent, quantity, significant
+
+HEAD = ("mean", "p50", "p90", "p95", "p99", "p99.9", "longest")
+_FIELDS = ("mean", "p50", "p90", "p95", "p99", "p999", "longest")
+
+
+def subject(plan: LoadPlan) -> str:
+    """Return what was loaded: the host, or what says where it is."""
+    return one_line(plan.host) or one_line(plan.locustfile.name)
+
+
+def answer(plan: LoadPlan, results: LoadResults) -> str:
+    """Return the sentence that a reader came for."""
+    said = [_verdict(results.requirements)] if results.requirements else []
+    ended = [partial(results)] * results.partial
+    every = together(results)
+    if every is None:
+        return " ".join([*said, "No request was made.", *ended])
+    failed = every.failed / every.requests
+    known = dict(zip(HEAD, cells(every.latency), strict=True))
+    tail = next((n for n in ("p99", "p95", "p90") if known[n] != "–"), "longest")
+    said.append(
+        f"{significant(results.rate)} {_tasks(results)} a second for "
+        f"{quantity(results.loaded, 's')}: median latency {known['p50']}, {tail} "
+        f"{known[tail]}, {percent(failed)} of requests failed."
+    )
+    lost = results.dropped + results.unserved
+    if lost:
+        said.append(
+            f"{counted(lost, 'arrival')} of {results.planned:,} were never served."
+        )
+    return " ".join([*said, *ended])
+
+
+def partial(results: LoadResults) -> str:
+    """Say why a test is partial."""
+    lost = sum(1 for worker in results.workers if worker.lost)
+    if lost:
+        return (
+            f"{counted(lost, 'worker')} of {len(results.workers)} "
+            f"{'was' if lost == 1 else 'were'} lost: this is partial."
+        )
+    return "The test ended before its time: this is partial."
+
+
+WORKER_HEAD = ("share", "planned", "done", "dropped", "unserved", "lag p99", "state")
+
+
+def workers(results: LoadResults) -> list[tuple[str, list[str]]]:
+    """Return each worker's name and the cells of `WORKER_HEAD`."""
+    return [
+        (
+            one_line(worker.name),
+            [
+                percent(worker.share),
+                *(
+                    f"{count:,}"
+                    for count in (
+                        worker.planned,
+                        worker.done,
+                        worker.dropped,
+                        worker.unserved,
+                    )
+                ),
+                quantity(worker.lag_p99, "s"),
+                f"lost: {one_line(worker.lost)}" if worker.lost else "did its part",
+            ],
+        )
+        for worker in results.workers
+    ]
+
+
+def together(results: LoadResults) -> Row | None:
+    """Return the row of all requests; None where there was none."""
+    rows = [row for row in results.rows if row.kind == "request" and not row.name]
+    return rows[0] if rows else None
+
+
+def cells(spread: Spread) -> list[str]:
+    """Return how long requests took, as the cells of `HEAD`.
+
+    A percentile with too few requests beyond it is left out, and a mean to which
+    requests without an answer belong is a lower bound.
+    """
+    return [_cell(spread, name) for name in _FIELDS]
+
+
+def amount(seconds: float | None) -> str:
+    """Return a time; ``∞`` where it was waited for in vain."""
+    if seconds is None:
+        return "–"
+    return "∞" if math.isinf(seconds) else quantity(seconds, "s")
+
+
+def name_of(row: Row) -> str:
+    """Return what a row is called."""
+    if row.kind == "iteration":
+        return f"{one_line(row.name)} (task)"
+    return one_line(row.name) or "all requests"
+
+
+def load_of(plan: LoadPlan) -> str:
+    """Return what the load was."""
+    if plan.open:
+        how = "Poisson" if plan.arrivals == "poisson" else "even"
+        shape = one_line(plan.shape)
+        shape = f"{shape} a second" if shape.replace(".", "").isdigit() else shape
+        return (
+            f"open loop, {how} arrivals: {shape}, over at most "
+            f"{counted(plan.users, 'connection')}"
+        )
+    wait = "with" if plan.think_time else "without"
+    return f"closed loop of {counted(plan.users, 'user')} {wait} think time"
+
+
+def _cell(spread: Spread, name: str) -> str:
+    metric = f"latency.{name}"
+    if metric in QUANTILES and spread.count < requests_needed(metric):
+        return "–"
+    bound = "≥ " if name == "mean" and spread.unanswered else ""
+    return bound + amount(getattr(spread, name))
+
+
+def _tasks(results: LoadResults) -> str:
+    every = together(results)
+    return "requests" if every and every.requests == results.done else "tasks"
+
+
+def _verdict(requirements: Sequence[Judgement]) -> str:
+    words = [item.verdict for item in requirements]
+    if len(words) == 1:
+        only = requirements[0]
+        said = {"holds": "holds", "refuted": "does not hold"}.get(only.verdict)
+        return f"{one_line(only.text)}: {said or 'undecided'} ({judged(only)})."
+    parts = [
+        f"{words.count(word)} {said}"
+        for word, said in (
+            ("holds", "hold"),
+            ("refuted", "do not hold"),
+            ("undecided", "are undecided"),
+        )
+        if word in words
+    ]
+    return f"Of {counted(len(words), 'requirement')}, {', '.join(parts)}."

@@ -1,0 +1,75 @@
+"""`assay load` as people run it, and what a test needs to look at what came of it."""
+
+import json
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from tests.integration.scripted import Scripted, Step, answer
+from tests.integration.shop import ASSAY
+
+LEAN = """\
+from locust import task
+from assay.load import LeanHttpUser
+
+
+class Visitor(LeanHttpUser):
+    network_timeout = 1.0
+
+    @task(3)
+    def look(self):
+        self.client.get("/look")
+
+    @task
+    def buy(self):
+        self.client.get("/cart")
+        self.client.post("/orders", json={"id": 1})
+"""
+
+LOOK = """\
+from locust import task
+from assay.load import LeanHttpUser
+
+
+class Visitor(LeanHttpUser):
+    @task
+    def look(self):
+        self.client.get("/look")
+"""
+
+
+def load(
+    folder: Path, server: Scripted, *words: str, text: str = LEAN, timeout: float = 90
+) -> "subprocess.CompletedProcess[str]":
+    """Run the command to its end."""
+    (folder / "locustfile.py").write_text(text)
+    return subprocess.run(
+        command(server, *words),
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+    )
+
+
+def command(server: Scripted, *words: str) -> list[str]:
+    return [
+        *(*ASSAY, "load", "locustfile.py", "--host", server.url),
+        *("--output", "out", "--users", "20", *words),
+    ]
+
+
+def results(folder: Path) -> dict[str, Any]:
+    """Return results.json, once its books are balanced."""
+    found: dict[str, Any] = json.loads((folder / "out" / "results.json").read_text())
+    assert found["planned"] == found["done"] + found["dropped"] + found["unserved"]
+    return found
+
+
+def rows(found: dict[str, Any]) -> dict[tuple[str, str], dict[str, Any]]:
+    return {(row["kind"], row["name"]): row for row in found["rows"]}
+
+
+def fine(number: int, request: bytes) -> Sequence[Step]:
+    return [answer()]

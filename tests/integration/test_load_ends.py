@@ -1,0 +1,127 @@
+"""What is left of a load test that ends early, or must leave no trace."""
+
+import json
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.integration.loads import LOOK, fine
+from tests.integration.scripted import serving
+from tests.integration.shop import ASSAY
+
+
+@pytest.mark.parametrize(
+    ("words", "file", "key"),
+    [
+        (
+            ["--find-capacity", "--slo", "p50 <= 1s", "--most", "500"],
+            "capacity.json",
+            "probes",
+        ),
+        (["--sweep", "1,2,3,4"], "sweep.json", "points"),
+    ],
+    ids=["search", "sweep"],
+)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_many_trials_that_are_ended_keep_what_was_measured(
+    tmp_path: Path, words: list[str], file: str, key: str, number: signal.Signals
+) -> None:
+    (tmp_path / "locustfile.py").write_text(LOOK)
+    path = tmp_path / "out" / file
+    with serving(fine) as server:
+        process = subprocess.Popen(
+            [
+                *(*ASSAY, "load", "locustfile.py", "--host", server.url),
+                *("--output", "out", "--duration", "1s", *words),
+            ],
+            cwd=tmp_path,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        until = time.monotonic() + 60
+        while not (path.exists() and json.loads(path.read_text())[key]):
+            assert process.poll() is None and time.monotonic() < until
+            time.sleep(0.1)
+        process.send_signal(number)
+        out, errors = process.communicate(timeout=60)
+    found = json.loads(path.read_text())
+    assert found["partial"] and len(found[key]) >= 1
+    assert found.get("high") is None  # nobody measured one
+    if number == signal.SIGINT:
+        assert process.returncode == 4, errors
+        assert "ended before its time" in out
+    done = subprocess.run(
+        [*ASSAY, "report", "out", "--format", "markdown,junit,csv"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "ended before its time" in (tmp_path / "out" / "summary.md").read_text()
+    assert "Load test of" not in (tmp_path / "out" / "summary.md").read_text()
+    assert (tmp_path / "out" / "trials.csv").is_file()
+
+
+@pytest.mark.parametrize("words", [[], ["--find-capacity", "--slo", "p50 <= 1s"]])
+def test_a_locustfile_that_cannot_be_imported_leaves_nothing(
+    tmp_path: Path, words: list[str]
+) -> None:
+    (tmp_path / "locustfile.py").write_text("import nothing_of_that_name")
+    done = subprocess.run(
+        [
+            *(*ASSAY, "load", "locustfile.py", "--host", "http://127.0.0.1:1"),
+            *(words or ["--rate", "5"]),
+        ],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 2
+    assert "nothing_of_that_name" in done.stderr and "wrote" not in done.stderr
+    assert not done.stdout and not (tmp_path / "reports").exists()
+
+
+SECRETIVE = """\
+from locust import events, task
+from assay.load import LeanHttpUser
+
+
+@events.init_command_line_parser.add_listener
+def options(parser):
+    parser.add_argument("--api-token")
+
+
+class Visitor(LeanHttpUser):
+    @task
+    def look(self):
+        token = self.environment.parsed_options.api_token
+        self.client.get("/look", headers={"X-Token": token})
+"""
+
+
+def test_secrets_reach_the_service_and_nothing_else(tmp_path: Path) -> None:
+    (tmp_path / "locustfile.py").write_text(SECRETIVE)
+    with serving(fine) as server:
+        host = server.url.replace("//", "//me:S3CRET@")
+        done = subprocess.run(
+            [
+                *(*ASSAY, "load", "locustfile.py", "--host", host, "--rate", "20"),
+                *("--duration", "1s", "--users", "3", "--output", "out"),
+                *("--", "--api-token", "S3CRET"),
+            ],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+        )
+    assert done.returncode == 0, done.stderr
+    asked = server.requests[-1].lower()
+    assert b"x-token: s3cret" in asked and b"authorization: basic" in asked
+    kept = [path for path in (tmp_path / "out").rglob("*.*") if path.is_file()]
+    texts = [path.read_bytes().decode("latin-1") for path in kept]
+    for text in (*texts, done.stdout, done.stderr):
+        assert "S3CRET" not in text
+    assert any("***@127.0.0.1" in text for text in texts)

@@ -1,0 +1,171 @@
+"""A search that is ended on the way, and what is kept of it."""
+
+import contextlib
+import itertools
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from assay.errors import MeasureError
+from assay.load.recorder import FINE
+from assay.loadtest import capacity_run, summary, sweep
+from assay.loadtest.plan import CapacityResults, LoadPlan, LoadResults, SweepResults
+from assay.loadtest.requirements import judge, objective
+from assay.loadtest.run import News
+from assay.loadtest.runs import LoadRun
+from tests.unit.loadtest.synthetic import finished, plan
+
+OBJECTIVE = objective("p50 <= 50ms and errors <= 1%")
+
+
+class Nobody:
+    """Watches, and says nothing."""
+
+    def heard(self, news: News) -> None:
+        """Take how it stands."""
+
+
+NOBODY = Nobody()
+
+
+class Generator:
+    """A generator that was given: nothing runs."""
+
+    warnings = ("so it is",)
+
+    def pace(self, *_: object) -> float:
+        return 200.0
+
+
+@contextlib.contextmanager
+def generating(*_: object) -> Iterator[Generator]:
+    yield Generator()
+
+
+LIMIT = 150.0  # arrivals a second, from which on all take long
+Ends = Callable[[int], bool]
+
+
+def loading(ends: Ends, folder: Path) -> Callable[..., LoadResults]:
+    """Return what takes the place of a load test.
+
+    Args:
+        ends: Whether a trial, by its number from 1, is ended before its time; it may
+            raise, too.
+        folder: Takes samples that are those of all trials.
+    """
+    samples = [(i / 100, i / 100 + 0.01, FINE) for i in range(1000)]
+    whole = summary.summed(finished(folder, samples))
+    number = itertools.count(1)
+
+    def load(_: object, plan: LoadPlan, run: LoadRun, watcher: object) -> LoadResults:
+        partial = ends(next(number))
+        assert not plan.trials and not run.plan().trials
+        slow = 0.06789 if max(plan.rates) > LIMIT else 0.01
+        rows = [
+            row.model_copy(
+                update={"latency": row.latency.model_copy(update={"p50": slow})}
+            )
+            for row in whole.rows
+        ]
+        found = whole.model_copy(update={"rows": tuple(rows), "partial": partial})
+        judged = judge(plan.requirements, found)
+        return found.model_copy(update={"requirements": judged})
+
+    return load
+
+
+def at_third(number: int) -> bool:
+    return number == 3
+
+
+def raising(error: BaseException) -> Ends:
+    def ends(number: int) -> bool:
+        if number == 3:
+            raise error
+        return False
+
+    return ends
+
+
+@pytest.fixture
+def searching(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[Ends], tuple[LoadRun, list[str]]]:
+    """Return what searches for the capacity, and gives what was kept and said."""
+
+    def search(ends: Ends) -> tuple[LoadRun, list[str]]:
+        monkeypatch.setattr(capacity_run, "generating", generating)
+        monkeypatch.setattr(capacity_run, "load", loading(ends, tmp_path))
+        monkeypatch.setattr(capacity_run, "REST", 0.0)
+        own = plan(tmp_path, trials="capacity")
+        run, said = LoadRun.create(tmp_path / "search", own, {}), list[str]()
+        with contextlib.suppress(MeasureError, KeyboardInterrupt):
+            capacity_run.measure(own, OBJECTIVE, 1000, run, NOBODY, said.append)
+        return run, said
+
+    return search
+
+
+def kept(run: LoadRun) -> CapacityResults:
+    results = run.trials()
+    assert isinstance(results, CapacityResults)
+    return results
+
+
+Search = Callable[[Ends], tuple[LoadRun, list[str]]]
+
+
+def test_a_search_that_comes_to_its_end(searching: Search) -> None:
+    run, said = searching(lambda number: False)
+    found = kept(run)
+    assert not found.partial and found.warnings == ("so it is",)
+    assert found.low is not None and found.high is not None
+    assert found.low <= LIMIT < found.high < 1.06 * found.low
+    # What was measured is said as everywhere, with its unit.
+    missed = [probe.reason for probe in found.probes if not probe.held]
+    assert set(missed) == {"latency.p50 <= 50ms: 67.9 ms"}
+
+
+@pytest.mark.parametrize(
+    "ends",
+    [at_third, raising(KeyboardInterrupt()), raising(MeasureError("it died"))],
+    ids=["Ctrl-C in a trial", "Ctrl-C between trials", "the generator died"],
+)
+def test_only_what_was_measured_is_reported(searching: Search, ends: Ends) -> None:
+    run, said = searching(ends)
+    found = kept(run)
+    assert found.partial
+    assert [(probe.rate, probe.held) for probe in found.probes] == [
+        (100, True),
+        (200, False),
+    ]
+    assert (found.low, found.high) == (100, 200)
+    # Nothing is tried, nor said to be, once it has ended.
+    assert sum(text.startswith("probe") for text in said) == 3
+
+
+def test_of_a_search_that_had_just_begun_there_is_no_limit(searching: Search) -> None:
+    run, _ = searching(lambda number: True)
+    found = kept(run)
+    assert found.partial and (found.low, found.high, found.probes) == (None, None, ())
+
+
+@pytest.mark.parametrize(
+    "ends", [at_third, raising(KeyboardInterrupt()), raising(MeasureError("it died"))]
+)
+def test_a_sweep_keeps_the_trials_that_came_to_their_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ends: Ends
+) -> None:
+    monkeypatch.setattr(sweep, "generating", generating)
+    monkeypatch.setattr(sweep, "load", loading(ends, tmp_path))
+    monkeypatch.setattr(sweep, "_throughput", lambda trial, loaded: 90.0)
+    own = plan(tmp_path, trials="sweep")
+    run = LoadRun.create(tmp_path / "sweep", own, {})
+    with contextlib.suppress(MeasureError, KeyboardInterrupt):
+        sweep.measure(own, [1, 2, 4], run, NOBODY, lambda words: None)
+    found = run.trials()
+    assert isinstance(found, SweepResults)
+    assert found.partial and len(found.points) == 2
+    assert found.warnings == ("so it is",)

@@ -1,0 +1,94 @@
+"""What the directory of a load test holds, and what it must not."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from assay import cli_load
+from assay.directories import NotARunError
+from assay.errors import InputError
+from assay.load.recorder import FINE
+from assay.loadtest.runs import TICKS, LoadRun
+from tests.unit.loadtest.synthetic import finished, plan, searched, swept
+
+SAMPLES = [(i / 10, i / 10 + 0.01, FINE) for i in range(100)]
+ALL = "html,markdown,junit,json,csv"
+
+
+def texts(run: LoadRun) -> dict[str, str]:
+    return {
+        str(path.relative_to(run.path)): path.read_text()
+        for path in run.path.rglob("*")
+        if path.is_file() and path.suffix != ".parquet"
+    }
+
+
+@pytest.mark.parametrize("made", [finished, searched, swept])
+def test_nothing_that_is_written_or_printed_holds_a_secret(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], made: object
+) -> None:
+    arguments = (tmp_path, SAMPLES) if made is finished else (tmp_path,)
+    run = made(*arguments)  # type: ignore[operator]
+    cli_load.report(run.path, ALL, False)
+    said = capsys.readouterr()
+    kept = texts(run)
+    assert {"load.json", "index.html", "summary.md", "junit.xml"} <= set(kept)
+    for name, text in {**kept, "out": said.out, "err": said.err}.items():
+        assert "S3CRET" not in text, name
+    assert "shop:8000" in kept["load.json"] and "--api-token" in kept["load.json"]
+
+
+def test_the_plan_that_is_measured_keeps_its_secrets(tmp_path: Path) -> None:
+    given = plan(tmp_path)
+    run = LoadRun.create(tmp_path / "run", given, {})
+    assert "S3CRET" in given.host and "S3CRET" in given.locust
+    assert run.plan().locust == ("--api-token", "***", "--password=***", "--path", "/x")
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("samples/requests-00001.parquet", "PAR1 and no more"),
+        ("names.json", "[half"),
+        ("names.json", "[]"),
+        ("names.json", "5"),
+        ("warnings.json", "{"),
+        ("environment.json", "[1]"),
+        ("environment.json", "{"),
+        ("load.json", "{}"),
+        (TICKS, "5\n"),
+        (TICKS, '{"at": "soon"}\n'),
+        (TICKS, '{"at": 1, "planned": 1, "requests": 1, "generator_cpu": null}\n'),
+    ],
+)
+def test_a_damaged_directory_is_bad_input(tmp_path: Path, name: str, text: str) -> None:
+    run = finished(tmp_path, SAMPLES)
+    (run.path / name).write_text(text)
+    with pytest.raises(InputError, match=str(run.path)):
+        cli_load.report(run.path, ALL, False)
+
+
+def test_a_search_that_left_nothing_is_no_single_test(tmp_path: Path) -> None:
+    run = LoadRun.create(tmp_path / "run", plan(tmp_path, trials="capacity"), {})
+    with pytest.raises(NotARunError, match="before its first trial"):
+        run.trials()
+    with pytest.raises(InputError, match="before its first trial"):
+        cli_load.report(run.path, ALL, False)
+
+
+@pytest.mark.parametrize("made", [searched, swept])
+def test_every_format_is_one_of_trials_too(tmp_path: Path, made: object) -> None:
+    run: LoadRun = made(tmp_path)  # type: ignore[operator]
+    before = set(texts(run))
+    cli_load.report(run.path, "csv", False)
+    assert set(texts(run)) - before == {"trials.csv"}
+    cli_load.report(run.path, ALL, False)
+    files = {"index.html", "summary.md", "junit.xml", "results.json", "trials.csv"}
+    assert set(texts(run)) - before == files
+    found = texts(run)
+    assert found["results.json"] == found.get("capacity.json", found.get("sweep.json"))
+    assert len(found["trials.csv"].splitlines()) == 3
+    assert json.loads(found["results.json"])["kind"] in ("capacity", "sweep")
+    with pytest.raises(InputError, match="no format 'pdf'"):
+        cli_load.report(run.path, "html,pdf", False)
