@@ -3,11 +3,12 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from pydantic import ValidationError
 
 from target_app.api.health import health_router
 from target_app.api.v1.router import variants_router
+from target_app.core.bodies import BodyLimit
 from target_app.core.config import Settings
 from target_app.core.database import Resources
 from target_app.core.errors import (
@@ -15,6 +16,11 @@ from target_app.core.errors import (
     ConfigurationError,
     setup_error_handlers,
 )
+from target_app.core.logs import AccessLog, setup_logs
+from target_app.schemas.errors import documented
+
+SHOP = "shop"  # as a variant: the service under /api/v1 alone
+MOST_BYTES = 64 * 1024  # of a request's body
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -25,7 +31,19 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     """
     try:
         settings = settings or Settings()
-        variants, held = variants_router(settings)
+        # One variant, the shop, or everything there is to serve.
+        only_shop = settings.target_variant == SHOP
+        variants = APIRouter()
+        held: list[Resources] = []
+        if not only_shop:
+            variants, held = variants_router(settings)
+        whole = not settings.target_variant and settings.redis_url
+        opened = None
+        if only_shop or (whole and settings.database_url):
+            # Imported here: a variant of a practice does not pay for the shop.
+            from target_app.core import shop
+
+            opened = shop.opened(settings)
     except ValidationError as error:
         wrong = "; ".join(
             f"{'.'.join(map(str, found['loc'])).upper()}: {found['msg']}"
@@ -41,7 +59,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         yield
         for resources in held:
             await resources.close()
+        if opened is not None:
+            await opened.close()
 
+    setup_logs(settings.log_level)
     on = settings.telemetry
     app = FastAPI(
         title="Shop",
@@ -51,6 +72,16 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     setup_error_handlers(app)
     app.include_router(health_router(health))
     app.include_router(variants)
+    if opened is not None:
+        from target_app.api.v1.shop import shop_router
+
+        app.add_middleware(BodyLimit, most=MOST_BYTES)
+        app.state.shop = opened
+        app.include_router(shop_router())
+    if settings.log_level in ("debug", "info"):
+        # The outermost: its line counts the time of all others.
+        app.add_middleware(AccessLog)
+    documented(app)
     return app
 
 

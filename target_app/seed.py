@@ -5,6 +5,7 @@ and found again: the version is written last, in the same transaction.
 """
 
 import contextlib
+import itertools
 import os
 import sqlite3
 import sys
@@ -19,12 +20,13 @@ from sqlalchemy.exc import SQLAlchemyError
 from target_app.core.config import Settings
 from target_app.core.database import SCHEMA, postgres_engine
 from target_app.core.errors import AppError
-from target_app.models import Base, Order, Seed, User
+from target_app.models import Base, Invoice, Login, Order, Seed, User
+from target_app.services.orders import DAYS, INVOICES, ORDERS, invoice_number
 from target_app.services.sales import MONTHS, first_day
+from target_app.services.users import session_token
 
-VERSION = 1
+VERSION = 4
 USERS = 40_000
-ORDERS = 200_000
 _PER_MONTH = ORDERS // MONTHS
 _STATUSES = ("paid", "shipped", "delivered", "returned")
 # Any number will do, as long as every seeder takes the same.
@@ -60,11 +62,29 @@ def orders() -> Iterator[Row]:
             (number - 1) % USERS + 1,
             _STATUSES[scattered >> 30],
             500 + scattered % 49_500,
-            first_day(month) + timedelta(days=position * 28 // _PER_MONTH),
+            first_day(month) + timedelta(days=position * DAYS // _PER_MONTH),
         )
 
 
-TABLES = {User.__tablename__: users, Order.__tablename__: orders}
+def invoices() -> Iterator[Row]:
+    """Yield the rows of the table of invoices: one for each of the first orders."""
+    for number, _, _, total, placed_on in itertools.islice(orders(), INVOICES):
+        name = invoice_number(int(str(number)))
+        yield (number, name, name, total, placed_on)
+
+
+def logins() -> Iterator[Row]:
+    """Yield the rows of the table of logins: one for each user."""
+    for number in range(1, USERS + 1):
+        yield (session_token(number), number)
+
+
+TABLES = {
+    User.__tablename__: users,
+    Order.__tablename__: orders,
+    Invoice.__tablename__: invoices,
+    Login.__tablename__: logins,
+}
 
 
 def seed_postgres(settings: Settings) -> bool:
@@ -91,7 +111,11 @@ def _seed_postgres(connection: Connection) -> bool:
             == VERSION
         ):
             return False
-    Base.metadata.drop_all(connection)
+    # All that is there, also what another version has made and this one does not know.
+    tables = text(f"SELECT tablename FROM pg_tables WHERE schemaname = '{SCHEMA}'")
+    for table in connection.scalars(tables).all():
+        name = connection.dialect.identifier_preparer.quote(table)
+        connection.execute(text(f"DROP TABLE {SCHEMA}.{name} CASCADE"))
     Base.metadata.create_all(connection)
     cursor = connection.connection.cursor()
     for table, rows in TABLES.items():
@@ -123,7 +147,8 @@ def seed_sqlite(path: Path) -> bool:
         with contextlib.closing(sqlite3.connect(part)) as file, file:
             for table, rows in TABLES.items():
                 texts = (tuple(map(_for_sqlite, row)) for row in rows())
-                file.executemany(f"INSERT INTO {table} VALUES (?,?,?,?,?)", texts)
+                places = ",".join("?" * len(Base.metadata.tables[table].columns))
+                file.executemany(f"INSERT INTO {table} VALUES ({places})", texts)
             file.execute("INSERT INTO seed VALUES (?)", (VERSION,))
             file.execute("ANALYZE")
         os.replace(part, path)

@@ -2,10 +2,12 @@
 
 import random
 
-from locust import FastHttpUser, constant, task
+from locust import constant, task
+
+from assay.load import LeanHttpUser
 
 
-class Visitor(FastHttpUser):
+class Visitor(LeanHttpUser):
     """Asks again as soon as there is an answer."""
 
     wait_time = constant(0)

@@ -2,10 +2,12 @@
 
 import random
 
-from locust import FastHttpUser, constant, task
+from locust import constant, task
+
+from assay.load import LeanHttpUser
 
 
-class Manager(FastHttpUser):
+class Manager(LeanHttpUser):
     """Reads the sales of months at random."""
 
     wait_time = constant(0)

@@ -2,10 +2,12 @@
 
 import random
 
-from locust import FastHttpUser, constant, task
+from locust import constant, task
+
+from assay.load import LeanHttpUser
 
 
-class Clerk(FastHttpUser):
+class Clerk(LeanHttpUser):
     """Opens pages of the list at random."""
 
     wait_time = constant(0)

@@ -2,10 +2,12 @@
 
 import random
 
-from locust import FastHttpUser, constant, task
+from locust import constant, task
+
+from assay.load import LeanHttpUser
 
 
-class Reader(FastHttpUser):
+class Reader(LeanHttpUser):
     """Reads records of users at random."""
 
     wait_time = constant(0)

@@ -2,8 +2,9 @@
 
 import os
 from pathlib import Path
+from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -18,21 +19,46 @@ class Settings(BaseSettings):
     Attributes:
         database_url: PostgreSQL; the service keeps to its schema `assay`.
         redis_url: Redis or Valkey; the service keeps to keys under `assay:`.
+        downstream_url: Another service, `target_app.downstream`.
         sqlite_path: The SQLite file that `python -m target_app.seed` makes.
         target_variant: The one variant to serve, as `topic.variant`; where it
             is empty, all are served, each under a path of its own.
         pool_size: Connections of a pool, the same for every variant.
         cache_seconds: How long a cached value is used.
+        features: What the shop under `/api/v1` does better than it used to: `legacy`,
+            `optimised`, or some of `cache,async,pool,queries,background,jwt`.
+        secret_keys: Keys that sign tokens, by name; random ones if there are none,
+            which no other process knows.
+        current_key: The name of the one that signs.
+        access_seconds: Life of an access token.
+        refresh_seconds: Life of a refresh token.
+        login_attempts: Failures after which an address is locked out.
+        lockout_seconds: For how long.
+        requests_per_minute: That one client may make.
+        mail_seconds: How long sending a mail takes.
+        log_level: From which level on the service logs; from `info` on, a line for
+            each request, which takes its time, too.
         telemetry: FastAPI's own tracing and metrics, off unless asked for, so
             that no variant pays for what another does not.
     """
 
     database_url: str | None = Field(default=None, repr=False)
     redis_url: str | None = Field(default=None, repr=False)
+    downstream_url: str | None = None
     sqlite_path: Path = Field(default_factory=_default_sqlite_path)
     target_variant: str = ""
     pool_size: int = Field(default=16, ge=1)
     cache_seconds: int = Field(default=60, ge=1)
+    features: str = "optimised"
+    secret_keys: dict[str, SecretStr] = {}
+    current_key: str = ""
+    access_seconds: int = Field(default=900, ge=1)
+    refresh_seconds: int = Field(default=14 * 86_400, ge=1)
+    login_attempts: int = Field(default=5, ge=1)
+    lockout_seconds: int = Field(default=300, ge=1)
+    requests_per_minute: int = Field(default=100_000, ge=1)
+    mail_seconds: float = Field(default=0.03, ge=0)
+    log_level: Literal["debug", "info", "warning", "error"] = "warning"
     telemetry: bool = False
 
     model_config = SettingsConfigDict(

@@ -42,10 +42,12 @@ class Guard:
     Attributes:
         exactly: Events per request, within `TOLERANCE`.
         at_least: Least share of requests in which an event must happen.
+        at_most: Greatest share of requests in which it may.
     """
 
     exactly: Mapping[str, float] = field(default_factory=dict)
     at_least: Mapping[str, float] = field(default_factory=dict)
+    at_most: Mapping[str, float] = field(default_factory=dict)
 
     def judge(self, counts: Counts) -> tuple[bool, str]:
         """Return whether the counts are as they must be, and what they are."""
@@ -61,4 +63,8 @@ class Guard:
             found = counts.events[event] / counts.requests
             fine &= found >= least
             seen.append(f"{event}: {found:.3g} per request, at least {least:g}")
+        for event, most in self.at_most.items():
+            found = counts.events[event] / counts.requests
+            fine &= found <= most
+            seen.append(f"{event}: {found:.3g} per request, at most {most:g}")
         return fine, "; ".join(seen)

@@ -1,26 +1,26 @@
 """Connections to PostgreSQL, SQLite and Redis, each opened when first used.
 
-Drivers are imported here where they are needed: a variant that does not use one
-does not pay for it at start.
+SQLAlchemy and the drivers are imported where they are needed: a variant that does not
+use them does not pay for them at start.
 """
 
 from __future__ import annotations
 
+from concurrent.futures import Executor
 from functools import cached_property
-from typing import TYPE_CHECKING
-
-from sqlalchemy import Engine, create_engine, event
-from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError
-from sqlalchemy.orm import Session, sessionmaker
+from typing import TYPE_CHECKING, Any
 
 from target_app.core.config import Settings
 from target_app.core.counts import Counts
 from target_app.core.errors import AppError
 
 if TYPE_CHECKING:
+    from httpx import AsyncClient
     from redis import Redis
+    from redis.asyncio import Redis as AsyncRedis
+    from sqlalchemy import URL, Engine
     from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
+    from sqlalchemy.orm import Session, sessionmaker
 
 SCHEMA = "assay"
 KEY_PREFIX = "assay:"
@@ -34,10 +34,14 @@ class Resources:
         """Open nothing yet."""
         self.settings = settings
         self.counts = Counts()
+        self._engines: list[Engine] = []
+        self._pools: list[Executor] = []
 
     @cached_property
     def postgres(self) -> sessionmaker[Session]:
         """Sessions on PostgreSQL by psycopg."""
+        from sqlalchemy.orm import sessionmaker
+
         engine = postgres_engine(self.settings)
         return sessionmaker(self._counted(engine), expire_on_commit=False)
 
@@ -46,7 +50,7 @@ class Resources:
         """Sessions on PostgreSQL by asyncpg."""
         from sqlalchemy.ext.asyncio import async_sessionmaker, create_async_engine
 
-        url = _postgres_url(self.settings).set(drivername="postgresql+asyncpg")
+        url = postgres_url(self.settings).set(drivername="postgresql+asyncpg")
         if mode := url.query.get("sslmode"):
             # asyncpg has another name for libpq's parameter.
             url = url.difference_update_query(["sslmode"])
@@ -66,6 +70,9 @@ class Resources:
     @cached_property
     def sqlite(self) -> sessionmaker[Session]:
         """Sessions on the SQLite file by the standard library's driver."""
+        from sqlalchemy import create_engine
+        from sqlalchemy.orm import sessionmaker
+
         engine = create_engine(
             _sqlite_url(self.settings, "pysqlite"),
             pool_size=self.settings.pool_size,
@@ -97,9 +104,65 @@ class Resources:
             self.settings.redis_url, socket_connect_timeout=CONNECT_SECONDS
         )
 
+    @cached_property
+    def redis_async(self) -> AsyncRedis:
+        """A client of the Redis-protocol server for the event loop."""
+        from redis.asyncio import Redis
+
+        if not self.settings.redis_url:
+            raise AppError("REDIS_URL is not set", 503)
+        return Redis.from_url(
+            self.settings.redis_url, socket_connect_timeout=CONNECT_SECONDS
+        )
+
+    @cached_property
+    def downstream(self) -> AsyncClient:
+        """A client of the service downstream, with connections that stay open."""
+        return self.downstream_client()
+
+    def downstream_client(self) -> AsyncClient:
+        """Return a new client of the service downstream; whoever asks closes it."""
+        import httpx
+
+        if not self.settings.downstream_url:
+            raise AppError("DOWNSTREAM_URL is not set", 503)
+        self.counts.events["client"] += 1
+        return httpx.AsyncClient(base_url=self.settings.downstream_url)
+
+    def postgres_sessions(self, **options: Any) -> sessionmaker[Session]:
+        """Return sessions on PostgreSQL whose pool is another than usual.
+
+        Args:
+            options: Of `sqlalchemy.create_engine`.
+        """
+        from sqlalchemy import event
+        from sqlalchemy.orm import sessionmaker
+
+        engine = self._counted(postgres_engine(self.settings, **options))
+        self._engines.append(engine)
+
+        def connected(*_: object) -> None:
+            self.counts.events["connection"] += 1
+
+        event.listen(engine, "connect", connected)
+        return sessionmaker(engine, expire_on_commit=False)
+
+    def closing[Pool: Executor](  # noqa: D102 (flake8-docstrings cannot see it)
+        self, pool: Pool
+    ) -> Pool:
+        """Have a pool of threads or processes end with everything else."""
+        self._pools.append(pool)
+        return pool
+
     async def close(self) -> None:
         """Close whatever was opened."""
         opened = vars(self)
+        for pool in self._pools:
+            pool.shutdown(wait=True, cancel_futures=True)
+        for engine in self._engines:
+            engine.dispose()
+        if "downstream" in opened:
+            await opened["downstream"].aclose()
         for name in ("postgres", "sqlite"):
             if name in opened:
                 opened[name].kw["bind"].dispose()
@@ -108,9 +171,13 @@ class Resources:
                 await opened[name].kw["bind"].dispose()
         if "redis" in opened:
             opened["redis"].close()
+        if "redis_async" in opened:
+            await opened["redis_async"].aclose()
 
     def _counted(self, engine: Engine) -> Engine:
         """Count the engine's statements under the name of its driver."""
+        from sqlalchemy import event
+
         events = self.counts.events
         name = f"{engine.dialect.driver} query"
 
@@ -121,16 +188,21 @@ class Resources:
         return engine
 
 
-def postgres_engine(settings: Settings) -> Engine:
+def postgres_engine(settings: Settings, **options: Any) -> Engine:
     """Return an engine on PostgreSQL that finds its tables in schema `assay`.
+
+    Args:
+        settings: Where it is.
+        options: Of `sqlalchemy.create_engine`, instead of the pool of the settings.
 
     Raises:
         AppError: No DATABASE_URL is set, or it is not one of PostgreSQL.
     """
+    from sqlalchemy import create_engine
+
     return create_engine(
-        _postgres_url(settings).set(drivername="postgresql+psycopg"),
-        pool_size=settings.pool_size,
-        max_overflow=0,
+        postgres_url(settings).set(drivername="postgresql+psycopg"),
+        **(options or {"pool_size": settings.pool_size, "max_overflow": 0}),
         connect_args={
             "options": f"-csearch_path={SCHEMA}",
             "connect_timeout": CONNECT_SECONDS,
@@ -138,7 +210,15 @@ def postgres_engine(settings: Settings) -> Engine:
     )
 
 
-def _postgres_url(settings: Settings) -> URL:
+def postgres_url(settings: Settings) -> URL:
+    """Return where PostgreSQL is.
+
+    Raises:
+        AppError: No DATABASE_URL is set, or it is not one of PostgreSQL.
+    """
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import ArgumentError
+
     if not settings.database_url:
         raise AppError("DATABASE_URL is not set", 503)
     try:
@@ -152,6 +232,8 @@ def _postgres_url(settings: Settings) -> URL:
 
 
 def _sqlite_url(settings: Settings, driver: str) -> URL:
+    from sqlalchemy import URL
+
     # Read-only: an unseeded file is an error, not a new and empty one.
     return URL.create(
         f"sqlite+{driver}",

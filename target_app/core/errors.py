@@ -1,10 +1,17 @@
 """Errors, and the one shape in which they are answered."""
 
+import logging
+from collections.abc import Mapping
+
 from fastapi import FastAPI, Request
 from fastapi.encoders import jsonable_encoder
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+
+from target_app.core.logs import request_id
+
+log = logging.getLogger(__name__)
 
 
 class ConfigurationError(ValueError):
@@ -33,19 +40,30 @@ class AppError(Exception):
         self.data = data
 
 
-def _answer(status_code: int, message: str, data: object = None) -> JSONResponse:
+def _answer(
+    status_code: int,
+    message: str,
+    data: object = None,
+    headers: Mapping[str, str] | None = None,
+) -> JSONResponse:
     body = {"error": {"message": message, "data": jsonable_encoder(data)}}
-    return JSONResponse(body, status_code)
+    return JSONResponse(body, status_code, headers)
 
 
 async def _app_error(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, AppError)
-    return _answer(error.status_code, error.message, error.data)
+    # What HTTP itself has to say about these, for clients that know nothing of us.
+    headers = {}
+    if error.status_code == 401:
+        headers["WWW-Authenticate"] = "Bearer"
+    if error.data and "retry_after" in error.data:
+        headers["Retry-After"] = str(error.data["retry_after"])
+    return _answer(error.status_code, error.message, error.data, headers)
 
 
 async def _http_error(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
-    return _answer(error.status_code, str(error.detail))
+    return _answer(error.status_code, str(error.detail), headers=error.headers)
 
 
 async def _invalid_request(_: Request, error: Exception) -> JSONResponse:
@@ -56,9 +74,15 @@ async def _invalid_request(_: Request, error: Exception) -> JSONResponse:
     return _answer(422, "Validation error", {"details": details})
 
 
-async def _unexpected(_: Request, error: Exception) -> JSONResponse:
-    # The traceback goes to the server's log; the caller learns nothing of it.
-    return _answer(500, "Internal server error")
+async def _unexpected(request: Request, error: Exception) -> JSONResponse:
+    # The traceback goes to the log; the caller learns the id to ask for it by.
+    id_ = request_id(request.scope)
+    log.error(
+        "unexpected error",
+        exc_info=error,
+        extra={"request_id": id_, "method": request.method, "path": request.url.path},
+    )
+    return _answer(500, "Internal server error", {"request_id": id_})
 
 
 def setup_error_handlers(app: FastAPI) -> None:

@@ -36,6 +36,27 @@ class Order(Base):
     placed_on: Mapped[date] = mapped_column(index=True)
 
 
+class Invoice(Base):
+    """A bill for an order, found by either of two columns of the same value."""
+
+    __tablename__ = "invoices"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    number: Mapped[str] = mapped_column(String(20), unique=True)
+    reference: Mapped[str] = mapped_column(String(20))
+    total_cents: Mapped[int]
+    placed_on: Mapped[date]
+
+
+class Login(Base):
+    """A session of somebody who logged in."""
+
+    __tablename__ = "logins"
+
+    token: Mapped[str] = mapped_column(String(40), primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
+
+
 class Seed(Base):
     """The version of the rows that are there; written last."""
 

@@ -4,17 +4,35 @@ A variant is a function that is given its resources and returns the handler. All
 handlers of a practice have one name, so that their stacks can be compared.
 """
 
+import pkgutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
+from typing import Any
 
 from target_app.core.counts import Guard
 from target_app.core.database import Resources
 from target_app.core.errors import ConfigurationError
 
-TOPICS = ("blocking", "caching", "n_plus_one", "sync_async")
+TOPICS = tuple(sorted(module.name for module in pkgutil.iter_modules(__path__)))
 
 Handler = Callable[..., object]
+
+
+@dataclass(frozen=True)
+class Served:
+    """A variant's handler, with what it does not say itself.
+
+    Attributes:
+        options: Of `FastAPI.add_api_route`; GET unless they say `methods`.
+        beside: More handlers by name, answered at paths below the variant's own.
+        wrap: Puts middleware around the handler, as an ASGI application.
+    """
+
+    handler: Handler
+    options: Mapping[str, Any] = field(default_factory=dict)
+    beside: Mapping[str, Handler] = field(default_factory=dict)
+    wrap: Callable[[Any], Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -27,7 +45,7 @@ class Variant:
         needs: The settings without which it cannot be served.
     """
 
-    build: Callable[[Resources], Handler]
+    build: Callable[[Resources], Handler | Served]
     guard: Guard
     needs: tuple[str, ...] = ()
 

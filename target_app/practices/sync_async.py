@@ -10,14 +10,15 @@ from fastapi import Query
 
 from target_app.core.counts import Guard
 from target_app.core.database import Resources
-from target_app.practices import Handler, Practice, Variant
+from target_app.practices import Practice, Served, Variant
 from target_app.schemas import UserRead
-from target_app.services.users import found, one_user
+from target_app.schemas.errors import problems
+from target_app.services.users import LAST_ID, found, one_user
 
-UserId = Annotated[int, Query(ge=1, description="The user to read")]
+UserId = Annotated[int, Query(ge=1, le=LAST_ID, description="The user to read")]
 
 
-def postgres_sync(resources: Resources) -> Handler:
+def postgres_sync(resources: Resources) -> Served:
     """Before: a plain function, which FastAPI runs in a thread; psycopg."""
     sessions = resources.postgres
 
@@ -26,10 +27,10 @@ def postgres_sync(resources: Resources) -> Handler:
         with sessions() as session:
             return found(session.scalar(one_user(user_id)))
 
-    return read_user
+    return Served(read_user, {"responses": problems(404)})
 
 
-def postgres_async(resources: Resources) -> Handler:
+def postgres_async(resources: Resources) -> Served:
     """After: a coroutine on the event loop; asyncpg."""
     sessions = resources.postgres_async
 
@@ -38,10 +39,10 @@ def postgres_async(resources: Resources) -> Handler:
         async with sessions() as session:
             return found(await session.scalar(one_user(user_id)))
 
-    return read_user
+    return Served(read_user, {"responses": problems(404)})
 
 
-def sqlite_sync(resources: Resources) -> Handler:
+def sqlite_sync(resources: Resources) -> Served:
     """Before: a plain function, which FastAPI runs in a thread; sqlite3."""
     sessions = resources.sqlite
 
@@ -50,10 +51,10 @@ def sqlite_sync(resources: Resources) -> Handler:
         with sessions() as session:
             return found(session.scalar(one_user(user_id)))
 
-    return read_user
+    return Served(read_user, {"responses": problems(404)})
 
 
-def sqlite_async(resources: Resources) -> Handler:
+def sqlite_async(resources: Resources) -> Served:
     """After: a coroutine; aiosqlite, which has a thread for every connection."""
     sessions = resources.sqlite_async
 
@@ -62,7 +63,7 @@ def sqlite_async(resources: Resources) -> Handler:
         async with sessions() as session:
             return found(await session.scalar(one_user(user_id)))
 
-    return read_user
+    return Served(read_user, {"responses": problems(404)})
 
 
 _THREAD = "handler in AnyIO's pool"

@@ -1,8 +1,13 @@
 """What is answered."""
 
 from target_app.schemas.shop import (
+    Accepted,
+    Contact,
+    Digest,
+    InvoiceRead,
     MonthSales,
     OrderRead,
+    Square,
     StatusSales,
     UserOrders,
     UserRead,
@@ -10,8 +15,13 @@ from target_app.schemas.shop import (
 )
 
 __all__ = [
+    "Accepted",
+    "Contact",
+    "Digest",
+    "InvoiceRead",
     "MonthSales",
     "OrderRead",
+    "Square",
     "StatusSales",
     "UserOrders",
     "UserRead",

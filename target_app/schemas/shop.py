@@ -28,6 +28,23 @@ class OrderRead(_FromRow):
     placed_on: date
 
 
+class InvoiceRead(_FromRow):
+    """A bill for an order."""
+
+    id: int
+    number: str
+    total_cents: int
+    placed_on: date
+
+
+class Contact(_FromRow):
+    """How somebody is reached."""
+
+    id: int
+    email: str
+    full_name: str
+
+
 class UserOrders(_FromRow):
     """A user with all orders."""
 
@@ -49,6 +66,25 @@ class MonthSales(BaseModel):
 
     month: int
     sales: list[StatusSales]
+
+
+class Square(BaseModel):
+    """A number and its square, as the service downstream knows it."""
+
+    number: int
+    square: int
+
+
+class Digest(BaseModel):
+    """What a computation came to."""
+
+    value: int
+
+
+class Accepted(BaseModel):
+    """A sign-up that was taken."""
+
+    email: str
 
 
 class Waited(BaseModel):

@@ -1,12 +1,16 @@
 """Where variants are mounted."""
 
+from collections.abc import Callable
+from typing import Any
+
 from fastapi import APIRouter
+from fastapi.routing import APIRoute
 from pydantic import BaseModel
 
 from target_app.core.config import Settings
 from target_app.core.database import Resources
 from target_app.core.errors import ConfigurationError
-from target_app.practices import Variant, every_variant, variant_named
+from target_app.practices import Served, Variant, every_variant, variant_named
 
 
 class GuardRead(BaseModel):
@@ -48,7 +52,14 @@ def _mount(
     router: APIRouter, path: str, guard_path: str, variant: Variant, settings: Settings
 ) -> Resources:
     resources = Resources(settings)
-    router.add_api_route(path, variant.build(resources), methods=["GET"])
+    built = variant.build(resources)
+    served = built if isinstance(built, Served) else Served(built)
+    options = {"methods": ["GET"], **served.options}
+    if served.wrap:
+        options["route_class_override"] = _wrapped(served.wrap)
+    router.add_api_route(path, served.handler, **options)
+    for name, handler in served.beside.items():
+        router.add_api_route(f"{path}/{name}", handler, methods=["GET"])
 
     async def guard() -> GuardRead:
         """Say whether the variant has been doing what its name says."""
@@ -57,3 +68,17 @@ def _mount(
 
     router.add_api_route(guard_path, guard, methods=["GET"])
     return resources
+
+
+def _wrapped(wrap: Callable[[Any], Any]) -> type[APIRoute]:
+    """Return a kind of route that has something around its application."""
+
+    class Wrapped(APIRoute):
+        def __init__(self, *args: Any, **options: Any) -> None:
+            super().__init__(*args, **options)
+            self._around = wrap(super().handle)
+
+        async def handle(self, scope: Any, receive: Any, send: Any) -> None:
+            await self._around(scope, receive, send)
+
+    return Wrapped

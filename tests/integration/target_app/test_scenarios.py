@@ -29,6 +29,7 @@ def test_a_locustfile_runs_under_plain_locust(
         "DATABASE_URL": str(seeded.database_url),
         "REDIS_URL": str(seeded.redis_url),
         "SQLITE_PATH": str(seeded.sqlite_path),
+        "DOWNSTREAM_URL": str(seeded.downstream_url),
         "TARGET_VARIANT": variant,
     }
     command = f"{sys.executable} -m uvicorn target_app.main:app --port {port}"
@@ -46,6 +47,7 @@ def test_a_locustfile_runs_under_plain_locust(
         ended = subprocess.run(
             [
                 *(sys.executable, "-m", "locust", "-H", host, "-t", "1s", "-u", "2"),
+                "--stop-timeout=30",  # an answer may take longer than the test
                 *("--headless", "--only-summary", "--json", "--exit-code-on-error=1"),
                 *("-f", str(SCENARIOS / topic / "locustfile.py")),
             ],
@@ -54,10 +56,10 @@ def test_a_locustfile_runs_under_plain_locust(
             check=False,
         )
         assert ended.returncode == 0, ended.stderr
-        (entry,) = json.loads(ended.stdout)
-        assert entry["name"] == f"/v1/{topic}"
-        assert entry["num_requests"] > 0
-        assert entry["num_failures"] == 0
+        entries = {entry["name"]: entry for entry in json.loads(ended.stdout)}
+        assert all(name.startswith(f"/v1/{topic}") for name in entries)
+        assert entries[f"/v1/{topic}"]["num_requests"] > 0
+        assert not any(entry["num_failures"] for entry in entries.values())
         guard = httpx.get(f"{host}/guard").json()
         assert guard["ok"], guard
     finally:
@@ -78,6 +80,15 @@ def test_benchmarks_run_under_plain_pytest() -> None:
     assert "4 passed" in ended.stdout
 
 
+# Not under one load with the other variants of their practices; claims.toml says why.
+ELSEWHERE = {
+    "authentication.password",
+    "background_tasks.background_threads",
+    "downstream_calls.client_per_call",
+    "pagination.cursor",
+}
+
+
 @pytest.mark.parametrize("topic", TOPICS)
 def test_claims_name_variants_that_the_target_has(topic: str) -> None:
     import tomllib
@@ -86,7 +97,14 @@ def test_claims_name_variants_that_the_target_has(topic: str) -> None:
     served = {
         variant["env"]["TARGET_VARIANT"] for variant in written["variants"].values()
     }
-    assert served == {f"{topic}.{name}" for name in practice(topic).variants}
+    assert (
+        served | ELSEWHERE
+        == {f"{topic}.{name}" for name in practice(topic).variants} | ELSEWHERE
+    )
+    assert not served & ELSEWHERE
     needs = {need for v in practice(topic).variants.values() for need in v.needs}
-    services = {"database_url": "postgres", "redis_url": "redis"}
-    assert {services[need] for need in needs} == set(written["target"].get("needs", []))
+    services = {"postgres": "database_url", "redis": "redis_url"}
+    given = {services[name] for name in written["target"].get("needs", [])}
+    for companion in written.get("companions", {}).values():
+        given.add(companion["variable"].lower())
+    assert given == needs

@@ -43,6 +43,21 @@ def test_two_seeders_at_once_make_the_rows_once(
     assert seed.seed_postgres(seeded)
 
 
+def test_what_another_version_has_made_is_no_hindrance(
+    seeded: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert seeded.database_url
+    with psycopg.connect(seeded.database_url) as connection:
+        connection.execute(
+            "CREATE TABLE assay.later (user_id int REFERENCES assay.users (id))"
+        )
+    monkeypatch.setattr(seed, "VERSION", seed.VERSION + 1)
+    assert seed.seed_postgres(seeded)
+    monkeypatch.undo()
+    assert seed.seed_postgres(seeded)
+    assert rows(seeded, "SELECT to_regclass('assay.later')") == [(None,)]
+
+
 def test_a_seeder_that_dies_leaves_what_was_there(
     seeded: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:

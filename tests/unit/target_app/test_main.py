@@ -10,8 +10,19 @@ from target_app.practices import TOPICS, every_variant, practice
 
 
 def settings(variant: str = "", **given: str) -> Settings:
-    nothing: dict[str, str | None] = {"database_url": None, "redis_url": None}
+    nothing: dict[str, str | None] = {
+        "database_url": None,
+        "redis_url": None,
+        "downstream_url": None,
+    }
     return Settings.model_validate({**nothing, "target_variant": variant, **given})
+
+
+EVERYTHING = {
+    "database_url": "postgresql://host/db",
+    "redis_url": "redis://host/0",
+    "downstream_url": "http://host",
+}
 
 
 def paths(chosen: Settings) -> set[str]:
@@ -43,6 +54,7 @@ def test_one_variant_is_always_at_the_same_path() -> None:
         assert paths(settings(name)) == {
             "/health",
             "/health/db",
+            "/ready",
             "/v1/blocking",
             "/guard",
         }
@@ -52,19 +64,16 @@ def test_without_a_choice_every_variant_that_can_be_served_is() -> None:
     without = {path for path in paths(settings()) if path.startswith("/v1/")}
     assert "/v1/blocking/native" in without
     assert "/v1/caching/redis" not in without
-    served = paths(
-        settings(database_url="postgresql://host/db", redis_url="redis://host/0")
-    )
+    served = paths(settings(**EVERYTHING))
     for name in every_variant():
         assert f"/v1/{name.replace('.', '/')}" in served
 
 
 def test_handlers_of_a_practice_share_their_name_and_answer() -> None:
-    given = {"database_url": "postgresql://host/db", "redis_url": "redis://host/0"}
     for topic in TOPICS:
         operations = []
         for name in practice(topic).variants:
-            app = create_app(settings(f"{topic}.{name}", **given))
+            app = create_app(settings(f"{topic}.{name}", **EVERYTHING))
             operations.append(app.openapi()["paths"][f"/v1/{topic}"]["get"])
         for operation in operations:
             assert operation["summary"] == operations[0]["summary"]

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from target_app import seed
+from target_app.services.orders import ORDERS
 from target_app.services.sales import MONTHS, first_day
 
 
@@ -15,10 +16,10 @@ def test_rows_are_the_same_every_time() -> None:
 
 def test_every_user_has_orders_and_every_month_as_many() -> None:
     rows = list(seed.orders())
-    assert len(rows) == seed.ORDERS == 200_000
+    assert len(rows) == ORDERS == 200_000
     per_user = Counter(row[1] for row in rows)
     assert set(per_user) == set(range(1, seed.USERS + 1))
-    assert set(per_user.values()) == {seed.ORDERS // seed.USERS}
+    assert set(per_user.values()) == {ORDERS // seed.USERS}
     for month in range(MONTHS):
         start, end = first_day(month).isoformat(), first_day(month + 1).isoformat()
         placed = sum(1 for row in rows if start <= str(row[4]) < end)

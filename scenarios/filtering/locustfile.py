@@ -1,0 +1,19 @@
+"""Clerks who look for costly returns."""
+
+import random
+
+from locust import constant, task
+
+from assay.load import LeanHttpUser
+
+
+class Clerk(LeanHttpUser):
+    """Asks again as soon as there is an answer."""
+
+    wait_time = constant(0)
+
+    @task
+    def costly_returns(self) -> None:
+        """Read those of a day."""
+        month, day = random.randrange(0, 20), random.randrange(1, 29)
+        self.client.get(f"/v1/filtering?month={month}&day={day}", name="/v1/filtering")

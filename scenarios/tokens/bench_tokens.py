@@ -1,0 +1,40 @@
+"""Tokens of a hundred users, verified with one key or by a ring of keys.
+
+Whether threads should verify them is asked under load, in ../authentication.
+"""
+
+import secrets
+
+import jwt
+from jwt.types import Options
+from pytest_benchmark.fixture import BenchmarkFixture
+
+from target_app.core.security import ALGORITHM, KeyRing
+
+USERS = range(1, 101)
+KEYS = {"old": secrets.token_hex(32), "new": secrets.token_hex(32)}
+RING = KeyRing(KEYS, "new")
+TOKENS = [RING.signed(str(user), 3600) for user in USERS]
+
+
+def test_one_key(benchmark: BenchmarkFixture) -> None:
+    """Before: there is one key for ever, as the guide's SECRET_KEY."""
+    key = KEYS["new"]
+    options: Options = {"require": ["sub", "iat", "exp", "jti"]}
+
+    def verified() -> list[str]:
+        return [
+            jwt.decode(token, key, algorithms=[ALGORITHM], options=options)["sub"]
+            for token in TOKENS
+        ]
+
+    assert benchmark(verified) == [str(user) for user in USERS]
+
+
+def test_key_ring(benchmark: BenchmarkFixture) -> None:
+    """After: a token names the key that it was signed with."""
+
+    def verified() -> list[str]:
+        return [RING.verified(token)["sub"] for token in TOKENS]
+
+    assert benchmark(verified) == [str(user) for user in USERS]

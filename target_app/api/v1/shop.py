@@ -1,0 +1,17 @@
+"""The shop's routes, all under `/api/v1`."""
+
+from fastapi import APIRouter, Depends
+
+from target_app.api.v1.dependencies import limited
+from target_app.api.v1.endpoints import auth, items, orders, users
+from target_app.schemas.errors import problems
+
+
+def shop_router() -> APIRouter:
+    """Return the routes."""
+    router = APIRouter(
+        prefix="/api/v1", dependencies=[Depends(limited)], responses=problems(429)
+    )
+    for part in (auth, users, items, orders):
+        router.include_router(part.router)
+    return router

@@ -1,0 +1,29 @@
+"""How Alembic reaches the database."""
+
+from alembic import context
+from sqlalchemy import create_engine, text
+
+from target_app.core.config import Settings
+from target_app.core.database import postgres_url
+from target_app.core.work import SCHEMA
+from target_app.models.store import Store
+
+
+def run() -> None:
+    """Bring the schema to where it is asked to be, in one transaction."""
+    url = postgres_url(Settings()).set(drivername="postgresql+psycopg")
+    engine = create_engine(url, connect_args={"options": f"-csearch_path={SCHEMA}"})
+    with engine.connect() as connection:
+        connection.execute(text(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}"))
+        connection.commit()
+        context.configure(
+            connection=connection,
+            target_metadata=Store.metadata,
+            compare_server_default=True,
+        )
+        with context.begin_transaction():
+            context.run_migrations()
+    engine.dispose()
+
+
+run()

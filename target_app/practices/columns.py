@@ -1,0 +1,87 @@
+"""Selecting only needed columns: 100 users, of whom three columns are answered.
+
+The guide: "Select only needed columns".
+"""
+
+from typing import Annotated
+
+from fastapi import Query
+from sqlalchemy import ColumnElement, select
+from sqlalchemy.orm import load_only
+
+from target_app.core.counts import Guard
+from target_app.core.database import Resources
+from target_app.models import User
+from target_app.practices import Handler, Practice, Variant
+from target_app.schemas import Contact
+
+SIZE = 100
+Page = Annotated[int, Query(ge=0, lt=400, description="The first page is 0")]
+
+
+def entities(resources: Resources) -> Handler:
+    """Before: whole rows become objects of the mapped class."""
+    sessions, counts = resources.postgres, resources.counts
+
+    def list_contacts(page: Page) -> list[Contact]:
+        counts.request()
+        statement = select(User).where(_of(page)).order_by(User.id)
+        with sessions() as session:
+            users = session.scalars(statement).all()
+            counts.events["columns"] += len(vars(users[0])) - 1
+            return [Contact.model_validate(user) for user in users]
+
+    return list_contacts
+
+
+def only(resources: Resources) -> Handler:
+    """After: objects of the mapped class, with three of their columns."""
+    sessions, counts = resources.postgres, resources.counts
+
+    def list_contacts(page: Page) -> list[Contact]:
+        counts.request()
+        wanted = load_only(User.id, User.email, User.full_name)
+        statement = select(User).options(wanted).where(_of(page)).order_by(User.id)
+        with sessions() as session:
+            users = session.scalars(statement).all()
+            counts.events["columns"] += len(vars(users[0])) - 1
+            return [Contact.model_validate(user) for user in users]
+
+    return list_contacts
+
+
+def core(resources: Resources) -> Handler:
+    """After: three columns, and no object of the mapped class."""
+    sessions, counts = resources.postgres, resources.counts
+
+    def list_contacts(page: Page) -> list[Contact]:
+        counts.request()
+        columns = select(User.id, User.email, User.full_name)
+        statement = columns.where(_of(page)).order_by(User.id)
+        with sessions() as session:
+            rows = session.execute(statement).all()
+            counts.events["columns"] += len(rows[0])
+            counts.events["plain rows"] += 1
+            return [Contact.model_validate(row) for row in rows]
+
+    return list_contacts
+
+
+def _of(page: int) -> ColumnElement[bool]:
+    return User.id.between(page * SIZE + 1, (page + 1) * SIZE)
+
+
+_NEEDS = ("database_url",)
+_ALL = len(User.__table__.columns)
+PRACTICE = Practice(
+    guide="Database Optimization > Optimizing SQLAlchemy",
+    variants={
+        "entities": Variant(
+            entities, Guard({"psycopg query": 1, "columns": _ALL}), _NEEDS
+        ),
+        "only": Variant(only, Guard({"psycopg query": 1, "columns": 3}), _NEEDS),
+        "core": Variant(
+            core, Guard({"psycopg query": 1, "columns": 3, "plain rows": 1}), _NEEDS
+        ),
+    },
+)

@@ -1,0 +1,66 @@
+"""Indexing: one of 100 000 invoices, by a column with an index or by one without.
+
+The guide: "Use indexing appropriately".
+"""
+
+from typing import Annotated
+
+from fastapi import Query
+
+from target_app.core.counts import Guard
+from target_app.core.database import Resources
+from target_app.core.errors import AppError
+from target_app.models import Invoice
+from target_app.practices import Handler, Practice, Variant
+from target_app.schemas import InvoiceRead
+from target_app.services.orders import INVOICES, invoice_number, invoices
+
+OrderId = Annotated[int, Query(ge=1, le=INVOICES, description="Whose invoice")]
+
+
+def unindexed(resources: Resources) -> Handler:
+    """Before: the database looks at every invoice."""
+    sessions, counts = resources.postgres, resources.counts
+
+    def read_invoice(order_id: OrderId) -> InvoiceRead:
+        counts.request()
+        number = invoice_number(order_id)
+        with sessions() as session:
+            counts.events["by reference"] += 1
+            return _found(session.scalar(invoices().where(Invoice.reference == number)))
+
+    return read_invoice
+
+
+def indexed(resources: Resources) -> Handler:
+    """After: an index finds it."""
+    sessions, counts = resources.postgres, resources.counts
+
+    def read_invoice(order_id: OrderId) -> InvoiceRead:
+        counts.request()
+        number = invoice_number(order_id)
+        with sessions() as session:
+            counts.events["by number"] += 1
+            return _found(session.scalar(invoices().where(Invoice.number == number)))
+
+    return read_invoice
+
+
+def _found(invoice: Invoice | None) -> InvoiceRead:
+    if invoice is None:
+        raise AppError("Invoice not found", 404)
+    return InvoiceRead.model_validate(invoice)
+
+
+_NEEDS = ("database_url",)
+PRACTICE = Practice(
+    guide="Profiling and Benchmarking > Database Query Optimization",
+    variants={
+        "unindexed": Variant(
+            unindexed, Guard({"psycopg query": 1, "by reference": 1}), _NEEDS
+        ),
+        "indexed": Variant(
+            indexed, Guard({"psycopg query": 1, "by number": 1}), _NEEDS
+        ),
+    },
+)

@@ -1,0 +1,137 @@
+"""Pagination: a page of 100 out of the 350 orders of a day, or of all 200 000.
+
+The guide: "Always paginate large result sets"; "Use cursor-based pagination for
+large datasets".
+"""
+
+from typing import Annotated
+
+from fastapi import Query
+from sqlalchemy import select
+
+from target_app.core.counts import Guard
+from target_app.core.database import Resources
+from target_app.models import Order
+from target_app.practices import Handler, Practice, Variant
+from target_app.schemas import OrderRead
+from target_app.services.orders import (
+    DAYS,
+    PAGE_SIZE,
+    PER_DAY,
+    orders_before,
+    orders_of_day,
+)
+from target_app.services.sales import MONTHS
+
+PAGES = int(PER_DAY) // PAGE_SIZE  # of a day, without the one that is not full
+Page = Annotated[int, Query(ge=0, lt=MONTHS * DAYS * PAGES, description="From 0")]
+
+
+def _placed(page: int) -> tuple[int, int, int]:
+    """Return the month and the day of a page, and how many of its orders precede it."""
+    day, part = divmod(page, PAGES)
+    return day // DAYS, day % DAYS + 1, part * PAGE_SIZE
+
+
+def unpaginated(resources: Resources) -> Handler:
+    """Before: all orders of the day are read; the page is cut out of them."""
+    sessions, counts = resources.postgres, resources.counts
+
+    def list_orders(page: Page) -> list[OrderRead]:
+        counts.request()
+        month, day, before = _placed(page)
+        with sessions() as session:
+            orders = session.scalars(orders_of_day(month, day)).all()
+        counts.events["rows"] += len(orders)
+        page_of = orders[before : before + PAGE_SIZE]
+        return [OrderRead.model_validate(order) for order in page_of]
+
+    return list_orders
+
+
+def offset(resources: Resources) -> Handler:
+    """After: the database skips what comes before the page."""
+    sessions, counts = resources.postgres, resources.counts
+
+    def list_orders(page: Page) -> list[OrderRead]:
+        counts.request()
+        month, day, before = _placed(page)
+        statement = orders_of_day(month, day).offset(before).limit(PAGE_SIZE)
+        with sessions() as session:
+            orders = session.scalars(statement).all()
+        counts.events["rows"] += len(orders)
+        return [OrderRead.model_validate(order) for order in orders]
+
+    return list_orders
+
+
+def cursor(resources: Resources) -> Handler:
+    """After: the page begins behind the last order of the page before."""
+    sessions, counts = resources.postgres, resources.counts
+
+    def list_orders(page: Page) -> list[OrderRead]:
+        counts.request()
+        month, day, before = _placed(page)
+        # Its id: a client has it from the page before.
+        last = orders_before(month, day) + before
+        statement = orders_of_day(month, day).where(Order.id > last)
+        with sessions() as session:
+            orders = session.scalars(statement.limit(PAGE_SIZE)).all()
+        counts.events["rows"] += len(orders)
+        return [OrderRead.model_validate(order) for order in orders]
+
+    return list_orders
+
+
+def deep_offset(resources: Resources) -> Handler:
+    """Before, in a large data set: up to 200 000 orders are skipped."""
+    sessions, counts = resources.postgres, resources.counts
+
+    def list_orders(page: Page) -> list[OrderRead]:
+        counts.request()
+        month, day, before = _placed(page)
+        skipped = orders_before(month, day) + before
+        statement = select(Order).order_by(Order.id)
+        with sessions() as session:
+            orders = session.scalars(statement.offset(skipped).limit(PAGE_SIZE)).all()
+        counts.events["skipped"] += skipped
+        return [OrderRead.model_validate(order) for order in orders]
+
+    return list_orders
+
+
+def deep_cursor(resources: Resources) -> Handler:
+    """After, in a large data set: the index finds where the page begins."""
+    sessions, counts = resources.postgres, resources.counts
+
+    def list_orders(page: Page) -> list[OrderRead]:
+        counts.request()
+        month, day, before = _placed(page)
+        last = orders_before(month, day) + before
+        statement = select(Order).order_by(Order.id).where(Order.id > last)
+        with sessions() as session:
+            orders = session.scalars(statement.limit(PAGE_SIZE)).all()
+        counts.events["rows"] += len(orders)
+        return [OrderRead.model_validate(order) for order in orders]
+
+    return list_orders
+
+
+_NEEDS = ("database_url",)
+_PAGE = Guard({"psycopg query": 1, "rows": PAGE_SIZE})
+PRACTICE = Practice(
+    guide="Database Optimization > Pagination",
+    variants={
+        "unpaginated": Variant(
+            unpaginated, Guard({"psycopg query": 1, "rows": PER_DAY}), _NEEDS
+        ),
+        "offset": Variant(offset, _PAGE, _NEEDS),
+        "cursor": Variant(cursor, _PAGE, _NEEDS),
+        "deep_offset": Variant(
+            deep_offset,
+            Guard({"psycopg query": 1}, at_least={"skipped": PAGE_SIZE}),
+            _NEEDS,
+        ),
+        "deep_cursor": Variant(deep_cursor, _PAGE, _NEEDS),
+    },
+)

@@ -1,0 +1,68 @@
+"""A deadline for what is slow: every tenth call takes 300 ms instead of 2 ms.
+
+The guide: "Use timeouts for external requests"; what comes too late is answered
+without.
+"""
+
+import asyncio
+from typing import Annotated
+
+from fastapi import Query
+from httpx import AsyncClient
+
+from target_app.core.counts import Counts, Guard
+from target_app.core.database import Resources
+from target_app.practices import Handler, Practice, Variant
+from target_app.schemas import Square
+
+EVERY, SLOW, QUICK, DEADLINE = 10, 300, 2, 0.05  # calls, milliseconds twice, seconds
+Number = Annotated[int, Query(ge=0, le=1_000_000, description="Any number")]
+
+
+async def _call(client: AsyncClient, number: int, counts: Counts) -> Square:
+    counts.events["call"] += 1
+    milliseconds = QUICK if number % EVERY else SLOW
+    query = {"number": number, "milliseconds": milliseconds}
+    response = await client.get("/answer", params=query)
+    response.raise_for_status()
+    return Square.model_validate_json(response.content)
+
+
+def patient(resources: Resources) -> Handler:
+    """Before: however long it takes."""
+    client, counts = resources.downstream, resources.counts
+
+    async def square(number: Number) -> Square | None:
+        counts.request()
+        return await _call(client, number, counts)
+
+    return square
+
+
+def deadline(resources: Resources) -> Handler:
+    """After: what takes more than 50 ms is given up."""
+    client, counts = resources.downstream, resources.counts
+
+    async def square(number: Number) -> Square | None:
+        counts.request()
+        counts.events["deadline"] += 1
+        try:
+            async with asyncio.timeout(DEADLINE):
+                return await _call(client, number, counts)
+        except TimeoutError:
+            counts.events["given up"] += 1
+            return None
+
+    return square
+
+
+_NEEDS = ("downstream_url",)
+PRACTICE = Practice(
+    guide="Asynchronous Programming > Task Cancellation",
+    variants={
+        "patient": Variant(
+            patient, Guard({"call": 1}, at_most={"deadline": 0}), _NEEDS
+        ),
+        "deadline": Variant(deadline, Guard({"call": 1, "deadline": 1}), _NEEDS),
+    },
+)

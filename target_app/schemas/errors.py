@@ -1,0 +1,79 @@
+"""The body of every error, and how the documentation tells of it."""
+
+import json
+from typing import Any
+
+from fastapi import FastAPI
+from pydantic import BaseModel
+
+_SCHEMAS = "#/components/schemas/"
+
+
+class Problem(BaseModel):
+    """What went wrong."""
+
+    message: str
+    data: Any = None
+
+
+class ErrorBody(BaseModel):
+    """The body of every error."""
+
+    error: Problem
+
+
+_MESSAGES = {
+    400: "There was an error parsing the body",
+    401: "Not authenticated",
+    404: "Item not found",
+    409: "There are not enough of it",
+    413: "The body is too large",
+    422: "Validation error",
+    429: "Too many requests",
+    503: "Not ready",
+}
+_DATA: dict[int, Any] = {
+    404: {"item_id": 7},
+    409: {"item_id": 7},
+    422: {"details": [{"where": ["body", "email"], "message": "Field required"}]},
+    429: {"retry_after": 12},
+    503: {"cause": "OperationalError"},
+}
+
+
+BODY = (400, 413)  # the errors of whatever has a body, beside 422
+
+
+def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Return the documentation of errors, each with an example."""
+    return {status: _documented(status) for status in statuses}
+
+
+def _documented(status: int) -> dict[str, Any]:
+    example = {"error": {"message": _MESSAGES[status], "data": _DATA.get(status)}}
+    return {
+        "model": ErrorBody,
+        "description": _MESSAGES[status],
+        "content": {"application/json": {"example": example}},
+    }
+
+
+def documented(app: FastAPI) -> None:
+    """Have the documentation tell of validation errors as they are answered.
+
+    FastAPI writes its own shape there, which nothing here answers with.
+    """
+    written = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        if not app.openapi_schema:
+            text = json.dumps(written())
+            document: dict[str, Any] = json.loads(
+                text.replace(_SCHEMAS + "HTTPValidationError", _SCHEMAS + "ErrorBody")
+            )
+            for name in ("HTTPValidationError", "ValidationError"):
+                document["components"]["schemas"].pop(name, None)
+            app.openapi_schema = document
+        return app.openapi_schema
+
+    app.openapi = openapi  # type: ignore[method-assign]

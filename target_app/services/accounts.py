@@ -1,0 +1,62 @@
+"""Accounts: found, made and changed."""
+
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from target_app.core.errors import AppError
+from target_app.models.store import Account
+from target_app.schemas.store import AccountRead, AccountUpdate
+
+
+def by_email(session: Session, email: str) -> Account | None:
+    """Return the account of an address, if there is one."""
+    return session.scalar(select(Account).where(Account.email == email))
+
+
+def by_id(session: Session, account_id: int) -> AccountRead:
+    """Return an account.
+
+    Raises:
+        AppError: 401; it is not there any more, or must not log in.
+    """
+    account = session.get(Account, account_id)
+    if account is None or not account.is_active:
+        raise AppError("Not authenticated", 401)
+    return AccountRead.model_validate(account)
+
+
+def create(
+    session: Session, email: str, full_name: str, password_hash: str
+) -> AccountRead:
+    """Make an account.
+
+    Raises:
+        AppError: 409; there is one of that address.
+    """
+    account = Account(email=email, full_name=full_name, password_hash=password_hash)
+    session.add(account)
+    try:
+        session.flush()
+    except IntegrityError as error:
+        raise AppError("This address has an account already", 409) from error
+    session.refresh(account)
+    return AccountRead.model_validate(account)
+
+
+def update(session: Session, account_id: int, changes: AccountUpdate) -> AccountRead:
+    """Change what is given of an account."""
+    account = session.get(Account, account_id)
+    if account is None:
+        raise AppError("Not authenticated", 401)
+    for name, value in changes.model_dump(exclude_none=True).items():
+        setattr(account, name, value)
+    session.flush()
+    return AccountRead.model_validate(account)
+
+
+def listed(session: Session, after: int, limit: int) -> list[AccountRead]:
+    """Return a page of accounts, those behind an id."""
+    statement = select(Account).where(Account.id > after).order_by(Account.id)
+    accounts = session.scalars(statement.limit(limit))
+    return [AccountRead.model_validate(account) for account in accounts]

@@ -1,0 +1,38 @@
+"""Orders and invoices: the statements, apart from how much of them is asked for."""
+
+import math
+from datetime import timedelta
+
+from sqlalchemy import Select, select
+
+from target_app.models import Invoice, Order
+from target_app.services.sales import first_day
+
+PAGE_SIZE = 100
+PER_MONTH = 10_000
+DAYS = 28  # of a month, on which there are orders
+PER_DAY = PER_MONTH / DAYS
+ORDERS = 200_000
+INVOICES = 100_000
+
+
+def invoice_number(order: int) -> str:
+    """Return the number of an order's invoice."""
+    # Scattered, so that neighbours in the table are none in the index.
+    return f"INV-{order * 2_654_435_761 % 2**32:010d}"
+
+
+def orders_before(month: int, day: int) -> int:
+    """Return how many orders there are before a day: the id of the last of them."""
+    return month * PER_MONTH + math.ceil((day - 1) * PER_MONTH / DAYS)
+
+
+def orders_of_day(month: int, day: int) -> Select[Order]:
+    """Return the statement that reads all orders of a day, in order."""
+    placed_on = first_day(month) + timedelta(days=day - 1)
+    return select(Order).where(Order.placed_on == placed_on).order_by(Order.id)
+
+
+def invoices() -> Select[Invoice]:
+    """Return the statement that reads invoices."""
+    return select(Invoice)

@@ -1,0 +1,80 @@
+"""Orders: placed and read, with what was bought."""
+
+from collections import Counter
+
+from sqlalchemy import Select, select, update
+from sqlalchemy.orm import Session, selectinload
+
+from target_app.core.errors import AppError
+from target_app.models.store import Item, Purchase, PurchaseLine
+from target_app.schemas.store import PurchaseCreate, PurchaseRead
+
+
+def place(
+    session: Session, account_id: int, wanted: PurchaseCreate, eager: bool
+) -> PurchaseRead:
+    """Place an order, and take what is ordered from the stock.
+
+    Raises:
+        AppError: 404; an item does not exist. 409; there are not enough of it.
+    """
+    quantities: Counter[int] = Counter()
+    for line in wanted.lines:
+        quantities[line.item_id] += line.quantity
+    purchase = Purchase(account_id=account_id, status="placed")
+    # Always in the same order: two orders of the same items must not wait for each
+    # other for ever.
+    for item_id, quantity in sorted(quantities.items()):
+        price = session.scalar(
+            update(Item)
+            .where(Item.id == item_id, Item.stock >= quantity)
+            .values(stock=Item.stock - quantity)
+            .returning(Item.price_cents)
+        )
+        if price is None:
+            if session.get(Item, item_id) is None:
+                raise AppError("Item not found", 404, {"item_id": item_id})
+            raise AppError("There are not enough of it", 409, {"item_id": item_id})
+        purchase.lines.append(
+            PurchaseLine(item_id=item_id, quantity=quantity, price_cents=price)
+        )
+    session.add(purchase)
+    session.flush()
+    session.expire_all()
+    return by_id(session, account_id, purchase.id, eager)
+
+
+def by_id(
+    session: Session, account_id: int, purchase_id: int, eager: bool
+) -> PurchaseRead:
+    """Return an order of an account.
+
+    Raises:
+        AppError: 404; the account has none of that number.
+    """
+    statement = _statement(eager).where(
+        Purchase.id == purchase_id, Purchase.account_id == account_id
+    )
+    purchase = session.scalar(statement)
+    if purchase is None:
+        raise AppError("Order not found", 404)
+    return PurchaseRead.model_validate(purchase)
+
+
+def listed(
+    session: Session, account_id: int, before: int | None, limit: int, eager: bool
+) -> list[PurchaseRead]:
+    """Return a page of an account's orders, the latest first."""
+    statement = _statement(eager).where(Purchase.account_id == account_id)
+    if before is not None:
+        statement = statement.where(Purchase.id < before)
+    purchases = session.scalars(statement.order_by(Purchase.id.desc()).limit(limit))
+    return [PurchaseRead.model_validate(purchase) for purchase in purchases]
+
+
+def _statement(eager: bool) -> Select[Purchase]:
+    """Return what reads orders: with what was bought, or without, to ask again."""
+    if not eager:
+        return select(Purchase)
+    lines = selectinload(Purchase.lines).selectinload(PurchaseLine.item)
+    return select(Purchase).options(lines)

@@ -1,0 +1,61 @@
+"""The journeys of the case studies run under plain Locust, in the shop old and new."""
+
+import json
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from target_app.core import features
+from target_app.core.config import Settings
+from tests.integration.target_app.serving import served
+
+SCENARIOS = Path(__file__).parents[3] / "scenarios"
+READING = {"/api/v1/items", "/api/v1/items/{id}", "/api/v1/orders"}
+pytestmark = pytest.mark.usefixtures("forgotten")
+
+
+@pytest.mark.parametrize("way", ["legacy", "optimised"])
+@pytest.mark.parametrize(
+    ("words", "names"),
+    [
+        ((), READING | {"/api/v1/users/me"}),
+        (("--patience", "30", "--tags", "reading"), READING),
+    ],
+)
+def test_people_get_what_they_ask_for(
+    way: str, words: tuple[str, ...], names: set[str], store: Settings
+) -> None:
+    chosen = store.model_copy(update={"features": way, "mail_seconds": 0.0})
+    with served(chosen) as url:
+        ended = subprocess.run(
+            [
+                *(sys.executable, "-m", "locust", "-H", url, "-t", "4s", "-u", "4"),
+                *("-r", "4", "--headless", "--only-summary", "--json"),
+                *("-f", str(SCENARIOS / "case_study" / "locustfile.py"), *words),
+            ],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert ended.returncode == 0, ended.stderr
+    entries = json.loads(ended.stdout)
+    assert {entry["name"] for entry in entries} == names
+    assert not any(entry["num_failures"] for entry in entries)
+    # People buy something now and then, unless they only read.
+    assert {entry["method"] for entry in entries} == (
+        {"GET"} if words else {"GET", "POST"}
+    )
+
+
+@pytest.mark.parametrize("topic", ["case_study", "peak_traffic"])
+def test_the_ladder_is_made_of_steps_that_there_are(topic: str) -> None:
+    written = tomllib.loads((SCENARIOS / topic / "claims.toml").read_text())
+    rungs = [v["env"]["FEATURES"] for v in written["variants"].values()]
+    for rung in rungs:
+        features.parsed(rung)
+    if topic == "case_study":
+        # One thing more each time, as far as the guide's case study goes.
+        assert rungs == list(features.ladder())[: len(rungs)]
