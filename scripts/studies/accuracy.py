@@ -29,6 +29,7 @@ from assay.load.remote import Generator
 SHARES = (0.5, 0.9, 0.95, 0.99)
 STEADY_RATE, FREEZING_RATE = 300.0, 400.0
 SECONDS = 30.0
+USERS = 32
 
 SERVER = """\
 import asyncio, atexit, json, os, random, signal, sys, time
@@ -123,16 +124,20 @@ class Server:
 
 
 def with_assay(
-    kind: str, rate: float, seconds: float, folder: Path
+    kind: str, rate: float, seconds: float, folder: Path, client: str = "FastHttpUser"
 ) -> tuple[dict[str, Floats], dict[str, Any]]:
-    """Load a server by Assay; return the samples and the server's log."""
+    """Load a server by Assay and a client; return the samples and the server's log."""
     cores = processes.split_cores()
     locustfile = folder / "locustfile.py"
-    locustfile.write_text(LOCUSTFILE.replace("RATE", str(rate)))
+    text = LOCUSTFILE.replace("RATE", str(rate)).replace("FastHttpUser", client)
+    if client == "LeanHttpUser":
+        text = text.replace("import LeanHttpUser, ", "import ")
+        text = f"from assay.load import LeanHttpUser\n{text}"
+    locustfile.write_text(text)
     server = Server(kind, folder, cores)
     generator = Generator(locustfile, folder, cores.generator)
     try:
-        generator.attach({kind: server.url}, {kind: [server.child.pid]}, (), 32)
+        generator.attach({kind: server.url}, {kind: [server.child.pid]}, (), USERS)
         generator.touch(kind)
         taken = generator.open(kind, rate, seconds, seed=1)
         print(
@@ -177,7 +182,7 @@ def rows(seconds: float, folder: Path) -> list[tuple[str, float, float, float, f
     found = []
     samples, log = with_assay("steady", STEADY_RATE, seconds, folder)
     csv_steady, log_locust = with_locust("steady", STEADY_RATE, seconds, folder)
-    truth = np.array([took for _, took in log["took"]])[32:]  # without the touches
+    truth = np.array([took for _, took in log["took"]])[USERS:]  # without the touches
     locust_truth = np.array([took for _, took in log_locust["took"]])
     service = samples["end"] - samples["start"]
     for share in SHARES:

@@ -9,7 +9,7 @@ from typing import cast
 import numpy as np
 import pandas as pd
 
-from assay import experiment, launch, statistics, tables
+from assay import launch, sessions, statistics, tables
 from assay.plan import (
     DECIDING_METRICS,
     HIGHER_IS_BETTER,
@@ -23,7 +23,7 @@ from assay.plan import (
 from assay.results import RunDirectory, Verdict
 from assay.statistics import Floats
 from scripts.studies import rivals
-from scripts.studies.verdict_page import ANY, ASSAY, MARGIN_RULE, Outcome
+from scripts.studies.outcomes import ANY, ASSAY, MARGIN_RULE, Outcome
 
 TOPIC = "arms"
 SETTINGS = Settings()
@@ -84,7 +84,7 @@ def append(run: RunDirectory, measured: launch.Launch, seconds: float) -> int:
         }
         for (variant, metric), (value, censored) in known.items()
     ]
-    samples = experiment.sample_frame(number, measured, 0.0)
+    samples = sessions.sample_frame(number, measured, 0.0)
     run.append_launch(TOPIC, number, rows, values if measured.counts else [], samples)
     return number
 

@@ -15,26 +15,24 @@ import contextlib
 import json
 import math
 import os
-import random
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 
-from assay import launch, processes, target
+from assay import processes
 from assay.environment import describe
-from assay.load.remote import Generator
-from assay.plan import Load, Plan, Scenario, Target, Topic, Variant
+from assay.plan import Load, Plan, Variant
 from scripts.studies import judging, verdict_page
-from scripts.studies.verdict_page import ANY, ASSAY, NOISES, Outcome
+from scripts.studies.bench import COMMAND, Bench, burner, opened, write
+from scripts.studies.outcomes import ANY, ASSAY, NOISES, Outcome
 
 ROUNDS = 600  # of work for the baseline: some 0.2 ms of CPU a request
 CALIBRATION = 6  # launches
 ON, OFF = (0.2, 0.8), (0.6, 2.4)  # seconds of the neighbour, at random: a quarter
-USERS, CONNECTIONS = 4, 32
+LOAD = Load(users=4, connections=32)
 
 APP = """\
 import asyncio
@@ -65,32 +63,6 @@ async def app(scope, receive, send):
     await send(END)
 """
 
-LOCUSTFILE = """\
-from locust import FastHttpUser, constant, task
-
-
-class Visitor(FastHttpUser):
-    wait_time = constant(1)
-
-    @task
-    def work(self):
-        self.client.get("/")
-"""
-
-BURNER = f"""\
-import random, time
-random.seed(7)
-while True:
-    until = time.perf_counter() + random.uniform{ON}
-    while time.perf_counter() < until:
-        pass
-    time.sleep(random.uniform{OFF})
-"""
-
-COMMAND = (
-    "python -m uvicorn app:app --port {port} --log-level warning --no-access-log "
-    "--lifespan off --timeout-keep-alive 120"
-)
 EFFECTS = {"+2 % CPU": 0.02, "+5 % CPU": 0.05, "+10 % CPU": 0.10}
 TAIL = "+5 ms on 3 %"
 # Each pair is disjoint from the other identical pairs. A slower arm is compared
@@ -119,90 +91,21 @@ slower = {{ env = {{ ROUNDS = "{slower}" }} }}
 """
 
 
-@dataclass
-class Bench:
-    """What launches of arms need."""
-
-    folder: Path
-    generator: Generator
-    rng: random.Random
-    schedule: launch.Schedule | None = None
-
-    def launch(
-        self, arms: dict[str, dict[str, str]], pairs: Sequence[tuple[str, str]]
-    ) -> launch.Launch:
-        """Start every arm afresh and measure its blocks."""
-        cores = processes.split_cores()
-        variants = [Variant(name=name, env=env) for name, env in arms.items()]
-        topic = Topic(
-            name=judging.TOPIC,
-            title="",
-            file=self.folder / "claims.toml",
-            target=Target(command=COMMAND, cwd=self.folder),
-            scenario=Scenario(locustfile=self.folder / "locustfile.py"),
-            variants=tuple(variants),
-        )
-        load = Load(users=USERS, connections=CONNECTIONS)
-        with target.launched(
-            topic, variants, {}, self.folder, cores.target, self.rng
-        ) as running:
-            order = list(running.values())
-            self.rng.shuffle(order)
-            self.generator.attach(
-                {t.variant.name: t.url for t in order},
-                {t.variant.name: t.pids for t in order},
-                cores.target,
-                max(load.users, load.connections),
-            )
-            launch.warm_up(self.generator, topic, order)
-            if self.schedule is None or not set(arms) <= set(
-                self.schedule.closed_seconds
-            ):
-                self.schedule = launch.calibrate(self.generator, topic, list(arms))
-            measured = launch.measure(
-                self.generator, running, self.schedule, pairs, cores.target, self.rng
-            )
-            self.generator.detach()
-        return measured
-
-
 @contextlib.contextmanager
 def bench(noise: str) -> Iterator[Bench]:
     """Set up a service, a generator, and the neighbour where there is to be one."""
-    cores = processes.split_cores()
     with tempfile.TemporaryDirectory(prefix="assay-study-") as name:
         folder = Path(name)
         with processes.guarded([folder]), neighbour(noise, folder):
-            write_service(folder)
-            generator = Generator(folder / "locustfile.py", folder, cores.generator)
-            try:
-                yield Bench(folder, generator, random.Random())
-            finally:
-                generator.close()
+            with opened(folder, APP, processes.split_cores()) as found:
+                yield found
 
 
-@contextlib.contextmanager
-def neighbour(noise: str, folder: Path) -> Iterator[None]:
+def neighbour(noise: str, folder: Path) -> contextlib.AbstractContextManager[object]:
     """Burn the server's core a quarter of the time, where that is the condition."""
     if noise == "quiet":
-        yield
-        return
-    child = processes.start(
-        "the neighbour",
-        [sys.executable, "-c", BURNER],
-        log=folder / "neighbour.log",
-        cores=processes.split_cores().target[:1],
-    )
-    try:
-        yield
-    finally:
-        child.stop()
-
-
-def write_service(folder: Path) -> None:
-    """Write the service and its locustfile."""
-    (folder / "app.py").write_text(APP)
-    (folder / "locustfile.py").write_text(LOCUSTFILE)
+        return contextlib.nullcontext()
+    return burner(folder, processes.split_cores().target[:1], ON, OFF)
 
 
 def rounds_for(output: Path) -> dict[str, int]:
@@ -212,15 +115,17 @@ def rounds_for(output: Path) -> dict[str, int]:
         found: dict[str, int] = json.loads(kept.read_text())
         return found
     extra = ROUNDS // 2
-    arms = {"a0": _env(ROUNDS), "more": _env(ROUNDS + extra)}
+    arms = [_variant("a0", ROUNDS), _variant("more", ROUNDS + extra)]
     shares: list[float] = []
     with bench("quiet") as here:
         for _ in range(3 * CALIBRATION):
             if len(shares) == CALIBRATION:
                 break
-            measured = here.launch(arms, [("a0", "more")])
+            measured = here.launch(arms, LOAD)
             if measured.counts:
-                base, more = (measured.values[a, "cpu_per_request"][0] for a in arms)
+                base, more = (
+                    measured.values[arm.name, "cpu_per_request"][0] for arm in arms
+                )
                 shares.append((more / base - 1) / extra)
     if len(shares) < CALIBRATION:
         sys.exit("too many launches were disturbed to calibrate: is the machine quiet?")
@@ -242,9 +147,9 @@ def measure_arms(noise: str, options: argparse.Namespace, until: float) -> None:
             pairs = judging.missing(run, noise, IDENTICAL, SLOWER, wanted)
             if not pairs:
                 return
-            arms = {n: _arm(n, rounds) for n in sorted({a for p in pairs for a in p})}
+            arms = [_arm(n, rounds) for n in sorted({a for p in pairs for a in p})]
             began = time.monotonic()
-            measured = here.launch(arms, pairs)
+            measured = here.launch(arms, LOAD, pairs)
             took = time.monotonic() - began
             number = judging.append(run, measured, took)
             said = "" if measured.counts else ", too disturbed to count"
@@ -275,7 +180,7 @@ def measure_runs(noise: str, options: argparse.Namespace, until: float) -> None:
 
 def _whole_run(noise: str, folder: Path, rounds: int, seed: int) -> Outcome:
     """Run the command once; its time begins and ends with the command's."""
-    write_service(folder)
+    write(folder, APP)
     text = CLAIMS.format(
         effect=WHOLE, command=COMMAND, base=ROUNDS, slower=ROUNDS + rounds
     )
@@ -312,16 +217,15 @@ def whole_runs(output: Path, noise: str) -> list[Outcome]:
     return [Outcome(**json.loads(line)) for line in path.read_text().splitlines()]
 
 
-def _arm(name: str, rounds: dict[str, int]) -> dict[str, str]:
-    """Return the environment of an arm by its name."""
+def _arm(name: str, rounds: dict[str, int]) -> Variant:
+    """Return an arm by its name."""
     extra = {"e2": "+2 % CPU", "e5": "+5 % CPU", "e10": "+10 % CPU"}
-    if name == "tail":
-        return {**_env(ROUNDS), "SLOW_SHARE": "0.03"}
-    return _env(ROUNDS + (rounds[extra[name]] if name in extra else 0))
+    slow = {"SLOW_SHARE": "0.03"} if name == "tail" else {}
+    return _variant(name, ROUNDS + (rounds[extra[name]] if name in extra else 0), slow)
 
 
-def _env(rounds: int) -> dict[str, str]:
-    return {"ROUNDS": str(rounds)}
+def _variant(name: str, rounds: int, more: dict[str, str] | None = None) -> Variant:
+    return Variant(name=name, env={"ROUNDS": str(rounds), **(more or {})})
 
 
 def report(output: Path, folder: Path) -> None:
@@ -349,7 +253,7 @@ def conditions(output: Path) -> dict[str, str]:
     return {
         "machine": f"{os.cpu_count()} cores, {machine.get('system', sys.platform)}",
         "service": "a plain ASGI application under uvicorn, one process on one core",
-        "load": f"closed loop of {USERS} users; Poisson arrivals at half the capacity",
+        "load": f"closed loop of {LOAD.users} users; Poisson arrivals at half capacity",
         "neighbour": f"a process on the server's core, on for {ON[0]} to {ON[1]} s and "
         f"off for {OFF[0]} to {OFF[1]} s, at random",
         "work": f"{ROUNDS} rounds a request; more for the effects: {rounds}",

@@ -12,8 +12,10 @@ from matplotlib.text import Text
 
 from assay.results import Verdict
 from assay.statistics import binomial_interval
+from scripts.studies import outcomes as known
 from scripts.studies import verdict_page as page
-from scripts.studies.verdict_page import Outcome
+from scripts.studies import verdict_picture
+from scripts.studies.outcomes import Outcome
 
 RIVAL = "threshold 5 %"
 
@@ -39,7 +41,7 @@ def good_study() -> list[Outcome]:
         made += outcomes("slower", 1, noise, seconds=seconds)
         made += outcomes("slower", 30, noise, rule=RIVAL)
         made += outcomes("same", 20, noise, rule=RIVAL)
-        for effect in page.EFFECTS[1:]:
+        for effect in known.EFFECTS[1:]:
             made += outcomes("slower", 39, noise, effect, seconds=seconds)
             made += outcomes("undecided", 1, noise, effect, seconds=2 * seconds)
             made += outcomes("slower", 25, noise, effect, rule=RIVAL)
@@ -48,14 +50,14 @@ def good_study() -> list[Outcome]:
                 replace(o, ratio=1.0497, true_ratio=1.05, covered=index > 0)
                 for index, o in enumerate(covered)
             ]
-        margin = {"rule": page.MARGIN_RULE, "metric": page.MARGIN_METRIC}
+        margin = {"rule": known.MARGIN_RULE, "metric": known.MARGIN_METRIC}
         made += outcomes("same", 19, noise, seconds=59.0, **margin)
         made += outcomes("same", 1, noise, seconds=61.0, **margin)
     return made
 
 
 def without(made: Sequence[Outcome], **fields: str) -> list[Outcome]:
-    dropped = page._chosen(made, **fields)
+    dropped = known.chosen(made, **fields)
     assert dropped
     return [o for o in made if o not in dropped]
 
@@ -121,7 +123,7 @@ def test_coverage_leaves_out_identical_code_and_other_rules() -> None:
         replace(held, noise="burst", covered=False),
         replace(held, covered=None),
         replace(held, effect="A/A"),
-        replace(held, rule=page.MARGIN_RULE),
+        replace(held, rule=known.MARGIN_RULE),
     ]
     assert lines_of(page.coverage(made))[2:] == [
         ["`throughput`", "quiet", *shown(3, 3)],
@@ -146,13 +148,13 @@ def test_verdicts_are_counted_by_metric() -> None:
 
 
 def test_only_in_time_is_the_same_the_same() -> None:
-    margin = {"rule": page.MARGIN_RULE, "metric": page.MARGIN_METRIC}
+    margin = {"rule": known.MARGIN_RULE, "metric": known.MARGIN_METRIC}
     made = [
         *outcomes("same", 2, seconds=60.0, **margin),
         *outcomes("same", 1, seconds=60.5, **margin),
         *outcomes("same", 1, seconds=None, **margin),
         *outcomes("undecided", 1, seconds=30.0, **margin),
-        *outcomes("same", 5, metric=page.MARGIN_METRIC),
+        *outcomes("same", 5, metric=known.MARGIN_METRIC),
     ]
     assert lines_of(page.same_in_time(made))[2:] == [["quiet", *shown(2, 5), "60 s"]]
 
@@ -194,7 +196,7 @@ def not_held(made: list[Outcome]) -> list[Outcome]:
 
 
 def not_same(made: list[Outcome]) -> list[Outcome]:
-    margin = {"rule": page.MARGIN_RULE, "metric": page.MARGIN_METRIC}
+    margin = {"rule": known.MARGIN_RULE, "metric": known.MARGIN_METRIC}
     return made + outcomes("undecided", 2, seconds=30.0, **margin)
 
 
@@ -252,7 +254,7 @@ def test_a_stopped_study_says_what_is_missing(
 
 
 def test_a_rival_or_the_margin_that_was_left_out_is_missing() -> None:
-    made = without(good_study(), rule=page.MARGIN_RULE, noise="burst")
+    made = without(good_study(), rule=known.MARGIN_RULE, noise="burst")
     made = without(made, rule=RIVAL, noise="burst", effect="+2 % CPU")
     assert page.missing(made) == [
         f"{RIVAL}, burst: +2 % CPU",
@@ -273,7 +275,7 @@ def test_a_study_without_any_outcome_is_a_page_all_the_same(tmp_path: Path) -> N
     assert text.count("Not measured.") == 5
     assert "The conditions were not recorded." in text
     assert "- Assay, quiet: A/A, +2 % CPU," in text
-    assert texts(page.picture([])).count("not measured") == 2
+    assert texts(verdict_picture.picture([])).count("not measured") == 2
 
 
 def test_the_page_has_the_conditions_the_tables_and_how_to_repeat_it(
@@ -304,11 +306,11 @@ def texts(figure: Figure) -> list[str]:
 
 
 def test_the_picture_names_every_row_and_curve_with_its_number() -> None:
-    words = texts(page.picture(good_study()))
+    words = texts(verdict_picture.picture(good_study()))
     for row in ("Assay", "threshold 5\u00a0%", "quiet 1/100", "burst 30/50"):
         assert row in words
-    for effect in page.EFFECTS[1:]:
-        for noise in page.NOISES:
+    for effect in known.EFFECTS[1:]:
+        for noise in known.NOISES:
             assert f"{effect}, {noise} 97.5 %" in words
 
 
@@ -319,7 +321,7 @@ def test_curves_rise_at_the_times_of_the_verdicts() -> None:
         *outcomes("undecided", 1, effect="+5 % CPU", seconds=10.0),
         *outcomes("same", 1, effect="+5 % CPU", seconds=80.0),
     ]
-    right = page.picture(made).axes[1]
+    right = verdict_picture.picture(made).axes[1]
     curve = np.asarray(right.lines[0].get_xydata()).tolist()
     assert curve == [[0, 0], [20, 25], [30, 50], [80, 50]]
     assert right.lines[0].get_drawstyle() == "steps-post"
@@ -327,6 +329,6 @@ def test_curves_rise_at_the_times_of_the_verdicts() -> None:
 
 def test_labels_keep_apart_and_below_the_top() -> None:
     wanted = [100.0, 100.0, 50.0, 99.0, 51.0]
-    places = page._apart(wanted, 4.0, 102.0)
+    places = verdict_picture._apart(wanted, 4.0, 102.0)
     assert places == [100.0, 96.0, 47.0, 92.0, 51.0]
-    assert page._apart([105.0], 4.0, 102.0) == [102.0]
+    assert verdict_picture._apart([105.0], 4.0, 102.0) == [102.0]

@@ -1,0 +1,161 @@
+"""Launches of a small service for the studies: with Assay's own machinery."""
+
+import contextlib
+import random
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from assay import launch, processes, target
+from assay.load.remote import Generator
+from assay.plan import Load, Scenario, Target, Topic, Variant
+
+COMMAND = (
+    "python -m uvicorn app:app --port {port} --log-level warning --no-access-log "
+    "--lifespan off --timeout-keep-alive 120"
+)
+
+LOCUSTFILE = """\
+from locust import FastHttpUser, constant, task
+
+
+class Visitor(FastHttpUser):
+    wait_time = constant(1)
+
+    @task
+    def work(self):
+        self.client.get("/")
+"""
+
+# Says when it began and ended, so that it is known which slices it hit.
+BURNER = """\
+import random, sys, time
+on, off = [float(x) for x in sys.argv[1:3]], [float(x) for x in sys.argv[3:5]]
+print("ready", flush=True)
+while True:
+    began = time.perf_counter()
+    until = began + random.uniform(*on)
+    while time.perf_counter() < until:
+        pass
+    print(f"[{began}, {time.perf_counter()}]", flush=True)
+    time.sleep(random.uniform(*off))
+"""
+
+Span = tuple[float, float]
+
+
+@dataclass
+class Bench:
+    """A service and its generator, on cores of their own.
+
+    Attributes:
+        schedule: Of the launch before; it is used as long as it knows the variants.
+        pids: Of the servers of the launch that is under way, with all their family.
+    """
+
+    folder: Path
+    generator: Generator
+    cores: processes.Cores
+    rng: random.Random = field(default_factory=random.Random)
+    schedule: launch.Schedule | None = None
+    pids: Sequence[int] = ()
+
+    def launch(
+        self,
+        variants: Sequence[Variant],
+        load: Load,
+        pairs: Sequence[tuple[str, str]] = (),
+        while_it: contextlib.AbstractContextManager[object] | None = None,
+    ) -> launch.Launch:
+        """Start variants afresh and measure one launch of them.
+
+        Args:
+            variants: Of the service.
+            load: To put on them.
+            pairs: Which are compared; the first with all others if none is named.
+            while_it: What happens while it measures; by then the servers run.
+        """
+        topic = Topic(
+            name="arms",
+            title="",
+            file=self.folder / "claims.toml",
+            target=Target(command=COMMAND, cwd=self.folder),
+            scenario=Scenario(locustfile=self.folder / "locustfile.py", load=load),
+            variants=tuple(variants),
+        )
+        names = [variant.name for variant in variants]
+        with target.launched(
+            topic, variants, {}, self.folder, self.cores.target, self.rng
+        ) as running:
+            order = list(running.values())
+            self.rng.shuffle(order)
+            self.pids = [
+                pid
+                for server in order
+                for one in server.pids
+                for pid in processes.family(one)
+            ]
+            self.generator.attach(
+                {server.variant.name: server.url for server in order},
+                {server.variant.name: server.pids for server in order},
+                self.cores.target,
+                max(load.users, load.connections),
+            )
+            launch.warm_up(self.generator, topic, order)
+            if not (self.schedule and set(names) <= set(self.schedule.closed_seconds)):
+                self.schedule = launch.calibrate(self.generator, topic, names)
+            with while_it or contextlib.nullcontext():
+                measured = launch.measure(
+                    self.generator,
+                    running,
+                    self.schedule,
+                    pairs or topic.pairs() or ((names[0], names[0]),),
+                    self.cores.target,
+                    self.rng,
+                )
+            self.generator.detach()
+        return measured
+
+
+@contextlib.contextmanager
+def opened(folder: Path, app: str, cores: processes.Cores) -> Iterator[Bench]:
+    """Write a service into a folder, and start a generator for it."""
+    write(folder, app)
+    generator = Generator(folder / "locustfile.py", folder, cores.generator)
+    try:
+        yield Bench(folder, generator, cores)
+    finally:
+        generator.close()
+
+
+def write(folder: Path, app: str) -> None:
+    """Write a service and its locustfile."""
+    (folder / "app.py").write_text(app)
+    (folder / "locustfile.py").write_text(LOCUSTFILE)
+
+
+@contextlib.contextmanager
+def burner(folder: Path, cores: Sequence[int], on: Span, off: Span) -> Iterator[Path]:
+    """Burn some cores part of the time, and say when in the file that it yields.
+
+    Args:
+        folder: Takes that file.
+        cores: Which.
+        on: Shortest and longest burning, in seconds; drawn anew every time.
+        off: The same of the pauses.
+    """
+    log = folder / "burner.log"
+    log.unlink(missing_ok=True)
+    seconds = [str(end) for end in (*on, *off)]
+    child = processes.start(
+        "the burner", [sys.executable, "-c", BURNER, *seconds], log=log, cores=cores
+    )
+    try:
+        while "ready" not in log.read_text():
+            assert child.running(), child.last_lines()
+            time.sleep(0.01)
+        yield log
+    finally:
+        child.stop()

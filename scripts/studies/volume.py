@@ -1,0 +1,195 @@
+"""What many samples cost: memory of generator and report, and time of the report.
+
+The report is built by `assay report` from a run of synthetic samples; the generator
+is measured by `assay load` with LeanHttpUser as fast as it goes. Memory is the
+greatest resident size of each process.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pyarrow as pa
+
+from assay import processes
+from assay.loadtest.plan import LoadPlan
+from assay.loadtest.runs import REQUESTS, LoadRun
+from scripts.studies.generators import LOCUSTFILE, SERVER
+
+FILE_ROWS = 500_000
+RATE = 20_000.0  # of the synthetic test
+NAMES = ["/items", "/items/{id}", "/orders", "/search", "/login"]
+MB = 1e6
+
+
+def synthesise(folder: Path, rows: int) -> None:
+    """Write a run of so many samples: five kinds of request, a thousandth failed."""
+    seconds = rows / RATE
+    plan = LoadPlan(
+        locustfile=Path("locustfile.py"),
+        host="http://127.0.0.1:8000",
+        times=(0.0, seconds),
+        rates=(RATE, RATE),
+        duration=seconds,
+        shape=f"{RATE:.0f}",
+    )
+    run = LoadRun.create(folder, plan, {})
+    run.write_names(NAMES)
+    chance = np.random.default_rng(1)
+    for number, first in enumerate(range(0, rows, FILE_ROWS), start=1):
+        run.write_samples(
+            REQUESTS, number, _table(chance, first, min(FILE_ROWS, rows - first))
+        )
+    for second in range(round(seconds) + 1):
+        done = min(rows, round(second * RATE))
+        run.append_tick(_tick(second, done, rows if second == round(seconds) else 0))
+
+
+def _table(chance: np.random.Generator, first: int, count: int) -> pa.Table:
+    scheduled = (first + np.arange(count)) / RATE
+    kinds = chance.integers(0, len(NAMES), count)
+    service = chance.lognormal(-5.5 + 0.3 * kinds, 0.6)
+    start = scheduled + chance.exponential(50e-6, count)
+    return pa.table(
+        {
+            "scheduled": scheduled,
+            "start": start,
+            "end": start + service,
+            "name": kinds.astype(np.uint16),
+            "user": chance.integers(0, 100, count).astype(np.uint16),
+            "failed": (chance.random(count) < 0.001).astype(np.uint8),
+        }
+    )
+
+
+def _tick(second: int, done: int, last: int) -> Mapping[str, object]:
+    header = {
+        **{"at": float(second), "began": 0.0, "planned": done, "done": done},
+        **{"dropped": 0, "in_flight": 0, "backlog": 0, "requests": round(RATE)},
+        **{"iterations": 0, "errors": {}, "lag_p50": 5e-5, "lag_p99": 2e-4},
+        **{"stall": 0.0, "reconnects": 0, "generator_cpu": 0.4},
+        **{"generator_run_delay": 0.0, "p50": 0.005, "p99": 0.02},
+    }
+    if last:
+        header |= {"last": True, "loaded": float(second), "unserved": 0}
+    return header
+
+
+@dataclass
+class Watch:
+    """Watches the memory of a family of processes.
+
+    Attributes:
+        most: Greatest resident size of each, in bytes, by what it is.
+    """
+
+    pid: int
+    most: dict[str, int] = field(default_factory=dict)
+    over: bool = False
+
+    def watch(self) -> None:
+        """Look ten times a second until told that it is over."""
+        while not self.over:
+            for member in processes.family(self.pid):
+                try:
+                    process = psutil.Process(member)
+                    role = _role(process.cmdline())
+                    size = processes.memory_peak(member)
+                except (psutil.Error, OSError):
+                    continue
+                if role:
+                    self.most[role] = max(self.most.get(role, 0), round(size))
+            time.sleep(0.1)
+
+
+def _role(words: list[str]) -> str:
+    if "assay.load" in words:
+        return "generator"
+    return "assay" if "assay" in words else ""
+
+
+def watched(command: list[str], cwd: Path) -> tuple[float, dict[str, int]]:
+    """Run a command; return its seconds and the memory of its processes."""
+    began = time.perf_counter()
+    process = subprocess.Popen(command, cwd=cwd, stdout=subprocess.DEVNULL)
+    watch = Watch(process.pid)
+    thread = threading.Thread(target=watch.watch)
+    thread.start()
+    code = process.wait()
+    seconds = time.perf_counter() - began
+    watch.over = True
+    thread.join()
+    if code not in (0, 3):
+        sys.exit(f"{' '.join(command)} failed with exit code {code}")
+    return seconds, watch.most
+
+
+def generate(folder: Path, samples: int) -> tuple[int, dict[str, int]]:
+    """Load a server with so many requests; return how many, and the memory."""
+    (folder / "server.py").write_text(SERVER)
+    (folder / "locustfile.py").write_text(LOCUSTFILE.format(client="LeanHttpUser"))
+    port = processes.free_port()
+    server = processes.start(
+        "the server",
+        [sys.executable, str(folder / "server.py"), str(port)],
+        log=folder / "server.log",
+        cores=processes.split_cores().target,
+    )
+    try:
+        while "ready" not in server.log.read_text():
+            assert server.running(), server.last_lines()
+            time.sleep(0.01)
+        command = [
+            *(sys.executable, "-m", "assay", "load", "locustfile.py", "--users", "16"),
+            *("--host", f"http://127.0.0.1:{port}", "--duration", "1h"),
+            *("--iterations", str(samples), "--output", "out"),
+        ]
+        _, most = watched(command, folder)
+    finally:
+        server.stop()
+    results = LoadRun(folder / "out").results()
+    assert results.planned == results.done + results.dropped + results.unserved
+    return results.rows[0].requests, most
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", type=int, default=10_000_000, help="for the report")
+    parser.add_argument(
+        "--requests", type=int, default=10_000_000, help="by the generator; 0 for none"
+    )
+    options = parser.parse_args()
+    print(f"{os.cpu_count()} cores")
+    with tempfile.TemporaryDirectory(prefix="assay-study-") as name:
+        folder = Path(name)
+        with processes.guarded([folder]):
+            if options.requests:
+                requests, most = generate(folder, options.requests)
+                sizes = ", ".join(
+                    f"{role} {size / MB:.0f} MB" for role, size in sorted(most.items())
+                )
+                print(f"{requests:,} requests by LeanHttpUser: {sizes}", flush=True)
+            if options.rows:
+                run = folder / "synthetic"
+                synthesise(run, options.rows)
+                disk = sum(path.stat().st_size for path in run.rglob("*"))
+                command = [sys.executable, "-m", "assay", "report", str(run)]
+                seconds, most = watched(command, folder)
+                print(
+                    f"report of {options.rows:,} samples ({disk / MB:,.0f} MB on disk)"
+                    f": {seconds:.1f} s, {most['assay'] / MB:.0f} MB"
+                )
+
+
+if __name__ == "__main__":
+    main()
