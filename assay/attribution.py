@@ -134,10 +134,13 @@ def beyond_noise(
     The share of false ones among them is kept at 5 % (Benjamini and Hochberg,
     Journal of the Royal Statistical Society B 57, 1995).
     """
+    from assay.statistics import benjamini_hochberg
+
     chances = [change_p(a, b, profiles) for a, b in pairs]
+    discoveries = benjamini_hochberg(chances, FALSE_DISCOVERIES)
     return [
         discovered and _beyond_wander(a, b)
-        for (a, b), discovered in zip(pairs, _discoveries(chances), strict=True)
+        for (a, b), discovered in zip(pairs, discoveries, strict=True)
     ]
 
 
@@ -240,16 +243,6 @@ def growth_per_request(timeline: Timeline) -> float:
 
 def _counts_per_value(profile: Stacks) -> float:
     return profile.samples / profile.total if profile.total > 0 else 0.0
-
-
-def _discoveries(chances: Sequence[float]) -> list[bool]:
-    order = sorted(range(len(chances)), key=lambda index: chances[index])
-    last = -1
-    for rank, index in enumerate(order):
-        if chances[index] <= FALSE_DISCOVERIES * (rank + 1) / len(chances):
-            last = rank
-    found = set(order[: last + 1])
-    return [index in found for index in range(len(chances))]
 
 
 def _beyond_wander(a: float, b: float) -> bool:

@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 import json
-import shlex
+import math
 import signal
 import sys
+import traceback
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from assay import cli_load, cli_shared, cli_worker
+from assay.cli_shared import (
+    HOLD,
+    NOT_MEASURED,
+    REFUTED,
+    UNDECIDED,
+    Json,
+    command_line,
+)
+from assay.cli_shared import console as open_console
 from assay.errors import AssayError, InputError
 
 if TYPE_CHECKING:
@@ -20,7 +32,8 @@ if TYPE_CHECKING:
     from assay.plan import Plan
     from assay.results import Results, RunDirectory
 
-HOLD, REFUTED, BAD_INPUT, UNDECIDED, NOT_MEASURED = range(5)
+INTERRUPTED = 130  # what typer makes of a KeyboardInterrupt
+RUN_FORMATS = ("html", "markdown", "junit")  # beside results.json
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -31,7 +44,14 @@ app = typer.Typer(
     help="Put performance claims to the test: is it faster, by how much, and why?",
 )
 
-Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+
+def _finite(number: float | None) -> float | None:
+    """Refuse inf and nan, which no least and no greatest number keeps out."""
+    if number is not None and not math.isfinite(number):
+        raise typer.BadParameter(f"expected a number, got {number}")
+    return number
+
+
 Topics = Annotated[
     list[str] | None,
     typer.Argument(
@@ -57,11 +77,21 @@ def run(
         int | None, typer.Option(help="Repeats every random choice of a run.")
     ] = None,
     budget: Annotated[
-        float | None, typer.Option(help="Seconds that one topic may take.", min=1)
+        float | None,
+        typer.Option(help="Seconds that one topic may take.", min=1, callback=_finite),
     ] = None,
     margin: Annotated[
         float | None,
-        typer.Option(help="The change too small to matter.", min=0.001, max=0.9),
+        typer.Option(
+            help="The change too small to matter.",
+            min=0.001,
+            max=0.9,
+            callback=_finite,
+        ),
+    ] = None,
+    launches: Annotated[
+        int | None,
+        typer.Option(help="Judge once, after so many launches.", min=1),
     ] = None,
     profiles: Annotated[
         bool | None,
@@ -72,36 +102,44 @@ def run(
     """Measure the claims of some topics and write a report."""
     import secrets
 
-    from assay import experiment, planfiles
+    from assay import experiment, forecasts, planfiles
 
     given = {
         "seed": secrets.randbelow(2**32) if seed is None else seed,
         "time_budget": budget,
         "margin": margin,
+        "looks": None if launches is None else (launches,),
         "profile": profiles,
     }
     settings = {name: value for name, value in given.items() if value is not None}
     here = Path.cwd()
-    plan = planfiles.load(topics or [], settings, _command(settings["seed"]), here)
+    plan = planfiles.load(topics or [], settings, command_line(settings["seed"]), here)
     directory = _create(plan, output or here / "reports" / _run_name(plan))
-    stopped: BaseException | None = None
-    results: Results | None = None
-    errors = _console(stderr=True)
+    errors = open_console(stderr=True)
     try:
         with _progress(plan, errors) as progress:
+            for said in forecasts.from_earlier(plan, directory.path.parent):
+                progress.note(said)
             results = experiment.measure(plan, directory, progress)
-    except (AssayError, KeyboardInterrupt) as error:
-        stopped = error
-    # From here on nothing is measured; a second Ctrl-C may end the writing.
-    results = results or directory.results()
-    _report(directory, ("html", "markdown", "junit"), errors)
-    _show(directory, results, as_json)
-    if isinstance(stopped, AssayError):
-        raise stopped
-    if stopped is not None:
+    except KeyboardInterrupt as stopped:
+        # From here on nothing is measured; a second Ctrl-C may end the writing.
+        _report_partial(directory, as_json)
         errors.print("Stopped by Ctrl-C; the report is partial.", style="yellow")
-        raise typer.Exit(NOT_MEASURED)
+        raise typer.Exit(NOT_MEASURED) from stopped
+    except Exception:  # ours too: what was measured until then is on disk
+        _report_partial(directory, as_json)
+        raise
+    _finish(directory, results, RUN_FORMATS, as_json)
     raise typer.Exit(exit_code(results))
+
+
+app.command(
+    epilog="Example: assay load locustfile.py --host http://127.0.0.1:8000 "
+    "--rate 'ramp 100..500' --duration 2m --require 'latency.p99 <= 50ms'   "
+    "Exit code: 0 all requirements hold, 1 one is refuted, 2 bad input, 3 one is "
+    "undecided, 4 could not measure."
+)(cli_load.load)
+app.command(epilog="Example: assay worker --join 10.0.0.5:5557")(cli_worker.worker)
 
 
 @app.command(epilog="Example: assay report reports/2026-11-23T10-15-02")
@@ -114,9 +152,13 @@ def report(
 ) -> None:
     """Rebuild the reports of a run, also of one that died."""
     from assay import verdicts
+    from assay.directories import NotARunError
     from assay.report import FORMATS
-    from assay.results import NotARunError, RunDirectory
+    from assay.results import RunDirectory
 
+    if _is_load_test(directory):
+        cli_load.report(directory, formats, as_json)
+        return
     wanted = [name.strip() for name in formats.split(",") if name.strip()]
     unknown = [name for name in wanted if name not in FORMATS]
     if unknown:
@@ -126,11 +168,12 @@ def report(
     try:
         found = RunDirectory.open(directory)
         results = verdicts.of_run(found)
+        found.write_results(results)
+        _finish(found, results, wanted, as_json)
+    except BrokenPipeError:
+        raise  # nobody reads what is printed: that is no fault of the run's
     except (NotARunError, OSError) as error:
         raise InputError(str(error)) from error
-    found.write_results(results)
-    _report(found, wanted, _console(stderr=True))
-    _show(found, results, as_json)
 
 
 @app.command(epilog="Example: assay profile n_plus_one lazy --rate 50")
@@ -142,7 +185,11 @@ def profile(
     ] = "cpu,memory",
     rate: Annotated[
         float | None,
-        typer.Option(help="Arrivals per second; from the topic if not given.", min=0.1),
+        typer.Option(
+            help="Arrivals per second; from the topic if not given.",
+            min=0.1,
+            callback=_finite,
+        ),
     ] = None,
     output: Annotated[
         Path | None,
@@ -154,14 +201,14 @@ def profile(
     from assay.report import findings
 
     here = Path.cwd()
-    plan = planfiles.load([topic], {}, _command(None), here)
+    plan = planfiles.load([topic], {}, command_line(), here)
     plan = planfiles.profile_plan(plan, variant, presets.split(","), here)
     name = f"{_run_name(plan)}-{variant}-profile"
     directory = _create(plan, output or here / "reports" / name)
-    errors = _console(stderr=True)
+    errors = open_console(stderr=True)
     with _progress(plan, errors) as progress:
         experiment.profile(plan, directory, progress, variant, rate)
-    console = _console()
+    console = open_console()
     for taken in directory.profiles():
         findings.render_profile(taken, console)
     typer.echo(directory.path)
@@ -178,7 +225,10 @@ def services(as_json: Json = False) -> None:
 @app.command(epilog="Example: assay doctor --seconds 10")
 def doctor(
     seconds: Annotated[
-        float, typer.Option(help="How long to watch the machine's noise.", min=1)
+        float,
+        typer.Option(
+            help="How long to watch the machine's noise.", min=1, callback=_finite
+        ),
     ] = 5.0,
     quick: Annotated[
         bool, typer.Option("--quick", help="Leave out the trial, of about 20 s.")
@@ -195,7 +245,7 @@ def doctor(
     from assay import doctor as examination
     from assay.report import findings
 
-    with findings.status(_console(stderr=True)) as say:
+    with findings.status(open_console(stderr=True)) as say:
         found = examination.examine(seconds, quick, say)
     _table([asdict(finding) for finding in found], as_json)
     if any(finding.state == "bad" for finding in found):
@@ -220,27 +270,30 @@ def main() -> None:
     """Run the command line."""
     # A terminal that goes away must stop a run as cleanly as Ctrl-C does.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _interrupt)
+        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup
+            signal.signal(number, _interrupt)
     try:
         app()
     except AssayError as error:
         typer.echo(f"assay: {_printable(str(error))}", err=True)
         sys.exit(error.exit_code)
+    except SystemExit as ended:
+        if isinstance(ended.__context__, OSError):  # nobody reads: typer's code is 1
+            sys.exit(NOT_MEASURED)
+        if ended.code != INTERRUPTED:
+            raise
+        typer.echo("assay: stopped", err=True)
+        sys.exit(NOT_MEASURED)
     except KeyboardInterrupt:
         typer.echo("assay: stopped", err=True)
+        sys.exit(NOT_MEASURED)
+    except Exception:  # a fault of Assay's own: Python's exit code says «refuted»
+        typer.echo(_printable(traceback.format_exc()), err=True, nl=False)
         sys.exit(NOT_MEASURED)
 
 
 def _interrupt(*_: object) -> None:
     raise KeyboardInterrupt
-
-
-def _command(seed: object) -> str:
-    """Return the command that repeats this run, with its seed."""
-    words = ["assay", *sys.argv[1:]]
-    if seed is not None and not any(word.startswith("--seed") for word in words):
-        words += ["--seed", str(seed)]
-    return shlex.join(words)
 
 
 def _run_name(plan: Plan) -> str:
@@ -251,26 +304,12 @@ def _run_name(plan: Plan) -> str:
 
 
 def _create(plan: Plan, path: Path) -> RunDirectory:
-    """Make the run directory.
-
-    Raises:
-        InputError: It cannot be made, or has somebody's files in it.
-    """
     from assay import environment
-    from assay.results import NotARunError, RunDirectory
+    from assay.results import RunDirectory
 
-    try:
-        return RunDirectory.create(
-            path, environment.redacted(plan), environment.describe(plan)
-        )
-    except (NotARunError, OSError) as error:
-        raise InputError(str(error)) from error
-
-
-def _console(stderr: bool = False) -> Console:
-    from rich.console import Console
-
-    return Console(stderr=stderr)
+    return cli_shared.create(
+        RunDirectory, path, environment.redacted(plan), environment.describe(plan)
+    )
 
 
 def _progress(plan: Plan, console: Console) -> Any:
@@ -284,22 +323,38 @@ def _progress(plan: Plan, console: Console) -> Any:
     return contextlib.nullcontext(Lines(plan, console))
 
 
-def _report(directory: RunDirectory, formats: Any, errors: Console) -> None:
+def _report_partial(directory: RunDirectory, as_json: bool) -> None:
+    """Report what there is of a run that was stopped, however early."""
+    from assay import verdicts
+
+    results = verdicts.of_run(directory)
+    directory.write_results(results)
+    _finish(directory, results, RUN_FORMATS, as_json)
+
+
+def _is_load_test(directory: Path) -> bool:
+    try:
+        return cli_load.is_load_test(directory)
+    except OSError as error:  # such as a name that is too long
+        raise InputError(str(error)) from error
+
+
+def _finish(
+    directory: RunDirectory, results: Results, formats: Sequence[str], as_json: bool
+) -> None:
+    """Write the reports, and print the results."""
     from assay import report as reports
-
-    for path in reports.write(directory, formats):
-        errors.print(f"wrote {path}", highlight=False, soft_wrap=True, markup=False)
-
-
-def _show(directory: RunDirectory, results: Results, as_json: bool) -> None:
-    """Print the results; the last line of a table is the run directory."""
-    if as_json:
-        typer.echo(results.to_json())
-        return
     from assay.report import terminal
 
-    terminal.render(results, _console(), directory.plan().settings.margin)
-    typer.echo(directory.path)
+    cli_shared.wrote(reports.write(directory, formats))
+    cli_shared.show(
+        directory,
+        results,
+        as_json,
+        lambda: terminal.render(
+            results, open_console(), directory.plan().settings.margin
+        ),
+    )
 
 
 def _table(rows: list[dict[str, Any]], as_json: bool) -> None:
@@ -308,7 +363,7 @@ def _table(rows: list[dict[str, Any]], as_json: bool) -> None:
         return
     from assay.report import findings
 
-    findings.render(rows, _console())
+    findings.render(rows, open_console())
 
 
 def _printable(text: str) -> str:

@@ -7,46 +7,63 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
-import numpy as np
-
-from assay import power, statistics, tables
+from assay import failures, power, statistics, tables
+from assay.pairs import ABOUT_SERVING
 from assay.plan import (
     AGAIN,
     DECIDING_METRICS,
     HIGHER_IS_BETTER,
     METRICS,
+    Claim,
     Plan,
     Settings,
     Topic,
     requests_needed,
 )
-from assay.results import Censored, Comparison, Control, Verdict, Whole
+from assay.results import Censored, Comparison, Control, Verdict
 
 if TYPE_CHECKING:
     from assay.statistics import Floats
     from assay.tables import Measured
 
 LARGE_EFFECT = math.log(2)
-EARLY_LOOK = 8
-ABOUT_SERVING = ("latency.", "service.", "throughput", "cpu_per_request")
+EARLY_LOOK, WORTH_A_LOOK = 8, 2  # launches, and how many it must spare
 # An A/A arm is rare and small: it must be plainly wrong before it forbids anything.
 CONTROL_ALPHA = 0.001
-FAILURES_ALPHA = 0.01
 Pair = tuple[str, str]
 
 
 def planned_looks(plan: Plan) -> tuple[int, ...]:
     """Return the numbers of launches at which verdicts are looked at.
 
-    A single claim with a large expected effect is looked at once more, early:
-    with several claims, eight launches could not reach their shared level.
+    Where all claims expect large effects they are looked at once more, early: as soon
+    as their shared level can be reached, and if that spares several launches. With
+    very many claims the settings' first look could not reach it, whatever it saw, and
+    is put off until it can. All of this is known before anything is measured.
     """
     looks = plan.settings.looks
+    if len(looks) == 1:
+        return looks
     claims = [claim for topic in plan.topics for claim in topic.claims]
-    if len(claims) == 1:
-        bounds = (claims[0].expect.low, claims[0].expect.high)
-        if any(math.isfinite(b) and abs(b) >= LARGE_EFFECT for b in bounds):
-            return tuple(sorted({EARLY_LOOK, *looks}))
+    alpha = (1 - plan.settings.confidence) / max(len(claims) or family(plan), 1)
+    if claims and all(map(_large, claims)):
+        early = _put_off((EARLY_LOOK, *looks), alpha)
+        if early[0] + WORTH_A_LOOK <= looks[0]:
+            return early
+    return _put_off(looks, alpha)
+
+
+def _large(claim: Claim) -> bool:
+    bounds = (claim.expect.low, claim.expect.high)
+    return any(math.isfinite(b) and abs(b) >= LARGE_EFFECT for b in bounds)
+
+
+def _put_off(looks: tuple[int, ...], alpha: float) -> tuple[int, ...]:
+    """Put off the first look, up to the second, until it can decide something."""
+    while looks[0] + 1 < looks[1] and (
+        statistics.smallest_p(looks[0]) > statistics.pocock_level(looks, alpha)
+    ):
+        looks = (looks[0] + 1, *looks[1:])
     return looks
 
 
@@ -57,10 +74,20 @@ def level(plan: Plan, family: int = 1) -> float:
 
 
 def deciding(topic: Topic, pair: Pair) -> set[str]:
-    """Return the metrics that have a verdict: the claimed, else three named before."""
+    """Return the metrics that have a verdict: the claimed, else three named before.
+
+    Of a server that runs already nobody here can say what CPU time it takes.
+    """
     if topic.claims:
         return {c.metric for c in topic.claims if (c.baseline, c.candidate) == pair}
-    return {"time"} if topic.scenario.benchmarks else set(DECIDING_METRICS)
+    if topic.scenario.benchmarks:
+        return {"time"}
+    started = not any(
+        topic.variant(name).url
+        or (topic.target.url and not topic.variant(name).command)
+        for name in pair
+    )
+    return {m for m in DECIDING_METRICS if started or m != "cpu_per_request"}
 
 
 def family(plan: Plan) -> int:
@@ -93,6 +120,10 @@ class Pairing:
         """Return the launches' log ratios of a metric."""
         return tables.log_ratios(self.measured, *self.names, metric)
 
+    def spans(self, metric: str) -> Floats:
+        """Return the least and the greatest that these log ratios can be."""
+        return tables.log_spans(self.measured, *self.names, metric)
+
     def forbidden(self, metric: str) -> str:
         """Return why there is no verdict on a metric, or nothing."""
         if metric.startswith(ABOUT_SERVING) and self.failures:
@@ -107,7 +138,7 @@ def pairing(plan: Plan, topic: Topic, pair: Pair, measured: Measured) -> Pairing
         topic,
         pair,
         measured,
-        _failures(plan, topic, pair, measured),
+        failures.difference(measured, topic.name, pair, planned_looks(plan)),
         _noise(plan, topic, measured),
     )
 
@@ -143,7 +174,7 @@ def browsed(
     browsing = [item for item in compared if item.verdict is None and item.launches]
     p = []
     for item in browsing:
-        x = tables.log_ratios(
+        x = tables.log_spans(
             measured, item.topic, item.baseline, item.candidate, item.metric
         )
         p.append(statistics.beyond_margin_p(x, plan.settings.margin))
@@ -156,57 +187,6 @@ def browsed(
         item.model_copy(update={"differs": True}) if marked.get(id(item)) else item
         for item in compared
     ]
-
-
-def whole(plan: Plan, compared: Sequence[Comparison]) -> Whole:
-    """Judge a pair without claims by all its comparisons together."""
-    decide = [item for item in compared if item.verdict is not None]
-    differing = [item for item in compared if item.differs]
-    by_word: dict[str, list[Comparison]] = {}
-    for item in decide:
-        by_word.setdefault(str(item.verdict), []).append(item)
-    margin = f"within {plan.settings.margin:.0%}"
-    serving = [item for item in differing if item.metric.startswith(ABOUT_SERVING)]
-    said = {
-        word: f"{word} by {_listed([_with_ratio(item) for item in items])}"
-        for word, items in by_word.items()
-        if word in ("faster", "slower")
-    }
-    if "same" in by_word:
-        said["same"] = _are([c.metric for c in by_word["same"]], f"the same {margin}")
-    undecided = by_word.get("undecided", [])
-    forbidden = dict.fromkeys(c.reason for c in undecided if c.reason)
-    if undecided:
-        names = _are([c.metric for c in undecided], "undecided")
-        said["undecided"] = f"{names}: {'; '.join(forbidden)}"
-    words = set(by_word)
-    verdict: Verdict = "undecided"
-    if {"faster", "slower"} <= words:
-        reason = f"the metrics disagree: {said['faster']}, {said['slower']}"
-    elif "slower" in words or "faster" in words:
-        verdict = "slower" if "slower" in words else "faster"
-        reason = "; ".join(said.values())
-    elif words == {"same"}:
-        verdict = "undecided" if serving else "same"
-        reason = said["same"]
-    elif len(forbidden) == 1 and words == {"undecided"}:
-        reason = next(iter(forbidden))
-    else:
-        reason = "; ".join(said.values())
-    if differing:
-        others = _listed([_with_ratio(item) for item in differing])
-        word = "differs" if len(differing) == 1 else "differ"
-        only_same = words == {"same"}
-        reason += f", but {others} {word}" if only_same else f"; {others} {word}, too"
-    first = compared[0]
-    return Whole(
-        topic=first.topic,
-        baseline=first.baseline,
-        candidate=first.candidate,
-        verdict=verdict,
-        reason=reason,
-        differing=tuple(item.metric for item in differing),
-    )
 
 
 def controls(plan: Plan, topic: Topic, measured: Measured) -> Iterable[Control]:
@@ -229,9 +209,11 @@ def controls(plan: Plan, topic: Topic, measured: Measured) -> Iterable[Control]:
             if len(x) > 2 and abs(centre) > math.log1p(plan.settings.margin):
                 # The arm has few launches; how much launches differ is known
                 # better from the pair, which has been in all of them.
-                spread = power.spread(x) or 0.0
+                spread = power.spread(x)
                 limit = float(t.isf(CONTROL_ALPHA / 2, len(x) - 1))
-                failed = abs(centre) > limit * spread / math.sqrt(len(arm))
+                failed = spread is not None and abs(
+                    centre
+                ) > limit * spread / math.sqrt(len(arm))
             yield Control(
                 topic=topic.name,
                 variant=baseline,
@@ -245,7 +227,7 @@ def controls(plan: Plan, topic: Topic, measured: Measured) -> Iterable[Control]:
 def impossible(found: Pairing, metric: str) -> bool:
     """Say whether more launches could not bring a verdict on a metric."""
     return bool(found.failures and metric.startswith(ABOUT_SERVING)) or bool(
-        _too_few(found, metric)
+        _too_few(found, metric) or _outrun(found, metric)
     )
 
 
@@ -254,7 +236,7 @@ def _comparison(
 ) -> Comparison:
     settings = found.plan.settings
     x = found.ratios(metric)
-    interval = statistics.signed_rank_interval(x, at_level)
+    interval = statistics.signed_rank_interval(found.spans(metric), at_level)
     verdict: Verdict | None = None
     reason = ""
     if decides:
@@ -270,15 +252,15 @@ def _comparison(
         elif verdict == "undecided":
             reason = _undecided(found, metric, x, interval, settings)
     ratio, censored = _ratio(found, metric, x)
-    ends = _ends(found, metric, x, interval, at_level)
+    low, high = interval or (None, None)
     return Comparison(
         topic=found.topic.name,
         baseline=found.pair[0],
         candidate=found.pair[1],
         metric=metric,
         ratio=ratio,
-        low=ends[0],
-        high=ends[1],
+        low=None if low is None else math.exp(low),
+        high=None if high is None or math.isinf(high) else math.exp(high),
         launches=len(x),
         dropped_blocks=tables.dropped_blocks(
             found.measured, found.topic.name, found.pair, metric
@@ -316,33 +298,6 @@ def _ratio(found: Pairing, metric: str, x: Floats) -> tuple[float | None, Censor
     return (math.exp(centre) if math.isfinite(centre) else None), censored
 
 
-def _ends(
-    found: Pairing,
-    metric: str,
-    x: Floats,
-    interval: tuple[float, float] | None,
-    at_level: float,
-) -> tuple[float | None, float | None]:
-    """Return the ends of an interval as ratios; a high end of None is open.
-
-    Where so many launches were cut short that both ends lie on one side of what
-    is known, the bounds of these launches give the end that can be given: the
-    interval's ends grow with every launch's ratio.
-    """
-    if interval is None:
-        return None, None
-    low, high = interval
-    if low == math.inf or high == -math.inf:
-        beyond = low if low == math.inf else high
-        bounds = tables.log_bounds(found.measured, *found.names, metric)
-        of_bounds = statistics.signed_rank_interval(
-            np.where(x == beyond, bounds, x), at_level
-        )
-        assert of_bounds is not None  # of as many launches as the interval
-        low, high = (of_bounds[0], high) if beyond > 0 else (low, of_bounds[1])
-    return math.exp(low), None if high == math.inf else math.exp(high)
-
-
 def _seconds_to_see(found: Pairing, x: Floats, at_level: float) -> float | None:
     seconds = tables.seconds_per_launch(found.measured, found.topic.name)
     if seconds is None or len(x) < 3 or not all(map(math.isfinite, x)):
@@ -363,12 +318,12 @@ def _undecided(
     interval: tuple[float, float] | None,
     settings: Settings,
 ) -> str:
+    if why := _too_few(found, metric) or _outrun(found, metric):
+        return why
     if interval is None:
-        return _too_few(found, metric) or (
-            f"{len(x)} launches are too few for an interval"
-        )
+        return f"{len(x)} launches are too few for an interval"
     return (
-        f"the interval reaches across the margin of {settings.margin:.0%} "
+        f"the interval reaches across the margin of {100 * settings.margin:g} % "
         f"after {len(x)} launches"
     )
 
@@ -390,31 +345,21 @@ def _too_few(found: Pairing, metric: str) -> str:
     )
 
 
-def _failures(plan: Plan, topic: Topic, pair: Pair, measured: Measured) -> str:
-    """Return why failures forbid a verdict on speed, or nothing."""
-    slices = measured.slices
-    if slices.empty:
+def _outrun(found: Pairing, metric: str) -> str:
+    """Return why throughput cannot be compared, or nothing.
+
+    That the generator outruns one side is still a comparison: a bound.
+    """
+    if metric != "throughput":
         return ""
-    counts = []
-    for name in pair:
-        own = slices[(slices["topic"] == topic.name) & (slices["variant"] == name)]
-        # Arrivals that were never answered are samples already, marked as failed;
-        # dropped ones are not.
-        dropped = int(own["dropped"].sum())
-        counts.append(
-            (int(own["failed"].sum()) + dropped, int(own["requests"].sum()) + dropped)
-        )
-    (failed_a, total_a), (failed_b, total_b) = counts
-    if not total_a or not total_b:
-        return ""
-    alpha = statistics.pocock_level(planned_looks(plan), FAILURES_ALPHA)
-    if not statistics.failures_differ(failed_a, total_a, failed_b, total_b, alpha):
-        return ""
-    return (
-        f"failure rates differ beyond chance: {pair[0]} {failed_a / total_a:.2%}, "
-        f"{pair[1]} {failed_b / total_b:.2%}; a faster answer that fails more "
-        "often is not compared"
+    topic, measured = found.topic.name, found.measured
+    first, second = (
+        tables.censored_launches(measured, topic, name, metric) for name in found.pair
     )
+    counted = len(tables.numbers(measured, topic, found.pair[0], metric))
+    if 2 * len(first & second) <= counted:
+        return ""
+    return "the load generator was the limit on both sides, not the service"
 
 
 def _noise(plan: Plan, topic: Topic, measured: Measured) -> str:
@@ -433,28 +378,3 @@ def _noise(plan: Plan, topic: Topic, measured: Measured) -> str:
                 "not judged; assay doctor says what disturbs this machine"
             )
     return ""
-
-
-def in_words(item: Comparison) -> str:
-    """Return a ratio with its interval, open where a timeout cut it off."""
-    if item.ratio is None or item.censored == "both":
-        return "an unknown ratio"
-    sign = {"candidate": "≥ ", "baseline": "≤ "}.get(item.censored, "")
-    ends = ""
-    if item.low is not None:
-        high = "∞" if item.high is None else f"{item.high:.3g}"
-        ends = f" [{item.low:.3g}, {high}]"
-    return f"{sign}{item.ratio:.3g}×{ends}"
-
-
-def _with_ratio(item: Comparison) -> str:
-    return f"{item.metric} ({in_words(item)})"
-
-
-def _are(names: Sequence[str], what: str) -> str:
-    return f"{_listed(names)} {'is' if len(names) == 1 else 'are'} {what}"
-
-
-def _listed(words: Sequence[str]) -> str:
-    *most, last = words
-    return f"{', '.join(most)} and {last}" if most else last

@@ -14,6 +14,7 @@ import numpy as np
 Cause = Literal["", "neighbour", "generator", "stall"]
 
 SHARE = 0.05  # of the time in which there was work to do
+SYSTEM = 0.005  # of the time, which the kernel takes of a core that nobody disturbs
 LAG_P99 = 1.5e-3  # seconds
 STALL = 5e-3  # seconds beyond what is usual for the variant
 SPREAD = 4  # of median - quartile: some two standard deviations above the median
@@ -26,11 +27,13 @@ def causes(rows: Sequence[Row], cores: int = 0) -> list[Cause]:
 
     *neighbour*: others kept the target from its cores for 5 % of the time in
     which it had requests to serve. That is the time that its threads waited
-    although they could have run, but at most what others used of its cores, since
-    threads of one server delay each other too.
+    although they could have run, but at most what others used of its cores beyond
+    what the system itself always uses, since threads of one server delay each other
+    too.
 
-    *generator*: arrivals were sent late by the generator itself, or, where there
-    is no schedule to be late for, it was kept from its core.
+    *generator*: arrivals were sent late by the generator itself, by more than is
+    negligible beside the latencies that hold it, or, where there is no schedule to be
+    late for, it was kept from its core.
 
     *stall*: the generator's own heartbeat stopped for longer than is usual under
     this variant's load, as when the whole machine stands still.
@@ -46,7 +49,7 @@ def causes(rows: Sequence[Row], cores: int = 0) -> list[Cause]:
     for row in rows:
         name = row["variant"]
         late = (
-            row["lag_p99"] > LAG_P99
+            row["lag_p99"] > max(LAG_P99, SHARE * _waited(row))
             if row["mode"] == "open"
             else row["generator_run_delay"] / row["duration"] > waits[name] + SHARE
         )
@@ -61,10 +64,21 @@ def causes(rows: Sequence[Row], cores: int = 0) -> list[Cause]:
     return found
 
 
+def _waited(row: Row) -> float:
+    """Return the median seconds that requests of the open loop took, or 0.
+
+    Where most were given up it is at least the time that they were waited for, of
+    which the slice's own duration stands for the most.
+    """
+    median = float(row["latency_p50"])
+    return 0.0 if math.isnan(median) else min(median, row["duration"])
+
+
 def _robbed(row: Row, usual: float, cores: int) -> bool:
     """Say whether neighbours kept the target from its cores."""
     if math.isfinite(row["foreign"]):
-        return bool(min(row["run_delay"], row["foreign"]) > SHARE * row["occupied"])
+        others = row["foreign"] - SYSTEM * max(cores, 1) * row["duration"]
+        return bool(min(row["run_delay"], others) > SHARE * row["occupied"])
     # Nobody tells what others used: then the wait must be unusual for the variant,
     # and its own CPU time must leave room for a neighbour at all.
     full = bool(cores) and row["cpu"] / row["duration"] > cores * (1 - SHARE)

@@ -6,14 +6,11 @@ None of them fails: what cannot be found out is a finding as well.
 
 import contextlib
 import json
-import math
 import os
-import statistics
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
@@ -21,9 +18,9 @@ import psutil
 from assay import processes, resolution
 from assay.finding import Finding, judged
 from assay.profilers import pyspy
+from assay.spin import PIECE, Spin
 
-SPIN = "from assay.doctor import print_spin; print_spin()"
-PIECE = 0.01  # seconds of work in one piece of the spin calibration
+SPIN = "from assay.spin import print_spin; print_spin()"
 # Host speed wanders by 5 to 10 % on shared machines (robust spread of the pieces).
 SPREAD_POOR, SPREAD_BAD = 0.03, 0.10
 # A slice counts as disturbed above 5 % of run-delay; half of all slices beyond that
@@ -32,28 +29,6 @@ STOLEN_POOR, STOLEN_BAD = 0.01, 0.05
 BUSY_POOR, BUSY_BAD = 0.10, 0.50  # cores that others use
 MEMORY_POOR, MEMORY_BAD = 1024**3, 256 * 1024**2
 SLOW_CLOCKS = ("hpet", "acpi_pm", "jiffies", "refined-jiffies")
-
-
-@dataclass(frozen=True)
-class Spin:
-    """A spin calibration: the same piece of work again and again on one core.
-
-    Attributes:
-        pieces: Seconds that each piece took.
-        run_delay: Seconds that the process was runnable but not running.
-        seconds: How long it all took.
-    """
-
-    pieces: tuple[float, ...]
-    run_delay: float
-    seconds: float
-
-    @property
-    def spread(self) -> float:
-        """Robust standard deviation of the pieces, as a share of their median."""
-        middle = statistics.median(self.pieces)
-        away = statistics.median(abs(piece - middle) for piece in self.pieces)
-        return 1.4826 * away / middle
 
 
 def examine(
@@ -213,38 +188,6 @@ def examine_clock(source: str, resolution: float) -> Finding:
         resolution,
         "s",
     )
-
-
-def spin(seconds: float) -> Spin:
-    """Work on this core in pieces of about `PIECE` seconds."""
-    turns = _turns_for(PIECE)
-    pid = os.getpid()
-    pieces: list[float] = []
-    began, waited = time.perf_counter(), processes.run_delay(pid)
-    while time.perf_counter() - began < seconds or len(pieces) < 3:
-        start = time.perf_counter()
-        for _ in range(turns):
-            pass
-        pieces.append(time.perf_counter() - start)
-    spent = time.perf_counter() - began
-    return Spin(tuple(pieces), processes.run_delay(pid) - waited, spent)
-
-
-def print_spin() -> None:
-    """Spin for argv[1] seconds and print the result as JSON: a child's work."""
-    done = spin(float(sys.argv[1]))
-    print(json.dumps([done.pieces, done.run_delay, done.seconds]))
-
-
-def _turns_for(seconds: float) -> int:
-    """Return how many empty loop turns take that long, by the quickest of five."""
-    turns, quickest = 100_000, math.inf
-    for _ in range(5):
-        start = time.perf_counter()
-        for _ in range(turns):
-            pass
-        quickest = min(quickest, time.perf_counter() - start)
-    return max(1, int(turns * seconds / quickest))
 
 
 @contextlib.contextmanager

@@ -5,15 +5,15 @@ import platform
 import re
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 
 import psutil
 
-from assay import processes
-from assay.plan import Plan, Topic
+from assay import processes, redaction
+from assay.plan import Companion, Plan, Target, Topic, Variant
 
 PACKAGES = (
     "assay",
@@ -32,13 +32,19 @@ PACKAGES = (
     "redis",
     "pydantic",
 )
-SECRET = re.compile(r"pass|secret|token|key|credential|auth", re.IGNORECASE)
-USER_INFO = re.compile(r"(?<=://)[^/@\s]*@")
 
 
-def describe(plan: Plan) -> dict[str, object]:
-    """Return the machine, the versions and the commits of a run."""
+def describe(
+    plan: Plan, folders: Mapping[str, Path] | None = None
+) -> dict[str, object]:
+    """Return the machine, the versions and the commits of a run.
+
+    Args:
+        plan: Whose topics have a commit each.
+        folders: Others that have one, by a name for each.
+    """
     cores = processes.split_cores()
+    named = {topic.name: topic.folder for topic in plan.topics}
     return {
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "platform": platform.platform(),
@@ -49,38 +55,44 @@ def describe(plan: Plan) -> dict[str, object]:
         "load average": list(os.getloadavg()),
         "python": sys.version.split()[0],
         "versions": dict(_versions(PACKAGES)),
-        "commits": _commits(plan.topics),
+        "commits": _commits({**named, **(folders or {})}),
     }
 
 
 def redacted(plan: Plan) -> Plan:
     """Return the plan without what must not be shown: passwords and keys."""
-    return plan.model_copy(
+    topics = tuple(_topic(topic) for topic in plan.topics)
+    command = redaction.command(plan.command)
+    return plan.model_copy(update={"topics": topics, "command": command})
+
+
+def redact(env: Mapping[str, str]) -> dict[str, str]:
+    """Return an environment with secrets, and users in URLs, replaced by `***`."""
+    return redaction.environment(env)
+
+
+def _topic(topic: Topic) -> Topic:
+    words = tuple(redaction.arguments(topic.scenario.arguments))
+    return topic.model_copy(
         update={
-            "topics": tuple(
-                topic.model_copy(
-                    update={
-                        "target": topic.target.model_copy(
-                            update={"env": redact(topic.target.env)}
-                        ),
-                        "variants": tuple(
-                            v.model_copy(update={"env": redact(v.env)})
-                            for v in topic.variants
-                        ),
-                    }
-                )
-                for topic in plan.topics
-            )
+            "target": _without_secrets(topic.target),
+            "companions": tuple(_without_secrets(one) for one in topic.companions),
+            "scenario": topic.scenario.model_copy(update={"arguments": words}),
+            "variants": tuple(_without_secrets(one) for one in topic.variants),
         }
     )
 
 
-def redact(env: dict[str, str]) -> dict[str, str]:
-    """Return an environment with secrets, and users in URLs, replaced by `***`."""
-    return {
-        name: "***" if SECRET.search(name) else USER_INFO.sub("***@", value)
-        for name, value in env.items()
-    }
+def _without_secrets[Part: (Target, Companion, Variant)](  # noqa: D103
+    part: Part,
+) -> Part:
+    shown: dict[str, object] = {"env": redact(part.env)}
+    for name in ("command", "prepare"):
+        if text := getattr(part, name, None):
+            shown[name] = redaction.command(text)
+    if text := getattr(part, "url", None):
+        shown["url"] = redaction.url(text)
+    return part.model_copy(update=shown)
 
 
 def _versions(packages: Iterable[str]) -> Iterable[tuple[str, str]]:
@@ -100,14 +112,14 @@ def _cpu_model() -> str:
     return match[1] if match else platform.processor()
 
 
-def _commits(topics: Iterable[Topic]) -> dict[str, str]:
-    """Return the commit of each topic's folder, `+` for uncommitted changes."""
+def _commits(folders: Mapping[str, Path]) -> dict[str, str]:
+    """Return the commit of each folder, `+` for uncommitted changes."""
     found = {}
-    for topic in topics:
-        commit = _git(topic.folder, "rev-parse", "--short", "HEAD")
+    for name, folder in folders.items():
+        commit = _git(folder, "rev-parse", "--short", "HEAD")
         if commit:
-            changed = _git(topic.folder, "status", "--porcelain")
-            found[topic.name] = commit + ("+" if changed else "")
+            changed = _git(folder, "status", "--porcelain")
+            found[name] = commit + ("+" if changed else "")
     return found
 
 

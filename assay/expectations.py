@@ -58,9 +58,18 @@ def quantity(text: str, metric: str) -> float:
     Raises:
         ValueError: It cannot be understood; the message says what was expected.
     """
-    units = UNITS[METRICS[metric][0] if metric in METRICS else ""]
+    return amount(text, METRICS[metric][0] if metric in METRICS else "")
+
+
+def amount(text: str, unit: str) -> float:
+    """Return an amount such as ``50ms`` in a unit: s, B, /s, or none for a share.
+
+    Raises:
+        ValueError: It cannot be understood; the message says what was expected.
+    """
+    units = UNITS[unit]
     match = re.fullmatch(rf"{_NUMBER}\s*(\D*)", text.strip())
     if not match or match[2].strip() not in units:
-        written = ", ".join(f"'50{unit}'" for unit in units)
+        written = ", ".join(f"'50{name}'" for name in units)
         raise ValueError(f"cannot understand {text!r}; expected a limit like {written}")
     return float(match[1]) * units[match[2].strip()]

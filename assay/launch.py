@@ -16,7 +16,8 @@ from typing import Any
 from assay import disturbance, slices
 from assay.errors import MeasureError
 from assay.load.remote import Generator, Slice
-from assay.plan import Load, Mode, Topic, requests_needed
+from assay.load.shapes import Shape
+from assay.plan import MODES, Load, Mode, Topic, requests_needed
 from assay.processes import memory_peak
 from assay.target import RunningTarget
 
@@ -24,13 +25,12 @@ CLOSED_SECONDS, OPEN_SECONDS, LONGEST_SLICE = 0.05, 0.08, 2.0
 REQUESTS_PER_SLICE = 25
 # Beyond six blocks or so another launch says more than another block does.
 CLOSED_BLOCKS, OPEN_BLOCKS, FEWEST_BLOCKS = 8, 6, 4
+SHAPED_BLOCKS = 2  # of an arrival rate with a shape, each of which takes seconds
 # What a claimed quantile may take of a launch, in open-loop seconds of a variant.
 LONGEST_OPEN = 20.0
 WARM_UP_SECONDS = 0.25
 REPEAT = 3  # disturbed blocks are repeated, up to this many times the plan
 SPIN = 0.02  # seconds
-
-MODES: tuple[Mode, ...] = ("closed", "open")
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,7 @@ class Schedule:
         open_seconds: Length of an open-loop slice.
         closed_blocks: Undisturbed blocks wanted of each kind.
         open_blocks: The same for the open loop.
+        shape: How the arrival rate changes over an open-loop slice, if it does.
     """
 
     load: Load
@@ -51,6 +52,7 @@ class Schedule:
     open_seconds: float
     closed_blocks: int
     open_blocks: int
+    shape: Shape | None = None
 
 
 @dataclass
@@ -78,7 +80,8 @@ def warm_up(
     """Open every connection, then load every variant for a moment."""
     for target in running:
         name = target.variant.name
-        generator.touch(name)
+        if slices.given_up(generator.touch(name).columns).any():
+            target.settle()  # more connections at once than it has patience for
         first = generator.closed(name, topic.scenario.load.users, WARM_UP_SECONDS)
         target.check_alive()
         if first.requests and first.failed == first.requests:
@@ -108,24 +111,36 @@ def calibrate(
             their quantiles, within reason.
     """
     load = topic.scenario.load
-    capacity = {
-        name: slices.throughput(generator.closed(name, load.users, 0.3))
-        for name in names
+    tried = {name: generator.closed(name, load.users, 0.3) for name in names}
+    capacity = {name: slices.throughput(measured) for name, measured in tried.items()}
+    # What arrives is a task, and a task may make several requests.
+    per_task = {
+        name: max(measured.requests, 1) / max(measured.planned, 1)
+        for name, measured in tried.items()
     }
-    rate = load.arrival_rate or load.utilisation * min(capacity.values())
+    rate = load.arrival_rate or load.utilisation * min(
+        capacity[name] / per_task[name] for name in names
+    )
+    requests_per_second = rate * min(per_task.values())
     closed = {
         name: _slice_seconds(CLOSED_SECONDS, per_second)
         for name, per_second in capacity.items()
     }
-    open_ = _slice_seconds(OPEN_SECONDS, rate)
+    shape = None
+    open_ = _slice_seconds(OPEN_SECONDS, requests_per_second)
+    open_blocks = _blocks(OPEN_BLOCKS, OPEN_SECONDS, open_)
+    if load.times:
+        shape = Shape(load.times, load.multiples).times_rate(rate)
+        open_, open_blocks = shape.duration, SHAPED_BLOCKS
+    if load.think_time:
+        closed = dict.fromkeys(names, LONGEST_SLICE)
     # Long slices hold more each: fewer of them carry the same information, and
     # a launch must stay short, because launches are what counts.
     longest = max(closed.values())
-    open_blocks = _blocks(OPEN_BLOCKS, OPEN_SECONDS, open_)
     for needed in map(requests_needed, metrics):
         # Arrivals are Poisson: a launch in a thousand may have too few.
         requests = needed + 3 * math.sqrt(needed)
-        enough = math.ceil(requests / (max(rate, 1e-9) * open_))
+        enough = math.ceil(requests / (max(requests_per_second, 1e-9) * open_))
         if enough * open_ <= LONGEST_OPEN:
             open_blocks = max(open_blocks, enough)
     return Schedule(
@@ -135,6 +150,7 @@ def calibrate(
         open_seconds=open_,
         closed_blocks=_blocks(CLOSED_BLOCKS, CLOSED_SECONDS, longest),
         open_blocks=open_blocks,
+        shape=shape,
     )
 
 
@@ -231,16 +247,24 @@ def _blocks_of(
         for position, name in enumerate(order):
             if mode == "closed":
                 seconds = schedule.closed_seconds[name]
-                measured = generator.closed(name, load.users, seconds, seed)
+                measured = generator.closed(
+                    name, load.users, seconds, seed, load.think_time
+                )
             else:
                 measured = generator.open(
-                    name, schedule.rate, schedule.open_seconds, seed
+                    name,
+                    schedule.rate,
+                    schedule.open_seconds,
+                    seed,
+                    schedule.shape,
                 )
             running[name].check_alive()
             row = slices.row(measured, block, position, schedule.rate, users)
             rows.append(row)
             launch.samples.append((row, measured))
             _count_errors(launch, measured)
+            if slices.given_up(measured.columns).any():
+                running[name].settle()
         block += 1
         for row, why in zip(rows, disturbance.causes(rows, len(cores)), strict=True):
             row["why"], row["disturbed"] = why, bool(why)

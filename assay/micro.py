@@ -26,6 +26,10 @@ from assay.plan import Topic, Variant
 MEASURING = 0.2
 LAUNCH_TIMEOUT = 120.0
 
+# These take longer to import than a benchmark takes, and coverage slows it down.
+# (Tests of Hypothesis run without its plugin too, which only tells about them.)
+SLOW_PLUGINS = ("pytest_cov", "hypothesispytest", "schemathesis", "playwright")
+
 OPTIONS = (
     "-q",
     "-p",
@@ -33,6 +37,7 @@ OPTIONS = (
     # Options of the surrounding project are for its test suite: coverage, parallel
     # workers or -x would be measured too.
     "--override-ini=addopts=",
+    *(f"-pno:{plugin}" for plugin in SLOW_PLUGINS),
     "--benchmark-only",
     f"--benchmark-max-time={MEASURING}",
     # Keeps a slow test (0.1 s a call) near the time above; it is also the default,
@@ -181,8 +186,10 @@ def _may_come_from_elsewhere(scope: ast.Module | ast.ClassDef) -> bool:
 
 def _environment(topic: Topic, variant: Variant) -> dict[str, str]:
     environment = {**os.environ, **topic.target.env, **variant.env}
-    # It would add options to the command above.
-    environment.pop("PYTEST_ADDOPTS", None)
+    # A surrounding pytest would add options to the command above, or have
+    # pytest-benchmark take this one for a parallel worker, which it does not time.
+    for name in ("PYTEST_ADDOPTS", "PYTEST_XDIST_WORKER", "PYTEST_XDIST_WORKER_COUNT"):
+        environment.pop(name, None)
     return environment
 
 

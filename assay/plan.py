@@ -42,6 +42,7 @@ QUANTILES = {
 BEYOND = 5
 
 Mode = Literal["closed", "open"]
+MODES: tuple[Mode, ...] = ("closed", "open")
 
 # The A/A arm is the baseline a second time, under this addition to its name, which
 # no name in a file can have.
@@ -58,7 +59,9 @@ def requests_needed(metric: str) -> int:
 class Data(BaseModel):
     """Base of Assay's data types: frozen, and closed to unknown fields."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # JSON has no infinity: it is written as the word, never as something that other
+    # readers of JSON refuse.
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
 
 
 class Expectation(Data):
@@ -74,7 +77,14 @@ class Expectation(Data):
     low: float = -math.inf
     high: float = math.inf
 
-    model_config = ConfigDict(ser_json_inf_nan="strings")
+    @property
+    def directed(self) -> bool:
+        """Whether it expects a change in one direction, without saying how large.
+
+        ``<= 1`` is none: it says that there is no growth, and that is true of no
+        change at all.
+        """
+        return " ".join(self.text.split()) in ("faster", "slower")
 
 
 class Claim(Data):
@@ -128,7 +138,10 @@ class Target(Data):
         cwd: The folder it starts in.
         ready: The path that answers 2xx once the server is ready.
         ready_timeout: Seconds to wait for that.
+        guard: The path that says whether the variant has been doing what its name
+            says; empty if there is none. See `target.check_guard`.
         needs: Services by name, handed over as DATABASE_URL and REDIS_URL.
+        round_trip: Seconds of network that are put before some of them.
         prepare: A command run once before the first launch, for example a
             migration or a seeding script, in the same environment.
     """
@@ -139,8 +152,28 @@ class Target(Data):
     cwd: Path
     ready: str = "/"
     ready_timeout: float = 30.0
+    guard: str = ""
     needs: tuple[str, ...] = ()
+    round_trip: dict[str, float] = {}
     prepare: str | None = None
+
+
+class Companion(Data):
+    """A process that the target calls, started once for a topic.
+
+    Attributes:
+        command: A command line with ``{port}`` where the port goes.
+        variable: The environment variable that tells the target its URL.
+        ready: The path that answers 2xx once it is ready.
+        ready_timeout: Seconds to wait for that.
+    """
+
+    name: str
+    command: str
+    variable: str
+    env: dict[str, str] = {}
+    ready: str = "/"
+    ready_timeout: float = 30.0
 
 
 class Load(Data):
@@ -152,18 +185,32 @@ class Load(Data):
             variant's capacity; used where `arrival_rate` is not given.
         arrival_rate: Arrivals per second of the open loop.
         connections: Users, and so connections, that the open loop can occupy.
+        think_time: Whether users of the closed loop wait as the locustfile says.
+        shape: How arrivals of an open-loop slice change, as it was written; empty
+            for one rate all the time.
+        times: Seconds of the slice at which the shape says a rate.
+        multiples: These rates, in multiples of the arrival rate.
     """
 
     users: int = 4
     utilisation: float = 0.5
     arrival_rate: float | None = None
     connections: int = 32
+    think_time: bool = False
+    shape: str = ""
+    times: tuple[float, ...] = ()
+    multiples: tuple[float, ...] = ()
 
 
 class Scenario(Data):
-    """The work put on a target: a locustfile and a load, or benchmarks."""
+    """The work put on a target: a locustfile and a load, or benchmarks.
+
+    Attributes:
+        arguments: For the locustfile, as after `locust -f FILE`.
+    """
 
     locustfile: Path | None = None
+    arguments: tuple[str, ...] = ()
     benchmarks: str | None = None
     load: Load = Load()
 
@@ -175,6 +222,8 @@ class Topic(Data):
         file: The claims.toml itself.
         variants: In the order in which they were written; the first is the
             baseline of a comparison without claims.
+        time_budget: Seconds that it may take before it stops undecided; None for
+            what all topics may. See `Plan.time_budget`.
     """
 
     name: str
@@ -182,10 +231,12 @@ class Topic(Data):
     guide: str = ""
     file: Path
     target: Target
+    companions: tuple[Companion, ...] = ()
     scenario: Scenario
     variants: tuple[Variant, ...]
     claims: tuple[Claim, ...] = ()
     budgets: tuple[Budget, ...] = ()
+    time_budget: float | None = None
 
     @property
     def folder(self) -> Path:
@@ -285,3 +336,7 @@ class Plan(Data):
             if topic.name == name:
                 return topic
         raise KeyError(name)
+
+    def time_budget(self, topic: Topic) -> float:
+        """Return the seconds that a topic may take before it stops undecided."""
+        return topic.time_budget or self.settings.time_budget

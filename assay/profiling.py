@@ -58,9 +58,13 @@ def take(
     profile.
 
     Raises:
-        MeasureError: The target ended.
+        MeasureError: The target ended, or is no process of ours.
     """
-    assert running.child is not None
+    if running.child is None:
+        raise MeasureError(
+            f"variant {running.variant.name!r} cannot be profiled: {running.url} ran "
+            "already, and profilers need a process that Assay starts, by a command"
+        )
     pid, name = running.child.pid, running.variant.name
     profiles: list[Profile] = []
     problems: list[str] = []

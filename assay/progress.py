@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from assay.plan import Plan, Preset, Topic
+from assay.report.text import about, compared, one_line, percent
 from assay.results import Comparison
 
 
@@ -27,9 +28,7 @@ class Progress(Protocol):
     def launch(self, number: int) -> None:
         """A launch begins."""
 
-    def measured(
-        self, topic: Topic, counted: int, compared: Sequence[Comparison]
-    ) -> None:
+    def measured(self, topic: Topic, counted: int, found: Sequence[Comparison]) -> None:
         """A launch has been kept: this is how its topic's comparisons stand."""
 
     def profiling(self, topic: Topic, variant: str, presets: Sequence[Preset]) -> None:
@@ -50,34 +49,37 @@ class Lines:
 
     def topic(self, topic: Topic, looks: Sequence[int]) -> None:
         """Say which topic begins."""
-        self._clock.topic(looks)
+        self._clock.topic(topic, looks)
         self._say(f"{topic.name}: {topic.title}")
 
     def launch(self, number: int) -> None:
         """Say nothing: its end says more."""
 
-    def measured(
-        self, topic: Topic, counted: int, compared: Sequence[Comparison]
-    ) -> None:
+    def measured(self, topic: Topic, counted: int, found: Sequence[Comparison]) -> None:
         """Say how the topic's verdicts stand."""
-        parts = [
-            f"{c.candidate}/{c.baseline} {c.metric} {interval_text(c)}"
-            for c in compared
-        ]
+        margin = percent(self._plan.settings.margin)
+        parts = []
+        for item in found:
+            part = f"{item.candidate}/{item.baseline} {item.metric} {compared(item)}"
+            if needed := _needed(item):
+                part += f" (to see {margin} takes {needed})"
+            parts.append(part)
         left = self._clock.left(counted)
-        self._say(f"  launch {counted} ({left} left at most): " + "; ".join(parts))
+        said = f"launch {counted} ({left} left at most): " + "; ".join(parts)
+        self._say(said, indent=2)
 
     def profiling(self, topic: Topic, variant: str, presets: Sequence[Preset]) -> None:
         """Say which profile is taken."""
         names = ", ".join(preset.name for preset in presets)
-        self._say(f"  profiling {variant}: {names}")
+        self._say(f"profiling {variant}: {names}", indent=2)
 
     def note(self, text: str) -> None:
         """Say it."""
-        self._say(f"  {text}")
+        self._say(text, indent=2)
 
-    def _say(self, text: str) -> None:
-        self._console.print(Text(text), soft_wrap=True, highlight=False)
+    def _say(self, text: str, indent: int = 0) -> None:
+        line = Text(" " * indent + one_line(text))
+        self._console.print(line, soft_wrap=True, highlight=False)
 
 
 class Screen:
@@ -89,7 +91,7 @@ class Screen:
         self._clock = _Clock(plan)
         self._status = "starting"
         self._topic: Topic | None = None
-        self._compared: dict[str, Sequence[Comparison]] = {}
+        self._found: dict[str, Sequence[Comparison]] = {}
         self._counted = 0
         self._looks: Sequence[int] = ()
         self._live = Live(
@@ -107,7 +109,7 @@ class Screen:
 
     def topic(self, topic: Topic, looks: Sequence[int]) -> None:
         """A topic begins."""
-        self._clock.topic(looks)
+        self._clock.topic(topic, looks)
         self._topic, self._looks, self._counted = topic, looks, 0
         self._show("starting its services")
 
@@ -115,11 +117,9 @@ class Screen:
         """A launch begins."""
         self._show(f"measuring launch {number}")
 
-    def measured(
-        self, topic: Topic, counted: int, compared: Sequence[Comparison]
-    ) -> None:
+    def measured(self, topic: Topic, counted: int, found: Sequence[Comparison]) -> None:
         """A launch has been kept."""
-        self._counted, self._compared[topic.name] = counted, compared
+        self._counted, self._found[topic.name] = counted, found
         self._show(f"measured launch {counted}")
 
     def profiling(self, topic: Topic, variant: str, presets: Sequence[Preset]) -> None:
@@ -129,7 +129,7 @@ class Screen:
 
     def note(self, text: str) -> None:
         """Print it above the table."""
-        self._live.console.print(Text(text), highlight=False)
+        self._live.console.print(Text(one_line(text)), highlight=False)
 
     def _show(self, status: str) -> None:
         self._status = status
@@ -138,7 +138,7 @@ class Screen:
     def _draw(self) -> Table:
         done = self._topic.name if self._topic else ""
         table = Table(
-            title=escape(f"{done}  {self._status}"),
+            title=escape(f"{one_line(done)}  {one_line(self._status)}"),
             caption=self._caption(),
             title_justify="left",
             caption_justify="left",
@@ -150,13 +150,15 @@ class Screen:
         table.add_column("metric", no_wrap=True)
         table.add_column("candidate / baseline", no_wrap=True)
         table.add_column("so far", no_wrap=True)
-        for name, compared in self._compared.items():
-            for comparison in compared:
+        table.add_column(f"to see {percent(self._plan.settings.margin)}", no_wrap=True)
+        for name, found in self._found.items():
+            for item in found:
                 table.add_row(
-                    escape(f"{name}: {comparison.candidate}"),
-                    comparison.metric,
-                    interval_text(comparison),
-                    comparison.verdict or "",
+                    escape(one_line(f"{name}: {item.candidate}")),
+                    escape(one_line(item.metric)),
+                    escape(compared(item)),
+                    item.verdict or "",
+                    _needed(item),
                 )
         return table
 
@@ -174,11 +176,12 @@ class _Clock:
     """Estimates how long a topic can still take."""
 
     def __init__(self, plan: Plan) -> None:
-        self._budget = plan.settings.time_budget
+        self._plan, self._budget = plan, plan.settings.time_budget
         self._began = time.monotonic()
         self._most = 0
 
-    def topic(self, looks: Sequence[int]) -> None:
+    def topic(self, topic: Topic, looks: Sequence[int]) -> None:
+        self._budget = self._plan.time_budget(topic)
         self._began, self._most = time.monotonic(), looks[-1]
 
     def left(self, counted: int) -> str:
@@ -190,10 +193,8 @@ class _Clock:
         return f"{left // 60}:{left % 60:02d}"
 
 
-def interval_text(comparison: Comparison) -> str:
-    """Return a ratio with its interval, as far as there is one."""
-    if comparison.ratio is None:
-        return "–"
-    if comparison.low is None or comparison.high is None:
-        return f"{comparison.ratio:.3g}×"
-    return f"{comparison.ratio:.3g}× [{comparison.low:.3g}, {comparison.high:.3g}]"
+def _needed(comparison: Comparison) -> str:
+    """Return how long an undecided comparison most likely needs, if that is known."""
+    if comparison.verdict != "undecided" or comparison.seconds_to_see is None:
+        return ""
+    return about(comparison.seconds_to_see)

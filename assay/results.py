@@ -21,6 +21,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from assay.directories import RESULTS, Directory, NotARunError, reading, to_json
 from assay.plan import Data, Plan
 
 if TYPE_CHECKING:
@@ -40,12 +41,13 @@ class Comparison(Data):
         low: Lower end of its interval; None where there are too few launches.
         high: Upper end of its interval.
         launches: How many launches it rests on.
-        dropped_blocks: Disturbed blocks that were left out.
+        dropped_blocks: Blocks that were left out, one side of them being disturbed.
         verdict: None for a metric that is shown but does not decide.
         reason: Why it is undecided, where that needs saying.
         differs: For a metric that does not decide: whether it stands out from all
             that are browsed (Benjamini-Hochberg). It is a hint, never a verdict.
-        censored: Which sides' number reached a timeout in some launch. Then
+        censored: Which sides' number was only a lower bound in some launch: latency
+            reached a timeout, or the generator was the limit of throughput. Then
             `ratio` is a bound: at least (candidate), at most (baseline); an end of
             the interval that is not known is None.
         seconds_to_see: Measuring time, in seconds from the first launch, after
@@ -136,8 +138,8 @@ class Value(Data):
     """One metric of one variant, over launches: median and its interval.
 
     Attributes:
-        censored: Whether it reached a timeout in some launch: then `value` is a
-            lower bound, and `high` is None.
+        censored: Whether it was only a lower bound in some launch (see
+            `Comparison`): then `value` is one, and `high` is None.
     """
 
     topic: str
@@ -164,11 +166,6 @@ class Results(Data):
     budgets: tuple[BudgetResult, ...] = ()
     values: tuple[Value, ...] = ()
     warnings: tuple[str, ...] = ()
-
-    def to_json(self) -> str:
-        """Return results.json as text."""
-        fields = self.model_dump(mode="json")
-        return json.dumps({"schema": fields.pop("schema_"), **fields}, indent=1)
 
 
 class Stacks(Data):
@@ -220,42 +217,11 @@ class Timeline(Data):
 Profile = Stacks | Timeline
 
 
-class NotARunError(ValueError):
-    """The folder is not a run directory, or it cannot be read as one."""
-
-
-class RunDirectory:
+class RunDirectory(Directory):
     """One directory under `reports/` with everything of one run."""
 
-    def __init__(self, path: Path) -> None:
-        """Point at a directory; nothing is read or written yet."""
-        self.path = path
-
-    @property
-    def name(self) -> str:
-        """The run's name: the directory's own."""
-        return self.path.resolve().name
-
-    @classmethod
-    def create(
-        cls, path: Path, plan: Plan, environment: dict[str, object]
-    ) -> RunDirectory:
-        """Make the directory and write what is known before measuring.
-
-        Raises:
-            NotARunError: The directory exists and is not empty.
-            OSError: It cannot be made.
-        """
-        if path.exists() and any(path.iterdir()):
-            raise NotARunError(
-                f"{path}: already exists and is not empty; name another --output"
-            )
-        (path / "samples").mkdir(parents=True, exist_ok=True)
-        (path / "profiles").mkdir(exist_ok=True)
-        run = cls(path)
-        run.write_text("plan.json", plan.model_dump_json(indent=1))
-        run.write_text("environment.json", json.dumps(environment, indent=1))
-        return run
+    PLAN = "plan.json"
+    FOLDERS = ("samples", "profiles")
 
     @classmethod
     def open(cls, path: Path) -> RunDirectory:
@@ -264,40 +230,19 @@ class RunDirectory:
         Raises:
             NotARunError: There is no plan.json in it.
         """
-        if not (path / "plan.json").is_file():
+        if not cls.is_one(path):
             raise NotARunError(
                 f"{path}: not a run directory (no plan.json); runs are under reports/"
             )
         return cls(path)
 
-    def write_text(self, name: str, text: str) -> Path:
-        """Write one file whole or not at all, and return its path."""
-        path = self.path / name
-        part = path.with_name(path.name + ".part")
-        part.write_text(text, encoding="utf-8")
-        os.replace(part, path)
-        return path
-
     def plan(self) -> Plan:
         """Read plan.json.
 
         Raises:
-            NotARunError: It is damaged.
+            NotARunError: It is missing or damaged.
         """
-        try:
-            return Plan.model_validate_json((self.path / "plan.json").read_bytes())
-        except ValueError as error:
-            raise NotARunError(
-                f"{self.path / 'plan.json'}: cannot be read: {error}"
-            ) from error
-
-    def environment(self) -> dict[str, object]:
-        """Read environment.json; empty where it is missing."""
-        path = self.path / "environment.json"
-        read: dict[str, object] = (
-            json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-        )
-        return read
+        return self.read(self.PLAN, Plan)
 
     def append_launch(
         self,
@@ -323,11 +268,19 @@ class RunDirectory:
         self._append_rows("launches.parquet", values)
 
     def slices(self) -> pd.DataFrame:
-        """Return one row per slice; empty where nothing was measured."""
+        """Return one row per slice; empty where nothing was measured.
+
+        Raises:
+            NotARunError: The file is damaged.
+        """
         return self._read_frame("slices.parquet")
 
     def launches(self) -> pd.DataFrame:
-        """Return rows (topic, launch, variant, metric, value)."""
+        """Return rows (topic, launch, variant, metric, value).
+
+        Raises:
+            NotARunError: The file is damaged.
+        """
         return self._read_frame("launches.parquet")
 
     def samples(self, topic: str, columns: list[str] | None = None) -> pd.DataFrame:
@@ -336,11 +289,14 @@ class RunDirectory:
         Columns: launch, block, variant, mode (closed, open), scheduled, start,
         end (seconds since the run began), name, failed, disturbed. `end` is NaN
         for a request that never ended.
+
+        Raises:
+            NotARunError: A file is damaged.
         """
         import pandas as pd
 
         files = sorted((self.path / "samples").glob(f"{topic}-[0-9][0-9][0-9].parquet"))
-        frames = [pd.read_parquet(file, columns=columns) for file in files]
+        frames = [_read_parquet(file, columns) for file in files]
         return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
 
     def write_profile(self, profile: Profile) -> None:
@@ -349,20 +305,25 @@ class RunDirectory:
         self.write_text(name, profile.model_dump_json())
 
     def profiles(self) -> tuple[Profile, ...]:
-        """Return every profile, in the order of their file names."""
+        """Return every profile, in the order of their file names.
+
+        Raises:
+            NotARunError: One is damaged.
+        """
         kinds: dict[str, type[Stacks] | type[Timeline]] = {
             "stacks": Stacks,
             "timeline": Timeline,
         }
         found: list[Profile] = []
         for path in sorted((self.path / "profiles").glob("*.json")):
-            text = path.read_text(encoding="utf-8")
-            found.append(kinds[json.loads(text)["kind"]].model_validate_json(text))
+            with reading(path):
+                text = path.read_text(encoding="utf-8")
+                found.append(kinds[json.loads(text)["kind"]].model_validate_json(text))
         return tuple(found)
 
     def write_results(self, results: Results) -> None:
         """Write results.json."""
-        self.write_text("results.json", results.to_json())
+        self.write_text(RESULTS, to_json(results))
 
     def results(self) -> Results:
         """Read results.json.
@@ -370,13 +331,7 @@ class RunDirectory:
         Raises:
             NotARunError: It is missing or damaged.
         """
-        path = self.path / "results.json"
-        try:
-            fields = json.loads(path.read_text(encoding="utf-8"))
-            fields["schema_"] = fields.pop("schema")
-            return Results.model_validate_json(json.dumps(fields))
-        except (OSError, ValueError, KeyError) as error:
-            raise NotARunError(f"{path}: cannot be read: {error}") from error
+        return self.read(RESULTS, Results)
 
     def _append_rows(self, name: str, rows: Iterable[dict[str, object]]) -> None:
         """Add rows to a small table by writing it anew: a whole file or the old one."""
@@ -395,10 +350,21 @@ class RunDirectory:
         import pandas as pd
 
         path = self.path / name
-        return pd.read_parquet(path) if path.is_file() else pd.DataFrame()
+        return _read_parquet(path) if path.is_file() else pd.DataFrame()
 
     def _write_frame(self, name: str, frame: pd.DataFrame) -> None:
         path = self.path / name
         part = path.with_name(path.name + ".part")
         frame.to_parquet(part, compression="zstd", index=False)
         os.replace(part, path)
+
+
+def _read_parquet(path: Path, columns: list[str] | None = None) -> pd.DataFrame:
+    import pandas as pd
+    from pyarrow import ArrowException
+
+    with reading(path):
+        try:
+            return pd.read_parquet(path, columns=columns)
+        except ArrowException as error:  # some kinds are no ValueError either
+            raise ValueError(str(error)) from error

@@ -1,20 +1,24 @@
 """What one slice says, and what the slices of a launch say of one variant."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from assay.load.remote import Slice
+from assay.load.remote import Columns, Slice
 from assay.plan import QUANTILES, requests_needed
 
 Floats = NDArray[np.float64]
 
 TIMED_OUT = 2  # in the column `failed`, see assay.load.recorder
 
-Taken = tuple[Mapping[str, Any], Slice]
+# Of the time: a generator that is so busy decides how many requests there are.
+FULL = 0.95
+
+Row = Mapping[str, Any]
+Taken = tuple[Row, Slice]
 
 
 def throughput(measured: Slice) -> float:
@@ -74,6 +78,7 @@ def row(
         "unserved": measured.unserved,
         "requests": measured.requests,
         "failed": measured.failed,
+        "latencies": 0 if closed else len(waited),
         "rate": math.nan if closed else rate,
         "users": users,
         "cpu": measured.cpu,
@@ -93,6 +98,13 @@ def row(
     }
 
 
+def given_up(columns: Columns) -> NDArray[np.bool_]:
+    """Say for each request whether it was given up: by its client, or by the slice."""
+    lost: NDArray[np.bool_] = np.isnan(columns["end"])
+    lost |= columns["failed"] == TIMED_OUT
+    return lost
+
+
 def latencies(measured: Slice) -> tuple[Floats, Floats]:
     """Return the latencies from the scheduled start, and what each was at least.
 
@@ -105,13 +117,12 @@ def latencies(measured: Slice) -> tuple[Floats, Floats]:
         Two arrays of the same length, in seconds.
     """
     columns = measured.columns
-    answered = ~np.isnan(columns["end"])
-    given_up = ~answered | (columns["failed"] == TIMED_OUT)
-    kept = (columns["failed"] == 0) | given_up
-    ends = np.where(answered, columns["end"], measured.ended)
+    lost = given_up(columns)
+    kept = (columns["failed"] == 0) | lost
+    ends = np.where(np.isnan(columns["end"]), measured.ended, columns["end"])
     waited: Floats = ends - columns["scheduled"]
     never_sent = np.full(measured.dropped, np.inf)
-    found = np.where(given_up, np.inf, waited)[kept], waited[kept]
+    found = np.where(lost, np.inf, waited)[kept], waited[kept]
     return np.concatenate([found[0], never_sent]), np.concatenate(
         [found[1], never_sent]
     )
@@ -128,7 +139,8 @@ def values(taken: Sequence[Taken], name: str) -> dict[str, tuple[float, bool]]:
 
     Returns:
         Metric to its value and whether that is only a lower bound, because the
-        metric reaches into what was given up.
+        metric reaches into what was given up, or because the generator was the
+        limit.
     """
     own = [
         (row, measured)
@@ -144,6 +156,7 @@ def values(taken: Sequence[Taken], name: str) -> dict[str, tuple[float, bool]]:
     ):
         closed = np.array([row[column] for row in rows if row["mode"] == "closed"])
         found[metric] = _median(closed), False
+    found["throughput"] = found["throughput"][0], outrun(rows)
     if found["cpu_per_request"][0] == 0:
         del found["cpu_per_request"]  # a target that is not our process
     pairs = [latencies(measured) for row, measured in own if row["mode"] == "open"]
@@ -153,12 +166,25 @@ def values(taken: Sequence[Taken], name: str) -> dict[str, tuple[float, bool]]:
             np.concatenate([at_least for _, at_least in pairs]),
         )
     requests = sum(row["requests"] for row in rows)
-    planned = sum(row["planned"] for row in rows)
-    if requests and planned:
-        lost = sum(row["dropped"] + row["unserved"] for row in rows)
+    if requests:
         found["errors"] = sum(row["failed"] for row in rows) / requests, False
+    # Users of a closed loop never drop anything.
+    arrivals = [row for row in rows if row["mode"] == "open"]
+    if planned := sum(row["planned"] for row in arrivals):
+        lost = sum(row["dropped"] + row["unserved"] for row in arrivals)
         found["dropped"] = lost / planned, False
     return {m: pair for m, pair in found.items() if math.isfinite(pair[0])}
+
+
+def outrun(rows: Iterable[Row]) -> bool:
+    """Say whether the generator had no time left in the closed loop of a variant.
+
+    Then the variant waited for requests, and how many it could have served nobody
+    knows: more than were sent.
+    """
+    closed = [row for row in rows if row["mode"] == "closed"]
+    busy = sum(row["generator_cpu"] for row in closed)
+    return bool(busy > FULL * sum(row["duration"] for row in closed))
 
 
 def _of_latency(waited: Floats, at_least: Floats) -> dict[str, tuple[float, bool]]:

@@ -1,7 +1,9 @@
 """From launches to ratios, intervals and verdicts: pure functions on arrays.
 
 The unit of inference is the launch: every function takes one number per launch,
-most often the natural log of candidate / baseline.
+most often the natural log of candidate / baseline. Where a launch's number is known
+only as a bound, tests and intervals take two rows: the least and the greatest that
+each can be. What they say is then true of all numbers between.
 """
 
 import math
@@ -74,19 +76,22 @@ def signed_rank_interval(x: Floats, alpha: float) -> tuple[float, float] | None:
     because it is closed (see `signed_rank_p`).
 
     Args:
-        x: One number per launch.
+        x: One number per launch, or two rows (see above).
         alpha: Two-sided level, between 0 and 1.
 
     Returns:
         Lower and upper end, or None where there are too few launches for any
         finite interval at this level.
     """
-    tail = signed_rank_tail(len(x))
+    low, high = _extremes(x)
+    tail = signed_rank_tail(len(low))
     rejected = sum(1 for probability in tail if probability <= alpha / 2)
     if rejected == 0:
         return None
-    averages = walsh_averages(x)
-    return float(averages[rejected - 1]), float(averages[-rejected])
+    return (
+        float(walsh_averages(low)[rejected - 1]),
+        float(walsh_averages(high)[-rejected]),
+    )
 
 
 def signed_rank_p(x: Floats, centre: float) -> tuple[float, float]:
@@ -97,11 +102,16 @@ def signed_rank_p(x: Floats, centre: float) -> tuple[float, float]:
     ties were broken by a hair, the p-value would be at most this one. So ties, and
     values equal to `centre`, make the test more careful, never less.
     """
-    tail = signed_rank_tail(len(x))
-    averages = walsh_averages(x)
-    not_below = int(np.count_nonzero(averages >= centre))
-    not_above = int(np.count_nonzero(averages <= centre))
+    low, high = _extremes(x)
+    tail = signed_rank_tail(len(low))
+    not_below = int(np.count_nonzero(walsh_averages(high) >= centre))
+    not_above = int(np.count_nonzero(walsh_averages(low) <= centre))
     return tail[not_below], tail[not_above]
+
+
+def _extremes(x: Floats) -> tuple[Floats, Floats]:
+    """Return the least and the greatest that each number can be."""
+    return (x[0], x[1]) if x.ndim == 2 else (x, x)
 
 
 @cache
@@ -194,7 +204,7 @@ def beyond_margin_p(x: Floats, margin: float) -> float:
 
     Small where the data speak for a change of more than `margin`, either way.
     """
-    if len(x) == 0:
+    if x.shape[-1] == 0:
         return 1.0
     small = math.log1p(margin)
     above, below = signed_rank_p(x, small)[1], signed_rank_p(x, -small)[0]
@@ -224,26 +234,51 @@ def comparison_verdict(
     return "undecided"
 
 
+def smallest_p(launches: int) -> float:
+    """Return the two-sided signed-rank p-value if all launches say the same."""
+    return float(2.0 ** (1 - launches))
+
+
 def claim_p(x: Floats, expect: Expectation, margin: float) -> tuple[float, float]:
     """Return two-sided p-values for «the claim holds» and «it is refuted».
 
     It holds where the centre lies inside the expected region, and is refuted
-    where it lies wholly outside; a claim of a direction (bound at ratio 1) is
+    where it lies wholly outside; a claim of a direction (`Expectation.directed`) is
     also refuted by a change shown to be smaller than the margin. Each is the
     doubled one-sided p-value, so that `p <= alpha` says the same as the interval
     at level alpha.
     """
-    if len(x) == 0:
+    if x.shape[-1] == 0:
         return 1.0, 1.0
     below_low, above_low = _p_at(x, expect.low)
     below_high, above_high = _p_at(x, expect.high)
     holds = max(above_low, below_high)
     refuted = min(below_low, above_high)
-    if 0.0 in (expect.low, expect.high):
+    if expect.directed:
         small = math.log1p(margin)
         same = max(signed_rank_p(x, small)[0], signed_rank_p(x, -small)[1])
         refuted = min(refuted, same)
     return min(1.0, 2 * holds), min(1.0, 2 * refuted)
+
+
+def judge_claim(
+    x: Floats, expect: Expectation, margin: float, level: float
+) -> tuple[float, bool]:
+    """Return the p-value that speaks for a claim or against it, and whether it is for.
+
+    A change that is both real and smaller than the margin makes a claim of its
+    direction true: what is shown at this level to hold is not refuted for being small.
+
+    Args:
+        x: Log ratios of the launches, or two rows of them (see above).
+        expect: What was claimed.
+        margin: The change that is too small to matter.
+        level: Two-sided level of one look for this claim alone.
+    """
+    holds, refuted = claim_p(x, expect, margin)
+    if holds <= level or holds <= refuted:
+        return holds, True
+    return refuted, False
 
 
 def _p_at(x: Floats, bound: float) -> tuple[float, float]:

@@ -82,6 +82,9 @@ def _by_launch(
             return nothing
         ratio = _log_ratio(wide[baseline], wide[candidate])
         found = ratio.groupby("launch").median().dropna()
+        if metric == "throughput":  # the others carry their infinities themselves
+            pair = baseline, candidate
+            found = _open_ended(measured, topic, pair, metric, found)
     else:
         wide = _of_metric(measured, topic, metric).pivot_table(
             index="launch", columns="variant", values="value"
@@ -99,7 +102,9 @@ def log_bounds(
     """Return the ratio of the sides' lower bounds where `log_ratios` are infinite.
 
     The true ratio lies beyond it, on the side of the infinity. The array is as
-    long as that of `log_ratios`, and the same where both sides are known.
+    long as that of `log_ratios`, and the same where both sides are known. Where a
+    launch has no bound, because it held too few requests to pool, the ratio is
+    beyond the other infinity: nothing is known of it.
     """
     launches, x = by_launch(measured, topic, baseline, candidate, metric)
     if np.isfinite(x).all():
@@ -107,8 +112,24 @@ def log_bounds(
     wide = _of_metric(measured, topic, metric).pivot_table(
         index="launch", columns="variant", values="value"
     )
-    bounds = _log_ratio(wide[baseline], wide[candidate]).reindex(launches)
-    return np.where(np.isfinite(x), x, bounds.to_numpy(dtype=float))
+    bounds = np.full(len(x), math.nan)
+    if {baseline, candidate} <= set(wide.columns):
+        ratios = _log_ratio(wide[baseline], wide[candidate]).reindex(launches)
+        bounds = ratios.to_numpy(dtype=float)
+    bounds = np.where(np.isnan(bounds), -x, bounds)
+    return np.where(np.isfinite(x), x, bounds)
+
+
+def log_spans(
+    measured: Measured, topic: str, baseline: str, candidate: str, metric: str
+) -> Floats:
+    """Return the least and the greatest that each launch's log ratio can be.
+
+    Shape (2, launches): the same twice where both sides are known.
+    """
+    where = measured, topic, baseline, candidate, metric
+    x, bounds = log_ratios(*where), log_bounds(*where)
+    return np.stack([np.minimum(x, bounds), np.maximum(x, bounds)])
 
 
 def censored_launches(
@@ -152,7 +173,10 @@ def _of_metric(measured: Measured, topic: str, metric: str) -> pd.DataFrame:
 
 
 def numbers(measured: Measured, topic: str, variant: str, metric: str) -> Floats:
-    """Return one number for each launch that counts."""
+    """Return one number for each launch that counts.
+
+    What a launch says of the machine (`spin`, `seconds`) has no variant: "".
+    """
     table = _of_metric(measured, topic, metric)
     if table.empty:
         return np.empty(0)
@@ -164,7 +188,8 @@ def metrics_of(measured: Measured, topic: str) -> set[str]:
     table = measured.launches
     if table.empty:
         return set()
-    return set(table.loc[table["topic"] == topic, "metric"].unique())
+    own = table[(table["topic"] == topic) & (table["variant"] != "")]
+    return set(own["metric"].unique())
 
 
 def dropped_blocks(
@@ -174,18 +199,29 @@ def dropped_blocks(
     slices = measured.slices
     if slices.empty:
         return 0
-    mode = "open" if metric.startswith(("latency.", "dropped")) else "closed"
     chosen = slices[
         (slices["topic"] == topic)
-        & (slices["mode"] == mode)
+        & slices["mode"].isin(_modes(metric))
         & slices["disturbed"]
         & slices["variant"].isin(pair)
     ]
-    return len(chosen[["launch", "block"]].drop_duplicates())
+    return len(chosen[["launch", "mode", "block"]].drop_duplicates())
+
+
+def _modes(metric: str) -> tuple[str, ...]:
+    """Return the loads that a metric is read from; none for one of the process."""
+    if metric == "errors":
+        return "closed", "open"
+    if metric.startswith(("latency.", "dropped")):
+        return ("open",)
+    return ("closed",) if metric in BLOCK_METRICS else ()
 
 
 def requests_held(measured: Measured, topic: str, variant: str) -> int:
-    """Return the open-loop requests that a typical launch held of one variant."""
+    """Return how many latencies a typical launch held of one variant.
+
+    Requests that failed have none; those that were given up have a bound.
+    """
     slices = measured.slices
     if slices.empty:
         return 0
@@ -197,21 +233,22 @@ def requests_held(measured: Measured, topic: str, variant: str) -> int:
     ]
     if own.empty:
         return 0
-    return int(own.groupby("launch")["requests"].sum().median())
+    # A run of before there was the column knows only how many requests there were.
+    column = "latencies" if "latencies" in own else "requests"
+    return int(own.groupby("launch")[column].sum().median())
 
 
 def seconds_per_launch(measured: Measured, topic: str) -> float | None:
-    """Return the measuring time that a launch takes, its start included.
+    """Return the measuring time that a launch which counts takes, start included.
 
-    None where fewer than three launches tell.
+    Those that were too disturbed to count take their time as well. None where
+    fewer than three launches tell.
     """
-    slices = measured.slices
-    if slices.empty:
+    took = numbers(measured, topic, "", "seconds")
+    if len(took) < 3:
         return None
-    began = slices.loc[slices["topic"] == topic].groupby("launch")["started"].min()
-    if len(began) < 3:
-        return None
-    return float(np.median(np.diff(np.sort(began.to_numpy(dtype=float)))))
+    lost, _ = uncounted(measured, topic)
+    return float(np.median(took)) * (1 + lost / len(took))
 
 
 def uncounted(measured: Measured, topic: str) -> tuple[int, int]:

@@ -8,6 +8,7 @@ import socket
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -19,6 +20,10 @@ from assay.errors import MeasureError
 from assay.plan import Target, Topic, Variant
 
 POLL = 0.01
+GUARD_TIMEOUT = 10.0
+# A target is idle that uses less than this share of a core, for so many seconds.
+IDLE, IDLE_SECONDS = 0.1, 0.05
+SETTLING = 3.0  # seconds at most
 
 
 @dataclass(frozen=True)
@@ -40,6 +45,65 @@ class RunningTarget:
     def pids(self) -> list[int]:
         """The process whose family is measured, if it is ours."""
         return [self.child.pid] if self.child else []
+
+    def check_guard(self, path: str) -> None:
+        """Ask the target whether it has been doing what its name says.
+
+        A variant that has silently become another one would be measured, compared
+        and reported under the wrong name: nothing else tells that a cache is off, or
+        that eager loading is.
+
+        Args:
+            path: Of its guard, which answers 2xx and, if it says ``ok``, true;
+                ``detail`` says why not. Empty if there is none.
+
+        Raises:
+            MeasureError: It has not, or does not answer.
+        """
+        if not path:
+            return
+        import httpx
+
+        url = self.url + path
+        try:
+            answer = httpx.get(url, trust_env=False, timeout=GUARD_TIMEOUT)
+        except httpx.HTTPError as error:
+            raise MeasureError(f"{url}: the guard does not answer: {error}") from error
+        said: object = None
+        with contextlib.suppress(ValueError):
+            said = answer.json()
+        fields = said if isinstance(said, dict) else {}
+        if answer.is_success and fields.get("ok", True):
+            return
+        detail = str(fields.get("detail") or f"it answered {answer.status_code}")
+        raise MeasureError(
+            f"variant {self.variant.name!r} does not do what its name says: "
+            f"{detail[:300]}\n"
+            f"  asked: GET {url}; what was measured of this launch is not kept"
+        )
+
+    def settle(self) -> None:
+        """Wait until the target has done what nobody waits for any more.
+
+        Whoever gives up leaves a request behind. The target goes on with it, and
+        would take the processor from the variant that is measured next.
+        """
+        if self.child is None:
+            return
+        until = time.monotonic() + SETTLING
+        used = self._cpu_seconds()
+        while time.monotonic() < until:
+            time.sleep(IDLE_SECONDS)
+            before, used = used, self._cpu_seconds()
+            if used - before < IDLE * IDLE_SECONDS:
+                return
+
+    def _cpu_seconds(self) -> float:
+        return sum(
+            processes.cpu_seconds(member)
+            for pid in self.pids
+            for member in processes.family(pid)
+        )
 
     def check_alive(self) -> None:
         """Raise MeasureError if the process has ended."""
@@ -63,7 +127,8 @@ def launched(
     """Start fresh processes of some variants, and stop them at the end.
 
     They start at once and in random order, on every core, and are pinned when
-    all are ready: importing is what takes long, and nothing is measured yet.
+    all are ready: importing is what takes long, and nothing is measured yet. Only
+    where it is asked how long that takes they start one after the other.
 
     Args:
         topic: Whose target it is.
@@ -81,22 +146,31 @@ def launched(
     """
     order = list(variants)
     rng.shuffle(order)
-    started: list[tuple[Variant, str, processes.Child | None, float]] = []
+    in_turn = "startup" in topic.metrics()
+    children: list[processes.Child] = []
+    # Each is watched by a thread of its own: one that is ready does not wait, and is
+    # not timed, until a slower one is.
+    watchers = ThreadPoolExecutor(len(order))
     try:
+        watched = []
         for variant in order:
-            started.append(_start(topic.target, variant, environment, folder))
-        running = {
-            variant.name: RunningTarget(
-                variant, url, child, _await_ready(topic.target, variant, url, child, at)
+            url, child, at = _start(topic.target, variant, environment, folder)
+            children += [child] if child else []
+            watched.append(
+                watchers.submit(_await_ready, topic.target, variant, url, child, at)
             )
-            for variant, url, child, at in started
-        }
+            if in_turn:
+                watched[-1].result()
+        # Whoever fails first fails the launch; the others are not waited for.
+        done = wait(watched, return_when=FIRST_EXCEPTION).done
+        ready = [watcher.result() for watcher in watched if watcher in done]
+        running = {one.variant.name: one for one in ready}
         for target in running.values():
             if target.child and cores:
                 processes.pin(target.child.pid, cores)
         yield running
     finally:
-        children = [child for _, _, child, _ in started if child]
+        watchers.shutdown(wait=False, cancel_futures=True)
         for child in children:
             child.terminate()  # all at once: each takes its time to shut down
         for child in children:
@@ -150,10 +224,10 @@ def prepare(topic: Topic, environment: Mapping[str, str], folder: Path) -> None:
 
 def _start(
     target: Target, variant: Variant, environment: Mapping[str, str], folder: Path
-) -> tuple[Variant, str, processes.Child | None, float]:
+) -> tuple[str, processes.Child | None, float]:
     url = variant.url or (target.url if not variant.command else None)
     if url:
-        return variant, url.rstrip("/"), None, time.perf_counter()
+        return url.rstrip("/"), None, time.perf_counter()
     port = processes.free_port()
     command = (variant.command or target.command or "").replace("{port}", str(port))
     child = processes.start(
@@ -165,7 +239,7 @@ def _start(
             environment, target.env, {"PORT": str(port)}, variant.env
         ),
     )
-    return variant, f"http://127.0.0.1:{port}", child, time.perf_counter()
+    return f"http://127.0.0.1:{port}", child, time.perf_counter()
 
 
 def _await_ready(
@@ -174,38 +248,66 @@ def _await_ready(
     url: str,
     child: processes.Child | None,
     began: float,
-) -> float | None:
-    """Wait until the target answers; return the seconds since it was started."""
+) -> RunningTarget:
+    """Wait until the target answers."""
+    name = f"the target of variant {variant.name!r}"
+    answer = await_answer(
+        name, url, target.ready, began, target.ready_timeout, child, "[target]"
+    )
+    seconds = time.perf_counter() - began
+    _check_identity(variant, url, child, answer)
+    return RunningTarget(variant, url, child, seconds if child else None)
+
+
+def await_answer(
+    name: str,
+    url: str,
+    ready: str,
+    began: float,
+    timeout: float,
+    child: processes.Child | None,
+    table: str,
+) -> object:
+    """Wait until a server answers that it is ready; return its answer.
+
+    Args:
+        name: What to call it.
+        url: Its base URL.
+        ready: The path that is asked.
+        began: `time.perf_counter` when it was started.
+        timeout: Seconds after that for which it is waited.
+        child: Its process, if it is ours.
+        table: Of the claims.toml that says all this.
+
+    Raises:
+        MeasureError: It ended, or gives no such answer.
+    """
     import httpx
 
-    deadline = began + target.ready_timeout
+    until = began + timeout
     said = "it did not accept a connection"
     # The port is watched first: a TCP connect is cheaper than an HTTP client.
     with httpx.Client(trust_env=False, timeout=5.0) as client:
-        while time.perf_counter() < deadline:
+        while time.perf_counter() < until:
             if child and not child.running():
                 raise MeasureError(
-                    f"the target of variant {variant.name!r} ended with exit code "
-                    f"{child.exit_code()} before it was ready; its last lines:\n"
-                    f"{child.last_lines()}"
+                    f"{name} ended with exit code {child.exit_code()} before it was "
+                    f"ready; its last lines:\n{child.last_lines()}"
                 )
             if _accepts(url):
                 try:
-                    answer = client.get(url + target.ready)
+                    answer = client.get(url + ready)
                 except httpx.HTTPError as error:
                     said = f"{type(error).__name__}: {error}"
                 else:
                     if answer.is_success:
-                        seconds = time.perf_counter() - began
-                        _check_identity(variant, url, child, answer)
-                        return seconds if child else None
+                        return answer
                     said = f"it answered {answer.status_code}"
             time.sleep(POLL)
     log = f"; its last lines:\n{child.last_lines()}" if child else ""
     raise MeasureError(
-        f"the target of variant {variant.name!r} was not ready after "
-        f"{target.ready_timeout:g} s: GET {url}{target.ready}: {said}\n"
-        f"  expected a 2xx answer; set [target] ready to a path that gives one, or "
+        f"{name} was not ready after {timeout:g} s: GET {url}{ready}: {said}\n"
+        f"  expected a 2xx answer; set {table} ready to a path that gives one, or "
         f"ready_timeout to more seconds{log}"
     )
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from assay import comparisons, statistics
+from assay import comparisons, failures, pairs, statistics
 from assay.comparisons import level
 from assay.plan import METRICS, Budget, Claim, Plan, Settings, Topic
 from assay.results import (
@@ -29,6 +29,7 @@ from assay.tables import (
 )
 
 SHARES = ("errors", "dropped")
+THROUGHPUT = "throughput"
 
 
 def evaluate(
@@ -65,7 +66,9 @@ def evaluate(
             b for topic in plan.topics for b in _budgets(plan, topic, measured)
         ),
         values=tuple(v for topic in plan.topics for v in _values(topic, measured)),
-        warnings=tuple(dict.fromkeys([*warnings, *_failed(arms)])),
+        warnings=tuple(
+            dict.fromkeys([*warnings, *_failed(arms), *_outrun(plan, measured)])
+        ),
     )
 
 
@@ -110,9 +113,11 @@ def decided(plan: Plan, topic: Topic, measured: Measured) -> bool:
         )
         if comparisons.impossible(found, claim.metric):
             continue
-        x = found.ratios(claim.metric)
-        p = statistics.claim_p(x, claim.expect, plan.settings.margin)
-        if min(p) > shared or found.forbidden(claim.metric):
+        x = found.spans(claim.metric)
+        p, _ = statistics.judge_claim(
+            x, claim.expect, plan.settings.margin, level(plan)
+        )
+        if p > shared or found.forbidden(claim.metric):
             return False
     return True
 
@@ -127,7 +132,7 @@ def _wholes(plan: Plan, compared: Sequence[Comparison]) -> Iterable[Whole]:
                 if (item.topic, item.baseline, item.candidate) == (topic.name, *pair)
             ]
             if own:
-                yield comparisons.whole(plan, own)
+                yield pairs.whole(plan, own)
 
 
 def _failed(arms: Sequence[Control]) -> Iterable[str]:
@@ -137,6 +142,23 @@ def _failed(arms: Sequence[Control]) -> Iterable[str]:
                 f"{control.topic}: the A/A arm failed: {control.variant} against "
                 f"itself came out as {control.ratio:.2f}× in {control.metric}. Do not "
                 "trust the numbers of this run."
+            )
+
+
+def _outrun(plan: Plan, measured: Measured) -> Iterable[str]:
+    """Say where the generator was the limit, for the most part."""
+    for topic in plan.topics:
+        names = []
+        for variant in topic.variants:
+            where = measured, topic.name, variant.name, THROUGHPUT
+            if 2 * len(censored_launches(*where)) > len(numbers(*where)):
+                names.append(variant.name)
+        if names:
+            yield (
+                f"{topic.name}: the load generator had no time left under "
+                f"{', '.join(names)}: throughput is at least what is shown. "
+                "LeanHttpUser (from assay.load) takes a fifth of the CPU time that "
+                "FastHttpUser takes."
             )
 
 
@@ -155,10 +177,9 @@ def _claims(
         if forbidden := found.forbidden(claim.metric):
             judged.append((1.0, "undecided", forbidden))
             continue
-        x = found.ratios(claim.metric)
-        holds, refuted = statistics.claim_p(x, claim.expect, settings.margin)
-        verdict: ClaimVerdict = "holds" if holds <= refuted else "refuted"
-        judged.append((min(holds, refuted), verdict, ""))
+        x = found.spans(claim.metric)
+        p, true = statistics.judge_claim(x, claim.expect, settings.margin, levels[0])
+        judged.append((p, "holds" if true else "refuted", ""))
     together = statistics.holm([p for p, _, _ in judged], levels)
     of = {(c.topic, c.baseline, c.candidate, c.metric): c for c in compared}
     results = []
@@ -196,15 +217,12 @@ def _reason(
         return comparison.reason or f"no launch gave a ratio of {claim.metric}"
     if comparison.low is None and alone == "undecided":
         return f"{comparison.launches} launches are too few for an interval"
-    measured = comparisons.in_words(comparison)
+    measured = pairs.in_words(comparison)
     if gated == "holds":
         return f"measured {measured}, as expected ({claim.expect.text})"
     if gated == "refuted":
-        if comparison.verdict == "same" and 0.0 in (
-            claim.expect.low,
-            claim.expect.high,
-        ):
-            return f"measured {measured}: the same within {settings.margin:.0%}"
+        if comparison.verdict == "same" and claim.expect.directed:
+            return f"measured {measured}: the same within {100 * settings.margin:g} %"
         return f"measured {measured}, where {claim.expect.text} was claimed"
     if alone != "undecided":
         return (
@@ -250,15 +268,13 @@ def _share(
     measured: Measured, topic: Topic, budget: Budget, one_sided: float
 ) -> tuple[tuple[float, float] | None, float | None]:
     """Return the exact interval and value of the share of failures or drops."""
-    slices = measured.slices
-    if slices.empty:
+    own = failures.fair_slices(measured, topic.name, budget.variant)
+    if own.empty:
         return None, None
-    own = slices[
-        (slices["topic"] == topic.name) & (slices["variant"] == budget.variant)
-    ]
     if budget.metric == "errors":
         part, of_all = own["failed"].sum(), own["requests"].sum()
     else:
+        own = own[own["mode"] == "open"]  # users of a closed loop never drop anything
         part, of_all = (own["dropped"] + own["unserved"]).sum(), own["planned"].sum()
     if not of_all:
         return None, None

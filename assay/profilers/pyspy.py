@@ -20,10 +20,8 @@ import re
 import sys
 import tempfile
 import time
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import psutil
 
@@ -37,6 +35,7 @@ from assay.profilers.protocol import (
     settings_of,
     writable,
 )
+from assay.profilers.rawstacks import Raw, parse
 from assay.results import Stacks
 
 DEFAULTS: dict[str, Setting] = {
@@ -51,49 +50,7 @@ FEWEST_SAMPLES = 10
 ATTACH_TIMEOUT = 15.0
 STOP_TIMEOUT = 15.0
 
-# Leaf frames of threads that wait: (last part of the function's name, end of the
-# file's path). The waiting itself is in C, where py-spy shows the caller.
-IDLE = (
-    ("wait", "threading.py"),
-    ("acquire", "threading.py"),
-    ("_wait_for_tstate_lock", "threading.py"),
-    ("_worker", "concurrent/futures/thread.py"),
-    ("get", "queue.py"),
-    ("select", "selectors.py"),
-    ("select", "gevent/selectors.py"),
-    # asyncio wakes its loop from another thread: a send that gives up the GIL and
-    # then mostly waits to get it back.
-    ("_write_to_self", "asyncio/selector_events.py"),
-    # uvloop's whole loop is in C: with no Python frame below, it polls.
-    ("run", "asyncio/runners.py"),
-    ("asyncio_run", "uvicorn/_compat.py"),
-    ("run_until_complete", "asyncio/base_events.py"),
-    ("accept", "socket.py"),
-    ("_recv", "multiprocessing/connection.py"),
-    ("wait", "multiprocessing/connection.py"),
-    ("poll", "multiprocessing/popen_fork.py"),
-    ("_try_wait", "subprocess.py"),
-)
-
-_FRAME = re.compile(r"^(?P<function>.+?) \((?P<file>.+?)(?::\d+)?\)$", re.DOTALL)
-_PROCESS = re.compile(r'^process \d+:"(?:.*";|.*$)', re.DOTALL)
-_THREAD = re.compile(r"^thread \([^()]*\)")
-_PREFIX = re.compile(r"^.*/(?:site-packages|dist-packages|python3\.\d+)/")
 _SUMMARY = re.compile(r"Samples: (\d+) Errors: (\d+)")
-
-
-class Raw(NamedTuple):
-    """What a raw file holds, by what became of each sample.
-
-    Attributes:
-        running: Stacks of running code, root first, and their samples.
-        idle: Samples of threads that waited.
-        unread: Samples without any frame.
-    """
-
-    running: Counter[tuple[str, ...]]
-    idle: int
-    unread: int
 
 
 class PySpy:
@@ -210,47 +167,6 @@ def to_stacks(raw: Raw, observed: Observed, preset: Preset, errors: int = 0) -> 
     )
 
 
-def parse(lines: Iterable[str], drop_idle: bool = True) -> Raw:
-    """Read py-spy's raw format: one stack and its count a line, nothing escaped.
-
-    Lines that are not of that form are counted as unread samples of one.
-    """
-    running: Counter[tuple[str, ...]] = Counter()
-    idle = unread = 0
-    for line in lines:
-        if not line.strip():
-            continue
-        text, _, digits = line.rpartition(" ")
-        if not (digits.isascii() and digits.isdigit()):
-            unread += 1
-            continue
-        count, stack = int(digits), tuple(_frames(text))
-        if not stack:
-            unread += count
-        elif drop_idle and is_idle(stack):
-            idle += count
-        else:
-            running[stack] += count
-    return Raw(running, idle, unread)
-
-
-def is_idle(stack: Sequence[str]) -> bool:
-    """Say whether a stack is that of a thread that waits, by its leaf."""
-    function, _, file = stack[-1].partition(" (")
-    last, path = function.rpartition(".")[2], file.removesuffix(")")
-    return any(
-        last == name and (path == end or path.endswith(f"/{end}")) for name, end in IDLE
-    )
-
-
-def short_path(file: str) -> str:
-    """Return a source path without what differs from machine to machine."""
-    short = _PREFIX.sub("", file)
-    if short.startswith("/"):
-        short = "/".join(Path(short).parts[-2:])
-    return short.lstrip("/")
-
-
 def executable() -> Path:
     """Return py-spy, from the environment that Assay runs in.
 
@@ -303,16 +219,6 @@ def attach_problem() -> str:
             )
         finally:
             sleeper.stop()
-
-
-def _frames(text: str) -> Iterator[str]:
-    """Return the frames of a raw stack, without process and thread entries."""
-    # A command line may hold anything, semicolons too; its end is the last quote
-    # before a semicolon, because no frame contains one.
-    text = _PROCESS.sub("", text.strip())
-    for piece in _THREAD.sub("", text).lstrip(";").split(";"):
-        if match := _FRAME.match(piece):
-            yield f"{match['function']} ({short_path(match['file'])})"
 
 
 def _share_outside(raw: Raw, observed: Observed, preset: Preset, errors: int) -> float:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
+from assay.directories import to_json
 from assay.errors import InputError
 from assay.report import html, junit, markdown, table
 from assay.report.answer import read_results
@@ -23,7 +24,7 @@ class Renderer(Protocol):
 
 
 def _json(run: RunDirectory) -> str:
-    return read_results(run).to_json()
+    return to_json(read_results(run))
 
 
 # Name of the format -> name of its file in the run directory, and what writes it.

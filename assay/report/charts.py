@@ -41,7 +41,7 @@ class Chart:
 def percentiles(baseline: Curve, candidate: Curve) -> Chart:
     """Draw latency by percentile of both sides, with a log tail axis."""
     largest = max(float(baseline.y.max()), float(candidate.y.max()))
-    scale, unit = _unit(largest, "s")
+    scale, unit = axis_unit(largest, "s")
 
     def draw(axes: Any) -> None:
         for curve, style in _styled(baseline, candidate):
@@ -54,8 +54,8 @@ def percentiles(baseline: Curve, candidate: Curve) -> Chart:
             ],
         )
         axes.set_yscale("log")
-        _plain_log_ticks(axes)
-        _name_axes(axes, "", f"latency, {unit}")
+        plain_log_ticks(axes)
+        name_axes(axes, "", f"latency, {unit}")
         last = max(float(baseline.x[-1]), float(candidate.x[-1]))
         marks = [(0.5, "p50"), (0.9, "p90"), (0.99, "p99"), (0.999, "p99.9")]
         marks.append((0.9999, "p99.99"))
@@ -75,7 +75,7 @@ def percentiles(baseline: Curve, candidate: Curve) -> Chart:
     return Chart(
         "Latency by percentile",
         "Log tail axis: the gap at the right is the tail.",
-        _svg(draw, f"Latency by percentile. {described}."),
+        as_svg(draw, f"Latency by percentile. {described}."),
     )
 
 
@@ -85,7 +85,7 @@ def over_time(baseline: Curve, candidate: Curve, tail: float) -> Chart:
         curve.top if curve.top is not None else curve.y
         for curve in (baseline, candidate)
     ]
-    scale, unit = _unit(max(float(top.max()) for top in tops), "s")
+    scale, unit = axis_unit(max(float(top.max()) for top in tops), "s")
     start = min(float(baseline.x[0]), float(candidate.x[0]))
     lowest = min(float(baseline.y.min()), float(candidate.y.min()))
     log = max(float(top.max()) for top in tops) > 12 * lowest > 0
@@ -106,15 +106,15 @@ def over_time(baseline: Curve, candidate: Curve, tail: float) -> Chart:
         _end_labels(axes, ends, log=log)
         if log:
             axes.set_yscale("log")
-            _plain_log_ticks(axes)
+            plain_log_ticks(axes)
         else:
             axes.set_ylim(bottom=0)
-        _name_axes(axes, "seconds since this topic's first sample", f"latency, {unit}")
+        name_axes(axes, "seconds since this topic's first sample", f"latency, {unit}")
 
     return Chart(
         "Latency over time",
         f"Thick line: median; band up to {quantile}. The sides alternate in time.",
-        _svg(
+        as_svg(
             draw,
             f"Latency over time, median and {quantile}: baseline A around "
             f"{quantity(median(baseline.y), 's')}, candidate B around "
@@ -126,7 +126,9 @@ def over_time(baseline: Curve, candidate: Curve, tail: float) -> Chart:
 def memory(baseline: Curve, candidate: Curve, unit: str) -> Chart:
     """Draw the memory of both sides over time."""
     baseline, candidate = thin(baseline), thin(candidate)
-    scale, name = _unit(max(float(baseline.y.max()), float(candidate.y.max())), unit)
+    scale, name = axis_unit(
+        max(float(baseline.y.max()), float(candidate.y.max())), unit
+    )
 
     def draw(axes: Any) -> None:
         ends = []
@@ -137,12 +139,12 @@ def memory(baseline: Curve, candidate: Curve, unit: str) -> Chart:
             ends.append((float(curve.x[-1]), float(curve.y[-1]) / scale, side))
         axes.set_ylim(bottom=0)
         _end_labels(axes, ends)
-        _name_axes(axes, "seconds under load", f"memory, {name}")
+        name_axes(axes, "seconds under load", f"memory, {name}")
 
     return Chart(
         "Memory over time",
         "Whole process tree; a slope, not a step, suggests a leak.",
-        _svg(
+        as_svg(
             draw,
             "Memory over time: baseline A ends at "
             f"{quantity(float(baseline.y[-1]), unit)}, candidate B at "
@@ -154,7 +156,7 @@ def memory(baseline: Curve, candidate: Curve, unit: str) -> Chart:
 def by_launch(baseline: Curve, candidate: Curve, metric: str, unit: str) -> Chart:
     """Draw one metric of both sides launch by launch."""
     values = [*baseline.y, *candidate.y]
-    scale, name = _unit(max(map(float, values)), unit)
+    scale, name = axis_unit(max(map(float, values)), unit)
     log = max(values) > 6 * min(values) > 0
 
     def draw(axes: Any) -> None:
@@ -167,16 +169,16 @@ def by_launch(baseline: Curve, candidate: Curve, metric: str, unit: str) -> Char
         _end_labels(axes, ends, log=log)
         if log:
             axes.set_yscale("log")
-            _plain_log_ticks(axes)
+            plain_log_ticks(axes)
         else:
             axes.set_ylim(bottom=0)
         axes.xaxis.get_major_locator().set_params(integer=True)
-        _name_axes(axes, "launch", f"{metric}, {name}" if name else metric)
+        name_axes(axes, "launch", f"{metric}, {name}" if name else metric)
 
     return Chart(
         "Launch by launch",
         f"{metric}: one number per side and fresh start, the unit of inference.",
-        _svg(
+        as_svg(
             draw,
             f"{metric} by launch: baseline A around "
             f"{quantity(median(baseline.y), unit)}, candidate B around "
@@ -191,7 +193,7 @@ def with_prefix(chart: Chart, prefix: str) -> Chart:
     return Chart(chart.title, chart.caption, svg)
 
 
-def _svg(draw: Callable[[Any], None], description: str) -> str:
+def as_svg(draw: Callable[[Any], None], description: str) -> str:
     """Draw on fresh axes and return an SVG element for an HTML page."""
     import matplotlib
     from matplotlib.figure import Figure
@@ -284,7 +286,7 @@ def _end_labels(
         )
 
 
-def _plain_log_ticks(axes: Any) -> None:
+def plain_log_ticks(axes: Any) -> None:
     """Label a log axis with plain numbers: 1, 2, 5 where there is room."""
     from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
@@ -306,12 +308,13 @@ def _plain_log_ticks(axes: Any) -> None:
     axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:,.6g}"))
 
 
-def _name_axes(axes: Any, x: str, y: str) -> None:
+def name_axes(axes: Any, x: str, y: str) -> None:
+    """Write what the axes are below and beside them."""
     axes.set_xlabel(x, color=MUTED, fontsize=8)
     axes.set_ylabel(y, color=MUTED, fontsize=8)
 
 
-def _unit(largest: float, unit: str) -> tuple[float, str]:
+def axis_unit(largest: float, unit: str) -> tuple[float, str]:
     """Return the scale of an axis and its name: 0.003 s is drawn in ms."""
     scales = {
         "s": ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns")),

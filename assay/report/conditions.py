@@ -49,6 +49,8 @@ def flatten(values: Mapping[str, object], prefix: str = "") -> list[tuple[str, s
             rows.append((name, "yes" if value else "no"))
         elif isinstance(value, float):
             rows.append((name, significant(value)))
+        elif name == "memory" and isinstance(value, int):
+            rows.append((name, quantity(value, "B")))
         else:
             rows.append((name, "unknown" if value is None else str(value)))
     return rows
@@ -67,7 +69,10 @@ def load(topic: Topic) -> str:
         if planned.arrival_rate is not None
         else f"arrivals at {percent(planned.utilisation)} of the slower side's capacity"
     )
-    return f"closed loop: {counted(planned.users, 'user')}; open loop: {rate}"
+    if planned.shape:
+        rate += f" times {one_line(planned.shape)}"
+    wait = " with think time" if planned.think_time else ""
+    return f"closed loop: {counted(planned.users, 'user')}{wait}; open loop: {rate}"
 
 
 def noise(slices: pd.DataFrame) -> list[tuple[str, list[tuple[str, str]]]]:

@@ -30,6 +30,7 @@ class Asked:
         verdict: Of the claim or of the whole; None for a comparison without one.
         expect: What the claim expects; None without one.
         notes: What must be read with it, in sentences.
+        topic: Title of its topic.
     """
 
     text: str
@@ -40,6 +41,7 @@ class Asked:
     verdict: ClaimVerdict | Verdict | None
     expect: Expectation | None
     notes: tuple[str, ...] = ()
+    topic: str = ""
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,7 @@ class Row:
         cut_left: Whether the interval goes on beyond the left edge, or is open there.
         bounds: Places of the claimed bound, each with the direction (1 right,
             -1 left) in which the claim is true.
+        group: Title of the topic that begins here, where there are several.
     """
 
     text: str
@@ -72,6 +75,7 @@ class Row:
     cut_left: bool
     cut_right: bool
     bounds: tuple[tuple[float, int], ...]
+    group: str
 
 
 @dataclass(frozen=True)
@@ -120,11 +124,26 @@ def layout(asked: Sequence[Asked], margin: float) -> Forest:
             ticks.append((place(tick), f"{tick:g}×"))
     edges = (math.exp(low), math.exp(high))
     return Forest(
-        rows=tuple(_row(ask, place, edges) for ask in asked),
+        rows=tuple(
+            _row(ask, place, edges, group)
+            for ask, group in zip(asked, _groups(asked), strict=True)
+        ),
         ticks=tuple(sorted(ticks)),
         margin=(place(1 / (1 + margin)), place(1 + margin)),
         one=place(1.0),
     )
+
+
+def _groups(asked: Sequence[Asked]) -> list[str]:
+    """Return the title of each row's topic where another one was before it."""
+    topics = [ask.topic for ask in asked]
+    if len(set(topics)) < 2:
+        return [""] * len(topics)
+    before = ["", *topics]
+    return [
+        topic if topic != last else ""
+        for topic, last in zip(topics, before, strict=False)
+    ]
 
 
 def _roundness(tick: float) -> tuple[int, float]:
@@ -154,7 +173,10 @@ def _bounds(ask: Asked) -> list[tuple[float, int]]:
 
 
 def _row(
-    ask: Asked, place: Callable[[float], float], edges: tuple[float, float]
+    ask: Asked,
+    place: Callable[[float], float],
+    edges: tuple[float, float],
+    group: str,
 ) -> Row:
     middle, low, high = _speed_ups(ask)
     comparison = ask.comparison
@@ -186,6 +208,7 @@ def _row(
         cut_left=ends is not None and ends[0] < edges[0],
         cut_right=ends is not None and ends[1] > edges[1],
         bounds=tuple((place(bound), way) for bound, way in _bounds(ask)),
+        group=group,
     )
 
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import math
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from assay import comparisons
 from assay.plan import Plan, Topic
 from assay.report import pictures
 from assay.report.answer import (
@@ -22,7 +20,8 @@ from assay.report.conditions import controls, flatten, load, noise, repeat_comma
 from assay.report.forest import layout
 from assay.report.metrics import MetricRow, metric_rows
 from assay.report.overview import asked, pair_anchor
-from assay.report.text import clean, expectation, one_line
+from assay.report.page import page
+from assay.report.text import one_line
 from assay.results import (
     BudgetResult,
     ClaimResult,
@@ -34,7 +33,6 @@ from assay.results import (
 
 if TYPE_CHECKING:
     import pandas as pd
-    from markupsafe import Markup
 
 
 @dataclass(frozen=True)
@@ -74,31 +72,14 @@ class TopicView:
 
 def render(run: RunDirectory) -> str:
     """Return the page as one HTML document that needs no other file."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-    from markupsafe import Markup
-
-    templates = Environment(
-        loader=PackageLoader("assay.report", "template"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        # What came from the target may hold control characters; none gets out.
-        finalize=lambda value: (
-            clean(value)
-            if isinstance(value, str) and not isinstance(value, Markup)
-            else value
-        ),
-    )
-    templates.filters["expectation"] = expectation
-    templates.filters["code_spans"] = code_spans
     plan, results = run.plan(), read_results(run)
-    script = _asset("report.js")
-    return templates.get_template("report.html").render(
+    return page(
+        "report.html",
         title=title(plan, results),
         answer=answer(plan, results),
         results=results,
         settings=plan.settings,
+        looks=comparisons.planned_looks(plan),
         discovery=f"{(1 - plan.settings.confidence) * 100:.3g}",
         censored=any(item.censored for item in results.values + results.comparisons),
         forest=layout(asked(plan, results), plan.settings.margin),
@@ -109,24 +90,9 @@ def render(run: RunDirectory) -> str:
         environment=list(flatten(run.environment())),
         command=repeat_command(plan, results),
         run=run.name,
-        style=Markup(_asset("report.css")),
-        script=Markup(script),
-        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        seed=results.seed,
+        partial=results.partial,
     )
-
-
-def code_spans(text: str) -> Markup:
-    """Return escaped text in which `backticks` have become code elements."""
-    from markupsafe import Markup, escape
-
-    escaped = str(escape(clean(text)))
-    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", escaped))
-
-
-def _asset(name: str) -> str:
-    from importlib.resources import files
-
-    return (files("assay.report") / "template" / name).read_text(encoding="utf-8")
 
 
 def _topics(run: RunDirectory, plan: Plan, results: Results) -> list[TopicView]:

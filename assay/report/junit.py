@@ -2,8 +2,8 @@
 
 A claim that holds passes; a refuted one is a failure; an undecided one is an
 error, because no CI system shows an error as passed (a skipped test it might).
-In a topic without claims and budgets every pair as a whole is a test case, and
-every deciding comparison is one besides: *slower* is a failure.
+In a topic without claims every pair as a whole is a test case, and every deciding
+comparison is one besides: *slower* is a failure.
 """
 
 from xml.etree import ElementTree as XML
@@ -81,9 +81,9 @@ def _cases(results: Results, topic: str) -> list[tuple[str, str, str]]:
             cases.append(
                 (budget_text(budget), budget.verdict, budget_reason(results, budget))
             )
-    if cases:
+    if any(claim.topic == topic for claim in results.claims):
         return cases
-    cases = [
+    cases += [
         (f"{pair_text(whole)}: as a whole", whole.verdict, one_line(whole.reason))
         for whole in results.pairs
         if whole.topic == topic

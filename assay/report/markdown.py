@@ -23,6 +23,11 @@ from assay.results import Comparison, Results, RunDirectory
 
 _MARKS = {"holds": "✅ holds", "refuted": "❌ refuted", "undecided": "❔ undecided"}
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()#+\-.!|~^$=:@>])")
+# What begins a link by itself on GitHub: https://x.org and www.x.org.
+_BARE_LINK = re.compile(r":(?=//)|(?<=www)\.", re.IGNORECASE)
+# GitHub looks for mentions and addresses in the finished text, where an entity is the
+# character itself. Only what stands between the @ and the name stops it.
+_ENTITIES = {"@": "&#64;&#8203;"}
 
 
 def escape(text: str) -> str:
@@ -31,7 +36,8 @@ def escape(text: str) -> str:
     It stays on one line, starts no link, mention or table cell.
     """
     text = one_line(text).replace("&", "&amp;").replace("<", "&lt;")
-    return _SPECIAL.sub(_entity, text)
+    text = _SPECIAL.sub(_entity, text)
+    return _BARE_LINK.sub(lambda match: f"&#{ord(match[0])};", text)
 
 
 def render(run: RunDirectory) -> str:
@@ -123,4 +129,6 @@ def _entity(match: re.Match[str]) -> str:
     # Entities hold where backslashes do not: in raw HTML, for mentions and links.
     # Harmless ones stay, so that the source is readable, too.
     character = match[1]
-    return character if character in "-.()=:!+" else f"&#{ord(character)};"
+    if character in "-.()=:!+":
+        return character
+    return _ENTITIES.get(character, f"&#{ord(character)};")

@@ -41,6 +41,11 @@ def pair_anchor(plan: Plan, topic: str, baseline: str, candidate: str) -> str:
     return f"pair-{number}-{hashlib.sha256(raw.encode()).hexdigest()[:8]}"
 
 
+def _title(plan: Plan, name: str) -> str:
+    titles = {topic.name: topic.title for topic in plan.topics}
+    return one_line(titles.get(name, name))
+
+
 def _claim(plan: Plan, results: Results, claim: ClaimResult) -> Asked:
     return Asked(
         text=one_line(claim.says),
@@ -52,6 +57,7 @@ def _claim(plan: Plan, results: Results, claim: ClaimResult) -> Asked:
         verdict=claim.verdict,
         expect=_expected(plan, claim),
         notes=tuple(claim_notes(results, claim, plan.settings.margin)),
+        topic=_title(plan, claim.topic),
     )
 
 
@@ -81,6 +87,7 @@ def _without_claims(plan: Plan, results: Results) -> Iterator[Asked]:
                 verdict=whole.verdict,
                 expect=None,
                 notes=(whole.reason,),
+                topic=_title(plan, whole.topic),
             )
         for item in items:
             pair = f"{one_line(item.baseline)} → {one_line(item.candidate)} · "
@@ -98,4 +105,5 @@ def _comparison(plan: Plan, results: Results, item: Comparison, detail: str) -> 
         verdict=None,
         expect=None,
         notes=tuple(notes(results, item, plan.settings.margin)),
+        topic=_title(plan, item.topic),
     )

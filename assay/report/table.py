@@ -19,11 +19,12 @@ def render(run: RunDirectory) -> str:
     writer.writerow(COLUMNS)
     for comparison in read_results(run).comparisons:
         fields = comparison.model_dump()
-        writer.writerow([_cell(fields[name]) for name in COLUMNS])
+        writer.writerow([cell(fields[name]) for name in COLUMNS])
     return out.getvalue()
 
 
-def _cell(value: object) -> object:
+def cell(value: object) -> object:
+    """Return a value fit for a spreadsheet: text that cannot act as a formula."""
     if not isinstance(value, str):
         return value
     text = one_line(value)

@@ -108,10 +108,10 @@ def ratio_parts(
         high: Upper end; None or infinity where it is open, ``[3.1, ∞)``. Without
             both ends there is no interval.
         censored: Whether the numerator (``candidate``), the denominator
-            (``baseline``) or both reached a timeout: then the value is a bound.
+            (``baseline``) or both are only bounds: then the value is one.
     """
     if censored == "both":
-        return "unknown:", "both sides reached the timeout"
+        return "unknown:", "of both sides only a bound is known"
     sign = {"candidate": "≥ ", "baseline": "≤ "}.get(censored, "")
     start = low or None
     end = high if high is not None and math.isfinite(high) else None

@@ -10,6 +10,7 @@ import pytest
 from assay.errors import MeasureError
 from assay.micro import measure
 from assay.plan import Scenario, Target, Topic, Variant
+from tests.integration import shop
 
 BENCH = """
 import os
@@ -109,6 +110,7 @@ def test_options_of_others_do_not_reach_it(
     topic: Topic, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PYTEST_ADDOPTS", "--maxfail=3")
+    monkeypatch.setenv("PYTEST_XDIST_WORKER", "gw0")
     assert measure(topic, side("test_options"), tmp_path) > 0
 
 
@@ -139,3 +141,26 @@ def test_a_launch_that_hangs_is_ended(
     monkeypatch.setattr("assay.micro.LAUNCH_TIMEOUT", 0.3)
     with pytest.raises(MeasureError, match="did not end within 0.3 s"):
         measure(topic, side("test_by_environment", PAUSE="60"), tmp_path)
+
+
+def test_a_run_of_a_known_length_is_judged_once_at_its_end(topic: Topic) -> None:
+    """Seven launches can tell; by itself it would look after eight, then on."""
+    (topic.folder / "claims.toml").write_text("""title = "Pause"
+[scenario]
+benchmarks = "bench_pause.py"
+[variants]
+long = { tests = "bench_pause.py::test_long" }
+short = { tests = "bench_pause.py::test_short" }
+[[claims]]
+says = "Shorter"
+baseline = "long"
+candidate = "short"
+metric = "time"
+expect = "<= 0.5"
+""")
+    ended = shop.assay(topic.folder, "run", ".", "--launches=7", "--output=out")
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    results = shop.results(topic.folder / "out")
+    (comparison,) = results["comparisons"]
+    assert comparison["launches"] == 7
+    assert results["claims"][0]["verdict"] == "holds"

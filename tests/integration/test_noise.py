@@ -4,82 +4,22 @@ Other processes of the machine disturb these tests, too. So everything is compar
 with what happens without the disturbance, within one launch where that is possible.
 """
 
-import contextlib
-import json
 import math
-import os
-import random
-import signal
-import sys
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
-from assay import launch, processes, target
-from assay.load.remote import Generator
-from assay.plan import Load, Scenario, Target, Topic, Variant
-from tests.integration import shop
-
-APP = """\
-import asyncio, os, zlib
-from concurrent.futures import ThreadPoolExecutor
-
-ROUNDS = int(os.environ.get("ROUNDS", "400"))
-SLEEP = float(os.environ.get("SLEEP", "0"))
-THREADS = int(os.environ.get("THREADS", "0"))
-BLOCK = bytes(range(256))
-pool = ThreadPoolExecutor(THREADS or 1)
-
-
-def work():
-    total = 0
-    for _ in range(ROUNDS):
-        total ^= zlib.crc32(BLOCK, total)
-
-
-async def app(scope, receive, send):
-    if scope["type"] != "http":
-        return
-    if THREADS:
-        await asyncio.get_running_loop().run_in_executor(pool, work)
-    else:
-        work()
-    if SLEEP:
-        await asyncio.sleep(SLEEP)
-    headers = [(b"content-length", b"2")]
-    await send({"type": "http.response.start", "status": 200, "headers": headers})
-    await send({"type": "http.response.body", "body": b"ok"})
-"""
-
-COMMAND = (
-    "python -m uvicorn app:app --port {port} --log-level warning --no-access-log "
-    "--lifespan off --timeout-keep-alive 120"
-)
-
-# Says when it began and ended, so that it is known which slices it hit.
-BURNER = """\
-import random, sys, time
-on, off = float(sys.argv[1]), float(sys.argv[2])
-print("ready", flush=True)
-while True:
-    began = time.perf_counter()
-    until = began + random.uniform(0.5, 1.5) * on
-    while time.perf_counter() < until:
-        pass
-    print(f"[{began}, {time.perf_counter()}]", flush=True)
-    time.sleep(random.uniform(0.5, 1.5) * off)
-"""
+from assay import launch, processes
+from assay.plan import Load, Variant
+from scripts.studies.bench import COMMAND, Bench, Span, opened
+from scripts.studies.noise import APP, STANDSTILL, Row, burning, overlap, standstills
 
 BUSY = 0.03  # of a core, used by nobody of ours
 TRIES = 4
 FEW, MOST = 0.25, 0.8  # of the slices
-STANDSTILL, STANDSTILL_EVERY = 0.03, 0.2  # seconds
 MEASURED = (
     *("throughput", "service.p50", "cpu_per_request"),
     *("latency.mean", "latency.p50", "latency.p90"),
@@ -90,9 +30,6 @@ THREADS = Variant(name="threads", env={"THREADS": "8"})
 WORKERS = Variant(name="workers", command=f"{COMMAND} --workers 2")
 LOAD = Load(users=4, utilisation=0.4, connections=16)
 
-Row = Mapping[str, Any]
-Spans = list[tuple[float, float]]
-
 pytestmark = pytest.mark.skipif(
     not processes.split_cores().target
     or math.isnan(processes.busy_seconds(processes.split_cores().target)),
@@ -100,143 +37,22 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-@dataclass
-class Bench:
-    """A service and its generator, each on one core."""
-
-    folder: Path
-    generator: Generator
-    cores: processes.Cores
-    pids: Sequence[int] = ()
-
-    def measure(
-        self,
-        variants: Sequence[Variant],
-        load: Load,
-        while_it: contextlib.AbstractContextManager[None] | None = None,
-    ) -> launch.Launch:
-        """Measure one launch of some variants, the first against all others.
-
-        Args:
-            variants: Of the service.
-            load: To put on them.
-            while_it: What happens while it measures; by then the servers run.
-        """
-        rng = random.Random()
-        topic = Topic(
-            name="noise",
-            title="",
-            file=self.folder / "claims.toml",
-            target=Target(command=COMMAND, cwd=self.folder),
-            scenario=Scenario(locustfile=self.folder / "locustfile.py", load=load),
-            variants=tuple(variants),
-        )
-        with target.launched(
-            topic, variants, {}, self.folder, self.cores.target, rng
-        ) as running:
-            order = list(running.values())
-            self.pids = [
-                pid
-                for server in order
-                for one in server.pids
-                for pid in processes.family(one)
-            ]
-            self.generator.attach(
-                {server.variant.name: server.url for server in order},
-                {server.variant.name: server.pids for server in order},
-                self.cores.target,
-                max(load.users, load.connections),
-            )
-            launch.warm_up(self.generator, topic, order)
-            names = [variant.name for variant in variants]
-            schedule = launch.calibrate(self.generator, topic, names)
-            with while_it or contextlib.nullcontext():
-                measured = launch.measure(
-                    self.generator,
-                    running,
-                    schedule,
-                    topic.pairs() or ((names[0], names[0]),),
-                    self.cores.target,
-                    rng,
-                )
-            self.generator.detach()
-        return measured
-
-    def quiet(self) -> bool:
-        """Say whether nobody else uses these cores just now."""
-        cores = (*self.cores.target, *self.cores.generator)
-        before, began = processes.busy_seconds(cores), time.perf_counter()
-        time.sleep(0.3)
-        used = processes.busy_seconds(cores) - before
-        return used < BUSY * (time.perf_counter() - began)
-
-
 @pytest.fixture
 def bench(tmp_path: Path) -> Iterator[Bench]:
     """Return a service and a generator that nobody disturbs yet."""
     found = processes.split_cores()
     cores = processes.Cores(found.target[:1], found.generator[:1])
-    (tmp_path / "app.py").write_text(APP)
-    (tmp_path / "locustfile.py").write_text(shop.LOCUSTFILE)
-    generator = Generator(tmp_path / "locustfile.py", tmp_path, cores.generator)
-    try:
-        yield Bench(tmp_path, generator, cores)
-    finally:
-        generator.close()
+    with opened(tmp_path, APP, cores) as here:
+        yield here
 
 
-@contextlib.contextmanager
-def burner(folder: Path, cores: Sequence[int], on: float, off: float) -> Iterator[Path]:
-    """Burn some cores part of the time: `on`, then `off` seconds on average."""
-    log = folder / "burner.log"
-    log.unlink(missing_ok=True)
-    command = [sys.executable, "-c", BURNER, str(on), str(off)]
-    child = processes.start("the burner", command, log=log, cores=cores)
-    try:
-        while "ready" not in log.read_text():
-            assert child.running(), child.last_lines()
-            time.sleep(0.01)
-        yield log
-    finally:
-        child.stop()
-
-
-@contextlib.contextmanager
-def standstills(bench: Bench, spans: Spans) -> Iterator[None]:
-    """Stop generator and servers now and then, and note when."""
-    done = threading.Event()
-
-    def stop_them() -> None:
-        rng = random.Random(3)
-        while not done.wait(rng.uniform(0.5, 1.5) * STANDSTILL_EVERY):
-            pids = (bench.generator.child.pid, *bench.pids)
-            began = time.perf_counter()
-            for pid in pids:
-                os.kill(pid, signal.SIGSTOP)
-            time.sleep(STANDSTILL)
-            for pid in pids:
-                os.kill(pid, signal.SIGCONT)
-            spans.append((began, time.perf_counter()))
-
-    thread = threading.Thread(target=stop_them)
-    thread.start()
-    try:
-        yield
-    finally:
-        done.set()
-        thread.join()
-
-
-def spans_of(log: Path) -> Spans:
-    """Return when a burner burnt."""
-    lines = [line for line in log.read_text().splitlines() if line.endswith("]")]
-    return [(first, last) for first, last in map(json.loads, lines)]
-
-
-def overlap(row: Row, spans: Spans) -> float:
-    """Return for how many seconds of a slice something happened."""
-    began, ended = row["started"], row["started"] + row["duration"]
-    return float(sum(max(0.0, min(ended, b) - max(began, a)) for a, b in spans))
+def quiet(bench: Bench) -> bool:
+    """Say whether nobody else uses these cores just now."""
+    cores = (*bench.cores.target, *bench.cores.generator)
+    before, began = processes.busy_seconds(cores), time.perf_counter()
+    time.sleep(0.3)
+    used = processes.busy_seconds(cores) - before
+    return used < BUSY * (time.perf_counter() - began)
 
 
 def lost(rows: Sequence[Row]) -> float:
@@ -260,11 +76,11 @@ def tried(bench: Bench, attempt: Callable[[], None]) -> None:
     """
     quiet_failures = 0
     for _ in range(TRIES):
-        quiet = bench.quiet()
+        idle = quiet(bench)
         try:
             return attempt()
         except AssertionError:
-            quiet_failures += quiet and bench.quiet()
+            quiet_failures += idle and quiet(bench)
             if quiet_failures == 2:
                 raise
     pytest.skip("other processes keep these cores busy: nothing can be said")
@@ -272,7 +88,7 @@ def tried(bench: Bench, attempt: Callable[[], None]) -> None:
 
 def test_a_quiet_machine_loses_hardly_any_slice(bench: Bench) -> None:
     def attempt() -> None:
-        measured = bench.measure((ASYNC, THREADS, WORKERS), LOAD)
+        measured = bench.launch((ASYNC, THREADS, WORKERS), LOAD)
         assert measured.counts
         rows = by_variant(measured)
         waits = {
@@ -280,7 +96,7 @@ def test_a_quiet_machine_loses_hardly_any_slice(bench: Bench) -> None:
             for name, of in rows.items()
         }
         # Their own threads and workers wait for each other, which is no neighbour.
-        assert min(waits["threads"], waits["workers"]) > 2 * FEW
+        assert min(waits["threads"], waits["workers"]) > FEW
         for name, of in rows.items():
             assert lost(of) <= FEW, (name, waits)
 
@@ -289,9 +105,9 @@ def test_a_quiet_machine_loses_hardly_any_slice(bench: Bench) -> None:
 
 def test_a_neighbour_is_found_in_the_slices_that_it_hits(bench: Bench) -> None:
     def attempt() -> None:
-        with burner(bench.folder, bench.cores.target, on=0.1, off=0.2) as log:
-            measured = bench.measure((ASYNC, THREADS, WORKERS), LOAD)
-        spans = spans_of(log)
+        spans: list[Span] = []
+        with burning(bench, spans, bench.cores.target, (0.05, 0.15), (0.1, 0.3)):
+            measured = bench.launch((ASYNC, THREADS, WORKERS), LOAD)
         for name, of in by_variant(measured).items():
             hit = [r for r in of if overlap(r, spans) > 0.3 * r["duration"]]
             spared = [r for r in of if overlap(r, spans) == 0]
@@ -304,8 +120,10 @@ def test_a_neighbour_is_found_in_the_slices_that_it_hits(bench: Bench) -> None:
 
 def test_a_standstill_is_found_in_both_modes(bench: Bench) -> None:
     def attempt() -> None:
-        spans: Spans = []
-        measured = bench.measure((ASYNC, AGAIN), LOAD, standstills(bench, spans))
+        spans: list[Span] = []
+        measured = bench.launch(
+            (ASYNC, AGAIN), LOAD, while_it=standstills(bench, spans)
+        )
         for mode in ("closed", "open"):
             of = [row for row in measured.slices if row["mode"] == mode]
             hit = [row for row in of if overlap(row, spans) > 0.9 * STANDSTILL]
@@ -319,10 +137,11 @@ def test_a_standstill_is_found_in_both_modes(bench: Bench) -> None:
 def test_a_busy_generator_core_does_no_unseen_harm(bench: Bench) -> None:
     def attempt() -> None:
         rows: list[Row] = []
-        with burner(bench.folder, bench.cores.generator, on=0.3, off=0.3) as log:
+        spans: list[Span] = []
+        cores = bench.cores.generator
+        with burning(bench, spans, cores, (0.15, 0.45), (0.15, 0.45)):
             for _ in range(2):
-                rows += bench.measure((ASYNC, AGAIN), LOAD).slices
-        spans = spans_of(log)
+                rows += bench.launch((ASYNC, AGAIN), LOAD).slices
         for column in ("service_p50", "latency_p50"):
             of = [row for row in rows if math.isfinite(row[column])]
             hit = [r for r in of if overlap(r, spans) > 0.5 * r["duration"]]
@@ -348,7 +167,7 @@ def test_what_sleeps_or_idles_is_measured_like_any_other(bench: Bench) -> None:
     load = Load(users=64, utilisation=0.5, connections=96)
 
     def attempt() -> None:
-        measured = bench.measure((slow, idle), load)
+        measured = bench.launch((slow, idle), load)
         assert measured.counts
         rows = by_variant(measured)
         for name, of in rows.items():

@@ -92,7 +92,7 @@ def run(
         files: See `shop.write`.
     """
     project = shop.PROJECT.replace("looks = [6]", f"looks = [{launches}]") + settings
-    project = project.replace("time_budget = 90", "time_budget = 60")
+    project = project.replace("time_budget = 200", "time_budget = 150")
     start = START.replace(LOAD, load)
     shop.write(folder, claims=start + claims, pyproject=project, **files)
     done = shop.assay(folder, "run", ".", "--output", "out", *words, COLUMNS=WIDE)
@@ -150,6 +150,25 @@ def test_a_slow_tail_keeps_a_pair_from_being_the_same(tmp_path: Path) -> None:
         assert outcome.code == (3 if whole["verdict"] == "undecided" else 1)
 
     settled(tmp_path, measure, check)
+
+
+def test_a_generator_that_is_the_limit_makes_nobody_the_same(tmp_path: Path) -> None:
+    # Half a millisecond for each request, on the core of the generator.
+    busy = shop.LOCUSTFILE.replace(
+        'self.client.get("/")', 'self.client.get("/"); sum(range(50_000))'
+    )
+    outcome = run(
+        tmp_path / "shop",
+        variants(one='WORK = "1"', two='WORK = "1"'),
+        1,
+        locustfile=busy,
+    )
+    throughput = outcome.comparison("throughput")
+    assert (throughput["verdict"], throughput["censored"]) == ("undecided", "both")
+    assert throughput["launches"] == 0
+    for name, text in outcome.pages.items():
+        assert throughput["reason"] in text, name
+        assert "no time left under one, two" in text, name
 
 
 @pytest.mark.parametrize("claimed", [False, True])

@@ -27,6 +27,7 @@ from assay.plan import (
 OPEN = ("latency_p50",)  # columns of a slice that only the open loop has
 CONTROL_EVERY = 4
 BLOCKS = 4
+SECONDS = 4.0  # that a launch takes
 
 
 def taken(
@@ -126,6 +127,9 @@ def measured(
     slices: list[dict[str, Any]] = []
     values: list[dict[str, Any]] = []
     for number in range(1, launches + lost + 1):
+        if number <= launches:
+            took = {"topic": "shop", "launch": number, "variant": "", "value": SECONDS}
+            values.append(took | {"metric": "seconds", "censored": False})
         names = list(variants)
         if again is not None and (number - 1) % CONTROL_EVERY == 0:
             names.append("a" + AGAIN)
@@ -139,10 +143,10 @@ def measured(
                 value = {"metric": metric, "value": own[metric], "censored": cut}
                 if number <= launches:
                     values.append(key | value)
-                if cut:
+                if cut and metric != "throughput":  # it stays what was counted
                     own[metric] = math.inf
             slices += [
-                key | {"started": 4.0 * number} | row
+                key | row
                 for row in _slices(
                     own,
                     (failed or {}).get(variant, 0),
@@ -167,6 +171,7 @@ def _slices(
                 "requests": 100,
                 "planned": 100 + (dropped if mode == "open" else 0),
                 "failed": failed,
+                "latencies": 100 - failed if mode == "open" else 0,
                 "dropped": dropped if mode == "open" else 0,
                 "unserved": 0,
                 "disturbed": hit,

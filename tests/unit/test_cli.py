@@ -1,16 +1,19 @@
 """The commands, as far as they need no server."""
 
 import io
+import os
+import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NoReturn
 
 import pytest
 from rich.console import Console
 
 from assay import cli
+from assay.cli_shared import NOT_MEASURED
 from assay.plan import Plan, Scenario, Target, Topic
 from assay.progress import Lines, Screen
 from assay.results import (
@@ -146,6 +149,53 @@ def test_an_unknown_option_is_bad_input(tmp_path: Path) -> None:
     assert run("run", "--sede", "3", folder=tmp_path).returncode == 2
 
 
+@pytest.mark.parametrize("number", ["nan", "inf"])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("run", "--budget"),
+        ("run", "--margin"),
+        ("profile", "t", "a", "--rate"),
+        ("doctor", "--seconds"),
+    ],
+)
+def test_a_number_that_is_none_is_bad_input(
+    tmp_path: Path, words: tuple[str, ...], number: str
+) -> None:
+    done = run(*words, number, folder=tmp_path)
+    assert done.returncode == 2
+    assert words[-1] in done.stderr
+
+
+class Odd(Exception):
+    """A fault of Assay's own."""
+
+
+def test_a_fault_of_our_own_is_no_refuted_claim(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def app() -> NoReturn:
+        raise Odd("said \x1b[31m")
+
+    monkeypatch.setattr(cli, "app", app)
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == NOT_MEASURED
+    said = capsys.readouterr().err
+    assert "Traceback" in said and "Odd: said" in said and "\x1b" not in said
+
+
+def test_a_reader_that_went_away_refutes_nothing() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    with open(writing, "wb") as gone:
+        done = subprocess.run(
+            [sys.executable, "-m", "assay", "services", "--json"], stdout=gone
+        )
+    assert done.returncode == NOT_MEASURED
+
+
 def test_control_characters_do_not_reach_the_terminal() -> None:
     assert cli._printable("a\x1b[31mb\nc") == "a\ufffd[31mb\nc"
 
@@ -172,7 +222,7 @@ def test_plain_lines_say_how_it_stands() -> None:
     lines.note("so it is")
     text = out.getvalue()
     assert "[b]t: Topic" in text
-    assert "[red]b/a time 0.9× [0.8, 0.95]" in text
+    assert "[red]b/a time 0.90× [0.80, 0.95]" in text
     assert "so it is" in text
 
 
@@ -186,8 +236,41 @@ def test_the_screen_shows_names_as_they_are() -> None:
         screen.profiling(topic(), "a", [])
         screen.note("so it is")
     text = out.getvalue()
-    assert "[red]b" in text and "0.9×" in text and "so it is" in text
+    assert "[red]b" in text and "0.90×" in text and "so it is" in text
     assert "launch 1 of at most 18" in text
+
+
+EVIL = "\x1b]0;owned\x07\x1b[31mso\nit is"
+
+
+def test_hostile_text_does_not_act_on_the_terminal() -> None:
+    out = io.StringIO()
+    evil = topic().model_copy(update={"name": EVIL, "title": EVIL})
+    item = comparison("faster").model_copy(update={"candidate": EVIL, "metric": EVIL})
+    lines = Lines(Plan(topics=(evil,)), Console(file=out, width=200))
+    lines.topic(evil, (12, 18))
+    lines.measured(evil, 1, [item])
+    lines.profiling(evil, EVIL, [])
+    lines.note(EVIL)
+    text = out.getvalue()
+    assert "\x1b" not in text and "\x07" not in text
+    assert len(text.splitlines()) == 4 and "31mso it is" in text
+    assert [line[:2] == "  " for line in text.splitlines()] == [False, True, True, True]
+
+
+def test_hostile_text_does_not_act_on_the_screen() -> None:
+    out = io.StringIO()
+    evil = topic().model_copy(update={"name": EVIL, "title": EVIL})
+    item = comparison("faster").model_copy(update={"candidate": EVIL, "metric": EVIL})
+    console = Console(file=out, width=120, force_terminal=True)
+    with Screen(Plan(topics=(evil,)), console) as screen:
+        screen.topic(evil, (12, 18))
+        screen.measured(evil, 1, [item])
+        screen.profiling(evil, EVIL, [])
+        screen.note(EVIL)
+    text = out.getvalue()
+    assert "]0;owned" in text
+    assert "\x1b]0;" not in text and "\x1b[31mso" not in text and "\x07" not in text
 
 
 def test_profiles_and_findings_are_tables() -> None:

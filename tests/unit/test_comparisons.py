@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from assay import comparisons, statistics, tables
+from assay import comparisons, pairs, statistics, tables
 from assay.plan import AGAIN, DECIDING_METRICS, METRICS, Plan, Settings
 from assay.results import Comparison, Control
 from tests.unit.synthetic import claim, measured, plan
@@ -43,13 +43,42 @@ def controls(a_plan: Plan, found: tables.Measured) -> dict[str, Control]:
 # Levels.
 
 
-def test_a_large_claim_alone_is_looked_at_early() -> None:
+def test_large_claims_are_looked_at_early() -> None:
     assert comparisons.planned_looks(plan(claim("<= 0.30")))[0] == 8
     assert comparisons.planned_looks(plan(claim(">= 3", RATE)))[0] == 8
     assert comparisons.planned_looks(plan(claim("same")))[0] == 12
     assert comparisons.planned_looks(plan(claim("<= 0.7")))[0] == 12
-    assert comparisons.planned_looks(plan(claim("<= 0.3"), claim("<= 0.3")))[0] == 12
     assert comparisons.planned_looks(plan()) == Settings().looks
+    # Each as soon as all launches together could say it at the shared level.
+    for number, first in ((2, 9), (4, 10), (9, 12)):
+        looks = comparisons.planned_looks(plan(*[claim("<= 0.3")] * number))
+        assert looks[0] == first
+        assert looks[-5:] == Settings().looks
+        assert statistics.smallest_p(first) <= statistics.pocock_level(
+            looks, 0.05 / number
+        )
+    # One that expects a small effect would gain nothing from it.
+    mixed = plan(claim("<= 0.3"), claim("<= 0.7"))
+    assert comparisons.planned_looks(mixed) == Settings().looks
+
+
+def test_who_asks_for_one_look_gets_one() -> None:
+    once = plan(claim("<= 0.3"))
+    settings = once.settings.model_copy(update={"looks": (6,)})
+    assert comparisons.planned_looks(
+        once.model_copy(update={"settings": settings})
+    ) == (6,)
+
+
+def test_a_first_look_that_could_decide_nothing_is_put_off() -> None:
+    many = plan(*[claim("faster")] * 65)
+    looks = comparisons.planned_looks(many)
+    assert looks == (14, *Settings().looks[1:])
+    agreeing = -np.log(np.linspace(1.5, 2.0, looks[0]))
+    expect = claim("faster").expect
+    shared = comparisons.level(many, 65)
+    assert min(statistics.claim_p(agreeing, expect, 0.05)) <= shared
+    assert min(statistics.claim_p(agreeing[1:], expect, 0.05)) > shared
 
 
 def crossing(looks: Sequence[int], level: float) -> float:
@@ -150,7 +179,7 @@ def test_metrics_come_in_the_order_of_the_plan_and_only_where_there_are() -> Non
 def test_undecided_says_why_in_one_metric() -> None:
     wide = compared(plan(), measured(SAME, noise=0.3))[CPU]
     assert wide.verdict == "undecided"
-    assert "reaches across the margin of 5% after 12 launches" in wide.reason
+    assert "reaches across the margin of 5 % after 12 launches" in wide.reason
     few = compared(plan(), measured(SAME, 5))[CPU]
     assert few.reason == "5 launches are too few for an interval"
 
@@ -186,6 +215,42 @@ def test_failures_forbid_verdicts_on_speed(by: str) -> None:
     pairing = comparisons.pairing(plan(), topic, PAIR, found)
     assert comparisons.impossible(pairing, CPU)
     assert not comparisons.impossible(pairing, "memory.peak")
+
+
+def test_failures_while_something_else_disturbed_forbid_nothing() -> None:
+    found = measured({**SAME, CPU: 0.2})
+    hit = (found.slices["launch"] == 3) & (found.slices["block"] == 0)
+    found.slices.loc[hit & (found.slices["variant"] == "b"), "failed"] = 100
+    assert compared(plan(claim("faster")), found)[CPU].verdict == "undecided"
+    found.slices.loc[hit, "disturbed"] = True
+    assert compared(plan(claim("faster")), found)[CPU].verdict == "faster"
+
+
+def test_equal_failure_rates_of_unequal_shares_of_the_loads_forbid_nothing() -> None:
+    # Both drop 4 of 104 arrivals; the quicker one answers more often in between.
+    found = measured({**SAME, CPU: 0.2}, dropped={"a": 4, "b": 4})
+    quick = (found.slices["variant"] == "b") & (found.slices["mode"] == "closed")
+    found.slices.loc[quick, "requests"] = 1000
+    assert compared(plan(claim("faster")), found)[CPU].verdict == "faster"
+
+
+def test_a_server_that_runs_already_is_not_judged_by_its_cpu_time() -> None:
+    a_plan = plan()
+    topic = a_plan.topics[0]
+    there = [
+        variant.model_copy(update={"url": f"http://127.0.0.1:{port}"})
+        for port, variant in enumerate(topic.variants, start=8000)
+    ]
+    topic = topic.model_copy(update={"variants": tuple(there)})
+    assert comparisons.deciding(topic, PAIR) == {RATE, MEDIAN}
+    assert comparisons.deciding(a_plan.topics[0], PAIR) == set(DECIDING_METRICS)
+
+
+def test_an_arm_fails_only_where_the_spread_of_launches_is_known() -> None:
+    censored = {("b", MEAN): EVERY}
+    found = measured({**SAME, MEAN: 5.0}, again=1.07, censored=censored)
+    arms = controls(plan(claim(">= 3", MEAN)), found)
+    assert not arms[MEAN].failed
 
 
 def test_failures_on_both_sides_forbid_nothing() -> None:
@@ -331,7 +396,7 @@ def test_a_ratio_to_a_timeout_is_a_bound() -> None:
     assert item.ratio == pytest.approx(5.0, rel=0.02)
     # Every launch says that it is more: so does the interval's low end.
     assert item.low == pytest.approx(5.0, rel=0.05) and item.high is None
-    assert re.fullmatch(r"≥ [45]\.?\d*× \[4\.\d+, ∞\]", comparisons.in_words(item))
+    assert re.fullmatch(r"≥ [45]\.?\d*× \[4\.\d+, ∞\]", pairs.in_words(item))
     swapped = measured({MEAN: 0.2}, censored={("a", MEAN): EVERY})
     item = compared(plan(claim("faster", MEAN)), swapped)[MEAN]
     assert (item.verdict, item.censored) == ("faster", "baseline")
@@ -364,5 +429,44 @@ def test_where_both_sides_time_out_nothing_is_known() -> None:
     ]
     assert (item.verdict, item.censored, item.launches) == ("undecided", "both", 0)
     assert item.low is None and item.high is None
-    assert comparisons.in_words(item) == "an unknown ratio"
+    assert pairs.in_words(item) == "an unknown ratio"
     assert item.seconds_to_see is None
+
+
+# What the generator limits.
+
+
+def test_who_outruns_the_generator_is_at_least_as_fast() -> None:
+    found = measured({**SAME, RATE: 5.0}, censored={("b", RATE): EVERY})
+    item = compared(plan(), found)[RATE]
+    assert (item.verdict, item.censored) == ("faster", "candidate")
+    assert item.ratio == pytest.approx(5.0, rel=0.02)
+    assert item.low == pytest.approx(5.0, rel=0.05) and item.high is None
+    found = measured({**SAME, RATE: 0.2}, censored={("a", RATE): EVERY})
+    item = compared(plan(), found)[RATE]
+    assert (item.verdict, item.censored) == ("slower", "baseline")
+    # Equal numbers say nothing when one of them is only what was sent.
+    found = measured(SAME, censored={("b", RATE): EVERY})
+    assert compared(plan(), found)[RATE].verdict == "undecided"
+
+
+def test_who_both_outrun_the_generator_are_not_the_same() -> None:
+    assert compared(plan(), measured(SAME))[RATE].verdict == "same"
+    both = {("a", RATE): EVERY, ("b", RATE): EVERY}
+    found = measured(SAME, censored=both)
+    item = compared(plan(), found)[RATE]
+    assert (item.verdict, item.censored, item.ratio) == ("undecided", "both", None)
+    assert item.reason == (
+        "the load generator was the limit on both sides, not the service"
+    )
+    pair = comparisons.pairing(plan(), plan().topics[0], PAIR, found)
+    assert comparisons.impossible(pair, RATE)
+    assert not comparisons.impossible(pair, CPU)
+    # The other metrics do not depend on how many requests there were.
+    assert compared(plan(), found)[CPU].verdict == "same"
+
+
+def test_a_generator_that_is_seldom_the_limit_forbids_nothing() -> None:
+    some = {("a", RATE): (1, 2), ("b", RATE): (1, 2)}
+    item = compared(plan(), measured(SAME, 14, censored=some))[RATE]
+    assert (item.verdict, item.censored, item.launches) == ("same", "", 12)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from assay.disturbance import LAG_P99, SHARE, STALL, Cause, causes
+from assay.disturbance import LAG_P99, SHARE, STALL, SYSTEM, Cause, causes
 
 UNKNOWN = math.nan
 
@@ -24,6 +24,7 @@ def row(variant: str = "a", mode: str = "closed", **changes: Any) -> dict[str, A
         "run_delay": 0.0,
         "foreign": 0.0,
         "lag_p99": 0.0,
+        "latency_p50": 0.001 if mode == "open" else UNKNOWN,
         "stall": 0.0,
         "generator_run_delay": 0.0,
     }
@@ -70,7 +71,7 @@ def test_threads_that_delay_each_other_are_never_dropped(
         ("threaded", {"run_delay": 12.0, "foreign": 0.2, "cpu": 0.8}),
         ("on four cores", {"run_delay": 0.3, "foreign": 0.3, "cpu": 3.7}),
         ("light", {"run_delay": 0.02, "foreign": 0.5, "cpu": 0.05, "occupied": 0.08}),
-        ("at capacity", {"run_delay": 0.06, "foreign": 0.06, "cpu": 0.93}),
+        ("at capacity", {"run_delay": 0.06, "foreign": 0.08, "cpu": 0.93}),
     ],
 )
 def test_a_neighbour_is_found(what: str, changes: dict[str, Any]) -> None:
@@ -81,12 +82,20 @@ def test_a_neighbour_is_found(what: str, changes: dict[str, Any]) -> None:
 
 def test_both_the_wait_and_the_neighbour_must_reach_a_share_of_the_work() -> None:
     work, much, little = 0.4, SHARE * 0.41, SHARE * 0.39
-    robbed = {"occupied": work, "run_delay": much, "foreign": much}
+    robbed = {"occupied": work, "run_delay": much, "foreign": much + SYSTEM}
     assert one(**robbed) == "neighbour"
     assert one(**robbed | {"run_delay": little}) == ""
     assert one(**robbed | {"foreign": little}) == ""
     # The same wait is little beside more work.
     assert one(**robbed | {"occupied": 1.0}) == ""
+
+
+def test_what_the_system_always_uses_is_no_neighbour() -> None:
+    # A light service, beside which the kernel does what it does on every core.
+    light: dict[str, Any] = {"occupied": 0.05, "run_delay": 0.004, "cpu": 0.05}
+    assert one(**light, foreign=SYSTEM * 1.1) == ""
+    assert one(**light, foreign=SYSTEM * 2) == "neighbour"
+    assert causes([row(**light, foreign=SYSTEM * 2)] * 8, 2) == [""] * 8
 
 
 def test_a_neighbour_in_idle_time_disturbs_nothing() -> None:
@@ -127,6 +136,17 @@ def test_arrivals_sent_late_disturb_the_open_loop_only() -> None:
     assert causes([row(mode="open", lag_p99=late)] * 2) == ["generator"] * 2
     assert causes([row(mode="closed", lag_p99=late)] * 2) == ["", ""]
     assert one(mode="open", lag_p99=LAG_P99 * 0.9) == ""
+
+
+def test_a_generator_is_late_if_that_shows_in_the_latencies() -> None:
+    late = LAG_P99 * 3
+    assert one(mode="open", lag_p99=late, latency_p50=late) == "generator"
+    assert one(mode="open", lag_p99=late, latency_p50=late / SHARE * 1.1) == ""
+    # Given up, all of them, after a tenth of a second.
+    gone = {"latency_p50": math.inf, "duration": 0.1}
+    assert one(mode="open", lag_p99=0.004, **gone) == ""
+    assert one(mode="open", lag_p99=0.006, **gone) == "generator"
+    assert one(mode="open", lag_p99=late, latency_p50=UNKNOWN) == "generator"
 
 
 def test_a_generator_off_its_core_disturbs_the_closed_loop_only() -> None:

@@ -10,17 +10,16 @@ from hypothesis import strategies as st
 
 from assay import doctor, processes, resolution
 from assay.doctor import (
-    Spin,
     examine,
     examine_clock,
     examine_cores,
     examine_memory,
     examine_noise,
     examine_others,
-    spin,
 )
 from assay.finding import Finding, State
 from assay.profilers import pyspy
+from assay.spin import Spin, spin
 
 
 def test_this_machine_is_examined_whole() -> None:

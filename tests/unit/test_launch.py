@@ -3,16 +3,19 @@
 import os
 import random
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 from typing import Any, cast
 
+import numpy as np
 import pytest
 
 from assay import launch
 from assay.errors import MeasureError
+from assay.load.recorder import TIMED_OUT
 from assay.load.remote import Generator, Slice
-from assay.plan import Load, Mode, requests_needed
+from assay.load.shapes import Shape
+from assay.plan import MODES, Load, Mode, requests_needed
 from assay.target import RunningTarget
 from tests.unit.synthetic import plan, taken
 
@@ -28,14 +31,30 @@ class Played:
     per_second: Mapping[str, float] = field(default_factory=dict)
     orders: list[tuple[str, Mode, float, int]] = field(default_factory=list)
     touched: list[str] = field(default_factory=list)
+    touches: Mapping[str, float] = field(default_factory=dict)
 
-    def touch(self, variant: str) -> None:
+    def touch(self, variant: str) -> Slice:
         self.touched.append(variant)
+        return taken("open", ends=[self.touches.get(variant, 0.1)], variant=variant)
 
-    def closed(self, variant: str, users: int, duration: float, seed: int = 0) -> Slice:
+    def closed(
+        self,
+        variant: str,
+        users: int,
+        duration: float,
+        seed: int = 0,
+        think_time: bool = False,
+    ) -> Slice:
         return self._slice(variant, "closed", duration, seed)
 
-    def open(self, variant: str, rate: float, duration: float, seed: int) -> Slice:
+    def open(
+        self,
+        variant: str,
+        rate: float,
+        duration: float,
+        seed: int,
+        shape: Shape | None = None,
+    ) -> Slice:
         return self._slice(variant, "open", duration, seed)
 
     def _slice(self, variant: str, mode: Mode, duration: float, seed: int) -> Slice:
@@ -44,7 +63,9 @@ class Played:
         count = self.per_second.get(variant, 20)
         ends = [(n + 1) / count for n in range(int(count))]
         changes = dict(self.play(variant, mode, made))
-        return taken(mode, ends, variant=variant, **changes)
+        columns = changes.pop("columns", None)
+        made_up = taken(mode, ends, variant=variant, **changes)
+        return replace(made_up, columns=columns) if columns else made_up
 
 
 def running(names: str) -> dict[str, RunningTarget]:
@@ -93,10 +114,18 @@ def test_slices_are_as_short_as_the_work_allows() -> None:
     assert launch._blocks(12, 0.05, 2.0) == launch.FEWEST_BLOCKS
 
 
-def calibrated(load: Load, metrics: Sequence[str] = ()) -> launch.Schedule:
+def calibrated(
+    load: Load, metrics: Sequence[str] = (), requests_per_task: int = 1
+) -> launch.Schedule:
     scenario = TOPIC.scenario.model_copy(update={"load": load})
     topic = TOPIC.model_copy(update={"scenario": scenario})
-    generator = Played(per_second={"a": 1000, "b": 400})
+    per_second = {"a": 1000, "b": 400}
+
+    def play(name: str, *_: object) -> dict[str, Any]:
+        tasks = per_second[name] // requests_per_task
+        return {"planned": tasks, "done": tasks}
+
+    generator = Played(play, per_second)
     return launch.calibrate(cast(Generator, generator), topic, "ab", metrics)
 
 
@@ -107,6 +136,36 @@ def test_the_rate_is_a_share_of_the_slower_variants_capacity() -> None:
     assert schedule.closed_seconds["b"] == pytest.approx(25 / 400)
     assert schedule.open_seconds == pytest.approx(25 / 100)
     assert calibrated(Load(arrival_rate=7.0)).rate == 7.0
+
+
+def test_what_arrives_is_a_task_of_several_requests() -> None:
+    single, several = (
+        calibrated(Load(utilisation=0.25), ["latency.p90"], number) for number in (1, 4)
+    )
+    assert several.rate == pytest.approx(single.rate / 4)
+    # The requests are what a slice, and a quantile, need some of.
+    assert several.open_seconds == pytest.approx(single.open_seconds)
+    assert several.open_blocks == single.open_blocks
+
+
+@pytest.mark.parametrize("end", [float("nan"), 0.9])
+def test_who_gave_up_leaves_work_behind_that_is_waited_for(end: float) -> None:
+    settled: list[str] = []
+    targets = running("ab")
+    for name, target in targets.items():
+        cast(Any, target).settle = lambda name=name: settled.append(name)
+    gone = {"columns": {**taken(ends=[end]).columns, "failed": np.array([TIMED_OUT])}}
+    generator = Played(lambda name, *_: gone if name == "b" else {})
+    schedule = launch.Schedule(Load(), 10.0, {"a": 0.05, "b": 0.05}, 0.08, 4, 4)
+    launch.measure(
+        cast(Generator, generator),
+        targets,
+        schedule,
+        [("a", "b")],
+        (),
+        random.Random(4),
+    )
+    assert settled == ["b"] * 8
 
 
 def test_a_launch_holds_the_requests_that_a_quantile_needs() -> None:
@@ -163,7 +222,7 @@ def test_a_launch_without_half_of_its_blocks_does_not_count() -> None:
     assert measure(robbed("b", lambda number: number not in (5, 6))).counts
 
 
-@pytest.mark.parametrize("bad", launch.MODES)
+@pytest.mark.parametrize("bad", MODES)
 def test_one_mode_alone_can_be_too_disturbed_to_count(bad: Mode) -> None:
     generator = Played(lambda name, mode, made: ROBBED if mode == bad else {})
     assert not measure(generator).counts
@@ -210,6 +269,12 @@ def test_a_target_that_fails_every_request_is_not_measured() -> None:
     fine = Played()
     launch.warm_up(cast(Generator, fine), TOPIC, targets)
     assert fine.touched == ["a", "b"]
+    settled: list[str] = []
+    for target in targets:
+        cast(Any, target).settle = lambda name=target.variant.name: settled.append(name)
+    slow = Played(touches={"b": float("nan")})
+    launch.warm_up(cast(Generator, slow), TOPIC, targets)
+    assert settled == ["b"]
     failures = {"failed": [1] * 20, "errors": {"/nowhere: 404": 20}}
     broken = Played(lambda name, mode, made: failures if name == "b" else {})
     with pytest.raises(MeasureError, match="variant 'b' failed") as caught:

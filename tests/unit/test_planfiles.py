@@ -57,7 +57,7 @@ def load(here: Path, *topics: str, **settings: Any) -> Plan:
     return planfiles.load(topics, settings, "assay run", here)
 
 
-def problems(topic: Path, old: str, new: str) -> str:
+def problems(topic: Path, old: str, new: str = "") -> str:
     text = CLAIMS.replace(old, new)
     assert text != CLAIMS
     (topic / "claims.toml").write_text(text)
@@ -80,6 +80,29 @@ def test_a_whole_file_is_understood(topic: Path) -> None:
     assert Plan.model_validate_json(plan.model_dump_json()) == plan
 
 
+def test_a_load_that_changes_or_thinks_is_understood(topic: Path) -> None:
+    shaped = "users = 2, think_time = true, shape = 'spike 1..4 for 0.5s'"
+    text = CLAIMS.replace("users = 2", shaped)
+    (topic / "claims.toml").write_text(text)
+    found = load(topic.parent.parent, "caching").topic("caching").scenario.load
+    assert found.think_time
+    assert (max(found.multiples), found.times[-1]) == (4.0, 2.0)
+
+
+def test_what_a_target_calls_is_understood(topic: Path) -> None:
+    text = CLAIMS.replace("needs   =", 'round_trip = { redis = "1ms" }\nneeds   =')
+    text += """
+[companions.mail]
+command = "python mail.py {port}"
+variable = "MAIL_URL"
+"""
+    (topic / "claims.toml").write_text(text)
+    found = load(topic.parent.parent, "caching").topic("caching")
+    assert found.target.round_trip == {"redis": 0.001}
+    (mail,) = found.companions
+    assert (mail.name, mail.variable, mail.ready) == ("mail", "MAIL_URL", "/")
+
+
 @pytest.mark.parametrize("name", ["caching", "scenarios/caching", "."])
 def test_topics_are_found_by_name_folder_or_path(topic: Path, name: str) -> None:
     here = topic if name == "." else topic.parent.parent
@@ -99,6 +122,12 @@ def test_without_names_all_topics_here_are_meant(topic: Path) -> None:
         ("guide =", "giude =", ":2: giude: unknown key; did you mean 'guide'?"),
         ("users = 2", "usres = 2", ":11: scenario.load.usres: unknown key; did you"),
         ("users = 2", "users = 0", ":11: scenario.load.users: input should be greater"),
+        ("needs   =", "round_trip = { postgres = '1ms' }\nneeds =", "one of needs"),
+        ("needs   =", "round_trip = { redis = 'far' }\nneeds =", "'far' is no len"),
+        ("users = 2", "shape = 'ramp'", ":11: scenario.load.shape: shape = 'ramp': no"),
+        ("users = 2", "shape = 'ramp 0..0'", "multiples of the arrival rate"),
+        ("users = 2", "shape = 'steps 1,2 each 30s'", "of at most 10 s"),
+        ("users = 2", "shape = 'no.csv'", "no.csv: cannot be read"),
         ("expect    =", "expct =", "unknown key; did you mean 'expect'?"),
         ("expect    =", "expct =", "claims[1].expect: this key is missing"),
         ('"uncached"\nc', '"uncahced"\nc', ":19: claims[1].baseline: no variant"),
@@ -116,6 +145,94 @@ def test_without_names_all_topics_here_are_meant(topic: Path) -> None:
         ('candidate = "redis"', 'candidate = "uncached"', "another variant than"),
         ("[variants]", "[variants", "not valid TOML"),
         ("redis    =", '"a b" =', "expected a name of letters"),
+        ("redis    =", f"{'r' * 65} =", "of at most 64"),
+        (
+            "[variants]",
+            "[companions.'../a']\ncommand = 'm'\nvariable = 'M'\n[variants]",
+            "expected a name of letters",
+        ),
+        (
+            '"python -m uvicorn app:app --port {port}"',
+            '"python \'"',
+            ":5: target.command: expected a command line, as in a shell (no closing",
+        ),
+        (
+            "ready   =",
+            'prepare = "a \\"b"\nready =',
+            ":6: target.prepare: expected a c",
+        ),
+        ("ready   =", "prepare = '  '\nready =", ":6: target.prepare: expected a com"),
+        (
+            "ready   =",
+            "prepare = \"''\"\nready =",
+            "target.prepare: expected a command",
+        ),
+        ("ready   =", 'prepare = "a\\u0000"\nready =', "without a NUL character"),
+        (
+            '{ CACHE = "0" } }',
+            '{}, command = "" }',
+            ":14: variants.uncached.command: e",
+        ),
+        (
+            "[variants]",
+            "[companions.m]\ncommand = \"'\"\nvariable = 'M'\n[variants]",
+            ":14: companions.m.command: expected a command line",
+        ),
+        ("CACHE =", '"" =', "expected the name of a variable"),
+        (
+            'CACHE = "0"',
+            'CACHE = "\\u0000"',
+            "variants.uncached.env.CACHE: expected te",
+        ),
+        (
+            '"/health"',
+            '"health"',
+            ":6: target.ready: expected a path that begins with /",
+        ),
+        ('"/health"', '"/\\n"', ":6: target.ready: expected a path that begins with /"),
+        (
+            "ready   =",
+            "guard = 'up'\nready =",
+            ":6: target.guard: expected a path that",
+        ),
+        (
+            "users = 2",
+            "arrival_rate = inf",
+            ":11: scenario.load.arrival_rate: input sh",
+        ),
+        ("users = 2", "arrival_rate = 1e12", "input should be less than or equal to"),
+        (
+            "ready   =",
+            "ready_timeout = inf\nready =",
+            "should be a finite number, got i",
+        ),
+        (
+            "ready   =",
+            "ready_timeout = nan\nready =",
+            "should be a finite number, got n",
+        ),
+        (
+            '"locustfile.py"',
+            '""',
+            ":10: scenario.locustfile: string should have at leas",
+        ),
+        ('"locustfile.py"', f"'{'l' * 300}'", ":10: scenario.locustfile: no file"),
+        ("ready   =", f"cwd = '{'c' * 300}'\nready =", ":6: target.cwd: no folder"),
+        (
+            '["cpu", "memory"]',
+            '["../cpu"]',
+            "no preset '../cpu': expected the name of a",
+        ),
+        (
+            '["cpu", "memory"]',
+            '[""]',
+            "no preset '': expected the name of a file in pr",
+        ),
+        (
+            '["cpu", "memory"]',
+            f"['{'p' * 300}']",
+            "expected the name of a file in profi",
+        ),
     ],
 )
 def test_a_mistake_is_named_with_its_place(
@@ -124,6 +241,64 @@ def test_a_mistake_is_named_with_its_place(
     message = problems(topic, old, new)
     assert said in message
     assert str(topic / "claims.toml") in message
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "localhost:8000",
+        "ftp://shop.example",
+        "http://",
+        "http:///path",
+        "http://shop.example:99999",
+        "http://shop.example:0",
+        "http://shop.example:port",
+        "http://shop.example/?a=1",
+        "http://shop .example",
+        "http://[::1",
+        f"http://{'l' * 64}.example",
+        "http://shop.example/\\u001b",
+    ],
+)
+def test_a_url_that_nothing_can_answer(topic: Path, url: str) -> None:
+    said = "url: expected a URL of http:// or https://, a host, and perhaps :port"
+    assert f":6: target.{said}" in problems(topic, "ready ", f'url = "{url}"\nready ')
+    with_url = f'redis    = {{ url = "{url}", '
+    assert f":15: variants.redis.{said}" in problems(topic, "redis    = {", with_url)
+
+
+@pytest.mark.parametrize(
+    "url", ["http://[::1]:8000", "https://user:pw@shop.example/v1"]
+)
+def test_a_url_of_a_server_that_runs(topic: Path, url: str) -> None:
+    text = CLAIMS.replace("command = ", f'url = "{url}" # ')
+    (topic / "claims.toml").write_text(text.replace('["cpu", "memory"]', "[]"))
+    assert load(topic.parent.parent, "caching").topics[0].target.url == url
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "variants"),
+    [
+        ("command = ", 'url = "http://shop" # ', ["uncached", "redis"]),
+        ("redis    = {", 'redis    = { url = "http://shop",', ["redis"]),
+    ],
+)
+def test_profiles_of_a_server_that_runs_already(
+    topic: Path, old: str, new: str, variants: list[str]
+) -> None:
+    message = problems(topic, old, new)
+    for name in variants:
+        said = f"claims[1].profiles: variant {name!r} is a server that runs already"
+        assert f":23: {said}: profiles need a process" in message
+    assert len(message.splitlines()) == len(variants)
+
+
+def test_a_variant_with_a_command_can_be_profiled_beside_a_url(topic: Path) -> None:
+    text = CLAIMS.replace("command =", 'url = "http://shop"\ncommand =')
+    for name in ("uncached", "redis   "):
+        text = text.replace(f"{name} = {{", f'{name} = {{ command = "serve",')
+    (topic / "claims.toml").write_text(text)
+    assert load(topic.parent.parent, "caching").topics[0].claims[0].profiles
 
 
 def test_all_mistakes_are_named_at_once(topic: Path) -> None:
@@ -141,6 +316,8 @@ def test_a_topic_that_does_not_exist(topic: Path) -> None:
         load(topic.parent.parent, "cahcing")
     with pytest.raises(InputError, match="no topics in"):
         load(topic.parent)
+    with pytest.raises(InputError, match="no topic 'ttt"):
+        load(topic.parent.parent, "t" * 300)
 
 
 def test_two_topics_of_one_name(topic: Path, tmp_path: Path) -> None:
@@ -161,6 +338,32 @@ def test_the_project_sets_defaults_and_the_command_line_wins(topic: Path) -> Non
     (here / "pyproject.toml").write_text("[tool.assay]\nmargins = 0.1")
     with pytest.raises(InputError, match="unknown key; did you mean 'margin'"):
         load(here, "caching")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            "[tool.assay]\nlooks = []",
+            ":2: tool.assay.looks: list should have at least 1",
+        ),
+        ("[tool.assay]\nlooks = [0, 12]", "looks[1]: input should be greater than or"),
+        ("[tool.assay]\nlooks = [-6, 12]", "looks[1]: input should be greater than or"),
+        ("[tool.assay]\nlooks = [12, 201]", "looks[2]: input should be less than or"),
+        ("[tool.assay]\nlooks = [12, 12]", "looks: expected ascending numbers"),
+        ("[tool.assay]\ntime_budget = inf", "should be a finite number, got inf"),
+        ("[tool.assay]\ntime_budget = nan", "should be a finite number, got nan"),
+        ("tool = 3", ":1: tool: expected a table, got 3"),
+        ("tool = 'assay'", ":1: tool: expected a table, got 'assay'"),
+        ("[tool]\nassay = 3", ":2: tool.assay: input should be"),
+    ],
+)
+def test_a_mistake_in_the_projects_settings(topic: Path, text: str, said: str) -> None:
+    file = topic.parent.parent / "pyproject.toml"
+    file.write_text(text)
+    with pytest.raises(InputError) as caught:
+        load(topic.parent.parent, "caching")
+    assert said in str(caught.value) and str(file) in str(caught.value)
 
 
 def test_the_margin_of_the_project_is_that_of_its_claims(topic: Path) -> None:
@@ -194,6 +397,14 @@ def test_a_plan_that_only_profiles(topic: Path) -> None:
         planfiles.profile_plan(load(here, "caching"), "rediss", ["cpu"], here)
 
 
+def test_only_what_assay_starts_can_be_profiled(topic: Path) -> None:
+    here = topic.parent.parent
+    text = CLAIMS.replace("command = ", 'url = "http://shop" # ')
+    (topic / "claims.toml").write_text(text.replace('["cpu", "memory"]', "[]"))
+    with pytest.raises(InputError, match="'redis' is a server that runs already"):
+        planfiles.profile_plan(load(here, "caching"), "redis", ["cpu"], here)
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root can read every file")
 def test_a_file_that_cannot_be_read(topic: Path) -> None:
     (topic / "claims.toml").chmod(0)
@@ -205,3 +416,16 @@ def test_a_file_that_cannot_be_read(topic: Path) -> None:
 def test_no_text_breaks_the_line_finder(text: str) -> None:
     for line in tomlfiles.key_lines(text).values():
         assert 1 <= line <= len(text.splitlines())
+
+
+def test_a_topic_may_need_another_budget(topic: Path, tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text("[tool.assay]\ntime_budget = 50\n")
+    plan = load(tmp_path)
+    assert plan.time_budget(plan.topics[0]) == 50
+    claims = topic / "claims.toml"
+    claims.write_text(CLAIMS.replace("[variants]", "time_budget = 480\n\n[variants]"))
+    plan = load(tmp_path)
+    assert plan.time_budget(plan.topics[0]) == 480
+    # What is typed counts more than any file.
+    plan = load(tmp_path, time_budget=7)
+    assert plan.time_budget(plan.topics[0]) == 7

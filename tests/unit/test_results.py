@@ -1,14 +1,16 @@
 """The run directory: whole files or none, and read back as far as it went."""
 
+import io
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
+from assay.directories import NotARunError
 from assay.plan import Plan
 from assay.results import (
     Comparison,
-    NotARunError,
     Results,
     RunDirectory,
     Stacks,
@@ -88,6 +90,44 @@ def test_profiles_are_read_back(run: RunDirectory) -> None:
     for profile in (stacks, timeline):
         run.write_profile(profile)
     assert run.profiles() == (stacks, timeline)
+
+
+PARQUET = ("slices.parquet", "launches.parquet", "samples/t-001.parquet")
+
+
+def whole() -> bytes:
+    """A table of which every part is needed."""
+    out = io.BytesIO()
+    pd.DataFrame({"start": [float(at) for at in range(999)]}).to_parquet(out)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("file", PARQUET)
+@pytest.mark.parametrize("kept", [0, 3, 100, -5])
+def test_a_table_that_was_cut_off_is_named(
+    run: RunDirectory, file: str, kept: int
+) -> None:
+    (run.path / file).write_bytes(whole()[:kept])
+    readers: dict[str, Callable[[], object]] = dict(
+        zip(PARQUET, (run.slices, run.launches, lambda: run.samples("t")), strict=True)
+    )
+    with pytest.raises(NotARunError, match=f"{file}: cannot be read: ."):
+        readers[file]()
+
+
+def test_samples_that_lack_a_column_are_named(run: RunDirectory) -> None:
+    (run.path / PARQUET[2]).write_bytes(whole())
+    with pytest.raises(NotARunError, match="t-001.parquet: cannot be read"):
+        run.samples("t", columns=["start", "end"])
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", "3", "{}", '{"kind": "flames"}', '{"kind": "stacks"}', "\0"]
+)
+def test_a_profile_that_is_none_is_named(run: RunDirectory, text: str) -> None:
+    (run.path / "profiles" / "t.a.cpu.json").write_text(text)
+    with pytest.raises(NotARunError, match="t.a.cpu.json: cannot be read"):
+        run.profiles()
 
 
 def test_a_folder_with_somebodys_files_is_left_alone(tmp_path: Path) -> None:

@@ -195,3 +195,15 @@ def test_only_the_variants_own_slices_have_a_say() -> None:
 def test_a_target_that_is_not_ours_has_no_cpu_time() -> None:
     assert "cpu_per_request" not in values([taken(cpu=0.0)])
     assert "throughput" in values([taken(cpu=0.0)])
+
+
+def test_throughput_is_a_bound_where_the_generator_had_no_time_left() -> None:
+    busy, idle = taken(generator_cpu=0.99), taken(generator_cpu=0.9)
+    assert values([busy])["throughput"] == (1.0, True)
+    assert values([idle])["throughput"] == (1.0, False)
+    assert values([busy, idle])["throughput"] == (1.0, False)
+    # Disturbed slices have no say, and arrivals are not sent as fast as can be.
+    assert values([busy, idle], disturbed=[1])["throughput"] == (1.0, True)
+    arrivals = taken("open", generator_cpu=1.0)
+    assert values([idle, arrivals])["throughput"] == (1.0, False)
+    assert not values([busy])["cpu_per_request"][1]

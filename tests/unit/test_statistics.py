@@ -306,6 +306,40 @@ def test_one_that_stands_out_brings_others_along() -> None:
     assert statistics.benjamini_hochberg([0.04, 0.04, 0.05], 0.05) == [True] * 3
 
 
+@given(
+    st.lists(st.tuples(*[st.floats(-2, 2)] * 3).map(sorted), min_size=6, max_size=12),
+    st.sampled_from(["faster", "same", "<= 0.5", "not slower"]),
+)
+@settings(max_examples=150)
+def test_what_is_said_of_bounds_is_true_of_all_between(
+    made: list[list[float]], words: str
+) -> None:
+    low, between, high = np.array(made).T
+    spans = np.stack([low, high])
+    outer = statistics.signed_rank_interval(spans, 0.05)
+    inner = statistics.signed_rank_interval(between, 0.05)
+    assert outer and inner and outer[0] <= inner[0] and inner[1] <= outer[1]
+    for with_bounds, known in (
+        *zip(
+            statistics.signed_rank_p(spans, 0.1),
+            statistics.signed_rank_p(between, 0.1),
+            strict=True,
+        ),
+        *zip(
+            statistics.claim_p(spans, parse(words, "latency.p50"), 0.05),
+            statistics.claim_p(between, parse(words, "latency.p50"), 0.05),
+            strict=True,
+        ),
+        (
+            statistics.beyond_margin_p(spans, 0.05),
+            statistics.beyond_margin_p(between, 0.05),
+        ),
+    ):
+        assert with_bounds >= known
+    same = np.stack([between, between])
+    assert statistics.signed_rank_interval(same, 0.05) == inner
+
+
 @given(samples, st.sampled_from([0.05, 0.2]), st.sampled_from([0.05, 0.5]))
 @settings(deadline=None)
 def test_beyond_the_margin_says_the_same_as_the_interval(
@@ -358,10 +392,10 @@ def test_the_verdict_of_an_interval(
 
 
 def claim(x: statistics.Floats, expect: str, metric: str = "latency.mean") -> str:
-    holds, refuted = statistics.claim_p(x, parse(expect, metric), 0.05)
-    if min(holds, refuted) > 0.0154:
+    p, true = statistics.judge_claim(x, parse(expect, metric), 0.05, 0.0154)
+    if p > 0.0154:
         return "undecided"
-    return "holds" if holds <= refuted else "refuted"
+    return "holds" if true else "refuted"
 
 
 @pytest.mark.parametrize(
@@ -375,6 +409,14 @@ def claim(x: statistics.Floats, expect: str, metric: str = "latency.mean") -> st
         (0.8, "faster", "holds"),
         (1.2, "faster", "refuted"),
         (1.0, "faster", "refuted"),
+        # It is faster, though by less than the margin: the claim is true.
+        (0.97, "faster", "holds"),
+        (1.03, "slower", "holds"),
+        (0.97, "slower", "refuted"),
+        # No growth was claimed, and there is none: nothing was said of a change.
+        (1.0, "<= 1", "undecided"),
+        (1.0, ">= 1.0", "undecided"),
+        (0.97, "<= 1", "holds"),
         (1.0, "same", "holds"),
         (1.3, "same", "refuted"),
         (1.0, "not slower", "holds"),

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from assay import tables
+from assay import comparisons, tables
 from assay.plan import AGAIN
-from tests.unit.synthetic import measured
+from tests.unit.synthetic import claim, measured, plan
 
 EMPTY = tables.Measured(pd.DataFrame(), pd.DataFrame())
 MEAN, MEDIAN, CPU = "latency.mean", "latency.p50", "cpu_per_request"
@@ -109,6 +109,36 @@ def test_a_side_that_was_given_up_makes_the_ratio_infinite() -> None:
     assert tables.censored_launches(found, "shop", "a", CPU) == set()
 
 
+@pytest.mark.parametrize("given_up", ["a", "b"])
+@pytest.mark.parametrize("unknown", [range(1, 9), (2, 5), EVERY])
+def test_a_launch_that_was_given_up_without_a_bound_is_open(
+    given_up: str, unknown: Sequence[int]
+) -> None:
+    """So few requests of it ended that there is nothing to pool."""
+    found = measured({MEDIAN: 2.0}, 12, noise=0.0, censored={(given_up, MEDIAN): EVERY})
+    lacks = (found.launches["variant"] == given_up) & found.launches["launch"].isin(
+        list(unknown)
+    )
+    found = tables.Measured(found.slices, found.launches[~lacks])
+    x = tables.log_ratios(found, "shop", "a", "b", MEDIAN)
+    beyond = math.inf if given_up == "b" else -math.inf
+    assert x.tolist() == [beyond] * 12
+    bounds = tables.log_bounds(found, "shop", "a", "b", MEDIAN)
+    assert bounds == pytest.approx(
+        [-beyond if launch in unknown else math.log(2) for launch in range(1, 13)]
+    )
+
+
+def test_an_interval_of_what_has_no_bound_is_open_at_both_ends() -> None:
+    found = measured({MEDIAN: 2.0}, 12, censored={("b", MEDIAN): EVERY})
+    of_b = found.launches["variant"] == "b"
+    found = tables.Measured(found.slices, found.launches[~of_b])
+    shop = plan(claim("faster", MEDIAN))
+    (item,) = comparisons.comparisons(shop, shop.topics[0], found, deciding_only=True)
+    assert (item.ratio, item.high) == (None, None)
+    assert not item.low and item.low != math.inf
+
+
 @pytest.mark.parametrize(
     ("baseline", "candidate", "expected"),
     [
@@ -188,14 +218,33 @@ def test_the_requests_that_a_launch_held_are_those_of_the_open_loop() -> None:
     assert tables.requests_held(closed, "shop", "a") == 0
 
 
-def test_a_launch_takes_from_its_start_to_the_next() -> None:
+def test_a_launch_takes_its_time_and_that_of_those_that_do_not_count() -> None:
     assert tables.seconds_per_launch(measured({CPU: 1.0}, 3), "shop") == 4.0
     assert tables.seconds_per_launch(measured({CPU: 1.0}, 2), "shop") is None
     found = measured({CPU: 1.0}, 6)
     # One that took long, for example because the machine slept, is not typical.
-    late = found.slices["launch"] == 6
-    found.slices.loc[late, "started"] = 900.0
+    late = (found.launches["launch"] == 6) & (found.launches["metric"] == "seconds")
+    found.launches.loc[late, "value"] = 900.0
     assert tables.seconds_per_launch(found, "shop") == 4.0
+    lossy = measured({CPU: 1.0}, 6, lost=3)
+    assert tables.seconds_per_launch(lossy, "shop") == pytest.approx(6.0)
+
+
+def test_what_failed_has_no_latency_to_hold() -> None:
+    found = measured({CPU: 1.0}, 5, failed={"b": 30})
+    assert tables.requests_held(found, "shop", "a") == 400
+    assert tables.requests_held(found, "shop", "b") == 280
+
+
+@pytest.mark.parametrize(
+    ("metric", "blocks_lost"),
+    [(CPU, 6), (MEAN, 6), ("errors", 12), ("startup", 0), ("memory.peak", 0)],
+)
+def test_blocks_are_lost_to_the_metrics_that_are_read_from_them(
+    metric: str, blocks_lost: int
+) -> None:
+    found = measured({CPU: 1.0, MEAN: 1.0}, 6, disturbed={"b": 2.0})
+    assert tables.dropped_blocks(found, "shop", ("a", "b"), metric) == blocks_lost
 
 
 def test_numbers_are_by_launch() -> None:

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from assay.errors import InputError, MeasureError
 from assay.plan import Preset
 from assay.profilers import PROFILERS, Observed, pyspy
-from assay.profilers.pyspy import FEWEST_SAMPLES, Raw, is_idle, parse, short_path
+from assay.profilers.pyspy import FEWEST_SAMPLES
+from assay.profilers.rawstacks import Raw, is_idle, parse, short_path
 
 SEEN = Observed(topic="caching", variant="redis", requests=50, cpu_seconds=2.0)
 

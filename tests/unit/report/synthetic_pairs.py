@@ -19,7 +19,7 @@ FAILURES = (
     "faster answer that fails more often is not compared"
 )
 MEAN_DIFFERS = (
-    "cpu_per_request, throughput and latency.p50 are the same within 5%, but "
+    "cpu_per_request, throughput and latency.p50 are the same within 5 %, but "
     "latency.mean (1.52× [1.31, 1.7]) differs"
 )
 WHOLES: dict[str, tuple[str, str]] = {
@@ -34,7 +34,7 @@ WHOLES: dict[str, tuple[str, str]] = {
         "[1.23, 1.33]); latency.p50 is undecided",
     ),
 }
-ACROSS = "the interval reaches across the margin of 5% after 12 launches"
+ACROSS = "the interval reaches across the margin of 5 % after 12 launches"
 # (topic, metric) -> what is changed of the comparison.
 CHANGES: dict[tuple[str, str], dict[str, object]] = {
     ("sync_async", "cpu_per_request"): {

@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -133,7 +134,7 @@ def test_two_sides_that_reached_the_timeout_are_not_drawn(ratio: float | None) -
 
     assert row.point is None and row.ends is None
     assert row.number == "unknown:"
-    assert row.interval == "both sides reached the timeout"
+    assert row.interval == "of both sides only a bound is known"
 
 
 def test_a_pair_as_a_whole_heads_its_rows_and_has_no_numbers() -> None:
@@ -143,3 +144,19 @@ def test_a_pair_as_a_whole_heads_its_rows_and_has_no_numbers() -> None:
 
     assert row.whole and row.verdict == "slower" and row.notes == ("why",)
     assert row.point is None and row.number == ""
+
+
+@pytest.mark.parametrize(
+    ("topics", "groups"),
+    [
+        ([], []),
+        (["a"], [""]),
+        (["a", "a"], ["", ""]),
+        (["a", "a", "b", "b", "a"], ["a", "", "b", "", "a"]),
+    ],
+)
+def test_rows_of_several_topics_stand_under_their_titles(
+    topics: list[str], groups: list[str]
+) -> None:
+    asked = [replace(ask("throughput", 1.2, 1.1, 1.3), topic=topic) for topic in topics]
+    assert [row.group for row in layout(asked, 0.05).rows] == groups

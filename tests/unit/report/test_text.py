@@ -56,7 +56,7 @@ def test_a_ratio_is_as_precise_as_its_interval(
         (0.08, None, 0.1, "baseline", "≤ 0.080× (0, 0.10]"),
         # Too few launches were cut short to move the estimate, but one end is open.
         (5.0, 3.1, None, "", "5.0× [3.1, ∞)"),
-        (5.0, 3.1, None, "both", "unknown: both sides reached the timeout"),
+        (5.0, 3.1, None, "both", "unknown: of both sides only a bound is known"),
     ],
 )
 def test_a_ratio_that_is_a_bound_says_so(
@@ -84,7 +84,9 @@ def test_a_comparison_of_two_timeouts_is_unknown_with_and_without_a_ratio() -> N
             launches=12,
             censored="both",
         )
-        assert text.compared(comparison) == "unknown: both sides reached the timeout"
+        assert (
+            text.compared(comparison) == "unknown: of both sides only a bound is known"
+        )
         bare = comparison.model_copy(update={"ratio": None, "censored": ""})
         assert text.compared(bare) == "no ratio"
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from assay import comparisons
+from assay import pairs
 from assay.plan import DECIDING_METRICS
 from assay.results import Comparison, Verdict, Whole
 from tests.unit.synthetic import plan
@@ -37,13 +37,13 @@ def whole(*words: Verdict, others: Sequence[Comparison] = ()) -> Whole:
         )
         for metric, word in zip(DECIDING_METRICS, words, strict=True)
     ]
-    return comparisons.whole(plan(), [*deciding, *others])
+    return pairs.whole(plan(), [*deciding, *others])
 
 
 def test_all_the_same_is_the_same() -> None:
     said = whole("same", "same", "same", others=[item("memory.peak", None)])
     assert said.verdict == "same"
-    assert said.reason == f"{CPU}, {RATE} and {MEDIAN} are the same within 5%"
+    assert said.reason == f"{CPU}, {RATE} and {MEDIAN} are the same within 5 %"
     assert said.differing == ()
     assert (said.topic, said.baseline, said.candidate) == ("shop", "a", "b")
 
@@ -53,7 +53,7 @@ def test_the_same_is_not_said_where_latency_differs() -> None:
     said = whole("same", "same", "same", others=[differs])
     assert said.verdict == "undecided"
     assert said.reason.endswith(
-        "are the same within 5%, but latency.mean (1.52× [1.31, 1.7]) differs"
+        "are the same within 5 %, but latency.mean (1.52× [1.31, 1.7]) differs"
     )
     assert said.differing == (MEAN,)
 
@@ -77,7 +77,7 @@ def test_one_that_is_faster_or_slower_speaks_for_all(
         named = DECIDING_METRICS[words.index(word)]
         assert f"{word} by {named} (1.2× [1.1, 1.3])" in said.reason
         # What the others say is said as well, and why they say nothing.
-        assert ("the same within 5%" in said.reason) == ("same" in rest)
+        assert ("the same within 5 %" in said.reason) == ("same" in rest)
         for metric, other in zip(DECIDING_METRICS, words, strict=True):
             clear = f"{metric} is not clear" not in said.reason
             assert clear == (other != "undecided")
@@ -102,7 +102,7 @@ def test_metrics_that_disagree_decide_nothing(third: Verdict) -> None:
 def test_undecided_says_why() -> None:
     said = whole("same", "undecided", "same")
     assert said.verdict == "undecided"
-    assert f"{CPU} and {MEDIAN} are the same within 5%" in said.reason
+    assert f"{CPU} and {MEDIAN} are the same within 5 %" in said.reason
     assert f"{RATE} is undecided: {RATE} is not clear" in said.reason
     three = whole("undecided", "undecided", "undecided")
     assert three.verdict == "undecided"
@@ -113,9 +113,9 @@ def test_undecided_says_why() -> None:
 def test_one_reason_for_all_is_said_once() -> None:
     why = "failure rates differ beyond chance"
     items = [item(m, "undecided", reason=why) for m in DECIDING_METRICS]
-    assert comparisons.whole(plan(), items).reason == why
+    assert pairs.whole(plan(), items).reason == why
     items[0] = item(CPU, "same")
-    assert comparisons.whole(plan(), items).reason.count(why) == 1
+    assert pairs.whole(plan(), items).reason.count(why) == 1
 
 
 @pytest.mark.parametrize(
@@ -131,4 +131,4 @@ def test_one_reason_for_all_is_said_once() -> None:
     ],
 )
 def test_a_ratio_in_words(changes: dict[str, Any], words: str) -> None:
-    assert comparisons.in_words(item(MEAN, None, **changes)) == words
+    assert pairs.in_words(item(MEAN, None, **changes)) == words

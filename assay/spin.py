@@ -1,0 +1,67 @@
+"""A spin calibration: how steadily a core does the same piece of work."""
+
+import json
+import math
+import os
+import statistics
+import sys
+import time
+from dataclasses import dataclass
+
+from assay import processes
+
+PIECE = 0.01  # seconds of work in one piece
+
+
+@dataclass(frozen=True)
+class Spin:
+    """A spin calibration: the same piece of work again and again on one core.
+
+    Attributes:
+        pieces: Seconds that each piece took.
+        run_delay: Seconds that the process was runnable but not running.
+        seconds: How long it all took.
+    """
+
+    pieces: tuple[float, ...]
+    run_delay: float
+    seconds: float
+
+    @property
+    def spread(self) -> float:
+        """Robust standard deviation of the pieces, as a share of their median."""
+        middle = statistics.median(self.pieces)
+        away = statistics.median(abs(piece - middle) for piece in self.pieces)
+        return 1.4826 * away / middle
+
+
+def spin(seconds: float) -> Spin:
+    """Work on this core in pieces of about `PIECE` seconds."""
+    turns = _turns_for(PIECE)
+    pid = os.getpid()
+    pieces: list[float] = []
+    began, waited = time.perf_counter(), processes.run_delay(pid)
+    while time.perf_counter() - began < seconds or len(pieces) < 3:
+        start = time.perf_counter()
+        for _ in range(turns):
+            pass
+        pieces.append(time.perf_counter() - start)
+    spent = time.perf_counter() - began
+    return Spin(tuple(pieces), processes.run_delay(pid) - waited, spent)
+
+
+def print_spin() -> None:
+    """Spin for argv[1] seconds and print the result as JSON: a child's work."""
+    done = spin(float(sys.argv[1]))
+    print(json.dumps([done.pieces, done.run_delay, done.seconds]))
+
+
+def _turns_for(seconds: float) -> int:
+    """Return how many empty loop turns take that long, by the quickest of five."""
+    turns, quickest = 100_000, math.inf
+    for _ in range(5):
+        start = time.perf_counter()
+        for _ in range(turns):
+            pass
+        quickest = min(quickest, time.perf_counter() - start)
+    return max(1, int(turns * seconds / quickest))

@@ -1,0 +1,25 @@
+"""The doctor's trial on this machine: it measures, so nothing may run beside it."""
+
+from pathlib import Path
+
+import pytest
+
+from assay import resolution
+from assay.plan import DECIDING_METRICS
+from tests.unit.test_resolution import with_cores
+
+
+@with_cores
+def test_this_machine_is_tried_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resolution, "LAUNCHES", 3)
+    said: list[str] = []
+    found = resolution.try_out(tmp_path, said.append)
+    assert found.begun >= 3
+    assert len(said) == found.begun
+    if found.launches < 3:
+        pytest.skip("this machine is too busy now for launches that count")
+    assert set(found.spreads) == set(DECIDING_METRICS)
+    # Wrong pairs, or modes mixed up, would differ by far more than this.
+    assert all(0 < spread < 0.5 for spread in found.spreads.values())

@@ -1,0 +1,138 @@
+"""Runs that are stopped, and runs that are damaged: what `assay` makes of them."""
+
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+import typer
+
+from assay import cli, experiment, forecasts
+from assay.cli_shared import NOT_MEASURED
+from assay.errors import InputError, MeasureError
+from assay.plan import Plan
+from assay.results import RunDirectory
+from tests.unit.synthetic import plan
+
+CLAIMS = """\
+title = "Shop"
+[target]
+command = "serve"
+[scenario]
+locustfile = "locustfile.py"
+[variants]
+a = {}
+b = {}
+"""
+
+
+@pytest.fixture
+def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A topic that nothing serves; and a working directory."""
+    folder = tmp_path / "shop"
+    folder.mkdir()
+    (folder / "claims.toml").write_text(CLAIMS)
+    (folder / "locustfile.py").write_text("")
+    monkeypatch.chdir(tmp_path)
+    return folder
+
+
+def launched(directory: RunDirectory) -> None:
+    """One launch of it, on disk."""
+    values: list[dict[str, object]] = [
+        {
+            "topic": "shop",
+            "launch": 1,
+            "variant": variant,
+            "metric": "startup",
+            "value": 0.5,
+            "censored": False,
+        }
+        for variant in "ab"
+    ]
+    directory.append_launch("shop", 1, [], values, None)
+
+
+@pytest.mark.parametrize(
+    "stopped", [ArithmeticError("?"), MeasureError("no server"), KeyboardInterrupt()]
+)
+def test_whatever_stops_a_run_what_was_measured_is_reported(
+    shop: Path, monkeypatch: pytest.MonkeyPatch, stopped: BaseException
+) -> None:
+    def measure(_: Plan, directory: RunDirectory, __: object) -> NoReturn:
+        launched(directory)
+        raise stopped
+
+    monkeypatch.setattr(experiment, "measure", measure)
+    interrupted = isinstance(stopped, KeyboardInterrupt)
+    with pytest.raises(typer.Exit if interrupted else type(stopped)) as ended:
+        cli.run([str(shop)], Path("out"), 1)
+    if interrupted:
+        assert ended.value.exit_code == NOT_MEASURED  # type: ignore[attr-defined]
+    found = RunDirectory(Path("out")).results()
+    assert found.partial
+    assert {value.metric for value in found.values} == {"startup"}
+    assert "did not finish" in Path("out", "index.html").read_text()
+    assert Path("out", "summary.md").is_file() and Path("out", "junit.xml").is_file()
+
+
+def test_ctrl_c_before_anything_is_measured(
+    shop: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def from_earlier(_: Plan, __: Path) -> NoReturn:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(forecasts, "from_earlier", from_earlier)
+    with pytest.raises(typer.Exit) as ended:
+        cli.run([str(shop)], Path("out"), 1)
+    assert ended.value.exit_code == NOT_MEASURED
+    assert RunDirectory(Path("out")).results().partial
+
+
+@pytest.fixture
+def kept(tmp_path: Path) -> RunDirectory:
+    """A run of one launch."""
+    directory = RunDirectory.create(tmp_path / "kept", plan(), {"python": "3"})
+    launched(directory)
+    return directory
+
+
+def test_a_run_of_one_launch_is_reported(kept: RunDirectory) -> None:
+    cli.report(kept.path)
+    assert kept.results().partial
+
+
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        ("plan.json", b"{"),
+        ("results.json", b"[]"),
+        ("slices.parquet", b"PAR1"),
+        ("launches.parquet", b"PAR1 cut off"),
+        ("samples/shop-001.parquet", b""),
+        ("profiles/shop.a.cpu.json", b"{"),
+        ("profiles/shop.a.cpu.json", b"{}"),
+        ("environment.json", b"3"),
+        ("environment.json", b"\xff"),
+    ],
+)
+def test_a_damaged_file_of_a_run_is_named(
+    kept: RunDirectory, file: str, content: bytes
+) -> None:
+    (kept.path / file).write_bytes(content)
+    with pytest.raises(InputError, match=f"{file}: cannot be read"):
+        cli.report(kept.path)
+
+
+def test_a_run_that_cannot_be_written_to(kept: RunDirectory) -> None:
+    (kept.path / "results.json.part").mkdir()  # root may write everywhere else
+    with pytest.raises(InputError, match="results.json.part"):
+        cli.report(kept.path)
+    (kept.path / "results.json.part").rmdir()
+    (kept.path / "index.html.part").mkdir()
+    with pytest.raises(InputError, match="index.html.part"):
+        cli.report(kept.path)
+
+
+def test_a_run_of_a_name_that_cannot_be() -> None:
+    with pytest.raises(InputError, match="too long"):
+        cli.report(Path("r" * 300))
