@@ -4,13 +4,14 @@ import contextlib
 import random
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from assay import companions, comparisons, processes, tables, target, verdicts
 from assay.load.remote import Generator
-from assay.plan import Plan, Topic
+from assay.plan import AGAIN, Plan, Topic
 from assay.progress import Progress
 from assay.results import Comparison, Results, RunDirectory
 from assay.sessions import MicroSession, ServiceSession, Session
@@ -23,6 +24,7 @@ class Experiment:
     Attributes:
         origin: `time.perf_counter` when it began: zero of all times it keeps.
         warnings: What a reader must know, in sentences.
+        errors: Topic and variant, to its request errors and how often they came.
     """
 
     plan: Plan
@@ -32,6 +34,7 @@ class Experiment:
     scratch: Path
     origin: float = field(default_factory=time.perf_counter)
     warnings: list[str] = field(default_factory=list)
+    errors: dict[tuple[str, str], Counter[str]] = field(default_factory=dict)
 
     def rng(self, topic: Topic, what: object) -> random.Random:
         """Return the random choices of one launch or profile of a topic.
@@ -48,8 +51,25 @@ class Experiment:
     def results(self, partial: bool) -> Results:
         """Judge everything that is on disk so far."""
         return verdicts.evaluate(
-            self.plan, self.measured(), self.run.name, partial, self.warnings
+            self.plan,
+            self.measured(),
+            self.run.name,
+            partial,
+            [*self.warnings, *self._failures()],
         )
+
+    def failed(self, topic: Topic, variant: str) -> Counter[str]:
+        """Return the errors so far of a variant, which is itself in an A/A arm too."""
+        of_variant = topic.name, variant.removesuffix(AGAIN)
+        return self.errors.setdefault(of_variant, Counter())
+
+    def _failures(self) -> list[str]:
+        """Name the most frequent error of every variant that had any."""
+        return [
+            f"{topic}: variant {variant} had failed requests, most often: {error}"
+            for (topic, variant), errors in self.errors.items()
+            for error, _ in errors.most_common(1)
+        ]
 
     def comparisons(self, topic: Topic) -> list[Comparison]:
         """Return how a topic's deciding comparisons stand."""

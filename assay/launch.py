@@ -9,6 +9,7 @@ import math
 import os
 import random
 import time
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -70,7 +71,7 @@ class Launch:
     slices: list[dict[str, Any]] = field(default_factory=list)
     samples: list[tuple[dict[str, Any], Slice]] = field(default_factory=list)
     values: dict[tuple[str, str], tuple[float, bool]] = field(default_factory=dict)
-    errors: dict[str, dict[str, int]] = field(default_factory=dict)
+    errors: dict[str, Counter[str]] = field(default_factory=dict)
     counts: bool = True
 
 
@@ -262,7 +263,7 @@ def _blocks_of(
             row = slices.row(measured, block, position, schedule.rate, users)
             rows.append(row)
             launch.samples.append((row, measured))
-            _count_errors(launch, measured)
+            _count_errors(launch, measured, running[name].url)
             if slices.given_up(measured.columns).any():
                 running[name].settle()
         block += 1
@@ -285,10 +286,11 @@ def _fewest_blocks(
     return min(len(fine.get(a, none) & fine.get(b, none)) for a, b in pairs)
 
 
-def _count_errors(launch: Launch, measured: Slice) -> None:
-    counted = launch.errors.setdefault(measured.variant, {})
+def _count_errors(launch: Launch, measured: Slice, url: str) -> None:
+    counted = launch.errors.setdefault(measured.variant, Counter())
     for error, times in measured.errors.items():
-        counted[error] = counted.get(error, 0) + times
+        # The port is another one in every launch, the error is not.
+        counted[error.replace(url, "")] += times
 
 
 def _slice_seconds(shortest: float, per_second: float) -> float:

@@ -176,12 +176,7 @@ class ServiceSession:
             sample_frame(number, measured, origin),
         )
         for variant, errors in measured.errors.items():
-            worst = max(errors, key=lambda error: errors[error], default=None)
-            if worst:
-                self.experiment.warnings.append(
-                    f"{topic}: variant {variant} had failed requests, "
-                    f"most often: {worst}"
-                )
+            self.experiment.failed(self.topic, variant).update(errors)
 
 
 def _again(variant: Variant) -> Variant:
