@@ -269,6 +269,8 @@ def test_ctrl_c_ends_in_order_with_all_accounted_for(
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,
+            # Who runs the tests under nohup has it ignored, which children inherit.
+            preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),
         )
         children = []
         deadline = time.monotonic() + 30
