@@ -10,7 +10,7 @@ import os
 import random
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,7 +18,7 @@ from assay import disturbance, slices
 from assay.errors import MeasureError
 from assay.load.remote import Generator, Slice
 from assay.load.shapes import Shape
-from assay.plan import MODES, Load, Mode, Topic, requests_needed
+from assay.plan import MODES, Load, Mode, Topic, modes_of, requests_needed
 from assay.processes import memory_peak
 from assay.target import RunningTarget
 
@@ -98,7 +98,7 @@ def calibrate(
     generator: Generator,
     topic: Topic,
     names: Sequence[str],
-    metrics: Iterable[str] = (),
+    metrics: Collection[str] = (),
 ) -> Schedule:
     """Choose rate and slice lengths from each variant's capacity.
 
@@ -108,8 +108,9 @@ def calibrate(
         generator: To which the variants are attached.
         topic: For its load.
         names: The variants.
-        metrics: What verdicts are wanted on: a launch is made long enough for
-            their quantiles, within reason.
+        metrics: What verdicts are wanted on; all if empty. A launch is made long
+            enough for their quantiles, within reason, and spends half as much on a
+            load under which none of them is measured.
     """
     load = topic.scenario.load
     tried = {name: generator.closed(name, load.users, 0.3) for name in names}
@@ -129,7 +130,9 @@ def calibrate(
     }
     shape = None
     open_ = _slice_seconds(OPEN_SECONDS, requests_per_second)
-    open_blocks = _blocks(OPEN_BLOCKS, OPEN_SECONDS, open_)
+    judged = {mode for metric in metrics for mode in modes_of(metric)}
+    judged = judged if metrics else set(MODES)
+    open_blocks = _blocks(OPEN_BLOCKS, OPEN_SECONDS, open_, "open" in judged)
     if load.times:
         shape = Shape(load.times, load.multiples).times_rate(rate)
         open_, open_blocks = shape.duration, SHAPED_BLOCKS
@@ -149,7 +152,9 @@ def calibrate(
         rate=rate,
         closed_seconds=closed,
         open_seconds=open_,
-        closed_blocks=_blocks(CLOSED_BLOCKS, CLOSED_SECONDS, longest),
+        closed_blocks=_blocks(
+            CLOSED_BLOCKS, CLOSED_SECONDS, longest, "closed" in judged
+        ),
         open_blocks=open_blocks,
         shape=shape,
     )
@@ -298,5 +303,6 @@ def _slice_seconds(shortest: float, per_second: float) -> float:
     return min(max(shortest, enough), LONGEST_SLICE)
 
 
-def _blocks(most: int, shortest: float, seconds: float) -> int:
-    return max(FEWEST_BLOCKS, min(most, round(most * shortest / seconds)))
+def _blocks(most: int, shortest: float, seconds: float, judged: bool = True) -> int:
+    blocks = max(FEWEST_BLOCKS, min(most, round(most * shortest / seconds)))
+    return blocks if judged else blocks // 2

@@ -44,6 +44,8 @@ BEYOND = 5
 Mode = Literal["closed", "open"]
 MODES: tuple[Mode, ...] = ("closed", "open")
 
+CLOSED_METRICS = frozenset({"throughput", "service.p50", "cpu_per_request"})
+
 # The A/A arm is the baseline a second time, under this addition to its name, which
 # no name in a file can have.
 AGAIN = "~again"
@@ -54,6 +56,15 @@ def requests_needed(metric: str) -> int:
     if metric not in QUANTILES:
         return 0
     return math.ceil(BEYOND / (1 - QUANTILES[metric]) - 1e-9)
+
+
+def modes_of(metric: str) -> tuple[Mode, ...]:
+    """Return the loads under which a metric is measured: all, if it hangs on any."""
+    if metric in CLOSED_METRICS:
+        return ("closed",)
+    if metric.startswith("latency.") or metric == "dropped":
+        return ("open",)
+    return () if metric in ("startup", "time") else MODES
 
 
 class Data(BaseModel):

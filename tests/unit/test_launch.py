@@ -15,7 +15,7 @@ from assay.errors import MeasureError
 from assay.load.recorder import TIMED_OUT
 from assay.load.remote import Generator, Slice
 from assay.load.shapes import Shape
-from assay.plan import MODES, Load, Mode, requests_needed
+from assay.plan import DECIDING_METRICS, MODES, Load, Mode, requests_needed
 from assay.target import RunningTarget
 from tests.unit.synthetic import plan, taken
 
@@ -179,7 +179,33 @@ def test_a_launch_holds_the_requests_that_a_quantile_needs() -> None:
     assert needed + 3 * needed**0.5 <= held
     assert held - long.rate * long.open_seconds < needed + 3 * needed**0.5
     # A launch that would take minutes is not begun: the quantile is refused.
-    assert calibrated(Load(arrival_rate=100.0), ["latency.p999"]) == plain
+    refused = calibrated(Load(arrival_rate=100.0), ["latency.p999"])
+    assert refused.open_blocks == plain.open_blocks
+
+
+@pytest.mark.parametrize(
+    ("metrics", "closed", "open_"),
+    [
+        ([], 8, 6),
+        (DECIDING_METRICS, 8, 6),
+        (["errors"], 8, 6),
+        (["throughput"], 8, 3),
+        (["throughput", "latency.p50"], 8, 6),
+        (["latency.mean"], 4, 6),
+        (["startup"], 4, 3),
+    ],
+)
+def test_time_goes_to_the_load_on_which_verdicts_hang(
+    metrics: Sequence[str], closed: int, open_: int
+) -> None:
+    play = Played(lambda *_: {"planned": 3000, "done": 3000}, {"a": 3000, "b": 3000})
+    made = launch.calibrate(cast(Generator, play), TOPIC, "ab", metrics)
+    assert (made.closed_blocks, made.open_blocks) == (closed, open_)
+
+
+def test_of_what_is_only_browsed_there_are_two_blocks_at_least() -> None:
+    made = calibrated(Load(arrival_rate=1.0), ["throughput"])
+    assert made.open_blocks == launch.FEWEST_BLOCKS // 2
 
 
 def test_a_block_has_every_variant_once_under_the_same_arrivals() -> None:
