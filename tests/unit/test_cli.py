@@ -2,10 +2,10 @@
 
 import io
 import os
+import resource
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Literal, NoReturn
 
@@ -129,11 +129,15 @@ def test_help_imports_nothing_heavy() -> None:
 
 def test_help_is_about_as_quick_as_its_libraries() -> None:
     def best(*command: str) -> float:
+        # CPU time: other tests run at the same time.
         times = []
         for _ in range(5):
-            began = time.perf_counter()
+            before = resource.getrusage(resource.RUSAGE_CHILDREN)
             subprocess.run([sys.executable, *command], capture_output=True, check=True)
-            times.append(time.perf_counter() - began)
+            after = resource.getrusage(resource.RUSAGE_CHILDREN)
+            times.append(
+                after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+            )
         return min(times)
 
     assert best("-m", "assay", "--help") < 1.5 * best("-c", "import typer, rich")

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -15,6 +16,8 @@ from target_app.core.config import Settings
 from target_app.practices import TOPICS, practice
 
 SCENARIOS = Path(__file__).parents[3] / "scenarios"
+# A cache that has only begun to fill is hit by too few requests for its guard.
+TRIES = 3
 
 
 @pytest.mark.parametrize("topic", TOPICS)
@@ -44,26 +47,34 @@ def test_a_locustfile_runs_under_plain_locust(
             except httpx.TransportError:
                 assert server.running(), server.last_lines()
                 time.sleep(0.05)
-        ended = subprocess.run(
-            [
-                *(sys.executable, "-m", "locust", "-H", host, "-t", "1s", "-u", "2"),
-                "--stop-timeout=30",  # an answer may take longer than the test
-                *("--headless", "--only-summary", "--json", "--exit-code-on-error=1"),
-                *("-f", str(SCENARIOS / topic / "locustfile.py")),
-            ],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert ended.returncode == 0, ended.stderr
-        entries = {entry["name"]: entry for entry in json.loads(ended.stdout)}
-        assert all(name.startswith(f"/v1/{topic}") for name in entries)
-        assert entries[f"/v1/{topic}"]["num_requests"] > 0
-        assert not any(entry["num_failures"] for entry in entries.values())
-        guard = httpx.get(f"{host}/guard").json()
+        for _ in range(TRIES):
+            entries = _plain_locust(topic, host)
+            assert all(name.startswith(f"/v1/{topic}") for name in entries)
+            assert entries[f"/v1/{topic}"]["num_requests"] > 0
+            assert not any(entry["num_failures"] for entry in entries.values())
+            guard = httpx.get(f"{host}/guard").json()
+            if guard["ok"]:
+                break
         assert guard["ok"], guard
     finally:
         server.stop()
+
+
+def _plain_locust(topic: str, host: str) -> dict[str, Any]:
+    """Load a server for a second; return what Locust tells, by name."""
+    ended = subprocess.run(
+        [
+            *(sys.executable, "-m", "locust", "-H", host, "-t", "1s", "-u", "2"),
+            "--stop-timeout=30",  # an answer may take longer than the test
+            *("--headless", "--only-summary", "--json", "--exit-code-on-error=1"),
+            *("-f", str(SCENARIOS / topic / "locustfile.py")),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stderr
+    return {entry["name"]: entry for entry in json.loads(ended.stdout)}
 
 
 def test_benchmarks_run_under_plain_pytest() -> None:
