@@ -141,12 +141,7 @@ def calibrate(
     # Long slices hold more each: fewer of them carry the same information, and
     # a launch must stay short, because launches are what counts.
     longest = max(closed.values())
-    for needed in map(requests_needed, metrics):
-        # Arrivals are Poisson: a launch in a thousand may have too few.
-        requests = needed + 3 * math.sqrt(needed)
-        enough = math.ceil(requests / (max(requests_per_second, 1e-9) * open_))
-        if enough * open_ <= LONGEST_OPEN:
-            open_blocks = max(open_blocks, enough)
+    open_blocks = _enough(open_blocks, open_, requests_per_second, metrics)
     return Schedule(
         load=load,
         rate=rate,
@@ -306,3 +301,16 @@ def _slice_seconds(shortest: float, per_second: float) -> float:
 def _blocks(most: int, shortest: float, seconds: float, judged: bool = True) -> int:
     blocks = max(FEWEST_BLOCKS, min(most, round(most * shortest / seconds)))
     return blocks if judged else blocks // 2
+
+
+def _enough(
+    blocks: int, seconds: float, requests_per_second: float, metrics: Collection[str]
+) -> int:
+    """Return how many open blocks hold what the quantiles need, within reason."""
+    for needed in map(requests_needed, metrics):
+        # Arrivals are Poisson: a launch in a thousand may have too few.
+        requests = needed + 3 * math.sqrt(needed)
+        enough = math.ceil(requests / (max(requests_per_second, 1e-9) * seconds))
+        if enough * seconds <= LONGEST_OPEN:
+            blocks = max(blocks, enough)
+    return blocks
