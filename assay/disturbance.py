@@ -29,7 +29,9 @@ def causes(rows: Sequence[Row], cores: int = 0) -> list[Cause]:
     which it had requests to serve. That is the time that its threads waited
     although they could have run, but at most what others used of its cores beyond
     what the system itself always uses, since threads of one server delay each other
-    too.
+    too. Others that used less than 5 % of the whole slice may have met a target that
+    is mostly idle while it had nothing to do: then only what it waited beyond what
+    is usual for the variant counts.
 
     *generator*: arrivals were sent late by the generator itself, by more than is
     negligible beside the latencies that hold it, or, where there is no schedule to be
@@ -45,6 +47,7 @@ def causes(rows: Sequence[Row], cores: int = 0) -> list[Cause]:
     stalls = _usual(rows, lambda row: float(row["stall"]))
     waits = _usual(rows, lambda row: row["generator_run_delay"] / row["duration"])
     delays = _spread(rows)
+    owns = _own_waits(rows, cores)
     found: list[Cause] = []
     for row in rows:
         name = row["variant"]
@@ -53,7 +56,7 @@ def causes(rows: Sequence[Row], cores: int = 0) -> list[Cause]:
             if row["mode"] == "open"
             else row["generator_run_delay"] / row["duration"] > waits[name] + SHARE
         )
-        if _robbed(row, delays[name], cores):
+        if _robbed(row, delays[name], owns.get(name, 0.0), cores):
             found.append("neighbour")
         elif row["stall"] > stalls[name] + STALL:
             found.append("stall")
@@ -74,15 +77,42 @@ def _waited(row: Row) -> float:
     return 0.0 if math.isnan(median) else min(median, row["duration"])
 
 
-def _robbed(row: Row, usual: float, cores: int) -> bool:
-    """Say whether neighbours kept the target from its cores."""
+def _robbed(row: Row, usual: float, own: float, cores: int) -> bool:
+    """Say whether neighbours kept the target from its cores.
+
+    Args:
+        row: The slice.
+        usual: Share of the wall clock above which its run-delay is unusual.
+        own: Seconds that it waits without neighbours, for each in which it has work.
+        cores: As for `causes`.
+    """
     if math.isfinite(row["foreign"]):
-        others = row["foreign"] - SYSTEM * max(cores, 1) * row["duration"]
-        return bool(min(row["run_delay"], others) > SHARE * row["occupied"])
+        others, waited = _others(row, cores), row["run_delay"]
+        if others <= SHARE * row["duration"]:
+            waited -= own * row["occupied"]
+        return bool(min(waited, others) > SHARE * row["occupied"])
     # Nobody tells what others used: then the wait must be unusual for the variant,
     # and its own CPU time must leave room for a neighbour at all.
     full = bool(cores) and row["cpu"] / row["duration"] > cores * (1 - SHARE)
     return bool(row["run_delay"] / row["duration"] > usual) and not full
+
+
+def _others(row: Row, cores: int) -> float:
+    """Return the CPU seconds that others used beyond what the system always uses."""
+    return float(row["foreign"] - SYSTEM * max(cores, 1) * row["duration"])
+
+
+def _own_waits(rows: Sequence[Row], cores: int) -> dict[str, float]:
+    """Return what each variant waits by itself, as a share of the time it had work.
+
+    It is the lower quartile of the slices that no neighbour can have disturbed. A
+    variant without any is not known to wait by itself.
+    """
+    alone = [r for r in rows if _others(r, cores) <= SHARE * r["occupied"]]
+    return _usual(
+        [row for row in alone if row["occupied"] > 0],
+        lambda row: row["run_delay"] / row["occupied"],
+    )
 
 
 def _spread(rows: Sequence[Row]) -> dict[str, float]:

@@ -33,7 +33,8 @@ class Deck:
     def __init__(self, seed: int) -> None:
         """Have nothing shuffled yet."""
         self._random = random.Random(seed)
-        self._cards: dict[tuple[Any, ...], list[Any]] = {}
+        # What is in a deck, and what is left of it.
+        self._decks: dict[tuple[Any, ...], tuple[list[Any], list[Any]]] = {}
 
     def deal(self, tasks: Sequence[Any]) -> Any:
         """Return the next one.
@@ -43,17 +44,25 @@ class Deck:
                 the same shares a deck.
         """
         key = tuple(tasks)
-        cards = self._cards.get(key)
-        if not cards:
-            counts = Counter(tasks)
-            divisor = math.gcd(*counts.values())
-            cards = [
-                task for task, count in counts.items() for _ in range(count // divisor)
-            ]
-            self._random.shuffle(cards)
-            self._cards[key] = cards
-        return cards.pop()
+        deck = self._decks.get(key)
+        if deck is None:  # this is done for every request, counting for every deck
+            deck = self._decks[key] = _cards(tasks), []
+        cards, left = deck
+        if not left:
+            if len(cards) == 1:
+                return cards[0]
+            left.extend(cards)
+            self._random.shuffle(left)
+        return left.pop()
 
     def begun(self, tasks: Sequence[Any]) -> bool:
         """Say whether some of a deck has been dealt, and some not."""
-        return bool(self._cards.get(tuple(tasks)))
+        deck = self._decks.get(tuple(tasks))
+        return bool(deck and deck[1])
+
+
+def _cards(tasks: Sequence[Any]) -> list[Any]:
+    """Return each task as often as its weight says, and no oftener."""
+    counts = Counter(tasks)
+    divisor = math.gcd(*counts.values())
+    return [task for task, count in counts.items() for _ in range(count // divisor)]

@@ -98,6 +98,31 @@ def test_what_the_system_always_uses_is_no_neighbour() -> None:
     assert causes([row(**light, foreign=SYSTEM * 2)] * 8, 2) == [""] * 8
 
 
+def test_a_small_neighbour_may_have_met_an_idle_target() -> None:
+    # It waits for a seventh of its work by itself: its threads wait for each other.
+    light = row(occupied=0.1, run_delay=0.015, cpu=0.08)
+    small, large = SYSTEM + SHARE * 0.9, SYSTEM + SHARE * 1.1
+    quiet = [light] * 3
+
+    def last(**changes: Any) -> Cause:
+        return causes([*quiet, light | changes], 1)[-1]
+
+    assert last(foreign=small) == ""
+    assert last(foreign=small, run_delay=0.015 + SHARE * 0.09) == ""
+    assert last(foreign=small, run_delay=0.015 + SHARE * 0.11) == "neighbour"
+    # One that is no longer small has met it in all likelihood.
+    assert last(foreign=large) == "neighbour"
+    # Where there always is one, nobody knows how long the variant waits by itself,
+    # and what another one does is nothing to it.
+    always = [light | {"foreign": small}] * 4
+    assert causes(always, 1) == ["neighbour"] * 4
+    other = [one | {"variant": "b"} for one in quiet]
+    assert causes([*other, *always], 1) == [""] * 3 + ["neighbour"] * 4
+    # A slice without any work says nothing of it, either.
+    nothing = row(occupied=0.0)
+    assert causes([nothing, *always], 1) == [""] + ["neighbour"] * 4
+
+
 def test_a_neighbour_in_idle_time_disturbs_nothing() -> None:
     assert one(run_delay=0.0, foreign=0.9, cpu=0.1, occupied=0.1) == ""
     assert one(run_delay=0.002, foreign=0.9, cpu=0.1, occupied=0.1) == ""
