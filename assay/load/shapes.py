@@ -87,15 +87,18 @@ class Shape:
         Args:
             numbers: Ascending, from 0.
         """
-        counts, piece = self.counts(), 0
+        counts, piece, end = self.counts(), -1, 0.0
         for number in numbers:
-            while piece < len(counts) - 1 and counts[piece + 1] <= number:
-                piece += 1
-            if piece == len(counts) - 1:
-                return
-            a, b = self.times[piece : piece + 2]
-            low, high = self.rates[piece : piece + 2]
-            yield a + _reached(number - counts[piece], low, (high - low) / (b - a))
+            if number >= end:  # not done for every arrival, which makes it late
+                while piece < 0 or counts[piece + 1] <= number:
+                    piece += 1
+                    if piece == len(counts) - 1:
+                        return
+                begin, end = counts[piece : piece + 2]
+                a, b = self.times[piece : piece + 2]
+                low, high = self.rates[piece : piece + 2]
+                slope = (high - low) / (b - a)
+            yield a + _reached(number - begin, low, slope)
 
 
 def _reached(area: float, rate: float, slope: float) -> float:

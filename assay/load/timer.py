@@ -40,12 +40,16 @@ class Timer:
         self._descriptor = -1
         if sys.platform == "linux":
             # os.timerfd_create exists from Python 3.13 on; this works on 3.12 too.
-            self._libc = ctypes.CDLL(None, use_errno=True)
-            self._descriptor = self._libc.timerfd_create(
+            libc = ctypes.CDLL(None)
+            self._descriptor = libc.timerfd_create(
                 _CLOCK_MONOTONIC, _TFD_NONBLOCK_CLOEXEC
             )
         if self._descriptor >= 0:
             self._watcher = get_hub().loop.io(self._descriptor, 1)
+            # Bound once: what is done for every arrival makes it late.
+            self._set = libc.timerfd_settime
+            self._due = _Itimerspec()
+            self._value, self._pointer = self._due.value, ctypes.byref(self._due)
 
     def wait_until(self, moment: float) -> None:
         """Let other greenlets run until `moment`."""
@@ -56,12 +60,9 @@ class Timer:
             gevent.sleep(left)
             return
         seconds = int(moment)
-        due = _Itimerspec(
-            _Timespec(0, 0), _Timespec(seconds, int((moment - seconds) * 1e9))
-        )
-        self._libc.timerfd_settime(
-            self._descriptor, _TFD_TIMER_ABSTIME, ctypes.byref(due), None
-        )
+        value = self._value
+        value.seconds, value.nanoseconds = seconds, int((moment - seconds) * 1e9)
+        self._set(self._descriptor, _TFD_TIMER_ABSTIME, self._pointer, None)
         get_hub().wait(self._watcher)
         # Reading resets the descriptor; it cannot be empty after a wake-up, but
         # a spurious one must not raise.

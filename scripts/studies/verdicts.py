@@ -19,8 +19,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
+from typing import cast
 
 from assay import processes
 from assay.environment import describe
@@ -75,6 +77,17 @@ SLOWER = {
     TAIL: ("a4", "tail"),
 }
 WHOLE = "+5 % CPU"
+
+METHOD = {
+    "service": "a plain ASGI application under uvicorn, one process on one core",
+    "load": f"closed loop of {LOAD.users} users; Poisson arrivals at half capacity",
+    "neighbour": f"a process on the server's core, on for {ON[0]} to {ON[1]} s and "
+    f"off for {OFF[0]} to {OFF[1]} s, at random",
+    WHOLE: "whole runs of assay run for the verdict and its time; the seconds of the "
+    "other effects are launches times what a launch took in those runs",
+    "truth": "for identical code a ratio of 1; otherwise the estimate of all other "
+    "launches of the same arms",
+}
 
 CLAIMS = """\
 title = "{effect}"
@@ -229,40 +242,45 @@ def _variant(name: str, rounds: int, more: dict[str, str] | None = None) -> Vari
 
 
 def report(output: Path, folder: Path) -> None:
-    """Judge what is there, and write the page."""
-    found: list[Outcome] = []
-    for noise in NOISES:
-        runs = whole_runs(output, noise)
-        found += judging.all_outcomes(output, noise, IDENTICAL, SLOWER, runs)
+    """Judge what is there, and write the page.
+
+    What the conditions came to is kept beside it: each takes hours, and one that
+    was not measured again stays as it is.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    verdict_page.write(found, conditions(output), folder)
+    found: list[Outcome] = []
+    measured: dict[str, str] = {}
+    for noise in NOISES:
+        kept = folder / f"verdicts-{noise}.json"
+        if (output / noise / "plan.json").exists():
+            runs = whole_runs(output, noise)
+            outcomes = judging.all_outcomes(output, noise, IDENTICAL, SLOWER, runs)
+            kept.write_text(_kept(conditions(output, noise), outcomes))
+        if kept.exists():
+            known = json.loads(kept.read_text())
+            measured[noise] = known["measured"]
+            found += [Outcome(**outcome) for outcome in known["outcomes"]]
+    verdict_page.write(found, METHOD | measured, folder)
     print(verdict_page.answer(found))
 
 
-def conditions(output: Path) -> dict[str, str]:
-    """Return on what, and how, it was measured."""
-    machine = describe(Plan(topics=()))
-    counts = []
-    for noise in NOISES:
-        slices = judging.directory(output, noise).slices()
-        if slices.empty:
-            continue
-        launches, lost = slices["launch"].nunique(), slices["disturbed"].mean()
-        counts.append(f"{noise}: {launches} launches, {lost:.1%} of slices disturbed")
-    rounds = rounds_for(output)
-    return {
-        "machine": f"{os.cpu_count()} cores, {machine.get('system', sys.platform)}",
-        "service": "a plain ASGI application under uvicorn, one process on one core",
-        "load": f"closed loop of {LOAD.users} users; Poisson arrivals at half capacity",
-        "neighbour": f"a process on the server's core, on for {ON[0]} to {ON[1]} s and "
-        f"off for {OFF[0]} to {OFF[1]} s, at random",
-        "work": f"{ROUNDS} rounds a request; more for the effects: {rounds}",
-        "launches": "; ".join(counts),
-        WHOLE: "whole runs of assay run for the verdict and its time; the seconds of "
-        "the other effects are launches times what a launch took in those runs",
-        "truth": "for identical code a ratio of 1; otherwise the estimate of all "
-        "other launches of the same arms",
-    }
+def _kept(measured: str, outcomes: Sequence[Outcome]) -> str:
+    """Return outcomes as JSON, one a line."""
+    lines = ",\n".join(json.dumps(asdict(outcome)) for outcome in outcomes)
+    return f'{{"measured": {json.dumps(measured)}, "outcomes": [\n{lines}\n]}}\n'
+
+
+def conditions(output: Path, noise: str) -> str:
+    """Return what was measured of a condition, and on what."""
+    machine = describe(Plan(topics=()), {"assay": Path()})
+    commit = cast(Mapping[str, str], machine["commits"]).get("assay", "unknown")
+    slices = judging.directory(output, noise).slices()
+    launches, lost = slices["launch"].nunique(), slices["disturbed"].mean()
+    return (
+        f"{launches} launches, {lost:.1%} of slices disturbed; {os.cpu_count()} cores "
+        f"({machine['cpu']}), Python {machine['python']}, commit {commit}; {ROUNDS} "
+        f"rounds of work a request, more for the effects: {rounds_for(output)}"
+    )
 
 
 def main() -> None:
