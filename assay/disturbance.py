@@ -12,6 +12,11 @@ from typing import Any, Literal
 import numpy as np
 
 Cause = Literal["", "neighbour", "generator", "stall"]
+WORDS = {
+    "neighbour": "a neighbour on the target's cores",
+    "generator": "a generator that was late",
+    "stall": "a standstill of the machine",
+}
 
 SHARE = 0.05  # of the time in which there was work to do
 SYSTEM = 0.005  # of the time, which the kernel takes of a core that nobody disturbs
@@ -51,8 +56,8 @@ def causes(rows: Sequence[Row], cores: int = 0) -> list[Cause]:
     found: list[Cause] = []
     for row in rows:
         name = row["variant"]
-        late = (
-            row["lag_p99"] > max(LAG_P99, SHARE * _waited(row))
+        held_up = (
+            late(row)
             if row["mode"] == "open"
             else row["generator_run_delay"] / row["duration"] > waits[name] + SHARE
         )
@@ -60,11 +65,16 @@ def causes(rows: Sequence[Row], cores: int = 0) -> list[Cause]:
             found.append("neighbour")
         elif row["stall"] > stalls[name] + STALL:
             found.append("stall")
-        elif late:
+        elif held_up:
             found.append("generator")
         else:
             found.append("")
     return found
+
+
+def late(row: Row) -> bool:
+    """Say whether an open slice's arrivals were sent late by the generator itself."""
+    return bool(row["lag_p99"] > max(LAG_P99, SHARE * _waited(row)))
 
 
 def _waited(row: Row) -> float:

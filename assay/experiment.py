@@ -5,11 +5,12 @@ import random
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from assay import companions, comparisons, processes, tables, target, verdicts
+from assay.disturbance import WORDS
 from assay.load.remote import Generator
 from assay.plan import AGAIN, Plan, Topic
 from assay.progress import Progress
@@ -70,6 +71,11 @@ class Experiment:
             for (topic, variant), errors in self.errors.items()
             for error, _ in errors.most_common(1)
         ]
+
+    def disturbed_by(self, topic: Topic, launches: Sequence[int]) -> str:
+        """Return the words for what disturbed some launches most often."""
+        cause = tables.mostly(self.measured(), topic.name, launches)
+        return f", mostly by {WORDS[cause]}" if cause in WORDS else ""
 
     def comparisons(self, topic: Topic) -> list[Comparison]:
         """Return how a topic's deciding comparisons stand."""
@@ -147,15 +153,17 @@ def _measure_topic(experiment: Experiment, topic: Topic) -> None:
     looks = comparisons.planned_looks(plan)
     with _session(experiment, topic) as session:
         began = time.perf_counter()
-        counted = number = 0
+        number, lost = 0, list[int]()
         progress.topic(topic, looks)
-        while counted < looks[-1]:
+        while (counted := number - len(lost)) < looks[-1]:
             number += 1
             progress.launch(number)
             counts = session.launch(number)
             counted += counts
             if not counts:
-                progress.note(f"launch {number} was too disturbed to count")
+                lost.append(number)
+                why = experiment.disturbed_by(topic, [number])
+                progress.note(f"launch {number} was too disturbed to count{why}")
             else:
                 progress.measured(topic, counted, experiment.comparisons(topic))
             if counted in looks and counts and experiment.decided(topic):
@@ -166,10 +174,11 @@ def _measure_topic(experiment: Experiment, topic: Topic) -> None:
                     f"{plan.time_budget(topic):g} s is spent"
                 )
                 break
-        if number > counted:
+        if lost:
+            why = experiment.disturbed_by(topic, lost)
             experiment.warnings.append(
-                f"{topic.name}: {number - counted} of {number} launches were too "
-                "disturbed to count."
+                f"{topic.name}: {len(lost)} of {number} launches were too disturbed to "
+                f"count{why}."
             )
         if plan.settings.profile:
             session.profile()

@@ -30,6 +30,8 @@ SHAPED_BLOCKS = 2  # of an arrival rate with a shape, each of which takes second
 # What a claimed quantile may take of a launch, in open-loop seconds of a variant.
 LONGEST_OPEN = 20.0
 WARM_UP_SECONDS = 0.25
+# A rate that the generator cannot keep is lowered to this share of it, so often.
+FEWER, FEWER_TIMES, CHANCES = 0.75, 6, 3
 REPEAT = 3  # disturbed blocks are repeated, up to this many times the plan
 SPIN = 0.02  # seconds
 
@@ -45,6 +47,8 @@ class Schedule:
         closed_blocks: Undisturbed blocks wanted of each kind.
         open_blocks: The same for the open loop.
         shape: How the arrival rate changes over an open-loop slice, if it does.
+        wanted: The rate that the load asks for; more than the generator can send in
+            time, where it is more than `rate`.
     """
 
     load: Load
@@ -54,6 +58,7 @@ class Schedule:
     closed_blocks: int
     open_blocks: int
     shape: Shape | None = None
+    wanted: float = 0.0
 
 
 @dataclass
@@ -120,9 +125,10 @@ def calibrate(
         name: max(measured.requests, 1) / max(measured.planned, 1)
         for name, measured in tried.items()
     }
-    rate = load.arrival_rate or load.utilisation * min(
+    wanted = load.arrival_rate or load.utilisation * min(
         capacity[name] / per_task[name] for name in names
     )
+    rate = wanted if load.arrival_rate else _in_time(generator, tried, wanted)
     requests_per_second = rate * min(per_task.values())
     closed = {
         name: _slice_seconds(CLOSED_SECONDS, per_second)
@@ -152,7 +158,34 @@ def calibrate(
         ),
         open_blocks=open_blocks,
         shape=shape,
+        wanted=wanted,
     )
+
+
+def _in_time(generator: Generator, tried: Mapping[str, Slice], wanted: float) -> float:
+    """Return the rate at which the generator sends arrivals when they are due.
+
+    One that is the limit itself would disturb nearly every slice. It is tried with
+    the variant whose answers cost it most. Where it is late at any rate, having work
+    to do before each request, a lower one is no help.
+    """
+    costs = {
+        name: measured.generator_cpu / max(measured.requests, 1)
+        for name, measured in tried.items()
+    }
+    name, rate = max(costs, key=lambda one: costs[one]), wanted
+    for _ in range(FEWER_TIMES):
+        if any(
+            not disturbance.late(slices.row(measured, 0, 0, rate, 0))
+            for measured in (
+                # Something else can have held it up: it gets another chance.
+                generator.open(name, rate, _slice_seconds(OPEN_SECONDS, rate), seed)
+                for seed in range(CHANCES)
+            )
+        ):
+            return rate
+        rate *= FEWER
+    return wanted
 
 
 def measure(

@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from assay import comparisons
 from assay import launch as launches
 from assay import micro, profiling, target
 from assay.errors import MeasureError
 from assay.load.remote import Generator
 from assay.plan import AGAIN, Preset, Topic, Variant
+from assay.report.text import significant
 
 if TYPE_CHECKING:
     from assay.experiment import Experiment
@@ -70,6 +72,7 @@ class ServiceSession:
                 self.schedule = launches.calibrate(
                     generator, topic, list(running), topic.metrics()
                 )
+                self._warn_of_rate(self.schedule)
             measured = launches.measure(
                 generator,
                 running,
@@ -84,6 +87,18 @@ class ServiceSession:
         took = time.perf_counter() - began
         self._keep(number, measured, {"spin": spin, "seconds": took})
         return measured.counts
+
+    def _warn_of_rate(self, schedule: launches.Schedule) -> None:
+        """Say that the open loop has fewer arrivals than were asked for."""
+        if schedule.rate >= schedule.wanted:
+            return
+        self.experiment.warnings.append(
+            f"{self.topic.name}: the load generator is late for the "
+            f"{significant(schedule.wanted)} arrivals a second that are "
+            f"{self.topic.scenario.load.utilisation:.0%} of the slower variant's "
+            f"capacity, so there were {significant(schedule.rate)}. "
+            + comparisons.LEANER
+        )
 
     def attach(self, running: Sequence[target.RunningTarget]) -> None:
         """Give every running variant its users."""

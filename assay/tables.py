@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -249,6 +250,14 @@ def seconds_per_launch(measured: Measured, topic: str) -> float | None:
         return None
     lost, _ = uncounted(measured, topic)
     return float(np.median(took)) * (1 + lost / len(took))
+
+
+def mostly(measured: Measured, topic: str, launches: Collection[int]) -> str:
+    """Return what disturbed most slices of some launches, or nothing if nothing did."""
+    slices = measured.slices
+    own = slices[(slices["topic"] == topic) & slices["launch"].isin(launches)]
+    why = own.loc[own["why"].fillna("") != "", "why"]
+    return str(why.mode().iloc[0]) if len(why) else ""
 
 
 def uncounted(measured: Measured, topic: str) -> tuple[int, int]:

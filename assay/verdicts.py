@@ -6,11 +6,12 @@ the same answer from the same tables.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Sequence
 
 from assay import comparisons, failures, pairs, statistics
 from assay.comparisons import level
-from assay.plan import METRICS, Budget, Claim, Plan, Settings, Topic
+from assay.plan import METRICS, Budget, Claim, Plan, Topic
 from assay.results import (
     BudgetResult,
     ClaimResult,
@@ -157,8 +158,7 @@ def _outrun(plan: Plan, measured: Measured) -> Iterable[str]:
             yield (
                 f"{topic.name}: the load generator had no time left under "
                 f"{', '.join(names)}: throughput is at least what is shown. "
-                "LeanHttpUser (from assay.load) takes a fifth of the CPU time that "
-                "FastHttpUser takes."
+                + comparisons.LEANER
             )
 
 
@@ -199,7 +199,7 @@ def _claims(
                 expect=claim.expect.text,
                 verdict=gated,
                 alone=alone,
-                reason=reason or _reason(claim, comparison, gated, alone, settings),
+                reason=reason or _reason(claim, comparison, gated, alone, plan),
             )
         )
     return tuple(results)
@@ -210,7 +210,7 @@ def _reason(
     comparison: Comparison,
     gated: ClaimVerdict,
     alone: ClaimVerdict,
-    settings: Settings,
+    plan: Plan,
 ) -> str:
     """Say in a sentence why a claim has its verdict."""
     if comparison.ratio is None:
@@ -222,14 +222,29 @@ def _reason(
         return f"measured {measured}, as expected ({claim.expect.text})"
     if gated == "refuted":
         if comparison.verdict == "same" and claim.expect.directed:
-            return f"measured {measured}: the same within {100 * settings.margin:g} %"
+            margin = 100 * plan.settings.margin
+            return f"measured {measured}: the same within {margin:g} %"
         return f"measured {measured}, where {claim.expect.text} was claimed"
     if alone != "undecided":
+        claims = sum(len(topic.claims) for topic in plan.topics)
+        needed = _launches_needed(plan, claims)
+        if comparison.launches < needed:
+            return (
+                f"measured {measured}: {alone} on its own, but {claims} claims at once "
+                f"take {needed} launches to decide, not {comparison.launches}: give "
+                "the run a longer --budget, or fewer topics"
+            )
         return (
             f"measured {measured}: {alone} on its own, but not beyond what chance "
             "allows among all claims of this run"
         )
     return f"measured {measured}, which reaches across {claim.expect.text}"
+
+
+def _launches_needed(plan: Plan, claims: int) -> int:
+    """Return how many launches decide so many claims, if all of them agree."""
+    shared = level(plan, claims)
+    return next(n for n in itertools.count(1) if statistics.smallest_p(n) <= shared)
 
 
 def _budgets(plan: Plan, topic: Topic, measured: Measured) -> Iterable[BudgetResult]:

@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from assay.disturbance import WORDS
 from assay.plan import AGAIN, Plan, Topic
 from assay.report.text import (
     counted,
@@ -20,12 +21,6 @@ from assay.results import Results
 
 if TYPE_CHECKING:
     import pandas as pd
-
-_CAUSES = {
-    "neighbour": "for a neighbour on the target's cores",
-    "generator": "for a generator that was late",
-    "stall": "for a standstill of the machine",
-}
 
 
 def repeat_command(plan: Plan, results: Results) -> str:
@@ -139,7 +134,7 @@ def _causes(slices: pd.DataFrame) -> list[tuple[str, str]]:
         if _unlike(shares):
             each = ", ".join(f"{name} {percent(share)}" for name, share, _ in shares)
             text += f" ({each})"
-        rows.append((f"– {_CAUSES.get(cause, one_line(cause))}", text))
+        rows.append((f"– for {WORDS.get(cause, one_line(cause))}", text))
     return rows
 
 

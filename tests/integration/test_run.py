@@ -1,5 +1,6 @@
 """`assay run` and `assay report` on a service that is not ours, for real."""
 
+import re
 import signal
 import time
 from pathlib import Path
@@ -150,3 +151,26 @@ def wait_for(path: Path) -> None:
     while not path.exists():
         assert time.monotonic() < deadline, f"{path} never came"
         time.sleep(0.05)
+
+
+def test_a_slow_locustfile_gets_as_many_arrivals_as_it_can_send(tmp_path: Path) -> None:
+    # It works for 1 ms on each answer: of arrivals that come by chance, many would
+    # have to wait until it has done so.
+    slow = (
+        f"import time\n{shop.LOCUSTFILE}"
+        "        until = time.thread_time() + 0.001\n"
+        "        while time.thread_time() < until:\n"
+        "            pass\n"
+    )
+    claims = shop.CLAIMS.replace("utilisation = 0.4", "utilisation = 0.8")
+    folder = shop.write(tmp_path, locustfile=slow, claims=claims)
+    done = shop.assay(folder, "run", ".", "--launches", "1", "--output", "out")
+    assert done.returncode in (0, 3), done.stdout + done.stderr
+    warnings = "\n".join(shop.results(folder / "out")["warnings"])
+    found = re.search(r"is late for the ([\d.]+) arrivals a second", warnings)
+    lowered = re.search(r"so there were ([\d.]+)\. LeanHttpUser", warnings)
+    assert found and lowered, warnings
+    assert float(lowered[1]) < float(found[1])
+    slices = pd.read_parquet(folder / "out" / "slices.parquet")
+    rates = slices.loc[slices["mode"] == "open", "rate"]
+    assert rates.round().unique() == [round(float(lowered[1]))]

@@ -139,6 +139,44 @@ def test_the_rate_is_a_share_of_the_slower_variants_capacity() -> None:
     assert calibrated(Load(arrival_rate=7.0)).rate == 7.0
 
 
+@pytest.mark.parametrize(
+    ("late", "share"),
+    [
+        ([], 1.0),
+        # Something else held it up, once or twice: no reason to ask for less.
+        ([0], 1.0),
+        ([0, 1], 1.0),
+        ([0, 1, 2], launch.FEWER),
+        ([0, 1, 2, 4], launch.FEWER),
+        (range(6), launch.FEWER**2),
+        # Where a lower one is no help, it stays.
+        (range(1000), 1.0),
+    ],
+)
+def test_a_rate_that_the_generator_cannot_keep_is_lowered(
+    late: Sequence[int], share: float
+) -> None:
+    def play(name: str, mode: Mode, made: int) -> dict[str, Any]:
+        # The answers of b cost the generator more: it is tried with them.
+        if mode == "closed":
+            return {"generator_cpu": 0.2 if name == "b" else 0.1}
+        assert name == "b"
+        return {"lag_p99": 0.05 if made in late else 0.0}
+
+    generator = Played(play, {"a": 400, "b": 400})
+    made = launch.calibrate(cast(Generator, generator), TOPIC, "ab")
+    assert made.wanted == pytest.approx(200)
+    assert made.rate == pytest.approx(200 * share)
+
+
+def test_a_rate_that_was_asked_for_by_its_number_is_not_lowered() -> None:
+    scenario = TOPIC.scenario.model_copy(update={"load": Load(arrival_rate=200.0)})
+    topic = TOPIC.model_copy(update={"scenario": scenario})
+    generator = Played(lambda *_: {"lag_p99": 0.05}, {"a": 400, "b": 400})
+    made = launch.calibrate(cast(Generator, generator), topic, "ab")
+    assert (made.rate, made.wanted) == (200.0, 200.0)
+
+
 def test_what_arrives_is_a_task_of_several_requests() -> None:
     single, several = (
         calibrated(Load(utilisation=0.25), ["latency.p90"], number) for number in (1, 4)

@@ -251,3 +251,19 @@ def test_numbers_are_by_launch() -> None:
     found = measured({CPU: 2.0}, 4, noise=0.0)
     assert tables.numbers(found, "shop", "b", CPU).tolist() == [2.0] * 4
     assert len(tables.numbers(found, "shop", "z", CPU)) == 0
+
+
+def test_what_disturbed_most_slices_of_some_launches() -> None:
+    whys = [
+        *(("shop", 1, "stall"), ("shop", 1, "generator"), ("shop", 1, "generator")),
+        *(("shop", 1, ""), ("shop", 1, ""), ("shop", 1, None)),
+        *(("shop", 2, "neighbour"),) * 4,
+        *(("cafe", 1, "stall"),) * 9,
+        ("shop", 3, ""),
+    ]
+    slices = pd.DataFrame(whys, columns=["topic", "launch", "why"])
+    measured = tables.Measured(slices, pd.DataFrame())
+    assert tables.mostly(measured, "shop", [1]) == "generator"
+    assert tables.mostly(measured, "shop", [1, 2]) == "neighbour"
+    assert tables.mostly(measured, "shop", [3]) == ""
+    assert tables.mostly(measured, "shop", []) == ""

@@ -142,7 +142,20 @@ def test_many_claims_gate_together() -> None:
     assert (together.alone, together.verdict) == ("holds", "undecided")
     assert "holds on its own" in together.reason
     assert not decided(many, found)
+    # All launches agree: what is missing is launches, and it says how many.
+    assert "40 claims at once take 13 launches to decide, not 12" in together.reason
+    enough = judge(many, measured({CPU: 0.2}, 13)).claims[0]
+    assert enough.verdict == "holds"
     assert decided(plan(claim("<= 0.5")), found)
+
+
+def test_where_launches_disagree_it_is_chance_that_forbids() -> None:
+    many = plan(*[claim("faster", RATE) for _ in range(40)])
+    found = measured({RATE: 1.2}, 20, noise=0.18)
+    result = judge(many, found).claims[0]
+    assert (result.alone, result.verdict) == ("holds", "undecided")
+    assert "not beyond what chance allows among all claims" in result.reason
+    assert "launches to decide" not in result.reason
 
 
 def test_claims_step_down_from_the_shared_level() -> None:
