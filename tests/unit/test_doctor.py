@@ -1,8 +1,10 @@
 """What the doctor makes of a machine, and of this one."""
 
+import itertools
 import os
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
@@ -44,6 +46,32 @@ def test_this_machine_is_examined_whole() -> None:
         assert findings["CPU clock"].state == "good"
     assert (findings["py-spy"].state == "good") == (not pyspy.attach_problem())
     assert set(processes.family(os.getpid())) <= before
+
+
+@pytest.mark.parametrize(
+    ("readings", "state", "words"),
+    [
+        ([1.0, 1.01, 1.02], "poor", "in steps of 10 ms"),
+        ([0.004, 0.012], "poor", "in steps of 8 ms"),
+        ([1.0001, 1.0003], "good", "exact"),
+        # Of a process that seldom gets its turn, but read to the nanosecond.
+        ([1.000123, 1.011456], "good", "exact"),
+        ([1.0], "bad", "cannot be read"),
+    ],
+)
+def test_the_grain_of_the_cpu_clock(
+    readings: list[float],
+    state: str,
+    words: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    told = itertools.cycle(readings)
+    monkeypatch.setattr(doctor, "CLOCK_SECONDS", 0.01)
+    monkeypatch.setattr(doctor, "CLOCK_PATIENCE", 0.02)
+    monkeypatch.setattr(processes, "cpu_seconds", lambda pid: next(told))
+    child = SimpleNamespace(pid=1)
+    finding = doctor._examine_cpu_clock(child)  # type: ignore[arg-type]
+    assert (finding.state, words in finding.what) == (state, True)
 
 
 def test_the_trial_comes_after_the_noise_and_is_told_of_it(
