@@ -31,8 +31,8 @@ EARLY_LOOK, WORTH_A_LOOK = 8, 2  # launches, and how many it must spare
 # An A/A arm is rare and small: it must be plainly wrong before it forbids anything.
 CONTROL_ALPHA = 0.001
 LEANER = (
-    "LeanHttpUser (from assay.load) takes a fifth of the CPU time that FastHttpUser "
-    "takes."
+    "LeanHttpUser (from assay.load) takes less than a fifth of the CPU time that "
+    "FastHttpUser takes."
 )
 Pair = tuple[str, str]
 

@@ -153,9 +153,10 @@ def _measure_topic(experiment: Experiment, topic: Topic) -> None:
     looks = comparisons.planned_looks(plan)
     with _session(experiment, topic) as session:
         began = time.perf_counter()
-        number, lost = 0, list[int]()
+        counted = number = 0
+        lost: list[int] = []
         progress.topic(topic, looks)
-        while (counted := number - len(lost)) < looks[-1]:
+        while counted < looks[-1]:
             number += 1
             progress.launch(number)
             counts = session.launch(number)

@@ -120,11 +120,7 @@ def calibrate(
     load = topic.scenario.load
     tried = {name: generator.closed(name, load.users, 0.3) for name in names}
     capacity = {name: slices.throughput(measured) for name, measured in tried.items()}
-    # What arrives is a task, and a task may make several requests.
-    per_task = {
-        name: max(measured.requests, 1) / max(measured.planned, 1)
-        for name, measured in tried.items()
-    }
+    per_task = _requests_per_task(tried)
     wanted = load.arrival_rate or load.utilisation * min(
         capacity[name] / per_task[name] for name in names
     )
@@ -162,6 +158,14 @@ def calibrate(
     )
 
 
+def _requests_per_task(tried: Mapping[str, Slice]) -> dict[str, float]:
+    """Return how many requests an arrival makes, which is a task, by variant."""
+    return {
+        name: max(measured.requests, 1) / max(measured.planned, 1)
+        for name, measured in tried.items()
+    }
+
+
 def _in_time(generator: Generator, tried: Mapping[str, Slice], wanted: float) -> float:
     """Return the rate at which the generator sends arrivals when they are due.
 
@@ -175,15 +179,11 @@ def _in_time(generator: Generator, tried: Mapping[str, Slice], wanted: float) ->
     }
     name, rate = max(costs, key=lambda one: costs[one]), wanted
     for _ in range(FEWER_TIMES):
-        if any(
-            not disturbance.late(slices.row(measured, 0, 0, rate, 0))
-            for measured in (
-                # Something else can have held it up: it gets another chance.
-                generator.open(name, rate, _slice_seconds(OPEN_SECONDS, rate), seed)
-                for seed in range(CHANCES)
-            )
-        ):
-            return rate
+        seconds = _slice_seconds(OPEN_SECONDS, rate)
+        for seed in range(CHANCES):  # something else can have held it up
+            measured = generator.open(name, rate, seconds, seed)
+            if not disturbance.late(slices.row(measured, 0, 0, rate, 0)):
+                return rate
         rate *= FEWER
     return wanted
 

@@ -6,6 +6,7 @@ only as a bound, tests and intervals take two rows: the least and the greatest t
 each can be. What they say is then true of all numbers between.
 """
 
+import itertools
 import math
 from collections.abc import Sequence
 from functools import cache
@@ -237,6 +238,11 @@ def comparison_verdict(
 def smallest_p(launches: int) -> float:
     """Return the two-sided signed-rank p-value if all launches say the same."""
     return float(2.0 ** (1 - launches))
+
+
+def fewest_launches(level: float) -> int:
+    """Return how many launches that all say the same reach a two-sided level."""
+    return next(n for n in itertools.count(1) if smallest_p(n) <= level)
 
 
 def claim_p(x: Floats, expect: Expectation, margin: float) -> tuple[float, float]:

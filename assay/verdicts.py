@@ -6,7 +6,6 @@ the same answer from the same tables.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterable, Sequence
 
 from assay import comparisons, failures, pairs, statistics
@@ -227,7 +226,7 @@ def _reason(
         return f"measured {measured}, where {claim.expect.text} was claimed"
     if alone != "undecided":
         claims = sum(len(topic.claims) for topic in plan.topics)
-        needed = _launches_needed(plan, claims)
+        needed = statistics.fewest_launches(level(plan, claims))
         if comparison.launches < needed:
             return (
                 f"measured {measured}: {alone} on its own, but {claims} claims at once "
@@ -239,12 +238,6 @@ def _reason(
             "allows among all claims of this run"
         )
     return f"measured {measured}, which reaches across {claim.expect.text}"
-
-
-def _launches_needed(plan: Plan, claims: int) -> int:
-    """Return how many launches decide so many claims, if all of them agree."""
-    shared = level(plan, claims)
-    return next(n for n in itertools.count(1) if statistics.smallest_p(n) <= shared)
 
 
 def _budgets(plan: Plan, topic: Topic, measured: Measured) -> Iterable[BudgetResult]:

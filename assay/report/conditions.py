@@ -62,7 +62,8 @@ def load(topic: Topic) -> str:
     rate = (
         f"{significant(planned.arrival_rate)} arrivals per second"
         if planned.arrival_rate is not None
-        else f"arrivals at {percent(planned.utilisation)} of the slower side's capacity"
+        else f"arrivals at up to {percent(planned.utilisation)} of the slower side's "
+        "capacity"
     )
     if planned.shape:
         rate += f" times {one_line(planned.shape)}"

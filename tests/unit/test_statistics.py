@@ -465,3 +465,14 @@ def test_the_binomial_interval_is_scipys(successes: int, trials: int) -> None:
     assert statistics.binomial_interval(successes, trials) == pytest.approx(
         (expected.low, expected.high)
     )
+
+
+@pytest.mark.parametrize("launches", [2, 6, 9, 13])
+def test_the_fewest_launches_reach_a_level_and_one_less_does_not(launches: int) -> None:
+    p = statistics.smallest_p(launches)
+    assert statistics.fewest_launches(p) == launches
+    assert statistics.fewest_launches(p * 1.01) == launches
+    assert statistics.fewest_launches(p * 0.99) == launches + 1
+    # What the level is compared with is the test's own p-value.
+    x = np.arange(1.0, launches + 1)
+    assert 2 * min(statistics.signed_rank_p(x, 0.0)) == pytest.approx(p)
