@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import signal
 import sys
 import traceback
@@ -52,6 +53,22 @@ def _finite(number: float | None) -> float | None:
     return number
 
 
+def _looks(text: str) -> tuple[int, ...]:
+    """Return the numbers of launches after which verdicts are looked at."""
+    from assay.filetables import MOST_LAUNCHES
+
+    if all(re.fullmatch(r"\s*[0-9]{1,3}\s*", number) for number in text.split(",")):
+        looks = tuple(map(int, text.split(",")))
+        ascending = looks == tuple(sorted(set(looks)))
+        if ascending and 1 <= looks[0] <= looks[-1] <= MOST_LAUNCHES:
+            return looks
+    raise typer.BadParameter(
+        f"expected ascending numbers from 1 to {MOST_LAUNCHES}, for example 12 or "
+        f"12,18; got {text!r}",
+        param_hint="--launches",
+    )
+
+
 Topics = Annotated[
     list[str] | None,
     typer.Argument(
@@ -90,8 +107,12 @@ def run(
         ),
     ] = None,
     launches: Annotated[
-        int | None,
-        typer.Option(help="Judge once, after so many launches.", min=1),
+        str | None,
+        typer.Option(
+            metavar="N[,N...]",
+            help="Judge after so many launches; what is undecided then goes on to "
+            "the next number, if there is one.",
+        ),
     ] = None,
     profiles: Annotated[
         bool | None,
@@ -108,7 +129,7 @@ def run(
         "seed": secrets.randbelow(2**32) if seed is None else seed,
         "time_budget": budget,
         "margin": margin,
-        "looks": None if launches is None else (launches,),
+        "looks": None if launches is None else _looks(launches),
         "profile": profiles,
     }
     settings = {name: value for name, value in given.items() if value is not None}

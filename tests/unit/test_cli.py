@@ -171,6 +171,13 @@ def test_a_number_that_is_none_is_bad_input(
     assert words[-1] in done.stderr
 
 
+@pytest.mark.parametrize("looks", ["18,12", "12,12", "0", "-3", "201", "²", "", "1,"])
+def test_looks_that_do_not_ascend_are_bad_input(tmp_path: Path, looks: str) -> None:
+    done = run("run", f"--launches={looks}", folder=tmp_path)
+    assert done.returncode == 2
+    assert "--launches" in done.stderr and "for example 12 or 12,18" in done.stderr
+
+
 class Odd(Exception):
     """A fault of Assay's own."""
 

@@ -75,6 +75,24 @@ def test_whatever_stops_a_run_what_was_measured_is_reported(
     assert Path("out", "summary.md").is_file() and Path("out", "junit.xml").is_file()
 
 
+@pytest.mark.parametrize(
+    ("given", "looks"), [("12", (12,)), ("12,18", (12, 18)), (" 1, 200 ", (1, 200))]
+)
+def test_launches_are_the_looks_of_the_plan(
+    shop: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    given: str,
+    looks: tuple[int, ...],
+) -> None:
+    def measure(planned: Plan, _: RunDirectory, __: object) -> NoReturn:
+        assert planned.settings.looks == looks
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(experiment, "measure", measure)
+    with pytest.raises(typer.Exit):
+        cli.run([str(shop)], Path("out"), 1, launches=given)
+
+
 def test_ctrl_c_before_anything_is_measured(
     shop: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
