@@ -23,8 +23,9 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     profiles = folder / "profiles"
     profiles.mkdir()
+    # Hashing releases the GIL, and a fast machine hashes quickly: few samples hold it.
     (profiles / "cpu.toml").write_text(
-        'title = "CPU"\nprofiler = "py-spy"\nseconds = 3\n[settings]\nrate = 200\n'
+        'title = "CPU"\nprofiler = "py-spy"\nseconds = 3\n[settings]\nrate = 1000\n'
     )
     (profiles / "memory.toml").write_text(
         'title = "Memory"\nprofiler = "memory-profiler"\nseconds = 3\n'
