@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from assay.plan import Plan, Preset, Topic
-from assay.report.text import about, compared, one_line, percent
+from assay.report.text import about, compared, one_line, percent, verdict_word
 from assay.results import Comparison
 
 
@@ -157,7 +157,7 @@ class Screen:
                     escape(one_line(f"{name}: {item.candidate}")),
                     escape(one_line(item.metric)),
                     escape(compared(item)),
-                    item.verdict or "",
+                    verdict_word(item),
                     _needed(item),
                 )
         return table

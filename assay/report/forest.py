@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from assay.plan import HIGHER_IS_BETTER, Expectation
-from assay.report.text import better_by, ratio_parts
+from assay.report.text import better_by, ratio_parts, verdict_word
 from assay.results import ClaimVerdict, Comparison, Verdict
 
 # An effect beyond this is drawn at the edge, with an arrow.
@@ -68,7 +68,7 @@ class Row:
     whole: bool
     notes: tuple[str, ...]
     verdict: ClaimVerdict | Verdict | None
-    compared: Verdict | None
+    compared: str
     side: str
     point: float | None
     ends: tuple[float, float] | None
@@ -201,7 +201,7 @@ def _row(
         whole=ask.verdict is not None and not ask.metric,
         notes=ask.notes,
         verdict=ask.verdict,
-        compared=comparison.verdict if comparison else None,
+        compared=verdict_word(comparison) if comparison else "",
         side=side,
         point=None if middle is None else place(middle),
         ends=(place(ends[0]), place(ends[1])) if ends else None,

@@ -10,6 +10,7 @@ from assay.report.text import (
     compared_parts,
     meaning_of,
     percent,
+    verdict_word,
 )
 from assay.results import ClaimResult, Comparison, Results, Whole
 
@@ -81,7 +82,7 @@ def metric_rows(
                 forecast=(
                     "" if seconds is None else f"{percent(margin)} in {about(seconds)}"
                 ),
-                verdict=(known.verdict or "") if known else "",
+                verdict=verdict_word(known) if known else "",
                 reason=_reason(known, whole_of(results, known)) if known else "",
                 differs=known is not None and known.differs and known.verdict is None,
                 claimed=name in claimed,

@@ -205,6 +205,15 @@ def meaning_of(metric: str) -> str:
     return METRICS.get(metric, ("", clean(metric)))[1]
 
 
+def verdict_word(comparison: Comparison) -> str:
+    """Return the word of a comparison's verdict: memory is not faster, but less."""
+    if unit_of(comparison.metric) == "B":
+        return {"faster": "less", "slower": "more"}.get(
+            comparison.verdict or "", comparison.verdict or ""
+        )
+    return comparison.verdict or ""
+
+
 def counted(number: int, noun: str, plural: str = "") -> str:
     """Return ``1 claim`` or ``3 claims``."""
     return f"{number:,} {noun if number == 1 else plural or f'{noun}s'}"

@@ -91,6 +91,28 @@ def test_a_comparison_of_two_timeouts_is_unknown_with_and_without_a_ratio() -> N
         assert text.compared(bare) == "no ratio"
 
 
+def test_memory_is_less_or_more_and_not_faster() -> None:
+    comparison = Comparison(
+        topic="t",
+        baseline="a",
+        candidate="b",
+        metric="memory.peak",
+        ratio=0.5,
+        low=0.4,
+        high=0.6,
+        launches=12,
+        verdict="faster",
+    )
+
+    def word(**changes: str) -> str:
+        return text.verdict_word(comparison.model_copy(update=changes))
+
+    assert word() == "less" and word(verdict="slower") == "more"
+    assert word(verdict="same") == "same"
+    assert word(metric="latency.p99") == word(metric="time") == "faster"
+    assert text.verdict_word(comparison.model_copy(update={"verdict": None})) == ""
+
+
 @pytest.mark.parametrize(
     ("seconds", "expected"),
     [
