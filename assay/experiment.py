@@ -9,7 +9,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from assay import companions, comparisons, processes, tables, target, verdicts
+from assay import (
+    companions,
+    comparisons,
+    interrupts,
+    processes,
+    tables,
+    target,
+    verdicts,
+)
 from assay.disturbance import WORDS
 from assay.load.remote import Generator
 from assay.plan import AGAIN, Plan, Topic
@@ -135,6 +143,7 @@ def _experiment(
     plan: Plan, run: RunDirectory, progress: Progress
 ) -> Iterator[Experiment]:
     """Set up what a run needs, and remove it whatever happens."""
+    interrupts.load_scipy()
     cores = processes.split_cores()
     with tempfile.TemporaryDirectory(prefix="assay-") as folder:
         with processes.guarded([Path(folder)]):

@@ -31,7 +31,7 @@ SHAPED_BLOCKS = 2  # of an arrival rate with a shape, each of which takes second
 LONGEST_OPEN = 20.0
 WARM_UP_SECONDS = 0.25
 # A rate that the generator cannot keep is lowered to this share of it, so often.
-FEWER, FEWER_TIMES, CHANCES = 0.75, 6, 3
+FEWER, FEWER_TIMES, CHANCES = 0.65, 6, 3
 REPEAT = 3  # disturbed blocks are repeated, up to this many times the plan
 SPIN = 0.02  # seconds
 
