@@ -30,8 +30,10 @@ SHAPED_BLOCKS = 2  # of an arrival rate with a shape, each of which takes second
 # What a claimed quantile may take of a launch, in open-loop seconds of a variant.
 LONGEST_OPEN = 20.0
 WARM_UP_SECONDS = 0.25
-# A rate that the generator cannot keep is lowered to this share of it, so often.
-FEWER, FEWER_TIMES, CHANCES = 0.65, 6, 3
+# A rate that the generator cannot keep is lowered to this share of it, so often: one
+# at which it is late in so many of so many slices, unless it is hardly busy.
+FEWER, FEWER_TIMES = 0.75, 6
+LATE, TRIED, BUSY = 3, 8, 0.2
 REPEAT = 3  # disturbed blocks are repeated, up to this many times the plan
 SPIN = 0.02  # seconds
 
@@ -179,13 +181,29 @@ def _in_time(generator: Generator, tried: Mapping[str, Slice], wanted: float) ->
     }
     name, rate = max(costs, key=lambda one: costs[one]), wanted
     for _ in range(FEWER_TIMES):
-        seconds = _slice_seconds(OPEN_SECONDS, rate)
-        for seed in range(CHANCES):  # something else can have held it up
-            measured = generator.open(name, rate, seconds, seed)
-            if not disturbance.late(slices.row(measured, 0, 0, rate, 0)):
-                return rate
+        if _keeps(generator, name, rate):
+            return rate
         rate *= FEWER
     return wanted
+
+
+def _keeps(generator: Generator, name: str, rate: float) -> bool:
+    """Say whether the generator sends arrivals at this rate when they are due.
+
+    A slice that is late can have been held up by something else, and one in time can
+    hold arrivals that happen to lie apart: several tell. All launches have the rate
+    that is chosen here, and do not count if most of their slices are late.
+    """
+    late, seconds = 0, _slice_seconds(OPEN_SECONDS, rate)
+    for seed in range(TRIED):
+        measured = generator.open(name, rate, seconds, seed)
+        if disturbance.late(slices.row(measured, 0, 0, rate, 0)):
+            late += 1
+            if late == LATE:
+                return False
+        elif measured.generator_cpu < BUSY * measured.duration:
+            return True
+    return True
 
 
 def measure(

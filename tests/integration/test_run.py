@@ -165,11 +165,9 @@ def test_a_slow_locustfile_gets_as_many_arrivals_as_it_can_send(tmp_path: Path) 
     )
     claims = shop.CLAIMS.replace("utilisation = 0.4", "utilisation = 0.8")
     folder = shop.write(tmp_path, locustfile=slow, claims=claims)
-    done = shop.assay(folder, "run", ".", "--launches=1", "--budget=30", "--output=out")
+    done = shop.assay(folder, "run", ".", "--launches", "1", "--output", "out")
     assert done.returncode in (0, 3), done.stdout + done.stderr
     warnings = "\n".join(shop.results(folder / "out")["warnings"])
-    if "too disturbed to count, mostly by a generator that was late" in warnings:
-        return  # on some machines it is late at any rate: then it says so
     found = re.search(r"is late for the ([\d.]+) arrivals a second", warnings)
     lowered = re.search(r"so there were ([\d.]+)\. LeanHttpUser", warnings)
     assert found and lowered, warnings

@@ -169,6 +169,22 @@ def test_a_rate_that_the_generator_cannot_keep_is_lowered(
     assert made.rate == pytest.approx(200 * share)
 
 
+@pytest.mark.parametrize(
+    ("late", "share"), [([1, 4], 1.0), ([1, 4, 7], launch.FEWER), ([], 1.0)]
+)
+def test_a_busy_generator_must_be_in_time_more_than_once(
+    late: Sequence[int], share: float
+) -> None:
+    def play(name: str, mode: Mode, made: int) -> dict[str, Any]:
+        if mode == "closed":
+            return {}
+        return {"lag_p99": 0.05 if made in late else 0.0, "generator_cpu": 1.0}
+
+    generator = Played(play, {"a": 400, "b": 400})
+    made = launch.calibrate(cast(Generator, generator), TOPIC, "ab")
+    assert made.rate == pytest.approx(200 * share)
+
+
 def test_a_rate_that_was_asked_for_by_its_number_is_not_lowered() -> None:
     scenario = TOPIC.scenario.model_copy(update={"load": Load(arrival_rate=200.0)})
     topic = TOPIC.model_copy(update={"scenario": scenario})
