@@ -259,7 +259,8 @@ def _sentence(
     if fewest < FEWEST_SAMPLES:
         return (
             f"There are too few samples to say where the {thing} goes "
-            f"({fewest}; {FEWEST_SAMPLES} at least are needed)."
+            f"({fewest}; {FEWEST_SAMPLES} at least are needed): raise the scenario's "
+            "load, or `seconds` in the preset."
         )
     if not _beyond_wander(a, b) or change_p(a, b, profiles) > FALSE_DISCOVERIES:
         start = (

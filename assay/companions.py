@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from assay import processes, services, target
+from assay import ports, processes, services, target
 from assay.plan import Companion, Topic
 from assay.services.delay import delayed
 
@@ -52,7 +52,7 @@ def _running(
     folder: Path,
     cores: Sequence[int],
 ) -> Iterator[str]:
-    port = processes.free_port()
+    port = ports.free()
     url = f"http://127.0.0.1:{port}"
     began = time.perf_counter()
     child = processes.start(

@@ -14,6 +14,7 @@ from assay import (
     comparisons,
     interrupts,
     processes,
+    profiling,
     tables,
     target,
     verdicts,
@@ -134,7 +135,11 @@ def profile(
         topic = plan.topics[0]
         with _session(experiment, topic) as session:
             progress.profiling(topic, variant, plan.presets)
-            session.profile_variant(variant, plan.presets, rate)
+            seen = session.profile_variant(variant, plan.presets, rate)
+            again = profiling.closer({variant: plan.presets}, seen)
+            if again:
+                progress.profiling(topic, variant, again[variant])
+                session.profile_variant(variant, again[variant], rate)
         run.write_results(experiment.results(partial=False))
 
 

@@ -14,7 +14,6 @@ import platform
 import secrets
 import shutil
 import signal
-import socket
 import struct
 import subprocess
 import sys
@@ -204,13 +203,6 @@ def step_back(child: Child) -> None:
     if hasattr(os, "SCHED_IDLE"):
         with contextlib.suppress(OSError):
             os.sched_setscheduler(child.pid, os.SCHED_IDLE, os.sched_param(0))
-
-
-def free_port() -> int:
-    """Return a loopback port that is free now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def family(pid: int) -> list[int]:

@@ -4,7 +4,7 @@ No number of a verdict comes from a process that is being profiled.
 """
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from assay.results import Profile
 from assay.target import RunningTarget
 
 STRETCH = 1.0  # seconds of load between two looks at whether the target lives
+LONGEST = 4  # times the length of a preset, where it has seen too little by then
 
 
 def wanted(plan: Plan, topic: Topic) -> dict[str, list[Preset]]:
@@ -79,27 +80,86 @@ def take(
                     captures.append(profiler.start(pid, preset, own, cores))
                 except MeasureError as error:
                     problems.append(str(error))
-            before = _cpu_seconds(pid)
-            requests, left = 0, max(preset.seconds for preset in together)
-            while left > 0:
-                seed = rng.getrandbits(32)
-                taken = generator.open(name, rate, min(STRETCH, left), seed)
-                running.check_alive()
-                requests += taken.requests
-                left -= STRETCH
-            spent = _cpu_seconds(pid) - before
+            seconds = max(preset.seconds for preset in together)
+            observed = _under_load(
+                topic, running, generator, rate, seconds, captures, rng
+            )
         finally:
             for capture in captures:
                 capture.stop()
-        observed = Observed(
-            topic=topic, variant=name, requests=requests, cpu_seconds=spent
-        )
         for capture in captures:
             try:
                 profiles.append(capture.profile(observed))
             except MeasureError as error:
                 problems.append(str(error))
     return Taken(tuple(profiles), tuple(problems))
+
+
+def closer(
+    wanted: Mapping[str, Sequence[Preset]], seen: Sequence[Profile]
+) -> dict[str, list[Preset]]:
+    """Return what to take once more, where presets left much of the cost unexplained.
+
+    Args:
+        wanted: What was taken, by variant.
+        seen: The profiles of all of them. What shows too little of one variant is
+            taken again of each, since only profiles of one kind can be compared.
+
+    Returns:
+        Presets by variant.
+    """
+    found: dict[str, list[Preset]] = {}
+    known = {preset.name: preset for own in wanted.values() for preset in own}
+    for preset in known.values():
+        own = [profile for profile in seen if profile.preset == preset.name]
+        another = PROFILERS[preset.profiler].closer(preset, own)
+        if another is None or another.name in known:
+            continue
+        for variant, presets in wanted.items():
+            if preset in presets:
+                found.setdefault(variant, []).append(another)
+    return found
+
+
+def _under_load(
+    topic: str,
+    running: RunningTarget,
+    generator: Generator,
+    rate: float,
+    seconds: float,
+    captures: Sequence[Capture],
+    rng: random.Random,
+) -> Observed:
+    """Load a target until the captures have seen enough, and say what it did.
+
+    A fast variant leaves few samples in the time that a slow one needs, and is
+    loaded for longer.
+    """
+    assert running.child is not None
+    pid, name = running.child.pid, running.variant.name
+    before = _cpu_seconds(pid)
+    observed = Observed(topic=topic, variant=name, requests=0, cpu_seconds=0.0)
+    planned = list(_stretches(seconds))
+    more = _stretches((LONGEST - 1) * seconds)
+    for number, length in enumerate([*planned, *more]):
+        if number >= len(planned) and all(c.enough(observed) for c in captures):
+            break
+        taken = generator.open(name, rate, length, rng.getrandbits(32))
+        running.check_alive()
+        observed = Observed(
+            topic=topic,
+            variant=name,
+            requests=observed.requests + taken.requests,
+            cpu_seconds=_cpu_seconds(pid) - before,
+        )
+    return observed
+
+
+def _stretches(seconds: float) -> Iterator[float]:
+    """Yield lengths of load that come to this many seconds."""
+    while seconds > 0:
+        yield min(STRETCH, seconds)
+        seconds -= STRETCH
 
 
 def _cpu_seconds(pid: int) -> float:

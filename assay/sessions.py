@@ -4,7 +4,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 from assay import comparisons
 from assay import launch as launches
@@ -13,6 +13,7 @@ from assay.errors import MeasureError
 from assay.load.remote import Generator
 from assay.plan import AGAIN, Preset, Topic, Variant
 from assay.report.text import significant
+from assay.results import Profile
 
 if TYPE_CHECKING:
     from assay.experiment import Experiment
@@ -32,8 +33,8 @@ class Session(Protocol):
 
     def profile_variant(
         self, name: str, presets: Sequence[Preset], rate: float | None
-    ) -> None:
-        """Take some profiles of one variant."""
+    ) -> Sequence[Profile]:
+        """Take some profiles of one variant, and return what came of them."""
 
 
 @dataclass
@@ -115,17 +116,26 @@ class ServiceSession:
         if self.schedule is None:
             return
         wanted = profiling.wanted(self.experiment.plan, self.topic)
+        seen = self._profile_all(wanted, self.schedule.rate)
+        self._profile_all(profiling.closer(wanted, seen), self.schedule.rate)
+
+    def _profile_all(
+        self, wanted: Mapping[str, Sequence[Preset]], rate: float
+    ) -> list[Profile]:
+        """Take presets of each variant; one that fails costs only its profiles."""
+        found: list[Profile] = []
         for name, presets in wanted.items():
             self.experiment.progress.profiling(self.topic, name, presets)
             try:
-                self.profile_variant(name, presets, self.schedule.rate)
+                found += self.profile_variant(name, presets, rate)
             except MeasureError as error:  # costs the profile, not the verdicts
                 self.experiment.warnings.append(f"{self.topic.name}: {error}")
+        return found
 
     def profile_variant(
         self, name: str, presets: Sequence[Preset], rate: float | None
-    ) -> None:
-        """Profile one variant on fresh servers.
+    ) -> Sequence[Profile]:
+        """Profile one variant on fresh servers, and return what could be taken.
 
         Args:
             name: The variant.
@@ -166,6 +176,7 @@ class ServiceSession:
         for problem in taken.problems:
             experiment.warnings.append(f"{self.topic.name}: {problem}")
             experiment.progress.note(problem)
+        return taken.profiles
 
     def _keep(
         self, number: int, measured: launches.Launch, machine: Mapping[str, float]
@@ -228,7 +239,7 @@ class MicroSession:
 
     def profile_variant(
         self, name: str, presets: Sequence[Preset], rate: float | None
-    ) -> None:
+    ) -> NoReturn:
         """Refuse: there is no server.
 
         Raises:

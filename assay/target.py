@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 import psutil
 
-from assay import processes
+from assay import ports, processes
 from assay.errors import MeasureError
 from assay.plan import Target, Topic, Variant
 
@@ -228,7 +228,7 @@ def _start(
     url = variant.url or (target.url if not variant.command else None)
     if url:
         return url.rstrip("/"), None, time.perf_counter()
-    port = processes.free_port()
+    port = ports.free()
     command = (variant.command or target.command or "").replace("{port}", str(port))
     child = processes.start(
         f"the target of variant {variant.name!r}",

@@ -14,7 +14,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-from assay import processes
+from assay import ports, processes
 from target_app.core.config import Settings
 from target_app.seed import seed_postgres, seed_sqlite
 
@@ -76,7 +76,7 @@ uvicorn.run(app, port=int(sys.argv[1]), log_level="warning", access_log=False)
 @pytest.fixture(scope="session")
 def downstream() -> Iterator[str]:
     """Return the URL of the service downstream, which runs until the last test."""
-    port = processes.free_port()
+    port = ports.free()
     with subprocess.Popen([sys.executable, "-c", _DOWNSTREAM, str(port)]) as server:
         while True:
             with contextlib.suppress(OSError):

@@ -21,7 +21,7 @@ from assay.profilers.protocol import (
     settings_of,
     writable,
 )
-from assay.results import Timeline
+from assay.results import Profile, Timeline
 
 DEFAULTS: dict[str, Setting] = {"interval": 0.05}
 START_TIMEOUT = 15.0
@@ -71,6 +71,9 @@ class Memory:
             time.sleep(0.02)
         return MemoryCapture(child, raw, preset)
 
+    def closer(self, preset: Preset, seen: Sequence[Profile]) -> None:
+        """See `Profiler.closer`: there is no other way to look at memory."""
+
 
 class MemoryCapture:
     """A memory-profiler that samples."""
@@ -80,6 +83,10 @@ class MemoryCapture:
         self._child = child
         self._raw = raw
         self._preset = preset
+
+    def enough(self, observed: Observed) -> bool:
+        """See `Capture.enough`: a line is as long as the preset says."""
+        return True
 
     def stop(self) -> None:
         """Stop sampling; every line is on disk already."""

@@ -27,6 +27,9 @@ class Observed(Data):
 class Capture(Protocol):
     """A profiler at work on one process tree."""
 
+    def enough(self, observed: Observed) -> bool:
+        """Say whether what was seen so far will do, as far as that can be told."""
+
     def stop(self) -> None:
         """Stop observing; safe to call again."""
 
@@ -71,6 +74,14 @@ class Profiler(Protocol):
 
         Raises:
             MeasureError: The tool cannot attach, or the folder cannot be written.
+        """
+
+    def closer(self, preset: Preset, seen: Sequence[Profile]) -> Preset | None:
+        """Return a preset that shows what this one could not; None if it showed all.
+
+        Args:
+            preset: What was captured.
+            seen: Its profiles of every variant of a topic.
         """
 
 

@@ -11,7 +11,8 @@ of an idle thread misses what Python 3.12 shows. Three things make up for that.
   GIL after a call into C still inflate that call.
 - The total is the CPU time that the kernel charged to the process tree. With
   ``gil``, what the samples do not account for is shown as `OUTSIDE`; without it,
-  the samples are scaled to the total.
+  the samples are scaled to the total. Where most of the time is `OUTSIDE`, the
+  target is looked at once more without ``gil``.
 """
 
 import functools
@@ -25,7 +26,7 @@ from pathlib import Path
 
 import psutil
 
-from assay import processes
+from assay import attribution, processes
 from assay.errors import MeasureError
 from assay.plan import Preset
 from assay.profilers.protocol import (
@@ -36,7 +37,7 @@ from assay.profilers.protocol import (
     writable,
 )
 from assay.profilers.rawstacks import Raw, parse
-from assay.results import Stacks
+from assay.results import Profile, Stacks
 
 DEFAULTS: dict[str, Setting] = {
     "rate": 200,
@@ -47,6 +48,12 @@ DEFAULTS: dict[str, Setting] = {
 OUTSIDE = "outside the GIL (system calls and C code)"
 # A frame that holds a tenth of the time is then known to about a third of itself.
 FEWEST_SAMPLES = 10
+# What an attribution needs, with something to spare for samples that are lost.
+ENOUGH_SAMPLES = 1.5 * attribution.FEWEST_SAMPLES
+# Ends the name of a preset that is taken once more without ``gil``.
+ALL_THREADS = "-all-threads"
+# Beyond this share, what a profile shows is not where the time goes.
+MUCH_OUTSIDE = 0.5
 ATTACH_TIMEOUT = 15.0
 STOP_TIMEOUT = 15.0
 
@@ -88,6 +95,19 @@ class PySpy:
         _await_sampling(child, pid)
         return PySpyCapture(child, raw, preset)
 
+    def closer(self, preset: Preset, seen: Sequence[Profile]) -> Preset | None:
+        """See `Profiler.closer`: where the GIL's holders are not what costs."""
+        if not settings_of(preset, DEFAULTS)["gil"]:
+            return None
+        if max((_outside(profile) for profile in seen), default=0) <= MUCH_OUTSIDE:
+            return None
+        return preset.model_copy(
+            update={
+                "name": preset.name + ALL_THREADS,
+                "settings": {**preset.settings, "gil": False},
+            }
+        )
+
 
 class PySpyCapture:
     """A py-spy that records."""
@@ -97,6 +117,11 @@ class PySpyCapture:
         self._child = child
         self._raw = raw
         self._preset = preset
+
+    def enough(self, observed: Observed) -> bool:
+        """See `Capture.enough`: a busy thread is sampled once a period."""
+        rate = float(settings_of(self._preset, DEFAULTS)["rate"])
+        return observed.cpu_seconds * rate >= ENOUGH_SAMPLES
 
     def stop(self) -> None:
         """Stop recording, by SIGINT: on any other signal py-spy writes nothing."""
@@ -142,14 +167,13 @@ def to_stacks(raw: Raw, observed: Observed, preset: Preset, errors: int = 0) -> 
         raise MeasureError(
             f"{place}: no request was served while it sampled; is the load running?"
         )
+    outside = _share_outside(raw, observed, preset, errors)
     if samples < FEWEST_SAMPLES:
         raise MeasureError(
             f"{place}: only {samples} samples of running code, at least "
-            f"{FEWEST_SAMPLES} are needed; raise `seconds` (now {preset.seconds:g}) in "
-            f"profiles/{preset.name}.toml, or the scenario's load"
+            f"{FEWEST_SAMPLES} are needed; {_advice(preset, outside)}"
         )
     total = observed.cpu_seconds / observed.requests
-    outside = _share_outside(raw, observed, preset, errors)
     each = total * (1 - outside) / samples
     stacks = [(stack, each * count) for stack, count in raw.running.most_common()]
     if outside:
@@ -163,7 +187,7 @@ def to_stacks(raw: Raw, observed: Observed, preset: Preset, errors: int = 0) -> 
         samples=samples,
         total=total,
         stacks=tuple(stacks),
-        notes=_notes(raw, observed, errors, outside),
+        notes=_notes(raw, observed, preset, errors, outside),
     )
 
 
@@ -230,8 +254,28 @@ def _share_outside(raw: Raw, observed: Observed, preset: Preset, errors: int) ->
     return max(0.0, 1 - seen / observed.cpu_seconds)
 
 
+def _advice(preset: Preset, outside: float) -> str:
+    """Return what to do about too few samples."""
+    file = f"profiles/{preset.name.removesuffix(ALL_THREADS)}.toml"
+    said = f"raise `seconds` (now {preset.seconds:g}) in {file}, or the scenario's load"
+    if outside > MUCH_OUTSIDE:
+        said += (
+            f"; {outside:.0%} of the CPU time was spent outside the GIL, which "
+            "`gil = false` there shows"
+        )
+    return said
+
+
+def _outside(profile: Profile) -> float:
+    """Return the share of a profile that is `OUTSIDE`."""
+    if not isinstance(profile, Stacks) or profile.total <= 0:
+        return 0.0
+    outside = sum(value for stack, value in profile.stacks if stack == (OUTSIDE,))
+    return outside / profile.total
+
+
 def _notes(
-    raw: Raw, observed: Observed, errors: int, outside: float
+    raw: Raw, observed: Observed, preset: Preset, errors: int, outside: float
 ) -> tuple[str, ...]:
     samples = raw.running.total()
     spent = f"{observed.cpu_seconds:.3g} s of CPU time"
@@ -244,7 +288,12 @@ def _notes(
             f"{100 * outside:.0f} % of the CPU time is accounted for by no sample of "
             "code that holds the GIL: system calls, C code that releases it, and what "
             "quick changes of its holder hide. With gil = false in the preset such "
-            "calls are seen, and functions that queue for the GIL are overstated."
+            "calls are seen."
+        )
+    if not settings_of(preset, DEFAULTS)["gil"]:
+        notes.append(
+            "All threads were sampled: functions that queue for the GIL or for a core, "
+            "after a call into C, look busy and are overstated."
         )
     lost = errors + raw.unread
     if lost:

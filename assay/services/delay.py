@@ -27,7 +27,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
-from assay import processes
+from assay import ports, processes
 from assay.errors import MeasureError
 
 CHUNK = 1 << 16
@@ -62,7 +62,7 @@ def delayed(
             f"round_trip of {name}: its URL has no host and port that a network could "
             "be put before"
         )
-    port = processes.free_port()
+    port = ports.free()
     ways = [str(port), f"{parts.hostname}:{parts.port}", str(seconds)]
     child = processes.start(
         f"the network before {name}",

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from urllib.parse import parse_qs, unquote
 
-from assay import processes
+from assay import ports, processes
 from assay.errors import MeasureError
 from assay.services.connections import answering, connect, printable, redacted, split
 from assay.services.slots import (
@@ -117,7 +117,7 @@ def _server(
     (data / "postmaster.pid").unlink(missing_ok=True)
     log = slot.folder / "postgres.log"
     log.unlink(missing_ok=True)
-    port = processes.free_port()
+    port = ports.free()
     settings = {**SETTINGS, "port": str(port)}
     command = [str(binaries / "postgres"), "-D", str(data)]
     command += [word for item in settings.items() for word in ("-c", "=".join(item))]

@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from urllib.parse import unquote
 
-from assay import processes
+from assay import ports
 from assay.errors import MeasureError
 from assay.services.connections import answering, connect, printable, redacted, split
 from assay.services.slots import (
@@ -38,7 +38,7 @@ def started(slot: Slot, cores: Sequence[int]) -> Iterator[str]:
     fresh_folder(data, slot.user)
     log = slot.folder / "redis.log"
     log.unlink(missing_ok=True)
-    port = processes.free_port()
+    port = ports.free()
     # A file, since a command line can be read by everybody.
     settings = data / "valkey.conf"
     lines = [

@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from assay import processes
+from assay import ports, processes
 from assay.load.remote import Generator
 
 SHARES = (0.5, 0.9, 0.95, 0.99)
@@ -105,7 +105,7 @@ class Server:
         """Start it and wait until it accepts."""
         script = folder / "server.py"
         script.write_text(SERVER)
-        self.port = processes.free_port()
+        self.port = ports.free()
         self.log = folder / f"{kind}.{self.port}.json"
         self.child = processes.start(
             kind,

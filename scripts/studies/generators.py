@@ -26,7 +26,7 @@ from typing import Any
 
 import numpy as np
 
-from assay import processes
+from assay import ports, processes
 from assay.load import shapes
 from assay.load.arrivals import Arrivals
 from assay.load.fleet import Fleet, cores_of
@@ -291,7 +291,7 @@ def main() -> None:
 
 def _study(folder: Path, cores: processes.Cores, options: argparse.Namespace) -> Study:
     (folder / "server.py").write_text(SERVER)
-    port = processes.free_port()
+    port = ports.free()
     url = f"http://127.0.0.1:{port}"
     server = processes.start(
         "the server",

@@ -20,7 +20,7 @@ import numpy as np
 import psutil
 import pyarrow as pa
 
-from assay import processes
+from assay import ports, processes
 from assay.loadtest.plan import LoadPlan
 from assay.loadtest.runs import REQUESTS, LoadRun
 from scripts.studies.generators import LOCUSTFILE, SERVER
@@ -137,7 +137,7 @@ def generate(folder: Path, samples: int) -> tuple[int, dict[str, int]]:
     """Load a server with so many requests; return how many, and the memory."""
     (folder / "server.py").write_text(SERVER)
     (folder / "locustfile.py").write_text(LOCUSTFILE.format(client="LeanHttpUser"))
-    port = processes.free_port()
+    port = ports.free()
     server = processes.start(
         "the server",
         [sys.executable, str(folder / "server.py"), str(port)],

@@ -12,7 +12,7 @@ import numpy as np
 import psutil
 import pytest
 
-from assay import processes
+from assay import ports, processes
 from assay.errors import MeasureError
 from assay.load.recorder import FAILED, FINE, TIMED_OUT
 from assay.load.remote import Generator
@@ -123,7 +123,7 @@ def loaded(
     path.write_text(locustfile)
     script = tmp_path / "server.py"
     script.write_text(textwrap.dedent(SERVER))
-    port = processes.free_port()
+    port = ports.free()
     command = [sys.executable, str(script), str(port), kind]
     server = processes.start("server", command, log=tmp_path / "server.log")
     try:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import pytest
 
-from assay import processes
+from assay import ports, processes
 from assay.errors import MeasureError
 from assay.plan import Preset
 from assay.profilers import PROFILERS, Capture, Observed, pyspy
@@ -117,7 +117,7 @@ class Server(NamedTuple):
 @contextmanager
 def served(folder: Path, loop: str) -> Iterator[Server]:
     (folder / "calibrated.py").write_text(textwrap.dedent(SERVER), encoding="utf-8")
-    port = processes.free_port()
+    port = ports.free()
     command = [sys.executable, "-m", "uvicorn", "calibrated:app", "--port", str(port)]
     command += ["--no-access-log", "--log-level", "warning", "--loop", loop]
     child = processes.start(

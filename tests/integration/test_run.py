@@ -1,5 +1,6 @@
 """`assay run` and `assay report` on a service that is not ours, for real."""
 
+import json
 import re
 import signal
 import time
@@ -48,7 +49,12 @@ def test_the_run_directory_holds_everything(run: Path) -> None:
     assert 0.05 < results["comparisons"][0]["ratio"] < 0.5
     for name in ("index.html", "summary.md", "junit.xml", "environment.json"):
         assert (run / name).stat().st_size > 0
-    assert len(list((run / "profiles").glob("*.json"))) == 4
+    profiles = {file.name.partition(".")[2] for file in (run / "profiles").iterdir()}
+    assert profiles == {
+        f"{variant}.{preset}.json"
+        for variant in ("less", "more")
+        for preset in ("cpu", "cpu-all-threads", "memory")
+    }
 
 
 def test_no_arrival_is_lost(run: Path) -> None:
@@ -82,6 +88,17 @@ def test_both_variants_get_the_same_arrivals_in_a_block(run: Path) -> None:
 def test_the_profile_finds_the_function_that_works(run: Path) -> None:
     html = (run / "index.html").read_text()
     assert "burn (app.py)" in html
+
+
+def test_work_that_releases_the_gil_is_found_all_the_same(run: Path) -> None:
+    """The shop hashes: those who hold the GIL are hardly what it costs."""
+    (file,) = (run / "profiles").glob("*.more.cpu-all-threads.json")
+    profile = json.loads(file.read_text())
+    burning = sum(v for stack, v in profile["stacks"] if stack[-1] == "burn (app.py)")
+    assert burning > 0.5 * profile["total"]
+    html = (run / "index.html").read_text()
+    why = html[html.index("profile “cpu-all-threads”") :]
+    assert "burn (app.py)" in why[: why.index("</table>")]
 
 
 def test_a_report_is_rebuilt_from_the_directory_alone(run: Path) -> None:

@@ -12,7 +12,7 @@ import psycopg
 import pytest
 import redis
 
-from assay import processes
+from assay import ports
 from assay.errors import MeasureError
 from assay.services import running
 
@@ -197,7 +197,7 @@ def test_a_given_url_is_used_and_nothing_is_started(
 def test_a_given_url_that_does_not_answer_starts_nothing(
     cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    port = processes.free_port()
+    port = ports.free()
     monkeypatch.setenv("REDIS_URL", f"redis://:hidden@127.0.0.1:{port}/0")
     with pytest.raises(MeasureError, match=r"REDIS_URL redis://:\*\*\*@"):
         with running(["postgres", "redis"]):
@@ -208,7 +208,7 @@ def test_a_given_url_that_does_not_answer_starts_nothing(
 def test_a_server_that_cannot_start_shows_its_last_words(
     cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(processes, "free_port", lambda: 70_000)
+    monkeypatch.setattr(ports, "free", lambda: 70_000)
     with pytest.raises(MeasureError, match="(?s)valkey-server: did not start.*port"):
         with running(["redis"]):
             pass

@@ -135,13 +135,6 @@ def test_the_cores_are_shared_out() -> None:
         assert cores.target and cores.generator
 
 
-def test_a_free_port_can_be_taken() -> None:
-    import socket
-
-    with socket.create_server(("127.0.0.1", processes.free_port())):
-        pass
-
-
 def test_what_is_gone_has_no_numbers() -> None:
     assert processes.family(2**22 + 1) == []
     assert processes.run_delay(2**22 + 1) == 0.0

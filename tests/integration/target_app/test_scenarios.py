@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from assay import processes
+from assay import ports, processes
 from target_app.core.config import Settings
 from target_app.practices import TOPICS, practice
 
@@ -24,7 +24,7 @@ TRIES = 3
 def test_a_locustfile_runs_under_plain_locust(
     topic: str, seeded: Settings, tmp_path: Path
 ) -> None:
-    port = processes.free_port()
+    port = ports.free()
     host = f"http://127.0.0.1:{port}"
     variant = f"{topic}.{list(practice(topic).variants)[-1]}"
     env = {

@@ -165,6 +165,36 @@ def test_too_few_samples_are_refused_with_advice() -> None:
         pyspy.to_stacks(raw, SEEN, preset())
 
 
+@pytest.mark.parametrize(
+    ("gil", "cpu", "advised"),
+    [(True, 2.0, True), (True, 0.09, False), (False, 2.0, False)],
+)
+def test_where_the_gil_is_why_it_is_said(gil: bool, cpu: float, advised: bool) -> None:
+    raw = Raw(Counter({("a (b.py)",): FEWEST_SAMPLES - 1}), 0, 0)
+    seen = SEEN.model_copy(update={"cpu_seconds": cpu})
+    with pytest.raises(MeasureError) as error:
+        pyspy.to_stacks(raw, seen, preset(gil=gil, rate=100))
+    assert ("`gil = false`" in str(error.value)) == advised
+
+
+@pytest.mark.parametrize(("held", "closer"), [(98, True), (102, False)])
+def test_what_is_mostly_outside_the_gil_is_looked_at_again(
+    held: int, closer: bool
+) -> None:
+    # Of two seconds of CPU time at 100 samples a second: a little under half, and over.
+    own = preset(rate=100)
+    half, whole = (
+        pyspy.to_stacks(Raw(Counter({("a (b.py)",): n}), 0, 0), SEEN, own)
+        for n in (held, 200)
+    )
+    again = pyspy.PySpy().closer(own, [whole, half])
+    assert bool(again) == closer
+    if again:
+        assert again.name == f"{own.name}-all-threads"
+        assert again.settings == {"rate": 100, "gil": False}
+        assert pyspy.PySpy().closer(again, [half]) is None
+
+
 def test_a_profile_without_requests_is_refused() -> None:
     raw = Raw(Counter({("a (b.py)",): FEWEST_SAMPLES}), 0, 0)
     seen = SEEN.model_copy(update={"requests": 0})
@@ -193,8 +223,10 @@ def test_more_samples_than_cpu_time_leave_nothing_outside() -> None:
 
 def test_the_notes_say_what_was_left_out() -> None:
     raw = Raw(Counter({("a (b.py)",): 100}), 80, 10)
-    first, second = pyspy.to_stacks(raw, SEEN, preset(gil=False), errors=10).notes
+    profile = pyspy.to_stacks(raw, SEEN, preset(gil=False), errors=10)
+    first, threads, second = profile.notes
     assert "100 samples" in first and "80 samples of waiting threads" in first
+    assert threads.startswith("All threads were sampled")
     assert second.startswith("10.0 % of the samples could not be read")
 
 
