@@ -48,8 +48,8 @@ DEFAULTS: dict[str, Setting] = {
 OUTSIDE = "outside the GIL (system calls and C code)"
 # A frame that holds a tenth of the time is then known to about a third of itself.
 FEWEST_SAMPLES = 10
-# What an attribution needs, with something to spare for samples that are lost.
-ENOUGH_SAMPLES = 1.5 * attribution.FEWEST_SAMPLES
+# What an attribution needs, though more than half of the samples may be torn.
+ENOUGH_SAMPLES = 2.5 * attribution.FEWEST_SAMPLES
 # Ends the name of a preset that is taken once more without ``gil``.
 ALL_THREADS = "-all-threads"
 # Beyond this share, what a profile shows is not where the time goes.
