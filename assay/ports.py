@@ -19,8 +19,8 @@ _choosing = threading.Lock()
 def free() -> int:
     """Return a loopback port that is free, and that stays so until it is listened on.
 
-    Until then this process gives it to nobody else, and the kernel to no connection:
-    it lies below the range that outgoing connections get their ports from.
+    Until then this process gives it to nobody else. Nor does the kernel give it to a
+    connection, where there is room below the range that it takes those ports from.
 
     Raises:
         MeasureError: There is none.

@@ -1,7 +1,9 @@
 """Which profiles are taken, and of what."""
 
 import random
+from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -9,7 +11,7 @@ import pytest
 from assay import profiling
 from assay.errors import MeasureError
 from assay.plan import Preset, Variant
-from assay.profilers.pyspy import OUTSIDE
+from assay.profilers.pyspy import OUTSIDE, PySpyCapture
 from assay.results import Profile, Stacks
 from assay.target import RunningTarget
 
@@ -56,3 +58,32 @@ def test_both_sides_are_looked_at_again_where_one_is_mostly_unseen() -> None:
 def test_a_preset_of_that_name_is_not_taken_twice() -> None:
     wanted = {"a": [preset("cpu"), preset("cpu-all-threads", gil=False)]}
     assert profiling.closer(wanted, [seen("a", "cpu", 0.9)]) == {}
+
+
+@pytest.mark.parametrize(("cpu", "stretches"), [(1.0, 2), (0.2, 7), (0.05, 8)])
+def test_what_uses_little_cpu_time_is_watched_for_longer(
+    cpu: float, stretches: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of 2 seconds at 200 samples a second: until 1.25 s of CPU time, 8 at most."""
+    lengths: list[float] = []
+
+    def load(name: str, rate: float, length: float, seed: int) -> Any:
+        lengths.append(length)
+        return SimpleNamespace(requests=10)
+
+    spent = count(0)
+    monkeypatch.setattr(profiling, "_cpu_seconds", lambda pid: cpu * next(spent))
+    running: Any = SimpleNamespace(
+        child=SimpleNamespace(pid=1),
+        variant=Variant(name="a"),
+        check_alive=lambda: None,
+    )
+    generator: Any = SimpleNamespace(open=load)
+    child: Any = None
+    capture = PySpyCapture(child, tmp_path, preset("cpu"))
+    observed = profiling._under_load(
+        "t", running, generator, 50.0, 2.0, [capture], random.Random(1)
+    )
+    assert lengths == [profiling.STRETCH] * stretches
+    assert observed.requests == 10 * stretches
+    assert observed.cpu_seconds == pytest.approx(cpu * stretches)
