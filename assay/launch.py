@@ -22,18 +22,22 @@ from assay.plan import MODES, Load, Mode, Topic, modes_of, requests_needed
 from assay.processes import memory_peak
 from assay.target import RunningTarget
 
-CLOSED_SECONDS, OPEN_SECONDS, LONGEST_SLICE = 0.05, 0.08, 2.0
+# Where a machine's speed jumps by half every tenth of a second, as beside a busy
+# neighbour on the same physical core, two slices differ by as much however long they
+# are, and a median of many short ones is known far better than one of few long ones.
+CLOSED_SECONDS, OPEN_SECONDS, LONGEST_SLICE = 0.0125, 0.02, 2.0
 REQUESTS_PER_SLICE = 25
-# Beyond six blocks or so another launch says more than another block does.
-CLOSED_BLOCKS, OPEN_BLOCKS, FEWEST_BLOCKS = 8, 6, 4
+# Beyond four tenths of a second or so of each variant and load, another launch says
+# more than another block does.
+CLOSED_BLOCKS, OPEN_BLOCKS, FEWEST_BLOCKS = 32, 24, 4
 SHAPED_BLOCKS = 2  # of an arrival rate with a shape, each of which takes seconds
 # What a claimed quantile may take of a launch, in open-loop seconds of a variant.
 LONGEST_OPEN = 20.0
 WARM_UP_SECONDS = 0.25
 # A rate that the generator cannot keep is lowered to this share of it, so often: one
-# at which it is late in so many of so many slices, unless it is hardly busy.
+# at which it is late in so many of so many slices, this long, unless it is hardly busy.
 FEWER, FEWER_TIMES = 0.75, 6
-LATE, TRIED, BUSY = 3, 8, 0.2
+LATE, TRIED, TRIED_SECONDS, BUSY = 3, 8, 0.08, 0.2
 REPEAT = 3  # disturbed blocks are repeated, up to this many times the plan
 SPIN = 0.02  # seconds
 
@@ -194,7 +198,7 @@ def _keeps(generator: Generator, name: str, rate: float) -> bool:
     hold arrivals that happen to lie apart: several tell. All launches have the rate
     that is chosen here, and do not count if most of their slices are late.
     """
-    late, seconds = 0, _slice_seconds(OPEN_SECONDS, rate)
+    late, seconds = 0, _slice_seconds(TRIED_SECONDS, rate)
     for seed in range(TRIED):
         measured = generator.open(name, rate, seconds, seed)
         if disturbance.late(slices.row(measured, 0, 0, rate, 0)):

@@ -115,6 +115,22 @@ def test_slices_are_as_short_as_the_work_allows() -> None:
     assert launch._blocks(12, 0.05, 2.0) == launch.FEWEST_BLOCKS
 
 
+@pytest.mark.parametrize(
+    ("most", "shortest"),
+    [
+        (launch.CLOSED_BLOCKS, launch.CLOSED_SECONDS),
+        (launch.OPEN_BLOCKS, launch.OPEN_SECONDS),
+    ],
+)
+@pytest.mark.parametrize("per_second", [10_000, 1000, 500, 300])
+def test_short_slices_are_many_so_that_a_launch_takes_no_longer(
+    most: int, shortest: float, per_second: float
+) -> None:
+    seconds = launch._slice_seconds(shortest, per_second)
+    whole = launch._blocks(most, shortest, seconds) * seconds
+    assert whole == pytest.approx(most * shortest, rel=0.1)
+
+
 def calibrated(
     load: Load, metrics: Sequence[str] = (), requests_per_task: int = 1
 ) -> launch.Schedule:
@@ -133,7 +149,7 @@ def calibrated(
 def test_the_rate_is_a_share_of_the_slower_variants_capacity() -> None:
     schedule = calibrated(Load(utilisation=0.25))
     assert schedule.rate == pytest.approx(100)
-    assert schedule.closed_seconds["a"] == launch.CLOSED_SECONDS
+    assert schedule.closed_seconds["a"] == pytest.approx(25 / 1000)
     assert schedule.closed_seconds["b"] == pytest.approx(25 / 400)
     assert schedule.open_seconds == pytest.approx(25 / 100)
     assert calibrated(Load(arrival_rate=7.0)).rate == 7.0
@@ -240,21 +256,22 @@ def test_a_launch_holds_the_requests_that_a_quantile_needs() -> None:
 @pytest.mark.parametrize(
     ("metrics", "closed", "open_"),
     [
-        ([], 8, 6),
-        (DECIDING_METRICS, 8, 6),
-        (["errors"], 8, 6),
-        (["throughput"], 8, 3),
-        (["throughput", "latency.p50"], 8, 6),
-        (["latency.mean"], 4, 6),
-        (["startup"], 4, 3),
+        ([], 1, 1),
+        (DECIDING_METRICS, 1, 1),
+        (["errors"], 1, 1),
+        (["throughput"], 1, 0.5),
+        (["throughput", "latency.p50"], 1, 1),
+        (["latency.mean"], 0.5, 1),
+        (["startup"], 0.5, 0.5),
     ],
 )
 def test_time_goes_to_the_load_on_which_verdicts_hang(
-    metrics: Sequence[str], closed: int, open_: int
+    metrics: Sequence[str], closed: float, open_: float
 ) -> None:
     play = Played(lambda *_: {"planned": 3000, "done": 3000}, {"a": 3000, "b": 3000})
     made = launch.calibrate(cast(Generator, play), TOPIC, "ab", metrics)
-    assert (made.closed_blocks, made.open_blocks) == (closed, open_)
+    assert made.closed_blocks == launch.CLOSED_BLOCKS * closed
+    assert made.open_blocks == launch.OPEN_BLOCKS * open_
 
 
 def test_of_what_is_only_browsed_there_are_two_blocks_at_least() -> None:
