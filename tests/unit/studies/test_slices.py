@@ -1,0 +1,72 @@
+"""The study of slices: the same time in longer slices, and what spreads say."""
+
+import numpy as np
+import pytest
+
+from assay import launch
+from assay.plan import Load
+from scripts.studies import slices
+
+SCHEDULE = launch.Schedule(
+    Load(),
+    1000.0,
+    dict.fromkeys("ab", launch.CLOSED_SECONDS),
+    launch.OPEN_SECONDS,
+    launch.CLOSED_BLOCKS,
+    launch.OPEN_BLOCKS,
+)
+
+
+@pytest.mark.parametrize("times", slices.TIMES)
+def test_longer_slices_measure_for_as_long(times: int) -> None:
+    made = slices.longer(SCHEDULE, times)
+    assert made.open_seconds == times * SCHEDULE.open_seconds
+    assert made.rate == SCHEDULE.rate
+    for name in "ab":
+        assert made.closed_seconds[name] * made.closed_blocks == pytest.approx(
+            SCHEDULE.closed_seconds[name] * SCHEDULE.closed_blocks
+        )
+    assert made.open_seconds * made.open_blocks == pytest.approx(
+        SCHEDULE.open_seconds * SCHEDULE.open_blocks
+    )
+
+
+def test_a_launch_is_the_median_of_blocks_in_which_nobody_was_disturbed() -> None:
+    ratios = [1.1, 1.2, 1.3, 9.0]
+    rows = [
+        {
+            "mode": mode,
+            "variant": name,
+            "block": block,
+            "disturbed": ratio == 9.0 and name == "a",
+            "throughput": 100 * (ratio if name == "b" else 1.0),
+        }
+        for mode in ("closed", "open")
+        for block, ratio in enumerate(ratios)
+        for name in "ab"
+    ]
+    made = launch.Launch(slices=rows)
+    assert slices.log_ratio(made, "throughput") == pytest.approx(np.log(1.2))
+
+
+def test_half_the_spread_is_found_and_stands_in_the_table() -> None:
+    rng = np.random.default_rng(7)
+    wide, narrow = rng.normal(0, 0.04, 60), rng.normal(0, 0.02, 60)
+    ratio, low, high = slices.compared(narrow, wide)
+    assert low < 0.5 < high < 1
+    assert low < ratio < high
+    found = {
+        times: slices.Found(
+            (0.01 * times, 0.02 * times), {m: list(x) for m in slices.COLUMNS}, 2
+        )
+        for times, x in ((1, narrow), (4, wide))
+    }
+    lines = slices.table(found).splitlines()
+    assert f"{ratio:.2f}× [{low:.2f}, {high:.2f}]" in lines[2]
+    assert lines[2].startswith("| 10 ms, 20 ms | 60 | 2 |")
+    assert "×" not in lines[3]
+
+
+def test_too_few_launches_are_no_number() -> None:
+    few = slices.Found((0.01, 0.02), {m: [0.0] for m in slices.COLUMNS}, 0)
+    assert "×" not in slices.table({1: few, 4: few})
