@@ -27,6 +27,7 @@ from assay import launch, processes
 from assay.plan import Load, Variant
 from assay.report.text import percent
 from scripts.studies.bench import COMMAND, Bench, Span, burner, opened
+from scripts.studies.pages import put, table_of
 
 APP = """\
 import asyncio, os, zlib
@@ -294,7 +295,7 @@ def table(found: Sequence[Found]) -> str:
         ratio = np.median(item.responses) / np.median(quiet) if known else None
         cells.append("–" if ratio is None else f"{ratio:.2f}× ({len(item.responses)})")
         lines.append(cells)
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return table_of(lines)
 
 
 def main() -> None:
@@ -317,10 +318,7 @@ def main() -> None:
         f"{table(found)}\n\n## How to repeat it\n\n"
         "```console\n$ ./scripts/study_noise\n```\n"
     )
-    print(text)
-    if options.page:
-        options.page.parent.mkdir(parents=True, exist_ok=True)
-        options.page.write_text(text, encoding="utf-8")
+    put(text, options.page)
 
 
 if __name__ == "__main__":

@@ -6,34 +6,31 @@ nothing else. How much it matters hangs on how fast the machine's speed changes.
 """
 
 import argparse
-import math
 import random
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from assay import launch, power, processes
-from assay.plan import Load, Variant
+from assay import launch, power, processes, tables
+from assay.plan import DECIDING_METRICS, Load, Variant
+from assay.results import RunDirectory
 from assay.statistics import Floats
+from scripts.studies import judging
 from scripts.studies.bench import Bench, opened
+from scripts.studies.pages import put, table_of
 from scripts.studies.verdicts import APP, ROUNDS
 
 TIMES = (1, 2, 4)  # as long as Assay's own
 LOAD = Load(users=4, connections=32)
-ARMS = tuple(Variant(name=n, env={"ROUNDS": str(ROUNDS)}) for n in ("a", "b"))
-# Metric: the load that it is measured under, and its column in a slice's row.
-COLUMNS = {
-    "cpu_per_request": ("closed", "cpu_per_request"),
-    "throughput": ("closed", "throughput"),
-    "latency.p50": ("open", "latency_p50"),
-}
+PAIR = ("a0", "a1")
+ARMS = tuple(Variant(name=n, env={"ROUNDS": str(ROUNDS)}) for n in PAIR)
 RESAMPLES = 2000
-
-Ratios = Mapping[str, list[float]]  # metric to one log ratio a launch
+FEWEST = 10  # launches; of fewer, resamples can be all alike
 
 
 @dataclass(frozen=True)
@@ -42,12 +39,12 @@ class Found:
 
     Attributes:
         lengths: Of a closed and of an open slice, in seconds.
-        ratios: Of the launches that count.
+        ratios: Metric to the log ratios of the launches that count.
         lost: How many launches were too disturbed to count.
     """
 
     lengths: tuple[float, float]
-    ratios: Ratios
+    ratios: Mapping[str, Floats]
     lost: int
 
 
@@ -72,46 +69,42 @@ def study(
         folder = Path(name)
         with processes.guarded([folder]):
             with opened(folder, APP, processes.split_cores()) as bench:
-                return _measured(bench, launches, rng, say)
+                return _measured(bench, folder, launches, rng, say)
 
 
 def _measured(
-    bench: Bench, launches: int, rng: random.Random, say: Callable[[str], None]
+    bench: Bench,
+    folder: Path,
+    launches: int,
+    rng: random.Random,
+    say: Callable[[str], None],
 ) -> dict[int, Found]:
     bench.launch(ARMS, LOAD)  # which chooses the rate, one for all
     usual = bench.schedule
     assert usual is not None
-    ratios: dict[int, dict[str, list[float]]] = {
-        times: {metric: [] for metric in COLUMNS} for times in TIMES
-    }
-    lost = dict.fromkeys(TIMES, 0)
+    runs = {times: judging.directory(folder, f"times-{times}") for times in TIMES}
     for number in range(launches):
         for times in rng.sample(TIMES, len(TIMES)):
             bench.schedule = longer(usual, times)
+            began = time.monotonic()
             measured = bench.launch(ARMS, LOAD)
-            lost[times] += not measured.counts
-            if measured.counts:
-                for metric, found in ratios[times].items():
-                    found.append(log_ratio(measured, metric))
+            judging.append(runs[times], measured, time.monotonic() - began)
         say(f"{number + 1} of {launches} launches of each length")
     closed = min(usual.closed_seconds.values())
     return {
-        times: Found(
-            (times * closed, times * usual.open_seconds), ratios[times], lost[times]
-        )
-        for times in TIMES
+        times: read(run, (times * closed, times * usual.open_seconds))
+        for times, run in runs.items()
     }
 
 
-def log_ratio(measured: launch.Launch, metric: str) -> float:
-    """Return a launch's number: the median over its undisturbed blocks."""
-    mode, column = COLUMNS[metric]
-    blocks: dict[int, dict[str, float]] = {}
-    for row in measured.slices:
-        if row["mode"] == mode and not row["disturbed"]:
-            blocks.setdefault(row["block"], {})[row["variant"]] = row[column]
-    both = [values for values in blocks.values() if len(values) == len(ARMS)]
-    return float(np.median([math.log(values["b"] / values["a"]) for values in both]))
+def read(run: RunDirectory, lengths: tuple[float, float]) -> Found:
+    """Return what the launches of one length say, as Assay reads them."""
+    measured = tables.Measured(run.slices(), run.launches())
+    ratios = {
+        metric: tables.log_ratios(measured, judging.TOPIC, *PAIR, metric)
+        for metric in DECIDING_METRICS
+    }
+    return Found(lengths, ratios, tables.uncounted(measured, judging.TOPIC)[0])
 
 
 def compared(first: Floats, second: Floats) -> tuple[float, float, float]:
@@ -138,25 +131,25 @@ def compared(first: Floats, second: Floats) -> tuple[float, float, float]:
 def table(found: Mapping[int, Found]) -> str:
     """Return the Markdown table of all lengths."""
     head = ["slices: closed, open", "launches", "lost"]
-    for metric in COLUMNS:
+    for metric in DECIDING_METRICS:
         head += [f"`{metric}`: spread", "against the longest"]
     lines: list[Sequence[str]] = [head, ["---"] * len(head)]
     longest = found[max(found)]
     for item in found.values():
         closed, open_ = item.lengths
-        count = len(item.ratios["throughput"])
+        count = len(item.ratios["cpu_per_request"])
         cells = [f"{1e3 * closed:g} ms, {1e3 * open_:g} ms", str(count), str(item.lost)]
-        for metric in COLUMNS:
-            x, y = np.array(item.ratios[metric]), np.array(longest.ratios[metric])
+        for metric in DECIDING_METRICS:
+            x, y = item.ratios[metric], longest.ratios[metric]
             spread = power.spread(x)
             cells.append("–" if spread is None else f"{100 * spread:.2f} %")
-            if item is longest or spread is None or power.spread(y) is None:
+            if item is longest or min(len(x), len(y)) < FEWEST:
                 cells.append("–")
             else:
                 ratio, low, high = compared(x, y)
                 cells.append(f"{ratio:.2f}× [{low:.2f}, {high:.2f}]")
         lines.append(cells)
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return table_of(lines)
 
 
 def main() -> None:
@@ -179,10 +172,7 @@ def main() -> None:
         f"{table(found)}\n\n## How to repeat it\n\n"
         "```console\n$ ./scripts/study_slices\n```\n"
     )
-    print(text)
-    if options.page:
-        options.page.parent.mkdir(parents=True, exist_ok=True)
-        options.page.write_text(text, encoding="utf-8")
+    put(text, options.page)
 
 
 if __name__ == "__main__":

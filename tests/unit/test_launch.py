@@ -256,22 +256,21 @@ def test_a_launch_holds_the_requests_that_a_quantile_needs() -> None:
 @pytest.mark.parametrize(
     ("metrics", "closed", "open_"),
     [
-        ([], 1, 1),
-        (DECIDING_METRICS, 1, 1),
-        (["errors"], 1, 1),
-        (["throughput"], 1, 0.5),
-        (["throughput", "latency.p50"], 1, 1),
-        (["latency.mean"], 0.5, 1),
-        (["startup"], 0.5, 0.5),
+        ([], 32, 24),
+        (DECIDING_METRICS, 32, 24),
+        (["errors"], 32, 24),
+        (["throughput"], 32, 12),
+        (["throughput", "latency.p50"], 32, 24),
+        (["latency.mean"], 16, 24),
+        (["startup"], 16, 12),
     ],
 )
 def test_time_goes_to_the_load_on_which_verdicts_hang(
-    metrics: Sequence[str], closed: float, open_: float
+    metrics: Sequence[str], closed: int, open_: int
 ) -> None:
     play = Played(lambda *_: {"planned": 3000, "done": 3000}, {"a": 3000, "b": 3000})
     made = launch.calibrate(cast(Generator, play), TOPIC, "ab", metrics)
-    assert made.closed_blocks == launch.CLOSED_BLOCKS * closed
-    assert made.open_blocks == launch.OPEN_BLOCKS * open_
+    assert (made.closed_blocks, made.open_blocks) == (closed, open_)
 
 
 def test_of_what_is_only_browsed_there_are_two_blocks_at_least() -> None:

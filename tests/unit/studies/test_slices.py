@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from assay import launch
-from assay.plan import Load
+from assay.plan import DECIDING_METRICS, Load
 from scripts.studies import slices
 
 SCHEDULE = launch.Schedule(
@@ -31,24 +31,6 @@ def test_longer_slices_measure_for_as_long(times: int) -> None:
     )
 
 
-def test_a_launch_is_the_median_of_blocks_in_which_nobody_was_disturbed() -> None:
-    ratios = [1.1, 1.2, 1.3, 9.0]
-    rows = [
-        {
-            "mode": mode,
-            "variant": name,
-            "block": block,
-            "disturbed": ratio == 9.0 and name == "a",
-            "throughput": 100 * (ratio if name == "b" else 1.0),
-        }
-        for mode in ("closed", "open")
-        for block, ratio in enumerate(ratios)
-        for name in "ab"
-    ]
-    made = launch.Launch(slices=rows)
-    assert slices.log_ratio(made, "throughput") == pytest.approx(np.log(1.2))
-
-
 def test_half_the_spread_is_found_and_stands_in_the_table() -> None:
     rng = np.random.default_rng(7)
     wide, narrow = rng.normal(0, 0.04, 60), rng.normal(0, 0.02, 60)
@@ -57,7 +39,7 @@ def test_half_the_spread_is_found_and_stands_in_the_table() -> None:
     assert low < ratio < high
     found = {
         times: slices.Found(
-            (0.01 * times, 0.02 * times), {m: list(x) for m in slices.COLUMNS}, 2
+            (0.01 * times, 0.02 * times), dict.fromkeys(DECIDING_METRICS, x), 2
         )
         for times, x in ((1, narrow), (4, wide))
     }
@@ -67,6 +49,8 @@ def test_half_the_spread_is_found_and_stands_in_the_table() -> None:
     assert "×" not in lines[3]
 
 
-def test_too_few_launches_are_no_number() -> None:
-    few = slices.Found((0.01, 0.02), {m: [0.0] for m in slices.COLUMNS}, 0)
+@pytest.mark.parametrize("launches", [1, 3, slices.FEWEST - 1])
+def test_too_few_launches_are_compared_with_nothing(launches: int) -> None:
+    x = np.linspace(-0.01, 0.01, launches)
+    few = slices.Found((0.01, 0.02), dict.fromkeys(DECIDING_METRICS, x), 0)
     assert "×" not in slices.table({1: few, 4: few})
