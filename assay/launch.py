@@ -27,9 +27,10 @@ from assay.target import RunningTarget
 # are, and a median of many short ones is known far better than one of few long ones.
 CLOSED_SECONDS, OPEN_SECONDS, LONGEST_SLICE = 0.0125, 0.02, 2.0
 REQUESTS_PER_SLICE = 25
-# Beyond four tenths of a second or so of each variant and load, another launch says
-# more than another block does.
-CLOSED_BLOCKS, OPEN_BLOCKS, FEWEST_BLOCKS = 32, 24, 4
+# Beyond half a second or so of each variant and load, another launch says more than
+# another block does. Latency gets twice the time: a queue makes more of whatever
+# happens to a core, and a comparison is decided no sooner than its noisiest metric.
+CLOSED_BLOCKS, OPEN_BLOCKS, FEWEST_BLOCKS = 24, 32, 4
 SHAPED_BLOCKS = 2  # of an arrival rate with a shape, each of which takes seconds
 # What a claimed quantile may take of a launch, in open-loop seconds of a variant.
 LONGEST_OPEN = 20.0
@@ -298,8 +299,7 @@ def _blocks_of(
         # The same arrivals for every variant of a block: what differs between
         # its slices is the variant and the moment, not the luck of the draw.
         seed = rng.getrandbits(32)
-        order = list(running)
-        rng.shuffle(order)
+        order = _order(list(running), pairs, rng)
         for position, name in enumerate(order):
             if mode == "closed":
                 seconds = schedule.closed_seconds[name]
@@ -327,6 +327,24 @@ def _blocks_of(
         fewest = _fewest_blocks(rows, pairs)
     launch.slices.extend(rows)
     return fewest
+
+
+def _order(
+    names: Sequence[str], pairs: Sequence[tuple[str, str]], rng: random.Random
+) -> list[str]:
+    """Draw the order of a block: at random, but what is compared stays together.
+
+    Two slices differ by more the further they are apart, and with ten variants in one
+    block those of a pair would be four slices apart on average.
+    """
+    group = {name: [name] for name in names}
+    for one, other in pairs:
+        if group[one] is not group[other]:
+            group[one] += group[other]
+            group.update(dict.fromkeys(group[other], group[one]))
+    groups = [group[name] for name in names if group[name][0] == name]
+    rng.shuffle(groups)
+    return [name for each in groups for name in rng.sample(each, len(each))]
 
 
 def _fewest_blocks(
