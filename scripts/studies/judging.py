@@ -38,8 +38,9 @@ class Stream:
     """The launches of one pair of arms, in order.
 
     Attributes:
-        ratios: Log ratios of each deciding metric, one for each launch.
         launches: The launches' numbers.
+        ratios: Log ratios of each deciding metric, one for each launch.
+        spans: The least and the greatest that these can be; shape (2, launches).
     """
 
     noise: str
@@ -47,6 +48,7 @@ class Stream:
     pair: Pair
     launches: tuple[int, ...]
     ratios: Mapping[str, Floats]
+    spans: Mapping[str, Floats]
 
 
 def directory(output: Path, noise: str) -> RunDirectory:
@@ -95,19 +97,19 @@ def streams(
     """Yield what is known of each (effect, pair)."""
     measured = tables.Measured(run.slices(), run.launches())
     for effect, pair in pairs:
-        found = {
-            metric: dict(
-                zip(*tables.by_launch(measured, TOPIC, *pair, metric), strict=True)
-            )
-            for metric in DECIDING_METRICS
+        where = {
+            metric: (measured, TOPIC, *pair, metric) for metric in DECIDING_METRICS
         }
-        both = sorted(set.intersection(*(set(values) for values in found.values())))
+        numbers = {m: tables.by_launch(*key)[0] for m, key in where.items()}
+        both = sorted(set.intersection(*(set(found) for found in numbers.values())))
+        kept = {m: np.isin(found, both) for m, found in numbers.items()}
         yield Stream(
             noise,
             effect,
             pair,
             tuple(int(number) for number in both),
-            {m: np.array([values[n] for n in both]) for m, values in found.items()},
+            {m: tables.log_ratios(*key)[kept[m]] for m, key in where.items()},
+            {m: tables.log_spans(*key)[:, kept[m]] for m, key in where.items()},
         )
 
 
@@ -126,7 +128,7 @@ def judged(stream: Stream, margin: float, metrics: Sequence[str]) -> list[Outcom
         for look in looks:
             if start + look > len(stream.launches):
                 return found
-            part = {m: stream.ratios[m][start : start + look] for m in metrics}
+            part = {m: stream.spans[m][:, start : start + look] for m in metrics}
             verdicts = {m: _verdict(x, level, margin, m) for m, x in part.items()}
             if "undecided" not in verdicts.values() or look == looks[-1]:
                 break
@@ -144,8 +146,8 @@ def together(words: Sequence[str]) -> Verdict:
     return "same" if set(words) == {"same"} else "undecided"
 
 
-def _verdict(x: Floats, level: float, margin: float, metric: str) -> Verdict:
-    interval = statistics.signed_rank_interval(x, level)
+def _verdict(spans: Floats, level: float, margin: float, metric: str) -> Verdict:
+    interval = statistics.signed_rank_interval(spans, level)
     word = statistics.comparison_verdict(interval, margin, metric in HIGHER_IS_BETTER)
     return cast(Verdict, word)
 
@@ -157,14 +159,15 @@ def _outcomes(
     verdicts: Mapping[str, Verdict],
     level: float,
 ) -> Iterator[Outcome]:
-    look = len(next(iter(part.values())))
+    look = next(iter(part.values())).shape[1]
     false = [v for v in verdicts.values() if v in ("faster", "slower")]
     whole = together(list(verdicts.values()))
     # Of identical code one false metric is a false verdict, whatever the others say.
     word = false[0] if stream.effect == "A/A" and false else whole
     yield Outcome(stream.noise, stream.effect, ASSAY, ANY, word, look)
-    for metric, x in part.items():
-        interval = statistics.signed_rank_interval(x, level)
+    for metric, spans in part.items():
+        x = stream.ratios[metric][start : start + look]
+        interval = statistics.signed_rank_interval(spans, level)
         assert interval is not None
         truth = _truth(stream, metric, start, look)
         yield Outcome(

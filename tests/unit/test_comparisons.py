@@ -466,7 +466,23 @@ def test_who_both_outrun_the_generator_are_not_the_same() -> None:
     assert compared(plan(), found)[CPU].verdict == "same"
 
 
-def test_a_generator_that_is_seldom_the_limit_forbids_nothing() -> None:
-    some = {("a", RATE): (1, 2), ("b", RATE): (1, 2)}
+@pytest.mark.parametrize("unlike", [(1, 2), (1, 2, 3, 4, 5, 6, 7)])
+def test_a_generator_that_is_seldom_the_limit_forbids_nothing(
+    unlike: Sequence[int],
+) -> None:
+    some = {("a", RATE): (1, 2), ("b", RATE): unlike}
     item = compared(plan(), measured(SAME, 14, censored=some))[RATE]
-    assert (item.verdict, item.censored, item.launches) == ("same", "", 12)
+    assert (item.verdict, item.censored, item.launches) == ("same", "", 14)
+    assert item.low == pytest.approx(1, abs=0.02)
+    assert item.high == pytest.approx(1, abs=0.02)
+
+
+def test_a_generator_that_is_mostly_the_limit_always_is() -> None:
+    mostly = {("b", RATE): (1, 2, 4, 6, 7, 10, 13, 14)}
+    item = compared(plan(), measured(SAME, 14, censored=mostly))[RATE]
+    assert (item.verdict, item.censored, item.launches) == (
+        "undecided",
+        "candidate",
+        14,
+    )
+    assert item.low == pytest.approx(1, abs=0.02) and item.high is None
