@@ -28,9 +28,9 @@ from assay.target import RunningTarget
 CLOSED_SECONDS, OPEN_SECONDS, LONGEST_SLICE = 0.0125, 0.02, 2.0
 REQUESTS_PER_SLICE = 25
 # Beyond half a second or so of each variant and load, another launch says more than
-# another block does. Latency gets twice the time: a queue makes more of whatever
+# another block does. Latency gets more of the time: a queue makes more of whatever
 # happens to a core, and a comparison is decided no sooner than its noisiest metric.
-CLOSED_BLOCKS, OPEN_BLOCKS, FEWEST_BLOCKS = 24, 32, 4
+CLOSED_BLOCKS, OPEN_BLOCKS, FEWEST_BLOCKS = 32, 32, 4
 SHAPED_BLOCKS = 2  # of an arrival rate with a shape, each of which takes seconds
 # What a claimed quantile may take of a launch, in open-loop seconds of a variant.
 LONGEST_OPEN = 20.0

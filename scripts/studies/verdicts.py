@@ -15,6 +15,7 @@ import contextlib
 import json
 import math
 import os
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -24,7 +25,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import cast
 
-from assay import processes
+from assay import launch, processes
 from assay.environment import describe
 from assay.plan import Load, Plan, Variant
 from scripts.studies import judging, verdict_page
@@ -32,7 +33,7 @@ from scripts.studies.bench import COMMAND, Bench, burner, opened, write
 from scripts.studies.outcomes import ANY, ASSAY, NOISES, Outcome
 
 ROUNDS = 600  # of work for the baseline: some 0.2 ms of CPU a request
-CALIBRATION = 6  # launches
+CALIBRATION = 12  # launches
 ON, OFF = (0.2, 0.8), (0.6, 2.4)  # seconds of the neighbour, at random: a quarter
 LOAD = Load(users=4, connections=32)
 
@@ -136,18 +137,25 @@ def rounds_for(output: Path) -> dict[str, int]:
                 break
             measured = here.launch(arms, LOAD)
             if measured.counts:
-                base, more = (
-                    measured.values[arm.name, "cpu_per_request"][0] for arm in arms
-                )
-                shares.append((more / base - 1) / extra)
+                shares.append(_share(measured, *(arm.name for arm in arms)) / extra)
     if len(shares) < CALIBRATION:
         sys.exit("too many launches were disturbed to calibrate: is the machine quiet?")
-    each = sorted(shares)[len(shares) // 2]
+    each = statistics.median(shares)
     found = {name: round(effect / each) for name, effect in EFFECTS.items()}
     output.mkdir(parents=True, exist_ok=True)
     kept.write_text(json.dumps(found))
     print(f"one round more is {each:.3%} of a request's CPU time: {found}")
     return found
+
+
+def _share(measured: launch.Launch, base: str, more: str) -> float:
+    """Return how much more CPU time a request takes, by blocks of both arms."""
+    cost: dict[str, dict[int, float]] = {base: {}, more: {}}
+    for row in measured.slices:
+        if row["mode"] == "closed" and not row["disturbed"]:
+            cost[row["variant"]][row["block"]] = row["cpu_per_request"]
+    both = cost[base].keys() & cost[more].keys()
+    return statistics.median(cost[more][n] / cost[base][n] for n in both) - 1
 
 
 def measure_arms(noise: str, options: argparse.Namespace, until: float) -> None:
