@@ -357,11 +357,10 @@ def _outrun(found: Pairing, metric: str) -> str:
     if metric != "throughput":
         return ""
     topic, measured = found.topic.name, found.measured
-    first, second = (
+    limited = (
         tables.censored_launches(measured, topic, name, metric) for name in found.pair
     )
-    counted = len(tables.numbers(measured, topic, found.pair[0], metric))
-    if 2 * len(first & second) <= counted:
+    if not all(limited):
         return ""
     return "the load generator was the limit on both sides, not the service"
 
