@@ -27,14 +27,16 @@ from assay.target import RunningTarget
 # are, and a median of many short ones is known far better than one of few long ones.
 CLOSED_SECONDS, OPEN_SECONDS, LONGEST_SLICE = 0.0125, 0.02, 2.0
 REQUESTS_PER_SLICE = 25
-# Beyond half a second or so of each variant and load, another launch says more than
-# another block does. Latency gets more of the time: a queue makes more of whatever
-# happens to a core, and a comparison is decided no sooner than its noisiest metric.
-CLOSED_BLOCKS, OPEN_BLOCKS, FEWEST_BLOCKS = 32, 32, 4
+# So few that fifteen launches take less than a minute (see `Settings.looks`): of CPU
+# time another launch soon says more than another block does. Latency gets most of the
+# time: a queue makes more of whatever happens to a core, and a comparison is decided
+# no sooner than its noisiest metric.
+CLOSED_BLOCKS, OPEN_BLOCKS, FEWEST_BLOCKS = 20, 28, 4
 SHAPED_BLOCKS = 2  # of an arrival rate with a shape, each of which takes seconds
 # What a claimed quantile may take of a launch, in open-loop seconds of a variant.
 LONGEST_OPEN = 20.0
-WARM_UP_SECONDS = 0.25
+# A service that has answered so many requests is warm; a slower one is given longer.
+WARM_UP_SECONDS, WARM_UP_REQUESTS, WARM_UP_MORE = 0.15, 200, 0.1
 # A rate that the generator cannot keep is lowered to this share of it, so often: one
 # at which it is late in so many of so many slices, this long, unless it is hardly busy.
 FEWER, FEWER_TIMES = 0.75, 6
@@ -95,7 +97,8 @@ def warm_up(
         name = target.variant.name
         if slices.given_up(generator.touch(name).columns).any():
             target.settle()  # more connections at once than it has patience for
-        first = generator.closed(name, topic.scenario.load.users, WARM_UP_SECONDS)
+        users = topic.scenario.load.users
+        first = generator.closed(name, users, WARM_UP_SECONDS)
         target.check_alive()
         if first.requests and first.failed == first.requests:
             errors = "\n".join(f"    {error}" for error in list(first.errors)[:3])
@@ -104,6 +107,9 @@ def warm_up(
                 f"failed:\n{errors}\n  does the locustfile ask for paths that the "
                 "target has?"
             )
+        if first.requests < WARM_UP_REQUESTS:
+            generator.closed(name, users, WARM_UP_MORE)
+            target.check_alive()
 
 
 def calibrate(
@@ -322,6 +328,8 @@ def _blocks_of(
             if slices.given_up(measured.columns).any():
                 running[name].settle()
         block += 1
+        if block < wanted:
+            continue  # there cannot be enough yet
         for row, why in zip(rows, disturbance.causes(rows, len(cores)), strict=True):
             row["why"], row["disturbed"] = why, bool(why)
         fewest = _fewest_blocks(rows, pairs)

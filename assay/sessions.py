@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from assay.experiment import Experiment
 
 # Every so many launches the baseline is started twice: an A/A arm.
-CONTROL_EVERY = 4
+CONTROL_EVERY = 5
 
 
 class Session(Protocol):
@@ -273,24 +273,31 @@ def sample_frame(number: int, measured: launches.Launch, origin: float) -> Any:
     import numpy as np
     import pandas as pd
 
-    frames = []
-    for row, taken in measured.samples:
-        names = np.asarray(taken.names, dtype=object)
-        frames.append(
-            pd.DataFrame(
-                {
-                    "launch": np.int16(number),
-                    "block": np.int16(row["block"]),
-                    "variant": row["variant"],
-                    "mode": row["mode"],
-                    "scheduled": taken.columns["scheduled"] - origin,
-                    "start": taken.columns["start"] - origin,
-                    "end": taken.columns["end"] - origin,
-                    "name": names[taken.columns["name"]],
-                    "failed": taken.columns["failed"] > 0,
-                    "disturbed": row["disturbed"],
-                }
-            )
-        )
-    frame = pd.concat(frames, ignore_index=True)
-    return frame.astype({"variant": "category", "mode": "category", "name": "category"})
+    rows = [row for row, _ in measured.samples]
+    taken = [measured for _, measured in measured.samples]
+    counts = [len(one.columns["end"]) for one in taken]
+
+    def each(values: Sequence[object], kind: type | None = None) -> Any:
+        """Repeat what is known of every slice for each of its requests."""
+        return np.repeat(np.asarray(values, dtype=kind), counts)
+
+    def of_all(column: str) -> Any:
+        """Chain a column of all slices."""
+        return np.concatenate([one.columns[column] for one in taken])
+
+    # One table, not one of each slice: there are a hundred and more in a launch.
+    named = [np.asarray(one.names, object)[one.columns["name"]] for one in taken]
+    return pd.DataFrame(
+        {
+            "launch": np.int16(number),
+            "block": each([row["block"] for row in rows], np.int16),
+            "variant": pd.Categorical(each([row["variant"] for row in rows])),
+            "mode": pd.Categorical(each([row["mode"] for row in rows])),
+            "scheduled": of_all("scheduled") - origin,
+            "start": of_all("start") - origin,
+            "end": of_all("end") - origin,
+            "name": pd.Categorical(np.concatenate(named)),
+            "failed": of_all("failed") > 0,
+            "disturbed": each([row["disturbed"] for row in rows], np.bool_),
+        }
+    )

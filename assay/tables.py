@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,11 +30,17 @@ BLOCK_METRICS = {
 
 @dataclass(frozen=True)
 class Measured:
-    """The tables of a run so far: see `RunDirectory.slices` and `launches`."""
+    """The tables of a run so far: see `RunDirectory.slices` and `launches`.
+
+    Attributes:
+        found: Ratios that were asked for before: at a look they are again and again.
+        parts: Parts of the tables that were, by topic, or topic and metric.
+    """
 
     slices: pd.DataFrame
     launches: pd.DataFrame
     found: dict[tuple[str, ...], Ratios] = field(default_factory=dict, repr=False)
+    parts: dict[tuple[str, ...], pd.DataFrame] = field(default_factory=dict, repr=False)
 
 
 def log_ratios(
@@ -53,7 +59,7 @@ def by_launch(
 ) -> Ratios:
     """Return the numbers of the launches, ascending, and their log ratios."""
     key = topic, baseline, candidate, metric
-    if key not in measured.found:  # it is asked for again and again at a look
+    if key not in measured.found:
         measured.found[key] = _by_launch(measured, *key)
     return measured.found[key]
 
@@ -62,23 +68,14 @@ def _by_launch(
     measured: Measured, topic: str, baseline: str, candidate: str, metric: str
 ) -> Ratios:
     nothing = np.empty(0, dtype=np.int64), np.empty(0)
-    launches = measured.launches
-    if launches.empty:
+    if measured.launches.empty:
         return nothing
-    of_topic = launches[launches["topic"] == topic]
-    slices = measured.slices
-    if BLOCK_METRICS.get(metric) in slices:
-        chosen = slices[
-            (slices["topic"] == topic)
-            & slices["launch"].isin(of_topic["launch"].unique())
-            & ~slices["disturbed"]
-            & slices["variant"].isin([baseline, candidate])
-        ]
-        wide = chosen.pivot_table(
-            index=["launch", "mode", "block"],
-            columns="variant",
-            values=BLOCK_METRICS[metric],
-        )
+    column = BLOCK_METRICS.get(metric)
+    if column in measured.slices:
+        blocks = _undisturbed(measured, topic)
+        if column not in blocks:
+            return nothing
+        wide = cast("pd.DataFrame", blocks[column])
         if not {baseline, candidate} <= set(wide.columns):
             return nothing
         ratio = _log_ratio(wide[baseline], wide[candidate])
@@ -95,6 +92,21 @@ def _by_launch(
         found = _log_ratio(wide[baseline], wide[candidate])
         found = _open_ended(measured, topic, (baseline, candidate), metric, found)
     return found.index.to_numpy(dtype=np.int64), found.to_numpy(dtype=float)
+
+
+def _undisturbed(measured: Measured, topic: str) -> pd.DataFrame:
+    """Return what the blocks of the launches that count say, a column a variant."""
+    if (topic,) not in measured.parts:
+        slices, launches = measured.slices, measured.launches
+        counted = launches.loc[launches["topic"] == topic, "launch"].unique()
+        chosen = slices[
+            (slices["topic"] == topic)
+            & slices["launch"].isin(counted)
+            & ~slices["disturbed"]
+        ].set_index(["launch", "mode", "block", "variant"])
+        columns = [name for name in BLOCK_METRICS.values() if name in chosen]
+        measured.parts[(topic,)] = cast("pd.DataFrame", chosen[columns].unstack())
+    return measured.parts[(topic,)]
 
 
 def log_bounds(
@@ -178,7 +190,10 @@ def _of_metric(measured: Measured, topic: str, metric: str) -> pd.DataFrame:
     table = measured.launches
     if table.empty:
         return table
-    return table[(table["topic"] == topic) & (table["metric"] == metric)]
+    if (topic, metric) not in measured.parts:
+        own = (table["topic"] == topic) & (table["metric"] == metric)
+        measured.parts[topic, metric] = table[own]
+    return measured.parts[topic, metric]
 
 
 def numbers(measured: Measured, topic: str, variant: str, metric: str) -> Floats:

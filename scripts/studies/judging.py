@@ -319,9 +319,8 @@ def all_outcomes(
     if not (output / noise / "plan.json").exists():
         return list(runs)
     run = RunDirectory.open(output / noise)
-    timed = [item.seconds / item.launches for item in runs if item.seconds]
-    each = float(np.median(timed)) if timed else None
-    whole = {item.effect for item in runs}
+    each = _seconds_per_launch(runs, ASSAY)
+    whole = {item.effect for item in runs if item.rule == ASSAY}
     found = list(runs)
     pairs = [("A/A", pair) for pair in identical] + list(slower.items())
     for stream in streams(run, noise, pairs):
@@ -332,6 +331,12 @@ def all_outcomes(
                 seconds = None if each is None else item.launches * each
                 found.append(replace(item, seconds=seconds))
         if stream.effect == "A/A":
-            found += tight(stream, each)
+            found += tight(stream, _seconds_per_launch(runs, MARGIN_RULE))
         found += by_rivals(run, stream)
     return found
+
+
+def _seconds_per_launch(runs: Sequence[Outcome], rule: str) -> float | None:
+    """Return what a launch took in whole runs of a rule, start and end included."""
+    own = [o.seconds / o.launches for o in runs if o.rule == rule and o.seconds]
+    return float(np.median(own)) if own else None

@@ -5,7 +5,7 @@ neighbour that burns the server's core a quarter of the time. Disjoint pairs of
 arms give disjoint comparisons: the launches of a pair are judged look by look, as
 `assay run` does, and where a comparison ends the next one begins. +5 % CPU is
 measured by whole runs of the command instead, since what it says of time must
-hold for the command.
+hold for the command; so is what a launch takes where one claim on CPU is all.
 
 Launches are appended to files, so the study can be stopped and continued.
 """
@@ -30,7 +30,16 @@ from assay.environment import describe
 from assay.plan import Load, Plan, Variant
 from scripts.studies import judging, verdict_page
 from scripts.studies.bench import COMMAND, Bench, burner, opened, write
-from scripts.studies.outcomes import ANY, ASSAY, NOISES, Outcome
+from scripts.studies.outcomes import (
+    ANY,
+    ASSAY,
+    IDENTICAL,
+    MARGIN_METRIC,
+    MARGIN_RULE,
+    NOISES,
+    Outcome,
+    chosen,
+)
 
 ROUNDS = 600  # of work for the baseline: some 0.2 ms of CPU a request
 CALIBRATION = 12  # launches
@@ -70,7 +79,7 @@ EFFECTS = {"+2 % CPU": 0.02, "+5 % CPU": 0.05, "+10 % CPU": 0.10}
 TAIL = "+5 ms on 3 %"
 # Each pair is disjoint from the other identical pairs. A slower arm is compared
 # with an identical one, each with another.
-IDENTICAL = (("a0", "a1"), ("a2", "a3"), ("a4", "a5"))
+IDENTICAL_PAIRS = (("a0", "a1"), ("a2", "a3"), ("a4", "a5"))
 SLOWER = {
     "+2 % CPU": ("a0", "e2"),
     "+5 % CPU": ("a1", "e5"),
@@ -78,6 +87,7 @@ SLOWER = {
     TAIL: ("a4", "tail"),
 }
 WHOLE = "+5 % CPU"
+TIGHT_RUNS = 5  # of the command, with nothing but that claim
 
 METHOD = {
     "service": "a plain ASGI application under uvicorn, one process on one core",
@@ -86,6 +96,8 @@ METHOD = {
     f"off for {OFF[0]} to {OFF[1]} s, at random",
     WHOLE: "whole runs of assay run for the verdict and its time; the seconds of the "
     "other effects are launches times what a launch took in those runs",
+    MARGIN_RULE: f"its seconds are launches times what a launch took in {TIGHT_RUNS} "
+    "whole runs with that one claim, where the other load gets half the time",
     "truth": "for identical code a ratio of 1; otherwise the estimate of all other "
     "launches of the same arms",
 }
@@ -100,8 +112,16 @@ command = "{command}"
 locustfile = "locustfile.py"
 
 [variants]
-base   = {{ env = {{ ROUNDS = "{base}" }} }}
-slower = {{ env = {{ ROUNDS = "{slower}" }} }}
+base  = {{ env = {{ ROUNDS = "{base}" }} }}
+other = {{ env = {{ ROUNDS = "{other}" }} }}
+"""
+TIGHT_CLAIM = f"""
+[[claims]]
+says      = "identical code takes the same CPU time"
+baseline  = "base"
+candidate = "other"
+metric    = "{MARGIN_METRIC}"
+expect    = "same"
 """
 
 
@@ -162,10 +182,10 @@ def measure_arms(noise: str, options: argparse.Namespace, until: float) -> None:
     """Append launches until there are enough comparisons, or time is up."""
     rounds = rounds_for(options.output)
     run = judging.directory(options.output, noise)
-    wanted = {"A/A": options.identical, **dict.fromkeys(SLOWER, options.each)}
+    wanted = {IDENTICAL: options.identical, **dict.fromkeys(SLOWER, options.each)}
     with bench(noise) as here:
         while time.monotonic() < until:
-            pairs = judging.missing(run, noise, IDENTICAL, SLOWER, wanted)
+            pairs = judging.missing(run, noise, IDENTICAL_PAIRS, SLOWER, wanted)
             if not pairs:
                 return
             arms = [_arm(n, rounds) for n in sorted({a for p in pairs for a in p})]
@@ -177,35 +197,40 @@ def measure_arms(noise: str, options: argparse.Namespace, until: float) -> None:
             print(f"{noise} launch {number}: {len(arms)} arms, {took:.1f} s{said}")
 
 
-def measure_runs(noise: str, options: argparse.Namespace, until: float) -> None:
+def measure_runs(
+    noise: str, rule: str, wanted: int, options: argparse.Namespace, until: float
+) -> None:
     """Do whole runs of the command until there are enough, or time is up."""
-    rounds = rounds_for(options.output)[WHOLE]
+    rounds = rounds_for(options.output)[WHOLE] if rule == ASSAY else 0
     log = options.output / f"runs-{noise}.jsonl"
-    while len(whole_runs(options.output, noise)) < options.each:
-        if time.monotonic() > until:
+    while True:
+        seed = len(chosen(whole_runs(options.output, noise), rule=rule))
+        if seed >= wanted or time.monotonic() > until:
             return
-        seed = len(whole_runs(options.output, noise))
         with tempfile.TemporaryDirectory(prefix="assay-study-") as name:
             folder = Path(name)
             with processes.guarded([folder]), neighbour(noise, folder):
-                outcome = _whole_run(noise, folder, rounds, seed)
+                outcome = _whole_run(noise, folder, rule, rounds, seed)
         with log.open("a") as file:
             file.write(json.dumps(outcome.__dict__) + "\n")
             file.flush()
             os.fsync(file.fileno())
-        print(
-            f"{noise} run {seed}: {outcome.verdict} after {outcome.launches} launches, "
-            f"{outcome.seconds} s"
-        )
+        said = f"{outcome.verdict} after {outcome.launches} launches"
+        print(f"{noise} run {seed} of {rule}: {said}, {outcome.seconds} s")
 
 
-def _whole_run(noise: str, folder: Path, rounds: int, seed: int) -> Outcome:
+def _whole_run(noise: str, folder: Path, rule: str, rounds: int, seed: int) -> Outcome:
     """Run the command once; its time begins and ends with the command's."""
     write(folder, APP)
+    effect = WHOLE if rounds else IDENTICAL
     text = CLAIMS.format(
-        effect=WHOLE, command=COMMAND, base=ROUNDS, slower=ROUNDS + rounds
+        effect=effect, command=COMMAND, base=ROUNDS, other=ROUNDS + rounds
     )
-    (folder / "claims.toml").write_text(text)
+    tight = rule == MARGIN_RULE
+    (folder / "claims.toml").write_text(text + (TIGHT_CLAIM if tight else ""))
+    if tight:
+        settings = f"[tool.assay]\nmargin = {judging.TIGHT_MARGIN}\n"
+        (folder / "pyproject.toml").write_text(settings)
     command = [sys.executable, "-m", "assay", "run", ".", "--output", "out"]
     command += ["--seed", str(seed), "--no-profiles"]
     began = time.monotonic()
@@ -218,10 +243,10 @@ def _whole_run(noise: str, folder: Path, rounds: int, seed: int) -> Outcome:
     cpu = next(c for c in deciding if c["metric"] == "cpu_per_request")
     return Outcome(
         noise,
-        WHOLE,
-        ASSAY,
-        ANY,
-        results["pairs"][0]["verdict"],
+        effect,
+        rule,
+        MARGIN_METRIC if tight else ANY,
+        cpu["verdict"] if tight else results["pairs"][0]["verdict"],
         max(c["launches"] for c in deciding),
         seconds=round(seconds, 1),
         ratio=cpu["ratio"],
@@ -262,7 +287,9 @@ def report(output: Path, folder: Path) -> None:
         kept = folder / f"verdicts-{noise}.json"
         if (output / noise / "plan.json").exists():
             runs = whole_runs(output, noise)
-            outcomes = judging.all_outcomes(output, noise, IDENTICAL, SLOWER, runs)
+            outcomes = judging.all_outcomes(
+                output, noise, IDENTICAL_PAIRS, SLOWER, runs
+            )
             kept.write_text(_kept(conditions(output, noise), outcomes))
         if kept.exists():
             known = json.loads(kept.read_text())
@@ -305,7 +332,8 @@ def main() -> None:
     until = time.monotonic() + 60 * options.minutes
     for noise in [options.noise] if options.noise else NOISES:
         measure_arms(noise, options, until)
-        measure_runs(noise, options, until)
+        measure_runs(noise, ASSAY, options.each, options, until)
+        measure_runs(noise, MARGIN_RULE, TIGHT_RUNS, options, until)
     report(options.output, options.page)
 
 

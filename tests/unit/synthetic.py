@@ -23,9 +23,9 @@ from assay.plan import (
     Topic,
     Variant,
 )
+from assay.sessions import CONTROL_EVERY
 
 OPEN = ("latency_p50",)  # columns of a slice that only the open loop has
-CONTROL_EVERY = 4
 BLOCKS = 4
 SECONDS = 4.0  # that a launch takes
 

@@ -46,11 +46,11 @@ def controls(a_plan: Plan, found: tables.Measured) -> dict[str, Control]:
 def test_large_claims_are_looked_at_early() -> None:
     assert comparisons.planned_looks(plan(claim("<= 0.30")))[0] == 8
     assert comparisons.planned_looks(plan(claim(">= 3", RATE)))[0] == 8
-    assert comparisons.planned_looks(plan(claim("same")))[0] == 12
-    assert comparisons.planned_looks(plan(claim("<= 0.7")))[0] == 12
+    assert comparisons.planned_looks(plan(claim("same")))[0] == 15
+    assert comparisons.planned_looks(plan(claim("<= 0.7")))[0] == 15
     assert comparisons.planned_looks(plan()) == Settings().looks
     # Each as soon as all launches together could say it at the shared level.
-    for number, first in ((2, 9), (4, 10), (9, 12)):
+    for number, first in ((2, 9), (4, 10), (9, 11)):
         looks = comparisons.planned_looks(plan(*[claim("<= 0.3")] * number))
         assert looks[0] == first
         assert looks[-5:] == Settings().looks
@@ -71,12 +71,12 @@ def test_who_asks_for_one_look_gets_one() -> None:
 
 
 def test_a_first_look_that_could_decide_nothing_is_put_off() -> None:
-    many = plan(*[claim("faster")] * 65)
+    many = plan(*[claim("faster")] * 400)
     looks = comparisons.planned_looks(many)
-    assert looks == (14, *Settings().looks[1:])
+    assert looks == (16, *Settings().looks[1:])
     agreeing = -np.log(np.linspace(1.5, 2.0, looks[0]))
     expect = claim("faster").expect
-    shared = comparisons.level(many, 65)
+    shared = comparisons.level(many, 400)
     assert min(statistics.claim_p(agreeing, expect, 0.05)) <= shared
     assert min(statistics.claim_p(agreeing[1:], expect, 0.05)) > shared
 
@@ -123,7 +123,7 @@ def test_intervals_are_at_the_shared_level(variants: str, family: int) -> None:
     items = compared(a_plan, found)
     for metric, of in ((CPU, family), (RATE, family), (MEDIAN, family), (MEAN, 1)):
         x = tables.log_ratios(found, "shop", *PAIR, metric)
-        level = statistics.pocock_level((12, 18, 27, 40, 60), 0.05 / of)
+        level = statistics.pocock_level(Settings().looks, 0.05 / of)
         expected = statistics.signed_rank_interval(x, level)
         assert expected is not None
         low, high = items[metric].low, items[metric].high
@@ -134,7 +134,7 @@ def test_intervals_are_at_the_shared_level(variants: str, family: int) -> None:
 def test_a_claim_is_compared_at_the_whole_level() -> None:
     found = measured(SAME, 18, noise=0.1)
     x = tables.log_ratios(found, "shop", *PAIR, CPU)
-    level = statistics.pocock_level((12, 18, 27, 40, 60), 0.05)
+    level = statistics.pocock_level(Settings().looks, 0.05)
     expected = statistics.signed_rank_interval(x, level)
     assert expected is not None
     item = compared(plan(claim("same")), found)[CPU]
@@ -188,8 +188,8 @@ def test_a_forecast_says_how_long_the_margin_takes_to_see() -> None:
     quiet = compared(plan(), measured(SAME, noise=0.005))[CPU].seconds_to_see
     loud = compared(plan(), measured(SAME, noise=0.1))[CPU].seconds_to_see
     assert quiet is not None and loud is not None
-    # A launch takes 4 s in these tables, and 12 is the first look.
-    assert quiet == 12 * 4.0
+    # A launch takes 4 s in these tables, and 15 is the first look.
+    assert quiet == 15 * 4.0
     assert loud > quiet
     assert compared(plan(), measured(SAME, 2))[CPU].seconds_to_see is None
 

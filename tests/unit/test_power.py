@@ -8,9 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assay import power, statistics
+from assay.plan import Settings
 from assay.statistics import Floats
 
-LOOKS = (12, 18, 27, 40, 60)
+LOOKS = Settings().looks
 LEVELS = (0.05, 0.0156, 0.0052, 0.0011)
 spreads = st.floats(1e-4, 0.5)
 effects = st.floats(1e-3, 2.0)

@@ -11,6 +11,7 @@ from scipy import stats
 
 from assay import statistics
 from assay.expectations import parse
+from assay.plan import Settings
 
 samples = st.lists(
     st.floats(-5, 5, allow_nan=False), min_size=3, max_size=20, unique=True
@@ -195,7 +196,7 @@ def test_five_equal_looks_are_at_pococks_tabled_level() -> None:
 
 
 def test_looking_five_times_keeps_the_level() -> None:
-    looks = (12, 18, 27, 40, 60)
+    looks = Settings().looks
     level = statistics.pocock_level(looks, 0.05)
     rng = np.random.default_rng(11)
     runs = rng.standard_t(4, size=(2000, looks[-1]))
@@ -209,7 +210,7 @@ def test_looking_five_times_keeps_the_level() -> None:
     assert naive / len(runs) > 0.10, "without the correction it must be visible"
 
 
-LOOKS = (12, 18, 27, 40, 60)
+LOOKS = Settings().looks
 
 
 def correlated(runs: int, hypotheses: int, seed: int) -> statistics.Floats:

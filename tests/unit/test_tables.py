@@ -201,12 +201,12 @@ def test_a_launch_that_does_not_count_has_no_ratio() -> None:
 
 
 def test_the_control_arm_is_in_the_launches_that_had_it() -> None:
-    found = measured({CPU: 2.0, MEAN: 2.0}, 10, noise=0.0, again=1.5)
+    found = measured({CPU: 2.0, MEAN: 2.0}, 11, noise=0.0, again=1.5)
     for metric in (CPU, MEAN):
         launches, x = tables.by_launch(found, "shop", "a", "a" + AGAIN, metric)
-        assert launches.tolist() == [1, 5, 9]
+        assert launches.tolist() == [1, 6, 11]
         assert np.exp(x) == pytest.approx([1.5] * 3)
-        assert len(tables.log_ratios(found, "shop", "a", "b", metric)) == 10
+        assert len(tables.log_ratios(found, "shop", "a", "b", metric)) == 11
 
 
 def test_the_requests_that_a_launch_held_are_those_of_the_open_loop() -> None:
