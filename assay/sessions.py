@@ -273,8 +273,7 @@ def sample_frame(number: int, measured: launches.Launch, origin: float) -> Any:
     import numpy as np
     import pandas as pd
 
-    rows = [row for row, _ in measured.samples]
-    taken = [measured for _, measured in measured.samples]
+    rows, taken = zip(*measured.samples, strict=True)
     counts = [len(one.columns["end"]) for one in taken]
 
     def each(values: Sequence[object], kind: type | None = None) -> Any:

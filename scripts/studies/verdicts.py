@@ -201,7 +201,7 @@ def measure_runs(
     noise: str, rule: str, wanted: int, options: argparse.Namespace, until: float
 ) -> None:
     """Do whole runs of the command until there are enough, or time is up."""
-    rounds = rounds_for(options.output)[WHOLE] if rule == ASSAY else 0
+    rounds = rounds_for(options.output)[WHOLE]
     log = options.output / f"runs-{noise}.jsonl"
     while True:
         seed = len(chosen(whole_runs(options.output, noise), rule=rule))
@@ -222,11 +222,9 @@ def measure_runs(
 def _whole_run(noise: str, folder: Path, rule: str, rounds: int, seed: int) -> Outcome:
     """Run the command once; its time begins and ends with the command's."""
     write(folder, APP)
-    effect = WHOLE if rounds else IDENTICAL
-    text = CLAIMS.format(
-        effect=effect, command=COMMAND, base=ROUNDS, other=ROUNDS + rounds
-    )
     tight = rule == MARGIN_RULE
+    effect, other = (IDENTICAL, ROUNDS) if tight else (WHOLE, ROUNDS + rounds)
+    text = CLAIMS.format(effect=effect, command=COMMAND, base=ROUNDS, other=other)
     (folder / "claims.toml").write_text(text + (TIGHT_CLAIM if tight else ""))
     if tight:
         settings = f"[tool.assay]\nmargin = {judging.TIGHT_MARGIN}\n"
