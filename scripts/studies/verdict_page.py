@@ -163,26 +163,28 @@ def missing(outcomes: Sequence[Outcome]) -> list[str]:
     return lines
 
 
-def answer(outcomes: Sequence[Outcome]) -> str:
-    """Return the paragraph that says which targets are met and which are missed."""
-    judged, said = targets(outcomes), []
-    of_all = f"of {counted(len(judged), 'target')}"
-    for start, state in (("Assay **misses**", False), ("It **meets**", True)):
-        parts = [
-            f"{t.what}: {t.found}, wanted {t.wanted}" for t in judged if t.met is state
-        ]
-        count = f"{start} {len(parts) or 'none'} {of_all}"
-        said.append(f"{count}: {'; '.join(parts)}." if parts else f"{count}.")
-    if open_ := [t.what for t in judged if t.met is None]:
-        said.append(f"**Not judged**, for want of outcomes: {'; '.join(open_)}.")
-    rivals = [
-        f"{escape(rule)} {percent(Share.of(own, is_false).value)} ({noise})"
-        for (rule, noise), own in grouped(identical(outcomes), "rule", "noise")
-        if rule not in (ASSAY, MARGIN_RULE)
+def target_table(outcomes: Sequence[Outcome]) -> str:
+    """Return the table of every target, with what was found."""
+    words = {True: "met", False: "**missed**", None: "not judged"}
+    rows = [
+        [t.what, t.wanted, "–" if t.met is None else t.found, words[t.met]]
+        for t in targets(outcomes)
     ]
-    if rivals:
-        start = "Today's rules call identical code different at these rates: "
-        said.append(f"{start}{'; '.join(rivals)}.")
+    return _table(["target", "wanted", "found", ""], rows)
+
+
+def answer(outcomes: Sequence[Outcome]) -> str:
+    """Return the paragraph that says how many targets are met, and which are not."""
+    judged = targets(outcomes)
+    missed = [t for t in judged if t.met is False]
+    open_ = [t.what for t in judged if t.met is None]
+    met, of_all = sum(t.met is True for t in judged), counted(len(judged), "target")
+    said = [f"Assay **meets** {met or 'none'} of {of_all}."]
+    if missed:
+        parts = [f"{t.what}: {t.found}, wanted {t.wanted}" for t in missed]
+        said.append(f"It **misses** {len(missed)}: {'; '.join(parts)}.")
+    if open_:
+        said.append(f"**Not judged**, for want of outcomes: {'; '.join(open_)}.")
     return " ".join(said)
 
 
@@ -203,6 +205,7 @@ def write(
         answer(outcomes),
         "![Left: how often each rule calls identical code different. Right: how soon "
         "Assay calls slower code slower. The tables say the same.](verdicts.png)",
+        target_table(outcomes),
         *(["**Missing**, not measured:", "\n".join(absent)] if absent else []),
         "## How it was measured",
         "A verdict of *faster* or *slower* on identical code is false; on slower code "

@@ -309,10 +309,11 @@ def conditions(output: Path, noise: str) -> str:
     commit = cast(Mapping[str, str], machine["commits"]).get("assay", "unknown")
     slices = judging.directory(output, noise).slices()
     launches, lost = slices["launch"].nunique(), slices["disturbed"].mean()
+    more = ", ".join(f"{count} for {key}" for key, count in rounds_for(output).items())
     return (
         f"{launches} launches, {lost:.1%} of slices disturbed; {os.cpu_count()} cores "
         f"({machine['cpu']}), Python {machine['python']}, commit {commit}; {ROUNDS} "
-        f"rounds of work a request, more for the effects: {rounds_for(output)}"
+        f"rounds of work a request, {more} on top"
     )
 
 

@@ -163,11 +163,15 @@ def test_a_good_study_meets_every_target_and_misses_nothing() -> None:
     made = good_study()
     assert set(judged(made).values()) == {True}
     assert page.missing(made) == []
-    said = page.answer(made)
-    assert said.startswith("Assay **misses** none of 9 targets. It **meets** 9 of 9 ")
-    assert "Not judged" not in said
-    assert "1/100 = 1 % [0.0253 %, 5.45 %], wanted at most 5 %, upper end 10 %" in said
-    assert f"at these rates: {RIVAL} 60 % (quiet); {RIVAL} 60 % (burst)." in said
+    assert page.answer(made) == "Assay **meets** 9 of 9 targets."
+    table = lines_of(page.target_table(made))[2:]
+    assert [line[0] for line in table] == list(judged(made))
+    assert {line[3] for line in table} == {"met"}
+    found = "1/100 = 1 % [0.0253 %, 5.45 %]"
+    assert table[0] == [
+        *("false verdicts, quiet", "at most 5 %, upper end 10 %"),
+        *(found, "met"),
+    ]
 
 
 def more_false(made: list[Outcome]) -> list[Outcome]:
@@ -227,8 +231,12 @@ def test_a_missed_target_is_said_to_be_missed(
 
     page.write(made, {}, tmp_path)
     paragraph = (tmp_path / "verdicts.md").read_text().split("\n\n")[1]
-    start = f"Assay **misses** 1 of {len(verdicts)} targets: {missed}: {found}"
-    assert paragraph.startswith(start)
+    met, total = len(verdicts) - 1, len(verdicts)
+    start = f"Assay **meets** {met} of {total} targets. It **misses** 1: {missed}: "
+    assert paragraph.startswith(start + found)
+    (line,) = [x for x in lines_of(page.target_table(made)) if x[0] == missed]
+    assert line[3] == "**missed**"
+    assert page.target_table(made) in (tmp_path / "verdicts.md").read_text()
 
 
 @pytest.mark.parametrize(
@@ -251,6 +259,8 @@ def test_a_stopped_study_says_what_is_missing(
     said = page.answer(made)
     assert f"**Not judged**, for want of outcomes: {target}" in said
     assert f"{target}: 0/0" not in said
+    (line,) = [x for x in lines_of(page.target_table(made)) if x[0] == target]
+    assert line[2:] == ["–", "not judged"]
 
 
 def test_a_rival_or_the_margin_that_was_left_out_is_missing() -> None:
@@ -271,7 +281,8 @@ def test_unknown_times_leave_the_median_open() -> None:
 def test_a_study_without_any_outcome_is_a_page_all_the_same(tmp_path: Path) -> None:
     page.write([], {}, tmp_path)
     text = (tmp_path / "verdicts.md").read_text()
-    assert "Assay **misses** none of 9 targets. It **meets** none of 9 targets." in text
+    assert "Assay **meets** none of 9 targets. **Not judged**" in text
+    assert "**misses**" not in text
     assert text.count("Not measured.") == 5
     assert "The conditions were not recorded." in text
     assert "- Assay, quiet: A/A, +2 % CPU," in text
