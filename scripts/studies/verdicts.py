@@ -188,6 +188,7 @@ def measure_arms(noise: str, options: argparse.Namespace, until: float) -> None:
             pairs = judging.missing(run, noise, IDENTICAL_PAIRS, SLOWER, wanted)
             if not pairs:
                 return
+            note_machine(options.output, noise)
             arms = [_arm(n, rounds) for n in sorted({a for p in pairs for a in p})]
             began = time.monotonic()
             measured = here.launch(arms, LOAD, pairs)
@@ -207,6 +208,7 @@ def measure_runs(
         seed = len(chosen(whole_runs(options.output, noise), rule=rule))
         if seed >= wanted or time.monotonic() > until:
             return
+        note_machine(options.output, noise)
         with tempfile.TemporaryDirectory(prefix="assay-study-") as name:
             folder = Path(name)
             with processes.guarded([folder]), neighbour(noise, folder):
@@ -303,17 +305,43 @@ def _kept(measured: str, outcomes: Sequence[Outcome]) -> str:
     return f'{{"measured": {json.dumps(measured)}, "outcomes": [\n{lines}\n]}}\n'
 
 
-def conditions(output: Path, noise: str) -> str:
-    """Return what was measured of a condition, and on what."""
+def note_machine(output: Path, noise: str) -> None:
+    """Note what measures this condition, if that is not what measured it before.
+
+    A study goes on where it was stopped, be it on another machine or with another
+    version, and its page is written later still: it names all that measured.
+    """
     machine = describe(Plan(topics=()), {"assay": Path()})
     commit = cast(Mapping[str, str], machine["commits"]).get("assay", "unknown")
+    noted = (
+        f"{os.cpu_count()} cores ({machine['cpu']}), Python {machine['python']}, "
+        f"commit {commit}"
+    )
+    known = machines(output, noise)
+    if noted not in known:
+        text = "".join(f"{line}\n" for line in [*known, noted])
+        _noted(output, noise).write_text(text, encoding="utf-8")
+
+
+def machines(output: Path, noise: str) -> list[str]:
+    """Return what measured a condition: machines with the version of Assay."""
+    path = _noted(output, noise)
+    return path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+
+
+def _noted(output: Path, noise: str) -> Path:
+    return output / f"machines-{noise}.txt"
+
+
+def conditions(output: Path, noise: str) -> str:
+    """Return what was measured of a condition, and on what."""
     slices = judging.directory(output, noise).slices()
     launches, lost = slices["launch"].nunique(), slices["disturbed"].mean()
     more = ", ".join(f"{count} for {key}" for key, count in rounds_for(output).items())
     return (
-        f"{launches} launches, {lost:.1%} of slices disturbed; {os.cpu_count()} cores "
-        f"({machine['cpu']}), Python {machine['python']}, commit {commit}; {ROUNDS} "
-        f"rounds of work a request, {more} on top"
+        f"{launches} launches, {lost:.1%} of slices disturbed; "
+        f"{' and '.join(machines(output, noise)) or 'on a machine not noted'}; "
+        f"{ROUNDS} rounds of work a request, {more} on top"
     )
 
 

@@ -44,3 +44,18 @@ def test_outcomes_are_kept_one_a_line() -> None:
     known = json.loads(text)
     assert known["measured"] == "here"
     assert [Outcome(**found) for found in known["outcomes"]] == [one, one]
+
+
+def test_every_version_that_measured_is_noted_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for commit in ("one", "one", "two", "one"):
+        machine = {"cpu": "fast", "python": "3.12.1", "commits": {"assay": commit}}
+        monkeypatch.setattr(verdicts, "describe", lambda *_, m=machine: m)
+        verdicts.note_machine(tmp_path, "burst")
+    noted = verdicts.machines(tmp_path, "burst")
+    assert [line.partition(" cores ")[2] for line in noted] == [
+        "(fast), Python 3.12.1, commit one",
+        "(fast), Python 3.12.1, commit two",
+    ]
+    assert verdicts.machines(tmp_path, "quiet") == []
