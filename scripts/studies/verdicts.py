@@ -183,12 +183,13 @@ def measure_arms(noise: str, options: argparse.Namespace, until: float) -> None:
     rounds = rounds_for(options.output)
     run = judging.directory(options.output, noise)
     wanted = {IDENTICAL: options.identical, **dict.fromkeys(SLOWER, options.each)}
+    pairs = judging.missing(run, noise, IDENTICAL_PAIRS, SLOWER, wanted)
+    if not pairs:
+        return
+    # Once: what is committed meanwhile is not what this process has loaded.
+    note_machine(options.output, noise)
     with bench(noise) as here:
-        while time.monotonic() < until:
-            pairs = judging.missing(run, noise, IDENTICAL_PAIRS, SLOWER, wanted)
-            if not pairs:
-                return
-            note_machine(options.output, noise)
+        while pairs and time.monotonic() < until:
             arms = [_arm(n, rounds) for n in sorted({a for p in pairs for a in p})]
             began = time.monotonic()
             measured = here.launch(arms, LOAD, pairs)
@@ -196,6 +197,7 @@ def measure_arms(noise: str, options: argparse.Namespace, until: float) -> None:
             number = judging.append(run, measured, took)
             said = "" if measured.counts else ", too disturbed to count"
             print(f"{noise} launch {number}: {len(arms)} arms, {took:.1f} s{said}")
+            pairs = judging.missing(run, noise, IDENTICAL_PAIRS, SLOWER, wanted)
 
 
 def measure_runs(
