@@ -174,8 +174,22 @@ def comparisons(
 def browsed(
     plan: Plan, measured: Measured, compared: Sequence[Comparison]
 ) -> list[Comparison]:
-    """Mark which of the comparisons without a verdict stand out from all of them."""
-    browsing = [item for item in compared if item.verdict is None and item.launches]
+    """Mark which of the comparisons without a verdict stand out from all of them.
+
+    What forbids a verdict on a metric forbids this too.
+    """
+    found = {
+        (topic.name, *pair): pairing(plan, topic, pair, measured)
+        for topic in plan.topics
+        for pair in topic.pairs()
+    }
+    browsing = [
+        item
+        for item in compared
+        if item.verdict is None
+        and item.launches
+        and not found[item.topic, item.baseline, item.candidate].forbidden(item.metric)
+    ]
     p = []
     for item in browsing:
         x = tables.log_spans(

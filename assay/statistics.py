@@ -295,7 +295,7 @@ def _p_at(x: Floats, bound: float) -> tuple[float, float]:
 
 
 def failures_differ(
-    failed_a: int, total_a: int, failed_b: int, total_b: int, alpha: float = 0.01
+    failed_a: int, total_a: int, failed_b: int, total_b: int, alpha: float
 ) -> bool:
     """Say whether two failure rates differ beyond chance (Fisher's exact test)."""
     from scipy.stats import fisher_exact

@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -453,9 +453,13 @@ def test_no_launches_decide_nothing() -> None:
         statistics.hodges_lehmann(np.empty(0))
 
 
-def test_failure_rates_are_compared_exactly() -> None:
-    assert statistics.failures_differ(0, 1000, 20, 1000)
-    assert not statistics.failures_differ(1, 1000, 3, 1000)
+@given(st.integers(0, 12), st.integers(0, 12), st.floats(0.001, 0.2))
+def test_failure_rates_are_compared_exactly(a: int, b: int, alpha: float) -> None:
+    # The chance of tables no likelier than this one, given how many failed at all.
+    likely = stats.hypergeom(100, a + b, 40).pmf(range(a + b + 1))
+    p = likely[likely <= likely[a] * (1 + 1e-9)].sum()
+    assume(abs(p - alpha) > 1e-9)
+    assert statistics.failures_differ(a, 40, b, 60, alpha) == (p < alpha)
 
 
 @given(st.integers(0, 40), st.integers(1, 40))

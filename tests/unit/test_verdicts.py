@@ -274,9 +274,14 @@ def test_a_pair_is_judged_as_a_whole() -> None:
     assert same.verdict == "same"
     hinted = judge(plan(), measured({**SAME, MEAN: 1.5})).pairs[0]
     assert (hinted.verdict, hinted.differing) == ("undecided", (MEAN,))
-    failed = judge(plan(), measured(SAME, failed={"b": 9})).pairs[0]
+
+
+def test_of_a_pair_that_fails_unequally_nothing_is_said_of_its_speed() -> None:
+    quicker = {**SAME, MEAN: 0.5, "memory.peak": 2.0}
+    failed = judge(plan(), measured(quicker, failed={"b": 9})).pairs[0]
     assert failed.verdict == "undecided"
     assert failed.reason.startswith("failure rates differ beyond chance")
+    assert failed.differing == ("memory.peak",)
 
 
 @pytest.mark.parametrize(
