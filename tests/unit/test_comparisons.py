@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from assay import comparisons, pairs, statistics, tables
+from assay import comparisons, pairs, power, statistics, tables
 from assay.plan import AGAIN, DECIDING_METRICS, METRICS, Plan, Settings
 from assay.results import Comparison, Control
 from tests.unit.synthetic import claim, measured, plan
@@ -332,6 +332,22 @@ def test_a_control_must_be_wrong_beyond_margin_and_noise() -> None:
     assert not any(arm.failed for arm in controls(plan(), inside).values())
     noisy = measured(SAME, 12, noise=0.4, again=1.3)
     assert not any(arm.failed for arm in controls(plan(), noisy).values())
+
+
+@pytest.mark.parametrize("side", [1, -1])
+def test_a_control_fails_by_chance_once_in_a_thousand(side: int) -> None:
+    found = measured({CPU: 1.0}, 12, noise=0.05, again=1.0)
+    sd = power.spread(tables.log_ratios(found, "shop", "a", "b", CPU))
+    assert sd is not None
+    # Twelve launches tell how much they scatter, and three are of the arm.
+    limit = side * stats.t.isf(0.001 / 2, 11) * sd / math.sqrt(3)
+    before = math.log(controls(plan(), found)[CPU].ratio)
+    for share, failed in ((0.98, False), (1.02, True)):
+        slices = found.slices.copy()
+        arm = slices["variant"] == "a" + AGAIN
+        slices.loc[arm, "cpu_per_request"] *= math.exp(share * limit - before)
+        moved = tables.Measured(slices, found.launches)
+        assert controls(plan(), moved)[CPU].failed == failed
 
 
 def test_a_control_is_judged_on_what_decides() -> None:
