@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +23,8 @@ from assay.cli_shared import (
     printing,
 )
 from assay.errors import AssayError, InputError
+from assay.load import locust_conf
+from assay.load.protocol import SEPARATOR
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -48,6 +50,7 @@ def load(
     host: options.Host = "",
     rate: options.Rate = None,
     users: options.Users = None,
+    spawn_rate: options.SpawnRate = None,
     duration: options.Duration = None,
     iterations: options.Iterations = None,
     arrivals: options.Arrivals = "poisson",
@@ -70,9 +73,17 @@ def load(
     """Load a server: exact latencies from the moment each request was due.
 
     With --rate arrivals come by a schedule, whatever the server does (an open loop);
-    with --users alone each user waits for its answer (a closed loop).
+    with --users alone each user waits for its answer (a closed loop). With neither, a
+    LoadTestShape of the locustfile decides, or what locust.conf says.
     """
     import secrets
+
+    said = locust_conf.read(Path.cwd(), Path.home())
+    trials = find_capacity or sweep is not None
+    if not (rate or users or trials):
+        users = _number(said, "users", int)
+        spawn_rate = spawn_rate or _number(said, "spawn-rate", float)
+    duration = duration or (None if trials else said.get("run-time"))
 
     wanted = cli_trials.wanted(find_capacity, slo, most, sweep)
     if wanted:
@@ -90,9 +101,10 @@ def load(
     chosen = secrets.randbelow(2**32) if seed is None else seed
     plan = _plan(
         locustfile,
-        host,
+        host or said.get("host", ""),
         rate=rate,
         users=users or (wanted.users if wanted else None),
+        spawn_rate=spawn_rate,
         duration=duration or (wanted.trial if wanted else None),
         iterations=iterations,
         arrivals=arrivals,
@@ -175,7 +187,39 @@ def exit_code(results: Results) -> int:
     return UNDECIDED if "undecided" in words else HOLD
 
 
-def _plan(locustfile: Path, host: str, **given: Any) -> LoadPlan:
+def _number[T: (int, float)](
+    said: Mapping[str, str], key: str, kind: type[T]
+) -> T | None:
+    """Return a number of Locust's configuration.
+
+    Raises:
+        InputError: It is none.
+    """
+    text = said.get(key)
+    try:
+        return None if text is None else kind(text)
+    except ValueError as error:
+        raise InputError(
+            f"locust.conf, or LOCUST_{key.upper().replace('-', '_')}: {key} {text!r}: "
+            "expected a number"
+        ) from error
+
+
+def _locustfiles(text: str) -> list[Path]:
+    """Return the locustfiles, or folders of them, that somebody named.
+
+    Raises:
+        InputError: One of them is not there.
+    """
+    paths = [Path(part.strip()) for part in text.split(SEPARATOR) if part.strip()]
+    missing = [str(path) for path in paths if not path.exists()]
+    if missing or not paths:
+        named = ", ".join(missing) or repr(text)
+        raise InputError(f"{named}: there is no such locustfile")
+    return [path.resolve() for path in paths]
+
+
+def _plan(locustfile: str, host: str, **given: Any) -> LoadPlan:
     """Understand what was asked for, all of it before anything starts.
 
     Raises:
@@ -185,18 +229,17 @@ def _plan(locustfile: Path, host: str, **given: Any) -> LoadPlan:
     from assay.loadtest import requirements
     from assay.loadtest.plan import LoadPlan
 
-    if not locustfile.is_file():
-        raise InputError(f"{locustfile}: there is no such locustfile")
+    paths = _locustfiles(locustfile)
     if host and not host.startswith(("http://", "https://")):
         raise InputError(f"--host {host!r}: expected http://… or https://…")
     if given["arrivals"] not in ("poisson", "even"):
         raise InputError(
             f"--arrivals {given['arrivals']!r}: expected 'poisson' or 'even'"
         )
-    if given["rate"] is None and given["users"] is None:
+    if given["spawn_rate"] and given["rate"] is not None:
         raise InputError(
-            "say how much load: --rate 200 for arrivals on a schedule, or --users 20 "
-            "for users who wait for their answers"
+            "--spawn-rate: with --rate users are made as arrivals need them; leave out "
+            "--spawn-rate, or --rate"
         )
     seconds = {}
     for name in ("duration", "drain"):
@@ -207,13 +250,16 @@ def _plan(locustfile: Path, host: str, **given: Any) -> LoadPlan:
             raise InputError(f"--{name}: {error}") from error
     shape = _shape(given["rate"], seconds["duration"], given["think_time"])
     return LoadPlan(
-        locustfile=locustfile.resolve(),
+        locustfile=paths[0],
+        others=tuple(paths[1:]),
         host=host.rstrip("/"),
         locust=tuple(given["locust"]),
         times=shape.times if shape else (),
         rates=shape.rates if shape else (),
         arrivals=given["arrivals"],
         users=given["users"] or USERS,
+        spawn_rate=given["spawn_rate"] or 0.0,
+        shaped=given["rate"] is None and given["users"] is None,
         duration=shape.duration if shape else seconds["duration"] or 60.0,
         iterations=given["iterations"] or 0,
         think_time=given["think_time"],

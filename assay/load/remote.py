@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from assay.errors import MeasureError
 from assay.load import protocol
 from assay.load.process import LocustProcess
 from assay.load.shapes import Shape
@@ -266,6 +267,8 @@ class Generator(LocustProcess):
     def _slice(self, variant: str, mode: Mode, order: dict[str, Any]) -> Slice:
         order |= {"do": "slice", "variant": variant}
         answer, body = self._ask(order, 2 * order["duration"] + order["drain"] + 60.0)
+        if answer["limit"]:
+            raise MeasureError(f"{self.locustfile}: {answer['limit']}")
         columns, offset = _columns(body, answer["requests"], 0)
         answer["iterations"], _ = _columns(body, answer["iterations"], offset)
         return Slice(variant=variant, mode=mode, columns=columns, **answer)

@@ -31,13 +31,17 @@ class LoadPlan(Data):
     """A load test.
 
     Attributes:
-        locustfile: What the users do.
+        locustfile: What the users do; the first one, where there are several.
+        others: The other locustfiles.
         host: Where; empty for what the user classes say.
         locust: Arguments for the locustfile, as after `locust -f FILE`.
         times: Seconds at which the open loop's rate is given; none in a closed loop.
         rates: Arrivals per second at these times.
         arrivals: How they come.
-        users: Of the closed loop, or connections that the open one may occupy.
+        users: Of the closed loop, or the most that the open one may make.
+        spawn_rate: Users of the closed loop that come a second; 0 if all are there
+            when it begins.
+        shaped: Whether the locustfile's LoadTestShape says how many users there are.
         duration: Seconds of load.
         iterations: After so many tasks it ends; 0 for no such limit.
         think_time: Whether users of a closed loop wait as their locustfile says.
@@ -50,12 +54,15 @@ class LoadPlan(Data):
     """
 
     locustfile: Path
+    others: tuple[Path, ...] = ()
     host: str
     locust: tuple[str, ...] = ()
     times: tuple[float, ...] = ()
     rates: tuple[float, ...] = ()
     arrivals: Literal["poisson", "even"] = "poisson"
     users: int = 100
+    spawn_rate: float = 0.0
+    shaped: bool = False
     duration: float = 60.0
     iterations: int = 0
     think_time: bool = False
@@ -67,6 +74,11 @@ class LoadPlan(Data):
     requirements: tuple[Requirement, ...] = ()
     trials: Literal["", "capacity", "sweep"] = ""
     command: str = ""
+
+    @property
+    def locustfiles(self) -> str:
+        """All locustfiles, as after `locust -f`."""
+        return ",".join(map(str, (self.locustfile, *self.others)))
 
     @property
     def open(self) -> bool:
