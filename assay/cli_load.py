@@ -130,7 +130,11 @@ def load(
         stopped = error
     # From here on nothing is measured; a second Ctrl-C may end the writing.
     results = _results(run, summed=stopped is None)
-    _finish(run, results, ("html", "markdown", "junit"), as_json)
+    try:
+        _finish(run, results, ("html", "markdown", "junit"), as_json)
+    except (OSError, ValueError) as error:
+        # What ended the test is the better reason, if something did.
+        stopped = stopped or _unwritten(run, error)
     if isinstance(stopped, AssayError):
         raise stopped
     raise typer.Exit(exit_code(results))
@@ -159,8 +163,10 @@ def report(directory: Path, formats: str, as_json: bool) -> None:
 
     Raises:
         InputError: The directory cannot be read, or there is no such format.
+        typer.Exit: Some of the samples of a test that had come to its end are lost.
     """
     from assay.directories import NotARunError
+    from assay.loadtest.plan import LoadResults
     from assay.loadtest.runs import LoadRun
     from assay.report import load as reports
 
@@ -168,21 +174,36 @@ def report(directory: Path, formats: str, as_json: bool) -> None:
     reports.check(wanted)
     run = LoadRun(directory)
     try:
-        _finish(run, _results(run), wanted, as_json)
+        results = _results(run)
+        _finish(run, results, wanted, as_json)
     except (NotARunError, OSError) as error:
         raise InputError(str(error)) from error
+    if isinstance(results, LoadResults) and results.ended and results.missing:
+        raise typer.Exit(NOT_MEASURED)
 
 
 def exit_code(results: Results) -> int:
-    """Return what the results mean to a shell."""
+    """Return what the results mean to a shell.
+
+    What could not be measured comes first, then what is known to be wrong: by a
+    requirement, by the locustfile itself, or because nothing at all succeeded.
+    """
+    from assay.loadtest import failures
     from assay.loadtest.plan import LoadResults
 
+    own = results.locust_exit_code or 0
+    if own:  # a shell sees its last eight bits, and 256 must be no success
+        own = own % 256 or 1
     if not isinstance(results, LoadResults):
-        return cli_trials.exit_code(results)
+        return cli_trials.exit_code(results) or own
     words = {item.verdict for item in results.requirements}
     if results.partial:
         return NOT_MEASURED
     if "refuted" in words:
+        return REFUTED
+    if own:
+        return own
+    if failures.nothing_succeeded(results):
         return REFUTED
     return UNDECIDED if "undecided" in words else HOLD
 
@@ -342,15 +363,25 @@ def _results(run: LoadRun, summed: bool = False) -> Results:
     Args:
         run: Its directory.
         summed: Whether it is summed up already.
+
+    Raises:
+        NotARunError: The directory is damaged, or of an older version of Assay.
     """
+    from assay.errors import MeasureError
     from assay.loadtest import summary
 
     trials = run.trials()
     if trials is not None:
         return trials
-    if not summed:
-        run.write_results(summary.summed(run))
-    return run.results()
+    if summed:
+        return run.results()
+    results = summary.summed(run)
+    try:
+        run.write_results(results)
+    except MeasureError as error:
+        # Of a full disk: what is on it can be summed up and shown all the same.
+        printing(console(stderr=True))(str(error))
+    return results
 
 
 def _watcher(plan: LoadPlan, errors: Console) -> Any:
@@ -364,10 +395,32 @@ def _watcher(plan: LoadPlan, errors: Console) -> Any:
 def _finish(
     run: LoadRun, results: Results, formats: Sequence[str], as_json: bool
 ) -> None:
-    """Write the reports, and print the results."""
+    """Write the reports, and print the results, even where nothing can be written.
+
+    Raises:
+        OSError: A report cannot be written.
+        NotARunError: The results could not be, or the directory is damaged.
+    """
+    from assay.directories import NotARunError
     from assay.report import load as reports
 
-    cli_shared.wrote(reports.write(run, formats))
+    unwritten: OSError | NotARunError | None = None
+    try:
+        cli_shared.wrote(reports.write(run, formats))
+    except (OSError, NotARunError) as error:
+        unwritten = error
     cli_shared.show(
         run, results, as_json, lambda: reports.show(run, results, console())
+    )
+    if unwritten:
+        raise unwritten
+
+
+def _unwritten(run: LoadRun, error: Exception) -> AssayError:
+    """Return what ends a test whose reports cannot be written."""
+    from assay.errors import MeasureError
+
+    return MeasureError(
+        f"{run.path}: the reports cannot be written: {error}; make room there, then: "
+        f"assay report {run.path}"
     )
