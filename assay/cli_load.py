@@ -116,6 +116,7 @@ def load(
         bind=address,
         locust=arguments or [],
         trials=wanted.kind if wanted else "",
+        ignored=said.ignored,
     )
     path = output or _path()
     made = cli_shared.missing(path)
@@ -270,6 +271,8 @@ def _plan(locustfile: str, host: str, **given: Any) -> LoadPlan:
         except ValueError as error:
             raise InputError(f"--{name}: {error}") from error
     shape = _shape(given["rate"], seconds["duration"], given["think_time"])
+    shaped = given["rate"] is None and given["users"] is None
+    longest = 86_400.0 if shaped else 60.0  # a shape says itself when it is over
     return LoadPlan(
         locustfile=paths[0],
         others=tuple(paths[1:]),
@@ -280,10 +283,10 @@ def _plan(locustfile: str, host: str, **given: Any) -> LoadPlan:
         arrivals=given["arrivals"],
         users=given["users"] or USERS,
         spawn_rate=given["spawn_rate"] or 0.0,
-        shaped=given["rate"] is None and given["users"] is None,
-        duration=shape.duration if shape else seconds["duration"] or 60.0,
+        shaped=shaped,
+        duration=shape.duration if shape else seconds["duration"] or longest,
         iterations=given["iterations"] or 0,
-        think_time=given["think_time"],
+        think_time=given["think_time"] or shaped,
         drain=seconds["drain"] or 10.0,
         workers=given["workers"],
         bind=given["bind"],
@@ -291,6 +294,10 @@ def _plan(locustfile: str, host: str, **given: Any) -> LoadPlan:
         shape=given["rate"] or "",
         requirements=tuple(requirements.parse(text) for text in given["require"]),
         trials=given["trials"],
+        notes=tuple(
+            f"Locust's configuration: {key} has no effect under Assay."
+            for key in given["ignored"]
+        ),
         command=command_line(given["seed"]),
     )
 

@@ -58,6 +58,8 @@ class Slice:
         own_p50: Seconds from when arrivals could have begun to when they were sent,
             the client's own work included: median.
         own_p99: The same for the latest one in a hundred.
+        lags: All of these, in the bins of `assay.lateness`.
+        own: The same of the generator's own part.
         tasks: How many tasks of each name ended.
         raised: What tasks raised though none of their requests had failed.
         limit: Which limit of the generator's machine was hit; empty if none was.
@@ -97,6 +99,8 @@ class Slice:
     reconnects: int = 0
     short: int = 0
     peak: int = 0
+    lags: Mapping[str, int] = field(default_factory=dict)
+    own: Mapping[str, int] = field(default_factory=dict)
     tasks: Mapping[str, int] = field(default_factory=dict)
     raised: Mapping[str, int] = field(default_factory=dict)
     limit: str = ""

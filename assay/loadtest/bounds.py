@@ -1,11 +1,12 @@
 """Whether the load generator itself was the limit of a load test."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from assay.lateness import is_late
-from assay.report.text import counted, quantity
+from assay import lateness
+from assay.report.text import counted, percent, quantity
 
 BUSY = 0.9  # of a core: a generator so busy is measured itself
 OFTEN = 0.1  # of the seconds that had requests: more than that is no chance
@@ -20,30 +21,44 @@ class Strain:
 
     Attributes:
         seconds: How many had requests.
-        late: In how many of them it was late.
+        late: For what share of the arrivals it was late.
         busy: In how many of them it used nearly a whole core.
-        lag: Seconds that it was late by, in the worst of them.
+        lag: Seconds that it was late by: 99th percentile.
         core: Share of a core that it used in its busiest second.
+        open: Whether arrivals came on a schedule: only then can it be late, and only
+            then is there a load that was asked for.
     """
 
     seconds: int
-    late: int
+    late: float
     busy: int
     lag: float
     core: float
+    open: bool = True
 
     @property
     def limit(self) -> bool:
-        """Whether it was the limit, so that latencies are lower bounds."""
-        return max(self.late, self.busy) > OFTEN * self.seconds
+        """Whether it was the limit."""
+        return self.late > lateness.OFTEN or self.busy > OFTEN * self.seconds
+
+    @property
+    def bound(self) -> bool:
+        """Whether latencies are lower bounds: of a load that is less than asked for."""
+        return self.open and self.limit
 
     def warning(self) -> str:
-        """Say why latencies are lower bounds, and what to do about it."""
+        """Say that it was the limit, what that means, and what to do about it."""
+        if not self.open:
+            return (
+                f"The load generator used more than {BUSY:.0%} of a core in "
+                f"{counted(self.busy, 'second')} of {self.seconds}: what was measured "
+                "may be the generator. Use LeanHttpUser, or --workers 2."
+            )
         parts = []
-        if self.late > OFTEN * self.seconds:
+        if self.late > lateness.OFTEN:
             parts.append(
-                f"it was late in {counted(self.late, 'second')} of {self.seconds}, by "
-                f"{quantity(self.lag, 's')} in the worst"
+                f"it was late for {percent(self.late)} of the arrivals, by "
+                f"{quantity(self.lag, 's')} at the 99th percentile"
             )
         if self.busy > OFTEN * self.seconds:
             parts.append(
@@ -57,25 +72,30 @@ class Strain:
         )
 
 
-def strain(ticks: Ticks) -> Strain:
-    """Return how hard a load test was for its generator, from its seconds."""
+def strain(ticks: Ticks, scheduled: bool = True, median: float | None = None) -> Strain:
+    """Return how hard a load test was for its generator, from its seconds.
+
+    Args:
+        ticks: What it said of them.
+        scheduled: Whether arrivals came on a schedule.
+        median: Seconds of the median latency.
+    """
     shares = _shares(ticks)
     asked = [bool(tick["requests"]) for tick in ticks]
-    late = [
-        float(tick["lag_p99"])
-        for tick, requests in zip(ticks, asked, strict=True)
-        if requests and is_late(float(tick.get("lag_p99", 0.0)), tick.get("p50"))
-    ]
+    lags = Counter[str]()
+    for tick in ticks:
+        lags.update(tick.get("lags", {}))
     return Strain(
         seconds=sum(asked),
-        late=len(late),
+        late=lateness.share_late(lags, median),
         busy=sum(
             share > BUSY
             for share, requests in zip(shares, asked, strict=True)
             if requests
         ),
-        lag=max(late, default=0.0),
+        lag=lateness.quantile(lags, 0.99),
         core=max(shares, default=0.0),
+        open=scheduled,
     )
 
 

@@ -23,7 +23,6 @@ from assay.loadtest.run import (
     Loader,
     Watcher,
     check_limit,
-    finish,
     generating,
     load,
 )
@@ -131,13 +130,13 @@ def measure(
     search = _Search(plan, objective, most, run, watcher, say)
     search.keep(None)
     found = None
-    with generating(plan, say) as generator:
+    with generating(plan, run.path, say) as generator:
         search.warnings = generator.warnings
         first = generator.pace(TARGET, min(plan.users, 8), FIRST_LOOK)
         start = max(capacity.LEAST_RATE, first / 2)
         with contextlib.suppress(_Ended):
             found = capacity.search(partial(search.holds, generator), start, most)
-        search.exit_code = finish(generator)
+        search.exit_code = generator.finish()
     return search.keep(found)
 
 

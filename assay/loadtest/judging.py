@@ -27,12 +27,14 @@ class _Measured:
         value: The number that is meant; None if there is none.
         doubt: Why it cannot be judged.
         more: Why the true value may be more than that, if it may.
+        at_most: What the true value is at most, where it may be more than `value`.
         broken: What else breaks an upper limit, whatever the value.
     """
 
     value: float | None = None
     doubt: str = ""
     more: str = ""
+    at_most: float | None = None
     broken: str = ""
 
 
@@ -82,7 +84,9 @@ def _verdict(requirement: Requirement, found: _Measured) -> tuple[Verdict, str]:
     limit = requirement.limit
     fine = found.value <= limit if at_most else found.value >= limit
     if found.more and fine is at_most:  # the true value lies further up
-        return "undecided", found.more
+        highest = math.inf if found.at_most is None else found.at_most
+        if not (at_most and highest <= limit):
+            return "undecided", found.more
     return ("holds" if fine else "refuted"), ""
 
 
@@ -132,7 +136,9 @@ def _time(metric: str, row: Row, results: LoadResults) -> _Measured:
     value: float | None = getattr(spread, which)
     if value is None:
         return _Measured(doubt="no request was answered")
-    more = GENERATOR if results.bound and kind == "latency" else ""
+    if results.bound and kind == "latency":
+        return _Measured(value, more=GENERATOR, at_most=row.at_most.get(which))
+    more = ""
     if which == "mean" and spread.unanswered:
         more = (
             f"{counted(spread.unanswered, 'request')} without an answer: it may be more"

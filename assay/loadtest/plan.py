@@ -50,6 +50,7 @@ class LoadPlan(Data):
         workers: Processes that share the load.
         bind: Where workers from elsewhere join; empty if all are started here.
         shape: The shape as it was written, for people.
+        notes: What of the user's own configuration has no effect, in sentences.
         trials: What it is if it is no single test, but one of many trials.
         command: The command line, for the report.
     """
@@ -73,6 +74,7 @@ class LoadPlan(Data):
     bind: str = ""
     shape: str = ""
     requirements: tuple[Requirement, ...] = ()
+    notes: tuple[str, ...] = ()
     trials: Literal["", "capacity", "sweep"] = ""
     command: str = ""
 
@@ -121,6 +123,9 @@ class Row(Data):
         latency: With the time that they waited for a user since all waited for the
             target; what the generator itself was late by is not in it.
         service: From the moment that they were sent.
+        at_most: Where latencies are lower bounds, what their percentiles are at most:
+            had arrivals come in time, none would have been answered later (a queue
+            serves first who comes first), so from the moment that they were due.
     """
 
     name: str
@@ -130,6 +135,7 @@ class Row(Data):
     failed: int
     latency: Spread
     service: Spread
+    at_most: dict[str, float | None] = {}
 
     @property
     def title(self) -> str:
@@ -192,9 +198,9 @@ class LoadResults(Data):
         loaded: Seconds of load.
         rate: Tasks a second that were sent.
         lag_p50: Seconds that arrivals were begun late by the generator: median.
-        lag_p99: The same for the latest one in a hundred, of the worst second.
+        lag_p99: The same for the latest one in a hundred.
         own_p50: Seconds that the generator itself took to send a request: median.
-        own_p99: The same for one in a hundred, of the worst second.
+        own_p99: The same for one in a hundred.
         bound: Whether the generator itself was the limit: then every latency is a
             lower bound.
         generator_cpu: Share of a core that the generator used, in its busiest second.

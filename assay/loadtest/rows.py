@@ -13,7 +13,7 @@ from assay.loadtest import quantiles, samples
 from assay.loadtest.names import ORDER, Name
 from assay.loadtest.plan import Row, Spread
 from assay.loadtest.runs import ITERATIONS, REQUESTS, LoadRun
-from assay.loadtest.samples import LATENCY, SERVICE, Groups, Samples
+from assay.loadtest.samples import FROM_DUE, LATENCY, SERVICE, Groups, Samples
 
 if TYPE_CHECKING:
     from assay.loadtest.quantiles import Batch
@@ -38,7 +38,9 @@ class Found:
     iterations: int
 
 
-def counted(run: LoadRun, tasks: Mapping[str, int], over: float) -> Found:
+def counted(
+    run: LoadRun, tasks: Mapping[str, int], over: float, bound: bool = False
+) -> Found:
     """Return the rows of a test, and of how many samples they are.
 
     Args:
@@ -46,6 +48,7 @@ def counted(run: LoadRun, tasks: Mapping[str, int], over: float) -> Found:
         tasks: How many tasks of each name ended, also those of a single request,
             which have no samples of their own.
         over: When the test had ended.
+        bound: Whether latencies are lower bounds, and what they are at most is wanted.
 
     Raises:
         NotARunError: The samples are damaged, or of an older version of Assay.
@@ -58,7 +61,7 @@ def counted(run: LoadRun, tasks: Mapping[str, int], over: float) -> Found:
             tallies.add(batch)
         counts[kind] = int(tallies.counts[0, :-1].sum())
         if counts[kind]:
-            rows += _rows(run, kind, found, tallies)
+            rows += _rows(run, kind, found, tallies, bound)
     rows.sort(key=lambda row: (ORDER.index(row.kind), bool(row.name or row.method)))
     for place, row in enumerate(rows):
         if row.kind == "task":
@@ -134,13 +137,16 @@ class _Tallies:
         )
 
 
-def _rows(run: LoadRun, kind: str, found: Groups, tallies: _Tallies) -> Iterator[Row]:
+def _rows(
+    run: LoadRun, kind: str, found: Groups, tallies: _Tallies, bound: bool
+) -> Iterator[Row]:
     """Yield the load's requests together, where there are any, and then by name."""
     every = len(found.names)
     shares = tuple(SHARES.values())
-    latency, service = (
+    wanted = (LATENCY, SERVICE, FROM_DUE) if bound else (LATENCY, SERVICE)
+    latency, service, *from_due = (
         quantiles.exact(partial(_timed, run, kind, which, found), every + 1, shares)
-        for which in (LATENCY, SERVICE)
+        for which in wanted
     )
     for group in [*([every] if kind == REQUESTS else []), *range(every)]:
         if tallies.counts[0, group]:
@@ -153,6 +159,11 @@ def _rows(run: LoadRun, kind: str, found: Groups, tallies: _Tallies) -> Iterator
                 failed=int(tallies.counts[1, group]),
                 latency=tallies.spread(group, LATENCY, latency[group]),
                 service=tallies.spread(group, SERVICE, service[group]),
+                at_most=(
+                    dict(zip(SHARES, from_due[0][group], strict=True))
+                    if from_due
+                    else {}
+                ),
             )
 
 

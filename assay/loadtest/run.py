@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from assay import processes, redaction
-from assay.errors import MeasureError
+from assay import lateness, processes, redaction
+from assay.errors import InputError, MeasureError
 from assay.load.fleet import Fleet, cores_of
 from assay.load.remote import Generator, Tick
-from assay.loadtest import summary
+from assay.loadtest import failures, summary
 from assay.loadtest.names import Name
 from assay.loadtest.plan import LoadPlan, LoadResults
 from assay.loadtest.runs import ITERATIONS, REQUESTS, LoadRun
@@ -32,6 +32,8 @@ TARGET = "target"
 RECENT = 5  # seconds that the live percentiles are about
 LOOPBACK = "127.0.0.1:0"  # and a port that is free
 HIRED_WAIT = 60.0  # seconds for workers of this machine to join
+FIRST_USERS = 4  # that are there before the arrivals begin
+MOST_USERS = 10_000  # of a LoadTestShape
 JOINED_WAIT = 600.0  # the same from elsewhere, where somebody has to start them
 
 Loader = Generator | Fleet
@@ -48,6 +50,7 @@ class News:
         p50: Latency of the last seconds: median; NaN if nothing was answered.
         p99: The same for one in a hundred.
         lag_p99: Seconds that arrivals were begun late by the generator itself.
+        late: Share of the arrivals of the last seconds that this matters for.
         generator: Share of a core that it used.
     """
 
@@ -62,6 +65,7 @@ class News:
     p50: float
     p99: float
     lag_p99: float
+    late: float
     generator: float
 
 
@@ -80,11 +84,13 @@ class _Second:
         latencies: In seconds, of the load's requests that were answered well.
         load: How many requests of the load itself ended.
         failed: How many requests failed, of every kind.
+        lags: How late arrivals were begun, see `lateness.binned`.
     """
 
     latencies: Floats
     load: int
     failed: int
+    lags: Mapping[str, int]
 
 
 def measure(
@@ -103,9 +109,11 @@ def measure(
             machine was hit; or a file cannot be written.
         KeyboardInterrupt: Ctrl-C, a second time.
     """
-    with generating(plan, say) as generator:
-        results = load(generator, plan, run, watcher)
-        code = finish(generator)
+    with generating(plan, run.path, say) as generator:
+        results = load(generator, plan, run, watcher, final=True)
+        code = generator.finish()
+        if code or results.raised or failures.nothing_succeeded(results):
+            say(f"the locustfile's last lines:\n{generator.last_lines()}")
     run.write_end(code)
     results = results.model_copy(update={"locust_exit_code": code})
     run.write_results(results)
@@ -115,12 +123,13 @@ def measure(
 
 @contextlib.contextmanager
 def generating(
-    plan: LoadPlan, say: Callable[[str], None] = lambda words: None
+    plan: LoadPlan, keep: Path, say: Callable[[str], None] = lambda words: None
 ) -> Iterator[Loader]:
     """Give a generator whose users are ready for a plan's host.
 
     Args:
         plan: Whose locustfile, host and users, and how many workers.
+        keep: A folder that keeps what the locustfile prints and logs.
         say: Takes who of the workers has joined.
 
     Raises:
@@ -130,23 +139,49 @@ def generating(
     with tempfile.TemporaryDirectory(prefix="assay-") as name:
         folder = Path(name)
         with processes.guarded([folder]):
-            generator = _opened(plan, folder)
+            generator = _opened(plan, folder, keep)
             try:
+                if plan.shaped and not generator.shape:
+                    raise InputError(
+                        "say how much load: --rate 200 for arrivals on a schedule, or "
+                        "--users 20 for users who wait for their answers (the "
+                        "locustfile has no LoadTestShape that would say it)"
+                    )
                 if isinstance(generator, Fleet):
                     _gather(generator, plan, say)
-                generator.attach({TARGET: plan.host}, {}, (), plan.users)
+                generator.attach({TARGET: plan.host}, {}, (), **_users(plan))
                 yield generator
             finally:
                 generator.close()
 
 
-def _opened(plan: LoadPlan, folder: Path) -> Loader:
+def _opened(plan: LoadPlan, folder: Path, keep: Path) -> Loader:
+    # What a locustfile opens or imports is found as under `locust`.
+    where: Any = {"host": plan.host, "cwd": Path.cwd(), "keep": keep}
+    where["settings"] = {
+        "num_users": plan.users,
+        "spawn_rate": plan.spawn_rate or plan.users,
+        "run_time": math.ceil(plan.duration),
+    }
     if plan.workers == 1 and not plan.bind:
         cores = processes.split_cores().generator
-        return Generator(plan.locustfile, folder, cores, plan.locust, host=plan.host)
+        return Generator(plan.locustfiles, folder, cores, plan.locust, **where)
     host, _, port = (plan.bind or LOOPBACK).rpartition(":")
-    address = (host, int(port))
-    return Fleet(plan.locustfile, folder, plan.locust, address, plan.host)
+    return Fleet(plan.locustfiles, folder, plan.locust, (host, int(port)), **where)
+
+
+def _users(plan: LoadPlan) -> dict[str, Any]:
+    """Return how many users there are before the load begins, and may be at most.
+
+    Arrivals have more of them made as they are needed; a closed loop has all of them,
+    unless they come at a rate of their own.
+    """
+    if plan.shaped:
+        return {"users": 0, "most": MOST_USERS}
+    if plan.open or plan.trials == "capacity":
+        first = min(plan.users, max(FIRST_USERS, plan.workers))
+        return {"users": first, "most": plan.users, "strict": False}
+    return {"users": 0 if plan.spawn_rate else plan.users, "most": plan.users}
 
 
 def _gather(fleet: Fleet, plan: LoadPlan, say: Callable[[str], None]) -> None:
@@ -161,29 +196,30 @@ def _gather(fleet: Fleet, plan: LoadPlan, say: Callable[[str], None]) -> None:
 
 
 def load(
-    generator: Loader, plan: LoadPlan, run: LoadRun, watcher: Watcher
+    generator: Loader,
+    plan: LoadPlan,
+    run: LoadRun,
+    watcher: Watcher,
+    final: bool = False,
 ) -> LoadResults:
-    """Do a load test with a generator that is ready, and may do others after it.
+    """Do a load test with a generator that is ready.
+
+    Args:
+        generator: Whose users are there.
+        plan: What it is to do.
+        run: Takes what came of it.
+        watcher: Takes news.
+        final: Whether no other test follows: then the users stop at its end.
 
     Raises:
         MeasureError: The generator ended, or a file cannot be written.
     """
-    run.write_warnings(generator.warnings)
-    generator.load(TARGET, order(plan))
+    run.write_warnings([*plan.notes, *([] if plan.shaped else generator.warnings)])
+    generator.load(TARGET, {**order(plan), "final": final})
     _collect(generator, run, watcher)
     results = summary.summed(run)
     run.write_results(results)
     return results
-
-
-def finish(generator: Loader) -> int | None:
-    """Let the locustfile know that no test follows; return the exit code it has set.
-
-    Raises:
-        MeasureError: The generator ended, or says nothing any more.
-    """
-    code = generator.finish()["exit_code"]
-    return None if code is None else int(code)
 
 
 def check_limit(results: LoadResults) -> None:
@@ -208,6 +244,8 @@ def order(plan: LoadPlan) -> dict[str, Any]:
         "think_time": plan.think_time,
         "seed": plan.seed,
         "drain": plan.drain,
+        "spawn_rate": plan.spawn_rate,
+        "shaped": plan.shaped,
     }
 
 
@@ -327,6 +365,7 @@ def _second(tick: Tick, names: Sequence[Name]) -> _Second:
         latencies=latencies[load & ~failed & np.isfinite(latencies)],
         load=int(load.sum()),
         failed=int(failed.sum()),
+        lags=tick.header["lags"],
     )
 
 
@@ -343,6 +382,9 @@ def _percentiles(
 
 def _news(header: Mapping[str, Any], recent: Sequence[_Second], passed: float) -> News:
     p50, p99 = _percentiles(recent)
+    lags = Counter[str]()
+    for second in recent:
+        lags.update(second.lags)
     return News(
         at=header["at"],
         planned=header["planned"],
@@ -355,5 +397,6 @@ def _news(header: Mapping[str, Any], recent: Sequence[_Second], passed: float) -
         p50=math.nan if p50 is None else p50,
         p99=math.nan if p99 is None else p99,
         lag_p99=header["lag_p99"],
+        late=lateness.share_late(lags, p50),
         generator=header["generator_cpu"] / max(passed, 1e-9),
     )

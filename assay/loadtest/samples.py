@@ -20,7 +20,9 @@ from assay.loadtest.runs import LoadRun
 from assay.statistics import Floats
 
 Numbers = NDArray[np.int64]
-LATENCY, SERVICE = range(2)  # with what the target made it wait, or only since sent
+# With what the target made it wait; only since sent; and from the moment it was due,
+# with what the generator was late by, too.
+LATENCY, SERVICE, FROM_DUE = range(3)
 TIMED_OUT = 2  # in the column `failed`, see assay.load.recorder
 
 
@@ -88,7 +90,7 @@ class Samples:
         """Return what each took; infinity if it was given up.
 
         Args:
-            which: `LATENCY` or `SERVICE`.
+            which: `LATENCY`, `SERVICE` or `FROM_DUE`.
         """
         found: Floats = np.where(self.given_up, math.inf, self._took(which))
         return found
@@ -109,6 +111,9 @@ class Samples:
         return np.maximum(0.0, np.nan_to_num(found))
 
     def _took(self, which: int) -> Floats:
+        if which == FROM_DUE:
+            from_due: Floats = np.maximum(0.0, self.end - self.scheduled)
+            return from_due
         # A client that could not even connect may not say when it began to.
         begun = self.scheduled + self.waited
         begun = np.where(np.isnan(self.start), begun, self.start)

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from assay import lateness
 from assay.directories import reading
 from assay.loadtest import bounds, judging, remarks, rows
 from assay.loadtest.plan import LoadResults, WorkerCount
@@ -50,6 +51,7 @@ class _Told:
     generator: Mapping[str, Any]
     limit: str
     ended_by: str
+    notes: tuple[str, ...]
 
     @property
     def lost(self) -> list[WorkerCount]:
@@ -63,8 +65,9 @@ def summed(run: LoadRun) -> LoadResults:
     Raises:
         NotARunError: The directory is damaged, or of an older version of Assay.
     """
-    plan, told = run.plan(), _told(run)
-    found = rows.counted(run, told.tasks, told.at)
+    plan = run.plan()
+    told = _told(run, plan.open)
+    found = rows.counted(run, told.tasks, told.at, told.strain.bound)
     missing, gap = remarks.missing(told.samples, (found.requests, found.iterations))
     never = sum(worker.unserved for worker in told.lost)
     sent = told.planned - told.dropped - never
@@ -82,7 +85,7 @@ def summed(run: LoadRun) -> LoadResults:
         owed=never if told.ended else told.unserved,
         loaded=told.loaded,
         rate=sent / told.loaded if told.loaded else 0.0,
-        bound=told.strain.limit,
+        bound=told.strain.bound,
         generator_cpu=told.strain.core,
         **told.generator,
         workers=told.workers,
@@ -99,7 +102,7 @@ def summed(run: LoadRun) -> LoadResults:
     return results.model_copy(update={"requirements": judged})
 
 
-def _told(run: LoadRun) -> _Told:
+def _told(run: LoadRun, scheduled: bool) -> _Told:
     """Return what the generator said, from all seconds together."""
     ticks = run.ticks()
     last: Mapping[str, Any] = ticks[-1] if ticks else {}
@@ -124,10 +127,11 @@ def _told(run: LoadRun) -> _Told:
             errors=_added(ticks, "errors"),
             raised=_added(ticks, "raised"),
             samples=remarks.ended(ticks),
-            strain=bounds.strain(ticks),
+            strain=bounds.strain(ticks, scheduled, _median(ticks)),
             generator=_generator(ticks),
             limit=next((str(t["limit"]) for t in ticks if t.get("limit")), ""),
             ended_by=str(last.get("ended_by", "")),
+            notes=tuple(map(str, last.get("notes", ()))),
         )
 
 
@@ -138,6 +142,7 @@ def _warnings(told: _Told, gap: str) -> Iterator[str]:
     yield from remarks.losses(told.lost)
     yield from remarks.early(told.ended_by, told.loaded)
     yield from remarks.bound(told.strain)
+    yield from told.notes
     yield from remarks.dropped(told.dropped)
     yield from remarks.raised(told.raised, told.tasks)
 
@@ -152,12 +157,19 @@ def _unsound(told: _Told) -> str:
 
 def _generator(ticks: Ticks) -> dict[str, Any]:
     """Return what the generator was like, as fields of the results."""
+    lags, own = (_added(ticks, name, most=None) for name in ("lags", "own"))
     return {
-        **{name: _worst(ticks, name, np.median) for name in ("lag_p50", "own_p50")},
-        **{name: _worst(ticks, name, np.max) for name in ("lag_p99", "own_p99")},
+        **{f"lag_p{p}": lateness.quantile(lags, p / 100) for p in (50, 99)},
+        **{f"own_p{p}": lateness.quantile(own, p / 100) for p in (50, 99)},
         "stall": _worst(ticks, "stall", np.max),
         "reconnects": sum(int(tick.get("reconnects", 0)) for tick in ticks),
     }
+
+
+def _median(ticks: Ticks) -> float | None:
+    """Return about what the median latency was: that of a typical second."""
+    known = [float(tick["p50"]) for tick in ticks if tick.get("p50") is not None]
+    return float(np.median(known)) if known else None
 
 
 def _worst(ticks: Ticks, key: str, which: Any) -> float:

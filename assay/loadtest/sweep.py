@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from assay.loadtest import samples, scalability
 from assay.loadtest.bounds import BUSY
 from assay.loadtest.plan import LoadPlan, LoadResults, SweepPoint, SweepResults
-from assay.loadtest.run import Watcher, check_limit, finish, generating, load
+from assay.loadtest.run import Watcher, check_limit, generating, load
 from assay.loadtest.runs import REQUESTS, LoadRun, redacted
 
 WARMING = 0.2  # of a trial's time
@@ -47,7 +47,8 @@ def measure(
     ]
     points: list[SweepPoint] = []
     _keep(plan, run, points, (), over=False)
-    with generating(plan.model_copy(update={"users": max(users)}), say) as generator:
+    most = plan.model_copy(update={"users": max(users)})
+    with generating(most, run.path, say) as generator:
         for turn, number in order:
             say(f"round {turn} of {ROUNDS}: {number} users")
             index = len(points) + 1
@@ -60,7 +61,7 @@ def measure(
                 break
             points.append(_point(number, results, trial))
             _keep(plan, run, points, generator.warnings, over=False)
-        code = finish(generator)
+        code = generator.finish()
     over = len(points) == len(order)
     return _keep(plan, run, points, generator.warnings, over, code)
 

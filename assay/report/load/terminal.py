@@ -73,9 +73,9 @@ def accounts(results: LoadResults) -> str:
         again = f"; {counted(results.reconnects, 'reconnect')}"
     return (
         f"{results.planned:,} planned = {results.done:,} done + {results.dropped:,} "
-        f"dropped + {results.unserved:,} unserved; generator late by "
-        f"{words.amount(results.lag_p50)} (median) and {words.amount(results.lag_p99)} "
-        f"(p99 of its worst second), {results.generator_cpu:.0%} of a core at most"
-        f"{again}; the generator itself took {words.amount(results.own_p50)} (p99 "
-        f"{words.amount(results.own_p99)}) to send, which is not in the latencies"
+        f"dropped + {results.unserved:,} unserved. The generator began arrivals "
+        f"{words.amount(results.lag_p50)} late (p99 {words.amount(results.lag_p99)}) "
+        f"and had sent them after {words.amount(results.own_p50)} (p99 "
+        f"{words.amount(results.own_p99)}), which is in no latency; it used "
+        f"{results.generator_cpu:.0%} of a core at most{again}"
     )

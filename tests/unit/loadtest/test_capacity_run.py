@@ -41,9 +41,9 @@ class Generator:
     def pace(self, *_: object) -> float:
         return 200.0
 
-    def finish(self) -> dict[str, int | None]:
+    def finish(self) -> int | None:
         self.finished += 1
-        return {"exit_code": 7}
+        return 7
 
 
 @contextlib.contextmanager

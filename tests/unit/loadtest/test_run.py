@@ -61,9 +61,12 @@ class Generator:
     def stop(self) -> None:
         self.calls.append("stop")
 
-    def finish(self) -> dict[str, int | None]:
+    def finish(self) -> int | None:
         self.calls.append("finish")
-        return {"exit_code": self.code}
+        return self.code
+
+    def last_lines(self) -> str:
+        return "    it said so"
 
 
 class Watching:
@@ -212,7 +215,7 @@ def test_the_locustfile_ends_after_the_test_and_its_code_is_kept(
 ) -> None:
     generator = Generator(told())
     generator.code = code
-    monkeypatch.setattr(running, "generating", lambda *_: generating(generator))
+    monkeypatch.setattr(running, "generating", lambda *_, **__: generating(generator))
     found = running.measure(run.plan(), run, Watching())
     assert generator.calls == ["load", "finish"]
     assert found.locust_exit_code == code == run.results().locust_exit_code
@@ -226,7 +229,7 @@ def test_a_limit_is_an_error_of_the_measurement(
     seconds = told()
     seconds[-1].header["limit"] = "No more ports."
     generator = Generator(seconds)
-    monkeypatch.setattr(running, "generating", lambda *_: generating(generator))
+    monkeypatch.setattr(running, "generating", lambda *_, **__: generating(generator))
     with pytest.raises(MeasureError, match="No more ports."):
         running.measure(run.plan(), run, Watching())
     assert run.results().partial and run.results().limit == "No more ports."
