@@ -118,10 +118,14 @@ def log_ratios(path: Path, topic: str) -> dict[str, list[float]]:
 
 
 def slices(run: RunDirectory, topic: str) -> Iterator[tuple[int, int, str, Slice]]:
-    """Yield launch, block and side of each undisturbed closed slice, and the slice."""
-    rows, samples = run.slices(), run.samples(topic)
-    if rows.empty or samples.empty:
+    """Yield launch, block and side of each undisturbed closed slice, and the slice.
+
+    Launches that were too disturbed to count are left out.
+    """
+    rows, samples, counted = run.slices(), run.samples(topic), run.launches()
+    if rows.empty or samples.empty or counted.empty:
         return
+    samples = samples[samples["launch"].isin(counted["launch"])]
     keys = ["launch", "block", "variant"]
     fine = rows[(rows["mode"] == "closed") & ~rows["disturbed"]].set_index(keys)
     closed = samples[

@@ -172,7 +172,7 @@ def test_estimators_are_computed_from_what_runs_have_kept(
     (tmp_path / "samples").mkdir()
     (tmp_path / "plan.json").write_text("{}")
     slices, samples = [], []
-    for launch in (1, 2, 3):
+    for launch in (1, 2, 3, 4):
         for block in (1, 2):
             for side, slower in (("base", 1.0), ("other", 1.1)):
                 lost = (launch, block) == (1, 2) and side == "base"
@@ -184,7 +184,9 @@ def test_estimators_are_computed_from_what_runs_have_kept(
                     samples.append({**row, "user": user} if known else row)
     pd.DataFrame(slices).to_parquet(tmp_path / "slices.parquet")
     frame = pd.DataFrame(samples)
-    for launch in (1, 2, 3):
+    counted = [{"topic": "pool", "launch": number} for number in (1, 2, 3)]
+    pd.DataFrame(counted).to_parquet(tmp_path / "launches.parquet")
+    for launch in (1, 2, 3, 4):
         own = frame[frame["launch"] == launch]
         own.to_parquet(tmp_path / f"samples/pool-{launch:03d}.parquet")
     found = kinds_estimators.log_ratios(tmp_path, "pool")
