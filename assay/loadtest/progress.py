@@ -9,10 +9,10 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from assay.lateness import is_late
+from assay.loadtest.bounds import BUSY
 from assay.loadtest.plan import LoadPlan
-from assay.loadtest.requirements import is_late
 from assay.loadtest.run import RECENT, News
-from assay.loadtest.summary import BUSY
 from assay.report.text import fixed, quantity, significant
 
 EVERY = 5.0  # seconds between two lines of a log
@@ -107,7 +107,7 @@ def warnings(news: News) -> list[str]:
         )
     if is_late(news.lag_p99, news.p50):
         found.append(
-            f"! the generator is late by {_seconds(news.lag_p99)}: latencies hold that"
+            f"! the generator is late by {_seconds(news.lag_p99)}: it may be the limit"
         )
     return found
 
