@@ -198,7 +198,7 @@ def loaded(
 def latencies(taken: Slice) -> Floats:
     """Return the latency of each request, of one without an answer at least so long."""
     columns = taken.columns
-    found = columns["end"] - columns["start"] + columns.get("waited", 0.0)
+    found = columns["end"] - columns["start"] + columns["waited"]
     lost = np.isnan(found)
     found[lost] = taken.ended - columns["scheduled"][lost]
     return np.asarray(found, dtype=float)

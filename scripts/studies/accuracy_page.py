@@ -105,7 +105,7 @@ def about_generator(results: Mapping[str, object]) -> tuple[str, ...]:
     found = [str(text) for text in warnings] if isinstance(warnings, list) else []
     about = [text for text in found if "generator" in text.lower()]
     if results.get("bound"):
-        about.append(f"its numbers are bounds: {results['bound']}")
+        about.append("The generator was the limit: latencies are lower bounds.")
     return tuple(about)
 
 
