@@ -226,6 +226,8 @@ def _session(experiment: Experiment, topic: Topic) -> Iterator[Session]:
             folder,
             cores.generator,
             topic.scenario.arguments,
+            cwd=topic.folder,
+            keep=experiment.run.logs(topic.name),
         )
         experiment.warnings += generator.warnings
         try:

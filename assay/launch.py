@@ -116,17 +116,30 @@ def warm_up(
         first = generator.closed(name, users, WARM_UP_SECONDS, drain=drain)
         target.check_alive()
         rates.check_answers(topic.name, first, users)
-        if first.requests and first.failed == first.requests:
-            errors = "\n".join(f"    {error}" for error in list(first.errors)[:3])
-            raise MeasureError(
-                f"{topic.scenario.locustfile}: every request to variant {name!r} "
-                f"failed:\n{errors}\n  does the locustfile ask for paths that the "
-                "target has?"
-            )
+        _check_any_fine(topic, first)
         if first.requests < WARM_UP_REQUESTS:
             more = generator.closed(name, users, WARM_UP_MORE, drain=deadline.drain)
             target.check_alive()
             rates.check_answers(topic.name, more, users)
+
+
+def _check_any_fine(topic: Topic, first: Slice) -> None:
+    """Make sure that something of what was tried succeeded.
+
+    Raises:
+        MeasureError: Nothing did.
+    """
+    every = bool(first.requests and first.failed == first.requests)
+    raised = bool(first.raised and not first.requests)
+    if every or raised:
+        said = first.errors if every else first.raised
+        what = "every request" if every else "every task"
+        errors = "\n".join(f"    {error}" for error in list(said)[:3])
+        raise MeasureError(
+            f"{topic.scenario.locustfile}: {what} to variant {first.variant!r} "
+            f"failed:\n{errors}\n  does the locustfile ask for paths that the "
+            "target has?"
+        )
 
 
 def calibrate(
@@ -369,6 +382,6 @@ def most_users(load: Load) -> int:
 
 def _count_errors(launch: Launch, measured: Slice, url: str) -> None:
     counted = launch.errors.setdefault(measured.variant, Counter())
-    for error, times in measured.errors.items():
+    for error, times in [*measured.errors.items(), *measured.raised.items()]:
         # The port is another one in every launch, the error is not.
         counted[error.replace(url, "")] += times

@@ -265,6 +265,10 @@ class RunDirectory(Directory):
         """
         return self.read(self.PLAN, Plan)
 
+    def logs(self, topic: str) -> Path:
+        """Return the folder that keeps what a topic's locustfile prints and logs."""
+        return self.path / "logs" / topic
+
     def append_launch(
         self,
         topic: str,

@@ -4,14 +4,14 @@ import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from assay import comparisons
 from assay import launch as launches
 from assay import profiling, sessions, tables, target
 from assay.deadlines import NEVER, Deadline
 from assay.errors import MeasureError
-from assay.load.remote import Generator
+from assay.load.remote import Beginnings, Generator
 from assay.plan import AGAIN, Preset, Topic, Variant
 from assay.report.text import significant
 from assay.results import Profile
@@ -128,19 +128,17 @@ class ServiceSession:
             self._check_log_ins(one, told[one.variant.name])
             one.pin(cores)
 
-    def _check_log_ins(
-        self, running: target.RunningTarget, told: Mapping[str, Any]
-    ) -> None:
+    def _check_log_ins(self, running: target.RunningTarget, told: Beginnings) -> None:
         """Say once for each variant that log-ins failed.
 
         Raises:
             MeasureError: All of them did.
         """
-        failed, requests = told["failed"], told["requests"]
+        failed, requests = told.failed, told.requests
         if not failed:
             return
         name = running.variant.name.removesuffix(AGAIN)
-        error = max(told["errors"], key=told["errors"].__getitem__, default="")
+        error = max(told.errors, key=told.errors.__getitem__, default="")
         # The port is another one in every launch, the error is not.
         error = error.replace(running.url, "")
         if failed == requests:

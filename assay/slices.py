@@ -107,7 +107,7 @@ def row(
         "short": measured.short,
         "peak": measured.peak,
         "requests": measured.requests,
-        "failed": measured.failed,
+        "failed": _failed(measured),
         "latencies": 0 if looped else len(waited),
         "rate": math.nan if looped else rate,
         "users": users,
@@ -126,6 +126,14 @@ def row(
         "latency_p50": math.nan if looped else _median(waited),
         "latency_mean": math.nan if looped else _mean(waited),
     }
+
+
+def _failed(measured: Slice) -> int:
+    """Return how many requests failed, or what a task made of their answers did.
+
+    What a task raises counts only where none of its requests had failed.
+    """
+    return min(measured.requests, measured.failed + sum(measured.raised.values()))
 
 
 def given_up(columns: Columns) -> NDArray[np.bool_]:

@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,21 +13,21 @@ from assay import tables, target
 from assay.deadlines import Deadline
 from assay.errors import MeasureError
 from assay.experiment import Experiment
-from assay.load.remote import Generator, Slice
+from assay.load.remote import Beginnings, Generator, Slice
 from assay.plan import AGAIN, Load
 from assay.processes import Cores
 from assay.servicesessions import ServiceSession
 from assay.target import RunningTarget
 from tests.unit.synthetic import plan, taken
 
-FINE: Mapping[str, Any] = {"seconds": 1.0, "requests": 0, "failed": 0, "errors": {}}
+FINE = Beginnings(seconds=1.0, requests=0, failed=0, errors={})
 
 
 @dataclass
 class Played:
     """Stands for the generator, and notes what happens in which order."""
 
-    log_ins: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    log_ins: dict[str, Beginnings] = field(default_factory=dict)
     short: int = 0
     told: list[Any] = field(default_factory=list)
 
@@ -38,7 +38,7 @@ class Played:
         cores: Sequence[int],
         users: int,
         most: int,
-    ) -> dict[str, Mapping[str, Any]]:
+    ) -> dict[str, Beginnings]:
         self.told.append(("attach", users, most))
         return {
             name: self.log_ins.get(name.removesuffix(AGAIN), FINE) for name in hosts
@@ -134,7 +134,7 @@ def test_the_next_launch_begins_with_as_many_users_as_were_needed(
 
 def test_log_ins_that_all_fail_are_said(session: ServiceSession) -> None:
     errors = {"POST /login: 401": 7, "POST http://b/x: refused": 1}
-    failed = {**FINE, "requests": 8, "failed": 8, "errors": errors}
+    failed = replace(FINE, requests=8, failed=8, errors=errors)
     played(session).log_ins["b"] = failed
     with pytest.raises(MeasureError, match="'b' failed .8 of 8.*401") as caught:
         session.launch(2)
@@ -142,7 +142,7 @@ def test_log_ins_that_all_fail_are_said(session: ServiceSession) -> None:
 
 
 def test_log_ins_some_of_which_fail_are_said_once(session: ServiceSession) -> None:
-    some = {**FINE, "requests": 8, "failed": 2, "errors": {"GET http://a/x: no": 2}}
+    some = replace(FINE, requests=8, failed=2, errors={"GET http://a/x: no": 2})
     played(session).log_ins["a"] = some
     assert session.launch(2) and session.launch(3)
     (warning,) = session.experiment.warnings
