@@ -4,10 +4,11 @@ Their master is a Locust process of its own, with a channel to Assay. It begins 
 all have joined; whoever is lost on the way is counted, and the others go on.
 """
 
+import contextlib
 import socket
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ from assay.load.remote import (
 from assay.load.seconds import Seconds, check
 from assay.processes import Child
 
+NO_SENSE = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError)
 LOOK = 0.5  # seconds between two looks at whether a worker has ended
 
 
@@ -200,7 +202,8 @@ class Fleet(LocustProcess):
             for share, first in zip(shares, firsts, strict=True)
         ]
         told = self._all(orders, ATTACH_LONGEST)
-        return {name: _together([one[name] for one in told]) for name in hosts}
+        with _making_sense():
+            return {name: _together([one[name] for one in told]) for name in hosts}
 
     def finish(self) -> int | None:
         """End the test everywhere; return the exit code that the master's file set.
@@ -276,14 +279,10 @@ class Fleet(LocustProcess):
             **{"duration": duration, "users": max(1, users // len(self.members))},
         }
         found = self._all([order] * len(self.members), duration + 60.0)
-        try:
+        with _making_sense():
             return sum(
                 float(one["requests"] / (one["ended"] - one["began"])) for one in found
             )
-        except (ValueError, LookupError, TypeError, ArithmeticError) as error:
-            raise MeasureError(
-                f"of a worker: {protocol.NONSENSE} ({error!r})"
-            ) from error
 
     def close(self) -> None:
         """End the master, which ends its workers; then those here that did not."""
@@ -406,15 +405,28 @@ class Fleet(LocustProcess):
         return None
 
 
+@contextlib.contextmanager
+def _making_sense() -> Iterator[None]:
+    """Say of what a worker answers that it makes no sense, if it makes none.
+
+    Raises:
+        MeasureError: It does not.
+    """
+    try:
+        yield
+    except NO_SENSE as error:
+        raise MeasureError(f"of a worker: {protocol.NONSENSE} ({error!r})") from error
+
+
 def _together(told: Sequence[Mapping[str, Any]]) -> Beginnings:
     """Return what the on_start of all workers' users came to."""
     errors = Counter[str]()
     for one in told:
-        errors.update(one["errors"])
+        errors.update({str(text): int(n) for text, n in one["errors"].items()})
     return Beginnings(
-        max(one["seconds"] for one in told),
-        sum(one["requests"] for one in told),
-        sum(one["failed"] for one in told),
+        max(float(one["seconds"]) for one in told),
+        sum(int(one["requests"]) for one in told),
+        sum(int(one["failed"]) for one in told),
         dict(errors),
     )
 

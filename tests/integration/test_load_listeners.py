@@ -84,7 +84,6 @@ def test_a_listener_that_fails_is_named_and_nothing_is_measured(
         (["--run-time", "3s", "-r", "2"], "--spawn-rate, --run-time"),
         (["--host", "http://elsewhere"], "--host"),
         (["--headless"], "--headless"),
-        (["Visitor"], "user classes"),
     ],
 )
 def test_options_of_locust_without_effect_are_refused(

@@ -331,7 +331,8 @@ def impostor(address: str, nonsense: dict[Any, Any], over: threading.Event) -> N
             kind, data, _ = msgpack.loads(channel.recv())
             if kind != "assay" or "do" not in data:
                 continue
-            tell(event="answer", do=data["do"])
+            begun = {"seconds": 0.1, "requests": 0, "failed": 0, "errors": {}}
+            tell(event="answer", do=data["do"], target=begun)
             if data["do"] == "load":
                 time.sleep(1.0)  # until all have begun: one that is lost before ends it
                 say("assay", {"header": {"event": "tick", **nonsense}, "body": b""})
