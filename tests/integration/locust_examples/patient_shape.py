@@ -10,7 +10,7 @@ class Slow(HttpUser):
     wait_time = constant(0.1)
 
     def __init__(self, *args, **kwargs):
-        time.sleep(random.choice((0.0, 0.1, 0.2)))
+        time.sleep(random.choice((0.0, 0.05, 0.1)))
         super().__init__(*args, **kwargs)
 
     @task
@@ -19,7 +19,7 @@ class Slow(HttpUser):
 
 
 class Patient(LoadTestShape):
-    steps = ((4, 0.8), (8, 0.8))
+    steps = ((4, 0.5), (8, 0.5))
 
     def __init__(self, *args, **kwargs):
         self.reached = 0
