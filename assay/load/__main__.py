@@ -1,33 +1,42 @@
-"""A Locust process: `python -m assay.load LOCUSTFILE DESCRIPTOR ROLE HOST ARGUMENTS`.
+"""A Locust process: `python -m assay.load LOCUSTFILE DESCRIPTOR ROLE SETTINGS …`.
 
 Its role is `alone`, `master:HOST:PORT` or `worker:HOST:PORT`. The descriptor is that
-of the channel to Assay; a worker has none, since it hears from its master. The host
-is where the load goes; empty if the locustfile says so, or there are several.
+of the channel to Assay; a worker has none, since it hears from its master. The
+settings are JSON: what listeners and users find among Locust's options. What follows
+is for the locustfile.
 """
 
 # Locust patches the standard library, so it is imported before anything else.
 import locust  # noqa: F401  isort: skip
 
+import json
+import logging
 import os
 import signal
 import socket
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
+from typing import Any
 
-from assay.load import gate, locustfile, protocol, stamps
+from locust.log import setup_logging
+
+from assay.load import gate, limits, locustfile, protocol, stamps
 from assay.load.master import Master, leader
 from assay.load.server import Server
 from assay.load.worker import Worker, interruptible, joined
+
+MOST_RECORDS = 2000  # of the log: a task that always fails would fill the disk
 
 
 def failure(error: BaseException, path: str) -> dict[str, str]:
     """Describe an error by its message and the line of the locustfile."""
     where = ""
+    ours = {os.path.abspath(one) for one in path.split(protocol.SEPARATOR)}
     cause = error.__cause__ if isinstance(error, locustfile.Refused) else None
     for frame in traceback.extract_tb((cause or error).__traceback__):
-        if os.path.abspath(frame.filename) == os.path.abspath(path):
+        if os.path.abspath(frame.filename) in ours:
             where = f"line {frame.lineno}: "
     if isinstance(error, SyntaxError) and error.lineno:
         where = f"line {error.lineno}: "
@@ -37,20 +46,22 @@ def failure(error: BaseException, path: str) -> dict[str, str]:
 
 
 def serve(
-    path: str, channel: socket.socket, arguments: Sequence[str], target: str
+    path: str,
+    channel: socket.socket,
+    arguments: Sequence[str],
+    settings: Mapping[str, Any],
 ) -> None:
     """Load what Assay says, until the channel is closed."""
     try:
-        found = locustfile.opened(path, arguments, target)
+        found = locustfile.opened(path, arguments, settings)
+        server = Server(found, partial(protocol.send, channel))
         locustfile.begin(found)
-        emit = partial(protocol.send, channel)
-        server = Server(found.environment, found.classes, emit)
     except (Exception, SystemExit) as error:
         protocol.send(channel, failure(error, path))
         return
     ready = {
         "classes": [cls.__name__ for cls in found.classes],
-        "warnings": found.warnings,
+        "shape": type(found.shape).__name__ if found.shape else "",
     }
     protocol.send(channel, ready)
     while True:
@@ -71,8 +82,9 @@ def serve(
             traceback.print_exc()
             answer = failure(error, path)
         protocol.send(channel, answer, body)
-    server.detach()
-    locustfile.end(found)
+        if do == "finish":
+            return
+    server.finish()
 
 
 def lead(
@@ -80,19 +92,23 @@ def lead(
     channel: socket.socket,
     address: tuple[str, int],
     arguments: Sequence[str],
-    target: str,
+    settings: Mapping[str, Any],
 ) -> None:
     """Be the master of workers, until the channel is closed."""
     try:
-        found = locustfile.opened(path, arguments, target, leader(*address))
+        found = locustfile.opened(path, arguments, settings, leader(*address))
         locustfile.begin(found)
         master = Master(found.runner, channel)
     except (Exception, SystemExit) as error:
         protocol.send(channel, failure(error, path))
         return
-    protocol.send(channel, {"warnings": found.warnings, "port": master.port})
-    master.serve()
-    locustfile.end(found)
+    shape = type(found.shape).__name__ if found.shape else ""
+    protocol.send(channel, {"shape": shape, "port": master.port})
+    if master.serve():
+        code = locustfile.end(found)
+        protocol.send(channel, {"event": "finished", "exit_code": code})
+    else:
+        locustfile.end(found)
 
 
 def work(path: str, host: str, port: int) -> int:
@@ -101,7 +117,7 @@ def work(path: str, host: str, port: int) -> int:
     interruptible(True)
     try:
         path, runner_of = joined(path, host, port)
-        found = locustfile.opened(path, (), "", runner_of)
+        found = locustfile.opened(path, (), {}, runner_of)
         worker = Worker(found, partial(failure, path=path))
         return worker.serve()
     except ConnectionError:
@@ -118,8 +134,26 @@ def work(path: str, host: str, port: int) -> int:
     return 4
 
 
-def main(path: str, descriptor: str, role: str, target: str, *arguments: str) -> int:
+def _log() -> None:
+    """Log as Locust does, but not without end."""
+    setup_logging("INFO")
+    logged = 0
+
+    def few(record: logging.LogRecord) -> bool:
+        nonlocal logged
+        logged += 1
+        return logged <= MOST_RECORDS
+
+    for name in ("root", "locust"):
+        for handler in logging.getLogger(name).handlers:
+            handler.addFilter(few)
+
+
+def main(path: str, descriptor: str, role: str, said: str, *arguments: str) -> int:
     """Play a role; return the exit code."""
+    limits.raise_soft_limits()
+    _log()
+    settings = json.loads(said)
     gate.install()
     stamps.install()
     kind, _, address = role.partition(":")
@@ -129,9 +163,9 @@ def main(path: str, descriptor: str, role: str, target: str, *arguments: str) ->
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Assay ends this process itself
     channel = socket.socket(fileno=int(descriptor))
     if kind == "master":
-        lead(path, channel, (host, int(port)), arguments, target)
+        lead(path, channel, (host, int(port)), arguments, settings)
     else:
-        serve(path, channel, arguments, target)
+        serve(path, channel, arguments, settings)
     return 0
 
 

@@ -15,9 +15,19 @@ class Dice:
         self._draw = random.Random(seed).random
 
     def throw(self) -> Callable[[Sequence[Any]], Any]:
-        """Return the choice of one arrival, which may be made much later."""
-        number = self._draw()
-        return lambda tasks: tasks[int(number * len(tasks))]
+        """Return the choice of one arrival, which may be made much later.
+
+        It chooses once more for each set of tasks within the one before: what is left
+        of a random number once a choice was made with it is as random as it was.
+        """
+        left = self._draw()
+
+        def choose(tasks: Sequence[Any]) -> Any:
+            nonlocal left
+            place, left = divmod(left * len(tasks), 1.0)
+            return tasks[min(int(place), len(tasks) - 1)]
+
+        return choose
 
 
 class Deck:

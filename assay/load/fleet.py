@@ -6,6 +6,7 @@ all have joined; whoever is lost on the way is counted, and the others go on.
 
 import socket
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,15 @@ from assay import processes
 from assay.errors import InputError, MeasureError
 from assay.load import arrivals, process, protocol
 from assay.load.process import LocustProcess, Message
-from assay.load.remote import ATTACH_TIMEOUT, TICK_TIMEOUT, Tick, tick
+from assay.load.remote import (
+    ATTACH_LONGEST,
+    ATTACH_TIMEOUT,
+    FINISH_TIMEOUT,
+    TICK_TIMEOUT,
+    Beginnings,
+    Tick,
+    tick,
+)
 from assay.load.seconds import Seconds, check
 from assay.processes import Child
 
@@ -51,11 +60,14 @@ class Fleet(LocustProcess):
 
     def __init__(
         self,
-        locustfile: Path,
+        locustfile: Path | str,
         folder: Path,
         arguments: Sequence[str] = (),
         address: tuple[str, int] = ("127.0.0.1", 0),
         host: str = "",
+        settings: Mapping[str, Any] | None = None,
+        cwd: Path | None = None,
+        keep: Path | None = None,
     ) -> None:
         """Start the master.
 
@@ -65,16 +77,21 @@ class Fleet(LocustProcess):
             arguments: For the locustfile, as after `locust -f FILE`.
             address: Where it listens; port 0 takes one that is free.
             host: See `LocustProcess`.
+            settings: See `LocustProcess`.
+            cwd: See `LocustProcess`.
+            keep: See `LocustProcess`.
 
         Raises:
             InputError: The locustfile cannot be imported, or the port is taken.
         """
         _check_free(*address)
         role = f"master:{address[0]}:{address[1]}"
-        super().__init__(locustfile, folder, (), arguments, role, host)
+        super().__init__(
+            locustfile, folder, (), arguments, role, host, settings, cwd, keep
+        )
         self.address = (address[0], int(self.hello["port"]))
         self.members: list[Member] = []
-        self._folder, self._arguments, self._host = folder, tuple(arguments), host
+        self._arguments = tuple(arguments)
         self._children: list[Child] = []
         self._seconds: Seconds | None = None
 
@@ -89,10 +106,10 @@ class Fleet(LocustProcess):
             child = processes.start(
                 f"worker {number + 1}",
                 process.argv(
-                    self.locustfile, "-", f"worker:127.0.0.1:{self.address[1]}", ()
+                    self._path, "-", f"worker:127.0.0.1:{self.address[1]}", (), {}
                 ),
                 log=self._folder / f"worker-{number + 1}.log",
-                cwd=self.locustfile.parent,
+                cwd=self._cwd,
                 env=process.environment(),
                 cores=[cores[-1 - number]] if count <= len(cores) else (),
             )
@@ -155,28 +172,53 @@ class Fleet(LocustProcess):
         pids: Mapping[str, Sequence[int]],
         cores: Sequence[int],
         users: int,
-    ) -> None:
+        most: int = 0,
+        strict: bool = True,
+    ) -> dict[str, Beginnings]:
         """Give each worker its part of the users; see `Generator.attach`.
 
         Raises:
             InputError: There are fewer users than workers.
             MeasureError: A user's `on_start` failed, or a worker was lost.
         """
-        shares = self._shares(users, "--users")
+        shares = self._shares(max(users, most), "--users")
+        # As many as its part of those who begin, and nobody begins without any.
+        firsts = [-(-users * share // sum(shares)) for share in shares]
         orders = [
             {
                 "do": "attach",
                 "arguments": self._arguments,
-                "host": self._host,
+                "settings": self._settings,
                 "hosts": dict(hosts),
                 "processes": {},
                 "cores": [],
-                "users": share,
+                "users": first,
+                "most": share,
                 "timeout": ATTACH_TIMEOUT,
+                "strict": strict,
             }
-            for share in shares
+            for share, first in zip(shares, firsts, strict=True)
         ]
-        self._all(orders, ATTACH_TIMEOUT * (len(hosts) + 1))
+        told = self._all(orders, ATTACH_LONGEST)
+        return {name: _together([one[name] for one in told]) for name in hosts}
+
+    def finish(self) -> int | None:
+        """End the test everywhere; return the exit code that the master's file set.
+
+        Raises:
+            MeasureError: The master says nothing.
+        """
+        self._tell({"do": "finish"})
+        until = time.monotonic() + FINISH_TIMEOUT
+        while time.monotonic() < until:
+            heard = self._heard(LOOK)
+            if heard is not None and heard[0].get("event") == "finished":
+                code = heard[0]["exit_code"]
+                return None if code is None else int(code)
+        raise MeasureError(
+            f"a quitting listener of {self.locustfile} did not come to its end; its "
+            f"last lines:\n{self.last_lines()}"
+        )
 
     def load(self, variant: str, order: Mapping[str, Any]) -> None:
         """Begin a load test; `tick` tells of it.
@@ -190,12 +232,14 @@ class Fleet(LocustProcess):
         """
         parts = arrivals.parts([one.speed for one in self.members])
         users = self._shares(order["users"], "--users")
+        rate = order.get("spawn_rate", 0.0)
         limited = bool(order["iterations"])
         limits = self._shares(order["iterations"], "--iterations") if limited else []
         orders = [
             {
                 **order,
                 "users": users[number],
+                "spawn_rate": rate * users[number] / sum(users),
                 "iterations": limits[number] if limited else 0,
                 "seed": arrivals.seed_of(order["seed"], number),
                 "part": {"places": list(part.places), "of": part.of},
@@ -247,6 +291,7 @@ class Fleet(LocustProcess):
         for child in getattr(self, "_children", ()):
             child.wait(2.0)
             child.stop(grace=0.5)
+            self._keep(child)
 
     def _join(self, header: Mapping[str, Any]) -> None:
         if header["version"] != protocol.VERSION:
@@ -299,6 +344,11 @@ class Fleet(LocustProcess):
 
     def _take(self, header: dict[str, Any], body: bytes) -> int | None:
         """Keep what a worker says of a load test; return the worker's number."""
+        if header["event"] == "quit":
+            if self._seconds is not None:
+                self._seconds.ended_by = "locustfile"
+            self.stop()
+            return None
         number = self._number(header["worker"])
         if number is None:
             return None  # it came too late to take part
@@ -354,6 +404,19 @@ class Fleet(LocustProcess):
             if member.index == index:
                 return number
         return None
+
+
+def _together(told: Sequence[Mapping[str, Any]]) -> Beginnings:
+    """Return what the on_start of all workers' users came to."""
+    errors = Counter[str]()
+    for one in told:
+        errors.update(one["errors"])
+    return Beginnings(
+        max(one["seconds"] for one in told),
+        sum(one["requests"] for one in told),
+        sum(one["failed"] for one in told),
+        dict(errors),
+    )
 
 
 def _check_free(host: str, port: int) -> None:

@@ -10,8 +10,17 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import gevent
-from locust import TaskSet
-from locust.user.task import DefaultTaskSet
+from geventhttpclient.useragent import ConnectionError as NoConnectionError
+from locust import SequentialTaskSet, TaskSet
+from locust.exception import CatchResponseError
+from locust.user.task import LOCUST_STATE_RUNNING, DefaultTaskSet
+from locust.user.users import PytestUser
+from requests.exceptions import RequestException
+
+from assay.load.protocol import REQUEST
+
+# What a test function raises where a request of it has failed, which is counted.
+OF_REQUESTS = (RequestException, CatchResponseError, NoConnectionError)
 
 
 def install() -> None:
@@ -19,28 +28,24 @@ def install() -> None:
     execute, think = TaskSet.execute_next_task, TaskSet.wait
 
     def execute_next_task(self: Any) -> None:
-        task = self._task_queue[0]
-        if isinstance(task, type) and issubclass(task, TaskSet):
-            execute(self)  # its own tasks pass the gate
-        else:
-            self.user.assay_seat.work(self, execute)
+        self.user.assay_seat.step(self, execute)
 
     def wait(self: Any) -> None:
         seat = self.user.assay_seat
-        if seat.busy:  # a pause that a task makes itself is part of its work
-            think(self)
+        if seat.in_task or seat.kind is not REQUEST:
+            think(self)  # a pause that a task makes itself is part of its work
             return
-        if not seat.passed:
+        if not seat.stepped:
             # Something raised before the gate, and Locust tries again: without a
             # pause that loop would never let anybody else run.
             gevent.sleep(0.01)
         elif seat.pool.think_time:
             think(self)
-        seat.passed = False
+        seat.stepped = False
 
     def sleep(self: Any, seconds: float) -> None:
         seat = self.user.assay_seat
-        if seat.busy:
+        if seat.in_task or seat.kind is not REQUEST:
             gevent.sleep(seconds)
         else:  # whoever thinks when the time is up does not miss what comes next
             seat.pool.over.wait(seconds)
@@ -48,6 +53,7 @@ def install() -> None:
     TaskSet._sleep = sleep  # type: ignore[method-assign]
     TaskSet.execute_next_task = execute_next_task  # type: ignore[method-assign]
     TaskSet.wait = wait  # type: ignore[method-assign]
+    PytestUser.run = _run_functions  # type: ignore[method-assign,misc]
     for kind, tasks_of in (
         (TaskSet, lambda task_set: task_set.tasks),
         (DefaultTaskSet, lambda task_set: task_set.user.tasks),
@@ -55,6 +61,9 @@ def install() -> None:
         kind.get_next_task = _late(  # type: ignore[method-assign]
             kind.get_next_task, tasks_of
         )
+    SequentialTaskSet.get_next_task = _counted(  # type: ignore[method-assign]
+        SequentialTaskSet.get_next_task
+    )
 
 
 def drawn(task_set: Any, choose: Callable[[Sequence[Any]], Any]) -> Any:
@@ -77,24 +86,61 @@ def drawn(task_set: Any, choose: Callable[[Sequence[Any]], Any]) -> Any:
     return queue[0]
 
 
+def complete(task_set: Any) -> bool:
+    """Say whether a sequence has come to its end, and would begin anew."""
+    dealt = task_set.__dict__.get("assay_dealt", 0)
+    return not task_set._task_queue and dealt % len(task_set.tasks) == 0
+
+
 def _late(
     original: Callable[[Any], Any], tasks_of: Callable[[Any], Sequence[Any]]
 ) -> Callable[[Any], Any]:
-    """Leave a choice by dice to the gate.
-
-    Nested TaskSets do not wait there, so where there are any the choice is made now.
-    """
+    """Leave a choice by dice to the gate."""
 
     def get_next_task(self: Any) -> Any:
         tasks = tasks_of(self)
+        if not tasks:
+            return original(self)  # which says what is wrong
         known = self.__dict__
         if known.get("assay_tasks") is not tasks:
             known["assay_tasks"] = tasks
-            nested = any(isinstance(task, type) for task in tasks)
-            known["assay_plain"] = bool(tasks) and not nested
-        if not known["assay_plain"]:
-            return original(self)
         known["assay_open"] = True
         return tasks[0]
 
     return get_next_task
+
+
+def _counted(original: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Count how many tasks of its order a sequence has dealt."""
+
+    def get_next_task(self: Any) -> Any:
+        task = original(self)
+        self.__dict__["assay_dealt"] = self.__dict__.get("assay_dealt", 0) + 1
+        return task
+
+    return get_next_task
+
+
+def _run_functions(self: Any) -> None:
+    """Run the test functions of a locustfile in pytest's style, an arrival each."""
+    self._state = LOCUST_STATE_RUNNING
+    seat = self.assay_seat
+    self.fixtures = [next(f.fixturedef.func(self)) for f in self.functions]
+    while True:
+        for function, fixture in zip(self.functions, self.fixtures, strict=True):
+            seat.wait_for_arrival()
+            seat.name, seat.in_task = function.name, True
+            recorder = seat.pool.recorder
+            try:
+                function.obj(fixture)
+            except OF_REQUESTS as error:
+                if isinstance(error, ValueError):  # an address that is none
+                    seat.fail(error)
+                    raise
+            except Exception as error:
+                seat.fail(error)
+                raise
+            finally:
+                seat.in_task = False
+                if seat.busy and seat.pool.recorder is recorder:
+                    seat.finish()

@@ -3,6 +3,7 @@
 import gc
 import random
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -10,13 +11,17 @@ import gevent
 from gevent.event import Event
 
 from assay.load import arrivals, clocks
-from assay.load.pool import BACKLOG_LIMIT, Pool
+from assay.load.locustfile import Opened
+from assay.load.pool import Pool
+from assay.load.ramp import Ramp
 from assay.load.recorder import Recorder
+from assay.load.runner import LiveStats, SteeredRunner
 from assay.load.shapes import Shape
 from assay.load.timer import Heartbeat, Timer
 
 TICK = 1.0  # seconds between two reports
 PATIENCE = 0.1  # seconds: how long nobody looks whether to stop
+PARTING = 5.0  # seconds that users have for their on_stop
 
 
 class Loading:
@@ -26,11 +31,13 @@ class Loading:
     does and whoever stops it.
 
     Attributes:
-        stopped: Set it to end the test before its time.
+        stopped: Whether it is to end before its time.
+        ended_by: Who says so: the locustfile, or its users, who have all stopped.
     """
 
     def __init__(
         self,
+        found: Opened,
         pool: Pool,
         recorder: Recorder,
         emit: Callable[[dict[str, Any], bytes], None],
@@ -40,18 +47,30 @@ class Loading:
         """Prepare; nothing runs yet.
 
         Args:
+            found: The locustfile.
             pool: The users.
             recorder: Takes their samples.
             emit: Takes a header and a body, every second and at the end.
             timer: To wait for arrivals.
             heartbeat: To notice when this process stood still.
         """
-        self.stopped = False
+        self.stopped, self.ended_by = False, ""
+        self._found = found
         self._pool, self._recorder, self._emit = pool, recorder, emit
         self._timer, self._heartbeat = timer, heartbeat
         self._planned = self._dropped = 0
+        # What of the recorder Locust's statistics have: rows, and errors.
+        self._counted, self._told = 0, Counter[tuple[str, str, str]]()
         self._began = 0.0
         self._clocks = clocks.read((), ())
+        self._stats = found.environment.stats
+        if isinstance(self._stats, LiveStats):
+            self._stats.clear_all()
+            self._stats.source(self._count)
+
+    def end(self, by: str) -> None:
+        """End the test before its time."""
+        self.stopped, self.ended_by = True, self.ended_by or by
 
     def run(
         self,
@@ -64,6 +83,9 @@ class Loading:
         seed: int = 0,
         drain: float = 10.0,
         part: dict[str, Any] | None = None,
+        spawn_rate: float = 0.0,
+        shaped: bool = False,
+        final: bool = True,
     ) -> None:
         """Run it to its end.
 
@@ -78,6 +100,9 @@ class Loading:
             drain: Seconds to wait for answers once the last request was sent.
             part: Which of the arrivals, if others send the rest: fields of
                 `arrivals.Part`.
+            spawn_rate: Users of a closed loop that come a second; 0 if all are there.
+            shaped: Whether the locustfile's LoadTestShape says how many there are.
+            final: Whether users stop at its end; otherwise another test follows.
         """
         random.seed(seed)
         self._pool.think_time = think_time
@@ -88,7 +113,7 @@ class Loading:
         ticking = gevent.spawn(self._tick, over)
         with self._heartbeat.beating(self._recorder):
             if shape is None:
-                self._closed(users, duration, iterations)
+                self._closed(users, duration, iterations, seed, spawn_rate, shaped)
             else:
                 line = Shape(tuple(shape["times"]), tuple(shape["rates"]))
                 own = arrivals.WHOLE
@@ -100,47 +125,90 @@ class Loading:
             self._pool.settle(drain)
         over.set()  # ended from outside, it could tear a message apart
         ticking.join()
+        last = self._account(shape is not None) | {"last": True, "loaded": loaded}
+        if final:
+            self._part()
+        gc.enable()
+        self._report(last)
+
+    def _account(self, scheduled: bool) -> dict[str, Any]:
+        """Say what became of all arrivals; whoever still works is given up."""
         pool = self._pool
         done, begun = pool.done, pool.begun
         due_still = pool.abandon()
-        for scheduled in due_still:
-            self._recorder.add_unserved(scheduled)
-        gc.enable()
-        planned = self._planned if shape is not None else begun
-        last = {"last": True, "loaded": loaded, "unserved": len(due_still)}
-        self._report(last | {"planned": planned, "done": done, "in_flight": 0})
+        for moment in due_still:
+            self._recorder.add_unserved(moment)
+        return {
+            "planned": self._planned if scheduled else begun,
+            "done": done,
+            "unserved": len(due_still),
+            "in_flight": 0,
+            "backlog": 0,
+        }
+
+    def _part(self) -> None:
+        """Have all users stop; what they ask for in their on_stop counts as such."""
+        runner = self._found.runner
+        if isinstance(runner, SteeredRunner):
+            runner.stopping()
+        self._pool.recorder = self._recorder
+        self._pool.close(PARTING)
 
     def _open(self, due: Iterator[float], iterations: int) -> None:
         """Hand out arrivals when they are due."""
         pool, timer = self._pool, self._timer
-        pool.closed_until = 0.0
+        pool.growing = True
         for offset in due:
             moment = self._began + offset
-            while moment - time.perf_counter() > PATIENCE and not self.stopped:
+            while moment - time.perf_counter() > PATIENCE and not self._over():
                 timer.wait_until(time.perf_counter() + PATIENCE)
-            if self.stopped or (iterations and self._planned >= iterations):
+            if self._over() or (iterations and self._planned >= iterations):
                 return
             timer.wait_until(moment)
             self._planned += 1
-            if not pool.hand(moment):
-                if len(pool.backlog) < BACKLOG_LIMIT:
-                    pool.backlog.append(moment)
-                else:
-                    self._dropped += 1
+            self._dropped += not pool.arrive(moment)
 
-    def _closed(self, users: int, duration: float, iterations: int) -> None:
+    def _over(self) -> bool:
+        """Say whether the test is to end now."""
+        return self.stopped or bool(self._recorder.limit)
+
+    def _closed(
+        self,
+        users: int,
+        duration: float,
+        iterations: int,
+        seed: int,
+        spawn_rate: float,
+        shaped: bool,
+    ) -> None:
         """Let users go round until time is up."""
         pool = self._pool
         pool.most = iterations
         pool.closed_until = self._began + duration
-        for _ in range(min(users, len(pool.idle))):
-            pool.hand(None)
-        while time.perf_counter() < pool.closed_until and not self.stopped:
+        coming = None
+        if spawn_rate or shaped:
+            ramp = Ramp(pool, self._found.runner, self._over)
+            if shaped:
+                assert self._found.shape is not None
+                coming = gevent.spawn(ramp.follow, self._found.shape)
+            else:
+                coming = gevent.spawn(ramp.to, users, spawn_rate)
+        else:
+            for seat in pool.enlist(users, seed):
+                pool.work(seat)
+        while time.perf_counter() < pool.closed_until and not self._over():
             if iterations and pool.begun >= iterations:
                 break
+            if coming is None or coming.ready():
+                if shaped:
+                    break
+                if not pool.alive:
+                    self.end("users")
             left = pool.closed_until - time.perf_counter()
-            self._timer.wait_until(time.perf_counter() + min(PATIENCE, left))
+            self._timer.wait_until(time.perf_counter() + max(0, min(PATIENCE, left)))
         pool.closed_until = 0.0
+        if coming is not None:
+            coming.kill()
 
     def _tick(self, over: Event) -> None:
         due = self._began + TICK
@@ -149,10 +217,25 @@ class Loading:
             gc.collect()  # what was frozen before costs nothing
             self._report({})
 
+    def _count(self) -> None:
+        """Bring Locust's statistics up to date with the samples."""
+        recorder = self._recorder
+        if not isinstance(self._stats, LiveStats):
+            return
+        names = ("name", "start", "end", "failed")
+        new = {name: recorder.columns[name][self._counted :] for name in names}
+        self._counted = len(recorder.columns["end"])
+        if len(new["end"]):
+            errors = recorder.errors - self._told
+            self._told = recorder.errors.copy()
+            self._stats.count(list(recorder.names), new, errors)
+
     def _report(self, more: dict[str, Any]) -> None:
         pool, now = self._pool, clocks.read((), ())
         passed = now.since(self._clocks)
         self._clocks = now
+        self._count()
+        self._counted, self._told = 0, Counter()
         header, body = self._recorder.flush()
         header |= {
             "at": time.perf_counter() - self._began,
@@ -161,7 +244,10 @@ class Loading:
             "done": pool.done,
             "dropped": self._dropped,
             "in_flight": len(pool.busy),
-            "backlog": len(pool.backlog),
+            "backlog": pool.waiting,
+            "users": pool.alive,
+            "notes": pool.notes(),
+            "ended_by": self.ended_by,
             "generator_cpu": passed["generator_cpu"],
             "generator_run_delay": passed["generator_run_delay"],
             **more,

@@ -2,10 +2,11 @@
 
 import argparse
 import contextlib
+import inspect
 import io
 import os
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,15 +14,20 @@ import gevent
 import locust
 import locust.argument_parser
 from locust.env import Environment
-from locust.runners import STATE_STOPPED, Runner
+from locust.runners import STATE_STOPPED, MasterRunner, Runner, WorkerRunner
+from locust.shape import LoadTestShape
+from locust.stats import setup_distributed_stats_event_listeners
 from locust.user.users import User
-from locust.util.load_locustfile import load_locustfile
+from locust.util.directory import get_abspaths_in
+from locust.util.load_locustfile import load_locustfile, load_locustfile_pytest
 
 from assay import redaction
+from assay.load.protocol import SEPARATOR
+from assay.load.runner import LiveStats, SteeredRunner
 
 ASSAYS = "Assay says how much load there is, where it goes, and what is reported"
 # What of Locust's own options has a say here.
-HEEDED = frozenset({"tags", "exclude_tags", "config"})
+HEEDED = frozenset({"tags", "exclude_tags", "config", "user_classes"})
 
 
 class Refused(ValueError):  # noqa: N818 (its message is the whole of it)
@@ -39,24 +45,24 @@ class Refused(ValueError):  # noqa: N818 (its message is the whole of it)
 
 @dataclass(frozen=True)
 class Opened:
-    """What is in a locustfile.
+    """What is in a locustfile, or in several.
 
     Attributes:
         environment: Locust's, with its events.
         runner: Locust's, of whatever kind.
         classes: The user classes that take part.
-        warnings: What of the file has no effect here, in sentences.
+        shape: What decides how many users there are, where nobody else says.
     """
 
     environment: Environment
     runner: Runner
     classes: list[type[User]]
-    warnings: list[str]
+    shape: LoadTestShape | None
 
 
 def alone(environment: Environment) -> Runner:
     """Return a runner for a process that has no master and no workers."""
-    runner = environment.create_local_runner()
+    runner = environment._create_runner(SteeredRunner)
     runner.greenlet.kill(block=False)  # all it does is to look at the CPU
     return runner
 
@@ -64,75 +70,78 @@ def alone(environment: Environment) -> Runner:
 def opened(
     path: str,
     arguments: Sequence[str],
-    host: str = "",
+    settings: Mapping[str, Any] | None = None,
     runner_of: Callable[[Environment], Runner] = alone,
 ) -> Opened:
     """Import a locustfile and fire `init`.
 
     Args:
-        path: Of the locustfile.
-        arguments: As after `locust -f FILE`: `--tags`, or the file's own.
-        host: Where the load goes, for listeners; empty if the file says so itself.
+        path: Of the locustfile; of several, or a folder of them, as `locust -f` has it.
+        arguments: As after `locust -f FILE`: `--tags`, user classes by name, or the
+            file's own.
+        settings: What listeners and users find among the options, besides: `host`,
+            empty if the file says so itself, `num_users`, `spawn_rate`, `run_time`.
         runner_of: Makes the runner that listeners find.
 
     Raises:
         ValueError: There is nothing in it that can be run, an argument is wrong or
             has no effect, or a listener fails.
     """
-    found, load_shapes = load_locustfile(path)[:2]
+    paths = _paths(path)
+    found, shapes = _loaded(paths)
     if not found:
-        raise ValueError("it has no User class")
-    options = _options(arguments, host)
-    classes = [cls for cls in found.values() if cls.weight > 0 or cls.fixed_count > 0]
+        raise ValueError("it has no User class and no test function")
+    options = _options(arguments, settings or {})
+    classes = _chosen(found, options.user_classes)
     environment = Environment(
         user_classes=classes,
+        shape_class=shapes[0] if shapes else None,
         events=locust.events,
-        locustfile=os.path.basename(path),
+        locustfile=os.path.basename(paths[0]),
         host=options.host,
         parsed_options=options,
     )
-    environment.parsed_locustfiles = [path]
+    environment.parsed_locustfiles = paths
     events: Any = environment.events
-    before = {
-        event: list(event._handlers) for event in (events.request, events.user_error)
-    }
+    requests, errors = list(events.request._handlers), list(events.user_error._handlers)
     runner = runner_of(environment)
-    # Locust's own statistics cost 8 µs a request and round what they keep; and what
-    # a task raises is told as a sample, not by a message of its own.
-    for event, handlers in before.items():
-        event._handlers = handlers
+    # Locust would count at every request, which costs 8 µs: see LiveStats.
+    events.request._handlers = requests
+    if not isinstance(runner, SteeredRunner):
+        # A worker would tell its master of all that a task raises, each by itself.
+        events.user_error._handlers = errors
+    if not isinstance(runner, MasterRunner):  # whose workers tell it
+        environment.stats = LiveStats(environment.stats.use_response_times_cache)
+    if isinstance(runner, WorkerRunner):
+        setup_distributed_stats_event_listeners(events, environment.stats)
     _fire("init", environment, runner=runner, web_ui=None)
-    names = [type(shape).__name__ for shape in load_shapes or []]
-    warnings = [
-        f"The locustfile's {name} decides nothing here: Assay says how much load there "
-        "is."
-        for name in names
-    ]
-    return Opened(environment, runner, classes, warnings)
+    return Opened(environment, runner, classes, shapes[0] if shapes else None)
 
 
 def begin(
-    found: Opened, arguments: Sequence[str] | None = None, host: str = ""
+    found: Opened,
+    arguments: Sequence[str] | None = None,
+    settings: Mapping[str, Any] | None = None,
 ) -> None:
     """Choose the tasks and fire `test_start`.
 
     Args:
         found: The locustfile.
         arguments: What a master says; None leaves those that it was opened with.
-        host: What a master says, too.
+        settings: What a master says, too.
 
     Raises:
         ValueError: A class has no task, an argument is wrong, or a listener fails.
     """
     environment: Any = found.environment
     if arguments is not None:
-        options = _options(arguments, host)
+        options = _options(arguments, settings or {})
         vars(environment.parsed_options).update(vars(options))
         environment.host = options.host
     options = environment.parsed_options
     environment._filter_tasks_by_tags()
     for cls in found.classes:
-        if not cls.tasks:
+        if not (cls.tasks or getattr(cls, "functions", None)):
             chosen = " with these tags" if options.tags or options.exclude_tags else ""
             raise ValueError(
                 f"{cls.__name__} has no task{chosen}; decorate one with @task"
@@ -140,13 +149,98 @@ def begin(
     _fire("test_start", environment)
 
 
-def end(found: Opened) -> None:
-    """Fire the events of a test's end."""
+def end(found: Opened) -> int | None:
+    """Fire the events of a test's end; return the exit code that a listener set."""
     environment = found.environment
-    if found.runner.state != STATE_STOPPED:  # then Locust itself has fired it
+    if isinstance(found.runner, SteeredRunner):
+        found.runner.stopping()
+        found.runner.update_state(STATE_STOPPED)
         environment.events.test_stop.fire(environment=environment)
-    environment.events.quitting.fire(environment=environment)
+    elif found.runner.state != STATE_STOPPED:  # then Locust itself has fired it
+        environment.events.test_stop.fire(environment=environment)
+    environment.events.quitting.fire(environment=environment, reverse=True)
+    code = environment.process_exit_code
+    environment.events.quit.fire(exit_code=code or 0)
     gevent.sleep(0)
+    return None if code is None else int(code)
+
+
+def _paths(path: str) -> list[str]:
+    """Return the files that are meant.
+
+    Raises:
+        Refused: A folder holds none.
+    """
+    paths: list[str] = []
+    for one in path.split(SEPARATOR):
+        if not os.path.isdir(one):
+            paths.append(one)
+            continue
+        inside = sorted(get_abspaths_in(one, extension=".py"))
+        if not inside:
+            raise Refused(
+                f"the folder {one} holds no .py file",
+                "name a locustfile, or its folder",
+            )
+        paths += inside
+    return paths
+
+
+def _loaded(
+    paths: Sequence[str],
+) -> tuple[dict[str, type[User]], list[LoadTestShape]]:
+    """Return the user classes and shapes of some files.
+
+    Those in pytest's style are looked for where there are no others, as Locust does.
+
+    Raises:
+        Refused: Two classes have one name.
+    """
+    found: dict[str, type[User]] = {}
+    shapes: list[LoadTestShape] = []
+    for path in paths:
+        classes, own = load_locustfile(path)[:2]
+        _add(found, classes)
+        shapes += own
+    if not found:
+        for path in paths:
+            _add(found, load_locustfile_pytest(path))
+    return found, shapes
+
+
+def _add(found: dict[str, type[User]], classes: Mapping[str, type[User]]) -> None:
+    for name, cls in classes.items():
+        before = found.setdefault(name, cls)
+        if before is not cls and inspect.getfile(before) != inspect.getfile(cls):
+            raise Refused(
+                f"{name} is a user class of {inspect.getfile(before)} and of "
+                f"{inspect.getfile(cls)}",
+                "rename one of them: rows and weights go by the name",
+            )
+
+
+def _chosen(
+    found: Mapping[str, type[User]], names: Sequence[str] | None
+) -> list[type[User]]:
+    """Return the classes that take part: those that were named, or all.
+
+    Raises:
+        Refused: There is no such class, or none is left.
+    """
+    unknown = [name for name in names or () if name not in found]
+    if unknown:
+        raise Refused(
+            f"no user class {', '.join(unknown)}",
+            f"it has {', '.join(found)}",
+        )
+    classes = [
+        cls
+        for name, cls in found.items()
+        if (name in names if names else cls.weight > 0 or cls.fixed_count > 0)
+    ]
+    if not classes:
+        raise Refused("every user class has the weight 0", "give one a weight")
+    return classes
 
 
 def _fire(event: str, environment: Environment, **more: Any) -> None:
@@ -169,7 +263,9 @@ def _fire(event: str, environment: Environment, **more: Any) -> None:
             ) from error
 
 
-def _options(arguments: Sequence[str], host: str) -> argparse.Namespace:
+def _options(
+    arguments: Sequence[str], settings: Mapping[str, Any]
+) -> argparse.Namespace:
     """Return the options that listeners and users find.
 
     Raises:
@@ -185,14 +281,16 @@ def _options(arguments: Sequence[str], host: str) -> argparse.Namespace:
         words = shlex.join(redaction.arguments(arguments))
         raise Refused(
             f"its arguments ({words}): {redaction.command(last[0])}",
-            "after -- come --tags, --exclude-tags and options of the locustfile's own",
+            "after -- come --tags, --exclude-tags, names of user classes and options "
+            "of the locustfile's own",
         ) from error
     if idle := _idle(found):
         raise Refused(
             f"its arguments: {', '.join(idle)} would have no effect: {ASSAYS}",
             "leave them out; those of assay load come before --: see its --help",
         )
-    found.host = host or found.host
+    host = settings.get("host") or found.host
+    vars(found).update({**settings, "host": host, "headless": True})
     return found
 
 

@@ -84,18 +84,31 @@ class Master:
         runner.register_message(MESSAGE, self._heard)
         gevent.spawn(self._watch)
 
-    def serve(self) -> None:
-        """Pass on Assay's orders, and what is said to it, until the channel closes."""
+    def serve(self) -> bool:
+        """Pass on Assay's orders, and what is said to it, until all is over.
+
+        Returns:
+            Whether Assay asked for the end; otherwise the channel was closed.
+        """
         gevent.spawn(self._tell)
+        begun, runner = False, self._runner
+        runner.quit = runner.stop = self._quit  # what a listener may call
         while True:
             try:
                 order, _ = protocol.receive(self._channel)
             except (EOFError, OSError):
-                return
+                order = {"do": ""}
+            if order["do"] in ("", "finish"):
+                del runner.quit, runner.stop
+                return bool(order["do"])
             index = order.pop("worker")
+            if order["do"] == "load" and not begun:
+                begun = True
+                events = runner.environment.events
+                events.spawning_complete.fire(user_count=order["users"])
             for client, known in self._workers.items():
                 if known == index:
-                    self._runner.send_message(MESSAGE, order, client)
+                    runner.send_message(MESSAGE, order, client)
 
     def _heard(self, environment: Any, msg: Any) -> None:
         client, header, body = msg.node_id, msg.data["header"], msg.data["body"]
@@ -113,6 +126,10 @@ class Master:
             self._runner.send_message("quit", None, client)
             return
         self._unsaid.put(({**header, "worker": self._workers[client]}, body))
+
+    def _quit(self) -> None:
+        """Tell Assay that a listener of the master's ends the test."""
+        self._unsaid.put(({"event": "quit"}, b""))
 
     def _watch(self) -> None:
         """Say who is there no more."""
@@ -139,7 +156,7 @@ class Master:
                 return
             except Exception as error:  # it holds what no message of ours can
                 print(f"a message was dropped: {error!r}", flush=True)
-                self._give_up(header["worker"])
+                self._give_up(header.get("worker", -1))
 
     def _give_up(self, index: int) -> None:
         """Hear no more of a worker that says what makes no sense."""

@@ -1,203 +1,215 @@
-"""The users of one variant, each parked until an arrival is handed to it.
+"""The users of one variant: made as they are needed, and handed arrivals.
 
 Ordinary Locust users run unchanged: they wait at a gate before each task
 (`assay.load.gate`). Who passes it, and when, is decided by a slice or by a load
-test, not by think time.
+test, not by think time. Of the users who are idle the one takes an arrival who has
+been idle for the shortest time: what a user has begun goes on, and no more users
+work than are needed.
 """
 
+import contextlib
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
-from operator import itemgetter
 from typing import Any
 
 import gevent
 from gevent.event import Event
-from gevent.hub import Waiter
 from gevent.pool import Group
 from locust.env import Environment
-from locust.exception import (
-    InterruptTaskSet,
-    RescheduleTask,
-    RescheduleTaskImmediately,
-    StopTest,
-    StopUser,
-)
 from locust.user.users import User
 
-from assay.load import gate
 from assay.load.choices import Deck, Dice
-from assay.load.recorder import FINE, Recorder
+from assay.load.protocol import STOP
+from assay.load.recorder import Recorder
+from assay.load.seat import Seat
 from assay.load.stamps import Stamps
 
-BACKLOG_LIMIT = 10_000  # arrivals that may wait for a user; the next ones are dropped
+BACKLOG_LIMIT = 100_000
+SPACING = 0.001  # seconds; a listen backlog must never overflow: come one by one
+SPARE = 1  # idle users that a load test keeps ready, so that none is made too late
 
-# How Locust's own flow of control looks from inside a task: not failures.
-CONTROL_FLOW = (
-    InterruptTaskSet,
-    RescheduleTask,
-    RescheduleTaskImmediately,
-    StopTest,
-    StopUser,
-    gevent.GreenletExit,
-)
+Choice = Callable[[Sequence[Any]], Any]
 
 
-class Seat:
-    """One user's place in its pool.
+class Role:
+    """One user class of a pool.
 
     Attributes:
-        number: Its number in the pool.
-        scheduled: When the arrival that it works on was due; None once its first
-            request has been recorded, and in the closed loop.
-        late: Whether that arrival had to wait for a free user, which is the
-            target's doing and no lag of the generator.
-        busy: Whether it works on an arrival.
-        passed: Whether it has come to its gate since it last waited.
-        choose: Chooses the task of the arrival.
-        tasks: What the user can do.
+        cls: The class, with the host that it loads.
+        most: How many users of it there may be.
+        alive: How many there are, those in their on_start included.
+        coming: How many of them have not come through their on_start yet.
+        leaving: How many of them are to stop once they have done what they do.
+        idle: Those who wait for an arrival, the most recent one last.
+        backlog: Arrivals that no user has taken yet: when they were due, and what
+            chooses their task.
+        short: Arrivals that found no idle user though more were allowed.
+        peak: Most arrivals that were under way or waiting at once.
     """
 
-    def __init__(self, pool: "Pool", number: int) -> None:
-        """Take a place; it holds no arrival yet."""
-        self.pool = pool
-        self.number = number
-        self.scheduled: float | None = None
-        self.arrival: float | None = None
-        self.late = False
-        self.busy = False
-        self.passed = False
-        self.waiter: Waiter | None = None
-        self.choose: Callable[[Sequence[Any]], Any] = itemgetter(0)
-        self.tasks: Sequence[Any] = ()
-        self.requests = 0
-        self.worst = FINE
+    def __init__(self, cls: type[User], most: int) -> None:
+        """Begin without users."""
+        self.cls, self.most = cls, most
+        self.alive = self.coming = self.leaving = self.short = self.peak = 0
+        self.idle: list[Seat] = []
+        self.backlog: deque[tuple[float, Choice]] = deque()
 
-    def work(self, task_set: Any, execute: Callable[[Any], None]) -> None:
-        """Wait for an arrival, then run one task for it.
-
-        Args:
-            task_set: Whose task it is.
-            execute: Runs the next task of a TaskSet.
-        """
-        pool = self.pool
-        self.passed = True
-        self.tasks = task_set.__dict__.get("assay_tasks", ())
-        if not pool.proceed(self):
-            pool.idle.append(self)
-            if len(pool.idle) == pool.size:
-                pool.all_idle.set()
-            self.waiter = Waiter()
-            self.waiter.get()
-        name = gate.drawn(task_set, self.choose).__name__
-        started = time.perf_counter()
-        recorder = pool.recorder
-        self.requests, self.worst, due = 0, FINE, self.scheduled
-        try:
-            execute(task_set)
-        except CONTROL_FLOW:
-            raise
-        except Exception as error:
-            # A task that raises before its first request would leave no trace.
-            outcome = recorder.add(
-                name,
-                started if self.scheduled is None else self.scheduled,
-                started,
-                time.perf_counter(),
-                self.number,
-                f"the task raised {type(error).__name__}: {error}",
-            )
-            self.worst = max(self.worst, outcome)
-            raise
-        finally:
-            if pool.recorder is recorder:
-                if self.requests > 1:
-                    begun = started if due is None else due
-                    ended = time.perf_counter()
-                    recorder.add_iteration(
-                        name, begun, started, ended, self.number, self.worst
-                    )
-                pool.finished(self)
-
-    def record(self, name: str, start: float, end: float, error: object = None) -> None:
-        """Take a sample of this user; times in seconds of `time.perf_counter`.
-
-        Only the first request of a task was scheduled; the next ones begin when the
-        one before has ended.
-        """
-        recorder, scheduled = self.pool.recorder, self.scheduled
-        if scheduled is None:
-            scheduled = start
-        else:
-            self.scheduled = None
-            if not self.late:
-                recorder.lags.append(start - scheduled)
-        self.requests += 1
-        outcome = recorder.add(name, scheduled, start, end, self.number, error)
-        self.worst = max(self.worst, outcome)
+    @property
+    def working(self) -> int:
+        """How many of its users work on an arrival."""
+        return self.alive - self.coming - len(self.idle)
 
 
 class Pool:
-    """The users of one variant."""
+    """The users of one variant.
+
+    Attributes:
+        recorder: Takes the samples.
+        done: Arrivals that came to their end.
+        begun: Arrivals that a user has taken.
+        most: Arrivals that may begin; 0 for no such limit.
+        growing: Whether users are made while arrivals come.
+        think_time: Whether users wait as their classes say.
+        failures: Why users did not come through their on_start.
+        stopped: How many users have stopped by themselves.
+        over: Set when whoever thinks need think no more.
+    """
 
     def __init__(
         self,
         environment: Environment,
-        user_classes: list[type[User]],
+        user_classes: Sequence[type[User]],
         host: str,
-        size: int,
+        most: int,
+        group: Group | None = None,
     ) -> None:
-        """Prepare `size` users of the given classes; none runs yet."""
-        self.environment = environment
-        self.size = size
-        self.idle: deque[Seat] = deque()
-        self.all_idle = Event()
-        self.broken = ""
+        """Prepare; no user is made yet.
+
+        Args:
+            environment: Locust's.
+            user_classes: What users can be.
+            host: Where they go; empty for what their classes say.
+            most: How many users there may be.
+            group: Takes their greenlets, where Locust looks for them.
+        """
+        self.environment, self.limit = environment, most
         self.recorder = Recorder()
-        # State of the slice that runs: arrivals nobody has taken yet, the end of
-        # a closed loop, and of a deck begun before it, how many seats work, how
-        # many tasks ended.
-        self.backlog: deque[float] = deque()
+        self.growing = self.think_time = False
+        self.done = self.begun = self.most = self.stopped = 0
         self.closed_until = self.dealt_until = 0.0
-        self.done = 0
-        self.begun = 0
-        self.most = 0  # tasks that may begin; 0 for no such limit
-        self.think_time = False  # whether users wait as their classes say
-        self.over = Event()  # set when whoever thinks need think no more
+        self.failures: list[str] = []
+        self.over, self.quiet, self.changed = Event(), Event(), Event()
         self.busy: set[Seat] = set()
-        self.quiet = Event()
-        self._classes = [
-            type(cls.__name__, (cls,), _placed(cls, host))
-            for cls in _share(user_classes, size)
-        ]
-        self.size = len(self._classes)  # fixed counts can be fewer
-        self._dice, self._deck = Dice(0), Deck(0)
-        self._group = Group()
+        classes = [type(c.__name__, (c,), _placed(c, host)) for c in user_classes]
+        self.places = share(classes, most)
+        counts = Counter(self.places)
+        self.roles = {cls: Role(cls, counts[cls]) for cls in counts}
+        self.waiting = 0
+        self._dice, self._lots, self._deck = Dice(0), Dice(0), Deck(0)
+        self._group = group if group is not None else Group()
+        self._seats: set[Seat] = set()
+        self._numbers: list[int] = []  # of those who are gone
         self._closing = False
 
-    def open(self, timeout: float) -> None:
-        """Start every user and wait until each has passed its `on_start`.
+    @property
+    def alive(self) -> int:
+        """How many users there are."""
+        return sum(role.alive for role in self.roles.values())
+
+    @property
+    def users(self) -> int:
+        """How many users have come through their on_start."""
+        return sum(role.alive - role.coming for role in self.roles.values())
+
+    @property
+    def short(self) -> int:
+        """How many arrivals found no idle user though more were allowed."""
+        return sum(role.short for role in self.roles.values())
+
+    @property
+    def peak(self) -> int:
+        """Most arrivals of each class that were under way or waiting at once."""
+        return sum(role.peak for role in self.roles.values())
+
+    def make(self, users: int) -> None:
+        """Make users until there are so many, in the mixture of their classes.
+
+        Their on_start runs; `wait` waits for it.
+        """
+        for cls, wanted in Counter(share(list(self.roles), users)).items():
+            role = self.roles[cls]
+            target = min(max(wanted, role.peak + 1 if role.short else 0), role.most)
+            while role.alive < target:
+                self.add(role)
+                gevent.sleep(SPACING)
+
+    def add(self, role: Role, enlisted: bool = False) -> None:
+        """Make one user; enlisted, it takes part in a closed loop at once."""
+        number = self._numbers.pop() if self._numbers else len(self._seats)
+        role.alive += 1
+        role.coming += 1
+        seat = Seat(self, number, role)
+        seat.enlisted = enlisted
+        self._seats.add(seat)
+        greenlet = self._group.spawn(_live, seat, self.environment, self._group)
+        greenlet.assay_seat, greenlet.assay_stamps = seat, Stamps()
+        greenlet.link(self._ended)
+
+    def wait(self, timeout: float, strict: bool = True) -> None:
+        """Wait until all users that were made have come through their on_start.
+
+        Args:
+            timeout: Seconds in which at least one more must do so.
+            strict: Whether one who does not is an error; otherwise there are fewer.
 
         Raises:
             RuntimeError: One stopped on the way.
             TimeoutError: Some did not get there.
         """
-        for number in range(self.size):
-            self._spawn(number)
-        ready = self.all_idle.wait(timeout)
-        if self.broken:
-            raise RuntimeError(f"a user stopped in its on_start: {self.broken}")
-        if not ready:
-            raise TimeoutError(
-                f"{self.size - len(self.idle)} of {self.size} users did not finish "
-                f"their on_start within {timeout:g} s"
-            )
+        while any(role.coming for role in self.roles.values()):
+            self.changed.clear()
+            if self.failures and (strict or not self.users):
+                break
+            if not self.changed.wait(timeout):
+                raise TimeoutError(
+                    f"{self.alive - self.users} of {self.alive} users did not finish "
+                    f"their on_start within {timeout:g} s"
+                )
+        if self.failures and (strict or not self.users):
+            raise RuntimeError(self.shortage())
 
-    def close(self) -> None:
-        """Stop every user; their `on_stop` runs."""
+    def shortage(self) -> str:
+        """Say how many users came through their on_start, and what to do."""
+        ready = self.users
+        said = f"a user stopped in its on_start: {self.failures[0]}"
+        if ready:
+            said += (
+                f"\n  {ready} users had come through theirs; if there are no more "
+                f"users than that, say so: --users {ready}, or load.connections = "
+                f"{ready} and load.users = {min(ready, 4)}"
+            )
+        return said
+
+    def notes(self) -> list[str]:
+        """Return what a reader must know of the users, in sentences."""
+        if not self.failures:
+            return []
+        users = self.users
+        return [
+            f"{len(self.failures)} users stopped in their on_start "
+            f"({self.failures[0]}), and {users} did the work: if there are no more "
+            f"users than that, say so: --users {users}."
+        ]
+
+    def close(self, timeout: float = 2.0) -> None:
+        """Stop every user; their `on_stop` runs, for so many seconds at most."""
         self._closing = True
-        self.recorder = Recorder()  # who is stopped at work has not done it
-        self._group.kill(timeout=2.0)
+        for seat in self._seats:
+            seat.kind = STOP
+        own = [g for g in list(self._group.greenlets) if g.assay_seat.pool is self]
+        with contextlib.suppress(gevent.Timeout):
+            gevent.killall(own, timeout=timeout)
 
     def begin(self, recorder: Recorder, seed: int) -> None:
         """Begin a slice: what happens from now on goes to `recorder`.
@@ -208,110 +220,212 @@ class Pool:
         """
         self.recorder = recorder
         self._dice, self._deck = Dice(seed), Deck(seed)
+        self._lots = Dice(seed + 1)
         self.over.clear()
-        self.think_time = False
+        self.growing = self.think_time = False
         self.done = self.begun = self.most = 0
         self.closed_until = self.dealt_until = 0.0
-        self.backlog.clear()
+        self.waiting = 0
+        for role in self.roles.values():
+            role.backlog.clear()
+            role.short, role.peak = 0, role.working
+        for seat in self._seats:
+            seat.enlisted = False
 
     def settle(self, timeout: float) -> None:
         """Wait until nobody works and nothing waits, but not for ever."""
         self.over.set()
         latest = time.perf_counter() + timeout
         # Who deals a deck to its end is free for a moment, and works again.
-        while self.busy or self.backlog:
+        while self.busy or self.waiting:
             self.quiet.clear()
             if not self.quiet.wait(max(0.0, latest - time.perf_counter())):
                 break
         self.closed_until = self.dealt_until = 0.0
 
-    def hand(self, scheduled: float | None) -> bool:
-        """Hand an arrival to the user that has been idle longest.
+    def enlist(self, users: int, seed: int = 0) -> list[Seat]:
+        """Return so many idle users for a closed loop, in the mixture of the classes.
+
+        Where there are fewer than the mixture needs, others are left out. With more
+        classes than users the seed draws which of them take part.
+        """
+        start = seed % len(self.places) if users < len(self.places) else 0
+        window = (self.places[start:] + self.places)[:users]
+        chosen = []
+        for cls, wanted in Counter(window).items():
+            idle = self.roles[cls].idle
+            chosen += [idle.pop() for _ in range(min(wanted, len(idle)))]
+        return chosen
+
+    def lacking(self, users: int, seed: int = 0) -> bool:
+        """Make the users that a closed loop with this seed lacks; say if there were."""
+        start = seed % len(self.places) if users < len(self.places) else 0
+        window = (self.places[start:] + self.places)[:users]
+        lacks = False
+        for cls, wanted in Counter(window).items():
+            while self.roles[cls].alive < wanted:
+                self.add(self.roles[cls])
+                lacks = True
+        return lacks
+
+    def work(self, seat: Seat, scheduled: float | None = None) -> None:
+        """Let an idle user begin: with an arrival, or in a closed loop."""
+        seat.enlisted = scheduled is None
+        choose = self._deck.deal if scheduled is None else self._dice.throw()
+        self._occupy(seat, scheduled, choose)
+        self._wake(seat)
+
+    def arrive(self, scheduled: float) -> bool:
+        """Hand an arrival to the user that has been idle for the shortest time.
 
         Returns:
-            False if all are busy.
+            False if it was dropped: too many wait already.
         """
-        if not self.idle or (self.most and self.begun >= self.most):
+        # What it is, is drawn when it comes, not when a user is free at last.
+        role, choose = self._drawn_role(), self._dice.throw()
+        if role.idle:
+            seat = role.idle.pop()
+            self._occupy(seat, scheduled, choose)
+            self._wake(seat)
+            role.peak = max(role.peak, role.working)
+            if self.growing and len(role.idle) + role.coming < SPARE:
+                if role.alive < role.most:
+                    self.add(role)
+            return True
+        if role.alive < role.most:
+            role.short += 1
+            if self.growing and role.coming <= len(role.backlog):
+                self.add(role)
+        if self.waiting >= BACKLOG_LIMIT:
             return False
-        seat = self.idle.popleft()
-        self._occupy(seat, scheduled)
-        if seat.waiter is not None:
-            gevent.get_hub().loop.run_callback(seat.waiter.switch, None)
+        role.backlog.append((scheduled, choose))
+        self.waiting += 1
+        role.peak = max(role.peak, role.working + len(role.backlog))
         return True
 
     def proceed(self, seat: Seat) -> bool:
         """Say whether a user that is free goes on at once, and with what."""
-        if self.backlog:
-            self._occupy(seat, self.backlog.popleft())
-            seat.late = True
+        role = seat.role
+        if role.backlog:
+            scheduled, choose = role.backlog.popleft()
+            self.waiting -= 1
+            self._occupy(seat, scheduled, choose)
             return True
-        if self.most and self.begun >= self.most:
+        if not seat.enlisted or (self.most and self.begun >= self.most):
             return False
         now = time.perf_counter()
         if now < self.closed_until or (
             now < self.dealt_until and self._deck.begun(seat.tasks)
         ):
-            self._occupy(seat, None)
+            self._occupy(seat, None, self._deck.deal)
             return True
         return False
 
+    def is_ready(self, seat: Seat) -> None:
+        """Note that a user has come through its on_start."""
+        seat.role.coming -= 1
+        self.changed.set()
+
+    def rest(self, seat: Seat) -> None:
+        """Note that a user waits for its next arrival."""
+        seat.role.idle.append(seat)
+
     def finished(self, seat: Seat) -> None:
-        """Note that a user has ended its task."""
+        """Note that a user has ended its arrival."""
         if seat.busy:
             seat.busy = False
             self.busy.discard(seat)
             self.done += 1
-        if not self.busy and not self.backlog:
+        if not self.busy and not self.waiting:
             self.quiet.set()
 
     def abandon(self) -> list[float]:
-        """End the users that still work, and put new ones in their places.
+        """End the users that still work.
 
         Returns:
             When the arrivals were due that they, or nobody, worked on.
         """
         due = [seat.arrival for seat in self.busy if seat.arrival is not None]
-        due.extend(self.backlog)
-        self.backlog.clear()
+        for role in self.roles.values():
+            due.extend(scheduled for scheduled, _ in role.backlog)
+            role.backlog.clear()
+        self.waiting = 0
         stuck, self.busy = self.busy, set()
         self.recorder = Recorder()  # whatever they still report is not ours
         for greenlet in list(self._group.greenlets):
             if greenlet.assay_seat in stuck:
+                greenlet.assay_seat.busy = False
                 greenlet.kill(block=False)
         return due
 
-    def _occupy(self, seat: Seat, scheduled: float | None) -> None:
+    def dismiss(self, role: Role) -> None:
+        """Stop one user of a class: an idle one, or one once it has done its task."""
+        own = [s for s in self._seats if s.role is role and not s.leaving]
+        if not own:
+            return
+        seat = min(own, key=lambda one: (one.busy, one.number))
+        seat.leaving = True
+        role.leaving += 1
+        if seat in role.idle:
+            role.idle.remove(seat)
+            self._wake(seat)
+
+    def _drawn_role(self) -> Role:
+        """Draw the user class of an arrival, by how many users of it there may be."""
+        if len(self.roles) == 1:
+            return next(iter(self.roles.values()))
+        return self.roles[self._lots.throw()(self.places)]
+
+    def _occupy(self, seat: Seat, scheduled: float | None, choose: Choice) -> None:
         seat.scheduled = seat.arrival = scheduled
         if scheduled is None:
-            seat.arrival = time.perf_counter()
-        seat.late = False
-        # An arrival's task is drawn when it comes, not when a user is free at last.
-        open_loop = scheduled is not None
-        seat.choose = self._dice.throw() if open_loop else self._deck.deal
+            seat.arrival, seat.waited = time.perf_counter(), 0.0
+        else:
+            seat.waited = max(0.0, seat.freed - scheduled)
+        seat.choose = choose
         seat.busy = True
         self.busy.add(seat)
         self.begun += 1
 
-    def _spawn(self, number: int) -> None:
-        user: Any = self._classes[number](self.environment)
-        user.assay_seat = Seat(self, number)
-        greenlet = user.start(self._group)
-        greenlet.assay_seat = user.assay_seat
-        greenlet.assay_stamps = Stamps()
-        greenlet.link(self._ended)
+    def _wake(self, seat: Seat) -> None:
+        if seat.waiter is not None:
+            gevent.get_hub().loop.run_callback(seat.waiter.switch, None)
 
     def _ended(self, greenlet: Any) -> None:
-        """Replace a user that stopped by itself, or was stuck and was ended."""
+        """Take leave of a user: it stopped, or never came through its on_start."""
         seat: Seat = greenlet.assay_seat
-        if seat in self.idle:
-            self.idle.remove(seat)
+        role = seat.role
+        self._seats.discard(seat)
+        self._numbers.append(seat.number)
+        role.alive -= 1
+        role.leaving -= seat.leaving
+        if seat in role.idle:
+            role.idle.remove(seat)
+        if seat.ready:
+            self.stopped += not seat.leaving
+        else:
+            role.coming -= 1
         if self._closing:
             return
-        if seat.passed or seat.waiter is not None:
-            self._spawn(seat.number)
-        else:  # it never got to its gate: another one would not either
-            self.broken = repr(greenlet.exception or "StopUser")
-            self.all_idle.set()
+        if not seat.ready:
+            self.failures.append(repr(greenlet.exception or "StopUser"))
+            role.most = role.alive  # another one would not get there either
+        elif self.growing and role.backlog and role.alive < role.most:
+            self.add(role)
+        self.finished(seat)  # if it ended without having come back
+        self.changed.set()
+
+
+def _live(seat: Seat, environment: Environment, group: Group) -> None:
+    """Be a user, from its making to its end.
+
+    Users are made in greenlets of their own: one that takes long to make, as by asking
+    for something, keeps nobody waiting.
+    """
+    user: Any = seat.role.cls(environment)
+    user.assay_seat = seat
+    user._greenlet, user._group = gevent.getcurrent(), group
+    user.run()
 
 
 def _placed(cls: type[User], host: str) -> dict[str, str]:
@@ -320,7 +434,7 @@ def _placed(cls: type[User], host: str) -> dict[str, str]:
     return {**own, "host": host} if host else own
 
 
-def _share(user_classes: list[type[User]], size: int) -> list[type[User]]:
+def share(user_classes: Sequence[type[User]], size: int) -> list[type[User]]:
     """Deal `size` places to the classes by weight, at least one to each.
 
     Those with a fixed count have as many as they say. Of the others the largest

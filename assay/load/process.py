@@ -1,19 +1,24 @@
 """A Locust process: started, asked, ended."""
 
+import json
 import os
 import select
+import shutil
 import socket
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from assay import processes
+from assay import processes, redaction
 from assay.errors import InputError, MeasureError
 from assay.load import protocol
+from assay.load.protocol import SEPARATOR
 
 IMPORT_TIMEOUT = 30.0
 ALONE = "alone"  # a process that has no master and no workers
+LOG = "locust.log"
+LOG_LIMIT = 1_000_000  # bytes of a log that are kept: its end
 
 Message = tuple[dict[str, Any], bytes]
 
@@ -22,43 +27,56 @@ class LocustProcess:
     """One Locust process with a channel to it.
 
     Attributes:
-        warnings: What of the locustfile has no effect, in sentences.
+        shape: Name of the locustfile's LoadTestShape; empty if it has none.
     """
 
     def __init__(
         self,
-        locustfile: Path,
+        locustfile: Path | str,
         folder: Path,
         cores: Sequence[int] = (),
         arguments: Sequence[str] = (),
         role: str = ALONE,
         host: str = "",
+        settings: Mapping[str, Any] | None = None,
+        cwd: Path | None = None,
+        keep: Path | None = None,
     ) -> None:
         """Start the process and import the locustfile in it.
 
         Args:
-            locustfile: An ordinary locustfile.
+            locustfile: An ordinary locustfile; or several, with commas between them,
+                or a folder.
             folder: Takes the process's log.
             cores: Cores it is pinned to.
             arguments: For the locustfile, as after `locust -f FILE`.
             role: See `assay.load.__main__`.
             host: What listeners of the locustfile find as the environment's host;
                 empty if there is no single one.
+            settings: What else they find among Locust's options: `num_users`,
+                `spawn_rate`, `run_time`.
+            cwd: Where the process runs, as `locust` would; the locustfile's own folder
+                if None.
+            keep: A folder that keeps the logs, without secrets, when all is over.
 
         Raises:
             InputError: The locustfile cannot be imported, has no users, or one of its
                 listeners fails.
         """
-        self.locustfile = locustfile
-        self.warnings: list[str] = []
+        self.locustfile, self.shape = locustfile, ""
+        paths = [os.path.abspath(one) for one in str(locustfile).split(SEPARATOR)]
+        self._path = SEPARATOR.join(paths)
+        self._folder, self._kept_in = folder, keep
+        self._cwd = cwd or Path(paths[0]).parent
+        self._settings = {"host": host, **(settings or {})}
         ours, theirs = socket.socketpair()
         self._channel = ours
         descriptor = theirs.fileno()
         self.child = processes.start(
             f"the load generator for {locustfile}",
-            argv(locustfile, str(descriptor), role, arguments, host),
-            log=folder / "locust.log",
-            cwd=locustfile.parent,
+            argv(self._path, str(descriptor), role, arguments, self._settings),
+            log=folder / LOG,
+            cwd=self._cwd,
             env=environment(),
             cores=cores,
             pass_fds=[descriptor],
@@ -78,13 +96,37 @@ class LocustProcess:
                 f"{locustfile}: {answer['error']}\n  {answer.get('hint') or hint}"
             )
         self.hello = answer
-        self.warnings = answer["warnings"]
+        self.shape = answer["shape"]
+
+    @property
+    def warnings(self) -> list[str]:
+        """What of the locustfile has no effect, where Assay decides about the load."""
+        if not self.shape:
+            return []
+        return [
+            f"The locustfile's {self.shape} decides nothing here: Assay says how much "
+            "load there is."
+        ]
 
     def close(self) -> None:
-        """End the process."""
+        """End the process, and keep its log."""
         self._channel.close()
         self.child.wait(2.0)
         self.child.stop(grace=0.5)
+        self._keep(self.child)
+
+    def last_lines(self) -> str:
+        """Return the last lines that the locustfile has printed or logged."""
+        return redaction.url(self.child.last_lines())
+
+    def _keep(self, child: processes.Child) -> None:
+        """Keep the log of a process, without secrets."""
+        if self._kept_in is None or not child.log.is_file():
+            return
+        text = child.log.read_text(encoding="utf-8", errors="replace")[-LOG_LIMIT:]
+        if text.strip() and shutil.disk_usage(self._kept_in).free > 2 * LOG_LIMIT:
+            path = self._kept_in / child.log.name
+            path.write_text(redaction.url(text), encoding="utf-8")
 
     def _ask(self, order: Mapping[str, Any], timeout: float) -> Message:
         self._tell(order)
@@ -127,17 +169,21 @@ class LocustProcess:
 
 
 def argv(
-    locustfile: Path | str,
+    locustfile: str,
     descriptor: str,
     role: str,
     arguments: Sequence[str],
-    host: str = "",
+    settings: Mapping[str, Any],
 ) -> list[str]:
     """Return the command of a Locust process: see `assay.load.__main__`."""
-    own = [sys.executable, "-m", "assay.load", str(locustfile), descriptor, role]
-    return [*own, host, *arguments]
+    own = [sys.executable, "-m", "assay.load", locustfile, descriptor, role]
+    return [*own, json.dumps(dict(settings)), *arguments]
 
 
 def environment() -> dict[str, str]:
-    """Return its environment, in which it finds what Assay finds."""
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    """Return its environment, in which it finds what Assay finds.
+
+    What it prints comes to its log at once, also that of one that is killed.
+    """
+    path = os.pathsep.join(filter(None, sys.path))
+    return {**os.environ, "PYTHONPATH": path, "PYTHONUNBUFFERED": "1"}

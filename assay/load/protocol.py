@@ -10,15 +10,26 @@ import socket
 import struct
 from typing import Any
 
-VERSION = 2  # a master and its workers must agree on it
+VERSION = 3  # a master and its workers must agree on it
 NONSENSE = "it says what makes no sense"  # why a worker is given up
+SEPARATOR = ","  # between several locustfiles, as after `locust -f`
 LENGTHS = struct.Struct(">II")
-# Column and its `array` type code, which is also NumPy's name of the type.
-# `user` is the number of the user in the pool; `end` is NaN if there was none.
+# What a name is of: the load, a user's on_start or on_stop, or a task as a whole.
+REQUEST, START, STOP, TASK = KINDS = ("request", "start", "stop", "task")
+# Column and its `array` type code, which is also NumPy's name of the type. Times are
+# of `time.perf_counter`, in seconds:
+#   scheduled  when the arrival was due
+#   start      when its request was sent; NaN if it never was
+#   end        when its answer had come; NaN if there was none
+#   waited     how long the arrival waited for a user since all waited for the target
+# Latency is `waited + (end - start)`; what is left of `start - scheduled` is the
+# generator's own part. `name` is a place in the message's `names`, each of which is
+# a kind, a method and a name; `user` is the number of the user in its pool.
 COLUMNS = (
     ("scheduled", "d"),
     ("start", "d"),
     ("end", "d"),
+    ("waited", "d"),
     ("name", "H"),
     ("user", "H"),
     ("failed", "B"),

@@ -5,7 +5,8 @@ from array import array
 from collections import Counter
 from typing import Any
 
-from assay.load.protocol import COLUMNS
+from assay.load import limits
+from assay.load.protocol import COLUMNS, REQUEST, TASK
 
 NO_USER = 0xFFFF
 # What the column `failed` says: nothing wrong, an error, or given up waiting.
@@ -18,36 +19,41 @@ ERROR_LENGTH = 200
 # Where errors keep what they wrap: Python's, Locust's, geventhttpclient's.
 WRAPPED = ("__cause__", "reason", "original")
 
+Name = tuple[str, str, str]  # kind, method, name
+
 
 class Recorder:
-    """Takes samples: those of requests, and those of iterations.
+    """Takes samples: those of requests, and those of tasks.
 
-    An iteration is a task that made several requests.
+    A task has a row of its own where it made several requests, is a whole journey,
+    or raised something although none of its requests had failed.
 
     Attributes:
         columns: One array for each column of `COLUMNS`.
         names: The numbers of the names in the column `name`.
-        errors: How often each error came.
-        lags: Seconds that arrivals were sent late by this process itself.
+        errors: How often each error came: method and name of its request, and text.
+        tasks: How many tasks of each name have ended.
+        raised: What tasks raised of their own, and how often.
+        lags: Seconds from when arrivals could have begun to when they did.
+        own: Seconds of the generator's own part, of each arrival.
         stall: Seconds that this process was late for its own heartbeat, at worst.
         reconnects: Connections that a server had closed and that were opened again,
             as far as the client tells.
+        limit: Which limit of this machine was hit, as a sentence; empty if none was.
     """
 
     def __init__(self) -> None:
         """Begin with nothing."""
         self._begin()
-        self.names: dict[str, int] = {}
-        self.errors: Counter[str] = Counter()
-        self._known_errors: set[str] = set()
-        self.lags = array("d")
-        self.stall = 0.0
-        self.reconnects = 0
+        self.names: dict[Name, int] = {}
+        self.limit = ""
+        self._known_errors: set[object] = set()
 
     def add(
         self,
-        name: str,
+        name: Name,
         scheduled: float,
+        waited: float,
         start: float,
         end: float,
         user: int,
@@ -61,39 +67,53 @@ class Recorder:
         outcome = FINE
         if error is not None:
             outcome = _outcome(error)
-            self._count(f"{name}: {error}")
+            text = str(error)[:ERROR_LENGTH]
+            self._count(self.errors, tuple(map(_sound, (*name[1:], text))))
+            self.limit = self.limit or limits.hit(error)
         number = self.names.get(name)
         if number is None:
             number = self._number(name)
-        to_scheduled, to_start, to_end, to_name, to_user, to_failed = self._appends
+        to_scheduled, to_start, to_end, to_waited, to_name, to_user, to_failed = (
+            self._appends
+        )
         to_scheduled(scheduled)
         to_start(start)
         to_end(end)
+        to_waited(waited)
         to_name(number)
         to_user(user)
         to_failed(outcome)
         return outcome
 
-    def add_iteration(
+    def add_task(
         self,
         name: str,
         scheduled: float,
+        waited: float,
         start: float,
         end: float,
         user: int,
         outcome: int,
     ) -> None:
-        """Take a task that made several requests; it fails if one of them did."""
-        row = scheduled, start, end, self._number(name), user, outcome
+        """Take a task as a whole; it fails if one of its requests did."""
+        number = self._number((TASK, "", name))
+        row = scheduled, start, end, waited, number, user, outcome
         for (column, _), value in zip(COLUMNS, row, strict=True):
             self.iterations[column].append(value)
 
+    def add_raised(self, name: str, error: BaseException) -> None:
+        """Take what a task raised although none of its requests had failed."""
+        said = f"task {name} raised {type(error).__name__}: {error}"
+        self._count(self.raised, _sound(said[:ERROR_LENGTH]))
+        self.limit = self.limit or limits.hit(error)
+
     def add_unserved(self, scheduled: float) -> None:
         """Take an arrival that nobody answered: its end is unknown."""
-        self.add(UNSERVED, scheduled, math.nan, math.nan, NO_USER, "no answer")
+        name = REQUEST, "", UNSERVED
+        self.add(name, scheduled, 0.0, math.nan, math.nan, NO_USER, "no answer")
 
     def body(self) -> bytes:
-        """Return all columns as the body of an answer: requests, then iterations."""
+        """Return all columns as the body of an answer: requests, then tasks."""
         return b"".join(
             columns[name].tobytes()
             for columns in (self.columns, self.iterations)
@@ -106,45 +126,63 @@ class Recorder:
         Returns:
             A header and a body, as in an answer. The names are all that there are.
         """
+        errors = Counter[str]()
+        for error, count in self.errors.items():
+            errors[told(*error)] += count
         header = {
             "requests": len(self.columns["end"]),
             "iterations": len(self.iterations["end"]),
-            "names": list(self.names),
-            "errors": dict(self.errors),
+            "names": [list(name) for name in self.names],
+            "errors": dict(errors),
+            "tasks": dict(self.tasks),
+            "raised": dict(self.raised),
             "lag_p50": _quantile(self.lags, 0.5),
             "lag_p99": _quantile(self.lags, 0.99),
+            "own_p50": _quantile(self.own, 0.5),
+            "own_p99": _quantile(self.own, 0.99),
             "stall": self.stall,
             "reconnects": self.reconnects,
+            "limit": self.limit,
         }
         body = self.body()
         self._begin()
-        self.errors.clear()
-        self.lags, self.stall, self.reconnects = array("d"), 0.0, 0
         return header, body
 
     def _begin(self) -> None:
         self.columns, self.iterations = _empty(), _empty()
         # Bound once: this is done for every request.
         self._appends = tuple(self.columns[name].append for name, _ in COLUMNS)
+        self.errors: Counter[Name] = Counter()
+        self.tasks: Counter[str] = Counter()
+        self.raised: Counter[str] = Counter()
+        self.lags, self.own = array("d"), array("d")
+        self.stall, self.reconnects = 0.0, 0
 
-    def _count(self, error: str) -> None:
-        error = _sound(error[:ERROR_LENGTH])
+    def _count(self, counter: Counter[Any], error: Any) -> None:
         if error not in self._known_errors:
             # Nor must one that puts ids into its errors, in a test of many hours.
             if len(self._known_errors) >= MAX_NAMES:
-                error = OTHER_ERRORS
+                whole = isinstance(error, str)
+                error = OTHER_ERRORS if whole else ("", "", OTHER_ERRORS)
             self._known_errors.add(error)
-        self.errors[error] += 1
+        counter[error] += 1
 
-    def _number(self, name: str) -> int:
-        name = _sound(name)
+    def _number(self, name: Name) -> int:
+        kind, method, text = name
+        name = kind, _sound(method), _sound(text)
         number = self.names.get(name)
         if number is None:
             # A locustfile that puts ids into names must not grow without bound.
             if len(self.names) >= MAX_NAMES:
-                name = OTHER
+                name = kind, "", OTHER
             number = self.names.setdefault(name, len(self.names))
         return number
+
+
+def told(method: str, name: str, text: str) -> str:
+    """Return an error with the request that it is of."""
+    request = f"{method} {name}".strip()
+    return f"{request}: {text}" if request else text
 
 
 def _sound(text: str) -> str:

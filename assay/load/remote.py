@@ -14,8 +14,28 @@ from assay.plan import Mode
 
 Columns = Mapping[str, NDArray[Any]]
 
-ATTACH_TIMEOUT = 30.0
+ATTACH_TIMEOUT = 30.0  # seconds in which one user more must come through
+ATTACH_LONGEST = 600.0
+FINISH_TIMEOUT = 60.0
 TICK_TIMEOUT = 60.0
+DRAIN = 10.0  # seconds that a slice waits for answers, if nothing else is said
+
+
+@dataclass(frozen=True)
+class Beginnings:
+    """What the on_start of a variant's users came to.
+
+    Attributes:
+        seconds: Until all had come through.
+        requests: How many they made.
+        failed: How many of those failed.
+        errors: How often each error came.
+    """
+
+    seconds: float
+    requests: int
+    failed: int
+    errors: Mapping[str, int]
 
 
 @dataclass(frozen=True)
@@ -32,13 +52,21 @@ class Slice:
         cpu: CPU seconds of the target's processes.
         run_delay: Seconds that its threads were runnable but not running.
         foreign: Seconds that its cores worked for others; NaN if unknown.
-        lag_p50: Seconds that arrivals were sent late by the generator itself: median.
+        lag_p50: Seconds that tasks began late by the generator itself: median.
         lag_p99: The same for the latest one in a hundred.
+        own_p50: Seconds from when arrivals could have begun to when they were sent,
+            the client's own work included: median.
+        own_p99: The same for the latest one in a hundred.
+        tasks: How many tasks of each name ended.
+        raised: What tasks raised though none of their requests had failed.
+        limit: Which limit of the generator's machine was hit; empty if none was.
         reconnects: Connections that had been closed meanwhile and were opened again.
+        short: Arrivals that found no idle user though more were allowed.
+        peak: Most arrivals that were under way or waited at once.
         stall: Seconds that the generator was late for its own heartbeat, at worst.
         columns: One array for each column of `protocol.COLUMNS`, of the requests.
         iterations: The same of the tasks that made several requests.
-        names: The request names that the column `name` numbers.
+        names: What the column `name` numbers: kind, method and name.
         errors: How often each error came, at most 20 of them.
     """
 
@@ -59,11 +87,18 @@ class Slice:
     generator_run_delay: float
     foreign: float
     columns: Columns = field(repr=False)
-    names: Sequence[str]
+    names: Sequence[Sequence[str]]
     errors: Mapping[str, int]
     iterations: Columns = field(default_factory=dict, repr=False)
     lag_p50: float = 0.0
+    own_p50: float = 0.0
+    own_p99: float = 0.0
     reconnects: int = 0
+    short: int = 0
+    peak: int = 0
+    tasks: Mapping[str, int] = field(default_factory=dict)
+    raised: Mapping[str, int] = field(default_factory=dict)
+    limit: str = ""
 
     @property
     def duration(self) -> float:
@@ -101,14 +136,22 @@ class Generator(LocustProcess):
         pids: Mapping[str, Sequence[int]],
         cores: Sequence[int],
         users: int,
-    ) -> None:
-        """Give each variant a pool of connected users.
+        most: int = 0,
+        strict: bool = True,
+    ) -> dict[str, Beginnings]:
+        """Give each variant a pool of users who have come through their on_start.
 
         Args:
             hosts: Variant to base URL.
             pids: Variant to the processes whose CPU time is read.
             cores: The cores that they are pinned to; empty if they are not.
-            users: Users, and connections, of each pool.
+            users: Users of each pool, for the moment.
+            most: How many there may be; `users` if that is more.
+            strict: Whether a user who does not come through is an error; otherwise
+                there are fewer.
+
+        Returns:
+            What the on_start of each variant's users came to.
 
         Raises:
             MeasureError: A user's `on_start` failed.
@@ -119,17 +162,40 @@ class Generator(LocustProcess):
             "processes": {name: list(ids) for name, ids in pids.items()},
             "cores": list(cores),
             "users": users,
+            "most": most,
             "timeout": ATTACH_TIMEOUT,
+            "strict": strict,
         }
-        self._ask(order, ATTACH_TIMEOUT * (len(hosts) + 1))
+        told, _ = self._ask(order, ATTACH_LONGEST)
+        return {name: Beginnings(**told[name]) for name in hosts}
+
+    def grow(self, users: int) -> None:
+        """Make users until every pool has so many; the new ones connect.
+
+        Raises:
+            MeasureError: The process has ended.
+        """
+        order = {"do": "grow", "users": users, "timeout": ATTACH_TIMEOUT}
+        self._ask(order, ATTACH_LONGEST)
+
+    def finish(self) -> int | None:
+        """Stop all users and let listeners know; return the exit code they set.
+
+        Raises:
+            MeasureError: The process has ended.
+        """
+        answer, _ = self._ask({"do": "finish"}, FINISH_TIMEOUT)
+        code = answer["exit_code"]
+        return None if code is None else int(code)
 
     def detach(self) -> None:
         """Stop all users."""
         self._ask({"do": "detach"}, 30.0)
 
-    def touch(self, variant: str) -> Slice:
+    def touch(self, variant: str, drain: float = DRAIN) -> Slice:
         """Let every user of a variant run one task, which opens its connection."""
-        return self._slice(variant, "open", {"mode": "touch", "duration": 0.0})
+        order = {"mode": "touch", "duration": 0.0, "drain": drain}
+        return self._slice(variant, "open", order)
 
     def closed(
         self,
@@ -138,6 +204,7 @@ class Generator(LocustProcess):
         duration: float,
         seed: int = 0,
         think_time: bool = False,
+        drain: float = DRAIN,
     ) -> Slice:
         """Run a closed loop: so many `users` for `duration` seconds.
 
@@ -145,7 +212,8 @@ class Generator(LocustProcess):
         Without think time they ask again as soon as they are answered.
         """
         order = {"mode": "closed", "users": users, "duration": duration, "seed": seed}
-        return self._slice(variant, "closed", {**order, "think_time": think_time})
+        more = {"think_time": think_time, "drain": drain}
+        return self._slice(variant, "closed", {**order, **more})
 
     def open(
         self,
@@ -154,12 +222,15 @@ class Generator(LocustProcess):
         duration: float,
         seed: int,
         shape: Shape | None = None,
+        drain: float = DRAIN,
     ) -> Slice:
         """Run an open loop: Poisson arrivals, `rate` a second, for `duration`.
 
-        A shape says how the rate changes meanwhile.
+        A shape says how the rate changes meanwhile; for `drain` seconds after the
+        last arrival answers are waited for.
         """
         order = {"mode": "open", "rate": rate, "duration": duration, "seed": seed}
+        order["drain"] = drain
         if shape:
             rates = {"times": shape.times, "rates": shape.rates}
             return self._slice(variant, "open", {**order, "shape": rates})
@@ -193,9 +264,8 @@ class Generator(LocustProcess):
         return found.requests / found.duration
 
     def _slice(self, variant: str, mode: Mode, order: dict[str, Any]) -> Slice:
-        drain = 10.0
-        order |= {"do": "slice", "variant": variant, "drain": drain}
-        answer, body = self._ask(order, order["duration"] + drain + 30.0)
+        order |= {"do": "slice", "variant": variant}
+        answer, body = self._ask(order, 2 * order["duration"] + order["drain"] + 60.0)
         columns, offset = _columns(body, answer["requests"], 0)
         answer["iterations"], _ = _columns(body, answer["iterations"], offset)
         return Slice(variant=variant, mode=mode, columns=columns, **answer)

@@ -20,8 +20,15 @@ from assay.load.recorder import MAX_NAMES, OTHER
 from assay.load.remote import Columns, Tick
 from assay.load.shapes import Shape
 
-COUNTS = ("planned", "done", "dropped", "unserved", "in_flight", "backlog")
-WORST = ("lag_p50", "lag_p99", "stall", "generator_cpu", "generator_run_delay")
+Name = tuple[str, str, str]  # kind, method, name
+
+COUNTS = ("planned", "done", "dropped", "unserved", "in_flight", "backlog", "users")
+WORST = (
+    *("lag_p50", "lag_p99", "own_p50", "own_p99", "stall"),
+    *("generator_cpu", "generator_run_delay"),
+)
+TABLES = ("errors", "tasks", "raised")  # of texts, and how often they came
+SAID = ("limit", "ended_by")
 TIMES = ("scheduled", "start", "end")
 ROWS = ("requests", "iterations", "reconnects")
 CLOCKED = ("at", "began", *WORST)
@@ -96,18 +103,28 @@ def check(tick: Tick) -> None:
     header = tick.header
     counts = [header[name] for name in ROWS]
     counts += [header.get(name, 0) for name in COUNTS]
-    counts += [number for _, number in header["errors"].items()]
+    counts += [number for table in TABLES for _, number in header[table].items()]
     if not all(isinstance(number, int) and number >= 0 for number in counts):
         raise ValueError("a count is none")
     clocked = [header[name] for name in CLOCKED]
     if not all(map(math.isfinite, [*clocked, header.get("loaded", 0.0)])):
         raise ValueError("a time is none")
     names = header["names"]
-    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+    if not isinstance(names, list) or not all(map(_is_name, names)):
         raise ValueError("a name is none")
+    notes = [header["notes"], *[[header[name]] for name in SAID]]
+    if not all(isinstance(text, str) for texts in notes for text in texts):
+        raise ValueError("a text is none")
     for columns in (tick.columns, tick.iterations):
         if len(columns["name"]) and columns["name"].max() >= len(names):
             raise ValueError("a name is missing")
+
+
+def _is_name(name: object) -> bool:
+    """Say whether something is a kind, a method and a name."""
+    if not isinstance(name, (list, tuple)) or len(name) != 3:
+        return False
+    return all(isinstance(part, str) for part in name) and name[0] in protocol.KINDS
 
 
 class Seconds:
@@ -115,6 +132,7 @@ class Seconds:
 
     Attributes:
         stopped: Whether the test was ended before its time.
+        ended_by: Who ended it, if a locustfile did.
     """
 
     def __init__(
@@ -131,8 +149,8 @@ class Seconds:
             _Worker(name, order, first)
             for name, order, first in zip(names, orders, users, strict=False)
         ]
-        self.stopped = False
-        self._names: dict[str, int] = {}
+        self.stopped, self.ended_by = False, ""
+        self._names: dict[Name, int] = {}
         self._at = 0.0
 
     def add(self, number: int, tick: Tick) -> None:
@@ -175,7 +193,7 @@ class Seconds:
             header |= {"last": True, "loaded": loaded}
         requests = [self._own(worker, tick, tick.columns) for worker, tick in ticks]
         tasks = [self._own(worker, tick, tick.iterations) for worker, tick in ticks]
-        header["names"] = list(self._names)
+        header["names"] = [list(name) for name in self._names]
         return Tick(header, _together(requests), _together(tasks))
 
     def _header(self, ticks: Sequence[Tick]) -> dict[str, Any]:
@@ -183,9 +201,15 @@ class Seconds:
         for worker in self._workers:
             every.update(worker.counts())
         headers = [tick.header for tick in ticks]
-        errors = Counter[str]()
+        tables = {name: Counter[str]() for name in TABLES}
         for header in headers:
-            errors.update(header["errors"])
+            for name, table in tables.items():
+                table.update(header[name])
+        said = {
+            name: next((header[name] for header in headers if header[name]), "")
+            for name in SAID
+        }
+        notes = dict.fromkeys(note for header in headers for note in header["notes"])
         return {
             "worker": 0,
             "at": self._at,
@@ -196,7 +220,10 @@ class Seconds:
                 name: max([0.0, *(header[name] for header in headers)])
                 for name in WORST
             },
-            "errors": dict(errors),
+            **{name: dict(table) for name, table in tables.items()},
+            **said,
+            "ended_by": self.ended_by or said["ended_by"],
+            "notes": list(notes),
             "workers": [
                 {
                     "name": worker.name,
@@ -211,7 +238,7 @@ class Seconds:
 
     def _own(self, worker: _Worker, tick: Tick, columns: Columns) -> Columns:
         """Return samples in terms that all workers share."""
-        numbers = [self._number(name) for name in tick.header["names"]]
+        numbers = [self._number(tuple(name)) for name in tick.header["names"]]
         known: NDArray[np.uint16] = np.array(numbers, dtype=np.uint16)
         anybody = np.iinfo(np.uint16).max
         users = columns["user"].astype(np.int64)
@@ -224,10 +251,10 @@ class Seconds:
             ).astype(np.uint16),
         }
 
-    def _number(self, name: str) -> int:
+    def _number(self, name: Name) -> int:
         """Return the number of a name: of all workers no more than of one."""
         if name not in self._names and len(self._names) >= MAX_NAMES:
-            name = OTHER
+            name = name[0], "", OTHER
         return self._names.setdefault(name, len(self._names))
 
 

@@ -3,22 +3,25 @@
 import gc
 import random
 import time
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
 import gevent
 from gevent import getcurrent
-from locust.env import Environment
-from locust.user.users import User
 
-from assay.load import arrivals, clocks, shapes
+from assay.load import arrivals, clocks, locustfile, shapes
 from assay.load.loading import Loading
-from assay.load.pool import BACKLOG_LIMIT, Pool
-from assay.load.recorder import NO_USER, Recorder
+from assay.load.locustfile import Opened
+from assay.load.pool import SPACING, Pool
+from assay.load.protocol import START
+from assay.load.recorder import NO_USER, Recorder, told
+from assay.load.runner import SteeredRunner
+from assay.load.seat import Seat
 from assay.load.timer import Heartbeat, Timer
 
-TOUCH_SPACING = 0.001  # a listen backlog must never overflow: connect one by one
 ERRORS_TOLD = 20
+TOUCH_TIMEOUT = 10.0  # seconds
 
 Emit = Callable[[dict[str, Any], bytes], None]
 
@@ -26,32 +29,32 @@ Emit = Callable[[dict[str, Any], bytes], None]
 class Server:
     """Carries out what Assay orders, one slice at a time."""
 
-    def __init__(
-        self, environment: Environment, classes: list[type[User]], emit: Emit
-    ) -> None:
+    def __init__(self, found: Opened, emit: Emit) -> None:
         """Take the user classes of a locustfile; nothing runs yet.
 
         Args:
-            environment: Locust's.
-            classes: The user classes.
+            found: The locustfile.
             emit: Takes what a load test says, while it runs.
         """
-        self.environment = environment
-        self.classes = classes
+        self.found, self.environment = found, found.environment
         self.emit = emit
         self.loading: Loading | None = None
         self.pools: dict[str, Pool] = {}
         self.processes: dict[str, list[int]] = {}
         self.cores: list[int] = []
         self.recorder: Recorder | None = None
+        self.fresh = True  # whether the pools hold what their users did in on_start
         self.timer = Timer()
         self.heartbeat = Heartbeat()
-        environment.events.request.add_listener(self.on_request)
+        self.environment.events.request.add_listener(self.on_request)
+        if isinstance(found.runner, SteeredRunner):
+            found.runner.steer(self.quit)
 
     def on_request(
         self,
         name: str,
         response_time: float,
+        request_type: str = "",
         exception: object = None,
         start_time: float | None = None,
         **_: Any,
@@ -67,16 +70,17 @@ class Server:
             if began < start:
                 start, end = began, began + seconds
         greenlet = getcurrent()
-        seat = getattr(greenlet, "assay_seat", None)
+        seat = getattr(greenlet, "assay_seat", None) or _inherited(greenlet)
+        stamps = getattr(greenlet, "assay_stamps", None)
+        if stamps is not None:
+            start, end = stamps.take(start, end)
         if seat is not None:
-            start, end = greenlet.assay_stamps.take(start, end)
+            seat.record(request_type or "", name, start, end, exception)
+            return
         recorder = self.recorder
-        if recorder is None or (seat and seat.pool.recorder is not recorder):
-            return  # outside a slice, or a user of one that was given up
-        if seat is None:
-            recorder.add(name, start, start, end, NO_USER, exception)
-        else:
-            seat.record(name, start, end, exception)
+        if recorder is not None:
+            key = "request", request_type or "", name
+            recorder.add(key, start, 0.0, start, end, NO_USER, exception)
 
     def attach(
         self,
@@ -84,18 +88,57 @@ class Server:
         processes: dict[str, list[int]],
         cores: list[int],
         users: int,
+        most: int,
         timeout: float,
+        strict: bool = True,
     ) -> dict[str, Any]:
-        """Give each variant a pool of users, and wait until all are ready."""
+        """Give each variant a pool of users, and wait until all are ready.
+
+        Users of all variants come through their on_start side by side.
+
+        Returns:
+            For each variant what its users' on_start came to.
+        """
         self.detach()
         self.processes, self.cores = processes, cores
+        began = time.perf_counter()
+        runner: Any = self.environment.runner
+        steered = isinstance(runner, SteeredRunner)
+        if steered:
+            runner.spawning(users)
         for name, host in hosts.items():
-            pool = Pool(self.environment, self.classes, host, users)
+            pool = Pool(
+                self.environment,
+                self.found.classes,
+                host,
+                max(users, most),
+                runner.user_greenlets if steered else None,
+            )
             self.pools[name] = pool
-            pool.open(timeout)
+            pool.make(users)
+        gevent.sleep(0)  # whoever listens to the event may have to be there first
+        if steered and users:
+            runner.spawned()
+        elif users:
+            self.environment.events.spawning_complete.fire(user_count=users)
+        for pool in self.pools.values():
+            pool.wait(timeout, strict)
         gc.collect()
         gc.freeze()
-        return {}
+        self.fresh = True
+        return {
+            name: _beginnings(pool.recorder, time.perf_counter() - began)
+            for name, pool in self.pools.items()
+        }
+
+    def grow(self, users: int, timeout: float) -> dict[str, Any]:
+        """Make users until every pool has so many, and let the new ones connect."""
+        for pool in self.pools.values():
+            before = set(pool._seats)
+            pool.make(users)
+            pool.wait(timeout, strict=False)
+            self._touch(pool, [s for s in pool._seats - before if s.ready])
+        return {"users": {name: pool.users for name, pool in self.pools.items()}}
 
     def detach(self) -> dict[str, Any]:
         """Stop all users."""
@@ -104,6 +147,11 @@ class Server:
         self.pools.clear()
         gc.unfreeze()
         return {}
+
+    def finish(self) -> dict[str, Any]:
+        """Stop all users and fire the events of a test's end."""
+        self.detach()
+        return {"exit_code": locustfile.end(self.found)}
 
     def slice(
         self,
@@ -119,7 +167,9 @@ class Server:
     ) -> tuple[dict[str, Any], bytes]:
         """Load one variant for one slice and return its numbers and samples."""
         pool, pids = self.pools[variant], self.processes.get(variant, [])
+        self._complete(pool, users, seed, drain)
         recorder = self.recorder = Recorder()
+        self.fresh = False
         pool.begin(recorder, seed)
         pool.think_time = think_time
         random.seed(seed)  # what tasks themselves draw
@@ -129,29 +179,29 @@ class Server:
             if shape:
                 line = shapes.Shape(tuple(shape["times"]), tuple(shape["rates"]))
             offsets = list(arrivals.moments(line, "poisson", seed))
-        elif mode == "touch":
-            offsets = [TOUCH_SPACING * number for number in range(pool.size)]
         gc.disable()
         before = clocks.read(pids, self.cores)
         began = time.perf_counter()
+        dropped = 0
         with self.heartbeat.beating(recorder):
             if mode == "closed":
-                planned, dropped = self._closed(pool, began, duration, users)
+                self._closed(pool, began, duration, users, seed)
+            elif mode == "touch":
+                self._call(pool, [s for role in pool.roles.values() for s in role.idle])
             else:
-                planned, dropped = self._open(pool, [began + x for x in offsets])
+                dropped = self._open(pool, [began + x for x in offsets])
             dealing = max(0.0, pool.dealt_until - time.perf_counter())
             pool.settle(dealing + drain)
             ended = time.perf_counter()
-        done = pool.done
-        if mode == "closed":
-            planned = pool.begun
+        done, short, peak = pool.done, pool.short, pool.peak
+        planned = len(offsets) if mode == "open" else pool.begun
         due = pool.abandon()
         for scheduled in due:
             recorder.add_unserved(scheduled)
         after = clocks.read(pids, self.cores)
         self.recorder = None
         gc.enable()
-        errors = dict(recorder.errors.most_common(ERRORS_TOLD))
+        recorder.errors = Counter(dict(recorder.errors.most_common(ERRORS_TOLD)))
         header, body = recorder.flush()
         header |= {
             "began": began,
@@ -160,7 +210,8 @@ class Server:
             "done": done,
             "dropped": dropped,
             "unserved": len(due),
-            "errors": errors,
+            "short": short,
+            "peak": peak,
             **after.since(before),
         }
         return header, body
@@ -173,40 +224,93 @@ class Server:
             seed: Of all random choices.
             spec: See `Loading.run`.
         """
-        recorder = self.recorder = Recorder()
         pool = self.pools[variant]
+        # What users did in their on_start belongs to the test that they were made for.
+        recorder = self.recorder = pool.recorder if self.fresh else Recorder()
+        self.fresh = False
         pool.begin(recorder, seed)
-        self.loading = Loading(pool, recorder, self.emit, self.timer, self.heartbeat)
+        self.loading = Loading(
+            self.found, pool, recorder, self.emit, self.timer, self.heartbeat
+        )
+        runner: Any = self.environment.runner
+        if getattr(runner, "ended", False):
+            self.loading.end("locustfile")
         gevent.spawn(self.loading.run, seed=seed, **spec)
         return {}
 
     def stop(self) -> None:
         """End the load test before its time."""
         if self.loading is not None:
-            self.loading.stopped = True
+            self.loading.end("")
+
+    def quit(self) -> None:
+        """End the load test, since the locustfile says so."""
+        if self.loading is not None:
+            self.loading.end("locustfile")
+
+    def _complete(self, pool: Pool, users: int, seed: int, timeout: float) -> None:
+        """Make anew who has stopped, or was ended, before a slice begins."""
+        lacks = pool.lacking(users, seed) if users else False
+        if not pool.alive:
+            pool.make(len(pool.roles))
+            lacks = True
+        if lacks:
+            pool.wait(timeout, strict=False)
+
+    def _touch(self, pool: Pool, seats: list[Seat]) -> None:
+        """Let some users run one task that nobody counts: it opens connections."""
+        pool.begin(Recorder(), 0)
+        self._call(pool, seats)
+        pool.settle(TOUCH_TIMEOUT)
+
+    def _call(self, pool: Pool, seats: list[Seat]) -> None:
+        """Hand each of some idle users an arrival, one after the other."""
+        for seat in seats:
+            if seat in seat.role.idle:
+                seat.role.idle.remove(seat)
+                pool.work(seat, time.perf_counter())
+                self.timer.wait_until(time.perf_counter() + SPACING)
 
     def _closed(
-        self, pool: Pool, began: float, duration: float, users: int
-    ) -> tuple[int, int]:
+        self, pool: Pool, began: float, duration: float, users: int, seed: int
+    ) -> None:
         pool.closed_until = pool.dealt_until = began + duration
         if not pool.think_time:
             # A deck that was begun is dealt to its end, so that all slices have the
             # same mix; one that would take longer than the slice itself is cut.
             pool.dealt_until += duration
-        for _ in range(min(users, len(pool.idle))):
-            pool.hand(None)
+        for seat in pool.enlist(users, seed):
+            pool.work(seat)
         self.timer.wait_until(pool.closed_until)
-        return 0, 0
 
-    def _open(self, pool: Pool, moments: list[float]) -> tuple[int, int]:
-        """Hand out arrivals when they are due; return how many, and the dropped."""
-        pool.closed_until = 0.0
+    def _open(self, pool: Pool, moments: list[float]) -> int:
+        """Hand out arrivals when they are due; return how many were dropped."""
         dropped = 0
         for moment in moments:
             self.timer.wait_until(moment)
-            if not pool.hand(moment):
-                if len(pool.backlog) < BACKLOG_LIMIT:
-                    pool.backlog.append(moment)
-                else:
-                    dropped += 1
-        return len(moments), dropped
+            dropped += not pool.arrive(moment)
+        return dropped
+
+
+def _inherited(greenlet: Any) -> Seat | None:
+    """Return the place of the user whose task has spawned a greenlet, if one has."""
+    for _ in range(4):
+        parent = getattr(greenlet, "spawning_greenlet", None)
+        greenlet = parent() if parent is not None else None
+        seat: Seat | None = getattr(greenlet, "assay_seat", None)
+        if seat is not None:
+            return seat
+    return None
+
+
+def _beginnings(recorder: Recorder, seconds: float) -> dict[str, Any]:
+    """Return what the on_start of some users came to."""
+    started = [number for name, number in recorder.names.items() if name[0] == START]
+    names, failed = recorder.columns["name"], recorder.columns["failed"]
+    own = [bool(f) for n, f in zip(names, failed, strict=True) if n in started]
+    return {
+        "seconds": seconds,
+        "requests": len(own),
+        "failed": sum(own),
+        "errors": {told(*error): count for error, count in recorder.errors.items()},
+    }

@@ -3,7 +3,8 @@
 A client takes its own times around building the request and parsing the answer,
 which costs FastHttpUser 0.1 ms and more on a cold cache: that would be measured
 as the target's. So the first `send` and the last `recv` of each request are noted
-on the greenlet that makes them, whatever client it uses.
+on the greenlet that makes them, whatever client it uses. Where a request opens a
+connection first, its time begins there: a server that does not accept lets wait, too.
 """
 
 import time
@@ -43,7 +44,7 @@ class Stamps:
 
 def install() -> None:
     """Make gevent's sockets, and so the standard library's, take the stamps."""
-    for name in ("send", "sendall"):
+    for name in ("connect", "send", "sendall"):
         _wrap(name, _before_send, None)
     for name in ("recv", "recv_into"):
         _wrap(name, None, _after_receive)

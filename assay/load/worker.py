@@ -103,7 +103,7 @@ class Worker:
         self._found, self._failure = found, failure
         runner: Any = found.runner
         self._runner = runner
-        self._server = Server(found.environment, found.classes, self._tick)
+        self._server = Server(found, self._tick)
         self._began = self._left = False
         self._runner.register_message(MESSAGE, self._heard, concurrent=True)
         self._say(
@@ -156,7 +156,8 @@ class Worker:
         answer: dict[str, Any]
         try:
             if do == "attach":
-                locustfile.begin(self._found, order.pop("arguments"), order.pop("host"))
+                more = order.pop("arguments"), order.pop("settings")
+                locustfile.begin(self._found, *more)
                 self._began = True
             if do == "slice":
                 answer, body = self._server.slice(**order)
@@ -169,6 +170,8 @@ class Worker:
     def _tick(self, header: dict[str, Any], body: bytes) -> None:
         if self._left:
             return
+        if header.get("last"):  # a gate of the master's looks at its statistics
+            self._runner._send_stats()
         self._say({"event": "tick", **header}, body)
 
     def _say(self, header: dict[str, Any], body: bytes = b"") -> None:

@@ -161,8 +161,54 @@ def test_an_open_loop_keeps_its_schedule(loaded: Loaded) -> None:
     assert np.sort(first) == pytest.approx(np.sort(second), abs=1e-9)
     assert (taken.columns["start"] >= taken.columns["scheduled"]).all()
     assert (taken.columns["end"] > taken.columns["start"]).all()
-    assert set(taken.columns["user"]) == {0, 1, 2, 3}
+    assert set(taken.columns["user"]) <= {0, 1, 2, 3}
     assert taken.cpu > 0
+
+
+@pytest.mark.parametrize("loaded", [("fine", LOCUSTFILE)], indirect=True)
+def test_who_has_been_idle_for_the_shortest_time_is_next(loaded: Loaded) -> None:
+    """What a user has begun goes on, and no more of them work than are needed."""
+    generator, _ = loaded
+    generator.touch("a")
+    taken = generator.open("a", 20, 1.0, seed=4)
+    users = np.bincount(taken.columns["user"], minlength=4)
+    assert users.max() > 0.6 * taken.requests
+
+
+@pytest.mark.parametrize("loaded", [("slow", LOCUSTFILE)], indirect=True)
+def test_waiting_for_a_user_is_the_targets_and_no_lag_of_ours(loaded: Loaded) -> None:
+    generator, _ = loaded
+    generator.touch("a")
+    # Four users with answers after 20 ms are 200 a second at most: they are late.
+    taken = generator.open("a", 300, 0.5, seed=4)
+    columns = taken.columns
+    waited, start = columns["waited"], columns["start"]
+    assert (waited > 0).sum() > 0.5 * taken.requests and (waited >= 0).all()
+    # Waiting ends when an answer comes: what follows until the request leaves is the
+    # generator's own part, and is in no latency.
+    own = start - columns["scheduled"] - waited
+    assert (own > -1e-6).all() and np.median(own) < 0.02 < np.median(waited)
+    assert np.isin(
+        np.round(columns["scheduled"] + waited, 6)[waited > 0],
+        np.round(columns["end"], 6),
+    ).all()
+
+
+@pytest.mark.parametrize("loaded", [("slow", LOCUSTFILE)], indirect=True)
+def test_users_are_made_between_slices_where_arrivals_lack_them(
+    loaded: Loaded,
+) -> None:
+    generator, server = loaded
+    host = f"http://127.0.0.1:{server_port(server)}"
+    generator.attach({"a": host}, {"a": [server.pid]}, (), 2, most=12)
+    generator.touch("a")
+    taken = generator.open("a", 300, 0.3, seed=4)
+    assert set(taken.columns["user"]) == {0, 1}
+    assert taken.short > 0 and taken.peak > 2
+    generator.grow(min(12, taken.peak + 2))
+    taken = generator.open("a", 300, 0.3, seed=4)
+    assert len(set(taken.columns["user"])) > 2
+    assert taken.planned == taken.done == taken.requests
 
 
 @pytest.mark.parametrize("loaded", [("fine", LOCUSTFILE)], indirect=True)
@@ -224,7 +270,9 @@ def test_a_closed_loop_keeps_the_weights_of_tasks(loaded: Loaded) -> None:
     for seed in range(3):
         taken = generator.closed("a", users=4, duration=0.4, seed=seed)
         assert taken.requests >= 20 and taken.requests % 10 == 0
-        seldom = taken.columns["name"] == taken.names.index("/seldom")
+        seldom = taken.columns["name"] == taken.names.index(
+            ["request", "GET", "/seldom"]
+        )
         assert int(seldom.sum()) == taken.requests / 10
         assert taken.planned == taken.done == taken.requests and not taken.unserved
 
@@ -338,26 +386,57 @@ def test_only_the_first_request_of_a_task_was_scheduled(loaded: Loaded) -> None:
     generator, _ = loaded
     taken = generator.open("a", 100, 0.5, seed=5)
     assert taken.requests == 2 * taken.done == 2 * taken.planned
-    names = {taken.names[number] for number in taken.columns["name"]}
-    assert names == {"/first", "/second"}, "on_start is not in the samples"
+    first, second = (["request", "GET", path] for path in ("/first", "/second"))
+    names = [taken.names[number] for number in taken.columns["name"]]
+    # on_start is not in the samples.
+    assert first in names and second in names and len(taken.names) == 3
     # The task as a whole was scheduled, and ends when its last request does.
-    assert {taken.names[number] for number in taken.iterations["name"]} == {"shop"}
-    assert len(taken.iterations["end"]) == taken.done
+    whole = [taken.names[number] for number in taken.iterations["name"]]
+    assert whole == [["task", "", "shop"]] * taken.done
     assert sorted(taken.iterations["scheduled"]) == sorted(
-        taken.columns["scheduled"][taken.columns["name"] == taken.names.index("/first")]
+        taken.columns["scheduled"][taken.columns["name"] == taken.names.index(first)]
     )
-    second = taken.columns["name"] == taken.names.index("/second")
-    assert (taken.columns["scheduled"] == taken.columns["start"])[second].all()
-    assert (taken.columns["scheduled"] < taken.columns["start"])[~second].all()
+    later = taken.columns["name"] == taken.names.index(second)
+    assert (taken.columns["scheduled"] == taken.columns["start"])[later].all()
+    assert (taken.columns["scheduled"] < taken.columns["start"])[~later].all()
 
 
 @pytest.mark.parametrize("loaded", [("fine", NESTED)], indirect=True)
-def test_nested_task_sets_pass_the_gate_task_by_task(loaded: Loaded) -> None:
+def test_an_arrival_at_a_sequence_is_the_whole_journey(loaded: Loaded) -> None:
     generator, _ = loaded
     taken = generator.open("a", 100, 0.5, seed=5)
-    assert taken.planned == taken.done == taken.requests
-    counts = np.bincount(taken.columns["name"])
-    assert abs(int(counts[0]) - int(counts[1])) <= 4
+    assert taken.planned == taken.done == len(taken.iterations["end"])
+    counts = np.bincount(taken.columns["name"], minlength=2)
+    assert counts[0] == counts[1] == taken.done
+    assert taken.tasks == {"Journey": taken.done}
+    closed = generator.closed("a", 4, 0.1)
+    counts = np.bincount(closed.columns["name"], minlength=2)
+    assert counts[0] == counts[1] == closed.done
+
+
+ENDLESS = NESTED.replace("        self.interrupt()\n", "")
+
+
+@pytest.mark.parametrize("loaded", [("fine", ENDLESS)], indirect=True)
+def test_a_sequence_that_begins_anew_is_the_next_journey(loaded: Loaded) -> None:
+    generator, _ = loaded
+    taken = generator.open("a", 100, 0.5, seed=5)
+    assert taken.planned == taken.done
+    counts = np.bincount(taken.columns["name"], minlength=2)
+    assert counts[0] == counts[1] == taken.done
+
+
+BROKEN = NESTED.replace('get("/one")', 'get("/one")\n        raise ValueError("oops")')
+
+
+@pytest.mark.parametrize("loaded", [("fine", BROKEN)], indirect=True)
+def test_a_step_that_raises_does_not_end_its_journey(loaded: Loaded) -> None:
+    """As under Locust: the next step follows."""
+    generator, _ = loaded
+    taken = generator.open("a", 100, 0.5, seed=5)
+    counts = np.bincount(taken.columns["name"], minlength=2)
+    assert counts[0] == counts[1] == taken.planned == taken.done
+    assert taken.iterations["failed"].all() and not taken.failed
 
 
 @pytest.mark.parametrize(
@@ -365,11 +444,63 @@ def test_nested_task_sets_pass_the_gate_task_by_task(loaded: Loaded) -> None:
     [("fine", LOCUSTFILE.replace('self.client.get("/")', "raise ValueError('oops')"))],
     indirect=True,
 )
-def test_a_task_that_raises_is_a_failure(loaded: Loaded) -> None:
+def test_a_task_that_raises_is_a_failure_and_no_request(loaded: Loaded) -> None:
     generator, _ = loaded
     taken = generator.open("a", 100, 0.3, seed=5)
-    assert taken.planned == taken.done == taken.failed
-    assert any("the task raised ValueError: oops" in error for error in taken.errors)
+    assert taken.planned == taken.done and not taken.requests
+    assert taken.raised == {"task home raised ValueError: oops": taken.done}
+
+
+RAISING = LOCUSTFILE.replace("FastHttpUser", "HttpUser").replace(
+    'get("/")', 'get("/bad").raise_for_status()'
+)
+
+
+@pytest.mark.parametrize("loaded", [("errors", RAISING)], indirect=True)
+def test_a_request_that_fails_and_then_raises_has_failed_once(loaded: Loaded) -> None:
+    generator, _ = loaded
+    taken = generator.open("a", 100, 0.3, seed=5)
+    assert taken.planned == taken.requests == taken.failed
+    assert not taken.raised and not len(taken.iterations["end"])
+
+
+LOGIN = TWO_STEPS.replace('get("/login")', 'get("/bad", name="login")')
+
+
+@pytest.mark.parametrize("loaded", [("errors", LOGIN)], indirect=True)
+def test_what_users_ask_for_in_their_on_start_is_told_apart(loaded: Loaded) -> None:
+    generator, server = loaded
+    host = f"http://127.0.0.1:{server_port(server)}"
+    begun = generator.attach({"a": host}, {"a": [server.pid]}, (), 3)["a"]
+    assert (begun.requests, begun.failed) == (3, 3)
+    assert any(error.startswith("GET login: ") for error in begun.errors)
+
+
+SPAWNED = """
+from gevent.lock import Semaphore
+from locust import FastHttpUser, events, task
+
+everybody = Semaphore()
+everybody.acquire()
+
+@events.spawning_complete.add_listener
+def go(user_count, **_):
+    everybody.release()
+
+class Visitor(FastHttpUser):
+    def on_start(self):
+        everybody.wait()
+
+    @task
+    def home(self):
+        self.client.get("/")
+"""
+
+
+@pytest.mark.parametrize("loaded", [("fine", SPAWNED)], indirect=True)
+def test_users_may_wait_until_all_have_been_made(loaded: Loaded) -> None:
+    generator, _ = loaded
+    assert generator.open("a", 50, 0.3, seed=5).failed == 0
 
 
 @pytest.mark.parametrize("loaded", [("fine", LOCUSTFILE)], indirect=True)

@@ -1,5 +1,6 @@
 """Which task comes next: dealt in the closed loop, by chance in the open one."""
 
+import itertools
 from collections import Counter
 
 from hypothesis import given
@@ -59,10 +60,19 @@ def test_the_order_is_by_chance_and_by_the_seed() -> None:
 def test_dice_draw_by_weight_whenever_the_choice_is_made() -> None:
     dice = Dice(7)
     choices = [dice.throw() for _ in range(6000)]
-    counts = Counter(choose("aab") for choose in choices)
+    drawn = [choose("aab") for choose in choices]
+    counts = Counter(drawn)
     assert stats.chisquare([counts["a"], counts["b"]], [4000, 2000]).pvalue > 0.001
     again = Dice(7)
-    assert [again.throw()("aab") for _ in choices] == [c("aab") for c in choices]
+    assert [again.throw()("aab") for _ in choices] == drawn
     # By chance: the rare one now and then comes twice in a row.
-    rows = zip(choices, choices[1:], strict=False)
-    assert any(one("aab") == other("aab") == "b" for one, other in rows)
+    assert any(one == other == "b" for one, other in itertools.pairwise(drawn))
+
+
+def test_a_choice_within_a_choice_is_by_chance_too() -> None:
+    dice = Dice(3)
+    pairs: Counter[tuple[str, str]] = Counter()
+    for _ in range(9000):
+        choose = dice.throw()
+        pairs[choose("ab"), choose("xyz")] += 1
+    assert stats.chisquare([pairs[a, x] for a in "ab" for x in "xyz"]).pvalue > 0.001

@@ -97,6 +97,7 @@ def tick(
     """Return a second of one worker, whose clock began at 1000."""
     values = {
         "scheduled": np.full(rows, 1000.0 + at),
+        "waited": np.zeros(rows),
         "start": np.full(rows, 1000.0 + at),
         "end": np.full(rows, 1000.5 + at),
         "name": np.full(rows, len(names) - 1),
@@ -108,7 +109,10 @@ def tick(
     header = {
         **{"at": at, "began": 1000.0, "planned": planned, "done": done, "dropped": 0},
         **{"in_flight": planned - done, "backlog": 0, "requests": rows},
-        **{"iterations": 0, "reconnects": 1, "errors": {"bad": 2}, "names": names},
+        **{"iterations": 0, "reconnects": 1, "errors": {"bad": 2}},
+        **{"names": [["request", "GET", name] for name in names]},
+        **{"tasks": {"look": done}, "raised": {}, "notes": [], "users": 5},
+        **{"limit": "", "ended_by": "", "own_p50": 0.001, "own_p99": 0.002},
         **{"lag_p50": 0.001 * at, "lag_p99": 0.002 * at, "stall": 0.0},
         **{"generator_cpu": 0.5, "generator_run_delay": 0.0},
         **more,
@@ -133,7 +137,7 @@ def test_a_second_comes_when_all_have_told_of_it() -> None:
     )
     assert (header["at"], header["lag_p99"]) == (1.1, pytest.approx(0.0022))
     # Names and users are those of all; times count from each worker's beginning.
-    names = [header["names"][number] for number in merged.columns["name"]]
+    names = [header["names"][number][2] for number in merged.columns["name"]]
     assert names == ["/y", "/y", "/y"] and "last" not in header
     assert merged.columns["user"].tolist() == [2, 7, 7]
     assert merged.columns["scheduled"] == pytest.approx([1.0, 1.1, 1.1])
@@ -196,7 +200,7 @@ def test_names_of_many_workers_are_no_more_than_of_one() -> None:
     merged = seconds.ready()
     assert merged is not None
     assert len(merged.header["names"]) == MAX_NAMES + 1
-    said = [merged.header["names"][number] for number in merged.columns["name"]]
+    said = [merged.header["names"][number][2] for number in merged.columns["name"]]
     assert said == [f"/0/{MAX_NAMES - 1}", OTHER, OTHER]
 
 
@@ -212,6 +216,12 @@ def test_names_of_many_workers_are_no_more_than_of_one() -> None:
         {"names": []},
         {"names": [1]},
         {"names": "/x"},
+        {"names": [["request", "/x"]]},
+        {"names": [["nothing", "GET", "/x"]]},
+        {"tasks": {"look": "many"}},
+        {"raised": 3},
+        {"notes": [1]},
+        {"limit": 4},
         {"errors": {"bad": -1}},
         {"errors": []},
     ],

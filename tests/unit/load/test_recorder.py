@@ -1,6 +1,8 @@
 """What is kept of a request: its times, its name, and how it ended."""
 
+import errno
 import math
+import os
 import socket
 from array import array
 
@@ -10,6 +12,10 @@ from assay.load import recorder
 from assay.load.protocol import COLUMNS
 from assay.load.recorder import FAILED, FINE, TIMED_OUT, Recorder
 from assay.slices import TIMED_OUT as READ_AS
+
+
+def named(name: str, method: str = "GET") -> tuple[str, str, str]:
+    return "request", method, name
 
 
 class ReadTimeout(OSError):
@@ -56,7 +62,7 @@ def test_a_client_that_gave_up_is_told_from_an_error(
     error: object, outcome: int
 ) -> None:
     taken = Recorder()
-    taken.add("/", 0.0, 0.1, 0.2, 3, error)
+    taken.add(named("/"), 0.0, 0.0, 0.1, 0.2, 3, error)
     assert list(taken.columns["failed"]) == [outcome]
     assert len(taken.errors) == (error is not None)
 
@@ -77,8 +83,8 @@ def test_an_arrival_that_nobody_answered_has_no_end() -> None:
 
 def test_the_body_is_the_columns_one_after_the_other() -> None:
     taken = Recorder()
-    taken.add("/a", 1.0, 1.25, 1.5, 7)
-    taken.add("/b", 2.0, 2.25, 2.5, 8, "500")
+    taken.add(named("/a"), 1.0, 0.125, 1.25, 1.5, 7)
+    taken.add(named("/b"), 2.0, 0.0, 2.25, 2.5, 8, "500")
     body, offset = taken.body(), 0
     for name, code in COLUMNS:
         column = array(code)
@@ -94,19 +100,21 @@ def test_the_body_is_the_columns_one_after_the_other() -> None:
 def test_names_and_errors_do_not_grow_without_bound() -> None:
     taken = Recorder()
     for number in range(recorder.MAX_NAMES + 50):
-        taken.add(f"/items/{number}", 0.0, 0.0, 0.1, 0)
+        taken.add(named(f"/items/{number}"), 0.0, 0.0, 0.0, 0.1, 0)
     assert len(taken.names) == recorder.MAX_NAMES + 1
-    assert taken.columns["name"][-1] == taken.names[recorder.OTHER]
-    taken.add("/items/3", 0.0, 0.0, 0.1, 0, "x" * 10_000)
-    assert taken.columns["name"][-1] == taken.names["/items/3"]
-    assert max(map(len, taken.errors)) == recorder.ERROR_LENGTH
+    assert taken.columns["name"][-1] == taken.names[named(recorder.OTHER, "")]
+    taken.add(named("/items/3"), 0.0, 0.0, 0.0, 0.1, 0, "x" * 10_000)
+    assert taken.columns["name"][-1] == taken.names[named("/items/3")]
+    assert max(len(text) for _, _, text in taken.errors) == recorder.ERROR_LENGTH
 
 
 def test_the_same_error_is_counted() -> None:
     taken = Recorder()
     for _ in range(3):
-        taken.add("/", 0.0, 0.0, 0.1, 0, "500")
-    assert taken.errors == {"/: 500": 3}
+        taken.add(named("/"), 0.0, 0.0, 0.0, 0.1, 0, "500")
+    taken.add(named("/", "POST"), 0.0, 0.0, 0.0, 0.1, 0, "500")
+    header, _ = taken.flush()
+    assert header["errors"] == {"GET /: 500": 3, "POST /: 500": 1}
 
 
 def test_errors_with_ids_in_them_are_bounded_over_the_whole_test() -> None:
@@ -114,7 +122,7 @@ def test_errors_with_ids_in_them_are_bounded_over_the_whole_test() -> None:
     for second in range(3):
         for number in range(recorder.MAX_NAMES):
             error = ValueError(f"order {second}-{number} is missing")
-            taken.add("/orders", 0.0, 0.0, 1.0, 0, error)
+            taken.add(named("/orders"), 0.0, 0.0, 0.0, 1.0, 0, error)
         header, _ = taken.flush()
         assert sum(header["errors"].values()) == recorder.MAX_NAMES
         if second:
@@ -124,7 +132,61 @@ def test_errors_with_ids_in_them_are_bounded_over_the_whole_test() -> None:
 def test_halves_of_letters_are_replaced_since_no_message_holds_them() -> None:
     taken = Recorder()
     for _ in range(2):
-        taken.add("/\ud800", 0.0, 0.0, 1.0, 0, ValueError("\udfff"))
+        taken.add(named("/\ud800"), 0.0, 0.0, 0.0, 1.0, 0, ValueError("\udfff"))
     header, _ = taken.flush()
-    assert header["names"] == ["/?"]
-    assert header["errors"] == {"/?: ?": 2}
+    assert header["names"] == [["request", "GET", "/?"]]
+    assert header["errors"] == {"GET /?: ?": 2}
+
+
+def test_what_a_task_raises_is_no_request() -> None:
+    taken = Recorder()
+    taken.add_raised("buy", ValueError("too dear"))
+    taken.add_task("buy", 1.0, 0.25, 1.5, 2.0, 3, FAILED)
+    header, _ = taken.flush()
+    assert (header["requests"], header["iterations"]) == (0, 1)
+    assert header["raised"] == {"task buy raised ValueError: too dear": 1}
+    assert header["names"] == [["task", "", "buy"]]
+    assert header["errors"] == {}
+
+
+def connecting(number: int) -> BaseException:
+    """Return what requests raises where a connection could not be opened."""
+    try:
+        try:
+            raise OSError(number, os.strerror(number))
+        except OSError as error:
+            raise RuntimeError("failed to establish a new connection") from error
+    except RuntimeError as error:
+        return Wrapped(error)
+
+
+@pytest.mark.parametrize(
+    ("error", "word"),
+    [
+        (OSError(errno.EMFILE, "Too many open files"), "descriptor"),
+        (connecting(errno.EMFILE), "descriptor"),
+        (connecting(errno.ENFILE), "descriptor"),
+        (connecting(errno.EADDRNOTAVAIL), "port"),
+        (MemoryError(), "memory"),
+        (connecting(errno.ENOBUFS), "memory"),
+    ],
+)
+def test_limits_of_this_machine_are_named(error: BaseException, word: str) -> None:
+    taken = Recorder()
+    taken.add(named("/"), 0.0, 0.0, 0.0, 0.1, 0, error)
+    assert word in taken.flush()[0]["limit"]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        "[Errno 24] Too many open files",  # what an answer may say of the server
+        RuntimeError("[Errno 24] Too many open files"),
+        connecting(errno.ECONNREFUSED),
+        None,
+    ],
+)
+def test_what_the_server_says_is_no_limit_of_ours(error: object) -> None:
+    taken = Recorder()
+    taken.add(named("/"), 0.0, 0.0, 0.0, 0.1, 0, error)
+    assert taken.limit == ""

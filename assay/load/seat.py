@@ -1,0 +1,200 @@
+"""One user's place in its pool: which arrival it works on, and what came of it."""
+
+import time
+from collections.abc import Callable, Sequence
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any
+
+from gevent import GreenletExit
+from gevent.hub import Waiter
+from locust import SequentialTaskSet, TaskSet
+from locust.exception import (
+    InterruptTaskSet,
+    RescheduleTask,
+    RescheduleTaskImmediately,
+    StopTest,
+    StopUser,
+)
+
+from assay.load import gate
+from assay.load.protocol import REQUEST, START, STOP
+from assay.load.recorder import FAILED, FINE
+
+if TYPE_CHECKING:
+    from assay.load.pool import Pool, Role
+
+# A user who is to stop, and who leaves the set of tasks that it is in.
+STOPPING = (StopUser, StopTest, GreenletExit)
+LEAVING = (InterruptTaskSet, *STOPPING)
+# A nested set has ended, which is no end of the one around it.
+RETURNING = (RescheduleTask, RescheduleTaskImmediately)
+
+
+class Seat:
+    """A user's place.
+
+    An arrival is one task. At a `SequentialTaskSet` it is the whole sequence, a
+    journey, whose steps follow each other at once; nested sets within it belong to it.
+
+    Attributes:
+        number: Its number in the pool.
+        role: The user class.
+        kind: What its requests belong to: its on_start, the load, or its on_stop.
+        ready: Whether it has come through its on_start.
+        scheduled: When the arrival was due that it works on; None once the first
+            request of it has been recorded, and in a closed loop.
+        waited: How long that arrival waited because all users waited for the target.
+        arrival: When it was due, or in a closed loop had begun.
+        freed: When the last answer to it came, or it got ready.
+        busy: Whether it works on an arrival.
+        enlisted: Whether it takes part in a closed loop.
+        leaving: Whether it is to stop once it has done what it does.
+        in_task: Whether code of the locustfile's task runs.
+        stepped: Whether it has come to its gate since it last waited.
+        tasks: What the user can do.
+    """
+
+    def __init__(self, pool: "Pool", number: int, role: "Role") -> None:
+        """Take a place; it holds no arrival yet."""
+        self.pool, self.number, self.role = pool, number, role
+        self.kind = START
+        self.ready = self.busy = self.enlisted = self.leaving = False
+        self.in_task = self.stepped = False
+        self.scheduled: float | None = None
+        self.waited = self.freed = 0.0
+        self.arrival: float | None = None
+        self.waiter: Waiter | None = None
+        self.choose: Callable[[Sequence[Any]], Any] = itemgetter(0)
+        self.tasks: Sequence[Any] = ()
+        self._begin()
+
+    def _begin(self) -> None:
+        """Forget the arrival before."""
+        self.name = ""
+        self.journey: Any = None
+        self.requests = 0
+        self.worst = self.step_worst = FINE
+        self.raised = False
+        self.due: float | None = None
+        self.first = self.begun = 0.0
+
+    def step(self, task_set: Any, execute: Callable[[Any], None]) -> None:
+        """Run the next task of a set, once there is an arrival for it.
+
+        Args:
+            task_set: Whose task it is.
+            execute: Runs the next task of a TaskSet.
+        """
+        self.stepped = True
+        if not self.busy:
+            self.wait_for_arrival(task_set.__dict__.get("assay_tasks", ()))
+        if self.journey is None and isinstance(task_set, SequentialTaskSet):
+            self.journey, self.name = task_set, type(task_set).__name__
+        task = gate.drawn(task_set, self.choose)
+        nested = isinstance(task, type) and issubclass(task, TaskSet)
+        if not nested and not self.name:
+            self.name = getattr(task, "__name__", type(task).__name__)
+        outside, self.in_task = self.in_task, not nested
+        self.step_worst, left = FINE, False
+        recorder = self.pool.recorder
+        try:
+            execute(task_set)
+        except LEAVING as error:
+            left = True
+            if isinstance(error, STOPPING):
+                self.kind = STOP
+            raise
+        except RETURNING:
+            raise
+        except Exception as error:
+            self.fail(error, type(task_set).__name__)
+            raise
+        finally:
+            self.in_task = outside
+            whole = self.journey is None or (
+                self.journey is task_set and (left or gate.complete(task_set))
+            )
+            if whole and self.busy and self.pool.recorder is recorder:
+                self.finish()
+
+    def wait_for_arrival(self, tasks: Sequence[Any] = ()) -> None:
+        """Wait until there is an arrival for this user.
+
+        Args:
+            tasks: What it can do.
+
+        Raises:
+            StopUser: It is to stop.
+        """
+        pool, self.tasks = self.pool, tasks
+        if not self.ready:
+            self.ready, self.kind, self.freed = True, REQUEST, time.perf_counter()
+            pool.is_ready(self)
+        if not self.leaving and not pool.proceed(self):
+            pool.rest(self)
+            self.waiter = Waiter()
+            self.waiter.get()
+            self.waiter = None
+        if self.leaving:
+            self.kind = STOP
+            raise StopUser()
+        self._begin()
+        self.begun, self.due = time.perf_counter(), self.scheduled
+        if self.due is not None:
+            pool.recorder.lags.append(self.begun - self.due - self.waited)
+
+    def record(
+        self, method: str, name: str, start: float, end: float, error: object = None
+    ) -> None:
+        """Take a sample of this user; times in seconds of `time.perf_counter`.
+
+        Only the first request of an arrival was scheduled; the next ones begin when
+        the one before has ended.
+        """
+        recorder, scheduled, waited = self.pool.recorder, self.scheduled, 0.0
+        if scheduled is None or self.kind is not REQUEST:
+            scheduled = start
+        else:
+            self.scheduled, waited = None, self.waited
+            recorder.own.append(start - scheduled - waited)
+        if not self.requests:
+            self.first = start
+        self.requests += 1
+        self.freed = end
+        outcome = recorder.add(
+            (self.kind, method, name), scheduled, waited, start, end, self.number, error
+        )
+        if outcome:
+            self.worst = max(self.worst, outcome)
+            self.step_worst = max(self.step_worst, outcome)
+
+    def fail(self, error: BaseException, name: str = "") -> None:
+        """Take what a task raised, unless a request that failed explains it."""
+        if self.step_worst == FINE:
+            self.raised, self.worst = True, max(self.worst, FAILED)
+            self.pool.recorder.add_raised(self.name or name, error)
+
+    def finish(self) -> None:
+        """End the arrival: what became of it is known."""
+        recorder, name = self.pool.recorder, self.name
+        if name:
+            recorder.tasks[name] += 1
+        if self.requests > 1 or self.raised or self.journey is not None:
+            begun = self.first if self.requests else self.begun
+            due, waited = begun, 0.0
+            if self.due is not None:
+                due, waited = self.due, self.waited
+            ended = self.freed if self.requests else time.perf_counter()
+            recorder.add_task(
+                name or type(self.journey).__name__,
+                due,
+                waited,
+                begun,
+                ended,
+                self.number,
+                self.worst,
+            )
+        if not self.requests:
+            self.freed = time.perf_counter()
+        self.scheduled, self.journey = None, None
+        self.pool.finished(self)
