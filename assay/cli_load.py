@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +23,8 @@ from assay.cli_shared import (
     printing,
 )
 from assay.errors import AssayError, InputError
+from assay.load import locust_conf
+from assay.load.protocol import SEPARATOR
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -48,6 +50,7 @@ def load(
     host: options.Host = "",
     rate: options.Rate = None,
     users: options.Users = None,
+    spawn_rate: options.SpawnRate = None,
     duration: options.Duration = None,
     iterations: options.Iterations = None,
     arrivals: options.Arrivals = "poisson",
@@ -70,9 +73,17 @@ def load(
     """Load a server: exact latencies from the moment each request was due.
 
     With --rate arrivals come by a schedule, whatever the server does (an open loop);
-    with --users alone each user waits for its answer (a closed loop).
+    with --users alone each user waits for its answer (a closed loop). With neither, a
+    LoadTestShape of the locustfile decides, or what locust.conf says.
     """
     import secrets
+
+    said = locust_conf.read(Path.cwd(), Path.home())
+    trials = find_capacity or sweep is not None
+    if not (rate or users or trials):
+        users = _number(said, "users", int)
+        spawn_rate = spawn_rate or _number(said, "spawn-rate", float)
+    duration = duration or (None if trials else said.get("run-time"))
 
     wanted = cli_trials.wanted(find_capacity, slo, most, sweep)
     if wanted:
@@ -90,9 +101,10 @@ def load(
     chosen = secrets.randbelow(2**32) if seed is None else seed
     plan = _plan(
         locustfile,
-        host,
+        host or said.get("host", ""),
         rate=rate,
         users=users or (wanted.users if wanted else None),
+        spawn_rate=spawn_rate,
         duration=duration or (wanted.trial if wanted else None),
         iterations=iterations,
         arrivals=arrivals,
@@ -104,6 +116,7 @@ def load(
         bind=address,
         locust=arguments or [],
         trials=wanted.kind if wanted else "",
+        ignored=said.ignored,
     )
     path = output or _path()
     made = cli_shared.missing(path)
@@ -118,7 +131,11 @@ def load(
         stopped = error
     # From here on nothing is measured; a second Ctrl-C may end the writing.
     results = _results(run, summed=stopped is None)
-    _finish(run, results, ("html", "markdown", "junit"), as_json)
+    try:
+        _finish(run, results, ("html", "markdown", "junit"), as_json)
+    except (OSError, ValueError) as error:
+        # What ended the test is the better reason, if something did.
+        stopped = stopped or _unwritten(run, error)
     if isinstance(stopped, AssayError):
         raise stopped
     raise typer.Exit(exit_code(results))
@@ -147,8 +164,10 @@ def report(directory: Path, formats: str, as_json: bool) -> None:
 
     Raises:
         InputError: The directory cannot be read, or there is no such format.
+        typer.Exit: Some of the samples of a test that had come to its end are lost.
     """
     from assay.directories import NotARunError
+    from assay.loadtest.plan import LoadResults
     from assay.loadtest.runs import LoadRun
     from assay.report import load as reports
 
@@ -156,26 +175,73 @@ def report(directory: Path, formats: str, as_json: bool) -> None:
     reports.check(wanted)
     run = LoadRun(directory)
     try:
-        _finish(run, _results(run), wanted, as_json)
+        results = _results(run)
+        _finish(run, results, wanted, as_json)
     except (NotARunError, OSError) as error:
         raise InputError(str(error)) from error
+    if isinstance(results, LoadResults) and results.ended and results.missing:
+        raise typer.Exit(NOT_MEASURED)
 
 
 def exit_code(results: Results) -> int:
-    """Return what the results mean to a shell."""
+    """Return what the results mean to a shell.
+
+    What could not be measured comes first, then what is known to be wrong: by a
+    requirement, by the locustfile itself, or because nothing at all succeeded.
+    """
+    from assay.loadtest import failures
     from assay.loadtest.plan import LoadResults
 
+    own = results.locust_exit_code or 0
+    if own:  # a shell sees its last eight bits, and 256 must be no success
+        own = own % 256 or 1
     if not isinstance(results, LoadResults):
-        return cli_trials.exit_code(results)
+        return cli_trials.exit_code(results) or own
     words = {item.verdict for item in results.requirements}
     if results.partial:
         return NOT_MEASURED
     if "refuted" in words:
         return REFUTED
+    if own:
+        return own
+    if failures.nothing_succeeded(results):
+        return REFUTED
     return UNDECIDED if "undecided" in words else HOLD
 
 
-def _plan(locustfile: Path, host: str, **given: Any) -> LoadPlan:
+def _number[T: (int, float)](
+    said: Mapping[str, str], key: str, kind: type[T]
+) -> T | None:
+    """Return a number of Locust's configuration.
+
+    Raises:
+        InputError: It is none.
+    """
+    text = said.get(key)
+    try:
+        return None if text is None else kind(text)
+    except ValueError as error:
+        raise InputError(
+            f"locust.conf, or LOCUST_{key.upper().replace('-', '_')}: {key} {text!r}: "
+            "expected a number"
+        ) from error
+
+
+def _locustfiles(text: str) -> list[Path]:
+    """Return the locustfiles, or folders of them, that somebody named.
+
+    Raises:
+        InputError: One of them is not there.
+    """
+    paths = [Path(part.strip()) for part in text.split(SEPARATOR) if part.strip()]
+    missing = [str(path) for path in paths if not path.exists()]
+    if missing or not paths:
+        named = ", ".join(missing) or repr(text)
+        raise InputError(f"{named}: there is no such locustfile")
+    return [path.resolve() for path in paths]
+
+
+def _plan(locustfile: str, host: str, **given: Any) -> LoadPlan:
     """Understand what was asked for, all of it before anything starts.
 
     Raises:
@@ -185,18 +251,17 @@ def _plan(locustfile: Path, host: str, **given: Any) -> LoadPlan:
     from assay.loadtest import requirements
     from assay.loadtest.plan import LoadPlan
 
-    if not locustfile.is_file():
-        raise InputError(f"{locustfile}: there is no such locustfile")
+    paths = _locustfiles(locustfile)
     if host and not host.startswith(("http://", "https://")):
         raise InputError(f"--host {host!r}: expected http://… or https://…")
     if given["arrivals"] not in ("poisson", "even"):
         raise InputError(
             f"--arrivals {given['arrivals']!r}: expected 'poisson' or 'even'"
         )
-    if given["rate"] is None and given["users"] is None:
+    if given["spawn_rate"] and given["rate"] is not None:
         raise InputError(
-            "say how much load: --rate 200 for arrivals on a schedule, or --users 20 "
-            "for users who wait for their answers"
+            "--spawn-rate: with --rate users are made as arrivals need them; leave out "
+            "--spawn-rate, or --rate"
         )
     seconds = {}
     for name in ("duration", "drain"):
@@ -206,17 +271,22 @@ def _plan(locustfile: Path, host: str, **given: Any) -> LoadPlan:
         except ValueError as error:
             raise InputError(f"--{name}: {error}") from error
     shape = _shape(given["rate"], seconds["duration"], given["think_time"])
+    shaped = given["rate"] is None and given["users"] is None
+    longest = 86_400.0 if shaped else 60.0  # a shape says itself when it is over
     return LoadPlan(
-        locustfile=locustfile.resolve(),
+        locustfile=paths[0],
+        others=tuple(paths[1:]),
         host=host.rstrip("/"),
         locust=tuple(given["locust"]),
         times=shape.times if shape else (),
         rates=shape.rates if shape else (),
         arrivals=given["arrivals"],
         users=given["users"] or USERS,
-        duration=shape.duration if shape else seconds["duration"] or 60.0,
+        spawn_rate=given["spawn_rate"] or 0.0,
+        shaped=shaped,
+        duration=shape.duration if shape else seconds["duration"] or longest,
         iterations=given["iterations"] or 0,
-        think_time=given["think_time"],
+        think_time=given["think_time"] or shaped,
         drain=seconds["drain"] or 10.0,
         workers=given["workers"],
         bind=given["bind"],
@@ -224,6 +294,10 @@ def _plan(locustfile: Path, host: str, **given: Any) -> LoadPlan:
         shape=given["rate"] or "",
         requirements=tuple(requirements.parse(text) for text in given["require"]),
         trials=given["trials"],
+        notes=tuple(
+            f"Locust's configuration: {key} has no effect under Assay."
+            for key in given["ignored"]
+        ),
         command=command_line(given["seed"]),
     )
 
@@ -296,15 +370,25 @@ def _results(run: LoadRun, summed: bool = False) -> Results:
     Args:
         run: Its directory.
         summed: Whether it is summed up already.
+
+    Raises:
+        NotARunError: The directory is damaged, or of an older version of Assay.
     """
+    from assay.errors import MeasureError
     from assay.loadtest import summary
 
     trials = run.trials()
     if trials is not None:
         return trials
-    if not summed:
-        run.write_results(summary.summed(run))
-    return run.results()
+    if summed:
+        return run.results()
+    results = summary.summed(run)
+    try:
+        run.write_results(results)
+    except MeasureError as error:
+        # Of a full disk: what is on it can be summed up and shown all the same.
+        printing(console(stderr=True))(str(error))
+    return results
 
 
 def _watcher(plan: LoadPlan, errors: Console) -> Any:
@@ -318,10 +402,32 @@ def _watcher(plan: LoadPlan, errors: Console) -> Any:
 def _finish(
     run: LoadRun, results: Results, formats: Sequence[str], as_json: bool
 ) -> None:
-    """Write the reports, and print the results."""
+    """Write the reports, and print the results, even where nothing can be written.
+
+    Raises:
+        OSError: A report cannot be written.
+        NotARunError: The results could not be, or the directory is damaged.
+    """
+    from assay.directories import NotARunError
     from assay.report import load as reports
 
-    cli_shared.wrote(reports.write(run, formats))
+    unwritten: OSError | NotARunError | None = None
+    try:
+        cli_shared.wrote(reports.write(run, formats))
+    except (OSError, NotARunError) as error:
+        unwritten = error
     cli_shared.show(
         run, results, as_json, lambda: reports.show(run, results, console())
+    )
+    if unwritten:
+        raise unwritten
+
+
+def _unwritten(run: LoadRun, error: Exception) -> AssayError:
+    """Return what ends a test whose reports cannot be written."""
+    from assay.errors import MeasureError
+
+    return MeasureError(
+        f"{run.path}: the reports cannot be written: {error}; make room there, then: "
+        f"assay report {run.path}"
     )

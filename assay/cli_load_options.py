@@ -6,7 +6,11 @@ from typing import Annotated
 import typer
 
 Locustfile = Annotated[
-    Path, typer.Argument(metavar="FILE", help="An ordinary locustfile.")
+    str,
+    typer.Argument(
+        metavar="FILE",
+        help="An ordinary locustfile; a.py,b.py for several, or a folder of them.",
+    ),
 ]
 
 Host = Annotated[
@@ -24,10 +28,19 @@ Rate = Annotated[
 Users = Annotated[
     int | None,
     typer.Option(
-        help="Users of a closed loop; with --rate, the connections that it may "
-        "occupy (100).",
+        help="Users of a closed loop; with --rate, the most that may be made as they "
+        "are needed (100).",
         min=1,
         max=60_000,
+    ),
+]
+
+SpawnRate = Annotated[
+    float | None,
+    typer.Option(
+        help="Users of a closed loop that come a second; all at once before the load "
+        "begins if not given.",
+        min=0.001,
     ),
 ]
 
@@ -111,6 +124,7 @@ Arguments = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="ARGUMENTS",
-        help="After --, for the locustfile: --tags, or options of its own.",
+        help="After --, for the locustfile: --tags, names of user classes, or options "
+        "of its own.",
     ),
 ]

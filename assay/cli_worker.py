@@ -37,8 +37,8 @@ def worker(
         raise InputError(f"--join {join!r}: expected HOST:PORT, such as 10.0.0.5:5557")
     if locustfile is not None and not locustfile.is_file():
         raise InputError(f"{locustfile}: there is no such locustfile")
-    path = "-" if locustfile is None else locustfile.resolve()
-    argv = process.argv(path, "-", f"worker:{host}:{port}", ())
+    path = "-" if locustfile is None else str(locustfile.resolve())
+    argv = process.argv(path, "-", f"worker:{host}:{port}", (), {})
     # This process becomes the worker: signals reach it, and nobody is left behind.
     sys.stdout.flush()
     os.execve(argv[0], argv, process.environment())

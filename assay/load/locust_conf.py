@@ -7,6 +7,7 @@ here.
 """
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -27,6 +28,10 @@ _SILENT = frozenset(
     | {"csv", "csv-full-history", "json", "json-file", "only-summary", "print-stats"}
     | {"skip-log-setup", "web-host", "web-port", "show-task-ratio", "stop-timeout"}
 )
+
+
+# A key, then what it is set to, and perhaps a comment.
+_LINE = re.compile(r"([^\s:=;#]+)(?:\s*[:=]\s*|\s+|$)(\S.*?)?(?:\s+[;#].*)?")
 
 
 class Configuration(dict[str, str]):
@@ -93,15 +98,12 @@ def _lines(path: Path) -> dict[str, str]:
         text = line.strip()
         if not text or text[0] in "#;[" or text.startswith("---"):
             continue
-        for separator in ("=", ":", None):
-            key, *rest = text.split(separator, 1)
-            if rest:
-                break
-        if not key.strip() or " " in key.strip():
+        parts = _LINE.fullmatch(text)
+        if not parts:
             raise InputError(
                 f"{path}:{number}: {line!r} says nothing; expected 'users = 20'"
             )
-        said[key.strip()] = rest[0].strip().strip("'\"") if rest else "true"
+        said[parts[1]] = "true" if parts[2] is None else parts[2].strip("'\"")
     return said
 
 

@@ -169,6 +169,8 @@ class Pool:
         """
         while any(role.coming for role in self.roles.values()):
             self.changed.clear()
+            if self.recorder.limit:
+                raise RuntimeError(self.recorder.limit)
             if self.failures and (strict or not self.users):
                 break
             if not self.changed.wait(timeout):

@@ -5,6 +5,7 @@ from array import array
 from collections import Counter
 from typing import Any
 
+from assay import lateness
 from assay.load import limits
 from assay.load.protocol import COLUMNS, REQUEST, TASK
 
@@ -136,6 +137,8 @@ class Recorder:
             "errors": dict(errors),
             "tasks": dict(self.tasks),
             "raised": dict(self.raised),
+            "lags": lateness.binned(self.lags),
+            "own": lateness.binned(self.own),
             "lag_p50": _quantile(self.lags, 0.5),
             "lag_p99": _quantile(self.lags, 0.99),
             "own_p50": _quantile(self.own, 0.5),

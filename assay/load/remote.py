@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from assay.errors import MeasureError
 from assay.load import protocol
 from assay.load.process import LocustProcess
 from assay.load.shapes import Shape
@@ -57,6 +58,8 @@ class Slice:
         own_p50: Seconds from when arrivals could have begun to when they were sent,
             the client's own work included: median.
         own_p99: The same for the latest one in a hundred.
+        lags: All of these, in the bins of `assay.lateness`.
+        own: The same of the generator's own part.
         tasks: How many tasks of each name ended.
         raised: What tasks raised though none of their requests had failed.
         limit: Which limit of the generator's machine was hit; empty if none was.
@@ -96,6 +99,8 @@ class Slice:
     reconnects: int = 0
     short: int = 0
     peak: int = 0
+    lags: Mapping[str, int] = field(default_factory=dict)
+    own: Mapping[str, int] = field(default_factory=dict)
     tasks: Mapping[str, int] = field(default_factory=dict)
     raised: Mapping[str, int] = field(default_factory=dict)
     limit: str = ""
@@ -266,6 +271,8 @@ class Generator(LocustProcess):
     def _slice(self, variant: str, mode: Mode, order: dict[str, Any]) -> Slice:
         order |= {"do": "slice", "variant": variant}
         answer, body = self._ask(order, 2 * order["duration"] + order["drain"] + 60.0)
+        if answer["limit"]:
+            raise MeasureError(f"{self.locustfile}: {answer['limit']}")
         columns, offset = _columns(body, answer["requests"], 0)
         answer["iterations"], _ = _columns(body, answer["iterations"], offset)
         return Slice(variant=variant, mode=mode, columns=columns, **answer)

@@ -27,7 +27,7 @@ WORST = (
     *("lag_p50", "lag_p99", "own_p50", "own_p99", "stall"),
     *("generator_cpu", "generator_run_delay"),
 )
-TABLES = ("errors", "tasks", "raised")  # of texts, and how often they came
+TABLES = ("errors", "tasks", "raised", "lags", "own")  # texts, how often they came
 SAID = ("limit", "ended_by")
 TIMES = ("scheduled", "start", "end")
 ROWS = ("requests", "iterations", "reconnects")

@@ -10,6 +10,7 @@ from functools import partial
 
 from assay.load import shapes
 from assay.loadtest import capacity
+from assay.loadtest.judging import judged
 from assay.loadtest.plan import (
     CapacityResults,
     LoadPlan,
@@ -17,8 +18,14 @@ from assay.loadtest.plan import (
     Probe,
     Requirement,
 )
-from assay.loadtest.requirements import is_late, judged
-from assay.loadtest.run import TARGET, Loader, Watcher, generating, load
+from assay.loadtest.run import (
+    TARGET,
+    Loader,
+    Watcher,
+    check_limit,
+    generating,
+    load,
+)
 from assay.loadtest.runs import LoadRun, redacted
 from assay.plan import requests_needed
 
@@ -44,18 +51,22 @@ class _Search:
     say: Callable[[str], None]
     probes: list[Probe] = field(default_factory=list)
     warnings: Sequence[str] = ()
+    exit_code: int | None = None
 
     def holds(self, generator: Loader, rate: float) -> bool:
         """Try a rate for a while; say whether the objective was met.
 
         Raises:
             _Ended: The probe was ended before its time.
+            MeasureError: A limit of the generator's own machine was hit, or a file
+                cannot be written.
         """
         number = len(self.probes) + 1
         plan = _at(self.plan, self.objective, rate, self.plan.seed + number)
         run = LoadRun.create(self.run.path / "probes" / f"{number:03d}", plan, {})
         self.say(f"probe {number}: {rate:,.1f} arrivals a second")
         results = load(generator, plan, run, self.watcher)
+        check_limit(results)
         if results.partial:
             raise _Ended
         probe = _probe(rate, results)
@@ -84,6 +95,7 @@ class _Search:
             high=found.high,
             most=self.most,
             probes=tuple(self.probes),
+            locust_exit_code=self.exit_code,
             warnings=(*self.warnings, *warnings),
         )
         self.run.write_trials(results)
@@ -112,17 +124,19 @@ def measure(
 
     Raises:
         InputError: The locustfile cannot be imported.
-        MeasureError: The generator ended, or no user could begin.
+        MeasureError: The generator ended, or no user could begin; a limit of its own
+            machine was hit; or a file cannot be written.
     """
     search = _Search(plan, objective, most, run, watcher, say)
     search.keep(None)
     found = None
-    with generating(plan, say) as generator:
+    with generating(plan, run.path, say) as generator:
         search.warnings = generator.warnings
         first = generator.pace(TARGET, min(plan.users, 8), FIRST_LOOK)
         start = max(capacity.LEAST_RATE, first / 2)
         with contextlib.suppress(_Ended):
             found = capacity.search(partial(search.holds, generator), start, most)
+        search.exit_code = generator.finish()
     return search.keep(found)
 
 
@@ -150,7 +164,7 @@ def _at(
 
 
 def _probe(rate: float, results: LoadResults) -> Probe:
-    every = next((row for row in results.rows if not row.name), None)
+    every = results.together
     broken = [
         f"{item.text.strip()}: {judged(item)}"
         for item in results.requirements
@@ -164,7 +178,7 @@ def _probe(rate: float, results: LoadResults) -> Probe:
         p50=every.latency.p50 if every else None,
         p99=every.latency.p99 if every else None,
         reason="; ".join(broken),
-        late=is_late(results.lag_p99, every.latency.p50 if every else None),
+        late=results.bound,
     )
 
 
@@ -177,7 +191,7 @@ def _warnings(probes: Sequence[Probe], found: capacity.Capacity) -> list[str]:
         )
     if any(probe.late and probe.rate == found.high for probe in probes):
         said.append(
-            "At the upper end of the interval the load generator itself was late: the "
-            "limit may be the generator's. Use LeanHttpUser, or a core of its own."
+            "At the upper end of the interval the load generator itself was the limit, "
+            "not the service. Use LeanHttpUser, --workers, or a core of its own."
         )
     return said

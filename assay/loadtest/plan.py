@@ -3,10 +3,11 @@
 from pathlib import Path
 from typing import Literal
 
+from assay.loadtest.names import Kind, Name
 from assay.loadtest.scalability import Law
 from assay.plan import Data
 
-LOAD_SCHEMA = 1
+LOAD_SCHEMA = 2
 
 
 class Requirement(Data):
@@ -31,13 +32,17 @@ class LoadPlan(Data):
     """A load test.
 
     Attributes:
-        locustfile: What the users do.
+        locustfile: What the users do; the first one, where there are several.
+        others: The other locustfiles.
         host: Where; empty for what the user classes say.
         locust: Arguments for the locustfile, as after `locust -f FILE`.
         times: Seconds at which the open loop's rate is given; none in a closed loop.
         rates: Arrivals per second at these times.
         arrivals: How they come.
-        users: Of the closed loop, or connections that the open one may occupy.
+        users: Of the closed loop, or the most that the open one may make.
+        spawn_rate: Users of the closed loop that come a second; 0 if all are there
+            when it begins.
+        shaped: Whether the locustfile's LoadTestShape says how many users there are.
         duration: Seconds of load.
         iterations: After so many tasks it ends; 0 for no such limit.
         think_time: Whether users of a closed loop wait as their locustfile says.
@@ -45,17 +50,21 @@ class LoadPlan(Data):
         workers: Processes that share the load.
         bind: Where workers from elsewhere join; empty if all are started here.
         shape: The shape as it was written, for people.
+        notes: What of the user's own configuration has no effect, in sentences.
         trials: What it is if it is no single test, but one of many trials.
         command: The command line, for the report.
     """
 
     locustfile: Path
+    others: tuple[Path, ...] = ()
     host: str
     locust: tuple[str, ...] = ()
     times: tuple[float, ...] = ()
     rates: tuple[float, ...] = ()
     arrivals: Literal["poisson", "even"] = "poisson"
     users: int = 100
+    spawn_rate: float = 0.0
+    shaped: bool = False
     duration: float = 60.0
     iterations: int = 0
     think_time: bool = False
@@ -65,8 +74,14 @@ class LoadPlan(Data):
     bind: str = ""
     shape: str = ""
     requirements: tuple[Requirement, ...] = ()
+    notes: tuple[str, ...] = ()
     trials: Literal["", "capacity", "sweep"] = ""
     command: str = ""
+
+    @property
+    def locustfiles(self) -> str:
+        """All locustfiles, as after `locust -f`."""
+        return ",".join(map(str, (self.locustfile, *self.others)))
 
     @property
     def open(self) -> bool:
@@ -99,20 +114,33 @@ class Row(Data):
     """What one kind of request came to.
 
     Attributes:
-        name: Of the request or task; empty for all requests together.
-        kind: Whether it is a request, or a task of several.
-        requests: How many there were.
+        name: Of the request or task; empty for the load's requests together.
+        kind: A ``request`` of the load itself, one of a user's on_start (``start``)
+            or on_stop (``stop``), or a ``task`` of several requests.
+        method: Of HTTP; empty for tasks, and for the load's requests together.
+        requests: How many there were; of a task, how many of its name ended.
         failed: How many of them failed.
-        latency: From the moment that they were due.
+        latency: With the time that they waited for a user since all waited for the
+            target; what the generator itself was late by is not in it.
         service: From the moment that they were sent.
+        at_most: Where latencies are lower bounds, what their percentiles are at most:
+            had arrivals come in time, none would have been answered later (a queue
+            serves first who comes first), so from the moment that they were due.
     """
 
     name: str
-    kind: Literal["request", "iteration"] = "request"
+    kind: Kind = "request"
+    method: str = ""
     requests: int
     failed: int
     latency: Spread
     service: Spread
+    at_most: dict[str, float | None] = {}
+
+    @property
+    def title(self) -> str:
+        """Return what it is called: ``GET /orders``, ``buy (task)``."""
+        return Name(self.kind, self.method, self.name).title
 
 
 class Judgement(Data):
@@ -120,8 +148,9 @@ class Judgement(Data):
 
     Attributes:
         value: What was measured; None if nothing was.
-        bound: Whether the true value is that or more, since requests were given up.
-        reason: Why it is undecided.
+        bound: Whether the true value is that or more, since requests were given up,
+            or the generator itself was the limit.
+        reason: Why it is undecided, or refuted in spite of its value.
     """
 
     text: str
@@ -142,7 +171,7 @@ class WorkerCount(Data):
         share: Of the load, by how fast it is.
         unserved: Also what it had under way when it was lost, and what it should have
             done from then on.
-        lag_p99: Seconds that arrivals were sent late, in its worst second.
+        lag_p99: Seconds that arrivals were begun late, in its worst second.
         lost: Why it was heard no more; empty if it did its part.
     """
 
@@ -160,42 +189,73 @@ class LoadResults(Data):
     """What a load test came to; times in seconds.
 
     Attributes:
+        partial: Whether something is missing: it ended before its time, or not all
+            of it is on disk.
+        ended: Whether it came to an end in order, if only by Ctrl-C.
         planned: Arrivals that were due, or tasks begun in a closed loop.
             ``planned == done + dropped + unserved`` always holds.
+        owed: Of those unserved, how many have no sample: a lost worker's.
         loaded: Seconds of load.
         rate: Tasks a second that were sent.
-        lag_p50: Seconds that arrivals were sent late by the generator: median.
-        lag_p99: The same for the latest one in a hundred, of the worst second.
+        lag_p50: Seconds that arrivals were begun late by the generator: median.
+        lag_p99: The same for the latest one in a hundred.
+        own_p50: Seconds that the generator itself took to send a request: median.
+        own_p99: The same for one in a hundred.
+        bound: Whether the generator itself was the limit: then every latency is a
+            lower bound.
         generator_cpu: Share of a core that the generator used, in its busiest second.
         reconnects: Connections that the server had closed and that were opened again,
             as far as the client tells (LeanHttpUser does).
         workers: Those that shared the load; none if one process did all.
-        rows: All requests together, then by name, then the iterations.
-        errors: How often each error came.
+        rows: The load's requests together, then by kind, method and name.
+        errors: How often each error of a request came.
+        raised: How often tasks raised an error of their own.
+        missing: How many samples ended, but are not on disk.
+        limit: Which limit of the generator's own machine was hit, in a sentence.
+        incomplete: Why no requirement can be decided; empty if nothing is missing.
+        locust_exit_code: The ``process_exit_code`` that the locustfile has set.
     """
 
     schema_: int = LOAD_SCHEMA
     kind: Literal["load"] = "load"
     run: str
     partial: bool
+    ended: bool = True
     seed: int
     host: str
     planned: int
     done: int
     dropped: int
     unserved: int
+    owed: int = 0
     loaded: float
     rate: float
     lag_p50: float
     lag_p99: float
+    own_p50: float = 0.0
+    own_p99: float = 0.0
+    bound: bool = False
     stall: float
     generator_cpu: float
     reconnects: int = 0
     workers: tuple[WorkerCount, ...] = ()
     rows: tuple[Row, ...]
     errors: dict[str, int] = {}
+    raised: dict[str, int] = {}
+    missing: int = 0
+    limit: str = ""
+    incomplete: str = ""
+    locust_exit_code: int | None = None
     requirements: tuple[Judgement, ...] = ()
     warnings: tuple[str, ...] = ()
+
+    @property
+    def together(self) -> Row | None:
+        """Return the row of the load's requests together; None if there was none."""
+        for row in self.rows:
+            if row.kind == "request" and not row.name and not row.method:
+                return row
+        return None
 
 
 class Probe(Data):
@@ -204,7 +264,8 @@ class Probe(Data):
     Attributes:
         held: Whether every part of the objective held.
         reason: What did not hold, or why it could not be told.
-        late: Whether the generator itself was late, so that it may be the limit.
+        late: Whether the generator itself was the limit, so that times are lower
+            bounds.
     """
 
     rate: float
@@ -225,6 +286,7 @@ class CapacityResults(Data):
         low: Highest rate that met it in most of its trials; None if none did.
         high: Lowest rate above it that did not; None if all did.
         most: The rate that was not exceeded.
+        locust_exit_code: The ``process_exit_code`` that the locustfile has set.
     """
 
     schema_: int = LOAD_SCHEMA
@@ -238,6 +300,7 @@ class CapacityResults(Data):
     high: float | None
     most: float
     probes: tuple[Probe, ...]
+    locust_exit_code: int | None = None
     warnings: tuple[str, ...] = ()
 
 
@@ -247,6 +310,8 @@ class SweepPoint(Data):
     Attributes:
         rate: Requests a second that were answered well.
         generator: Share of a core that the generator used, in its busiest second.
+        bound: Whether the generator itself was the limit, so that times are lower
+            bounds.
     """
 
     users: int
@@ -256,6 +321,7 @@ class SweepPoint(Data):
     p50: float | None
     p99: float | None
     generator: float
+    bound: bool = False
 
 
 class SweepResults(Data):
@@ -264,6 +330,7 @@ class SweepResults(Data):
     Attributes:
         points: The trials, fewest users first.
         law: Fitted to them; None if they are too few.
+        locust_exit_code: The ``process_exit_code`` that the locustfile has set.
     """
 
     schema_: int = LOAD_SCHEMA
@@ -274,4 +341,5 @@ class SweepResults(Data):
     host: str
     points: tuple[SweepPoint, ...]
     law: Law | None
+    locust_exit_code: int | None = None
     warnings: tuple[str, ...] = ()

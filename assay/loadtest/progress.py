@@ -9,10 +9,10 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from assay.lateness import OFTEN
+from assay.loadtest.bounds import BUSY
 from assay.loadtest.plan import LoadPlan
-from assay.loadtest.requirements import is_late
 from assay.loadtest.run import RECENT, News
-from assay.loadtest.summary import BUSY
 from assay.report.text import fixed, quantity, significant
 
 EVERY = 5.0  # seconds between two lines of a log
@@ -105,9 +105,10 @@ def warnings(news: News) -> list[str]:
         found.append(
             f"! the generator uses {news.generator:.0%} of a core: it is the limit"
         )
-    if is_late(news.lag_p99, news.p50):
+    if news.late > OFTEN:
         found.append(
-            f"! the generator is late by {_seconds(news.lag_p99)}: latencies hold that"
+            f"! the generator is late for {news.late:.0%} of the arrivals: it may be "
+            "the limit"
         )
     return found
 

@@ -7,33 +7,33 @@ import math
 import signal
 import tempfile
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from assay import processes, redaction
+from assay import lateness, processes, redaction
+from assay.errors import InputError, MeasureError
 from assay.load.fleet import Fleet, cores_of
 from assay.load.remote import Generator, Tick
-from assay.loadtest import summary
+from assay.loadtest import failures, summary
+from assay.loadtest.names import Name
 from assay.loadtest.plan import LoadPlan, LoadResults
 from assay.loadtest.runs import ITERATIONS, REQUESTS, LoadRun
+from assay.loadtest.writer import Writer
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
     from assay.statistics import Floats
 
 TARGET = "target"
-FILE_ROWS = 500_000  # or some seconds, whatever comes first: a crash costs no more
-FILE_SECONDS = 5.0
 RECENT = 5  # seconds that the live percentiles are about
 LOOPBACK = "127.0.0.1:0"  # and a port that is free
 HIRED_WAIT = 60.0  # seconds for workers of this machine to join
+FIRST_USERS = 4  # that are there before the arrivals begin
+MOST_USERS = 10_000  # of a LoadTestShape
 JOINED_WAIT = 600.0  # the same from elsewhere, where somebody has to start them
 
 Loader = Generator | Fleet
@@ -45,10 +45,12 @@ class News:
 
     Attributes:
         at: Seconds since it began.
-        rate: Requests that ended in the last second.
+        rate: Requests of the load itself that ended in the last second.
+        failed: Requests of every kind that failed in the last seconds.
         p50: Latency of the last seconds: median; NaN if nothing was answered.
         p99: The same for one in a hundred.
-        lag_p99: Seconds that arrivals were late by the generator itself.
+        lag_p99: Seconds that arrivals were begun late by the generator itself.
+        late: Share of the arrivals of the last seconds that this matters for.
         generator: Share of a core that it used.
     """
 
@@ -63,6 +65,7 @@ class News:
     p50: float
     p99: float
     lag_p99: float
+    late: float
     generator: float
 
 
@@ -73,36 +76,21 @@ class Watcher(Protocol):
         """Take how it stands."""
 
 
-@dataclass
-class _Writer:
-    """Gathers samples until there are enough for a file."""
+@dataclass(frozen=True)
+class _Second:
+    """What the requests that ended in a second were like.
 
-    run: LoadRun
-    kind: str
-    number: int = 0
-    rows: int = 0
-    since: float = field(default_factory=time.monotonic)
-    parts: list[Mapping[str, Any]] = field(default_factory=list)
+    Attributes:
+        latencies: In seconds, of the load's requests that were answered well.
+        load: How many requests of the load itself ended.
+        failed: How many requests failed, of every kind.
+        lags: How late arrivals were begun, see `lateness.binned`.
+    """
 
-    def add(self, columns: Mapping[str, Any], began: float) -> None:
-        """Take the samples of a second."""
-        if len(columns["end"]):
-            times = {
-                name: columns[name] - began for name in ("scheduled", "start", "end")
-            }
-            self.parts.append({**columns, **times})
-            self.rows += len(columns["end"])
-        if self.rows >= FILE_ROWS or time.monotonic() - self.since > FILE_SECONDS:
-            self.flush()
-
-    def flush(self) -> None:
-        """Write what there is."""
-        self.since = time.monotonic()
-        if not self.parts:
-            return
-        self.number += 1
-        self.run.write_samples(self.kind, self.number, _table(self.parts))
-        self.parts, self.rows = [], 0
+    latencies: Floats
+    load: int
+    failed: int
+    lags: Mapping[str, int]
 
 
 def measure(
@@ -117,21 +105,31 @@ def measure(
 
     Raises:
         InputError: The locustfile cannot be imported.
-        MeasureError: The generator ended, or no user could begin.
+        MeasureError: The generator ended, or no user could begin; a limit of its own
+            machine was hit; or a file cannot be written.
         KeyboardInterrupt: Ctrl-C, a second time.
     """
-    with generating(plan, say) as generator:
-        return load(generator, plan, run, watcher)
+    with generating(plan, run.path, say) as generator:
+        results = load(generator, plan, run, watcher, final=True)
+        code = generator.finish()
+        if code or results.raised or failures.nothing_succeeded(results):
+            say(f"the locustfile's last lines:\n{generator.last_lines()}")
+    run.write_end(code)
+    results = results.model_copy(update={"locust_exit_code": code})
+    run.write_results(results)
+    check_limit(results)
+    return results
 
 
 @contextlib.contextmanager
 def generating(
-    plan: LoadPlan, say: Callable[[str], None] = lambda words: None
+    plan: LoadPlan, keep: Path, say: Callable[[str], None] = lambda words: None
 ) -> Iterator[Loader]:
     """Give a generator whose users are ready for a plan's host.
 
     Args:
         plan: Whose locustfile, host and users, and how many workers.
+        keep: A folder that keeps what the locustfile prints and logs.
         say: Takes who of the workers has joined.
 
     Raises:
@@ -141,23 +139,49 @@ def generating(
     with tempfile.TemporaryDirectory(prefix="assay-") as name:
         folder = Path(name)
         with processes.guarded([folder]):
-            generator = _opened(plan, folder)
+            generator = _opened(plan, folder, keep)
             try:
+                if plan.shaped and not generator.shape:
+                    raise InputError(
+                        "say how much load: --rate 200 for arrivals on a schedule, or "
+                        "--users 20 for users who wait for their answers (the "
+                        "locustfile has no LoadTestShape that would say it)"
+                    )
                 if isinstance(generator, Fleet):
                     _gather(generator, plan, say)
-                generator.attach({TARGET: plan.host}, {}, (), plan.users)
+                generator.attach({TARGET: plan.host}, {}, (), **_users(plan))
                 yield generator
             finally:
                 generator.close()
 
 
-def _opened(plan: LoadPlan, folder: Path) -> Loader:
+def _opened(plan: LoadPlan, folder: Path, keep: Path) -> Loader:
+    # What a locustfile opens or imports is found as under `locust`.
+    where: Any = {"host": plan.host, "cwd": Path.cwd(), "keep": keep}
+    where["settings"] = {
+        "num_users": plan.users,
+        "spawn_rate": plan.spawn_rate or plan.users,
+        "run_time": math.ceil(plan.duration),
+    }
     if plan.workers == 1 and not plan.bind:
         cores = processes.split_cores().generator
-        return Generator(plan.locustfile, folder, cores, plan.locust, host=plan.host)
+        return Generator(plan.locustfiles, folder, cores, plan.locust, **where)
     host, _, port = (plan.bind or LOOPBACK).rpartition(":")
-    address = (host, int(port))
-    return Fleet(plan.locustfile, folder, plan.locust, address, plan.host)
+    return Fleet(plan.locustfiles, folder, plan.locust, (host, int(port)), **where)
+
+
+def _users(plan: LoadPlan) -> dict[str, Any]:
+    """Return how many users there are before the load begins, and may be at most.
+
+    Arrivals have more of them made as they are needed; a closed loop has all of them,
+    unless they come at a rate of their own.
+    """
+    if plan.shaped:
+        return {"users": 0, "most": MOST_USERS}
+    if plan.open or plan.trials == "capacity":
+        first = min(plan.users, max(FIRST_USERS, plan.workers))
+        return {"users": first, "most": plan.users, "strict": False}
+    return {"users": 0 if plan.spawn_rate else plan.users, "most": plan.users}
 
 
 def _gather(fleet: Fleet, plan: LoadPlan, say: Callable[[str], None]) -> None:
@@ -172,15 +196,40 @@ def _gather(fleet: Fleet, plan: LoadPlan, say: Callable[[str], None]) -> None:
 
 
 def load(
-    generator: Loader, plan: LoadPlan, run: LoadRun, watcher: Watcher
+    generator: Loader,
+    plan: LoadPlan,
+    run: LoadRun,
+    watcher: Watcher,
+    final: bool = False,
 ) -> LoadResults:
-    """Do a load test with a generator that is ready."""
-    run.write_warnings(generator.warnings)
-    generator.load(TARGET, order(plan))
+    """Do a load test with a generator that is ready.
+
+    Args:
+        generator: Whose users are there.
+        plan: What it is to do.
+        run: Takes what came of it.
+        watcher: Takes news.
+        final: Whether no other test follows: then the users stop at its end.
+
+    Raises:
+        MeasureError: The generator ended, or a file cannot be written.
+    """
+    run.write_warnings([*plan.notes, *([] if plan.shaped else generator.warnings)])
+    generator.load(TARGET, {**order(plan), "final": final})
     _collect(generator, run, watcher)
     results = summary.summed(run)
     run.write_results(results)
     return results
+
+
+def check_limit(results: LoadResults) -> None:
+    """Make sure that the server was what was measured.
+
+    Raises:
+        MeasureError: A limit of the generator's own machine was hit.
+    """
+    if results.limit:
+        raise MeasureError(results.limit)
 
 
 def order(plan: LoadPlan) -> dict[str, Any]:
@@ -195,33 +244,66 @@ def order(plan: LoadPlan) -> dict[str, Any]:
         "think_time": plan.think_time,
         "seed": plan.seed,
         "drain": plan.drain,
+        "spawn_rate": plan.spawn_rate,
+        "shaped": plan.shaped,
     }
 
 
 def _collect(generator: Loader, run: LoadRun, watcher: Watcher) -> None:
-    """Keep what the generator says until it has ended."""
-    writers = {kind: _Writer(run, kind) for kind in (REQUESTS, ITERATIONS)}
-    recent: list[tuple[Floats, int]] = []
-    before, ended = 0.0, False
+    """Keep what the generator says until it has ended.
+
+    Raises:
+        MeasureError: The generator ended, or a file cannot be written.
+    """
+    writers = {kind: Writer(run, kind) for kind in (REQUESTS, ITERATIONS)}
     try:
         with _stopping(generator) as asked:
-            while not ended:
-                tick = generator.tick()
-                header = tick.header
-                header["errors"] = _without_secrets(header["errors"])
-                writers[REQUESTS].add(tick.columns, header["began"])
-                writers[ITERATIONS].add(tick.iterations, header["began"])
-                run.write_names([redaction.url(name) for name in header.pop("names")])
-                latest = _latencies(tick)
-                p50, p99 = _percentiles([latest])
-                told = {**header, "p50": p50, "p99": p99, "stopped": bool(asked)}
-                run.append_tick(told)
-                recent = [*recent, latest][-RECENT:]
-                watcher.heard(_news(header, recent, header["at"] - before))
-                before, ended = header["at"], bool(header.get("last"))
-    finally:
+            _listen(generator, run, watcher, writers, asked)
+    except BaseException:
         for writer in writers.values():
-            writer.flush()
+            with contextlib.suppress(MeasureError):  # the first one says why
+                writer.flush()
+        raise
+
+
+def _listen(
+    generator: Loader,
+    run: LoadRun,
+    watcher: Watcher,
+    writers: Mapping[str, Writer],
+    asked: Sequence[int],
+) -> None:
+    """Take second after second until the last one.
+
+    Args:
+        generator: Who tells of them.
+        run: Where they are kept.
+        watcher: Takes how it stands.
+        writers: Take the samples.
+        asked: The signals that came: whether somebody wants it to end.
+    """
+    recent: list[_Second] = []
+    before, ended, limited = 0.0, False, False
+    while not ended:
+        tick = generator.tick()
+        header = _shown(tick.header)
+        ended = bool(header.get("last"))
+        names = [Name.of(list(name)) for name in header.pop("names")]
+        second = _second(tick, names)
+        run.write_names([n._replace(name=redaction.url(n.name)) for n in names])
+        writers[REQUESTS].add(tick.columns, header["began"])
+        writers[ITERATIONS].add(tick.iterations, header["began"])
+        if ended:  # whoever reads the last second can rely on all samples
+            for writer in writers.values():
+                writer.flush()
+        p50, p99 = _percentiles([second])
+        run.append_tick({**header, "p50": p50, "p99": p99, "stopped": bool(asked)})
+        recent = [*recent, second][-RECENT:]
+        watcher.heard(_news(header, recent, header["at"] - before))
+        before = header["at"]
+        if header["limit"] and not limited and not ended:
+            limited = True
+            generator.stop()  # what follows would say nothing about the server
 
 
 @contextlib.contextmanager
@@ -257,35 +339,52 @@ def _stopping(generator: Loader) -> Iterator[list[int]]:
             signal.signal(number, handler)
 
 
-def _without_secrets(errors: Mapping[str, int]) -> dict[str, int]:
-    """Return errors, which can quote URLs, by what may be kept of them."""
+def _shown(header: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a header whose texts, which can quote URLs, hold no secrets."""
+    texts = {
+        name: _without_secrets(header[name]) for name in ("errors", "raised", "tasks")
+    }
+    return {**header, **texts}
+
+
+def _without_secrets(counts: Mapping[str, int]) -> dict[str, int]:
+    """Return counts by what may be kept of their texts."""
     found = Counter[str]()
-    for error, count in errors.items():
-        found[redaction.url(error)] += count
+    for text, count in counts.items():
+        found[redaction.url(text)] += count
     return dict(found)
 
 
-def _latencies(tick: Tick) -> tuple[Floats, int]:
+def _second(tick: Tick, names: Sequence[Name]) -> _Second:
     columns = tick.columns
     failed = columns["failed"] > 0
-    return (columns["end"] - columns["scheduled"])[~failed], int(failed.sum())
+    kinds = np.array([name.kind == "request" for name in names], dtype=bool)
+    load = kinds[columns["name"]]
+    latencies = columns["waited"] + columns["end"] - columns["start"]
+    return _Second(
+        latencies=latencies[load & ~failed & np.isfinite(latencies)],
+        load=int(load.sum()),
+        failed=int(failed.sum()),
+        lags=tick.header["lags"],
+    )
 
 
 def _percentiles(
-    recent: Sequence[tuple[Floats, int]],
+    recent: Sequence[_Second],
 ) -> tuple[float | None, float | None]:
     """Return the median and the 99th percentile; None where nothing was answered."""
-    waited = np.concatenate([latencies for latencies, _ in recent])
-    if not len(waited):
+    latencies = np.concatenate([second.latencies for second in recent])
+    if not len(latencies):
         return None, None
-    p50, p99 = np.quantile(waited, [0.5, 0.99])
+    p50, p99 = np.quantile(latencies, [0.5, 0.99])
     return float(p50), float(p99)
 
 
-def _news(
-    header: Mapping[str, Any], recent: Sequence[tuple[Floats, int]], passed: float
-) -> News:
+def _news(header: Mapping[str, Any], recent: Sequence[_Second], passed: float) -> News:
     p50, p99 = _percentiles(recent)
+    lags = Counter[str]()
+    for second in recent:
+        lags.update(second.lags)
     return News(
         at=header["at"],
         planned=header["planned"],
@@ -293,18 +392,11 @@ def _news(
         dropped=header["dropped"],
         in_flight=header["in_flight"],
         backlog=header["backlog"],
-        rate=header["requests"] / max(passed, 1e-9),
-        failed=sum(failed for _, failed in recent),
+        rate=recent[-1].load / max(passed, 1e-9),
+        failed=sum(second.failed for second in recent),
         p50=math.nan if p50 is None else p50,
         p99=math.nan if p99 is None else p99,
         lag_p99=header["lag_p99"],
+        late=lateness.share_late(lags, p50),
         generator=header["generator_cpu"] / max(passed, 1e-9),
-    )
-
-
-def _table(parts: Sequence[Mapping[str, Any]]) -> pa.Table:
-    import pyarrow as pa
-
-    return pa.table(
-        {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     )

@@ -5,11 +5,11 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Sequence
 
-from assay.loadtest import scalability
+from assay.loadtest import samples, scalability
+from assay.loadtest.bounds import BUSY
 from assay.loadtest.plan import LoadPlan, LoadResults, SweepPoint, SweepResults
-from assay.loadtest.run import Watcher, generating, load
+from assay.loadtest.run import Watcher, check_limit, generating, load
 from assay.loadtest.runs import REQUESTS, LoadRun, redacted
-from assay.loadtest.summary import BUSY
 
 WARMING = 0.2  # of a trial's time
 ROUNDS = 2  # each number of users is tried as often: drift shows as disagreement
@@ -35,7 +35,8 @@ def measure(
 
     Raises:
         InputError: The locustfile cannot be imported.
-        MeasureError: The generator ended, or no user could begin.
+        MeasureError: The generator ended, or no user could begin; a limit of its own
+            machine was hit; or a file cannot be written.
     """
     chance = random.Random(plan.seed)
     # In an order of its own each time, so that what drifts is no slope.
@@ -46,7 +47,8 @@ def measure(
     ]
     points: list[SweepPoint] = []
     _keep(plan, run, points, (), over=False)
-    with generating(plan.model_copy(update={"users": max(users)}), say) as generator:
+    most = plan.model_copy(update={"users": max(users)})
+    with generating(most, run.path, say) as generator:
         for turn, number in order:
             say(f"round {turn} of {ROUNDS}: {number} users")
             index = len(points) + 1
@@ -54,12 +56,14 @@ def measure(
             own = plan.model_copy(update=changes)
             trial = LoadRun.create(run.path / "trials" / f"{index:03d}", own, {})
             results = load(generator, own, trial, watcher)
+            check_limit(results)
             if results.partial:
                 break
             points.append(_point(number, results, trial))
             _keep(plan, run, points, generator.warnings, over=False)
+        code = generator.finish()
     over = len(points) == len(order)
-    return _keep(plan, run, points, generator.warnings, over)
+    return _keep(plan, run, points, generator.warnings, over, code)
 
 
 def _keep(
@@ -68,6 +72,7 @@ def _keep(
     points: Sequence[SweepPoint],
     warnings: Sequence[str],
     over: bool,
+    exit_code: int | None = None,
 ) -> SweepResults:
     """Write what was found, also of a sweep that is not over."""
     tried = sorted({point.users for point in points})
@@ -79,6 +84,7 @@ def _keep(
         host=redacted(plan).host,
         points=tuple(sorted(points, key=lambda point: point.users)),
         law=law,
+        locust_exit_code=exit_code,
         warnings=tuple([*warnings, *_warnings(points)]),
     )
     run.write_trials(found)
@@ -92,7 +98,7 @@ def _mean(points: Sequence[SweepPoint], users: int) -> float:
 
 
 def _point(users: int, results: LoadResults, trial: LoadRun) -> SweepPoint:
-    every = next((row for row in results.rows if not row.name), None)
+    every = results.together
     requests = every.requests if every else 0
     failed = every.failed if every else 0
     return SweepPoint(
@@ -103,6 +109,7 @@ def _point(users: int, results: LoadResults, trial: LoadRun) -> SweepPoint:
         p50=every.latency.p50 if every else None,
         p99=every.latency.p99 if every else None,
         generator=results.generator_cpu,
+        bound=results.bound,
     )
 
 
@@ -114,9 +121,10 @@ def _throughput(trial: LoadRun, loaded: float) -> float:
     """
     begin = WARMING * loaded
     answers = 0
-    for batch in trial.batches(REQUESTS, ("end", "failed")):
-        end, failed = (column.to_numpy(zero_copy_only=False) for column in batch)
-        answers += int(((end > begin) & (end <= loaded) & (failed == 0)).sum())
+    found = samples.groups(trial)
+    for batch in samples.batches(trial, REQUESTS, found):
+        good = (batch.failed == 0) & found.load[batch.group]
+        answers += int((good & (batch.end > begin) & (batch.end <= loaded)).sum())
     return answers / (loaded - begin) if loaded else 0.0
 
 

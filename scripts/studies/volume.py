@@ -21,13 +21,17 @@ import psutil
 import pyarrow as pa
 
 from assay import ports, processes
+from assay.loadtest.names import Name
 from assay.loadtest.plan import LoadPlan
 from assay.loadtest.runs import REQUESTS, LoadRun
 from scripts.studies.generators import LOCUSTFILE, SERVER
 
 FILE_ROWS = 500_000
 RATE = 20_000.0  # of the synthetic test
-NAMES = ["/items", "/items/{id}", "/orders", "/search", "/login"]
+NAMES = [
+    Name("request", "GET", name)
+    for name in ("/items", "/items/{id}", "/orders", "/search", "/login")
+]
 MB = 1e6
 
 
@@ -64,6 +68,7 @@ def _table(chance: np.random.Generator, first: int, count: int) -> pa.Table:
             "scheduled": scheduled,
             "start": start,
             "end": start + service,
+            "waited": np.zeros(count),
             "name": kinds.astype(np.uint16),
             "user": chance.integers(0, 100, count).astype(np.uint16),
             "failed": (chance.random(count) < 0.001).astype(np.uint8),
@@ -74,8 +79,13 @@ def _table(chance: np.random.Generator, first: int, count: int) -> pa.Table:
 def _tick(second: int, done: int, last: int) -> Mapping[str, object]:
     header = {
         **{"at": float(second), "began": 0.0, "planned": done, "done": done},
-        **{"dropped": 0, "in_flight": 0, "backlog": 0, "requests": round(RATE)},
-        **{"iterations": 0, "errors": {}, "lag_p50": 5e-5, "lag_p99": 2e-4},
+        **{"dropped": 0, "in_flight": 0, "backlog": 0, "iterations": 0},
+        **{
+            "requests": round(RATE) if second else 0,
+            "errors": {},
+            "lag_p50": 5e-5,
+            "lag_p99": 2e-4,
+        },
         **{"stall": 0.0, "reconnects": 0, "generator_cpu": 0.4},
         **{"generator_run_delay": 0.0, "p50": 0.005, "p99": 0.02},
     }

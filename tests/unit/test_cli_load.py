@@ -2,11 +2,15 @@
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from assay import cli_shared, cli_trials
+from assay import cli_load, cli_shared, cli_trials
+from assay.directories import NotARunError
 from assay.errors import InputError
+from assay.loadtest import summary
+from tests.unit.loadtest.synthetic import finished, searched
 
 
 @pytest.mark.parametrize(
@@ -57,3 +61,115 @@ def test_a_sweep_needs_users_for_every_worker() -> None:
     cli_trials.Sweep((2, 4)).check(2, given)
     with pytest.raises(InputError, match="2 is too few for 3 workers"):
         cli_trials.Sweep((2, 4)).check(3, given)
+
+
+BASE: dict[str, Any] = {
+    **{"run": "run", "partial": False, "seed": 1, "host": "", "planned": 9},
+    **{"done": 9, "dropped": 0, "unserved": 0, "loaded": 1.0, "rate": 9.0},
+    **{"lag_p50": 0.0, "lag_p99": 0.0, "stall": 0.0, "generator_cpu": 0.1},
+}
+SPREAD = dict.fromkeys(("mean", "p50", "p90", "p95", "p99", "p999", "longest"))
+
+
+def row(kind: str, failed: int, name: str = "") -> dict[str, Any]:
+    return {
+        **{"kind": kind, "name": name, "requests": 9, "failed": failed},
+        **{"latency": {"count": 0, **SPREAD}, "service": {"count": 0, **SPREAD}},
+    }
+
+
+def judgement(verdict: str) -> dict[str, Any]:
+    item = {"text": "", "metric": "errors", "name": "", "limit": 0, "value": 0}
+    return {**item, "verdict": verdict}
+
+
+FINE, BAD = (row("request", 8),), (row("request", 9), row("request", 9, "(unserved)"))
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "rows", "changes", "code"),
+    [
+        ([], FINE, {}, 0),
+        (["holds"], FINE, {}, 0),
+        (["holds", "undecided"], FINE, {}, 3),
+        (["undecided", "refuted"], FINE, {}, 1),
+        (["refuted"], FINE, {"partial": True}, 4),
+        ([], BAD, {"partial": True, "locust_exit_code": 9}, 4),
+        # Nothing at all succeeded, whether or not anything was required.
+        ([], BAD, {}, 1),
+        (["holds"], BAD, {}, 1),
+        (["undecided"], BAD, {}, 1),
+        ([], (*FINE, row("start", 9, "login")), {}, 1),
+        ([], (*FINE, row("start", 8, "login"), row("stop", 9, "out")), {}, 0),
+        ([], (), {}, 0),
+        # What the locustfile says of itself.
+        ([], FINE, {"locust_exit_code": 0}, 0),
+        ([], BAD, {"locust_exit_code": 0}, 1),
+        (["undecided"], FINE, {"locust_exit_code": 9}, 9),
+        (["refuted"], FINE, {"locust_exit_code": 9}, 1),
+        ([], FINE, {"locust_exit_code": 256}, 1),
+        ([], FINE, {"locust_exit_code": -1}, 255),
+    ],
+)
+def test_the_exit_code_of_a_load_test(
+    verdicts: list[str],
+    rows: tuple[dict[str, Any], ...],
+    changes: dict[str, Any],
+    code: int,
+) -> None:
+    from assay.loadtest.plan import LoadResults
+
+    judged = [judgement(verdict) for verdict in verdicts]
+    given = {**BASE, "rows": rows, "requirements": judged, **changes}
+    assert cli_load.exit_code(LoadResults.model_validate(given)) == code
+
+
+@pytest.mark.parametrize(
+    ("partial", "low", "own", "code"),
+    [
+        (False, 100, None, 0),
+        (False, 100, 9, 9),
+        (False, None, 9, 1),
+        (True, 100, 9, 4),
+    ],
+)
+def test_the_exit_code_of_a_search(
+    tmp_path: Path, partial: bool, low: float | None, own: int | None, code: int
+) -> None:
+    found = searched(tmp_path, partial, low).trials()
+    assert found is not None
+    found = found.model_copy(update={"locust_exit_code": own})
+    assert cli_load.exit_code(found) == code
+
+
+FULL = Path("/dev/full")  # writing there fails like on a full disk
+full = pytest.mark.skipif(not FULL.exists(), reason="there is no /dev/full")
+SAMPLES = [(i / 10, i / 10 + 0.011, 0) for i in range(100)]
+
+
+@full
+def test_what_is_on_a_full_disk_is_summed_up_and_shown(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = finished(tmp_path, SAMPLES)
+    (run.path / "results.json.part").symlink_to(FULL)
+    results = cli_load._results(run)
+    assert results == summary.summed(run)
+    with pytest.raises(NotARunError, match=r"results\.json"):
+        cli_load._finish(run, results, ("html",), False)
+    said = capsys.readouterr()
+    assert "100 planned = 100 done" in " ".join(said.out.split())
+    assert "No space left on device" in said.err
+
+
+@full
+def test_a_report_that_cannot_be_written_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = finished(tmp_path, SAMPLES)
+    (run.path / "index.html.part").symlink_to(FULL)
+    with pytest.raises(InputError, match="No space left on device"):
+        cli_load.report(run.path, "html", False)
+    assert "100 planned = 100 done" in " ".join(capsys.readouterr().out.split())
+    error = cli_load._unwritten(run, OSError("No space left on device"))
+    assert error.exit_code == 4 and f"assay report {run.path}" in str(error)

@@ -30,7 +30,7 @@ METHOD = (
 
 def answer(results: CapacityResults) -> str:
     """Return the sentence that a reader came for."""
-    said = _found(results)
+    said = " ".join([_found(results), *words.own_code(results.locust_exit_code)])
     if results.partial:
         return f"The search ended before its time, and this is partial: {said}"
     return said
@@ -65,8 +65,8 @@ def rows(results: CapacityResults) -> list[list[str]]:
             "yes" if probe.held else "no",
             f"{probe.requests:,}",
             percent(probe.failed / probe.requests) if probe.requests else "–",
-            words.amount(probe.p50),
-            words.amount(probe.p99),
+            words.amount(probe.p50, probe.late),
+            words.amount(probe.p99, probe.late),
             one_line(probe.reason),
         ]
         for probe in sorted(results.probes, key=lambda probe: probe.rate)

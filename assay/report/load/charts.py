@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from assay.loadtest import summary
+from assay.loadtest import rows
 from assay.loadtest.runs import LoadRun
 from assay.report.charts import (
     MUTED,
@@ -30,18 +30,19 @@ MARKS = (
 )
 
 
-def percentiles(run: LoadRun, count: int) -> Chart | None:
+def percentiles(run: LoadRun, count: int, bound: bool = False) -> Chart | None:
     """Draw latency and service time by percentile, with a log tail axis.
 
     Args:
         run: Whose requests.
         count: How many of them have a say in percentiles.
+        bound: Whether they are lower bounds.
     """
     if count < 20:
         return None
     tail = -math.log10(5 / count)  # fewer than five beyond it say nothing
     x = [tail * index / (POINTS - 1) for index in range(POINTS)]
-    curves = summary.curves(run, count, [1 - 10**-at for at in x])
+    curves = rows.curves(run, count, [1 - 10**-at for at in x])
     known = [
         [(at, y) for at, y in zip(x, curve, strict=True) if y and math.isfinite(y)]
         for curve in curves
@@ -72,10 +73,12 @@ def percentiles(run: LoadRun, count: int) -> Chart | None:
         shown = [(at, name) for at, name in shown if at <= tail + 0.05]
         axes.set_xticks([at for at, _ in shown], [name for _, name in shown])
 
+    limit = " Lower bounds: the generator itself was the limit." if bound else ""
     middle = known[0][min(range(len(known[0])), key=lambda i: abs(x[i] - 0.30103))][1]
     return Chart(
         "Latency by percentile",
-        "Solid: from the moment a request was due. Dotted: from when it was sent.",
+        "Solid: with the waiting for a user, where all waited for the server. Dotted: "
+        f"from when it was sent.{limit}",
         as_svg(draw, f"Latency by percentile: median {quantity(middle, 's')}."),
     )
 
@@ -112,7 +115,7 @@ def over_time(ticks: Sequence[Mapping[str, Any]]) -> Chart | None:
     worst = max(range(len(p99)), key=lambda index: p99[index])
     return Chart(
         "Latency over time",
-        "Of the requests that ended in each second: median and 99th percentile.",
+        "Of the load's requests that ended in each second: median and 99th percentile.",
         as_svg(
             draw,
             f"Latency over time: p99 at worst {quantity(p99[worst], 's')} in second "
@@ -149,8 +152,8 @@ def rate(ticks: Sequence[Mapping[str, Any]]) -> Chart | None:
 
     return Chart(
         "Rate over time",
-        "Dotted: tasks that were due. Solid: requests that ended; a task can have "
-        "several.",
+        "Dotted: tasks that were due. Solid: requests that ended, those of on_start "
+        "and on_stop included; a task can have several.",
         as_svg(
             draw,
             f"Rate over time: {significant(sum(ended) / len(ended))} requests a second "

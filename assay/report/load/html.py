@@ -1,6 +1,6 @@
 """index.html of a load test: the answer first, in one file."""
 
-from assay.loadtest.requirements import judged
+from assay.loadtest.judging import judged
 from assay.loadtest.runs import LoadRun
 from assay.report.conditions import flatten
 from assay.report.load import charts, words
@@ -12,10 +12,10 @@ from assay.report.text import one_line, percent
 def render(run: LoadRun) -> str:
     """Return the page as one HTML document that needs no other file."""
     plan, results, ticks = run.plan(), run.results(), run.ticks()
-    every = words.together(results)
+    every = results.together
     count = every.latency.count if every else 0
     drawn = (
-        charts.percentiles(run, count),
+        charts.percentiles(run, count, results.bound),
         charts.over_time(ticks),
         charts.rate(ticks),
     )
@@ -28,20 +28,21 @@ def render(run: LoadRun) -> str:
             for item in results.requirements
         ],
         head=words.HEAD,
+        bound=results.bound,
         rows=[
             (
                 words.name_of(row),
                 f"{row.requests:,}",
                 percent(row.failed / row.requests),
                 bool(row.failed),
-                words.cells(row.latency),
+                words.cells(row.latency, results.bound),
             )
             for row in results.rows
         ],
         worker_head=words.WORKER_HEAD,
         workers=words.workers(results),
         charts=[chart for chart in drawn if chart],
-        errors=[(f"{count:,}", one_line(e)) for e, count in results.errors.items()],
+        errors=[(f"{count:,}", error) for error, count in words.errors(results)],
         warnings=results.warnings,
         load=words.load_of(plan),
         accounts=accounts(results),

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from xml.etree import ElementTree as XML
 
-from assay.loadtest.requirements import judged
+from assay.loadtest import failures
+from assay.loadtest.judging import judged
 from assay.loadtest.runs import LoadRun
 from assay.report.load import words
 from assay.report.text import clean, one_line
@@ -15,7 +16,8 @@ _OUTCOMES = {"refuted": "failure", "undecided": "error"}
 def render(run: LoadRun) -> str:
     """Return the JUnit document.
 
-    Without requirements there is one test case: that the test came to its end.
+    Without requirements there is one test case: that the test came to its end. What
+    is wrong whatever was required has a test case of its own.
     """
     plan, results = run.plan(), run.results()
     cases: list[Case] = [
@@ -25,6 +27,10 @@ def render(run: LoadRun) -> str:
     if not cases or results.partial:
         verdict = "undecided" if results.partial else "holds"
         cases.append(("the test came to its end", verdict, words.answer(plan, results)))
+    if nothing := failures.nothing_succeeded(results):
+        cases.append(("requests succeed", "refuted", nothing))
+    for said in words.own_code(results.locust_exit_code):
+        cases.append(("the locustfile's own verdict", "refuted", said))
     return document(cases, results.warnings)
 
 

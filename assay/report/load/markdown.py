@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from assay.loadtest.requirements import judged
+from assay.loadtest.judging import judged
 from assay.loadtest.runs import LoadRun
 from assay.report.load import words
 from assay.report.load.terminal import accounts
@@ -42,7 +42,7 @@ def render(run: LoadRun) -> str:
                     escape(words.name_of(row)),
                     f"{row.requests:,}",
                     percent(row.failed / row.requests),
-                    *words.cells(row.latency),
+                    *words.cells(row.latency, results.bound),
                 ]
                 for row in results.rows
             ],
@@ -54,11 +54,8 @@ def render(run: LoadRun) -> str:
             for name, cells in words.workers(results)
         ]
         parts.append(table(["worker", *words.WORKER_HEAD], rows))
-    if results.errors:
-        errors = list(results.errors.items())[:MOST_ERRORS]
-        parts.append(
-            "\n".join(f"- {count:,} × {escape(one_line(e))}" for e, count in errors)
-        )
+    if errors := words.errors(results)[:MOST_ERRORS]:
+        parts.append("\n".join(f"- {count:,} × {escape(e)}" for e, count in errors))
     parts.append(f"{escape(words.load_of(plan))}. {escape(accounts(results))}.")
     parts += [f"> {escape(one_line(warning))}" for warning in results.warnings]
     return "\n\n".join(parts) + "\n"

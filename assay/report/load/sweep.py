@@ -23,7 +23,7 @@ METHOD = (
 
 def answer(results: SweepResults) -> str:
     """Return the sentence that a reader came for."""
-    said = _found(results)
+    said = " ".join([_found(results), *words.own_code(results.locust_exit_code)])
     if results.partial:
         return f"The sweep ended before its time, and this is partial: {said}"
     return said
@@ -69,8 +69,8 @@ def rows(results: SweepResults) -> list[list[str]]:
             significant(law.throughput(point.users)) if law else "–",
             f"{point.requests:,}",
             percent(point.failed / point.requests) if point.requests else "–",
-            words.amount(point.p50),
-            words.amount(point.p99),
+            words.amount(point.p50, point.bound),
+            words.amount(point.p99, point.bound),
         ]
         for point in results.points
     ]

@@ -9,7 +9,7 @@ from assay.report.table import cell
 
 _SPREAD = tuple(Spread.model_fields)
 COLUMNS = (
-    *("kind", "name", "requests", "failed"),
+    *("kind", "method", "name", "requests", "failed"),
     *(f"latency_{name}" for name in _SPREAD),
     *(f"service_{name}" for name in _SPREAD),
 )
@@ -26,5 +26,6 @@ def render(run: LoadRun) -> str:
             for spread in (row.latency, row.service)
             for name in _SPREAD
         ]
-        writer.writerow([row.kind, cell(row.name), row.requests, row.failed, *spreads])
+        what = (row.kind, cell(row.method), cell(row.name))
+        writer.writerow([*what, row.requests, row.failed, *spreads])
     return out.getvalue()

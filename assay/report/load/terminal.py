@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from assay.loadtest.judging import judged
 from assay.loadtest.plan import LoadResults
-from assay.loadtest.requirements import judged
 from assay.report.load import words
 from assay.report.text import counted, one_line, percent
 
@@ -28,7 +28,9 @@ def render(results: LoadResults, console: Console) -> None:
     for name in ("requests", "failed", *_SHOWN):
         table.add_column(name, justify="right", no_wrap=True)
     for row in results.rows:
-        spread = dict(zip(words.HEAD, words.cells(row.latency), strict=True))
+        spread = dict(
+            zip(words.HEAD, words.cells(row.latency, results.bound), strict=True)
+        )
         failed = percent(row.failed / row.requests)
         table.add_row(
             Text(words.name_of(row)),
@@ -37,8 +39,10 @@ def render(results: LoadResults, console: Console) -> None:
             *(spread[name] for name in _SHOWN),
         )
     console.print(table)
-    for error, count in list(results.errors.items())[:MOST_ERRORS]:
-        console.print(Text.assemble((f"{count:,} × ", "red"), one_line(error)))
+    for error, count in words.errors(results)[:MOST_ERRORS]:
+        console.print(Text.assemble((f"{count:,} × ", "red"), error))
+    for sentence in words.wrong(results):
+        console.print(Text(sentence, "bold red"))
     console.print(Text(accounts(results), "dim"))
     for worker in results.workers:
         console.print(
@@ -69,8 +73,9 @@ def accounts(results: LoadResults) -> str:
         again = f"; {counted(results.reconnects, 'reconnect')}"
     return (
         f"{results.planned:,} planned = {results.done:,} done + {results.dropped:,} "
-        f"dropped + {results.unserved:,} unserved; generator late by "
-        f"{words.amount(results.lag_p50)} (median) and {words.amount(results.lag_p99)} "
-        f"(p99 of its worst second), {results.generator_cpu:.0%} of a core at most"
-        f"{again}"
+        f"dropped + {results.unserved:,} unserved. The generator began arrivals "
+        f"{words.amount(results.lag_p50)} late (p99 {words.amount(results.lag_p99)}) "
+        f"and had sent them after {words.amount(results.own_p50)} (p99 "
+        f"{words.amount(results.own_p99)}), which is in no latency; it used "
+        f"{results.generator_cpu:.0%} of a core at most{again}"
     )

@@ -3,8 +3,9 @@
 import math
 from collections.abc import Sequence
 
+from assay.loadtest import failures
+from assay.loadtest.judging import judged
 from assay.loadtest.plan import Judgement, LoadPlan, LoadResults, Row, Spread
-from assay.loadtest.requirements import judged
 from assay.plan import QUANTILES, requests_needed
 from assay.report.text import counted, one_line, percent, quantity, significant
 
@@ -19,30 +20,52 @@ def subject(plan: LoadPlan) -> str:
 
 def answer(plan: LoadPlan, results: LoadResults) -> str:
     """Return the sentence that a reader came for."""
-    said = [_verdict(results.requirements)] if results.requirements else []
-    ended = [partial(results)] * results.partial
-    every = together(results)
+    said = [*wrong(results)]
+    if results.requirements:
+        said.append(_verdict(results.requirements))
+    around = [*failures.told(results), *[partial(results)] * results.partial]
+    every = results.together
     if every is None:
-        return " ".join([*said, "No request was made.", *ended])
-    failed = every.failed / every.requests
-    known = dict(zip(HEAD, cells(every.latency), strict=True))
+        return " ".join([*said, "No request was made.", *around])
+    known = dict(zip(HEAD, cells(every.latency, results.bound), strict=True))
     tail = next((n for n in ("p99", "p95", "p90") if known[n] != "–"), "longest")
     said.append(
         f"{significant(results.rate)} {_tasks(results)} a second for "
         f"{quantity(results.loaded, 's')}: median latency {known['p50']}, {tail} "
-        f"{known[tail]}, {percent(failed)} of requests failed."
+        f"{known[tail]}, {percent(every.failed / every.requests)} of requests failed."
     )
     lost = results.dropped + results.unserved
     if lost:
         said.append(
             f"{counted(lost, 'arrival')} of {results.planned:,} were never served."
         )
-    return " ".join([*said, *ended])
+    return " ".join([*said, *around])
+
+
+def wrong(results: LoadResults) -> list[str]:
+    """Return what is wrong whatever was required, in sentences."""
+    nothing = failures.nothing_succeeded(results)
+    return [*([nothing] if nothing else []), *own_code(results.locust_exit_code)]
+
+
+def own_code(code: int | None) -> list[str]:
+    """Return what the locustfile says of a test itself, where it says that it failed.
+
+    Args:
+        code: The ``process_exit_code`` that it has set; None if it set none.
+    """
+    if not code:
+        return []
+    return [f"The locustfile has set process_exit_code to {code}."]
 
 
 def partial(results: LoadResults) -> str:
     """Say why a test is partial."""
     lost = sum(1 for worker in results.workers if worker.lost)
+    if results.limit:
+        return "The generator's own machine was the limit: this is partial."
+    if results.missing:
+        return "Not all samples are on disk: this is partial."
     if lost:
         return (
             f"{counted(lost, 'worker')} of {len(results.workers)} "
@@ -78,33 +101,44 @@ def workers(results: LoadResults) -> list[tuple[str, list[str]]]:
     ]
 
 
-def together(results: LoadResults) -> Row | None:
-    """Return the row of all requests; None where there was none."""
-    rows = [row for row in results.rows if row.kind == "request" and not row.name]
-    return rows[0] if rows else None
-
-
-def cells(spread: Spread) -> list[str]:
+def cells(spread: Spread, bound: bool = False) -> list[str]:
     """Return how long requests took, as the cells of `HEAD`.
 
     A percentile with too few requests beyond it is left out, and a mean to which
     requests without an answer belong is a lower bound.
+
+    Args:
+        spread: How long they took.
+        bound: Whether every number is a lower bound, see `LoadResults.bound`.
     """
-    return [_cell(spread, name) for name in _FIELDS]
+    return [_cell(spread, name, bound) for name in _FIELDS]
 
 
-def amount(seconds: float | None) -> str:
-    """Return a time; ``∞`` where it was waited for in vain."""
+def amount(seconds: float | None, bound: bool = False) -> str:
+    """Return a time; ``∞`` where it was waited for in vain.
+
+    Args:
+        seconds: The time; None where there is none.
+        bound: Whether it is a lower bound: ``≥ 12.0 ms``.
+    """
     if seconds is None:
         return "–"
-    return "∞" if math.isinf(seconds) else quantity(seconds, "s")
+    if math.isinf(seconds):
+        return "∞"
+    return f"{'≥ ' if bound else ''}{quantity(seconds, 's')}"
 
 
 def name_of(row: Row) -> str:
     """Return what a row is called."""
-    if row.kind == "iteration":
-        return f"{one_line(row.name)} (task)"
-    return one_line(row.name) or "all requests"
+    return one_line(row.title)
+
+
+def errors(results: LoadResults) -> list[tuple[str, int]]:
+    """Return each error and how often it came: of requests, then of tasks."""
+    return [
+        (one_line(error), count)
+        for error, count in (*results.errors.items(), *results.raised.items())
+    ]
 
 
 def load_of(plan: LoadPlan) -> str:
@@ -121,16 +155,16 @@ def load_of(plan: LoadPlan) -> str:
     return f"closed loop of {counted(plan.users, 'user')} {wait} think time"
 
 
-def _cell(spread: Spread, name: str) -> str:
+def _cell(spread: Spread, name: str, bound: bool) -> str:
     metric = f"latency.{name}"
     if metric in QUANTILES and spread.count < requests_needed(metric):
         return "–"
-    bound = "≥ " if name == "mean" and spread.unanswered else ""
-    return bound + amount(getattr(spread, name))
+    bound = bound or (name == "mean" and bool(spread.unanswered))
+    return amount(getattr(spread, name), bound)
 
 
 def _tasks(results: LoadResults) -> str:
-    every = together(results)
+    every = results.together
     return "requests" if every and every.requests == results.done else "tasks"
 
 

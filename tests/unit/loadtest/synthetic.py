@@ -2,11 +2,15 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, cast
 
 import pyarrow as pa
 
+from assay.lateness import binned
 from assay.load import protocol
+from assay.loadtest.names import Name
 from assay.loadtest.plan import (
     CapacityResults,
     LoadPlan,
@@ -34,46 +38,119 @@ def plan(folder: Path, **changes: object) -> LoadPlan:
     return LoadPlan.model_validate({**given, **changes})
 
 
-def finished(
-    folder: Path, samples: Sequence[tuple[float, float, int]], **changes: object
+LOOK = Name("request", "GET", "/look")
+TYPES = {"d": pa.float64(), "H": pa.uint16(), "B": pa.uint8()}
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A request, or a task of several; it is sent 1 ms late by the generator itself.
+
+    Attributes:
+        due: When it was due.
+        end: When it had ended; NaN if it never did.
+        failed: As in the column of that name.
+        name: What it is one of.
+        waited: Seconds that it waited for a user.
+    """
+
+    due: float
+    end: float
+    failed: int = 0
+    name: Name = LOOK
+    waited: float = 0.0
+
+    @property
+    def start(self) -> float:
+        """When it was sent; NaN if it never was."""
+        return math.nan if math.isnan(self.end) else self.due + self.waited + 0.001
+
+
+def table(samples: Sequence[Sample], names: Sequence[Name]) -> pa.Table:
+    """Return samples as they lie on disk."""
+    columns = {
+        "scheduled": [sample.due for sample in samples],
+        "start": [sample.start for sample in samples],
+        "end": [sample.end for sample in samples],
+        "waited": [sample.waited for sample in samples],
+        "name": [names.index(sample.name) for sample in samples],
+        "user": [0] * len(samples),
+        "failed": [sample.failed for sample in samples],
+    }
+    # Of the protocol's own types, as far as it has the columns.
+    types = {"waited": "d", **dict(protocol.COLUMNS)}
+    return pa.table(
+        {name: pa.array(own, TYPES[types[name]]) for name, own in columns.items()}
+    )
+
+
+def ticks(
+    samples: Sequence[Sample], iterations: Sequence[Sample] = (), **changes: object
+) -> list[dict[str, Any]]:
+    """Return what a generator says of ten seconds.
+
+    Args:
+        samples: The requests, of which each second has as many.
+        iterations: Tasks of several requests, which all end in the last second.
+        changes: To the header of every second; to that of the last one in `last`.
+    """
+    count, told = len(samples), []
+    for second in range(1, 11):
+        ended = count * second // 10 - count * (second - 1) // 10
+        header: dict[str, Any] = {
+            **{"at": float(second), "began": 0.0, "planned": count, "done": count},
+            **{"dropped": 0, "in_flight": 0, "backlog": 0, "users": 3},
+            **{"requests": ended, "iterations": 0, "generator_cpu": 0.3},
+            **{"tasks": {}, "raised": {}, "errors": {}, "limit": ""},
+            **{"lag_p50": 1e-4, "lag_p99": 2e-4, "own_p50": 7e-4, "own_p99": 1.1e-3},
+            **{"lags": binned([1e-4] * ended), "own": binned([7e-4] * ended)},
+            **{"notes": []},
+            **{"stall": 0.0, "reconnects": 0, "p50": 0.1, "p99": 0.2},
+        }
+        told.append(header | {k: v for k, v in changes.items() if k != "last"})
+    last = cast(dict[str, Any], changes.get("last", {}))
+    ending = {"last": True, "loaded": 10.0, "unserved": 0, "ended_by": ""}
+    told[-1] |= {**ending, "iterations": len(iterations), **last}
+    return told
+
+
+def written(
+    folder: Path,
+    samples: Sequence[Sample],
+    tasks: Sequence[Sample] = (),
+    told: Sequence[dict[str, Any]] | None = None,
+    **changes: object,
 ) -> LoadRun:
     """Return the directory of a test of 10 s.
+
+    Args:
+        folder: Where it is made.
+        samples: The requests.
+        tasks: The tasks of several requests.
+        told: What the generator said; None for what fits.
+        changes: To the plan.
+    """
+    run = LoadRun.create(folder / "run", plan(folder, **changes), {})
+    names = list(dict.fromkeys(sample.name for sample in (*samples, *tasks))) or [LOOK]
+    run.write_names(names)
+    run.write_samples(REQUESTS, 1, table(samples, names))
+    run.write_samples(ITERATIONS, 1, table(tasks, names))
+    for tick in ticks(samples, tasks) if told is None else told:
+        run.append_tick(tick)
+    return run
+
+
+def finished(
+    folder: Path, samples: Sequence[tuple[float, float, int]], **changes: Any
+) -> LoadRun:
+    """Return the directory of a test of 10 s of one request.
 
     Args:
         folder: Where it is made.
         samples: When each request was due and had ended, and how it failed.
         changes: To the plan.
     """
-    run = LoadRun.create(folder / "run", plan(folder, **changes), {})
-    run.write_names(["/look"])
-    due = [sample[0] for sample in samples]
-    columns = {
-        "scheduled": due,
-        "start": [
-            math.nan if math.isnan(end) else begin + 0.001 for begin, end, _ in samples
-        ],
-        "end": [end for _, end, _ in samples],
-        "name": [0] * len(samples),
-        "user": [0] * len(samples),
-        "failed": [failed for _, _, failed in samples],
-    }
-    types = dict(protocol.COLUMNS)
-    kinds = {"d": pa.float64(), "H": pa.uint16(), "B": pa.uint8()}
-    table = pa.table(
-        {name: pa.array(own, kinds[types[name]]) for name, own in columns.items()}
-    )
-    run.write_samples(REQUESTS, 1, table)
-    run.write_samples(ITERATIONS, 1, table.slice(0, 0))
-    count = len(samples)
-    for second in range(1, 11):
-        tick = {
-            **{"at": float(second), "planned": count, "done": count, "dropped": 0},
-            **{"requests": count // 10, "generator_cpu": 0.3, "errors": {}},
-            **{"lag_p50": 1e-4, "lag_p99": 2e-4, "stall": 0.0, "p50": 0.1, "p99": 0.2},
-        }
-        last = {"last": True, "loaded": 10.0, "unserved": 0} if second == 10 else {}
-        run.append_tick({**tick, **last})
-    return run
+    return written(folder, [Sample(*sample) for sample in samples], **changes)
 
 
 def probe(rate: float, held: bool) -> Probe:

@@ -10,11 +10,13 @@ import pytest
 from assay.errors import MeasureError
 from assay.load.recorder import FINE
 from assay.loadtest import capacity_run, summary, sweep
+from assay.loadtest.judging import judge
+from assay.loadtest.names import Name
 from assay.loadtest.plan import CapacityResults, LoadPlan, LoadResults, SweepResults
-from assay.loadtest.requirements import judge, objective
+from assay.loadtest.requirements import objective
 from assay.loadtest.run import News
 from assay.loadtest.runs import LoadRun
-from tests.unit.loadtest.synthetic import finished, plan
+from tests.unit.loadtest.synthetic import Sample, finished, plan, written
 
 OBJECTIVE = objective("p50 <= 50ms and errors <= 1%")
 
@@ -34,13 +36,22 @@ class Generator:
 
     warnings = ("so it is",)
 
+    finished = 0
+
     def pace(self, *_: object) -> float:
         return 200.0
+
+    def finish(self) -> int | None:
+        self.finished += 1
+        return 7
 
 
 @contextlib.contextmanager
 def generating(*_: object) -> Iterator[Generator]:
-    yield Generator()
+    generator = Generator()
+    yield generator
+    # Once, when no other trial follows.
+    assert generator.finished == 1
 
 
 LIMIT = 150.0  # arrivals a second, from which on all take long
@@ -74,6 +85,17 @@ def loading(ends: Ends, folder: Path) -> Callable[..., LoadResults]:
         return found.model_copy(update={"requirements": judged})
 
     return load
+
+
+def limited(
+    load: Callable[..., LoadResults], changes: dict[str, object]
+) -> Callable[..., LoadResults]:
+    """Return what does the same, with other results."""
+
+    def changed(*given: object) -> LoadResults:
+        return load(*given).model_copy(update=changes)
+
+    return changed
 
 
 def at_third(number: int) -> bool:
@@ -121,6 +143,7 @@ def test_a_search_that_comes_to_its_end(searching: Search) -> None:
     run, said = searching(lambda number: False)
     found = kept(run)
     assert not found.partial and found.warnings == ("so it is",)
+    assert found.locust_exit_code == 7
     assert found.low is not None and found.high is not None
     assert found.low <= LIMIT < found.high < 1.06 * found.low
     # What was measured is said as everywhere, with its unit.
@@ -168,4 +191,42 @@ def test_a_sweep_keeps_the_trials_that_came_to_their_end(
     found = run.trials()
     assert isinstance(found, SweepResults)
     assert found.partial and len(found.points) == 2
+    assert found.locust_exit_code in (None, 7)
     assert found.warnings == ("so it is",)
+
+
+def test_a_limit_of_the_generators_machine_ends_a_search(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = loading(lambda number: False, tmp_path)
+    hit = limited(whole, {"limit": "No more ports.", "partial": True})
+    monkeypatch.setattr(capacity_run, "generating", generating)
+    monkeypatch.setattr(capacity_run, "load", hit)
+    own = plan(tmp_path, trials="capacity")
+    run = LoadRun.create(tmp_path / "search", own, {})
+    with pytest.raises(MeasureError, match="No more ports."):
+        capacity_run.measure(own, OBJECTIVE, 1000, run, NOBODY, lambda words: None)
+    assert kept(run).partial and not kept(run).probes
+
+
+def test_a_rate_at_which_the_generator_was_the_limit_is_marked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bound = limited(loading(lambda number: False, tmp_path), {"bound": True})
+    monkeypatch.setattr(capacity_run, "generating", generating)
+    monkeypatch.setattr(capacity_run, "load", bound)
+    monkeypatch.setattr(capacity_run, "REST", 0.0)
+    own = plan(tmp_path, trials="capacity")
+    run = LoadRun.create(tmp_path / "search", own, {})
+    found = capacity_run.measure(own, OBJECTIVE, 1000, run, NOBODY, lambda words: None)
+    assert all(probe.late for probe in found.probes)
+    assert any("the load generator itself was the limit" in w for w in found.warnings)
+
+
+def test_a_sweep_counts_the_good_answers_of_the_load_alone(tmp_path: Path) -> None:
+    login = Name("start", "GET", "/login")
+    requests = [Sample(i / 10, i / 10 + 0.011) for i in range(100)]
+    requests += [Sample(i / 10, i / 10 + 0.011, name=login) for i in range(100)]
+    requests += [Sample(i / 10, i / 10 + 0.011, 1) for i in range(100)]
+    found = sweep._throughput(written(tmp_path, requests), 10.0)
+    assert found == pytest.approx(10.0)

@@ -1,17 +1,25 @@
 """What the directory of a load test holds, and what it must not."""
 
 import json
+import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import typer
+from hypothesis import given
+from hypothesis import strategies as st
+from pyarrow import parquet
 
 from assay import cli_load
 from assay.directories import NotARunError
 from assay.errors import InputError
 from assay.load.recorder import FINE
+from assay.loadtest.names import KINDS, Name
 from assay.loadtest.runs import TICKS, LoadRun
 from tests.unit.loadtest.synthetic import finished, plan, searched, swept
 
+TICK = '{"at": 1, "planned": 1, "requests": 1, "generator_cpu": 0.1'
 SAMPLES = [(i / 10, i / 10 + 0.01, FINE) for i in range(100)]
 ALL = "html,markdown,junit,json,csv"
 
@@ -53,12 +61,19 @@ def test_the_plan_that_is_measured_keeps_its_secrets(tmp_path: Path) -> None:
         ("names.json", "[half"),
         ("names.json", "[]"),
         ("names.json", "5"),
+        ("names.json", '[["request", "GET"]]'),
+        ("names.json", '[["query", "GET", "/look"]]'),
+        ("names.json", '[["request", null, "/look"]]'),
+        ("end.json", "{}"),
+        ("end.json", '{"exit_code": "many"}'),
         ("warnings.json", "{"),
         ("environment.json", "[1]"),
         ("environment.json", "{"),
         ("load.json", "{}"),
         (TICKS, "5\n"),
         (TICKS, '{"at": "soon"}\n'),
+        (TICKS, TICK + ', "tasks": 5}'),
+        (TICKS, TICK + ', "raised": {"a": "b"}}'),
         (TICKS, '{"at": 1, "planned": 1, "requests": 1, "generator_cpu": null}\n'),
     ],
 )
@@ -67,6 +82,51 @@ def test_a_damaged_directory_is_bad_input(tmp_path: Path, name: str, text: str) 
     (run.path / name).write_text(text)
     with pytest.raises(InputError, match=str(run.path)):
         cli_load.report(run.path, ALL, False)
+
+
+def older_names(run: LoadRun) -> None:
+    (run.path / "names.json").write_text('["/look"]')
+
+
+def older_samples(run: LoadRun) -> None:
+    (path,) = (run.path / "samples").glob("requests-*")
+    parquet.write_table(parquet.read_table(path).drop_columns("waited"), path)
+
+
+@pytest.mark.parametrize("made", [older_names, older_samples])
+def test_a_directory_of_an_older_version_is_refused_by_name(
+    tmp_path: Path, made: Callable[[LoadRun], None]
+) -> None:
+    run = finished(tmp_path, SAMPLES)
+    made(run)
+    with pytest.raises(InputError, match="an older version of Assay made this"):
+        cli_load.report(run.path, ALL, False)
+
+
+@given(
+    st.lists(st.builds(Name, st.sampled_from(KINDS), st.text(), st.text()), max_size=9)
+)
+def test_names_are_read_as_they_were_written(names: list[Name]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        run = LoadRun(Path(folder))
+        run.write_names(names)
+        assert run.names() == names
+
+
+def test_samples_that_were_lost_since_are_an_error(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = finished(tmp_path, SAMPLES)
+    cli_load.report(run.path, ALL, False)
+    (path,) = (run.path / "samples").glob("requests-*")
+    path.unlink()
+    with pytest.raises(typer.Exit) as exit_:
+        cli_load.report(run.path, ALL, False)
+    assert exit_.value.exit_code == 4
+    gap = "100 of the 100 requests that ended are not on disk"
+    assert gap in " ".join(capsys.readouterr().out.split())
+    for name in ("index.html", "summary.md", "junit.xml", "results.json"):
+        assert gap in (run.path / name).read_text(), name
 
 
 def test_a_search_that_left_nothing_is_no_single_test(tmp_path: Path) -> None:

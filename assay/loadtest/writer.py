@@ -1,0 +1,58 @@
+"""Samples on their way to disk: gathered until there are enough for a file."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from assay.loadtest.runs import LoadRun
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+FILE_ROWS = 500_000  # or some seconds, whatever comes first: a crash costs no more
+FILE_SECONDS = 5.0
+
+
+@dataclass
+class Writer:
+    """Gathers samples until there are enough for a file."""
+
+    run: LoadRun
+    kind: str
+    number: int = 0
+    rows: int = 0
+    since: float = field(default_factory=time.monotonic)
+    parts: list[Mapping[str, Any]] = field(default_factory=list)
+
+    def add(self, columns: Mapping[str, Any], began: float) -> None:
+        """Take the samples of a second."""
+        if len(columns["end"]):
+            times = {
+                name: columns[name] - began for name in ("scheduled", "start", "end")
+            }
+            self.parts.append({**columns, **times})
+            self.rows += len(columns["end"])
+        if self.rows >= FILE_ROWS or time.monotonic() - self.since > FILE_SECONDS:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what there is."""
+        self.since = time.monotonic()
+        if not self.parts:
+            return
+        self.number += 1
+        self.run.write_samples(self.kind, self.number, _table(self.parts))
+        self.parts, self.rows = [], 0
+
+
+def _table(parts: Sequence[Mapping[str, Any]]) -> pa.Table:
+    import pyarrow as pa
+
+    return pa.table(
+        {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    )
