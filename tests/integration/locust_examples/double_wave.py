@@ -16,10 +16,13 @@ class Guest(HttpUser):
 class Meals(LoadTestShape):
     fewest, noon, evening = 2, 12, 8
     longest = 4
+    asked = 0
 
     def tick(self):
         now = round(self.get_run_time())
+        self.asked += 1
         if now >= self.longest:
+            print("asked:", self.asked)
             return None
         first = (self.noon - self.fewest) * math.exp(-((now - 1) ** 2) * 4)
         second = (self.evening - self.fewest) * math.exp(-((now - 3) ** 2) * 4)
