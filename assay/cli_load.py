@@ -23,8 +23,6 @@ from assay.cli_shared import (
     printing,
 )
 from assay.errors import AssayError, InputError
-from assay.load import locust_conf
-from assay.load.protocol import SEPARATOR
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -77,6 +75,8 @@ def load(
     LoadTestShape of the locustfile decides, or what locust.conf says.
     """
     import secrets
+
+    from assay.load import locust_conf
 
     said = locust_conf.read(Path.cwd(), Path.home())
     trials = find_capacity or sweep is not None
@@ -233,6 +233,8 @@ def _locustfiles(text: str) -> list[Path]:
     Raises:
         InputError: One of them is not there.
     """
+    from assay.load.protocol import SEPARATOR
+
     paths = [Path(part.strip()) for part in text.split(SEPARATOR) if part.strip()]
     missing = [str(path) for path in paths if not path.exists()]
     if missing or not paths:

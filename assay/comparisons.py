@@ -77,10 +77,17 @@ def level(plan: Plan, family: int = 1) -> float:
     return statistics.pocock_level(planned_looks(plan), alpha)
 
 
-def deciding(topic: Topic, pair: Pair) -> set[str]:
+def deciding(topic: Topic, pair: Pair, measured: Measured | None = None) -> set[str]:
     """Return the metrics that have a verdict: the claimed, else three named before.
 
-    Of a server that runs already nobody here can say what CPU time it takes.
+    Of a server that runs already nobody here can say what CPU time it takes. Where the
+    generator limits the throughput of a side, the closed loop's response time takes its
+    place: that is known before the first launch is measured, and the same at all looks.
+
+    Args:
+        topic: Whose pair.
+        pair: Baseline and candidate.
+        measured: What is known so far; what was named beforehand if None.
     """
     if topic.claims:
         return {c.metric for c in topic.claims if (c.baseline, c.candidate) == pair}
@@ -91,7 +98,10 @@ def deciding(topic: Topic, pair: Pair) -> set[str]:
         or (topic.target.url and not topic.variant(name).command)
         for name in pair
     )
-    return {m for m in DECIDING_METRICS if started or m != "cpu_per_request"}
+    found = {m for m in DECIDING_METRICS if started or m != "cpu_per_request"}
+    if measured and tables.outrun(measured, topic.name, pair):
+        found = found - {"throughput"} | {"service.p50"}
+    return found
 
 
 def family(plan: Plan) -> int:
@@ -120,6 +130,11 @@ class Pairing:
         """Topic, baseline and candidate."""
         return self.topic.name, *self.pair
 
+    @property
+    def deciding(self) -> set[str]:
+        """The metrics that have a verdict."""
+        return deciding(self.topic, self.pair, self.measured)
+
     def ratios(self, metric: str) -> Floats:
         """Return the launches' log ratios of a metric."""
         return tables.log_ratios(self.measured, *self.names, metric)
@@ -132,6 +147,10 @@ class Pairing:
         """Return why there is no verdict on a metric, or nothing."""
         if metric.startswith(ABOUT_SERVING) and self.failures:
             return self.failures
+        if metric == "throughput" and metric not in self.deciding:
+            limited = tables.outrun(self.measured, self.topic.name, self.pair)
+            if limited:
+                return f"the load generator was the limit under {', '.join(limited)}"
         return self.noise if metric.startswith("latency.") else ""
 
 
@@ -163,7 +182,7 @@ def comparisons(
     shared = alone if topic.claims else level(plan, family(plan))
     for pair in topic.pairs():
         found = pairing(plan, topic, pair, measured)
-        decide = deciding(topic, pair)
+        decide = found.deciding
         for metric in METRICS:
             if metric in decide:
                 yield _comparison(found, metric, shared, True)
@@ -214,7 +233,7 @@ def controls(plan: Plan, topic: Topic, measured: Measured) -> Iterable[Control]:
     for baseline in topic.controls():
         pair = next(p for p in topic.pairs() if p[0] == baseline)
         for metric in METRICS:
-            if metric not in deciding(topic, pair):
+            if metric not in deciding(topic, pair, measured):
                 continue
             arm = tables.log_ratios(
                 measured, topic.name, baseline, baseline + AGAIN, metric

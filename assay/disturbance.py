@@ -11,11 +11,15 @@ from typing import Any, Literal
 
 import numpy as np
 
-Cause = Literal["", "neighbour", "generator", "stall"]
+from assay.deadlines import LONGEST_DRAIN
+
+Cause = Literal["", "neighbour", "generator", "stall", "users", "time"]
 WORDS = {
     "neighbour": "a neighbour on the target's cores",
     "generator": "a generator that was late",
     "stall": "a standstill of the machine",
+    "users": "too few users at first",
+    "time": "the end of the time budget",
 }
 
 SHARE = 0.05  # of the time in which there was work to do
@@ -45,31 +49,59 @@ def causes(rows: Sequence[Row], cores: int = 0) -> list[Cause]:
     *stall*: the generator's own heartbeat stopped for longer than is usual under
     this variant's load, as when the whole machine stands still.
 
+    *users*: arrivals waited for a user although more may be made, which is done before
+    the next block.
+
+    *time*: the time budget ended before the target had had the time to answer that it
+    has in any other slice.
+
+    What the target does not answer is no other disturbance: a target that freezes must
+    not lose the slices that show it.
+
     Args:
         rows: As `assay.slices.row` makes them.
         cores: How many cores the target is pinned to; 0 if it is not.
     """
-    stalls = _usual(rows, lambda row: float(row["stall"]))
-    waits = _usual(rows, lambda row: row["generator_run_delay"] / row["duration"])
-    delays = _spread(rows)
-    owns = _own_waits(rows, cores)
+    answered = [row for row in rows if not _unanswered(row)]
+    stalls = _usual(answered, lambda row: float(row["stall"]))
+    waits = _usual(answered, lambda row: row["generator_run_delay"] / row["duration"])
+    delays = _spread(answered)
+    owns = _own_waits(answered, cores)
     found: list[Cause] = []
     for row in rows:
         name = row["variant"]
-        held_up = (
-            late(row)
-            if row["mode"] == "open"
-            else row["generator_run_delay"] / row["duration"] > waits[name] + SHARE
-        )
-        if _robbed(row, delays[name], owns.get(name, 0.0), cores):
+        if row["unserved"] and row.get("drain", LONGEST_DRAIN) < LONGEST_DRAIN:
+            found.append("time")
+        elif _unanswered(row):
+            found.append("")
+        elif row["short"]:
+            found.append("users")
+        elif _robbed(row, delays[name], owns.get(name, 0.0), cores):
             found.append("neighbour")
         elif row["stall"] > stalls[name] + STALL:
             found.append("stall")
-        elif held_up:
+        elif _held_up(row, waits[name]):
             found.append("generator")
         else:
             found.append("")
     return found
+
+
+def _unanswered(row: Row) -> bool:
+    """Say whether something in a slice was given up, or never begun."""
+    return bool(row["unserved"] or row["dropped"] or row["given_up"])
+
+
+def _held_up(row: Row, usual: float) -> bool:
+    """Say whether the generator was late, or was kept from its core.
+
+    Args:
+        row: The slice.
+        usual: Share of the time that it waits for its core under this variant.
+    """
+    if row["mode"] == "open":
+        return late(row)
+    return bool(row["generator_run_delay"] / row["duration"] > usual + SHARE)
 
 
 def late(row: Row) -> bool:

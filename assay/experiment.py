@@ -19,12 +19,14 @@ from assay import (
     target,
     verdicts,
 )
+from assay.deadlines import Deadline
 from assay.disturbance import WORDS
 from assay.load.remote import Generator
 from assay.plan import AGAIN, Plan, Topic
 from assay.progress import Progress
 from assay.results import Comparison, Results, RunDirectory
-from assay.sessions import MicroSession, ServiceSession, Session
+from assay.servicesessions import ServiceSession
+from assay.sessions import MicroSession, Session
 
 
 @dataclass
@@ -166,16 +168,18 @@ def _measure_topic(experiment: Experiment, topic: Topic) -> None:
     plan, progress = experiment.plan, experiment.progress
     looks = comparisons.planned_looks(plan)
     with _session(experiment, topic) as session:
-        began = time.perf_counter()
+        deadline = Deadline(time.perf_counter() + plan.time_budget(topic))
         counted = number = 0
         lost: list[int] = []
         progress.topic(topic, looks)
         while counted < looks[-1]:
             number += 1
             progress.launch(number)
-            counts = session.launch(number)
+            counts = session.launch(number, deadline)
             counted += counts
-            if not counts:
+            if not counts and session.cut:
+                progress.note(f"launch {number} was cut short and does not count")
+            elif not counts:
                 lost.append(number)
                 why = experiment.disturbed_by(topic, [number])
                 progress.note(f"launch {number} was too disturbed to count{why}")
@@ -183,7 +187,7 @@ def _measure_topic(experiment: Experiment, topic: Topic) -> None:
                 progress.measured(topic, counted, experiment.comparisons(topic))
             if counted in looks and counts and experiment.decided(topic):
                 break
-            if time.perf_counter() - began > plan.time_budget(topic):
+            if deadline.passed:
                 progress.note(
                     f"{topic.name}: the time budget of "
                     f"{plan.time_budget(topic):g} s is spent"
@@ -195,7 +199,13 @@ def _measure_topic(experiment: Experiment, topic: Topic) -> None:
                 f"{topic.name}: {len(lost)} of {number} launches were too disturbed to "
                 f"count{why}."
             )
-        if plan.settings.profile:
+        if not counted and not lost:
+            experiment.warnings.append(
+                f"{topic.name}: the time budget of {plan.time_budget(topic):g} s was "
+                "spent before a launch was complete: nothing is known. Give it a "
+                "longer --budget, or find out what takes so long."
+            )
+        elif plan.settings.profile:
             session.profile()
 
 
@@ -216,6 +226,8 @@ def _session(experiment: Experiment, topic: Topic) -> Iterator[Session]:
             folder,
             cores.generator,
             topic.scenario.arguments,
+            cwd=topic.folder,
+            keep=experiment.run.logs(topic.name),
         )
         experiment.warnings += generator.warnings
         try:

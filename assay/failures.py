@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from assay import statistics
+from assay import statistics, tables
 from assay.plan import MODES, Mode
 
 if TYPE_CHECKING:
@@ -69,13 +69,12 @@ def fair_slices(measured: Measured, topic: str, variant: str) -> pd.DataFrame:
     What failed because the whole machine stood still for a moment is no property of
     the variant that was being asked.
     """
-    slices, launches = measured.slices, measured.launches
-    if slices.empty or launches.empty:
+    slices = measured.slices
+    if slices.empty or measured.launches.empty:
         return slices.iloc[:0]
-    counted = launches.loc[launches["topic"] == topic, "launch"].unique()
     return slices[
         (slices["topic"] == topic)
         & (slices["variant"] == variant)
         & ~slices["disturbed"]
-        & slices["launch"].isin(counted)
+        & slices["launch"].isin(tables.counted(measured, topic))
     ]

@@ -9,6 +9,7 @@ from assay.directories import NotARunError
 from assay.plan import Plan, Topic
 from assay.report.text import forecast
 from assay.results import RunDirectory
+from assay.tables import Measured
 
 # Runs further back than this were of other code, on another day.
 RUNS = 20
@@ -69,13 +70,15 @@ def _asks_the_same(topic: Topic, before: Plan) -> bool:
 def _said(topic: Topic, plan: Plan, run: RunDirectory) -> str:
     try:
         results = run.results()
+        measured = Measured(run.slices(), run.launches())
     except NotARunError:
         return ""
     longest: dict[str, float] = {}
     for item in results.comparisons:
         pair = item.baseline, item.candidate
-        wanted = item.topic == topic.name and item.metric in deciding(topic, pair)
-        if wanted and item.seconds_to_see is not None:
+        if item.topic != topic.name or item.seconds_to_see is None:
+            continue
+        if item.metric in deciding(topic, pair, measured):
             before = longest.get(item.metric, 0.0)
             longest[item.metric] = max(before, item.seconds_to_see)
     margin = plan.settings.margin

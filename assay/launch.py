@@ -14,35 +14,30 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from assay import disturbance, slices
+from assay import blocks, disturbance, rates, slices
+from assay.deadlines import NEVER, Deadline
 from assay.errors import MeasureError
 from assay.load.remote import Generator, Slice
 from assay.load.shapes import Shape
-from assay.plan import MODES, Load, Mode, Topic, modes_of, requests_needed
+from assay.plan import MODES, Load, Mode, Topic, modes_of
 from assay.processes import memory_peak
 from assay.target import RunningTarget
 
 # Where a machine's speed jumps by half every tenth of a second, as beside a busy
 # neighbour on the same physical core, two slices differ by as much however long they
 # are, and a median of many short ones is known far better than one of few long ones.
-CLOSED_SECONDS, OPEN_SECONDS, LONGEST_SLICE = 0.0125, 0.02, 2.0
-REQUESTS_PER_SLICE = 25
+CLOSED_SECONDS, OPEN_SECONDS = 0.0125, 0.02
 # So few that fifteen launches take less than a minute (see `Settings.looks`): of CPU
 # time another launch soon says more than another block does. Latency gets most of the
 # time: a queue makes more of whatever happens to a core, and a comparison is decided
 # no sooner than its noisiest metric.
-CLOSED_BLOCKS, OPEN_BLOCKS, FEWEST_BLOCKS = 20, 28, 4
+CLOSED_BLOCKS, OPEN_BLOCKS = 20, 28
 SHAPED_BLOCKS = 2  # of an arrival rate with a shape, each of which takes seconds
-# What a claimed quantile may take of a launch, in open-loop seconds of a variant.
-LONGEST_OPEN = 20.0
 # A service that has answered so many requests is warm; a slower one is given longer.
 WARM_UP_SECONDS, WARM_UP_REQUESTS, WARM_UP_MORE = 0.15, 200, 0.1
-# A rate that the generator cannot keep is lowered to this share of it, so often: one
-# at which it is late in so many of so many slices, this long, unless it is hardly busy.
-FEWER, FEWER_TIMES = 0.75, 6
-LATE, TRIED, TRIED_SECONDS, BUSY = 3, 8, 0.08, 0.2
 REPEAT = 3  # disturbed blocks are repeated, up to this many times the plan
 SPIN = 0.02  # seconds
+SPARE = 2  # users that are made beyond those that were needed so far
 
 
 @dataclass(frozen=True)
@@ -58,6 +53,8 @@ class Schedule:
         shape: How the arrival rate changes over an open-loop slice, if it does.
         wanted: The rate that the load asks for; more than the generator can send in
             time, where it is more than `rate`.
+        generator: The share of its core that the generator took in the closed loop of
+            each variant.
     """
 
     load: Load
@@ -68,6 +65,7 @@ class Schedule:
     open_blocks: int
     shape: Shape | None = None
     wanted: float = 0.0
+    generator: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass
@@ -80,6 +78,9 @@ class Launch:
             lower bound.
         counts: Whether enough blocks were undisturbed.
         errors: Request errors and how often they came, by variant.
+        cut: Whether the end of the time budget ended it.
+        users: How many users it needed, where those that there were had not been
+            enough; else 0.
     """
 
     slices: list[dict[str, Any]] = field(default_factory=list)
@@ -87,29 +88,58 @@ class Launch:
     values: dict[tuple[str, str], tuple[float, bool]] = field(default_factory=dict)
     errors: dict[str, Counter[str]] = field(default_factory=dict)
     counts: bool = True
+    cut: bool = False
+    users: int = 0
 
 
 def warm_up(
-    generator: Generator, topic: Topic, running: Sequence[RunningTarget]
+    generator: Generator,
+    topic: Topic,
+    running: Sequence[RunningTarget],
+    deadline: Deadline = NEVER,
 ) -> None:
-    """Open every connection, then load every variant for a moment."""
+    """Open every connection, then load every variant for a moment.
+
+    Raises:
+        MeasureError: A variant answers nothing, or fails every request.
+    """
     for target in running:
+        if deadline.passed:
+            return
         name = target.variant.name
-        if slices.given_up(generator.touch(name).columns).any():
+        touched = generator.touch(name, drain=deadline.drain)
+        rates.check_answers(topic.name, touched)
+        if slices.given_up(touched.columns).any():
             target.settle()  # more connections at once than it has patience for
         users = topic.scenario.load.users
-        first = generator.closed(name, users, WARM_UP_SECONDS)
+        drain = deadline.drain
+        first = generator.closed(name, users, WARM_UP_SECONDS, drain=drain)
         target.check_alive()
-        if first.requests and first.failed == first.requests:
-            errors = "\n".join(f"    {error}" for error in list(first.errors)[:3])
-            raise MeasureError(
-                f"{topic.scenario.locustfile}: every request to variant {name!r} "
-                f"failed:\n{errors}\n  does the locustfile ask for paths that the "
-                "target has?"
-            )
+        rates.check_answers(topic.name, first, users)
+        _check_any_fine(topic, first)
         if first.requests < WARM_UP_REQUESTS:
-            generator.closed(name, users, WARM_UP_MORE)
+            more = generator.closed(name, users, WARM_UP_MORE, drain=deadline.drain)
             target.check_alive()
+            rates.check_answers(topic.name, more, users)
+
+
+def _check_any_fine(topic: Topic, first: Slice) -> None:
+    """Make sure that something of what was tried succeeded.
+
+    Raises:
+        MeasureError: Nothing did.
+    """
+    every = bool(first.requests and first.failed == first.requests)
+    raised = bool(first.raised and not first.requests)
+    if every or raised:
+        said = first.errors if every else first.raised
+        what = "every request" if every else "every task"
+        errors = "\n".join(f"    {error}" for error in list(said)[:3])
+        raise MeasureError(
+            f"{topic.scenario.locustfile}: {what} to variant {first.variant!r} "
+            f"failed:\n{errors}\n  does the locustfile ask for paths that the "
+            "target has?"
+        )
 
 
 def calibrate(
@@ -117,6 +147,7 @@ def calibrate(
     topic: Topic,
     names: Sequence[str],
     metrics: Collection[str] = (),
+    deadline: Deadline = NEVER,
 ) -> Schedule:
     """Choose rate and slice lengths from each variant's capacity.
 
@@ -129,45 +160,63 @@ def calibrate(
         metrics: What verdicts are wanted on; all if empty. A launch is made long
             enough for their quantiles, within reason, and spends half as much on a
             load under which none of them is measured.
+        deadline: After which nothing is tried any more.
+
+    Raises:
+        MeasureError: A variant answers nothing.
     """
     load = topic.scenario.load
-    tried = {name: generator.closed(name, load.users, 0.3) for name in names}
-    capacity = {name: slices.throughput(measured) for name, measured in tried.items()}
+    tried = {
+        name: generator.closed(name, load.users, 0.3, drain=deadline.drain)
+        for name in names
+    }
+    for measured in tried.values():
+        rates.check_answers(topic.name, measured, load.users)
+    capacity = {
+        name: slices.throughput(measured, load.users)
+        for name, measured in tried.items()
+    }
     per_task = _requests_per_task(tried)
     wanted = load.arrival_rate or load.utilisation * min(
         capacity[name] / per_task[name] for name in names
     )
-    rate = wanted if load.arrival_rate else _in_time(generator, tried, wanted)
+    rate = wanted
+    if not load.arrival_rate:
+        rate = rates.in_time(generator, topic.name, tried, wanted, deadline)
     requests_per_second = rate * min(per_task.values())
     closed = {
-        name: _slice_seconds(CLOSED_SECONDS, per_second)
+        name: blocks.slice_seconds(CLOSED_SECONDS, per_second)
         for name, per_second in capacity.items()
     }
     shape = None
-    open_ = _slice_seconds(OPEN_SECONDS, requests_per_second)
+    open_ = blocks.slice_seconds(OPEN_SECONDS, requests_per_second)
     judged = {mode for metric in metrics for mode in modes_of(metric)}
     judged = judged if metrics else set(MODES)
-    open_blocks = _blocks(OPEN_BLOCKS, OPEN_SECONDS, open_, "open" in judged)
+    open_blocks = blocks.number(OPEN_BLOCKS, OPEN_SECONDS, open_, "open" in judged)
     if load.times:
         shape = Shape(load.times, load.multiples).times_rate(rate)
         open_, open_blocks = shape.duration, SHAPED_BLOCKS
     if load.think_time:
-        closed = dict.fromkeys(names, LONGEST_SLICE)
+        closed = dict.fromkeys(names, blocks.LONGEST_SLICE)
     # Long slices hold more each: fewer of them carry the same information, and
     # a launch must stay short, because launches are what counts.
     longest = max(closed.values())
-    open_blocks = _enough(open_blocks, open_, requests_per_second, metrics)
+    open_blocks = blocks.enough(open_blocks, open_, requests_per_second, metrics)
     return Schedule(
         load=load,
         rate=rate,
         closed_seconds=closed,
         open_seconds=open_,
-        closed_blocks=_blocks(
+        closed_blocks=blocks.number(
             CLOSED_BLOCKS, CLOSED_SECONDS, longest, "closed" in judged
         ),
         open_blocks=open_blocks,
         shape=shape,
         wanted=wanted,
+        generator={
+            name: measured.generator_cpu / measured.duration
+            for name, measured in tried.items()
+        },
     )
 
 
@@ -179,44 +228,6 @@ def _requests_per_task(tried: Mapping[str, Slice]) -> dict[str, float]:
     }
 
 
-def _in_time(generator: Generator, tried: Mapping[str, Slice], wanted: float) -> float:
-    """Return the rate at which the generator sends arrivals when they are due.
-
-    One that is the limit itself would disturb nearly every slice. It is tried with
-    the variant whose answers cost it most. Where it is late at any rate, having work
-    to do before each request, a lower one is no help.
-    """
-    costs = {
-        name: measured.generator_cpu / max(measured.requests, 1)
-        for name, measured in tried.items()
-    }
-    name, rate = max(costs, key=lambda one: costs[one]), wanted
-    for _ in range(FEWER_TIMES):
-        if _keeps(generator, name, rate):
-            return rate
-        rate *= FEWER
-    return wanted
-
-
-def _keeps(generator: Generator, name: str, rate: float) -> bool:
-    """Say whether the generator sends arrivals at this rate when they are due.
-
-    A slice that is late can have been held up by something else, and one in time can
-    hold arrivals that happen to lie apart: several tell. All launches have the rate
-    that is chosen here, and do not count if most of their slices are late.
-    """
-    late, seconds = 0, _slice_seconds(TRIED_SECONDS, rate)
-    for seed in range(TRIED):
-        measured = generator.open(name, rate, seconds, seed)
-        if disturbance.late(slices.row(measured, 0, 0, rate, 0)):
-            late += 1
-            if late == LATE:
-                return False
-        elif measured.generator_cpu < BUSY * measured.duration:
-            return True
-    return True
-
-
 def measure(
     generator: Generator,
     running: Mapping[str, RunningTarget],
@@ -224,6 +235,7 @@ def measure(
     pairs: Sequence[tuple[str, str]],
     cores: Sequence[int],
     rng: random.Random,
+    deadline: Deadline = NEVER,
 ) -> Launch:
     """Measure the blocks of one launch, on warm servers.
 
@@ -235,25 +247,20 @@ def measure(
             which neither side was disturbed.
         cores: That the servers are pinned to; empty if they are not.
         rng: Draws orders and arrivals.
+        deadline: After which no further slice begins. A launch counts if it has at
+            least half of its blocks by then.
     """
-    launch = Launch()
+    made = _Blocks(generator, running, schedule, pairs, cores, deadline)
+    launch = made.launch
     # A generator of its own for each mode: blocks that one repeats must not change
     # what the next one draws.
     draws = {mode: random.Random(rng.getrandbits(64)) for mode in MODES}
     for mode in MODES:
         wanted = schedule.closed_blocks if mode == "closed" else schedule.open_blocks
-        fewest = _blocks_of(
-            launch,
-            generator,
-            running,
-            schedule,
-            mode,
-            wanted,
-            pairs,
-            cores,
-            draws[mode],
-        )
+        fewest = made.measure(mode, wanted, draws[mode])
         launch.counts = launch.counts and fewest * 2 >= wanted
+    for row in launch.slices:
+        row["cut"] = launch.cut
     for name, target in running.items():
         for metric, value in slices.values(launch.samples, name).items():
             launch.values[name, metric] = value
@@ -285,113 +292,96 @@ def spin(cores: Sequence[int]) -> float:
     return quickest
 
 
-def _blocks_of(
-    launch: Launch,
-    generator: Generator,
-    running: Mapping[str, RunningTarget],
-    schedule: Schedule,
-    mode: Mode,
-    wanted: int,
-    pairs: Sequence[tuple[str, str]],
-    cores: Sequence[int],
-    rng: random.Random,
-) -> int:
-    """Measure blocks of one mode until every pair has enough; return the fewest."""
-    load = schedule.load
-    users = load.users if mode == "closed" else load.connections
-    rows: list[dict[str, Any]] = []
-    block, fewest = 0, 0
-    while fewest < wanted and block < wanted * REPEAT:
-        # The same arrivals for every variant of a block: what differs between
-        # its slices is the variant and the moment, not the luck of the draw.
-        seed = rng.getrandbits(32)
-        order = _order(list(running), pairs, rng)
-        for position, name in enumerate(order):
-            if mode == "closed":
-                seconds = schedule.closed_seconds[name]
-                measured = generator.closed(
-                    name, load.users, seconds, seed, load.think_time
-                )
-            else:
-                measured = generator.open(
-                    name,
-                    schedule.rate,
-                    schedule.open_seconds,
-                    seed,
-                    schedule.shape,
-                )
-            running[name].check_alive()
-            row = slices.row(measured, block, position, schedule.rate, users)
-            rows.append(row)
-            launch.samples.append((row, measured))
-            _count_errors(launch, measured, running[name].url)
-            if slices.given_up(measured.columns).any():
-                running[name].settle()
-        block += 1
-        if block < wanted:
-            continue  # there cannot be enough yet
-        for row, why in zip(rows, disturbance.causes(rows, len(cores)), strict=True):
-            row["why"], row["disturbed"] = why, bool(why)
-        fewest = _fewest_blocks(rows, pairs)
-    launch.slices.extend(rows)
-    return fewest
+@dataclass
+class _Blocks:
+    """The blocks of one launch, and what they take."""
+
+    generator: Generator
+    running: Mapping[str, RunningTarget]
+    schedule: Schedule
+    pairs: Sequence[tuple[str, str]]
+    cores: Sequence[int]
+    deadline: Deadline
+    launch: Launch = field(default_factory=Launch)
+
+    def measure(self, mode: Mode, wanted: int, rng: random.Random) -> int:
+        """Measure blocks of one mode until every pair has enough.
+
+        Returns:
+            How many undisturbed ones the pair has that has fewest.
+        """
+        rows: list[dict[str, Any]] = []
+        block, fewest = 0, 0
+        while fewest < wanted and block < wanted * REPEAT and not self.launch.cut:
+            # The same arrivals for every variant of a block: what differs between
+            # its slices is the variant and the moment, not the luck of the draw.
+            seed = rng.getrandbits(32)
+            order = blocks.order(list(self.running), self.pairs, rng)
+            first = len(rows)
+            for position, name in enumerate(order):
+                if self.deadline.passed:
+                    self.launch.cut = True
+                    break
+                rows.append(self._slice(name, mode, block, position, seed))
+            block += 1
+            self._grow(rows[first:])
+            if block < wanted and not self.launch.cut:
+                continue  # there cannot be enough yet
+            causes = disturbance.causes(rows, len(self.cores))
+            for row, why in zip(rows, causes, strict=True):
+                row["why"], row["disturbed"] = why, bool(why)
+            fewest = blocks.fewest(rows, self.pairs)
+        self.launch.slices.extend(rows)
+        return fewest
+
+    def _slice(
+        self, name: str, mode: Mode, block: int, position: int, seed: int
+    ) -> dict[str, Any]:
+        """Measure one slice, and return its row."""
+        schedule, load, drain = self.schedule, self.schedule.load, self.deadline.drain
+        users = load.users if mode == "closed" else load.connections
+        if mode == "closed":
+            seconds, think = schedule.closed_seconds[name], load.think_time
+            measured = self.generator.closed(
+                name, users, seconds, seed, think, drain=drain
+            )
+        else:
+            seconds, shape = schedule.open_seconds, schedule.shape
+            measured = self.generator.open(
+                name, schedule.rate, seconds, seed, shape, drain=drain
+            )
+        target = self.running[name]
+        target.check_alive()
+        measured = slices.of_load(measured)
+        row = slices.row(
+            measured, block, position, schedule.rate, users, load.think_time
+        )
+        row["drain"] = drain
+        self.launch.samples.append((row, measured))
+        _count_errors(self.launch, measured, target.url)
+        if row["given_up"]:
+            target.settle(self.deadline.drain)
+        return row
+
+    def _grow(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Make more users where the arrivals of a block found too few."""
+        peaks = [row["peak"] for row in rows if row["short"]]
+        if not peaks:
+            return
+        load = self.schedule.load
+        users = min(most_users(load), max(peaks) + SPARE)
+        if users > self.launch.users:
+            self.generator.grow(users)
+            self.launch.users = users
 
 
-def _order(
-    names: Sequence[str], pairs: Sequence[tuple[str, str]], rng: random.Random
-) -> list[str]:
-    """Draw the order of a block: at random, but what is compared stays together.
-
-    Two slices differ by more the further they are apart, and with ten variants in one
-    block those of a pair would be four slices apart on average.
-    """
-    group = {name: [name] for name in names}
-    for one, other in pairs:
-        if group[one] is not group[other]:
-            group[one] += group[other]
-            group.update(dict.fromkeys(group[other], group[one]))
-    groups = [group[name] for name in names if group[name][0] == name]
-    rng.shuffle(groups)
-    return [name for each in groups for name in rng.sample(each, len(each))]
-
-
-def _fewest_blocks(
-    rows: Sequence[Mapping[str, Any]], pairs: Sequence[tuple[str, str]]
-) -> int:
-    """Return how many undisturbed blocks the pair has that has fewest."""
-    fine: dict[str, set[int]] = {}
-    for row in rows:
-        if not row["disturbed"]:
-            fine.setdefault(row["variant"], set()).add(row["block"])
-    none: set[int] = set()
-    return min(len(fine.get(a, none) & fine.get(b, none)) for a, b in pairs)
+def most_users(load: Load) -> int:
+    """Return how many users a load may have."""
+    return max(load.users, load.connections)
 
 
 def _count_errors(launch: Launch, measured: Slice, url: str) -> None:
     counted = launch.errors.setdefault(measured.variant, Counter())
-    for error, times in measured.errors.items():
+    for error, times in [*measured.errors.items(), *measured.raised.items()]:
         # The port is another one in every launch, the error is not.
         counted[error.replace(url, "")] += times
-
-
-def _slice_seconds(shortest: float, per_second: float) -> float:
-    enough = REQUESTS_PER_SLICE / max(per_second, 1e-9)
-    return min(max(shortest, enough), LONGEST_SLICE)
-
-
-def _blocks(most: int, shortest: float, seconds: float, judged: bool = True) -> int:
-    blocks = max(FEWEST_BLOCKS, min(most, round(most * shortest / seconds)))
-    return blocks if judged else blocks // 2
-
-
-def _enough(
-    blocks: int, seconds: float, requests_per_second: float, metrics: Collection[str]
-) -> int:
-    """Return how many open blocks hold what the quantiles need, within reason."""
-    for needed in map(requests_needed, metrics):
-        # Arrivals are Poisson: a launch in a thousand may have too few.
-        requests = needed + 3 * math.sqrt(needed)
-        enough = math.ceil(requests / (max(requests_per_second, 1e-9) * seconds))
-        if enough * seconds <= LONGEST_OPEN:
-            blocks = max(blocks, enough)
-    return blocks

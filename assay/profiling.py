@@ -13,6 +13,7 @@ from assay.errors import MeasureError
 from assay.load.remote import Generator
 from assay.plan import Plan, Preset, Topic
 from assay.profilers import PROFILERS, Capture, Observed
+from assay.rates import check_answers
 from assay.results import Profile
 from assay.target import RunningTarget
 
@@ -146,6 +147,7 @@ def _under_load(
             break
         taken = generator.open(name, rate, length, rng.getrandbits(32))
         running.check_alive()
+        check_answers(topic, taken, when="while it was profiled")
         observed = Observed(
             topic=topic,
             variant=name,

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SCHEMA = 1
+ADDED = {"waited", "user"}  # columns of samples that older runs lack
 Verdict = Literal["faster", "slower", "same", "undecided"]
 ClaimVerdict = Literal["holds", "refuted", "undecided"]
 Censored = Literal["", "baseline", "candidate", "both"]
@@ -152,6 +153,25 @@ class Value(Data):
     censored: bool = False
 
 
+class Spent(Data):
+    """Where the time of a topic's launches went, in seconds, over all of them.
+
+    Attributes:
+        starts: Until the servers were ready.
+        log_ins: Until the users had passed their `on_start`.
+        warm_up: To warm up, and to try out which load is right.
+        slices: Measuring.
+        rest: Stopping the servers, and all else.
+    """
+
+    topic: str
+    starts: float
+    log_ins: float
+    warm_up: float
+    slices: float
+    rest: float
+
+
 class Results(Data):
     """The content of results.json: a public contract, see DESIGN.md."""
 
@@ -165,6 +185,7 @@ class Results(Data):
     claims: tuple[ClaimResult, ...] = ()
     budgets: tuple[BudgetResult, ...] = ()
     values: tuple[Value, ...] = ()
+    spent: tuple[Spent, ...] = ()
     warnings: tuple[str, ...] = ()
 
 
@@ -244,6 +265,10 @@ class RunDirectory(Directory):
         """
         return self.read(self.PLAN, Plan)
 
+    def logs(self, topic: str) -> Path:
+        """Return the folder that keeps what a topic's locustfile prints and logs."""
+        return self.path / "logs" / topic
+
     def append_launch(
         self,
         topic: str,
@@ -287,8 +312,10 @@ class RunDirectory(Directory):
         """Return the requests of a topic, all launches.
 
         Columns: launch, block, variant, mode (closed, open), scheduled, start,
-        end (seconds since the run began), name, failed, disturbed. `end` is NaN
-        for a request that never ended.
+        end (seconds since the run began), waited (seconds that an arrival waited for a
+        user because of the target), name, user, failed, disturbed. `end` is NaN for a
+        request that never ended. Older runs lack `waited` and `user`, which are then
+        left out. See `tables.latency`.
 
         Raises:
             NotARunError: A file is damaged.
@@ -362,9 +389,13 @@ class RunDirectory(Directory):
 def _read_parquet(path: Path, columns: list[str] | None = None) -> pd.DataFrame:
     import pandas as pd
     from pyarrow import ArrowException
+    from pyarrow.parquet import read_schema
 
     with reading(path):
         try:
+            if columns is not None:
+                lacks = ADDED - set(read_schema(path).names)
+                columns = [name for name in columns if name not in lacks]
             return pd.read_parquet(path, columns=columns)
         except ArrowException as error:  # some kinds are no ValueError either
             raise ValueError(str(error)) from error

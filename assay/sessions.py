@@ -6,13 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
-from assay import comparisons
 from assay import launch as launches
-from assay import micro, profiling, target
+from assay import micro, slices, tables
+from assay.deadlines import NEVER, Deadline
 from assay.errors import MeasureError
-from assay.load.remote import Generator
-from assay.plan import AGAIN, Preset, Topic, Variant
-from assay.report.text import significant
+from assay.plan import Preset, Topic
 from assay.results import Profile
 
 if TYPE_CHECKING:
@@ -23,10 +21,21 @@ CONTROL_EVERY = 5
 
 
 class Session(Protocol):
-    """One topic's way to measure a launch."""
+    """One topic's way to measure a launch.
 
-    def launch(self, number: int) -> bool:
-        """Measure and keep one launch; say whether it counts."""
+    Attributes:
+        cut: Whether the last launch was cut short by its deadline.
+    """
+
+    cut: bool
+
+    def launch(self, number: int, deadline: Deadline = NEVER) -> bool:
+        """Measure and keep one launch; say whether it counts.
+
+        Args:
+            number: Of the launch, from 1.
+            deadline: After which no slice begins any more.
+        """
 
     def profile(self) -> None:
         """Take the profiles that the topic's claims ask for."""
@@ -37,177 +46,24 @@ class Session(Protocol):
         """Take some profiles of one variant, and return what came of them."""
 
 
-@dataclass
-class ServiceSession:
-    """Launches of a service under load."""
+class Clock:
+    """Tells what the time of a launch went to, one thing after the other."""
 
-    experiment: "Experiment"
-    topic: Topic
-    folder: Path
-    environment: Mapping[str, str]
-    generator: Generator
-    schedule: launches.Schedule | None = None
+    def __init__(self) -> None:
+        """Begin."""
+        self._began = self._last = time.perf_counter()
+        self.seconds = dict.fromkeys(tables.PARTS, 0.0)
 
-    def launch(self, number: int) -> bool:
-        """Start every variant afresh and measure its blocks."""
-        experiment, topic, generator = self.experiment, self.topic, self.generator
-        variants = list(topic.variants)
-        if (number - 1) % CONTROL_EVERY == 0:
-            variants += [_again(topic.variant(name)) for name in topic.controls()]
-        began = time.perf_counter()
-        spin = launches.spin(experiment.cores.target)
-        rng = experiment.rng(topic, number)
-        with target.launched(
-            topic,
-            variants,
-            self.environment,
-            self.folder,
-            experiment.cores.target,
-            rng,
-        ) as running:
-            order = list(running.values())
-            rng.shuffle(order)
-            self.attach(order)
-            launches.warm_up(generator, topic, order)
-            if self.schedule is None:
-                self.schedule = launches.calibrate(
-                    generator, topic, list(running), topic.metrics()
-                )
-                self._warn_of_rate(self.schedule)
-            measured = launches.measure(
-                generator,
-                running,
-                self.schedule,
-                topic.compared(),
-                experiment.cores.target,
-                rng,
-            )
-            generator.detach()
-            for runs in running.values():
-                runs.check_guard(topic.target.guard)
-        took = time.perf_counter() - began
-        self._keep(number, measured, {"spin": spin, "seconds": took})
-        return measured.counts
+    def went_to(self, part: str) -> None:
+        """Note that what passed since the last note went to a part."""
+        now = time.perf_counter()
+        self.seconds[part] += now - self._last
+        self._last = now
 
-    def _warn_of_rate(self, schedule: launches.Schedule) -> None:
-        """Say that the open loop has fewer arrivals than were asked for."""
-        if schedule.rate >= schedule.wanted:
-            return
-        self.experiment.warnings.append(
-            f"{self.topic.name}: the load generator is late for the "
-            f"{significant(schedule.wanted)} arrivals a second that are "
-            f"{self.topic.scenario.load.utilisation:.0%} of the slower variant's "
-            f"capacity, so there were {significant(schedule.rate)}. "
-            + comparisons.LEANER
-        )
-
-    def attach(self, running: Sequence[target.RunningTarget]) -> None:
-        """Give every running variant its users."""
-        load = self.topic.scenario.load
-        self.generator.attach(
-            {t.variant.name: t.url for t in running},
-            {t.variant.name: t.pids for t in running},
-            self.experiment.cores.target,
-            max(load.users, load.connections),
-        )
-
-    def profile(self) -> None:
-        """Run each claimed variant once more, with the profilers attached."""
-        if self.schedule is None:
-            return
-        wanted = profiling.wanted(self.experiment.plan, self.topic)
-        seen = self._profile_all(wanted, self.schedule.rate)
-        self._profile_all(profiling.closer(wanted, seen), self.schedule.rate)
-
-    def _profile_all(
-        self, wanted: Mapping[str, Sequence[Preset]], rate: float
-    ) -> list[Profile]:
-        """Take presets of each variant; one that fails costs only its profiles."""
-        found: list[Profile] = []
-        for name, presets in wanted.items():
-            self.experiment.progress.profiling(self.topic, name, presets)
-            try:
-                found += self.profile_variant(name, presets, rate)
-            except MeasureError as error:  # costs the profile, not the verdicts
-                self.experiment.warnings.append(f"{self.topic.name}: {error}")
-        return found
-
-    def profile_variant(
-        self, name: str, presets: Sequence[Preset], rate: float | None
-    ) -> Sequence[Profile]:
-        """Profile one variant on fresh servers, and return what could be taken.
-
-        Args:
-            name: The variant.
-            presets: Which profiles.
-            rate: Arrivals per second; from the variant's own capacity if None.
-
-        Raises:
-            MeasureError: The target could not be started, or it ended.
-        """
-        experiment = self.experiment
-        rng = experiment.rng(self.topic, f"profile/{name}")
-        with target.launched(
-            self.topic,
-            [self.topic.variant(name)],
-            self.environment,
-            self.folder,
-            experiment.cores.target,
-            rng,
-        ) as running:
-            self.attach(list(running.values()))
-            launches.warm_up(self.generator, self.topic, list(running.values()))
-            if rate is None:
-                rate = launches.calibrate(self.generator, self.topic, [name]).rate
-            taken = profiling.take(
-                self.topic.name,
-                running[name],
-                self.generator,
-                presets,
-                rate,
-                self.folder / "profiles",
-                experiment.cores.generator,
-                rng,
-            )
-            self.generator.detach()
-            running[name].check_guard(self.topic.target.guard)
-        for profile in taken.profiles:
-            experiment.run.write_profile(profile)
-        for problem in taken.problems:
-            experiment.warnings.append(f"{self.topic.name}: {problem}")
-            experiment.progress.note(problem)
-        return taken.profiles
-
-    def _keep(
-        self, number: int, measured: launches.Launch, machine: Mapping[str, float]
-    ) -> None:
-        topic, origin = self.topic.name, self.experiment.origin
-        rows: list[dict[str, object]] = [
-            {
-                "topic": topic,
-                "launch": number,
-                **row,
-                "started": row["started"] - origin,
-            }
-            for row in measured.slices
-        ]
-        known = {("", name): (value, False) for name, value in machine.items()}
-        known |= measured.values
-        values = _value_rows(topic, number, known)
-        self.experiment.run.append_launch(
-            topic,
-            number,
-            rows,
-            values if measured.counts else [],
-            sample_frame(number, measured, origin),
-        )
-        for variant, errors in measured.errors.items():
-            self.experiment.failed(self.topic, variant).update(errors)
-
-
-def _again(variant: Variant) -> Variant:
-    """Return the A/A arm: the same variant under another name."""
-    return variant.model_copy(update={"name": variant.name + AGAIN})
+    @property
+    def all(self) -> float:
+        """Seconds since the beginning."""
+        return time.perf_counter() - self._began
 
 
 @dataclass
@@ -217,9 +73,10 @@ class MicroSession:
     experiment: "Experiment"
     topic: Topic
     folder: Path
+    cut: bool = False
 
-    def launch(self, number: int) -> bool:
-        """Run every side once, in random order."""
+    def launch(self, number: int, deadline: Deadline = NEVER) -> bool:
+        """Run every side once, in random order; a benchmark is never cut short."""
         order = list(self.topic.variants)
         self.experiment.rng(self.topic, number).shuffle(order)
         found: dict[tuple[str, str], tuple[float, bool]] = {}
@@ -230,7 +87,7 @@ class MicroSession:
             )
             found[variant.name, "time"] = seconds, False
         found["", "seconds"] = time.perf_counter() - began, False
-        values = _value_rows(self.topic.name, number, found)
+        values = value_rows(self.topic.name, number, found)
         self.experiment.run.append_launch(self.topic.name, number, [], values, None)
         return True
 
@@ -251,7 +108,7 @@ class MicroSession:
         )
 
 
-def _value_rows(
+def value_rows(
     topic: str, number: int, values: Mapping[tuple[str, str], tuple[float, bool]]
 ) -> list[dict[str, object]]:
     """Return what a launch came to as the rows of `RunDirectory.launches`."""
@@ -269,10 +126,15 @@ def _value_rows(
 
 
 def sample_frame(number: int, measured: launches.Launch, origin: float) -> Any:
-    """Return the requests of a launch as the table of `RunDirectory.samples`."""
+    """Return the requests of a launch as the table of `RunDirectory.samples`.
+
+    None where there is no slice.
+    """
     import numpy as np
     import pandas as pd
 
+    if not measured.samples:
+        return None
     rows, taken = zip(*measured.samples, strict=True)
     counts = [len(one.columns["end"]) for one in taken]
 
@@ -285,7 +147,12 @@ def sample_frame(number: int, measured: launches.Launch, origin: float) -> Any:
         return np.concatenate([one.columns[column] for one in taken])
 
     # One table, not one of each slice: there are a hundred and more in a launch.
-    named = [np.asarray(one.names, object)[one.columns["name"]] for one in taken]
+    named = [
+        np.asarray([slices.shown(name) for name in one.names], object)[
+            one.columns["name"]
+        ]
+        for one in taken
+    ]
     return pd.DataFrame(
         {
             "launch": np.int16(number),
@@ -293,9 +160,11 @@ def sample_frame(number: int, measured: launches.Launch, origin: float) -> Any:
             "variant": pd.Categorical(each([row["variant"] for row in rows])),
             "mode": pd.Categorical(each([row["mode"] for row in rows])),
             "scheduled": of_all("scheduled") - origin,
+            "waited": of_all("waited"),
             "start": of_all("start") - origin,
             "end": of_all("end") - origin,
             "name": pd.Categorical(np.concatenate(named)),
+            "user": of_all("user").astype(np.uint16),
             "failed": of_all("failed") > 0,
             "disturbed": each([row["disturbed"] for row in rows], np.bool_),
         }

@@ -2,17 +2,21 @@
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from assay import closed
 from assay.load.remote import Columns, Slice
 from assay.plan import QUANTILES, requests_needed
+from assay.tables import latency
 
 Floats = NDArray[np.float64]
 
 TIMED_OUT = 2  # in the column `failed`, see assay.load.recorder
+LOAD = "request"  # the kind of a name that belongs to the load itself
 
 # Of the time: a generator that is so busy decides how many requests there are.
 FULL = 0.95
@@ -21,18 +25,35 @@ Row = Mapping[str, Any]
 Taken = tuple[Row, Slice]
 
 
-def throughput(measured: Slice) -> float:
-    """Return the requests per second of a closed loop.
+def of_load(measured: Slice) -> Slice:
+    """Return a slice without what is no request of the load itself.
 
-    Every request that the slice began counts, over the time until the last of
-    them ended: a server at capacity works all that time, so nothing is cut off at
-    either edge. (Users' own rates would count a short first round as typical.)
+    Users that are made or stopped on the way have requests of their own (of `on_start`
+    and `on_stop`), which are not what the slice measures.
     """
-    ends = measured.columns["end"]
-    answered = ends[~np.isnan(ends)]
-    if len(answered) == 0:
-        return 0.0
-    return len(answered) / (float(answered.max()) - measured.began)
+    ours = np.array([name[0] == LOAD for name in measured.names], dtype=np.bool_)
+    if ours.all():
+        return measured
+    kept = ours[measured.columns["name"]]
+    columns = {name: column[kept] for name, column in measured.columns.items()}
+    return replace(measured, columns=columns, requests=int(kept.sum()))
+
+
+def shown(name: Sequence[str]) -> str:
+    """Return the name of a request as people read it: ``GET /item``."""
+    return " ".join(filter(None, name[1:]))
+
+
+def throughput(measured: Slice, users: int, think_time: bool = False) -> float:
+    """Return the requests per second of a closed loop; see `assay.closed`.
+
+    Args:
+        measured: The slice.
+        users: Of the closed loop.
+        think_time: Whether they wait as the locustfile says.
+    """
+    columns, began, ended = measured.columns, measured.began, measured.ended
+    return closed.settled(closed.loop(columns, users, began, ended, think_time))
 
 
 def occupied(measured: Slice) -> float:
@@ -48,7 +69,12 @@ def occupied(measured: Slice) -> float:
 
 
 def row(
-    measured: Slice, block: int, position: int, rate: float, users: int
+    measured: Slice,
+    block: int,
+    position: int,
+    rate: float,
+    users: int,
+    think_time: bool = False,
 ) -> dict[str, Any]:
     """Return a slice as a row of slices.parquet; times in seconds.
 
@@ -58,8 +84,9 @@ def row(
         position: Its place within the block.
         rate: Arrivals per second of the open loop.
         users: Users of the closed loop, or connections of the open one.
+        think_time: Whether users of the closed loop wait as the locustfile says.
     """
-    columns, closed = measured.columns, measured.mode == "closed"
+    columns, looped = measured.columns, measured.mode == "closed"
     fine = columns["failed"] == 0
     service = (columns["end"] - columns["start"])[fine]
     waited, _ = latencies(measured)
@@ -76,10 +103,13 @@ def row(
         "done": measured.done,
         "dropped": measured.dropped,
         "unserved": measured.unserved,
+        "given_up": int(np.count_nonzero(given_up(columns))),
+        "short": measured.short,
+        "peak": measured.peak,
         "requests": measured.requests,
-        "failed": measured.failed,
-        "latencies": 0 if closed else len(waited),
-        "rate": math.nan if closed else rate,
+        "failed": _failed(measured),
+        "latencies": 0 if looped else len(waited),
+        "rate": math.nan if looped else rate,
         "users": users,
         "cpu": measured.cpu,
         "run_delay": measured.run_delay,
@@ -90,12 +120,20 @@ def row(
         "stall": measured.stall,
         "disturbed": False,
         "why": "",
-        "cpu_per_request": measured.cpu / requests if closed else math.nan,
-        "throughput": throughput(measured) if closed else math.nan,
-        "service_p50": _median(service) if closed else math.nan,
-        "latency_p50": math.nan if closed else _median(waited),
-        "latency_mean": math.nan if closed else _mean(waited),
+        "cpu_per_request": measured.cpu / requests if looped else math.nan,
+        "throughput": (throughput(measured, users, think_time) if looped else math.nan),
+        "service_p50": _median(service) if looped else math.nan,
+        "latency_p50": math.nan if looped else _median(waited),
+        "latency_mean": math.nan if looped else _mean(waited),
     }
+
+
+def _failed(measured: Slice) -> int:
+    """Return how many requests failed, or what a task made of their answers did.
+
+    What a task raises counts only where none of its requests had failed.
+    """
+    return min(measured.requests, measured.failed + sum(measured.raised.values()))
 
 
 def given_up(columns: Columns) -> NDArray[np.bool_]:
@@ -106,12 +144,13 @@ def given_up(columns: Columns) -> NDArray[np.bool_]:
 
 
 def latencies(measured: Slice) -> tuple[Floats, Floats]:
-    """Return the latencies from the scheduled start, and what each was at least.
+    """Return the latencies, and what each was at least.
 
-    What was given up (by its client's timeout, by the slice, or before it was
-    sent) took longer than anybody waited: its latency is infinite here, and its
-    lower bound is how long it was waited for. Requests that failed otherwise have
-    no say: a quick error is not a quick answer.
+    A latency is the time that the arrival waited for a user, since all of them waited
+    for the target, and the time from sent to answered. What was given up (by its
+    client's timeout, by the slice, or before it was sent) took longer than anybody
+    waited: its latency is infinite here, and its lower bound is how long it was waited
+    for. Requests that failed otherwise have no say: a quick error is no quick answer.
 
     Returns:
         Two arrays of the same length, in seconds.
@@ -119,8 +158,11 @@ def latencies(measured: Slice) -> tuple[Floats, Floats]:
     columns = measured.columns
     lost = given_up(columns)
     kept = (columns["failed"] == 0) | lost
-    ends = np.where(np.isnan(columns["end"]), measured.ended, columns["end"])
-    waited: Floats = ends - columns["scheduled"]
+    waited: Floats = np.where(
+        np.isnan(columns["end"]),
+        measured.ended - columns["scheduled"],
+        latency(columns),
+    )
     never_sent = np.full(measured.dropped, np.inf)
     found = np.where(lost, np.inf, waited)[kept], waited[kept]
     return np.concatenate([found[0], never_sent]), np.concatenate(

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,16 @@ BLOCK_METRICS = {
 }
 
 
+# The share of its core that the generator used in the closed loop of a variant, in the
+# first trial of it: the same number in every launch.
+GENERATOR = "generator.closed"
+# Above it what was counted is what the generator could send, not what the variant could
+# serve: whatever it says, the same on both sides says nothing.
+BUSY = 0.9
+# Where the time of a launch went: value rows without a variant, in seconds.
+PARTS = ("starts", "log_ins", "warm_up", "slices", "rest")
+
+
 @dataclass(frozen=True)
 class Measured:
     """The tables of a run so far: see `RunDirectory.slices` and `launches`.
@@ -41,6 +51,21 @@ class Measured:
     launches: pd.DataFrame
     found: dict[tuple[str, ...], Ratios] = field(default_factory=dict, repr=False)
     parts: dict[tuple[str, ...], pd.DataFrame] = field(default_factory=dict, repr=False)
+
+
+def latency(columns: Mapping[str, Any] | pd.DataFrame) -> Any:
+    """Return the latencies of requests, in seconds; NaN for those without an answer.
+
+    What the target made an arrival wait for a user, and the time from sent to answered:
+    what the generator itself was late by is no part of it. Samples of before there was
+    the column `waited` tell only when an arrival was due.
+
+    Args:
+        columns: Of samples: a table, or arrays by name.
+    """
+    if "waited" not in columns:
+        return columns["end"] - columns["scheduled"]
+    return columns["waited"] + (columns["end"] - columns["start"])
 
 
 def log_ratios(
@@ -97,11 +122,10 @@ def _by_launch(
 def _undisturbed(measured: Measured, topic: str) -> pd.DataFrame:
     """Return what the blocks of the launches that count say, a column a variant."""
     if (topic,) not in measured.parts:
-        slices, launches = measured.slices, measured.launches
-        counted = launches.loc[launches["topic"] == topic, "launch"].unique()
+        slices = measured.slices
         chosen = slices[
             (slices["topic"] == topic)
-            & slices["launch"].isin(counted)
+            & slices["launch"].isin(counted(measured, topic))
             & ~slices["disturbed"]
         ].set_index(["launch", "mode", "block", "variant"])
         columns = [name for name in BLOCK_METRICS.values() if name in chosen]
@@ -283,13 +307,60 @@ def mostly(measured: Measured, topic: str, launches: Collection[int]) -> str:
     return str(why.mode().iloc[0]) if len(why) else ""
 
 
+def counted(measured: Measured, topic: str) -> set[int]:
+    """Return the launches that count: those that have a number of some variant.
+
+    Where its time went is known of any launch.
+    """
+    table = measured.launches
+    if table.empty:
+        return set()
+    own = (table["topic"] == topic) & (table["variant"] != "")
+    return set(table.loc[own, "launch"])
+
+
 def uncounted(measured: Measured, topic: str) -> tuple[int, int]:
-    """Return how many launches were too disturbed to count, and all of them."""
-    slices, launches = measured.slices, measured.launches
+    """Return how many launches were too disturbed to count, and all of them.
+
+    One that the end of the time budget cut short says nothing of the machine.
+    """
+    slices = measured.slices
     if slices.empty:
         return 0, 0
-    every = set(slices.loc[slices["topic"] == topic, "launch"])
-    counted: set[int] = set()
-    if not launches.empty:
-        counted = set(launches.loc[launches["topic"] == topic, "launch"])
-    return len(every - counted), len(every)
+    own = slices[slices["topic"] == topic]
+    count = counted(measured, topic)
+    if "cut" in own:
+        own = own[~own["cut"].fillna(False).astype(bool) | own["launch"].isin(count)]
+    every = set(own["launch"])
+    return len(every - count), len(every)
+
+
+def outrun(measured: Measured, topic: str, variants: Iterable[str]) -> list[str]:
+    """Return the variants whose throughput the generator limits, by its first trial.
+
+    Runs of before this was kept have none.
+    """
+    found = []
+    for variant in variants:
+        shares = numbers(measured, topic, variant, GENERATOR)
+        if len(shares) and shares[0] > BUSY:
+            found.append(variant)
+    return found
+
+
+def unanswered(measured: Measured, topic: str, variant: str) -> tuple[int, int]:
+    """Return the arrivals of a variant that nobody answered, and all of them."""
+    slices = measured.slices
+    if slices.empty:
+        return 0, 0
+    own = slices[(slices["topic"] == topic) & (slices["variant"] == variant)]
+    return int(own["unserved"].sum()), int(own["planned"].sum())
+
+
+def spent(measured: Measured, topic: str) -> dict[str, float]:
+    """Return the seconds of all launches by what they went to; empty if unknown."""
+    found = {
+        part: float(numbers(measured, topic, "", f"seconds.{part}").sum())
+        for part in PARTS
+    }
+    return found if any(found.values()) else {}

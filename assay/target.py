@@ -46,6 +46,11 @@ class RunningTarget:
         """The process whose family is measured, if it is ours."""
         return [self.child.pid] if self.child else []
 
+    def pin(self, cores: Sequence[int]) -> None:
+        """Pin its processes, if they are ours, to some cores; none leaves them free."""
+        if self.child and cores:
+            processes.pin(self.child.pid, cores)
+
     def check_guard(self, path: str) -> None:
         """Ask the target whether it has been doing what its name says.
 
@@ -82,15 +87,18 @@ class RunningTarget:
             f"  asked: GET {url}; what was measured of this launch is not kept"
         )
 
-    def settle(self) -> None:
+    def settle(self, most: float = SETTLING) -> None:
         """Wait until the target has done what nobody waits for any more.
 
         Whoever gives up leaves a request behind. The target goes on with it, and
         would take the processor from the variant that is measured next.
+
+        Args:
+            most: Seconds after which it is not waited for, either.
         """
         if self.child is None:
             return
-        until = time.monotonic() + SETTLING
+        until = time.monotonic() + min(most, SETTLING)
         used = self._cpu_seconds()
         while time.monotonic() < until:
             time.sleep(IDLE_SECONDS)
@@ -135,7 +143,8 @@ def launched(
         variants: Which to start.
         environment: Of the processes, before the target's and variant's own.
         folder: Takes one log for each variant.
-        cores: Cores to pin to; empty leaves them free.
+        cores: Cores to pin to; empty leaves them free, for the caller to `pin` when
+            nothing is to be done on every core any more.
         rng: Draws the order.
 
     Yields:
@@ -166,8 +175,7 @@ def launched(
         ready = [watcher.result() for watcher in watched if watcher in done]
         running = {one.variant.name: one for one in ready}
         for target in running.values():
-            if target.child and cores:
-                processes.pin(target.child.pid, cores)
+            target.pin(cores)
         yield running
     finally:
         watchers.shutdown(wait=False, cancel_futures=True)

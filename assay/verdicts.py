@@ -19,6 +19,7 @@ from assay.results import (
     Control,
     Results,
     RunDirectory,
+    Spent,
     Value,
     Whole,
 )
@@ -26,6 +27,9 @@ from assay.tables import (
     Measured,
     censored_launches,
     numbers,
+    outrun,
+    spent,
+    unanswered,
 )
 
 SHARES = ("errors", "dropped")
@@ -66,8 +70,20 @@ def evaluate(
             b for topic in plan.topics for b in _budgets(plan, topic, measured)
         ),
         values=tuple(v for topic in plan.topics for v in _values(topic, measured)),
+        spent=tuple(
+            Spent(topic=topic.name, **seconds)
+            for topic in plan.topics
+            if (seconds := spent(measured, topic.name))
+        ),
         warnings=tuple(
-            dict.fromkeys([*warnings, *_failed(arms), *_outrun(plan, measured)])
+            dict.fromkeys(
+                [
+                    *warnings,
+                    *_failed(arms),
+                    *_outrun(plan, measured),
+                    *_unanswered(plan, measured),
+                ]
+            )
         ),
     )
 
@@ -148,17 +164,41 @@ def _failed(arms: Sequence[Control]) -> Iterable[str]:
 def _outrun(plan: Plan, measured: Measured) -> Iterable[str]:
     """Say where the generator was the limit."""
     for topic in plan.topics:
-        names = []
-        for variant in topic.variants:
-            where = measured, topic.name, variant.name, THROUGHPUT
-            if censored_launches(*where):
-                names.append(variant.name)
+        every = [variant.name for variant in topic.variants]
+        replaced: list[str] = []
+        if not topic.claims:
+            replaced = outrun(measured, topic.name, every)
+        if replaced:
+            yield (
+                f"{topic.name}: the load generator is the limit under "
+                f"{', '.join(replaced)}: how many requests a second could be served "
+                "nobody knows, and service.p50 decides in the place of throughput. "
+                + comparisons.LEANER
+            )
+        names = [
+            name
+            for name in every
+            if name not in replaced
+            and censored_launches(measured, topic.name, name, THROUGHPUT)
+        ]
         if names:
             yield (
                 f"{topic.name}: the load generator had no time left under "
                 f"{', '.join(names)}: throughput is at least what is shown. "
                 + comparisons.LEANER
             )
+
+
+def _unanswered(plan: Plan, measured: Measured) -> Iterable[str]:
+    """Say which variants left requests without an answer."""
+    for topic in plan.topics:
+        for variant in topic.variants:
+            lost, planned = unanswered(measured, topic.name, variant.name)
+            if lost:
+                yield (
+                    f"{topic.name}: variant {variant.name} did not answer {lost:,} of "
+                    f"{planned:,} arrivals."
+                )
 
 
 def _claims(

@@ -140,7 +140,7 @@ class Pool:
         for cls, wanted in Counter(share(list(self.roles), users)).items():
             role = self.roles[cls]
             target = min(max(wanted, role.peak + 1 if role.short else 0), role.most)
-            while role.alive < target:
+            for _ in range(target - role.alive):  # who fails meanwhile is not replaced
                 self.add(role)
                 gevent.sleep(SPACING)
 
@@ -167,13 +167,15 @@ class Pool:
             RuntimeError: One stopped on the way.
             TimeoutError: Some did not get there.
         """
+        latest = time.perf_counter() + timeout
         while any(role.coming for role in self.roles.values()):
             self.changed.clear()
+            if self.failures and time.perf_counter() > latest:
+                break
             if self.recorder.limit:
                 raise RuntimeError(self.recorder.limit)
-            if self.failures and (strict or not self.users):
-                break
-            if not self.changed.wait(timeout):
+            # How many come through tells how many there can be.
+            if not self.changed.wait(timeout) and not self.failures:
                 raise TimeoutError(
                     f"{self.alive - self.users} of {self.alive} users did not finish "
                     f"their on_start within {timeout:g} s"
@@ -265,7 +267,7 @@ class Pool:
         window = (self.places[start:] + self.places)[:users]
         lacks = False
         for cls, wanted in Counter(window).items():
-            while self.roles[cls].alive < wanted:
+            for _ in range(wanted - self.roles[cls].alive):
                 self.add(self.roles[cls])
                 lacks = True
         return lacks

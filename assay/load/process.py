@@ -1,9 +1,9 @@
 """A Locust process: started, asked, ended."""
 
+import contextlib
 import json
 import os
 import select
-import shutil
 import socket
 import sys
 from collections.abc import Mapping, Sequence
@@ -120,13 +120,15 @@ class LocustProcess:
         return redaction.url(self.child.last_lines())
 
     def _keep(self, child: processes.Child) -> None:
-        """Keep the log of a process, without secrets."""
+        """Keep the log of a process, without secrets; a full disk keeps none."""
         if self._kept_in is None or not child.log.is_file():
             return
         text = child.log.read_text(encoding="utf-8", errors="replace")[-LOG_LIMIT:]
-        if text.strip() and shutil.disk_usage(self._kept_in).free > 2 * LOG_LIMIT:
-            path = self._kept_in / child.log.name
-            path.write_text(redaction.url(text), encoding="utf-8")
+        if text.strip():
+            with contextlib.suppress(OSError):
+                self._kept_in.mkdir(parents=True, exist_ok=True)
+                path = self._kept_in / child.log.name
+                path.write_text(redaction.url(text), encoding="utf-8")
 
     def _ask(self, order: Mapping[str, Any], timeout: float) -> Message:
         self._tell(order)
@@ -181,9 +183,9 @@ def argv(
 
 
 def environment() -> dict[str, str]:
-    """Return its environment, in which it finds what Assay finds.
+    """Return its environment, in which it finds what Assay finds, and what lies here.
 
     What it prints comes to its log at once, also that of one that is killed.
     """
-    path = os.pathsep.join(filter(None, sys.path))
+    path = os.pathsep.join([*filter(None, sys.path), os.getcwd()])
     return {**os.environ, "PYTHONPATH": path, "PYTHONUNBUFFERED": "1"}

@@ -113,7 +113,9 @@ def measure(
         results = load(generator, plan, run, watcher, final=True)
         code = generator.finish()
         if code or results.raised or failures.nothing_succeeded(results):
-            say(f"the locustfile's last lines:\n{generator.last_lines()}")
+            say("the last lines of the locustfile's log:")
+            for line in generator.last_lines().splitlines():
+                say(line)
     run.write_end(code)
     results = results.model_copy(update={"locust_exit_code": code})
     run.write_results(results)

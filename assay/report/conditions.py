@@ -17,7 +17,7 @@ from assay.report.text import (
     quantity,
     significant,
 )
-from assay.results import Results
+from assay.results import Results, Spent
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -119,6 +119,29 @@ def noise(slices: pd.DataFrame) -> list[tuple[str, list[tuple[str, str]]]]:
                     rows.append((words, f"{percent(share)} of a core"))
         found.append((str(topic), rows))
     return found
+
+
+def spent(found: Sequence[Spent]) -> str:
+    """Return where the time of all launches went, in a sentence; empty if unknown."""
+    parts = {
+        words: sum(getattr(item, part) for item in found)
+        for part, words in (
+            ("starts", "starts took"),
+            ("log_ins", "log-ins"),
+            ("warm_up", "warm-up"),
+            ("slices", "slices"),
+            ("rest", "all else"),
+        )
+    }
+    whole = sum(parts.values())
+    if not whole:
+        return ""
+    each = ", ".join(f"{words} {_seconds(took)}" for words, took in parts.items())
+    return f"Of {_seconds(whole)} that the launches took, {each}."
+
+
+def _seconds(value: float) -> str:
+    return f"{fixed(value, 0 if value >= 10 else 1)} s"
 
 
 def _causes(slices: pd.DataFrame) -> list[tuple[str, str]]:

@@ -16,7 +16,14 @@ from assay.report.answer import (
     read_results,
     title,
 )
-from assay.report.conditions import controls, flatten, load, noise, repeat_command
+from assay.report.conditions import (
+    controls,
+    flatten,
+    load,
+    noise,
+    repeat_command,
+    spent,
+)
 from assay.report.forest import layout
 from assay.report.metrics import MetricRow, metric_rows
 from assay.report.overview import asked, pair_anchor
@@ -85,6 +92,7 @@ def render(run: RunDirectory) -> str:
         forest=layout(asked(plan, results), plan.settings.margin),
         topics=_topics(run, plan, results),
         noise=_noise(run, plan, results),
+        spent=_spent(results),
         served=any(topic.scenario.locustfile for topic in plan.topics),
         benchmarked=any(topic.scenario.benchmarks for topic in plan.topics),
         environment=list(flatten(run.environment())),
@@ -179,6 +187,14 @@ def _noise(
         for name in dict.fromkeys([*rows, *known])
         if name in rows or name in lines
     ]
+
+
+def _spent(results: Results) -> list[str]:
+    """Return where the time went: a sentence, and one for each topic of several."""
+    if len(results.spent) < 2:
+        return [spent(results.spent)] if results.spent else []
+    each = [f"{one_line(item.topic)}: {spent([item])}" for item in results.spent]
+    return [spent(results.spent), *each]
 
 
 def _busy(

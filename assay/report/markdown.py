@@ -18,6 +18,7 @@ from assay.report.answer import (
     whole_of,
     without_claims,
 )
+from assay.report.conditions import spent
 from assay.report.text import compared, expectation, one_line, percent
 from assay.results import Comparison, Results, RunDirectory
 
@@ -58,6 +59,8 @@ def render(run: RunDirectory) -> str:
         lines.append("")
     lines += _without_claims(results, settings.margin, said)
     lines += [f"> ⚠ {escape(warning)}\n" for warning in results.warnings]
+    if went := spent(results.spent):
+        lines += [f"<sub>{escape(went)}</sub>", ""]
     lines.append(
         f"<sub>{percent(settings.confidence)} intervals, "
         f"margin {percent(settings.margin)}, "

@@ -12,16 +12,19 @@ from assay.attribution import (
     attribute,
     compare_memory,
 )
+from assay.plan import METRICS
 from assay.report import charts, curves, flamegraph
 from assay.report.text import clean, quantity, signed_quantity, unit_of
 from assay.results import Profile, RunDirectory, Stacks, Timeline
+from assay.tables import latency
 
 if TYPE_CHECKING:
     import pandas as pd
 
 FUNCTIONS_SHOWN = 12
 _SAMPLE_COLUMNS = [
-    *("launch", "block", "variant", "mode", "scheduled", "end", "disturbed"),
+    *("launch", "block", "variant", "mode", "scheduled", "waited", "start", "end"),
+    "disturbed",
 ]
 
 
@@ -70,13 +73,13 @@ class Pictures:
 def usable_samples(run: RunDirectory, topic: str) -> pd.DataFrame:
     """Return the undisturbed open-loop requests of a topic, with their latency.
 
-    Latency counts from the scheduled start, in seconds; NaN if never answered.
+    Latency is in seconds; NaN if never answered. See `tables.latency`.
     """
     samples = run.samples(topic, columns=_SAMPLE_COLUMNS)
     if samples.empty:
         return samples
     usable = samples[(samples["mode"] == "open") & ~samples["disturbed"].astype(bool)]
-    return usable.assign(latency=usable["end"] - usable["scheduled"])
+    return usable.assign(latency=latency(usable))
 
 
 def of_pair(
@@ -166,7 +169,8 @@ def _from_launches(
     """Draw one metric launch by launch: a claimed one, or the first that both have."""
     if launches.empty:
         return []
-    wanted = [*claimed, *launches["metric"].unique()]
+    present = set(launches["metric"])
+    wanted = [*claimed, *(metric for metric in METRICS if metric in present)]
     for metric in dict.fromkeys(wanted):
         sides = [
             launches[

@@ -86,9 +86,7 @@ class Bench:
             variants=tuple(variants),
         )
         names = [variant.name for variant in variants]
-        with target.launched(
-            topic, variants, {}, self.folder, self.cores.target, self.rng
-        ) as running:
+        with target.launched(topic, variants, {}, self.folder, (), self.rng) as running:
             order = list(running.values())
             self.rng.shuffle(order)
             self.pids = [
@@ -103,6 +101,8 @@ class Bench:
                 self.cores.target,
                 max(load.users, load.connections),
             )
+            for server in order:
+                server.pin(self.cores.target)
             launch.warm_up(self.generator, topic, order)
             if not (self.schedule and set(names) <= set(self.schedule.closed_seconds)):
                 self.schedule = launch.calibrate(self.generator, topic, names)

@@ -6,11 +6,11 @@ measured is named, and a missed target is said as plainly as one that is met.
 
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from assay.report.markdown import escape
-from assay.report.text import counted, percent
+from assay.report.text import percent
+from scripts.studies import pages
 from scripts.studies.outcomes import (
     ANY,
     ASSAY,
@@ -40,17 +40,8 @@ from scripts.studies.outcomes import (
     is_soon_same,
     with_margin,
 )
+from scripts.studies.pages import Target, headed
 from scripts.studies.verdict_picture import picture
-
-
-@dataclass(frozen=True)
-class Target:
-    """What was wanted of Assay and what was found; `met` is None if not judged."""
-
-    what: str
-    wanted: str
-    found: str
-    met: bool | None
 
 
 def false_verdicts(outcomes: Sequence[Outcome]) -> str:
@@ -59,7 +50,7 @@ def false_verdicts(outcomes: Sequence[Outcome]) -> str:
         [escape(rule), noise, *Share.of(own, is_false).cells()]
         for (rule, noise), own in grouped(identical(outcomes), "rule", "noise")
     ]
-    return _table(["rule", "noise", "false", "share", "95 % interval"], rows)
+    return headed(["rule", "noise", "false", "share", "95 % interval"], rows)
 
 
 def power(outcomes: Sequence[Outcome]) -> str:
@@ -75,7 +66,7 @@ def power(outcomes: Sequence[Outcome]) -> str:
         for (effect, noise, rule), own in grouped(measured, "effect", "noise", "rule")
     ]
     head = ["effect", "noise", "rule", "slower", "share", "95 % interval"]
-    return _table([*head, "median launches", "median time"], rows)
+    return headed([*head, "median launches", "median time"], rows)
 
 
 def coverage(outcomes: Sequence[Outcome]) -> str:
@@ -84,7 +75,7 @@ def coverage(outcomes: Sequence[Outcome]) -> str:
     for (metric,), both in grouped(covering(outcomes), "metric"):
         for (noise,), own in [*grouped(both, "noise"), (("**all**",), both)]:
             rows.append([f"`{metric}`", noise, *Share.of(own, is_covered).cells()])
-    return _table(["metric", "noise", "held", "share", "95 % interval"], rows)
+    return headed(["metric", "noise", "held", "share", "95 % interval"], rows)
 
 
 def verdict_counts(outcomes: Sequence[Outcome]) -> str:
@@ -100,7 +91,7 @@ def verdict_counts(outcomes: Sequence[Outcome]) -> str:
         ]
         for (noise, effect, metric), own in grouped(measured, *keys)
     ]
-    return _table([*keys, *VERDICTS, "median ratio", "injected"], rows)
+    return headed([*keys, *VERDICTS, "median ratio", "injected"], rows)
 
 
 def same_in_time(outcomes: Sequence[Outcome]) -> str:
@@ -113,7 +104,7 @@ def same_in_time(outcomes: Sequence[Outcome]) -> str:
         for (noise,), own in grouped(with_margin(outcomes), "noise")
     ]
     head = ["noise", f"*same* within {_seconds(SAME_SECONDS)}", "share"]
-    return _table([*head, "95 % interval", "median time"], rows)
+    return headed([*head, "95 % interval", "median time"], rows)
 
 
 def targets(outcomes: Sequence[Outcome]) -> list[Target]:
@@ -165,27 +156,12 @@ def missing(outcomes: Sequence[Outcome]) -> list[str]:
 
 def target_table(outcomes: Sequence[Outcome]) -> str:
     """Return the table of every target, with what was found."""
-    words = {True: "met", False: "**missed**", None: "not judged"}
-    rows = [
-        [t.what, t.wanted, "–" if t.met is None else t.found, words[t.met]]
-        for t in targets(outcomes)
-    ]
-    return _table(["target", "wanted", "found", ""], rows)
+    return pages.target_table(targets(outcomes))
 
 
 def answer(outcomes: Sequence[Outcome]) -> str:
     """Return the paragraph that says how many targets are met, and which are not."""
-    judged = targets(outcomes)
-    missed = [t for t in judged if t.met is False]
-    open_ = [t.what for t in judged if t.met is None]
-    met, of_all = sum(t.met is True for t in judged), counted(len(judged), "target")
-    said = [f"Assay **meets** {met or 'none'} of {of_all}."]
-    if missed:
-        parts = [f"{t.what}: {t.found}, wanted {t.wanted}" for t in missed]
-        said.append(f"It **misses** {len(missed)}: {'; '.join(parts)}.")
-    if open_:
-        said.append(f"**Not judged**, for want of outcomes: {'; '.join(open_)}.")
-    return " ".join(said)
+    return pages.answer(targets(outcomes))
 
 
 def write(
@@ -250,11 +226,3 @@ def _seconds(value: float | None) -> str:
 
 def _ratio(value: float | None) -> str:
     return "–" if value is None else f"{value:.3f}"
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return a Markdown table, or that there is nothing to put into it."""
-    if not rows:
-        return "Not measured."
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

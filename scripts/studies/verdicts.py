@@ -204,7 +204,9 @@ def measure_runs(
     noise: str, rule: str, wanted: int, options: argparse.Namespace, until: float
 ) -> None:
     """Do whole runs of the command until there are enough, or time is up."""
-    rounds = rounds_for(options.output)[WHOLE]
+    effect, more = WHOLE, rounds_for(options.output)[WHOLE]
+    if rule == MARGIN_RULE:
+        effect, more = IDENTICAL, 0
     log = options.output / f"runs-{noise}.jsonl"
     while True:
         seed = len(chosen(whole_runs(options.output, noise), rule=rule))
@@ -214,7 +216,7 @@ def measure_runs(
         with tempfile.TemporaryDirectory(prefix="assay-study-") as name:
             folder = Path(name)
             with processes.guarded([folder]), neighbour(noise, folder):
-                outcome = _whole_run(noise, folder, rule, rounds, seed)
+                outcome = whole_run(noise, folder, rule, effect, more, seed)
         with log.open("a") as file:
             file.write(json.dumps(outcome.__dict__) + "\n")
             file.flush()
@@ -223,11 +225,21 @@ def measure_runs(
         print(f"{noise} run {seed} of {rule}: {said}, {outcome.seconds} s")
 
 
-def _whole_run(noise: str, folder: Path, rule: str, rounds: int, seed: int) -> Outcome:
-    """Run the command once; its time begins and ends with the command's."""
+def whole_run(
+    noise: str, folder: Path, rule: str, effect: str, more: int, seed: int
+) -> Outcome:
+    """Run the command once; its time begins and ends with the command's.
+
+    Args:
+        noise: The condition, for the outcome.
+        folder: Takes the topic and its run.
+        rule: `ASSAY`, or `MARGIN_RULE` for nothing but its claim.
+        effect: What the candidate does on top, in words.
+        more: Rounds of work that this takes.
+        seed: Of the run.
+    """
     write(folder, APP)
-    tight = rule == MARGIN_RULE
-    effect, other = (IDENTICAL, ROUNDS) if tight else (WHOLE, ROUNDS + rounds)
+    tight, other = rule == MARGIN_RULE, ROUNDS + more
     text = CLAIMS.format(effect=effect, command=COMMAND, base=ROUNDS, other=other)
     (folder / "claims.toml").write_text(text + (TIGHT_CLAIM if tight else ""))
     if tight:

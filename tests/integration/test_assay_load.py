@@ -61,8 +61,8 @@ def test_tasks_of_several_requests_have_a_latency_of_their_own(
     good: tuple[Path, Any, int],
 ) -> None:
     found = rows(results(good[0]))
-    task = found["iteration", "buy"]
-    assert ("iteration", "look") not in found
+    task = found["task", "buy"]
+    assert ("task", "look") not in found
     assert task["requests"] == found["request", "/orders"]["requests"] > 20
     both = found["request", "/cart"]["latency"]["p50"]
     assert task["latency"]["p50"] > both

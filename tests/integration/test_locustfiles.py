@@ -415,7 +415,7 @@ class Visitor(FastHttpUser):
 
 def test_a_task_that_raises_has_failed(tmp_path: Path) -> None:
     found, _, _ = loaded(tmp_path, RAISING)
-    task = rows(found)["iteration", "buy"]
+    task = rows(found)["task", "buy"]
     assert task["failed"] == task["requests"] == 60
 
 

@@ -72,7 +72,7 @@ def test_samples_are_exact_times_in_order(run: Path) -> None:
     samples = pd.concat([pd.read_parquet(file) for file in files])
     assert (samples["start"] >= samples["scheduled"] - 1e-6).all()
     assert (samples["end"] > samples["start"]).all()
-    assert set(samples["name"]) == {"/"}
+    assert set(samples["name"]) == {"GET /"}
     open_loop = samples[samples["mode"] == "open"]
     assert (open_loop["scheduled"] < open_loop["start"]).mean() > 0.9
 

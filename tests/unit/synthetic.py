@@ -37,16 +37,22 @@ def taken(
     scheduled: Sequence[float] | None = None,
     failed: Sequence[int] | None = None,
     variant: str = "a",
+    waited: Sequence[float] | None = None,
+    users: Sequence[int] | None = None,
     **changes: Any,
 ) -> Slice:
-    """A slice from 0 to 1 s, all of whose requests began with it."""
+    """A slice from 0 to 1 s, all of whose requests began with it.
+
+    Each is by a user of its own if nothing else is said.
+    """
     count = len(ends)
     columns = {
         "scheduled": np.array(scheduled or [0.0] * count, dtype=float),
         "start": np.array(starts or [0.0] * count, dtype=float),
         "end": np.array(ends, dtype=float),
+        "waited": np.array(waited or [0.0] * count, dtype=float),
         "name": np.zeros(count, int),
-        "user": np.zeros(count, int),
+        "user": np.array(users or range(count), dtype=int),
         "failed": np.array(failed or [0] * count, dtype=int),
     }
     numbers: dict[str, Any] = {
@@ -64,7 +70,7 @@ def taken(
         "foreign": 0.0,
         "generator_cpu": 0.1,
         "generator_run_delay": 0.0,
-        "names": ["/"],
+        "names": [("request", "GET", "/")],
         "errors": {},
     }
     return Slice(variant=variant, mode=mode, columns=columns, **{**numbers, **changes})
@@ -108,6 +114,7 @@ def measured(
     again: float | None = None,
     censored: Mapping[tuple[str, str], Container[int]] | None = None,
     lost: int = 0,
+    generator: Mapping[str, float] | None = None,
 ) -> tables.Measured:
     """Tables in which variant b is `ratios[metric]` times any other variant.
 
@@ -122,6 +129,7 @@ def measured(
         again: What a is times itself in the A/A arm; None for no such arm.
         censored: Variant and metric to the launches in which it is a bound only.
         lost: Launches at the end that are too disturbed to count.
+        generator: The share of its core that the generator took, by variant.
     """
     rng = np.random.default_rng(1)
     slices: list[dict[str, Any]] = []
@@ -135,6 +143,9 @@ def measured(
             names.append("a" + AGAIN)
         for variant in names:
             key = {"topic": "shop", "launch": number, "variant": variant}
+            if number <= launches and variant in (generator or {}):
+                share = {"value": (generator or {})[variant], "censored": False}
+                values.append(key | share | {"metric": tables.GENERATOR})
             own: dict[str, float] = {}
             for metric, ratio in ratios.items():
                 factor = {"b": ratio, "a" + AGAIN: again}.get(variant) or 1.0

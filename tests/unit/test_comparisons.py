@@ -246,6 +246,44 @@ def test_a_server_that_runs_already_is_not_judged_by_its_cpu_time() -> None:
     assert comparisons.deciding(a_plan.topics[0], PAIR) == set(DECIDING_METRICS)
 
 
+@pytest.mark.parametrize("limited", ["a", "b", "ab"])
+def test_where_the_generator_is_the_limit_response_time_decides(limited: str) -> None:
+    shares = {"a": 0.3, "b": 0.3} | dict.fromkeys(limited, 0.91)
+    numbers = SAME | {"service.p50": 1.2}
+    found = measured(numbers, 15, generator=shares)
+    topic = plan().topics[0]
+    assert comparisons.deciding(topic, PAIR, found) == {CPU, "service.p50", MEDIAN}
+    assert comparisons.deciding(topic, PAIR) == set(DECIDING_METRICS)
+    said = compared(plan(), found)
+    assert {m for m, item in said.items() if item.verdict} == {
+        *(CPU, "service.p50", MEDIAN)
+    }
+    assert said["service.p50"].verdict == "slower"
+    # What cannot be judged is not browsed, either, and nobody waits for it.
+    assert said[RATE].seconds_to_see is None
+    far = measured(numbers | {RATE: 3.0}, 15, generator=shares)
+    everything = list(comparisons.comparisons(plan(), topic, far))
+    marked = comparisons.browsed(plan(), far, everything)
+    assert not [item for item in marked if item.metric == RATE and item.differs]
+
+
+def test_a_generator_with_time_left_is_no_limit() -> None:
+    topic = plan().topics[0]
+    for shares in ({"a": 0.9, "b": 0.9}, {}, None):
+        found = measured(SAME, 15, generator=shares)
+        assert comparisons.deciding(topic, PAIR, found) == set(DECIDING_METRICS)
+    # Another variant's generator is nothing to this pair.
+    three = measured(SAME, 15, variants="abc", generator={"c": 0.99})
+    assert RATE in comparisons.deciding(topic, PAIR, three)
+
+
+def test_a_claim_on_throughput_is_judged_on_it_all_the_same() -> None:
+    found = measured(SAME | {"service.p50": 1.0}, 15, generator={"a": 1.0, "b": 1.0})
+    a_plan = plan(claim("same", RATE))
+    assert comparisons.deciding(a_plan.topics[0], PAIR, found) == {RATE}
+    assert compared(a_plan, found)[RATE].verdict == "same"
+
+
 def test_an_arm_fails_only_where_the_spread_of_launches_is_known() -> None:
     censored = {("b", MEAN): EVERY}
     found = measured({**SAME, MEAN: 5.0}, again=1.07, censored=censored)

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from assay.deadlines import LONGEST_DRAIN
 from assay.disturbance import LAG_P99, SHARE, STALL, SYSTEM, Cause, causes
 
 UNKNOWN = math.nan
@@ -27,6 +28,11 @@ def row(variant: str = "a", mode: str = "closed", **changes: Any) -> dict[str, A
         "latency_p50": 0.001 if mode == "open" else UNKNOWN,
         "stall": 0.0,
         "generator_run_delay": 0.0,
+        "unserved": 0,
+        "dropped": 0,
+        "given_up": 0,
+        "short": 0,
+        "drain": LONGEST_DRAIN,
     }
     assert set(changes) <= set(usual)
     return {**usual, **changes}
@@ -211,3 +217,30 @@ def test_only_the_slice_that_was_hit_is_named() -> None:
     quiet = [row("a"), row("b")] * 4
     robbed = row("b", run_delay=0.2, foreign=0.2)
     assert causes([*quiet, robbed, row("a")]) == [""] * 8 + ["neighbour", ""]
+
+
+@pytest.mark.parametrize("lost", ["unserved", "dropped", "given_up"])
+def test_what_the_target_does_not_answer_is_no_disturbance(lost: str) -> None:
+    robbed: dict[str, Any] = {"run_delay": 0.5, "foreign": 0.5}
+    late: dict[str, Any] = {"mode": "open", "lag_p99": 1.0, "stall": 1.0}
+    for cause in (robbed, late):
+        assert one(**cause) != ""
+        assert one(**cause, **{lost: 1}) == ""
+    # It has no say in what is usual, either.
+    changes: dict[str, Any] = {"run_delay": 9.0, "stall": 9.0, lost: 1}
+    frozen = row(generator_run_delay=9.0, **changes)
+    waits = row(generator_run_delay=2 * SHARE)
+    assert causes([frozen] * 9 + [row()] * 3 + [waits])[-1] == "generator"
+    assert causes([frozen] * 4) == [""] * 4
+
+
+def test_too_few_users_are_a_disturbance() -> None:
+    assert one(mode="open", short=2) == "users"
+    assert one(mode="open", short=2, unserved=1) == ""
+
+
+def test_who_had_no_time_to_answer_is_not_blamed() -> None:
+    # Its time budget ended: other slices wait for ten seconds.
+    assert one(unserved=1, given_up=1, drain=LONGEST_DRAIN / 2) == "time"
+    assert one(unserved=0, drain=LONGEST_DRAIN / 2) == ""
+    assert one(unserved=1, given_up=1) == ""

@@ -27,7 +27,7 @@ def asked(mode: str, failed: Mapping[str, int], **more: object) -> str:
         }
         for name in "ab"
     ]
-    launches = pd.DataFrame({"topic": ["shop"], "launch": [1]})
+    launches = pd.DataFrame({"topic": ["shop"], "launch": [1], "variant": ["a"]})
     measured = tables.Measured(pd.DataFrame(rows), launches)
     return failures.difference(measured, "shop", ("a", "b"), LOOKS)
 

@@ -1,11 +1,13 @@
 """Which profiles are taken, and of what."""
 
+import math
 import random
 from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from assay import profiling
@@ -14,6 +16,7 @@ from assay.plan import Preset, Variant
 from assay.profilers.pyspy import OUTSIDE, PySpyCapture
 from assay.results import Profile, Stacks
 from assay.target import RunningTarget
+from tests.unit.synthetic import taken
 
 
 def test_a_server_that_ran_already_is_no_process_to_profile(tmp_path: Path) -> None:
@@ -69,7 +72,7 @@ def test_what_uses_little_cpu_time_is_watched_for_longer(
 
     def load(name: str, rate: float, length: float, seed: int) -> Any:
         lengths.append(length)
-        return SimpleNamespace(requests=10)
+        return SimpleNamespace(requests=10, columns={"end": np.ones(10)})
 
     spent = count(0)
     monkeypatch.setattr(profiling, "_cpu_seconds", lambda pid: cpu * next(spent))
@@ -87,3 +90,22 @@ def test_what_uses_little_cpu_time_is_watched_for_longer(
     assert lengths == [profiling.STRETCH] * stretches
     assert observed.requests == 10 * stretches
     assert observed.cpu_seconds == pytest.approx(cpu * stretches)
+
+
+def test_a_target_that_hangs_is_not_profiled_for_minutes(tmp_path: Path) -> None:
+    lengths: list[float] = []
+
+    def load(name: str, rate: float, length: float, seed: int) -> Any:
+        lengths.append(length)
+        ends = [0.1, math.nan] if len(lengths) == 1 else [math.nan] * 2
+        return taken("open", ends=ends)
+
+    running: Any = SimpleNamespace(
+        child=SimpleNamespace(pid=2**22 + 1),
+        variant=Variant(name="a"),
+        check_alive=lambda: None,
+    )
+    generator: Any = SimpleNamespace(open=load)
+    with pytest.raises(MeasureError, match="'a' did not answer 2 of 2 requests"):
+        profiling._under_load("t", running, generator, 50.0, 60.0, [], random.Random(1))
+    assert len(lengths) == 2

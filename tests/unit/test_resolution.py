@@ -110,7 +110,7 @@ def test_advice_follows_from_what_was_found(
     ("changed", "what"),
     [
         ({"launches": 2}, "4 of 6 launches were too disturbed to count"),
-        ({"launches": 2, "begun": 2}, "no more than 2 launches in 18 s"),
+        ({"launches": 2, "begun": 2}, "no more than 2 launches in 22 s"),
         ({"launches": 3, "begun": 3, "seconds": None}, "no more than 3 launches"),
     ],
 )

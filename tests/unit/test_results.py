@@ -144,3 +144,11 @@ def test_what_is_not_a_run_is_said(tmp_path: Path, run: RunDirectory) -> None:
     (run.path / "plan.json").write_text("{")
     with pytest.raises(NotARunError, match="plan.json: cannot be read"):
         run.plan()
+
+
+def test_samples_of_an_older_run_lack_what_was_added(run: RunDirectory) -> None:
+    samples = pd.DataFrame({"scheduled": [0.0], "end": [0.1]})
+    row: dict[str, object] = {"topic": "t", "launch": 1}
+    run.append_launch("t", 1, [row], [row], samples)
+    found = run.samples("t", columns=["scheduled", "waited", "end", "user"])
+    assert list(found.columns) == ["scheduled", "end"]

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assay import slices
-from assay.load.recorder import FAILED, FINE, TIMED_OUT
+from assay.load.recorder import FAILED, FINE, NO_USER, TIMED_OUT
 from assay.load.remote import Slice
 from assay.plan import BEYOND, QUANTILES, requests_needed
 from assay.tables import BLOCK_METRICS
@@ -30,16 +31,36 @@ def values(
     return slices.values(rows, "a")
 
 
-def test_throughput_of_a_server_at_capacity_has_no_edge_effect() -> None:
-    # One request at a time, 10 a second, whatever the number of users: all begin
-    # at once and wait for each other; the slice was meant to end at 0.35 s.
-    measured = taken(ends=[0.1, 0.2, 0.3, 0.4, 0.5, 0.6])
-    assert slices.throughput(measured) == pytest.approx(10)
+def test_throughput_is_what_users_and_their_cycles_make_of_it() -> None:
+    # Two users, 0.1 s a request and 0.1 s until the next: five a second each.
+    starts = [0.2 * n for n in range(5)] * 2
+    measured = taken(
+        ends=[start + 0.1 for start in starts],
+        starts=starts,
+        users=[0] * 5 + [1] * 5,
+    )
+    assert slices.throughput(measured, 2) == pytest.approx(10)
+    assert slices.row(measured, 0, 0, 0.0, 2)["throughput"] == pytest.approx(10)
+    assert values([measured])["throughput"] == pytest.approx((10, False))
 
 
-def test_throughput_leaves_out_what_was_never_answered() -> None:
-    assert slices.throughput(taken(ends=[0.5, 1.0, math.nan])) == pytest.approx(2.0)
-    assert slices.throughput(taken(ends=[math.nan])) == 0.0
+def test_what_was_never_answered_is_no_throughput_but_takes_its_time() -> None:
+    hung = taken(ends=[0.5, 0.5, math.nan], users=[0, 1, NO_USER])
+    assert slices.throughput(hung, 3) == pytest.approx(3 * 2 / (0.5 + 0.5 + 1.0))
+    assert slices.throughput(taken(ends=[math.nan], users=[NO_USER]), 1) == 0.0
+
+
+def test_what_is_no_request_of_the_load_is_left_out() -> None:
+    names = [("start", "POST", "/login"), ("request", "GET", "/"), ("stop", "", "x")]
+    mixed = taken(ends=[0.1, 0.2, 0.3, 0.4], names=names)
+    mixed.columns["name"][:] = [0, 1, 2, 1]
+    ours = slices.of_load(mixed)
+    assert ours.columns["end"].tolist() == [0.2, 0.4]
+    assert ours.requests == 2
+    plain = taken()
+    assert slices.of_load(plain) is plain
+    assert [slices.shown(name) for name in names] == ["POST /login", "GET /", "x"]
+    assert slices.shown(["request", "", "(unserved)"]) == "(unserved)"
 
 
 @given(spans)
@@ -63,19 +84,22 @@ def test_what_was_given_up_is_infinite_and_what_failed_is_left_out() -> None:
         ends=[0.3, 0.9, 0.4, math.nan],
         scheduled=[0.2, 0.1, 0.1, 0.4],
         failed=[FINE, TIMED_OUT, FAILED, FAILED],
+        starts=[0.25, 0.1, 0.1, 0.5],
+        waited=[0.03, 0.0, 0.0, 0.0],
         dropped=2,
     )
     waited, at_least = slices.latencies(measured)
-    assert waited == pytest.approx([0.1, math.inf, math.inf, math.inf, math.inf])
+    assert waited == pytest.approx([0.08, math.inf, math.inf, math.inf, math.inf])
     # The client gave up after 0.8 s, the slice 0.6 s after the last was due.
-    assert at_least == pytest.approx([0.1, 0.8, 0.6, math.inf, math.inf])
+    assert at_least == pytest.approx([0.08, 0.8, 0.6, math.inf, math.inf])
 
 
 def test_a_row_has_the_columns_that_tables_look_for() -> None:
     closed = slices.row(taken(ends=[0.5, 1.0], cpu=0.5), 3, 1, 10.0, 4)
     assert (closed["block"], closed["position"], closed["users"]) == (3, 1, 4)
     assert closed["cpu_per_request"] == pytest.approx(0.25)
-    assert closed["throughput"] == pytest.approx(2.0)
+    assert closed["throughput"] == pytest.approx(2 / 0.75)
+    assert closed["given_up"] == closed["short"] == closed["peak"] == 0
     assert closed["service_p50"] == pytest.approx(0.75)
     assert closed["occupied"] == pytest.approx(1.0)
     assert math.isnan(closed["latency_p50"]) and math.isnan(closed["rate"])
@@ -97,11 +121,21 @@ def test_a_timeout_of_half_the_requests_is_in_the_row() -> None:
     assert slices.row(quick, 0, 0, 10.0, 4)["service_p50"] == pytest.approx(0.2)
 
 
-def test_latency_counts_from_the_scheduled_start() -> None:
-    open_slice = taken("open", ends=[1.5] * 8, starts=[1.4] * 8, scheduled=[1.0] * 8)
+def test_what_the_generator_was_late_by_is_no_latency() -> None:
+    # Due at 1.0; 0.3 s all users waited for the target, 0.1 s the generator was late.
+    open_slice = taken(
+        "open", [1.5] * 10, [1.4] * 10, scheduled=[1.0] * 10, waited=[0.3] * 10
+    )
     found = values([open_slice] * 2)
-    assert found["latency.mean"] == pytest.approx((0.5, False))
-    assert found["latency.p50"] == pytest.approx((0.5, False))
+    assert found["latency.mean"] == pytest.approx((0.4, False))
+    assert found["latency.p50"] == pytest.approx((0.4, False))
+    assert slices.row(open_slice, 0, 0, 1.0, 4)["latency_p50"] == pytest.approx(0.4)
+
+
+def test_samples_of_an_older_run_count_from_the_scheduled_start() -> None:
+    new = taken("open", [1.5], [1.4], scheduled=[1.0], waited=[0.3])
+    old = {name: new.columns[name] for name in new.columns if name != "waited"}
+    assert slices.latencies(replace(new, columns=old))[0] == pytest.approx([0.5])
 
 
 @pytest.mark.parametrize("metric", QUANTILES)

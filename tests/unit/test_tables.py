@@ -36,7 +36,7 @@ def blocks(
         for variant, bad, values in told
         for block, value in enumerate(values)
     ]
-    launches = [{"topic": "shop", "launch": 1, "metric": "", "variant": ""}]
+    launches = [{"topic": "shop", "launch": 1, "metric": "", "variant": "a"}]
     return tables.Measured(pd.DataFrame(rows), pd.DataFrame(launches))
 
 
@@ -267,3 +267,29 @@ def test_what_disturbed_most_slices_of_some_launches() -> None:
     assert tables.mostly(measured, "shop", [1, 2]) == "neighbour"
     assert tables.mostly(measured, "shop", [3]) == ""
     assert tables.mostly(measured, "shop", []) == ""
+
+
+def test_a_launch_that_was_cut_short_was_not_disturbed() -> None:
+    found = measured({CPU: 1.0}, 5, lost=2)
+    assert tables.uncounted(found, "shop") == (2, 7)
+    found.slices["cut"] = found.slices["launch"] == 7
+    assert tables.uncounted(found, "shop") == (1, 6)
+    # One that counts all the same is one of all.
+    found.slices["cut"] = found.slices["launch"] >= 5
+    assert tables.uncounted(found, "shop") == (0, 5)
+
+
+def test_latency_is_the_targets_part_of_the_wait() -> None:
+    samples = pd.DataFrame(
+        {
+            "scheduled": [1.0, 1.0, 1.0],
+            "start": [1.3, 1.5, math.nan],
+            "end": [1.4, 1.75, math.nan],
+            "waited": [0.0, 0.4, 0.0],
+        }
+    )
+    found = tables.latency(samples)
+    assert found.tolist()[:2] == pytest.approx([0.1, 0.65])
+    assert math.isnan(found[2])
+    old = tables.latency(samples.drop(columns="waited"))
+    assert old.tolist()[:2] == pytest.approx([0.4, 0.75])

@@ -239,6 +239,57 @@ def test_where_the_generator_was_the_limit_there_is_a_warning() -> None:
 # Pairs without claims.
 
 
+def test_a_pair_whose_generator_is_the_limit_has_a_verdict() -> None:
+    shares = {"a": 0.97, "b": 0.98}
+    censored = {(name, RATE): EVERY for name in "ab"}
+    numbers = SAME | {"service.p50": 1.0}
+    found = measured(numbers, 15, censored=censored, generator=shares)
+    results = judge(plan(), found)
+    assert results.pairs[0].verdict == "same"
+    assert decided(plan(), found)
+    (warning,) = results.warnings
+    assert "the load generator is the limit under a, b" in warning
+    assert "service.p50" in warning and "LeanHttpUser" in warning
+    # A run of before there was this number, and a claim, keep what they had.
+    before = measured(numbers, 15, censored=censored)
+    assert judge(plan(), before).pairs[0].verdict == "undecided"
+    (warning,) = judge(plan(claim("same", RATE)), found).warnings
+    assert "had no time left under a, b" in warning
+
+
+def test_who_does_not_answer_is_named() -> None:
+    found = measured(SAME, 15)
+    assert judge(plan(), found).warnings == ()
+    hit = (found.slices["variant"] == "b") & (found.slices["mode"] == "open")
+    found.slices.loc[hit, "unserved"] = 20
+    (warning,) = judge(plan(), found).warnings
+    # Four slices of each mode, in 15 launches.
+    assert warning == "shop: variant b did not answer 1,200 of 12,000 arrivals."
+
+
+def test_the_results_say_where_the_time_went() -> None:
+    found = measured(SAME, 2, lost=1)
+    assert judge(plan(), found).spent == ()
+    parts = {"starts": 2.0, "log_ins": 3.0, "warm_up": 1.0, "slices": 4.0, "rest": 0.5}
+    rows = [
+        {
+            **{"topic": "shop", "launch": launch, "variant": "", "censored": False},
+            **{"metric": f"seconds.{part}", "value": seconds},
+        }
+        for launch in (1, 2, 3)
+        for part, seconds in parts.items()
+    ]
+    told = tables.Measured(
+        found.slices, pd.concat([found.launches, pd.DataFrame(rows)])
+    )
+    (spent,) = judge(plan(), told).spent
+    assert spent.topic == "shop"
+    # Also of the launch that does not count, which counts no more for that.
+    assert (spent.starts, spent.log_ins, spent.rest) == (6.0, 9.0, 1.5)
+    assert tables.uncounted(told, "shop") == (1, 3)
+    assert tables.seconds_per_launch(told, "shop") is None
+
+
 def test_without_claims_three_metrics_share_the_level() -> None:
     found = measured({CPU: 1.1, MEDIAN: 1.0, "memory.peak": 2.0})
     results = judge(plan(), found)

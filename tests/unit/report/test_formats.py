@@ -11,8 +11,8 @@ from rich.console import Console
 
 from assay import report
 from assay.errors import InputError
-from assay.report import markdown, terminal
-from assay.results import Results, RunDirectory
+from assay.report import html, markdown, terminal
+from assay.results import Results, RunDirectory, Spent
 from tests.unit.report.synthetic import build
 
 
@@ -185,3 +185,28 @@ def test_an_empty_result_says_so() -> None:
 
     assert "Nothing was decided." in printed(results)
     assert "partial" in printed(results)
+
+
+def spent(topic: str, starts: float = 20.0) -> Spent:
+    return Spent(
+        topic=topic, starts=starts, log_ins=31.2, warm_up=12.0, slices=80.0, rest=8.8
+    )
+
+
+def test_the_reports_say_where_the_time_went(tmp_path: Path) -> None:
+    run = build(tmp_path / "run", topics=["caching"], launches=3)
+    results = run.results()
+    assert "that the launches took" not in markdown.render(run)
+    run.write_results(results.model_copy(update={"spent": (spent("caching"),)}))
+    said = (
+        "Of 152 s that the launches took, starts took 20 s, log-ins 31 s, "
+        "warm-up 12 s, slices 80 s, all else 8.8 s."
+    )
+    assert said in markdown.render(run)
+    assert said in html.render(run)
+    two = (spent("caching"), spent("<b>", starts=0.5))
+    run.write_results(results.model_copy(update={"spent": two}))
+    assert "Of 284 s that the launches took, starts took 20 s" in markdown.render(run)
+    page = html.render(run)
+    assert f"caching: {said}<br>&lt;b&gt;: Of 132 s" in page
+    assert "starts took 0.5 s" in page

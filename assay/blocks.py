@@ -1,0 +1,70 @@
+"""How the blocks of a launch are laid out: how long, how many, in which order."""
+
+import math
+import random
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from assay.plan import requests_needed
+
+LONGEST_SLICE = 2.0  # seconds
+REQUESTS_PER_SLICE = 25
+FEWEST_BLOCKS = 4
+# What a claimed quantile may take of a launch, in open-loop seconds of a variant.
+LONGEST_OPEN = 20.0
+
+
+def order(
+    names: Sequence[str], pairs: Sequence[tuple[str, str]], rng: random.Random
+) -> list[str]:
+    """Draw the order of a block: at random, but what is compared stays together.
+
+    Two slices differ by more the further they are apart, and with ten variants in one
+    block those of a pair would be four slices apart on average.
+    """
+    group = {name: [name] for name in names}
+    for one, other in pairs:
+        if group[one] is not group[other]:
+            group[one] += group[other]
+            group.update(dict.fromkeys(group[other], group[one]))
+    groups = [group[name] for name in names if group[name][0] == name]
+    rng.shuffle(groups)
+    return [name for each in groups for name in rng.sample(each, len(each))]
+
+
+def fewest(rows: Sequence[Mapping[str, Any]], pairs: Sequence[tuple[str, str]]) -> int:
+    """Return how many undisturbed blocks the pair has that has fewest."""
+    fine: dict[str, set[int]] = {}
+    for row in rows:
+        if not row["disturbed"]:
+            fine.setdefault(row["variant"], set()).add(row["block"])
+    none: set[int] = set()
+    return min(len(fine.get(a, none) & fine.get(b, none)) for a, b in pairs)
+
+
+def slice_seconds(shortest: float, per_second: float) -> float:
+    """Return the seconds of a slice that holds enough requests, within reason."""
+    needed = REQUESTS_PER_SLICE / max(per_second, 1e-9)
+    return min(max(shortest, needed), LONGEST_SLICE)
+
+
+def number(most: int, shortest: float, seconds: float, judged: bool = True) -> int:
+    """Return how many blocks of slices of this length take as long as the shortest.
+
+    Half as many of a load on which no verdict hangs.
+    """
+    blocks = max(FEWEST_BLOCKS, min(most, round(most * shortest / seconds)))
+    return blocks if judged else blocks // 2
+
+
+def enough(
+    blocks: int, seconds: float, requests_per_second: float, metrics: Collection[str]
+) -> int:
+    """Return how many open blocks hold what the quantiles need, within reason."""
+    for needed in map(requests_needed, metrics):
+        # Arrivals are Poisson: a launch in a thousand may have too few.
+        requests = needed + 3 * math.sqrt(needed)
+        wanted = math.ceil(requests / (max(requests_per_second, 1e-9) * seconds))
+        if wanted * seconds <= LONGEST_OPEN:
+            blocks = max(blocks, wanted)
+    return blocks

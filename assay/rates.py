@@ -1,0 +1,93 @@
+"""Which arrival rate is right: one at which target and generator keep up."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from assay import blocks, disturbance, slices
+from assay.deadlines import Deadline
+from assay.errors import MeasureError
+from assay.load.remote import Generator, Slice
+
+# A rate that the generator cannot keep is lowered to this share of it, so often: one
+# at which it is late in so many of so many slices, this long, unless it is hardly busy.
+FEWER, FEWER_TIMES = 0.75, 6
+LATE, TRIED, TRIED_SECONDS, BUSY = 3, 8, 0.08, 0.2
+
+
+def check_answers(
+    topic: str,
+    measured: Slice,
+    users: int | None = None,
+    when: str = "before anything was measured",
+) -> None:
+    """Make sure that a target answers where it is not measured yet.
+
+    Args:
+        topic: Its name.
+        measured: What the target was asked.
+        users: Of a closed loop: if all of them are left waiting, it answers nobody
+            any more.
+        when: It was asked.
+
+    Raises:
+        MeasureError: It does not.
+    """
+    ends = measured.columns["end"]
+    waiting = int(np.count_nonzero(np.isnan(ends)))
+    most = len(ends) if users is None else min(users, len(ends))
+    if waiting and waiting >= most:
+        raise MeasureError(
+            f"{topic}: variant {measured.variant!r} did not answer {waiting} of "
+            f"{len(ends)} requests within {measured.duration:.1f} s, {when}\n"
+            "  does the target hang, or need longer for a request than that?"
+        )
+
+
+def in_time(
+    generator: Generator,
+    topic: str,
+    tried: Mapping[str, Slice],
+    wanted: float,
+    deadline: Deadline,
+) -> float:
+    """Return the rate at which the generator sends arrivals when they are due.
+
+    One that is the limit itself would disturb nearly every slice. It is tried with
+    the variant whose answers cost it most. Where it is late at any rate, having work
+    to do before each request, a lower one is no help.
+    """
+    costs = {
+        name: measured.generator_cpu / max(measured.requests, 1)
+        for name, measured in tried.items()
+    }
+    name, rate = max(costs, key=lambda one: costs[one]), wanted
+    for _ in range(FEWER_TIMES):
+        if deadline.passed or _keeps(generator, topic, name, rate, deadline):
+            return rate
+        rate *= FEWER
+    return wanted
+
+
+def _keeps(
+    generator: Generator, topic: str, name: str, rate: float, deadline: Deadline
+) -> bool:
+    """Say whether the generator sends arrivals at this rate when they are due.
+
+    A slice that is late can have been held up by something else, and one in time can
+    hold arrivals that happen to lie apart: several tell. All launches have the rate
+    that is chosen here, and do not count if most of their slices are late.
+    """
+    late, seconds = 0, blocks.slice_seconds(TRIED_SECONDS, rate)
+    for seed in range(TRIED):
+        if deadline.passed:
+            break
+        measured = generator.open(name, rate, seconds, seed, drain=deadline.drain)
+        check_answers(topic, measured)
+        if disturbance.late(slices.row(measured, 0, 0, rate, 0)):
+            late += 1
+            if late == LATE:
+                return False
+        elif measured.generator_cpu < BUSY * measured.duration:
+            return True
+    return True

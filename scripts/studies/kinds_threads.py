@@ -1,0 +1,71 @@
+"""A server of eight threads and a poller before them, as gunicorn's gthread has them.
+
+It is copied beside a locustfile and started there: it is measured, not imported.
+A connection that is quiet takes no thread; each answer takes 10 ms of waiting.
+"""
+
+import selectors
+import socket
+import sys
+import time
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+
+THREADS = 8
+SECONDS = 0.010
+ANSWER = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
+
+
+class Server:
+    """Accepts, waits for requests, and lets the threads answer them."""
+
+    def __init__(self, port: int) -> None:
+        """Listen on a port."""
+        self.listener = socket.create_server(("127.0.0.1", port), backlog=1024)
+        self.waker, self.woken = socket.socketpair()
+        self.answered: deque[socket.socket] = deque()
+        self.threads = ThreadPoolExecutor(THREADS)
+        self.selector = selectors.DefaultSelector()
+        for each in (self.listener, self.woken):
+            self.selector.register(each, selectors.EVENT_READ)
+
+    def run(self) -> None:
+        """Serve for ever."""
+        while True:
+            for key, _ in self.selector.select():
+                ready = key.fileobj
+                assert isinstance(ready, socket.socket)
+                if ready is self.listener:
+                    self.wait_for(ready.accept()[0])
+                elif ready is self.woken:
+                    ready.recv(4096)
+                    while self.answered:
+                        self.wait_for(self.answered.popleft())
+                else:
+                    self.selector.unregister(ready)
+                    self.threads.submit(self.answer, ready)
+
+    def wait_for(self, connection: socket.socket) -> None:
+        """Let the poller wait for a connection's next request."""
+        self.selector.register(connection, selectors.EVENT_READ)
+
+    def answer(self, connection: socket.socket) -> None:
+        """Read one request and answer it; hand the connection back."""
+        try:
+            request = connection.recv(65536)
+            while request and not request.endswith(b"\r\n\r\n"):
+                request += connection.recv(65536)
+            if not request:
+                connection.close()
+                return
+            time.sleep(SECONDS)
+            connection.sendall(ANSWER)
+        except OSError:
+            connection.close()
+            return
+        self.answered.append(connection)
+        self.waker.send(b"x")
+
+
+if __name__ == "__main__":
+    Server(int(sys.argv[1])).run()

@@ -1,0 +1,179 @@
+"""Launches of a service: users and log-ins first, then the cores, then the slices."""
+
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from assay import launch as launches
+from assay import tables, target
+from assay.deadlines import Deadline
+from assay.errors import MeasureError
+from assay.experiment import Experiment
+from assay.load.remote import Beginnings, Generator, Slice
+from assay.plan import AGAIN, Load
+from assay.processes import Cores
+from assay.servicesessions import ServiceSession
+from assay.target import RunningTarget
+from tests.unit.synthetic import plan, taken
+
+FINE = Beginnings(seconds=1.0, requests=0, failed=0, errors={})
+
+
+@dataclass
+class Played:
+    """Stands for the generator, and notes what happens in which order."""
+
+    log_ins: dict[str, Beginnings] = field(default_factory=dict)
+    short: int = 0
+    told: list[Any] = field(default_factory=list)
+
+    def attach(
+        self,
+        hosts: Mapping[str, str],
+        pids: Mapping[str, Sequence[int]],
+        cores: Sequence[int],
+        users: int,
+        most: int,
+    ) -> dict[str, Beginnings]:
+        self.told.append(("attach", users, most))
+        return {
+            name: self.log_ins.get(name.removesuffix(AGAIN), FINE) for name in hosts
+        }
+
+    def touch(self, variant: str, drain: float) -> Slice:
+        self.told.append("touch")
+        return taken("open", variant=variant)
+
+    def grow(self, users: int) -> None:
+        self.short = 0
+
+    def detach(self) -> None:
+        self.told.append("detach")
+
+    def closed(self, variant: str, *_: object, drain: float) -> Slice:
+        return taken(ends=[0.1] * 300, variant=variant, generator_cpu=0.5)
+
+    def open(self, variant: str, *_: object, drain: float) -> Slice:
+        short, peak = self.short, 9
+        return taken("open", ends=[0.1] * 20, variant=variant, short=short, peak=peak)
+
+
+@dataclass
+class Kept:
+    """Stands for the run directory."""
+
+    slices: list[dict[str, Any]] = field(default_factory=list)
+    values: list[dict[str, Any]] = field(default_factory=list)
+    samples: list[Any] = field(default_factory=list)
+
+    def append_launch(
+        self, topic: str, launch: int, slices: Any, values: Any, samples: Any
+    ) -> None:
+        self.slices += slices
+        self.values += values
+        self.samples.append(samples)
+
+
+@pytest.fixture
+def session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ServiceSession:
+    """One of variants a and b, whose servers are never started."""
+    played = Played()
+
+    @contextlib.contextmanager
+    def launched(
+        topic: Any, variants: Any, environment: Any, folder: Any, cores: Any, rng: Any
+    ) -> Iterator[dict[str, RunningTarget]]:
+        assert cores == (), "they are pinned after the log-ins"
+        yield {
+            v.name: RunningTarget(v, f"http://{v.name}", None, None) for v in variants
+        }
+
+    def pin(running: RunningTarget, cores: Sequence[int]) -> None:
+        played.told.append(("pin", running.variant.name, tuple(cores)))
+
+    monkeypatch.setattr(target, "launched", launched)
+    monkeypatch.setattr(RunningTarget, "pin", pin)
+    monkeypatch.setattr(launches, "spin", lambda cores: 0.01)
+    progress: Any = None
+    run: Any = Kept()
+    experiment = Experiment(plan(), run, progress, Cores((0,), (1,)), tmp_path)
+    topic = plan().topics[0]
+    load = Load(users=4, connections=16, arrival_rate=100.0)
+    scenario = topic.scenario.model_copy(update={"load": load})
+    topic = topic.model_copy(update={"scenario": scenario})
+    generator = cast(Generator, played)
+    return ServiceSession(experiment, topic, tmp_path, {}, generator)
+
+
+def played(session: ServiceSession) -> Played:
+    return cast(Played, session.generator)
+
+
+def test_log_ins_come_before_the_servers_are_pinned(session: ServiceSession) -> None:
+    assert session.launch(2)
+    told = played(session).told
+    assert told[0] == ("attach", 4, 16)
+    assert sorted(told[1:3]) == [("pin", "a", (0,)), ("pin", "b", (0,))]
+    assert told[3:] == ["touch", "touch", "detach"]
+
+
+def test_the_next_launch_begins_with_as_many_users_as_were_needed(
+    session: ServiceSession,
+) -> None:
+    played(session).short = 1
+    assert session.launch(2)
+    assert session.users == 9 + launches.SPARE
+    assert session.launch(3)
+    attached = [told for told in played(session).told if told[0] == "attach"]
+    assert attached == [("attach", 4, 16), ("attach", 11, 16)]
+
+
+def test_log_ins_that_all_fail_are_said(session: ServiceSession) -> None:
+    errors = {"POST /login: 401": 7, "POST http://b/x: refused": 1}
+    failed = replace(FINE, requests=8, failed=8, errors=errors)
+    played(session).log_ins["b"] = failed
+    with pytest.raises(MeasureError, match="'b' failed .8 of 8.*401") as caught:
+        session.launch(2)
+    assert "log in with users that the target has" in str(caught.value)
+
+
+def test_log_ins_some_of_which_fail_are_said_once(session: ServiceSession) -> None:
+    some = replace(FINE, requests=8, failed=2, errors={"GET http://a/x: no": 2})
+    played(session).log_ins["a"] = some
+    assert session.launch(2) and session.launch(3)
+    (warning,) = session.experiment.warnings
+    assert warning == (
+        "shop: variant a: 2 of 8 requests of on_start failed, most often: GET /x: no"
+    )
+
+
+def test_a_launch_keeps_where_its_time_went(session: ServiceSession) -> None:
+    session.launch(1)
+    kept = cast(Kept, session.experiment.run)
+    values = {(row["variant"], row["metric"]): row["value"] for row in kept.values}
+    parts = [values["", f"seconds.{part}"] for part in tables.PARTS]
+    assert all(seconds >= 0 for seconds in parts)
+    assert sum(parts) == pytest.approx(values["", "seconds"], abs=0.1)
+    assert values["a", tables.GENERATOR] == values["b", tables.GENERATOR] == 0.5
+    assert ("a" + AGAIN, tables.GENERATOR) not in values
+    samples = kept.samples[0]
+    assert set(samples["name"]) == {"GET /"}
+    assert {"waited", "user"} <= set(samples.columns)
+
+
+def test_a_launch_without_time_is_cut_and_says_nothing(session: ServiceSession) -> None:
+    over = Deadline(0.0)
+    assert not session.launch(1, over)
+    assert session.schedule is None and session.cut
+    assert session.launch(2) and not session.cut
+    assert not session.launch(3, over)
+    kept = cast(Kept, session.experiment.run)
+    assert kept.samples[0] is None and kept.samples[2] is None
+    lost = [row for row in kept.values if row["launch"] != 2]
+    # What it took is known, and no more.
+    assert {row["metric"] for row in lost} == {f"seconds.{p}" for p in tables.PARTS}
+    assert all(row["variant"] == "" for row in lost)
