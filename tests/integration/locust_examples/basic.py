@@ -1,0 +1,24 @@
+"""Functions as tasks beside a decorated one, and a page that is not there."""
+
+from locust import HttpUser, TaskSet, between, task
+
+
+def front(user):
+    user.client.get("/")
+
+
+def figures(user):
+    user.client.get("/figures")
+
+
+class Surfing(TaskSet):
+    tasks = [front, figures]
+
+    @task
+    def lost(self):
+        self.client.get("/no/such/page")
+
+
+class Visitor(HttpUser):
+    wait_time = between(0.05, 0.15)
+    tasks = [Surfing]

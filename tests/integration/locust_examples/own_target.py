@@ -1,0 +1,14 @@
+"""A server inside Locust's own web interface, which the users ask: it needs one."""
+
+from locust import HttpUser, events, task
+
+
+class Visitor(HttpUser):
+    @task
+    def front(self):
+        self.client.get("/")
+
+
+@events.init.add_listener
+def serve(environment, **_):
+    assert environment.web_ui, "this needs the web interface"

@@ -1,0 +1,30 @@
+"""A turn every so often, however long it takes, beside a pause after each."""
+
+import time
+
+from locust import HttpUser, constant, constant_pacing, constant_throughput, task
+
+
+class Pause(HttpUser):
+    wait_time = constant(0.2)
+
+    @task
+    def pause(self):
+        self.client.get("/slow/50", name="pause")
+
+
+class Pace(HttpUser):
+    wait_time = constant_pacing(0.2)
+
+    @task
+    def pace(self):
+        self.client.get("/slow/50", name="pace")
+        time.sleep(0.05)
+
+
+class Throughput(HttpUser):
+    wait_time = constant_throughput(5)
+
+    @task
+    def throughput(self):
+        self.client.get("/slow/50", name="throughput")
