@@ -54,8 +54,8 @@ def serve(
     """Load what Assay says, until the channel is closed."""
     try:
         found = locustfile.opened(path, arguments, settings)
-        server = Server(found, partial(protocol.send, channel))
         locustfile.begin(found)
+        server = Server(found, partial(protocol.send, channel))
     except (Exception, SystemExit) as error:
         protocol.send(channel, failure(error, path))
         return

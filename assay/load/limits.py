@@ -1,11 +1,14 @@
 """Limits of the load generator's own machine, which are no fault of the target."""
 
 import errno
+import os
 import resource
 from collections.abc import Iterator
 
 DESCRIPTORS = 1 << 20  # nobody needs more, and "unlimited" is no number
 DEPTH = 8  # errors within errors
+RESERVE = 16  # descriptors that are ours when the clients have used up the rest
+_reserve: list[int] = []
 
 
 def raise_soft_limits() -> None:
@@ -18,6 +21,7 @@ def raise_soft_limits() -> None:
     most = DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, DESCRIPTORS)
     if soft != resource.RLIM_INFINITY and soft < most:
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+    _reserve.extend(os.open(os.devnull, os.O_RDONLY) for _ in range(RESERVE))
 
 
 def descriptors() -> int:
@@ -36,6 +40,8 @@ def hit(error: object) -> str:
             return "the load generator has no memory left: fewer --users"
         number = inner.errno if isinstance(inner, OSError) else None
         if number in (errno.EMFILE, errno.ENFILE):
+            while _reserve:  # what ends the test needs some, too
+                os.close(_reserve.pop())
             return (
                 f"the load generator has no file descriptor left, of {descriptors():,}"
                 ": raise the limit (ulimit -n), or fewer --users"

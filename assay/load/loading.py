@@ -14,7 +14,7 @@ from assay.load import arrivals, clocks
 from assay.load.locustfile import Opened
 from assay.load.pool import Pool
 from assay.load.ramp import Ramp
-from assay.load.recorder import Recorder
+from assay.load.recorder import Name, Recorder
 from assay.load.runner import LiveStats, SteeredRunner
 from assay.load.shapes import Shape
 from assay.load.timer import Heartbeat, Timer
@@ -60,8 +60,9 @@ class Loading:
         self._timer, self._heartbeat = timer, heartbeat
         self._planned = self._dropped = 0
         # What of the recorder Locust's statistics have: rows, and errors.
-        self._counted, self._told = 0, Counter[tuple[str, str, str]]()
+        self._counted, self._told = 0, (Counter[Name](), Counter[Name]())
         self._began = 0.0
+        self._notes: list[str] = []
         self._clocks = clocks.read((), ())
         self._stats = found.environment.stats
         if isinstance(self._stats, LiveStats):
@@ -69,8 +70,9 @@ class Loading:
             self._stats.source(self._count)
 
     def end(self, by: str) -> None:
-        """End the test before its time."""
+        """End the test before its time: nothing begins any more."""
         self.stopped, self.ended_by = True, self.ended_by or by
+        self._pool.closed_until = self._pool.dealt_until = 0.0
 
     def run(
         self,
@@ -122,6 +124,8 @@ class Loading:
                 due = arrivals.moments(line, schedule, seed, own)
                 self._open(due, iterations)
             loaded = time.perf_counter() - self._began
+            if shape is None:
+                self._pool.over_at = time.perf_counter()
             self._pool.settle(drain)
         over.set()  # ended from outside, it could tear a message apart
         ticking.join()
@@ -134,8 +138,8 @@ class Loading:
     def _account(self, scheduled: bool) -> dict[str, Any]:
         """Say what became of all arrivals; whoever still works is given up."""
         pool = self._pool
-        done, begun = pool.done, pool.begun
-        due_still = pool.abandon()
+        begun, due_still = pool.begun, pool.abandon()
+        done = pool.done
         for moment in due_still:
             self._recorder.add_unserved(moment)
         return {
@@ -203,6 +207,7 @@ class Loading:
                 if shaped:
                     break
                 if not pool.alive:
+                    self._recorder.limit = "" if pool.done else pool.nobody()
                     self.end("users")
             left = pool.closed_until - time.perf_counter()
             self._timer.wait_until(time.perf_counter() + max(0, min(PATIENCE, left)))
@@ -226,16 +231,24 @@ class Loading:
         new = {name: recorder.columns[name][self._counted :] for name in names}
         self._counted = len(recorder.columns["end"])
         if len(new["end"]):
-            errors = recorder.errors - self._told
-            self._told = recorder.errors.copy()
-            self._stats.count(list(recorder.names), new, errors)
+            errors, lengths = (
+                now - told for now, told in zip(self._texts(), self._told, strict=True)
+            )
+            told, sizes = self._texts()
+            self._told = told.copy(), sizes.copy()
+            self._stats.count(list(recorder.names), new, errors, lengths)
+
+    def _texts(self) -> tuple[Counter[Name], Counter[Name]]:
+        """Return what is counted by text, and is not in the columns."""
+        return self._recorder.errors, self._recorder.lengths
 
     def _report(self, more: dict[str, Any]) -> None:
         pool, now = self._pool, clocks.read((), ())
         passed = now.since(self._clocks)
         self._clocks = now
         self._count()
-        self._counted, self._told = 0, Counter()
+        self._counted, self._told = 0, (Counter(), Counter())
+        self._notes = pool.notes() or self._notes  # at the end nobody is left
         header, body = self._recorder.flush()
         header |= {
             "at": time.perf_counter() - self._began,
@@ -246,7 +259,7 @@ class Loading:
             "in_flight": len(pool.busy),
             "backlog": pool.waiting,
             "users": pool.alive,
-            "notes": pool.notes(),
+            "notes": self._notes,
             "ended_by": self.ended_by,
             "generator_cpu": passed["generator_cpu"],
             "generator_run_delay": passed["generator_run_delay"],

@@ -134,6 +134,8 @@ def begin(
         ValueError: A class has no task, an argument is wrong, or a listener fails.
     """
     environment: Any = found.environment
+    users = (settings or vars(environment.parsed_options)).get("num_users")
+    found.runner.target_user_count = int(users or 0)
     if arguments is not None:
         options = _options(arguments, settings or {})
         vars(environment.parsed_options).update(vars(options))

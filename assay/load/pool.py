@@ -8,6 +8,8 @@ work than are needed.
 """
 
 import contextlib
+import logging
+import math
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
@@ -74,6 +76,8 @@ class Pool:
         failures: Why users did not come through their on_start.
         stopped: How many users have stopped by themselves.
         over: Set when whoever thinks need think no more.
+        over_at: When a closed loop was over, in seconds of `time.perf_counter`; what
+            a task that does not end asks for after that counts for nothing.
     """
 
     def __init__(
@@ -98,6 +102,7 @@ class Pool:
         self.growing = self.think_time = False
         self.done = self.begun = self.most = self.stopped = 0
         self.closed_until = self.dealt_until = 0.0
+        self.over_at = math.inf
         self.failures: list[str] = []
         self.over, self.quiet, self.changed = Event(), Event(), Event()
         self.busy: set[Seat] = set()
@@ -195,11 +200,17 @@ class Pool:
             )
         return said
 
+    def nobody(self) -> str:
+        """Say why no user came through its on_start; nothing if that is not so."""
+        if not self.failures:
+            return ""
+        return f"no user came through its on_start: {self.failures[0]}"
+
     def notes(self) -> list[str]:
         """Return what a reader must know of the users, in sentences."""
-        if not self.failures:
-            return []
         users = self.users
+        if not (self.failures and users):
+            return []
         return [
             f"{len(self.failures)} users stopped in their on_start "
             f"({self.failures[0]}), and {users} did the work: if there are no more "
@@ -229,6 +240,7 @@ class Pool:
         self.growing = self.think_time = False
         self.done = self.begun = self.most = 0
         self.closed_until = self.dealt_until = 0.0
+        self.over_at = math.inf
         self.waiting = 0
         for role in self.roles.values():
             role.backlog.clear()
@@ -349,7 +361,11 @@ class Pool:
         Returns:
             When the arrivals were due that they, or nobody, worked on.
         """
-        due = [seat.arrival for seat in self.busy if seat.arrival is not None]
+        # Whoever still asks, and is answered, works on a task that does not end.
+        endless = {seat for seat in self.busy if seat.held}
+        self.done += len(endless)
+        waiting = self.busy - endless
+        due = [seat.arrival for seat in waiting if seat.arrival is not None]
         for role in self.roles.values():
             due.extend(scheduled for scheduled, _ in role.backlog)
             role.backlog.clear()
@@ -412,7 +428,7 @@ class Pool:
         if self._closing:
             return
         if not seat.ready:
-            self.failures.append(repr(greenlet.exception or "StopUser"))
+            self.failures.append(repr(seat.error or "StopUser"))
             role.most = role.alive  # another one would not get there either
         elif self.growing and role.backlog and role.alive < role.most:
             self.add(role)
@@ -426,10 +442,18 @@ def _live(seat: Seat, environment: Environment, group: Group) -> None:
     Users are made in greenlets of their own: one that takes long to make, as by asking
     for something, keeps nobody waiting.
     """
-    user: Any = seat.role.cls(environment)
+    try:
+        user: Any = seat.role.cls(environment)
+    except Exception as error:
+        logging.exception("a user could not be made")
+        seat.error = error
+        return
     user.assay_seat = seat
     user._greenlet, user._group = gevent.getcurrent(), group
-    user.run()
+    try:
+        user.run()
+    except Exception as error:  # which Locust has logged
+        seat.error = error
 
 
 def _placed(cls: type[User], host: str) -> dict[str, str]:

@@ -17,6 +17,7 @@ from assay.load.protocol import SEPARATOR
 
 IMPORT_TIMEOUT = 30.0
 ALONE = "alone"  # a process that has no master and no workers
+LAST_LINES = 20  # of the log, which hold a traceback and what was printed before it
 LOG = "locust.log"
 LOG_LIMIT = 1_000_000  # bytes of a log that are kept: its end
 
@@ -117,7 +118,7 @@ class LocustProcess:
 
     def last_lines(self) -> str:
         """Return the last lines that the locustfile has printed or logged."""
-        return redaction.url(self.child.last_lines())
+        return redaction.url(self.child.last_lines(LAST_LINES))
 
     def _keep(self, child: processes.Child) -> None:
         """Keep the log of a process, without secrets; a full disk keeps none."""

@@ -33,6 +33,7 @@ class Recorder:
         columns: One array for each column of `COLUMNS`.
         names: The numbers of the names in the column `name`.
         errors: How often each error came: method and name of its request, and text.
+        lengths: Bytes of the answers, by name.
         tasks: How many tasks of each name have ended.
         raised: What tasks raised of their own, and how often.
         lags: Seconds from when arrivals could have begun to when they did.
@@ -156,6 +157,7 @@ class Recorder:
         # Bound once: this is done for every request.
         self._appends = tuple(self.columns[name].append for name, _ in COLUMNS)
         self.errors: Counter[Name] = Counter()
+        self.lengths: Counter[Name] = Counter()
         self.tasks: Counter[str] = Counter()
         self.raised: Counter[str] = Counter()
         self.lags, self.own = array("d"), array("d")

@@ -257,6 +257,11 @@ class Generator(LocustProcess):
             MeasureError: The process has ended, or says nothing any more.
         """
         header, body = self._answer(TICK_TIMEOUT)
+        if "error" in header:
+            raise MeasureError(
+                f"the load generator failed: {header['error']}; its last lines:\n"
+                f"{self.last_lines()}"
+            )
         return tick(header, body)
 
     def stop(self) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import numpy.ma  # noqa: F401  numpy would import it at the first use, under load
 from locust.env import Environment
 from locust.runners import (
     STATE_RUNNING,
@@ -124,6 +125,7 @@ class LiveStats(RequestStats):
         names: Sequence[Name],
         columns: Mapping[str, Any],
         errors: Mapping[tuple[str, str, str], int],
+        lengths: Mapping[Name, int],
     ) -> None:
         """Count requests that have ended.
 
@@ -131,10 +133,11 @@ class LiveStats(RequestStats):
             names: What the column `name` numbers: kind, method, name.
             columns: `name`, `start`, `end` and `failed` as arrays.
             errors: Method, name and text, and how often it came.
+            lengths: Bytes of the answers, by name.
         """
         busy, self._busy = self._busy, True
         try:
-            self._count(names, columns, errors)
+            self._count(names, columns, errors, lengths)
         finally:
             self._busy = busy
 
@@ -143,6 +146,7 @@ class LiveStats(RequestStats):
         names: Sequence[Name],
         columns: Mapping[str, Any],
         errors: Mapping[tuple[str, str, str], int],
+        lengths: Mapping[Name, int],
     ) -> None:
         end = np.asarray(columns["end"])
         answered = ~np.isnan(end)
@@ -162,6 +166,7 @@ class LiveStats(RequestStats):
                 (epoch + end[own]).astype(int),
                 failed[own],
             )
+            entry.total_content_length = lengths.get(names[one], 0)
             self.entries[(name, method)].extend(entry)
             self.total.extend(entry)
         for (method, name, text), times in errors.items():

@@ -50,6 +50,7 @@ class Seat:
         enlisted: Whether it takes part in a closed loop.
         leaving: Whether it is to stop once it has done what it does.
         in_task: Whether code of the locustfile's task runs.
+        error: What ended it, if an error did.
         stepped: Whether it has come to its gate since it last waited.
         tasks: What the user can do.
     """
@@ -64,6 +65,7 @@ class Seat:
         self.waited = self.freed = 0.0
         self.arrival: float | None = None
         self.waiter: Waiter | None = None
+        self.error: BaseException | None = None
         self.choose: Callable[[Sequence[Any]], Any] = itemgetter(0)
         self.tasks: Sequence[Any] = ()
         self._begin()
@@ -75,6 +77,7 @@ class Seat:
         self.requests = 0
         self.worst = self.step_worst = FINE
         self.raised = False
+        self.held: list[tuple[str, str, float, float, object, int]] = []
         self.due: float | None = None
         self.first = self.begun = 0.0
 
@@ -144,13 +147,36 @@ class Seat:
             pool.recorder.lags.append(self.begun - self.due - self.waited)
 
     def record(
-        self, method: str, name: str, start: float, end: float, error: object = None
+        self,
+        method: str,
+        name: str,
+        start: float,
+        end: float,
+        error: object = None,
+        length: int = 0,
     ) -> None:
         """Take a sample of this user; times in seconds of `time.perf_counter`.
 
         Only the first request of an arrival was scheduled; the next ones begin when
-        the one before has ended.
+        the one before has ended. Those that begin when the load is over count only
+        if their task comes to its end.
         """
+        if start > self.pool.over_at and self.kind is REQUEST and self.requests:
+            self.requests += 1
+            self.freed = end
+            self.held.append((method, name, start, end, error, length))
+            return
+        self._record(method, name, start, end, error, length)
+
+    def _record(
+        self,
+        method: str,
+        name: str,
+        start: float,
+        end: float,
+        error: object,
+        length: int,
+    ) -> None:
         recorder, scheduled, waited = self.pool.recorder, self.scheduled, 0.0
         if scheduled is None or self.kind is not REQUEST:
             scheduled = start
@@ -161,9 +187,10 @@ class Seat:
             self.first = start
         self.requests += 1
         self.freed = end
-        outcome = recorder.add(
-            (self.kind, method, name), scheduled, waited, start, end, self.number, error
-        )
+        key = self.kind, method, name
+        outcome = recorder.add(key, scheduled, waited, start, end, self.number, error)
+        if length:
+            recorder.lengths[key] += length
         if outcome:
             self.worst = max(self.worst, outcome)
             self.step_worst = max(self.step_worst, outcome)
@@ -177,6 +204,10 @@ class Seat:
     def finish(self) -> None:
         """End the arrival: what became of it is known."""
         recorder, name = self.pool.recorder, self.name
+        held, self.held = self.held, []
+        for sample in held:
+            self.requests -= 1  # counted when it was held
+            self._record(*sample)
         if name:
             recorder.tasks[name] += 1
         if self.requests > 1 or self.raised or self.journey is not None:

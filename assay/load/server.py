@@ -3,6 +3,7 @@
 import gc
 import random
 import time
+import traceback
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
@@ -46,7 +47,8 @@ class Server:
         self.fresh = True  # whether the pools hold what their users did in on_start
         self.timer = Timer()
         self.heartbeat = Heartbeat()
-        self.environment.events.request.add_listener(self.on_request)
+        # Before anybody else's: one that raises keeps the others from hearing of it.
+        self.environment.events.request._handlers.insert(0, self.on_request)
         if isinstance(found.runner, SteeredRunner):
             found.runner.steer(self.quit)
 
@@ -55,6 +57,7 @@ class Server:
         name: str,
         response_time: float,
         request_type: str = "",
+        response_length: int = 0,
         exception: object = None,
         start_time: float | None = None,
         **_: Any,
@@ -75,12 +78,14 @@ class Server:
         if stamps is not None:
             start, end = stamps.take(start, end)
         if seat is not None:
-            seat.record(request_type or "", name, start, end, exception)
+            method = request_type or ""
+            seat.record(method, name, start, end, exception, response_length or 0)
             return
         recorder = self.recorder
         if recorder is not None:
             key = "request", request_type or "", name
             recorder.add(key, start, 0.0, start, end, NO_USER, exception)
+            recorder.lengths[key] += response_length or 0
 
     def attach(
         self,
@@ -235,8 +240,16 @@ class Server:
         runner: Any = self.environment.runner
         if getattr(runner, "ended", False):
             self.loading.end("locustfile")
-        gevent.spawn(self.loading.run, seed=seed, **spec)
+        gevent.spawn(self._run, self.loading, {"seed": seed, **spec})
         return {}
+
+    def _run(self, loading: Loading, spec: dict[str, Any]) -> None:
+        """Run a load test to its end; whoever waits for it hears if it cannot."""
+        try:
+            loading.run(**spec)
+        except Exception as error:
+            traceback.print_exc()
+            self.emit({"error": f"{type(error).__name__}: {error}"}, b"")
 
     def stop(self) -> None:
         """End the load test before its time."""

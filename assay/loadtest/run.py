@@ -151,7 +151,7 @@ def generating(
                     )
                 if isinstance(generator, Fleet):
                     _gather(generator, plan, say)
-                generator.attach({TARGET: plan.host}, {}, (), **_users(plan))
+                _attach(generator, plan)
                 yield generator
             finally:
                 generator.close()
@@ -170,6 +170,21 @@ def _opened(plan: LoadPlan, folder: Path, keep: Path) -> Loader:
         return Generator(plan.locustfiles, folder, cores, plan.locust, **where)
     host, _, port = (plan.bind or LOOPBACK).rpartition(":")
     return Fleet(plan.locustfiles, folder, plan.locust, (host, int(port)), **where)
+
+
+def _attach(generator: Loader, plan: LoadPlan) -> None:
+    """Have the users made that are there before the load begins.
+
+    Raises:
+        MeasureError: One could not begin; with what the locustfile printed last.
+    """
+    try:
+        generator.attach({TARGET: plan.host}, {}, (), **_users(plan))
+    except MeasureError as error:
+        raise MeasureError(
+            f"{error}\n  the last lines of the locustfile's log:\n"
+            f"{generator.last_lines()}"
+        ) from error
 
 
 def _users(plan: LoadPlan) -> dict[str, Any]:

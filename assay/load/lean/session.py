@@ -207,7 +207,7 @@ class LeanHttpSession:
             response = LeanResponse(method, shown, answer, error, keep)
             seat = getattr(getcurrent(), "assay_seat", None)
             if seat is not None and len(self._event._handlers) == 1:
-                seat.record(method, name, began, ended, error)
+                seat.record(method, name, began, ended, error, response.length)
             else:
                 sample = Sample(self, method, name, began, ended, context)
                 sample.report(response, error)
@@ -333,7 +333,8 @@ class Sample:
         seat = getattr(greenlet, "assay_seat", None)
         if seat is not None:
             if len(event._handlers) == 1:  # Assay's own
-                seat.record(self._method, self._name, self._began, self._ended, error)
+                times = self._began, self._ended
+                seat.record(self._method, self._name, *times, error, response.length)
                 return
             stamps = greenlet.assay_stamps
             stamps.sent, stamps.received = self._began, self._ended
