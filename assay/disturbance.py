@@ -74,7 +74,7 @@ def causes(rows: Sequence[Row], cores: int = 0) -> list[Cause]:
             found.append("time")
         elif _unanswered(row):
             found.append("")
-        elif row["short"]:
+        elif too_few(row):
             found.append("users")
         elif _robbed(row, delays[name], owns.get(name, 0.0), cores):
             found.append("neighbour")
@@ -102,6 +102,15 @@ def _held_up(row: Row, usual: float) -> bool:
     if row["mode"] == "open":
         return late(row)
     return bool(row["generator_run_delay"] / row["duration"] > usual + SHARE)
+
+
+def too_few(row: Row) -> bool:
+    """Say whether so many arrivals waited for a user that more are to be made.
+
+    One that waits for a user rather than in the target's own queue is answered about as
+    soon, and every user that is made may have to log in.
+    """
+    return bool(row["short"] > max(1, SHARE * row["planned"]))
 
 
 def late(row: Row) -> bool:

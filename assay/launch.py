@@ -37,7 +37,6 @@ SHAPED_BLOCKS = 2  # of an arrival rate with a shape, each of which takes second
 WARM_UP_SECONDS, WARM_UP_REQUESTS, WARM_UP_MORE = 0.15, 200, 0.1
 REPEAT = 3  # disturbed blocks are repeated, up to this many times the plan
 SPIN = 0.02  # seconds
-SPARE = 2  # users that are made beyond those that were needed so far
 
 
 @dataclass(frozen=True)
@@ -365,11 +364,11 @@ class _Blocks:
 
     def _grow(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Make more users where the arrivals of a block found too few."""
-        peaks = [row["peak"] for row in rows if row["short"]]
+        peaks = [row["peak"] for row in rows if disturbance.too_few(row)]
         if not peaks:
             return
         load = self.schedule.load
-        users = min(most_users(load), max(peaks) + SPARE)
+        users = min(most_users(load), max(peaks))
         if users > self.launch.users:
             self.generator.grow(users)
             self.launch.users = users

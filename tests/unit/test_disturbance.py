@@ -32,6 +32,7 @@ def row(variant: str = "a", mode: str = "closed", **changes: Any) -> dict[str, A
         "dropped": 0,
         "given_up": 0,
         "short": 0,
+        "planned": 40,
         "drain": LONGEST_DRAIN,
     }
     assert set(changes) <= set(usual)
@@ -235,8 +236,12 @@ def test_what_the_target_does_not_answer_is_no_disturbance(lost: str) -> None:
 
 
 def test_too_few_users_are_a_disturbance() -> None:
-    assert one(mode="open", short=2) == "users"
-    assert one(mode="open", short=2, unserved=1) == ""
+    assert one(mode="open", short=3) == "users"
+    assert one(mode="open", short=3, unserved=1) == ""
+    # A twentieth of the arrivals wait for a user, or a single one: none is made.
+    assert one(mode="open", short=2) == ""
+    assert one(mode="open", short=1, planned=5) == ""
+    assert one(mode="open", short=2, planned=5) == "users"
 
 
 def test_who_had_no_time_to_answer_is_not_blamed() -> None:

@@ -522,14 +522,14 @@ def test_users_are_made_as_arrivals_need_them() -> None:
 
     generator = Played(play)
     made = measure(generator)
-    assert generator.grown == [7, 8]
-    assert made.users == 8 and made.counts
+    assert generator.grown == [5, 6]
+    assert made.users == 6 and made.counts
     late = [row["block"] for row in made.slices if row["why"] == "users"]
     assert late == [0, 1]
     # The two blocks are repeated.
     assert sum(row["mode"] == "open" for row in made.slices) == 2 * (4 + 2)
     # No more than there may be.
-    many = Played(lambda name, mode, made: {"short": 1, "peak": 500})
+    many = Played(lambda name, mode, made: {"short": 9, "peak": 500})
     assert measure(many).users == Load().connections
     assert many.grown == [Load().connections]
     assert measure(Played()).users == 0
