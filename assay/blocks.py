@@ -10,6 +10,7 @@ from assay.plan import requests_needed
 LONGEST_SLICE = 2.0  # seconds
 REQUESTS_PER_SLICE = 25
 FEWEST_BLOCKS = 4
+ALIKE = 2.0  # times: slices that differ by less get one length
 # What a claimed quantile may take of a launch, in open-loop seconds of a variant.
 LONGEST_OPEN = 20.0
 
@@ -46,6 +47,25 @@ def slice_seconds(shortest: float, per_second: float) -> float:
     """Return the seconds of a slice that holds enough requests, within reason."""
     needed = REQUESTS_PER_SLICE / max(per_second, 1e-9)
     return min(max(shortest, needed), LONGEST_SLICE)
+
+
+def alike(seconds: Mapping[str, float]) -> dict[str, float]:
+    """Return slices of one length for variants whose own would be about as long.
+
+    The first round of requests in a slice is not like those that follow. Of two slices
+    one of which holds a round more, that alone would be a difference, of 1 % and more;
+    where one side is twice as fast, it is none that matters.
+
+    Args:
+        seconds: Variant to the length that is long enough for it.
+    """
+    found: dict[str, float] = {}
+    longest = math.inf  # of the variants that are alike
+    for name in sorted(seconds, key=lambda one: -seconds[one]):
+        if seconds[name] < longest / ALIKE:
+            longest = seconds[name]
+        found[name] = longest
+    return found
 
 
 def number(most: int, shortest: float, seconds: float, judged: bool = True) -> int:

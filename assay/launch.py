@@ -183,10 +183,12 @@ def calibrate(
     if not load.arrival_rate:
         rate = rates.in_time(generator, topic.name, tried, wanted, deadline)
     requests_per_second = rate * min(per_task.values())
-    closed = {
-        name: blocks.slice_seconds(CLOSED_SECONDS, per_second)
-        for name, per_second in capacity.items()
-    }
+    closed = blocks.alike(
+        {
+            name: blocks.slice_seconds(CLOSED_SECONDS, per_second)
+            for name, per_second in capacity.items()
+        }
+    )
     shape = None
     open_ = blocks.slice_seconds(OPEN_SECONDS, requests_per_second)
     judged = {mode for metric in metrics for mode in modes_of(metric)}
