@@ -100,7 +100,7 @@ CASES = [
     Case("rest", users=4),
     Case("together", says=("users: 6",)),
     Case("threshold", users=3, seconds=60, counted=False, says=("too many failures",)),
-    Case("stages_of_a_test", users=2, exact=("/echo", "bye")),
+    Case("stages_of_testing", users=2, exact=("/echo", "bye")),
     Case("parts", users=4),
     Case("forwarded"),
     Case("functions", users=4),
