@@ -181,7 +181,9 @@ def calibrate(
     )
     rate = wanted
     if not load.arrival_rate:
-        rate = rates.in_time(generator, topic.name, tried, wanted, deadline)
+        rate = rates.in_time(
+            generator, topic.name, tried, wanted, deadline, most_users(load)
+        )
     requests_per_second = rate * min(per_task.values())
     closed = blocks.alike(
         {

@@ -50,12 +50,22 @@ def in_time(
     tried: Mapping[str, Slice],
     wanted: float,
     deadline: Deadline,
+    most: int,
 ) -> float:
     """Return the rate at which the generator sends arrivals when they are due.
 
     One that is the limit itself would disturb nearly every slice. It is tried with
     the variant whose answers cost it most. Where it is late at any rate, having work
     to do before each request, a lower one is no help.
+
+    Args:
+        generator: To which the variants are attached.
+        topic: Its name.
+        tried: What a closed loop of each variant was like.
+        wanted: Arrivals per second.
+        deadline: After which nothing is tried any more.
+        most: How many users there may be: whether it is late shows only where arrivals
+            find a user.
     """
     costs = {
         name: measured.generator_cpu / max(measured.requests, 1)
@@ -63,14 +73,19 @@ def in_time(
     }
     name, rate = max(costs, key=lambda one: costs[one]), wanted
     for _ in range(FEWER_TIMES):
-        if deadline.passed or _keeps(generator, topic, name, rate, deadline):
+        if deadline.passed or _keeps(generator, topic, name, rate, deadline, most):
             return rate
         rate *= FEWER
     return wanted
 
 
 def _keeps(
-    generator: Generator, topic: str, name: str, rate: float, deadline: Deadline
+    generator: Generator,
+    topic: str,
+    name: str,
+    rate: float,
+    deadline: Deadline,
+    most: int,
 ) -> bool:
     """Say whether the generator sends arrivals at this rate when they are due.
 
@@ -84,7 +99,10 @@ def _keeps(
             break
         measured = generator.open(name, rate, seconds, seed, drain=deadline.drain)
         check_answers(topic, measured)
-        if disturbance.late(slices.row(measured, 0, 0, rate, 0)):
+        row = slices.row(measured, 0, 0, rate, 0)
+        if disturbance.too_few(row):
+            generator.grow(min(most, measured.peak))
+        elif disturbance.late(row):
             late += 1
             if late == LATE:
                 return False
