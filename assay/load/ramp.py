@@ -10,7 +10,8 @@ import gevent
 from locust.shape import LoadTestShape
 from locust.user.users import User
 
-from assay.load.pool import Pool, Role
+from assay.load.pool import Pool
+from assay.load.roles import Role
 from assay.load.runner import SteeredRunner
 
 TICK = 1.0  # seconds between two questions to a shape, as under Locust

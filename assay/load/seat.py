@@ -21,7 +21,8 @@ from assay.load.protocol import REQUEST, START, STOP
 from assay.load.recorder import FAILED, FINE
 
 if TYPE_CHECKING:
-    from assay.load.pool import Pool, Role
+    from assay.load.pool import Pool
+    from assay.load.roles import Role
 
 # A user who is to stop, and who leaves the set of tasks that it is in.
 STOPPING = (StopUser, StopTest, GreenletExit)

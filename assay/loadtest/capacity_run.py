@@ -10,6 +10,7 @@ from functools import partial
 
 from assay.load import shapes
 from assay.loadtest import capacity
+from assay.loadtest.generators import TARGET, Loader, generating
 from assay.loadtest.judging import judged
 from assay.loadtest.plan import (
     CapacityResults,
@@ -18,14 +19,7 @@ from assay.loadtest.plan import (
     Probe,
     Requirement,
 )
-from assay.loadtest.run import (
-    TARGET,
-    Loader,
-    Watcher,
-    check_limit,
-    generating,
-    load,
-)
+from assay.loadtest.run import Watcher, check_limit, load
 from assay.loadtest.runs import LoadRun, redacted
 from assay.plan import requests_needed
 

@@ -7,8 +7,9 @@ from collections.abc import Callable, Sequence
 
 from assay.loadtest import samples, scalability
 from assay.loadtest.bounds import BUSY
+from assay.loadtest.generators import generating
 from assay.loadtest.plan import LoadPlan, LoadResults, SweepPoint, SweepResults
-from assay.loadtest.run import Watcher, check_limit, generating, load
+from assay.loadtest.run import Watcher, check_limit, load
 from assay.loadtest.runs import REQUESTS, LoadRun, redacted
 
 WARMING = 0.2  # of a trial's time

@@ -85,7 +85,13 @@ def percentiles(run: LoadRun, count: int, bound: bool = False) -> Chart | None:
 
 def over_time(ticks: Sequence[Mapping[str, Any]]) -> Chart | None:
     """Draw the median and the 99th percentile of each second."""
-    known = [tick for tick in ticks if tick.get("p99") is not None]
+    begins = [0.0, *(float(tick["at"]) for tick in ticks)]
+    # The last report covers less than a second: too few requests for a percentile.
+    known = [
+        tick
+        for tick, begin in zip(ticks, begins, strict=False)
+        if tick.get("p99") is not None and float(tick["at"]) - begin > 0.5
+    ]
     if len(known) < 3:
         return None
     x = [float(tick["at"]) for tick in known]

@@ -148,9 +148,11 @@ def load_of(plan: LoadPlan) -> str:
         shape = one_line(plan.shape)
         shape = f"{shape} a second" if shape.replace(".", "").isdigit() else shape
         return (
-            f"open loop, {how} arrivals: {shape}, over at most "
-            f"{counted(plan.users, 'connection')}"
+            f"open loop, {how} arrivals: {shape}, by at most "
+            f"{counted(plan.users, 'user')}"
         )
+    if plan.shaped:
+        return "closed loop of as many users as the locustfile's LoadTestShape says"
     wait = "with" if plan.think_time else "without"
     return f"closed loop of {counted(plan.users, 'user')} {wait} think time"
 
