@@ -297,7 +297,11 @@ def spin(cores: Sequence[int]) -> float:
 
 @dataclass
 class _Blocks:
-    """The blocks of one launch, and what they take."""
+    """The blocks of one launch, and what they take.
+
+    Attributes:
+        peaks: Most arrivals at once of each slice in which many lacked a user.
+    """
 
     generator: Generator
     running: Mapping[str, RunningTarget]
@@ -306,6 +310,7 @@ class _Blocks:
     cores: Sequence[int]
     deadline: Deadline
     launch: Launch = field(default_factory=Launch)
+    peaks: list[int] = field(default_factory=list)
 
     def measure(self, mode: Mode, wanted: int, rng: random.Random) -> int:
         """Measure blocks of one mode until every pair has enough.
@@ -367,12 +372,16 @@ class _Blocks:
         return row
 
     def _grow(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Make more users where the arrivals of a block found too few."""
-        peaks = [row["peak"] for row in rows if disturbance.too_few(row)]
-        if not peaks:
+        """Make more users where the arrivals of several slices found too few.
+
+        A single slice may have met a pause of the machine: its many arrivals at once
+        will not come again, and who is made for them may have to log in.
+        """
+        self.peaks += [row["peak"] for row in rows if disturbance.too_few(row)]
+        if len(self.peaks) < 2:
             return
         load = self.schedule.load
-        users = min(most_users(load), max(peaks))
+        users = min(most_users(load), sorted(self.peaks)[-2])
         if users > self.launch.users:
             self.generator.grow(users)
             self.launch.users = users
