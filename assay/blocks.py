@@ -10,6 +10,10 @@ from assay.plan import requests_needed
 LONGEST_SLICE = 2.0  # seconds
 REQUESTS_PER_SLICE = 25
 FEWEST_BLOCKS = 4
+# The CPU time of a request to a service that mostly waits scatters by a seventh from
+# slice to slice, by how many answers its event loop happens to handle at once: it has
+# more of them, where they are so short.
+FEWEST_WAITING, SHORT_SECONDS, WAITING = 8, 0.125, 0.5
 ALIKE = 2.0  # times: slices that differ by less get one length
 # What a claimed quantile may take of a launch, in open-loop seconds of a variant.
 LONGEST_OPEN = 20.0
@@ -68,12 +72,25 @@ def alike(seconds: Mapping[str, float]) -> dict[str, float]:
     return found
 
 
-def number(most: int, shortest: float, seconds: float, judged: bool = True) -> int:
+def number(
+    most: int,
+    shortest: float,
+    seconds: float,
+    judged: bool = True,
+    busy: float = 1.0,
+) -> int:
     """Return how many blocks of slices of this length take as long as the shortest.
 
-    Half as many of a load on which no verdict hangs.
+    Args:
+        most: How many there are of the shortest slices.
+        shortest: Seconds of those.
+        seconds: Seconds of a slice.
+        judged: Whether a verdict hangs on this load; otherwise there are half as many.
+        busy: Share of a core that the service uses under it.
     """
-    blocks = max(FEWEST_BLOCKS, min(most, round(most * shortest / seconds)))
+    waits = busy < WAITING and seconds <= SHORT_SECONDS
+    fewest = FEWEST_WAITING if waits else FEWEST_BLOCKS
+    blocks = max(fewest, min(most, round(most * shortest / seconds)))
     return blocks if judged else blocks // 2
 
 

@@ -211,7 +211,7 @@ def calibrate(
         closed_seconds=closed,
         open_seconds=open_,
         closed_blocks=blocks.number(
-            CLOSED_BLOCKS, CLOSED_SECONDS, longest, "closed" in judged
+            CLOSED_BLOCKS, CLOSED_SECONDS, longest, "closed" in judged, _busiest(tried)
         ),
         open_blocks=open_blocks,
         shape=shape,
@@ -221,6 +221,12 @@ def calibrate(
             for name, measured in tried.items()
         },
     )
+
+
+def _busiest(tried: Mapping[str, Slice]) -> float:
+    """Return the share of a core that the busiest variant used; 1 if nobody knows."""
+    shares = [measured.cpu / measured.duration for measured in tried.values()]
+    return max(shares) if all(shares) else 1.0
 
 
 def _requests_per_task(tried: Mapping[str, Slice]) -> dict[str, float]:
