@@ -64,7 +64,7 @@ def load(
     as_json: Json = False,
     arguments: options.Arguments = None,
 ) -> None:
-    """Load a server: exact latencies from the moment each request was due.
+    """Load a server: exact latencies, with what it lets arrivals wait.
 
     With --rate arrivals come by a schedule, whatever the server does (an open loop);
     with --users alone each user waits for its answer (a closed loop). With neither, a
