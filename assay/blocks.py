@@ -13,7 +13,7 @@ FEWEST_BLOCKS = 4
 # The CPU time of a request to a service that mostly waits scatters by a seventh from
 # slice to slice, by how many answers its event loop happens to handle at once: it has
 # more of them, where they are so short.
-FEWEST_WAITING, SHORT_SECONDS, WAITING = 8, 0.125, 0.5
+FEWEST_WAITING, SHORT_SECONDS, WAITING = 6, 0.125, 0.5
 ALIKE = 2.0  # times: slices that differ by less get one length
 # What a claimed quantile may take of a launch, in open-loop seconds of a variant.
 LONGEST_OPEN = 20.0

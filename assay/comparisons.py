@@ -274,13 +274,17 @@ def _comparison(
     settings = found.plan.settings
     x = found.ratios(metric)
     interval = statistics.signed_rank_interval(found.spans(metric), at_level)
+    ratio, censored = _ratio(found, metric, x)
     verdict: Verdict | None = None
     reason = ""
     if decides:
         verdict = cast(
             Verdict,
             statistics.comparison_verdict(
-                interval, settings.margin, metric in HIGHER_IS_BETTER
+                interval,
+                math.log(ratio) if ratio else math.nan,
+                settings.margin,
+                metric in HIGHER_IS_BETTER,
             ),
         )
         reason = found.forbidden(metric)
@@ -288,7 +292,6 @@ def _comparison(
             verdict = "undecided"
         elif verdict == "undecided":
             reason = _undecided(found, metric, x, interval, settings)
-    ratio, censored = _ratio(found, metric, x)
     low, high = interval or (None, None)
     return Comparison(
         topic=found.topic.name,
@@ -359,6 +362,12 @@ def _undecided(
         return why
     if interval is None:
         return f"{len(x)} launches are too few for an interval"
+    if interval[0] > 0 or interval[1] < 0:
+        return (
+            f"the difference is less than half of the margin of "
+            f"{100 * settings.margin:g} %, and not known well enough to be called "
+            f"the same after {len(x)} launches"
+        )
     return (
         f"the interval reaches across the margin of {100 * settings.margin:g} % "
         f"after {len(x)} launches"

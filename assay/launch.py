@@ -35,6 +35,7 @@ CLOSED_BLOCKS, OPEN_BLOCKS = 20, 28
 SHAPED_BLOCKS = 2  # of an arrival rate with a shape, each of which takes seconds
 # A service that has answered so many requests is warm; a slower one is given longer.
 WARM_UP_SECONDS, WARM_UP_REQUESTS, WARM_UP_MORE = 0.15, 200, 0.1
+ENOUGH_ARRIVALS = 100  # to say what share of them finds no idle user
 REPEAT = 3  # disturbed blocks are repeated, up to this many times the plan
 SPIN = 0.02  # seconds
 
@@ -116,7 +117,7 @@ def warm_up(
         target.check_alive()
         rates.check_answers(topic.name, first, users)
         _check_any_fine(topic, first)
-        if first.requests < WARM_UP_REQUESTS:
+        if touched.requests + first.requests < WARM_UP_REQUESTS:
             more = generator.closed(name, users, WARM_UP_MORE, drain=deadline.drain)
             target.check_alive()
             rates.check_answers(topic.name, more, users)
@@ -307,6 +308,8 @@ class _Blocks:
 
     Attributes:
         peaks: Most arrivals at once of each slice in which many lacked a user.
+        arrivals: Of the open loop so far, by variant.
+        short: How many of them found no idle user.
     """
 
     generator: Generator
@@ -317,6 +320,8 @@ class _Blocks:
     deadline: Deadline
     launch: Launch = field(default_factory=Launch)
     peaks: list[int] = field(default_factory=list)
+    arrivals: Counter[str] = field(default_factory=Counter)
+    short: Counter[str] = field(default_factory=Counter)
 
     def measure(self, mode: Mode, wanted: int, rng: random.Random) -> int:
         """Measure blocks of one mode until every pair has enough.
@@ -378,13 +383,20 @@ class _Blocks:
         return row
 
     def _grow(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Make more users where the arrivals of several slices found too few.
+        """Make more users where many arrivals, of several slices, found too few.
 
-        A single slice may have met a pause of the machine: its many arrivals at once
-        will not come again, and who is made for them may have to log in.
+        A few slices may have met a pause of the machine: their many arrivals at once
+        are no part of the load, and who is made for them may have to log in.
         """
+        for row in (row for row in rows if row["mode"] == "open"):
+            self.arrivals[row["variant"]] += row["planned"]
+            self.short[row["variant"]] += row["short"]
         self.peaks += [row["peak"] for row in rows if disturbance.too_few(row)]
-        if len(self.peaks) < 2:
+        many = any(
+            short > disturbance.SHARE * max(self.arrivals[name], ENOUGH_ARRIVALS)
+            for name, short in self.short.items()
+        )
+        if len(self.peaks) < 2 or not many:
             return
         load = self.schedule.load
         users = min(most_users(load), sorted(self.peaks)[-2])

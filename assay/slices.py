@@ -90,7 +90,6 @@ def row(
     fine = columns["failed"] == 0
     service = (columns["end"] - columns["start"])[fine]
     waited, _ = latencies(measured)
-    requests = max(measured.requests, 1)
     return {
         "block": block,
         "position": position,
@@ -120,7 +119,9 @@ def row(
         "stall": measured.stall,
         "disturbed": False,
         "why": "",
-        "cpu_per_request": measured.cpu / requests if looped else math.nan,
+        "cpu_per_request": (
+            measured.cpu / measured.requests if measured.requests else math.nan
+        ),
         "throughput": (throughput(measured, users, think_time) if looped else math.nan),
         "service_p50": _median(service) if looped else math.nan,
         "latency_p50": math.nan if looped else _median(waited),
@@ -190,17 +191,14 @@ def values(taken: Sequence[Taken], name: str) -> dict[str, tuple[float, bool]]:
         if row["variant"] == name and not row["disturbed"]
     ]
     rows = [row for row, _ in own]
-    found: dict[str, tuple[float, bool]] = {}
-    for metric, column in (
-        ("throughput", "throughput"),
-        ("service.p50", "service_p50"),
-        ("cpu_per_request", "cpu_per_request"),
-    ):
-        closed = np.array([row[column] for row in rows if row["mode"] == "closed"])
-        found[metric] = _median(closed), False
-    found["throughput"] = found["throughput"][0], outrun(rows)
-    if found["cpu_per_request"][0] == 0:
-        del found["cpu_per_request"]  # a target that is not our process
+    looped = [row for row in rows if row["mode"] == "closed"]
+    found = {
+        "throughput": (_median_of(looped, "throughput"), outrun(rows)),
+        "service.p50": (_median_of(looped, "service_p50"), False),
+    }
+    cpu = _median_of(rows, "cpu_per_request")
+    if cpu != 0:  # of a target that is our process
+        found["cpu_per_request"] = cpu, False
     pairs = [latencies(measured) for row, measured in own if row["mode"] == "open"]
     if pairs:
         found |= _of_latency(
@@ -245,6 +243,11 @@ def _of_latency(waited: Floats, at_least: Floats) -> dict[str, tuple[float, bool
                 value = min(bound, float(known.max()))
             found[metric] = value, censored
     return found
+
+
+def _median_of(rows: Sequence[Row], column: str) -> float:
+    found = np.array([row[column] for row in rows])
+    return _median(found[~np.isnan(found)])
 
 
 def _median(values: Floats) -> float:

@@ -212,13 +212,25 @@ def beyond_margin_p(x: Floats, margin: float) -> float:
     return min(1.0, 2 * min(above, below))
 
 
+# The least estimate that is called a difference, as a share of the margin. In any ten
+# runs of identical code some metric leaves 1 by a hair; what it leaves it by is small.
+CALLED = 0.5
+
+
 def comparison_verdict(
-    interval: tuple[float, float] | None, margin: float, higher_is_better: bool
+    interval: tuple[float, float] | None,
+    estimate: float,
+    margin: float,
+    higher_is_better: bool,
 ) -> str:
     """Say in a word what an interval of the log ratio means.
 
+    A difference is called only where its estimate is at least `CALLED` of the margin:
+    a smaller one is *same* as soon as it is known well enough, and not a change before.
+
     Args:
         interval: Of log(candidate / baseline), or None.
+        estimate: Of the same; NaN where nothing but bounds is known.
         margin: The change that is too small to matter, as a share.
         higher_is_better: Whether a greater metric is the faster one.
     """
@@ -228,6 +240,8 @@ def comparison_verdict(
     small = math.log1p(margin)
     if -small <= low and high <= small:
         return "same"
+    if abs(estimate) < CALLED * small:
+        return "undecided"
     if low > 0:
         return "faster" if higher_is_better else "slower"
     if high < 0:

@@ -258,7 +258,7 @@ def dropped_blocks(
 
 def _modes(metric: str) -> tuple[str, ...]:
     """Return the loads that a metric is read from; none for one of the process."""
-    if metric == "errors":
+    if metric in ("errors", "cpu_per_request"):
         return "closed", "open"
     if metric.startswith(("latency.", "dropped")):
         return ("open",)

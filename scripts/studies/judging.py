@@ -129,7 +129,10 @@ def judged(stream: Stream, margin: float, metrics: Sequence[str]) -> list[Outcom
             if start + look > len(stream.launches):
                 return found
             part = {m: stream.spans[m][:, start : start + look] for m in metrics}
-            verdicts = {m: _verdict(x, level, margin, m) for m, x in part.items()}
+            verdicts = {
+                m: _verdict(stream.ratios[m][start : start + look], x, level, margin, m)
+                for m, x in part.items()
+            }
             if "undecided" not in verdicts.values() or look == looks[-1]:
                 break
         found += _outcomes(stream, start, part, verdicts, level)
@@ -146,9 +149,15 @@ def together(words: Sequence[str]) -> Verdict:
     return "same" if set(words) == {"same"} else "undecided"
 
 
-def _verdict(spans: Floats, level: float, margin: float, metric: str) -> Verdict:
-    interval = statistics.signed_rank_interval(spans, level)
-    word = statistics.comparison_verdict(interval, margin, metric in HIGHER_IS_BETTER)
+def _verdict(
+    x: Floats, spans: Floats, level: float, margin: float, metric: str
+) -> Verdict:
+    word = statistics.comparison_verdict(
+        statistics.signed_rank_interval(spans, level),
+        statistics.hodges_lehmann(x),
+        margin,
+        metric in HIGHER_IS_BETTER,
+    )
     return cast(Verdict, word)
 
 

@@ -31,8 +31,8 @@ def test_what_is_twice_as_fast_has_slices_of_its_own() -> None:
 
 def test_a_service_that_mostly_waits_has_more_blocks_of_short_slices() -> None:
     # 8 users of a service that sleeps for 20 ms: 25 requests take 70 ms.
-    assert blocks.number(20, 0.0125, 0.07, busy=0.15) == 8
+    assert blocks.number(20, 0.0125, 0.07, busy=0.15) == blocks.FEWEST_WAITING
     assert blocks.number(20, 0.0125, 0.07, busy=0.9) == blocks.FEWEST_BLOCKS
-    assert blocks.number(20, 0.0125, 0.07, judged=False, busy=0.15) == 4
+    assert blocks.number(20, 0.0125, 0.07, judged=False, busy=0.15) == 3
     assert blocks.number(20, 0.0125, 1.0, busy=0.01) == blocks.FEWEST_BLOCKS
     assert blocks.number(20, 0.0125, 0.0125, busy=0.15) == 20

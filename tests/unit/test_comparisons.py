@@ -184,6 +184,24 @@ def test_undecided_says_why_in_one_metric() -> None:
     assert few.reason == "5 launches are too few for an interval"
 
 
+def test_less_than_half_of_the_margin_is_not_called_a_difference() -> None:
+    found = measured(SAME, 15, noise=0.0)
+    slower = found.slices["variant"] == "b"
+    by_launch = {**{n: 1.008 + n * 1e-4 for n in range(1, 11)}, 14: 1.2, 15: 1.3}
+    frame = found.slices.copy()
+    frame.loc[slower, "cpu_per_request"] *= frame["launch"].map(
+        lambda n: by_launch.get(n, 1.03)
+    )
+    item = compared(plan(), tables.Measured(frame, found.launches))[CPU]
+    assert item.ratio and item.low and item.high
+    assert item.low > 1 and item.high > 1.05 and item.ratio < 1.02
+    assert item.verdict == "undecided"
+    assert item.reason == (
+        "the difference is less than half of the margin of 5 %, and not known well "
+        "enough to be called the same after 15 launches"
+    )
+
+
 def test_a_forecast_says_how_long_the_margin_takes_to_see() -> None:
     quiet = compared(plan(), measured(SAME, noise=0.005))[CPU].seconds_to_see
     loud = compared(plan(), measured(SAME, noise=0.1))[CPU].seconds_to_see

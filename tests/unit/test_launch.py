@@ -528,6 +528,10 @@ def test_users_are_made_as_arrivals_need_them() -> None:
     assert late == [0, 1]
     # The two blocks are repeated.
     assert sum(row["mode"] == "open" for row in made.slices) == 2 * (4 + 2)
+    # Two slices of forty met a pause: that is no load that needs more users.
+    rare = Played(lambda name, mode, made: {"short": 9 if made in (20, 39) else 0})
+    measure(rare, wanted=40)
+    assert not rare.grown
     # No more than there may be.
     many = Played(lambda name, mode, made: {"short": 9, "peak": 500})
     assert measure(many).users == Load().connections

@@ -105,12 +105,23 @@ def test_a_row_has_the_columns_that_tables_look_for() -> None:
     assert math.isnan(closed["latency_p50"]) and math.isnan(closed["rate"])
     assert not closed["disturbed"] and closed["why"] == ""
     assert set(BLOCK_METRICS.values()) <= set(closed)
-    open_ = slices.row(taken("open", ends=[0.5, 0.7, 0.9]), 0, 0, 10.0, 32)
+    measured = taken("open", ends=[0.5, 0.7, 0.9], cpu=0.6)
+    open_ = slices.row(measured, 0, 0, 10.0, 32)
     assert open_["latency_p50"] == pytest.approx(0.7)
     assert open_["latency_mean"] == pytest.approx(0.7)
     assert open_["rate"] == 10.0
-    for column in ("throughput", "service_p50", "cpu_per_request"):
+    assert open_["cpu_per_request"] == pytest.approx(0.2)
+    for column in ("throughput", "service_p50"):
         assert math.isnan(open_[column])
+    nothing = slices.row(taken(ends=[], cpu=0.5), 0, 0, 10.0, 4)
+    assert math.isnan(nothing["cpu_per_request"])
+
+
+def test_cpu_per_request_is_of_both_loads() -> None:
+    answered = [taken(ends=[0.5] * 4, cpu=cpu) for cpu in (0.4, 0.8)]
+    arrived = [taken("open", ends=[0.5] * 4, cpu=cpu) for cpu in (1.2, 2.0, 2.4)]
+    found = values([*answered, *arrived])
+    assert found["cpu_per_request"] == pytest.approx((0.3, False))
 
 
 def test_a_timeout_of_half_the_requests_is_in_the_row() -> None:

@@ -239,10 +239,15 @@ def test_three_metrics_at_a_third_of_the_level_keep_it(
         )
 
     def wrong(x: statistics.Floats, level: float) -> bool:
-        intervals = (statistics.signed_rank_interval(x[:n], level) for n in LOOKS)
         return any(
-            statistics.comparison_verdict(interval, 0.05, False) in false
-            for interval in intervals
+            statistics.comparison_verdict(
+                statistics.signed_rank_interval(x[:n], level),
+                statistics.hodges_lehmann(x[:n]),
+                0.05,
+                False,
+            )
+            in false
+            for n in LOOKS
         )
 
     # 3 standard errors of a share of 5 % in 1000 runs are 2 points.
@@ -365,30 +370,36 @@ def test_a_change_beyond_the_margin_has_a_small_p() -> None:
 
 
 @pytest.mark.parametrize(
-    ("interval", "higher_is_better", "verdict"),
+    ("interval", "estimate", "higher_is_better", "verdict"),
     [
-        ((-0.04, 0.04), False, "same"),
-        ((0.01, 0.04), False, "same"),
-        ((0.01, 0.06), False, "slower"),
-        ((0.01, 0.06), True, "faster"),
-        ((-0.3, -0.06), False, "faster"),
-        ((-0.3, -0.06), True, "slower"),
-        ((-0.06, 0.01), False, "undecided"),
-        ((-0.01, 0.06), True, "undecided"),
-        ((math.log(0.953), math.log(1.049)), False, "same"),
-        ((math.log(0.951), math.log(1.049)), False, "undecided"),
-        ((0.0, 0.06), False, "undecided"),
-        ((0.01, math.inf), False, "slower"),
-        ((math.inf, math.inf), False, "slower"),
-        ((-math.inf, -math.inf), False, "faster"),
-        ((-math.inf, 0.01), False, "undecided"),
-        (None, False, "undecided"),
+        ((-0.04, 0.04), 0.0, False, "same"),
+        ((0.01, 0.04), 0.025, False, "same"),
+        ((0.01, 0.06), 0.035, False, "slower"),
+        ((0.01, 0.06), 0.035, True, "faster"),
+        # Less than half of the margin is no difference, only not yet the same.
+        ((0.01, 0.06), 0.024, False, "undecided"),
+        ((-0.06, -0.01), -0.024, True, "undecided"),
+        ((-0.3, -0.06), -0.1, False, "faster"),
+        ((-0.3, -0.06), -0.1, True, "slower"),
+        ((-0.06, 0.01), -0.03, False, "undecided"),
+        ((-0.01, 0.06), 0.03, True, "undecided"),
+        ((math.log(0.953), math.log(1.049)), 0.0, False, "same"),
+        ((math.log(0.951), math.log(1.049)), 0.0, False, "undecided"),
+        ((0.0, 0.06), 0.03, False, "undecided"),
+        ((0.01, math.inf), math.nan, False, "slower"),
+        ((math.inf, math.inf), math.inf, False, "slower"),
+        ((-math.inf, -math.inf), -math.inf, False, "faster"),
+        ((-math.inf, 0.01), -0.1, False, "undecided"),
+        (None, 0.0, False, "undecided"),
     ],
 )
 def test_the_verdict_of_an_interval(
-    interval: tuple[float, float] | None, higher_is_better: bool, verdict: str
+    interval: tuple[float, float] | None,
+    estimate: float,
+    higher_is_better: bool,
+    verdict: str,
 ) -> None:
-    said = statistics.comparison_verdict(interval, 0.05, higher_is_better)
+    said = statistics.comparison_verdict(interval, estimate, 0.05, higher_is_better)
     assert said == verdict
 
 
