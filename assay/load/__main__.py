@@ -97,8 +97,8 @@ def lead(
     """Be the master of workers, until the channel is closed."""
     try:
         found = locustfile.opened(path, arguments, settings, leader(*address))
-        locustfile.begin(found)
-        master = Master(found.runner, channel)
+        locustfile.prepare(found)
+        master = Master(found, channel, partial(failure, path=path))
     except (Exception, SystemExit) as error:
         protocol.send(channel, failure(error, path))
         return

@@ -30,6 +30,7 @@ from assay.load.seconds import Seconds, check
 from assay.processes import Child
 
 NO_SENSE = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError)
+BEGIN_TIMEOUT = 60.0  # seconds that a test_start listener may take
 LOOK = 0.5  # seconds between two looks at whether a worker has ended
 
 
@@ -123,7 +124,7 @@ class Fleet(LocustProcess):
         timeout: float,
         say: Callable[[str], None] = lambda words: None,
     ) -> None:
-        """Wait until all workers have joined.
+        """Wait until all workers have joined, and have the master begin.
 
         Args:
             expected: How many.
@@ -131,6 +132,7 @@ class Fleet(LocustProcess):
             say: Takes who has joined.
 
         Raises:
+            InputError: A `test_start` listener fails.
             MeasureError: Not all did, or one cannot work for this master.
         """
         until = time.monotonic() + timeout
@@ -167,6 +169,7 @@ class Fleet(LocustProcess):
             for member in self.members:
                 member.speed = 1.0
         self.members.sort(key=lambda member: -member.speed)
+        self._begin()
 
     def attach(
         self,
@@ -291,6 +294,16 @@ class Fleet(LocustProcess):
             child.wait(2.0)
             child.stop(grace=0.5)
             self._keep(child)
+
+    def _begin(self) -> None:
+        """Have the master fire `test_start`: what it sends reaches its workers now."""
+        self._tell({"do": "begin"})
+        until = time.monotonic() + BEGIN_TIMEOUT
+        while (header := self._next(until)[0])["event"] != "begun":
+            if header["event"] == "lost":
+                raise MeasureError(f"a worker was lost: {header['why']}")
+        if "error" in header:
+            raise self._refused(header)
 
     def _join(self, header: Mapping[str, Any]) -> None:
         if header["version"] != protocol.VERSION:

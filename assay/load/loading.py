@@ -9,13 +9,14 @@ from typing import Any
 
 import gevent
 from gevent.event import Event
+from locust.runners import WorkerRunner
 
-from assay.load import arrivals, clocks
+from assay.load import arrivals, clocks, locustfile
 from assay.load.locustfile import Opened
 from assay.load.pool import Pool
 from assay.load.ramp import Ramp
 from assay.load.recorder import Name, Recorder
-from assay.load.runner import LiveStats, SteeredRunner
+from assay.load.runner import LiveStats
 from assay.load.shapes import Shape
 from assay.load.timer import Heartbeat, Timer
 
@@ -152,11 +153,11 @@ class Loading:
 
     def _part(self) -> None:
         """Have all users stop; what they ask for in their on_stop counts as such."""
-        runner = self._found.runner
-        if isinstance(runner, SteeredRunner):
-            runner.stopping()
+        locustfile.stopping(self._found)
         self._pool.recorder = self._recorder
         self._pool.close(PARTING)
+        if isinstance(self._found.runner, WorkerRunner):
+            locustfile.stopped(self._found)  # Locust would fire both once more
 
     def _open(self, due: Iterator[float], iterations: int) -> None:
         """Hand out arrivals when they are due."""

@@ -14,7 +14,7 @@ import gevent
 import locust
 import locust.argument_parser
 from locust.env import Environment
-from locust.runners import STATE_STOPPED, MasterRunner, Runner, WorkerRunner
+from locust.runners import STATE_STOPPED, STATE_STOPPING, MasterRunner, Runner, WorkerRunner
 from locust.shape import LoadTestShape
 from locust.stats import setup_distributed_stats_event_listeners
 from locust.user.users import User
@@ -133,6 +133,20 @@ def begin(
     Raises:
         ValueError: A class has no task, an argument is wrong, or a listener fails.
     """
+    prepare(found, arguments, settings)
+    start(found)
+
+
+def prepare(
+    found: Opened,
+    arguments: Sequence[str] | None = None,
+    settings: Mapping[str, Any] | None = None,
+) -> None:
+    """Choose the tasks; see `begin`.
+
+    Raises:
+        ValueError: A class has no task, or an argument is wrong.
+    """
     environment: Any = found.environment
     users = (settings or vars(environment.parsed_options)).get("num_users")
     found.runner.target_user_count = int(users or 0)
@@ -148,18 +162,38 @@ def begin(
             raise ValueError(
                 f"{cls.__name__} has no task{chosen}; decorate one with @task"
             )
-    _fire("test_start", environment)
+
+
+def start(found: Opened) -> None:
+    """Fire `test_start`.
+
+    Raises:
+        ValueError: A listener fails.
+    """
+    _fire("test_start", found.environment)
+
+
+def stopping(found: Opened) -> None:
+    """Fire `test_stopping`, which comes before users are stopped; once."""
+    runner: Any = found.runner
+    if runner.state not in (STATE_STOPPING, STATE_STOPPED):
+        runner.update_state(STATE_STOPPING)
+        found.environment.events.test_stopping.fire(environment=found.environment)
+
+
+def stopped(found: Opened) -> None:
+    """Fire `test_stop`, which comes after users were stopped; once."""
+    stopping(found)
+    runner: Any = found.runner
+    if runner.state != STATE_STOPPED:
+        runner.update_state(STATE_STOPPED)
+        found.environment.events.test_stop.fire(environment=found.environment)
 
 
 def end(found: Opened) -> int | None:
     """Fire the events of a test's end; return the exit code that a listener set."""
     environment = found.environment
-    if isinstance(found.runner, SteeredRunner):
-        found.runner.stopping()
-        found.runner.update_state(STATE_STOPPED)
-        environment.events.test_stop.fire(environment=environment)
-    elif found.runner.state != STATE_STOPPED:  # then Locust itself has fired it
-        environment.events.test_stop.fire(environment=environment)
+    stopped(found)
     environment.events.quitting.fire(environment=environment, reverse=True)
     code = environment.process_exit_code
     environment.events.quit.fire(exit_code=code or 0)

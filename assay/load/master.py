@@ -18,7 +18,8 @@ from locust.exception import RPCError
 from locust.rpc.zmqrpc import BaseSocket
 from locust.runners import STATE_MISSING, MasterRunner
 
-from assay.load import protocol
+from assay.load import locustfile, protocol
+from assay.load.locustfile import Opened
 
 MESSAGE = "assay"
 LOOK = 0.2  # seconds between two looks at who is still there
@@ -73,8 +74,21 @@ class Master:
         port: Where workers join.
     """
 
-    def __init__(self, runner: Any, channel: socket.socket) -> None:
-        """Listen to workers."""
+    def __init__(
+        self,
+        found: Opened,
+        channel: socket.socket,
+        failure: Callable[[BaseException], dict[str, str]],
+    ) -> None:
+        """Listen to workers.
+
+        Args:
+            found: The locustfile.
+            channel: To Assay.
+            failure: Describes an error in the locustfile.
+        """
+        runner: Any = found.runner
+        self._found, self._failure = found, failure
         self._runner, self._channel = runner, channel
         self._workers: dict[str, int] = {}  # client id to index
         # Whoever speaks does not wait until Assay listens: a listener that waits
@@ -101,6 +115,9 @@ class Master:
             if order["do"] in ("", "finish"):
                 del runner.quit, runner.stop
                 return bool(order["do"])
+            if order["do"] == "begin":
+                self._unsaid.put((self._begin(), b""))
+                continue
             index = order.pop("worker")
             if order["do"] == "load" and not begun:
                 begun = True
@@ -109,6 +126,14 @@ class Master:
             for client, known in self._workers.items():
                 if known == index:
                     runner.send_message(MESSAGE, order, client)
+
+    def _begin(self) -> dict[str, Any]:
+        """Fire `test_start`, now that what it sends reaches all workers."""
+        try:
+            locustfile.start(self._found)
+        except Exception as error:
+            return {"event": "begun", **self._failure(error)}
+        return {"event": "begun"}
 
     def _heard(self, environment: Any, msg: Any) -> None:
         client, header, body = msg.node_id, msg.data["header"], msg.data["body"]

@@ -92,10 +92,7 @@ class LocustProcess:
             raise
         if "error" in answer:
             self.close()
-            hint = f"expected a locustfile; try: locust -f {locustfile} --list"
-            raise InputError(
-                f"{locustfile}: {answer['error']}\n  {answer.get('hint') or hint}"
-            )
+            raise self._refused(answer)
         self.hello = answer
         self.shape = answer["shape"]
 
@@ -162,6 +159,12 @@ class LocustProcess:
             return protocol.receive(self._channel)
         except (EOFError, OSError) as error:
             raise self._died() from error
+
+    def _refused(self, answer: Mapping[str, Any]) -> InputError:
+        hint = f"expected a locustfile; try: locust -f {self.locustfile} --list"
+        return InputError(
+            f"{self.locustfile}: {answer['error']}\n  {answer.get('hint') or hint}"
+        )
 
     def _died(self) -> MeasureError:
         self.child.wait(1.0)

@@ -14,8 +14,6 @@ from locust.env import Environment
 from locust.runners import (
     STATE_RUNNING,
     STATE_SPAWNING,
-    STATE_STOPPED,
-    STATE_STOPPING,
     LocalRunner,
 )
 from locust.stats import RequestStats, StatsEntry, StatsError
@@ -83,12 +81,6 @@ class SteeredRunner(LocalRunner):
         self.update_state(STATE_RUNNING)
         self.target_user_classes_count = self.user_classes_count
         self.environment.events.spawning_complete.fire(user_count=self.user_count)
-
-    def stopping(self) -> None:
-        """Fire the event that comes before users are stopped."""
-        if self.state not in (STATE_STOPPING, STATE_STOPPED):
-            self.update_state(STATE_STOPPING)
-            self.environment.events.test_stopping.fire(environment=self.environment)
 
 
 class LiveStats(RequestStats):

@@ -60,6 +60,70 @@ def test_every_event_is_fired_once_and_in_order(tmp_path: Path) -> None:
     ]
 
 
+def test_every_event_of_a_worker_is_fired_once_and_in_order(tmp_path: Path) -> None:
+    parting = VISITOR + """
+    def on_stop(self):
+        print("told: on_stop")
+"""
+    with serving(say) as server:
+        ran = load(tmp_path, server, HEAD + parting + LIFE, *CLOSED, "--workers", "2")
+    assert ran.code == 0, ran.said
+    for number in (1, 2):
+        log = (tmp_path / "out" / f"worker-{number}.log").read_text()
+        told = [line[6:] for line in log.splitlines() if line.startswith("told: ")]
+        assert told == [
+            *("init", "test_start", "spawning_complete 2", "test_stopping"),
+            *("on_stop", "on_stop", "test_stop", "quitting", "quit 0"),
+        ]
+    told = [line[6:] for line in ran.log.splitlines() if line.startswith("told: ")]
+    assert told == [
+        *("init", "test_start", "spawning_complete 4"),
+        *("test_stopping", "test_stop", "quitting", "quit 0"),
+    ]
+
+
+DEALT = """
+import gevent
+from locust.runners import MasterRunner, WorkerRunner
+
+dealt = []
+
+
+@events.init.add_listener
+def listen(environment, **_):
+    if isinstance(environment.runner, WorkerRunner):
+        take = lambda environment, msg, **_: dealt.extend(msg.data)
+        environment.runner.register_message("customers", take)
+
+
+@events.test_start.add_listener
+def deal(environment, **_):
+    runner = environment.runner
+    if isinstance(runner, MasterRunner):
+        for number, client in enumerate(list(runner.clients)):
+            runner.send_message("customers", [f"customer-{number}"], client)
+
+
+class Customer(HttpUser):
+    wait_time = constant(0.05)
+
+    def on_start(self):
+        while not dealt:
+            gevent.sleep(0.01)
+
+    @task
+    def front(self):
+        self.client.get("/" + dealt[0])
+"""
+
+
+def test_what_a_master_sends_at_the_start_reaches_its_workers(tmp_path: Path) -> None:
+    with serving(say) as server:
+        ran = load(tmp_path, server, HEAD + DEALT, *CLOSED, "--workers", "2")
+    assert ran.code == 0, ran.said
+    assert set(ran.rows("request")) == {("GET", "/customer-0"), ("GET", "/customer-1")}
+
+
 SPAWNED = """
 from gevent.lock import Semaphore
 
