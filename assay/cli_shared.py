@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import shlex
 import shutil
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -98,11 +100,28 @@ def wrote(paths: Iterable[Path]) -> None:
 def show(
     directory: Directory, results: Data, as_json: bool, render: Callable[[], None]
 ) -> None:
-    """Print the results; the last line of a table is the run directory."""
+    """Print the results; the last line of a table is the run directory.
+
+    Whether anybody reads them to their end does not change the exit code.
+    """
     from assay.directories import to_json
 
-    if as_json:
-        typer.echo(to_json(results))
-        return
-    render()
-    typer.echo(directory.path)
+    with _unread():
+        if as_json:
+            typer.echo(to_json(results))
+            return
+        render()
+        typer.echo(directory.path)
+
+
+@contextlib.contextmanager
+def _unread() -> Iterator[None]:
+    """Print on into nothing where the reader is gone, as `| head` is."""
+    try:
+        yield
+        sys.stdout.flush()
+    except (BrokenPipeError, SystemExit) as error:
+        # rich has an end of its own for it.
+        if isinstance(error, SystemExit) and not isinstance(error.__context__, OSError):
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,6 +1,7 @@
 """What is left of a load test that ends early, or must leave no trace."""
 
 import json
+import os
 import signal
 import subprocess
 import time
@@ -101,6 +102,31 @@ class Visitor(LeanHttpUser):
         token = self.environment.parsed_options.api_token
         self.client.get("/look", headers={"X-Token": token})
 """
+
+
+@pytest.mark.parametrize("words", [(), ("--json",)], ids=["table", "json"])
+def test_a_reader_that_leaves_changes_no_exit_code(
+    tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    (tmp_path / "locustfile.py").write_text(LOOK)
+    read, write = os.pipe()
+    os.close(read)
+    with serving(fine) as server:
+        done = subprocess.run(
+            [
+                *(*ASSAY, "load", "locustfile.py", "--host", server.url, *words),
+                *("--output", "out", "--rate", "20", "--duration", "1s"),
+            ],
+            cwd=tmp_path,
+            stdout=write,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+        )
+    os.close(write)
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr and "Exception ignored" not in done.stderr
+    assert (tmp_path / "out" / "index.html").exists()
 
 
 def test_secrets_reach_the_service_and_nothing_else(tmp_path: Path) -> None:
