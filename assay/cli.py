@@ -325,7 +325,7 @@ def _run_name(plan: Plan) -> str:
 
 
 def _create(plan: Plan, path: Path) -> RunDirectory:
-    from assay import environment
+    from assay.system import environment
     from assay.results import RunDirectory
 
     return cli_shared.create(

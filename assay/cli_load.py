@@ -210,7 +210,7 @@ def _path() -> Path:
 
 
 def _create(plan: LoadPlan, path: Path) -> LoadRun:
-    from assay import environment
+    from assay.system import environment
     from assay.loadtest.runs import LoadRun
     from assay.plan import Plan
 

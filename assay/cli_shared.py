@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from assay import redaction
+from assay.system import redaction
 from assay.errors import InputError
 
 if TYPE_CHECKING:

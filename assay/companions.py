@@ -8,7 +8,8 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from assay import ports, processes, services, target
+from assay.system import ports, processes
+from assay import services, target
 from assay.plan import Companion, Topic
 from assay.services.delay import delayed
 

@@ -15,7 +15,8 @@ from pathlib import Path
 
 import psutil
 
-from assay import processes, resolution
+from assay.system import processes
+from assay import resolution
 from assay.finding import Finding, judged
 from assay.profilers import pyspy
 from assay.spin import PIECE, Spin

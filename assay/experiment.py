@@ -9,16 +9,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from assay import (
-    companions,
-    comparisons,
-    interrupts,
-    processes,
-    profiling,
-    tables,
-    target,
-    verdicts,
-)
+from assay import companions, comparisons, profiling, tables, target, verdicts
+from assay.system import interrupts, processes
 from assay.deadlines import Deadline
 from assay.disturbance import WORDS
 from assay.load.remote import Generator

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from assay import environment
+from assay.system import environment
 from assay.comparisons import deciding
 from assay.directories import NotARunError
 from assay.plan import Plan, Topic

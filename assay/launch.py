@@ -20,7 +20,7 @@ from assay.errors import MeasureError
 from assay.load.remote import Generator, Slice
 from assay.load.shapes import Shape
 from assay.plan import MODES, Load, Mode, Topic, modes_of
-from assay.processes import memory_peak
+from assay.system.processes import memory_peak
 from assay.target import RunningTarget
 
 # Where a machine's speed jumps by half every tenth of a second, as beside a busy

@@ -17,7 +17,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from assay import processes
+from assay.system import processes
 from assay.errors import MeasureError
 from assay.plan import Topic, Variant
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from assay import processes
+from assay.system import processes
 from assay.errors import MeasureError
 from assay.load.remote import Generator
 from assay.plan import Plan, Preset, Topic

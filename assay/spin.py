@@ -8,7 +8,7 @@ import sys
 import time
 from dataclasses import dataclass
 
-from assay import processes
+from assay.system import processes
 
 PIECE = 0.01  # seconds of work in one piece
 

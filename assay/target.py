@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 import psutil
 
-from assay import ports, processes
+from assay.system import ports, processes
 from assay.errors import MeasureError
 from assay.plan import Target, Topic, Variant
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-from assay import ports, processes
+from assay.system import ports, processes
 from target_app.core.config import Settings
 from target_app.seed import seed_postgres, seed_sqlite
 

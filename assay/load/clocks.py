@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from assay import processes
+from assay.system import processes
 
 
 @dataclass(frozen=True)

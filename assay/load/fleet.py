@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from assay import processes
+from assay.system import processes
 from assay.errors import InputError, MeasureError
 from assay.load import arrivals, process, protocol
 from assay.load.process import LocustProcess, Message
@@ -27,7 +27,7 @@ from assay.load.remote import (
     tick,
 )
 from assay.load.seconds import Seconds, check
-from assay.processes import Child
+from assay.system.processes import Child
 
 NO_SENSE = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError)
 BEGIN_TIMEOUT = 60.0  # seconds that a test_start listener may take

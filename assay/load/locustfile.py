@@ -21,7 +21,7 @@ from locust.user.users import User
 from locust.util.directory import get_abspaths_in
 from locust.util.load_locustfile import load_locustfile, load_locustfile_pytest
 
-from assay import redaction
+from assay.system import redaction
 from assay.load.protocol import SEPARATOR
 from assay.load.runner import LiveStats, SteeredRunner
 

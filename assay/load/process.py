@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from assay import processes, redaction
+from assay.system import processes, redaction
 from assay.errors import InputError, MeasureError
 from assay.load import protocol
 from assay.load.protocol import SEPARATOR

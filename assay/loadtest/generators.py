@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from assay import processes
+from assay.system import processes
 from assay.errors import InputError, MeasureError
 from assay.load.fleet import Fleet, cores_of
 from assay.load.remote import Generator

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from assay import redaction
+from assay.system import redaction
 from assay.loadtest import failures
 from assay.loadtest.names import ORDER
 from assay.loadtest.plan import Judgement, LoadResults, Requirement, Row, Spread

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from assay import lateness, redaction
+from assay import lateness
+from assay.system import redaction
 from assay.errors import MeasureError
 from assay.load.remote import Tick
 from assay.loadtest import failures, summary

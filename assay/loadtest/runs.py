@@ -25,7 +25,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from assay import redaction
+from assay.system import redaction
 from assay.directories import RESULTS, Directory, NotARunError, reading, to_json
 from assay.errors import MeasureError
 from assay.loadtest.names import Name

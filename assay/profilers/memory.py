@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from assay import processes
+from assay.system import processes
 from assay.errors import MeasureError
 from assay.plan import Preset
 from assay.profilers.protocol import (

@@ -26,7 +26,8 @@ from pathlib import Path
 
 import psutil
 
-from assay import attribution, processes
+from assay import attribution
+from assay.system import processes
 from assay.errors import MeasureError
 from assay.plan import Preset
 from assay.profilers.protocol import (

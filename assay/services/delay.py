@@ -27,7 +27,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
-from assay import ports, processes
+from assay.system import ports, processes
 from assay.errors import MeasureError
 
 CHUNK = 1 << 16

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from urllib.parse import parse_qs, unquote
 
-from assay import ports, processes
+from assay.system import ports, processes
 from assay.errors import MeasureError
 from assay.services.connections import answering, connect, printable, redacted, split
 from assay.services.slots import (

@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from urllib.parse import unquote
 
-from assay import ports
+from assay.system import ports
 from assay.errors import MeasureError
 from assay.services.connections import answering, connect, printable, redacted, split
 from assay.services.slots import (

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import psutil
 
-from assay import processes
+from assay.system import processes
 from assay.errors import MeasureError
 
 SLOTS = 32

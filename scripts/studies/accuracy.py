@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from assay import ports, processes
+from assay.system import ports, processes
 from assay.load.remote import Generator, Slice
 from scripts.studies import accuracy_page, verdicts
 from scripts.studies.accuracy_page import ASSAY, CELLS, FREEZING, LOCUST, Cell, Run

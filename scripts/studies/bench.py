@@ -8,7 +8,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from assay import launch, processes, target
+from assay import launch, target
+from assay.system import processes
 from assay.load.remote import Generator
 from assay.plan import Load, Scenario, Target, Topic, Variant
 

@@ -26,7 +26,7 @@ from typing import Any
 
 import numpy as np
 
-from assay import ports, processes
+from assay.system import ports, processes
 from assay.load import shapes
 from assay.load.arrivals import Arrivals
 from assay.load.fleet import Fleet, cores_of

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from assay import processes
+from assay.system import processes
 
 
 def keep(path: Path, row: Mapping[str, object]) -> None:

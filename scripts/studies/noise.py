@@ -23,7 +23,8 @@ from typing import Any
 
 import numpy as np
 
-from assay import launch, processes
+from assay import launch
+from assay.system import processes
 from assay.plan import Load, Variant
 from assay.report.text import percent
 from scripts.studies.bench import COMMAND, Bench, Span, burner, opened

@@ -16,7 +16,8 @@ from pathlib import Path
 
 import numpy as np
 
-from assay import launch, power, processes, tables
+from assay import launch, power, tables
+from assay.system import processes
 from assay.plan import DECIDING_METRICS, Load, Variant
 from assay.results import RunDirectory
 from assay.statistics import Floats

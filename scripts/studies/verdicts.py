@@ -25,8 +25,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import cast
 
-from assay import launch, processes
-from assay.environment import describe
+from assay import launch
+from assay.system import processes
+from assay.system.environment import describe
 from assay.plan import Load, Plan, Variant
 from scripts.studies import judging, verdict_page
 from scripts.studies.bench import COMMAND, Bench, burner, opened, write

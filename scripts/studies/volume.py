@@ -20,7 +20,7 @@ import numpy as np
 import psutil
 import pyarrow as pa
 
-from assay import ports, processes
+from assay.system import ports, processes
 from assay.loadtest.names import Name
 from assay.loadtest.plan import LoadPlan
 from assay.loadtest.runs import REQUESTS, LoadRun

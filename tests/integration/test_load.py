@@ -12,7 +12,7 @@ import numpy as np
 import psutil
 import pytest
 
-from assay import ports, processes
+from assay.system import ports, processes
 from assay.errors import MeasureError
 from assay.load.recorder import FAILED, FINE, TIMED_OUT
 from assay.load.remote import Generator

@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from assay import launch, processes
+from assay import launch
+from assay.system import processes
 from assay.plan import Load, Variant
 from scripts.studies.bench import COMMAND, Bench, Span, opened
 from scripts.studies.noise import APP, STANDSTILL, Row, burning, overlap, standstills

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import pytest
 
-from assay import ports, processes
+from assay.system import ports, processes
 from assay.errors import MeasureError
 from assay.plan import Preset
 from assay.profilers import PROFILERS, Capture, Observed, pyspy

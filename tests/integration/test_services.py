@@ -12,7 +12,7 @@ import psycopg
 import pytest
 import redis
 
-from assay import ports
+from assay.system import ports
 from assay.errors import MeasureError
 from assay.services import running
 

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assay import doctor, processes, resolution
+from assay import doctor, resolution
+from assay.system import processes
 from assay.doctor import (
     examine,
     examine_clock,

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from assay import environment, forecasts
+from assay.system import environment
+from assay import forecasts
 from assay.plan import Plan, Settings, Variant
 from assay.results import Comparison, Results, RunDirectory
 from tests.unit.synthetic import claim, plan

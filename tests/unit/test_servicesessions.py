@@ -15,7 +15,7 @@ from assay.errors import MeasureError
 from assay.experiment import Experiment
 from assay.load.remote import Beginnings, Generator, Slice
 from assay.plan import AGAIN, Load
-from assay.processes import Cores
+from assay.system.processes import Cores
 from assay.servicesessions import ServiceSession
 from assay.target import RunningTarget
 from tests.unit.synthetic import plan, taken

@@ -10,7 +10,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from assay import processes, target
+from assay.system import processes
+from assay import target
 from assay.errors import MeasureError
 from assay.plan import Claim, Target, Variant
 from assay.target import RunningTarget

@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from assay import ports, processes
+from assay.system import ports, processes
 from target_app.core.config import Settings
 from target_app.practices import TOPICS, practice
 

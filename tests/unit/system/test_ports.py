@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from assay import ports
+from assay.system import ports
 from assay.errors import MeasureError
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assay import redaction
+from assay.system import redaction
 
 
 @pytest.mark.parametrize(

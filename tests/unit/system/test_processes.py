@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from assay import processes
+from assay.system import processes
 from assay.errors import MeasureError
 
 PARENT = """

@@ -306,7 +306,7 @@ def guarded(temporary: Sequence[Path] = ()) -> Iterator[None]:
     """
     reader, writer = os.pipe()
     guard = subprocess.Popen(
-        [sys.executable, "-m", "assay.processes", _token, *map(str, temporary)],
+        [sys.executable, "-m", "assay.system.processes", _token, *map(str, temporary)],
         stdin=reader,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from assay import interrupts
+from assay.system import interrupts
 
 
 def test_an_interrupt_comes_after_the_work() -> None:

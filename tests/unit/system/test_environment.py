@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from assay import environment
+from assay.system import environment
 from assay.plan import Companion, Plan, Scenario, Target, Topic, Variant
 
 

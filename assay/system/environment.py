@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psutil
 
-from assay import processes, redaction
+from assay.system import processes, redaction
 from assay.plan import Companion, Plan, Target, Topic, Variant
 
 PACKAGES = (

@@ -1,0 +1,1 @@
+"""The machine: processes, ports, signals, what is recorded of it, what is hidden."""
