@@ -49,7 +49,7 @@ def console(stderr: bool = False) -> Console:
 
 def printing(to: Console) -> Callable[[str], None]:
     """Return what prints a sentence beside what is measured."""
-    from assay.report.text import one_line
+    from assay.wording import one_line
 
     return lambda words: to.print(
         one_line(words), highlight=False, markup=False, soft_wrap=True

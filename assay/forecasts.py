@@ -7,7 +7,7 @@ from assay.system import environment
 from assay.comparisons import deciding
 from assay.directories import NotARunError
 from assay.plan import Plan, Topic
-from assay.report.text import forecast
+from assay.wording import forecast
 from assay.results import RunDirectory
 from assay.tables import Measured
 

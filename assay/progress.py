@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from assay.plan import Plan, Preset, Topic
-from assay.report.text import about, compared, one_line, percent, verdict_word
+from assay.wording import about, compared, one_line, percent, verdict_word
 from assay.results import Comparison
 
 

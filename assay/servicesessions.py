@@ -13,7 +13,7 @@ from assay.deadlines import NEVER, Deadline
 from assay.errors import MeasureError
 from assay.load.remote import Beginnings, Generator
 from assay.plan import AGAIN, Preset, Topic, Variant
-from assay.report.text import significant
+from assay.wording import significant
 from assay.results import Profile
 from assay.sessions import CONTROL_EVERY, Clock
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from assay import lateness
-from assay.report.text import counted, percent, quantity
+from assay.wording import counted, percent, quantity
 
 BUSY = 0.9  # of a core: a generator so busy is measured itself
 OFTEN = 0.1  # of the seconds that had requests: more than that is no chance

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from assay.loadtest.names import Kind
 from assay.loadtest.plan import LoadResults
-from assay.report.text import counted
+from assay.wording import counted
 
 REQUESTS: tuple[Kind, ...] = ("request", "start", "stop")
 

@@ -11,7 +11,7 @@ from assay.loadtest.names import ORDER
 from assay.loadtest.plan import Judgement, LoadResults, Requirement, Row, Spread
 from assay.loadtest.requirements import METRICS
 from assay.plan import requests_needed
-from assay.report.text import counted, one_line, percent, quantity
+from assay.wording import counted, one_line, percent, quantity
 from assay.tomlfiles import nearest
 
 Verdict = Literal["holds", "refuted", "undecided"]

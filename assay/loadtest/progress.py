@@ -13,7 +13,7 @@ from assay.lateness import OFTEN
 from assay.loadtest.bounds import BUSY
 from assay.loadtest.plan import LoadPlan
 from assay.loadtest.run import RECENT, News
-from assay.report.text import fixed, quantity, significant
+from assay.wording import fixed, quantity, significant
 
 EVERY = 5.0  # seconds between two lines of a log
 HISTORY = 12

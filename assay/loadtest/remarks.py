@@ -5,7 +5,7 @@ from typing import Any
 
 from assay.loadtest.bounds import Strain
 from assay.loadtest.plan import WorkerCount
-from assay.report.text import counted, quantity
+from assay.wording import counted, quantity
 
 WHAT = ("requests", "tasks of several requests")
 LOCUSTFILE, USERS = "locustfile", "users"  # what can end a test before its time

@@ -14,7 +14,7 @@ from assay.directories import reading
 from assay.loadtest import bounds, judging, remarks, rows
 from assay.loadtest.plan import LoadResults, WorkerCount
 from assay.loadtest.runs import TICKS, LoadRun
-from assay.report.text import counted
+from assay.wording import counted
 
 MOST_ERRORS, OTHER_ERRORS = 1000, "(other errors)"
 

@@ -5,16 +5,7 @@ from collections.abc import Sequence
 
 from assay import verdicts
 from assay.plan import Plan
-from assay.report.text import (
-    clean,
-    compared,
-    counted,
-    forecast,
-    interval,
-    one_line,
-    quantity,
-    unit_of,
-)
+from assay.wording import (clean, compared, counted, forecast, interval, one_line, quantity, unit_of)
 from assay.results import (
     BudgetResult,
     ClaimResult,

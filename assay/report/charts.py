@@ -15,7 +15,7 @@ from io import StringIO
 from typing import Any
 
 from assay.report.curves import Curve, at, median, thin
-from assay.report.text import clean, quantity, significant
+from assay.wording import clean, quantity, significant
 
 # Sentinels: colours that nothing else draws in.
 A, B, INK, MUTED, LINE = "#0000a1", "#0000b1", "#0000c1", "#0000d1", "#0000e1"

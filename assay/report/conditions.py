@@ -9,14 +9,7 @@ from typing import TYPE_CHECKING
 
 from assay.disturbance import WORDS
 from assay.plan import AGAIN, Plan, Topic
-from assay.report.text import (
-    counted,
-    fixed,
-    one_line,
-    percent,
-    quantity,
-    significant,
-)
+from assay.wording import counted, fixed, one_line, percent, quantity, significant
 from assay.results import Results, Spent
 
 if TYPE_CHECKING:

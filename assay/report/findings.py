@@ -9,7 +9,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from assay.report import text
+from assay import wording
 from assay.results import Profile, Stacks
 
 STYLES = {"good": "green", "poor": "yellow", "bad": "red", "yes": "green", "no": "red"}
@@ -37,10 +37,10 @@ def render(rows: Sequence[Mapping[str, object]], console: Console) -> None:
         for column in columns:
             value = row[column]
             word = ("yes" if value else "no") if isinstance(value, bool) else str(value)
-            cells.append(Text(text.clean(word), style=STYLES.get(word, "")))
+            cells.append(Text(wording.clean(word), style=STYLES.get(word, "")))
         for key in BELOW:
             if row.get(key):
-                cells[-1].append(f"\n→ {text.clean(str(row[key]))}", style="italic")
+                cells[-1].append(f"\n→ {wording.clean(str(row[key]))}", style="italic")
         table.add_row(*cells)
     console.print(table)
 
@@ -76,17 +76,17 @@ def render_profile(profile: Profile, console: Console) -> None:
             :MOST_FUNCTIONS
         ]:
             table.add_row(
-                text.quantity(value, profile.unit),
+                wording.quantity(value, profile.unit),
                 f"{value / profile.total:.0%}",
-                Text(text.clean(frame)),
+                Text(wording.clean(frame)),
             )
         console.print(table)
     elif profile.values:
         first, last = profile.values[0], profile.values[-1]
         console.print(
-            f"  at first {text.quantity(first, profile.unit)}, "
-            f"at most {text.quantity(max(profile.values), profile.unit)}, "
-            f"at last {text.quantity(last, profile.unit)}"
+            f"  at first {wording.quantity(first, profile.unit)}, "
+            f"at most {wording.quantity(max(profile.values), profile.unit)}, "
+            f"at last {wording.quantity(last, profile.unit)}"
         )
     for note in profile.notes:
-        console.print(Text(f"  {text.clean(note)}", style="dim"))
+        console.print(Text(f"  {wording.clean(note)}", style="dim"))

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from html import escape
 
 from assay.attribution import beyond_noise, split_frame
-from assay.report.text import one_line, quantity, signed_quantity
+from assay.wording import one_line, quantity, signed_quantity
 from assay.results import Stacks
 
 # Narrower frames, as a share of the whole, are left out.

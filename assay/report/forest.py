@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from assay.plan import HIGHER_IS_BETTER, Expectation
-from assay.report.text import better_by, ratio_parts, verdict_word
+from assay.wording import better_by, ratio_parts, verdict_word
 from assay.results import ClaimVerdict, Comparison, Verdict
 
 # An effect beyond this is drawn at the edge, with an arrow.

@@ -28,7 +28,7 @@ from assay.report.forest import layout
 from assay.report.metrics import MetricRow, metric_rows
 from assay.report.overview import asked, pair_anchor
 from assay.report.page import page
-from assay.report.text import one_line
+from assay.wording import one_line
 from assay.results import (
     BudgetResult,
     ClaimResult,

@@ -16,7 +16,7 @@ from assay.report.answer import (
     read_results,
     unclaimed,
 )
-from assay.report.text import clean, compared, one_line
+from assay.wording import clean, compared, one_line
 from assay.results import Results, RunDirectory
 
 _OUTCOMES = {"refuted": "failure", "slower": "failure", "undecided": "error"}

@@ -19,7 +19,7 @@ from assay.report.answer import (
     without_claims,
 )
 from assay.report.conditions import spent
-from assay.report.text import compared, expectation, one_line, percent
+from assay.wording import compared, expectation, one_line, percent
 from assay.results import Comparison, Results, RunDirectory
 
 _MARKS = {"holds": "✅ holds", "refuted": "❌ refuted", "undecided": "❔ undecided"}

@@ -16,7 +16,7 @@ from assay.report.answer import (
     without_claims,
 )
 from assay.report.forest import Asked
-from assay.report.text import clean, expectation, meaning_of, one_line
+from assay.wording import clean, expectation, meaning_of, one_line
 from assay.results import ClaimResult, Comparison, Results
 
 

@@ -7,7 +7,7 @@ import hashlib
 import re
 from typing import TYPE_CHECKING, Any
 
-from assay.report.text import clean, expectation
+from assay.wording import clean, expectation
 
 if TYPE_CHECKING:
     from markupsafe import Markup

@@ -14,7 +14,7 @@ from assay.attribution import (
 )
 from assay.plan import METRICS
 from assay.report import charts, curves, flamegraph
-from assay.report.text import clean, quantity, signed_quantity, unit_of
+from assay.wording import clean, quantity, signed_quantity, unit_of
 from assay.results import Profile, RunDirectory, Stacks, Timeline
 from assay.tables import latency
 

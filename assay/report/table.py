@@ -4,7 +4,7 @@ import csv
 from io import StringIO
 
 from assay.report.answer import read_results
-from assay.report.text import one_line
+from assay.wording import one_line
 from assay.results import Comparison, RunDirectory
 
 COLUMNS = tuple(Comparison.model_fields)

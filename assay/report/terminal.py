@@ -15,7 +15,7 @@ from assay.report.answer import (
     pair_text,
     unclaimed,
 )
-from assay.report.text import compared_parts, expectation, one_line
+from assay.wording import compared_parts, expectation, one_line
 from assay.results import Comparison, Results
 
 if TYPE_CHECKING:

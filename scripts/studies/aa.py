@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from assay.report.text import percent
+from assay.wording import percent
 from scripts.studies import verdicts
 from scripts.studies.kept import keep, rows, workshop
 from scripts.studies.outcomes import (

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from assay.report.markdown import escape
-from assay.report.text import counted, percent
+from assay.wording import counted, percent
 from scripts.studies.pages import Target, answer, headed, target_table
 
 ASSAY, LOCUST = "assay", "locust"

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from assay.report.markdown import escape
-from assay.report.text import one_line, percent, quantity, significant
+from assay.wording import one_line, percent, quantity, significant
 from assay.results import (
     BudgetResult,
     ClaimResult,

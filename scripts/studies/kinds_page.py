@@ -9,7 +9,7 @@ import numpy as np
 from assay import power
 from assay.plan import Settings
 from assay.report.markdown import escape
-from assay.report.text import percent
+from assay.wording import percent
 from scripts.studies.kinds_known import KINDS, LOG_IN, Kind
 from scripts.studies.pages import Target, answer, headed, target_table
 

@@ -26,7 +26,7 @@ import numpy as np
 from assay import launch
 from assay.system import processes
 from assay.plan import Load, Variant
-from assay.report.text import percent
+from assay.wording import percent
 from scripts.studies.bench import COMMAND, Bench, Span, burner, opened
 from scripts.studies.pages import put, table_of
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from assay.report.text import percent
+from assay.wording import percent
 from assay.results import Verdict
 from assay.statistics import binomial_interval
 

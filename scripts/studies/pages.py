@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from assay.report.text import counted
+from assay.wording import counted
 
 MET = {True: "met", False: "**missed**", None: "not judged"}
 

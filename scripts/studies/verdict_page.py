@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from assay.report.markdown import escape
-from assay.report.text import percent
+from assay.wording import percent
 from scripts.studies import pages
 from scripts.studies.outcomes import (
     ANY,

@@ -7,7 +7,7 @@ from typing import Any
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
-from assay.report.text import one_line
+from assay.wording import one_line
 from scripts.studies.outcomes import (
     ANY,
     ASSAY,

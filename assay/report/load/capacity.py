@@ -17,7 +17,7 @@ from assay.report.charts import (
 )
 from assay.report.load import words
 from assay.report.load.trials import Trials
-from assay.report.text import counted, one_line, percent, significant
+from assay.wording import counted, one_line, percent, significant
 
 HEAD = ("rate", "held", "requests", "failed", "p50", "p99", "why not")
 METHOD = (

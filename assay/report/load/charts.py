@@ -18,7 +18,7 @@ from assay.report.charts import (
     name_axes,
     plain_log_ticks,
 )
-from assay.report.text import quantity, significant
+from assay.wording import quantity, significant
 
 POINTS = 120
 MARKS = (

@@ -6,7 +6,7 @@ from assay.report.conditions import flatten
 from assay.report.load import charts, words
 from assay.report.load.terminal import accounts
 from assay.report.page import page
-from assay.report.text import one_line, percent
+from assay.wording import one_line, percent
 
 
 def render(run: LoadRun) -> str:

@@ -7,7 +7,7 @@ from assay.loadtest import failures
 from assay.loadtest.judging import judged
 from assay.loadtest.runs import LoadRun
 from assay.report.load import words
-from assay.report.text import clean, one_line
+from assay.wording import clean, one_line
 
 Case = tuple[str, str, str]  # its name, its verdict, and why
 _OUTCOMES = {"refuted": "failure", "undecided": "error"}

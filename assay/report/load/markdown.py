@@ -7,7 +7,7 @@ from assay.loadtest.runs import LoadRun
 from assay.report.load import words
 from assay.report.load.terminal import accounts
 from assay.report.markdown import escape
-from assay.report.text import one_line, percent
+from assay.wording import one_line, percent
 
 _MARKS = {"holds": "✅ holds", "refuted": "❌ refuted", "undecided": "❔ undecided"}
 MOST_ERRORS = 20

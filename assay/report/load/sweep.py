@@ -9,7 +9,7 @@ from assay.loadtest.plan import LoadPlan, SweepResults
 from assay.report.charts import LINE, A, B, Chart, as_svg, name_axes
 from assay.report.load import words
 from assay.report.load.trials import Trials
-from assay.report.text import counted, percent, significant
+from assay.wording import counted, percent, significant
 
 HEAD = ("users", "requests/s", "by the law", "requests", "failed", "p50", "p99")
 POOR = 0.15  # a law that misses a throughput by more does not describe it

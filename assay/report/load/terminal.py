@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from assay.loadtest.judging import judged
 from assay.loadtest.plan import LoadResults
 from assay.report.load import words
-from assay.report.text import counted, one_line, percent
+from assay.wording import counted, one_line, percent
 
 if TYPE_CHECKING:
     from rich.console import Console

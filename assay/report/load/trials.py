@@ -17,7 +17,7 @@ from assay.report.load.markdown import table
 from assay.report.markdown import escape
 from assay.report.page import page
 from assay.report.table import cell
-from assay.report.text import one_line
+from assay.wording import one_line
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -7,7 +7,7 @@ from assay.loadtest import failures
 from assay.loadtest.judging import judged
 from assay.loadtest.plan import Judgement, LoadPlan, LoadResults, Row, Spread
 from assay.plan import QUANTILES, requests_needed
-from assay.report.text import counted, one_line, percent, quantity, significant
+from assay.wording import counted, one_line, percent, quantity, significant
 
 HEAD = ("mean", "p50", "p90", "p95", "p99", "p99.9", "longest")
 _FIELDS = ("mean", "p50", "p90", "p95", "p99", "p999", "longest")

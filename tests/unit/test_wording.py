@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assay.report import text
+from assay import wording
 from assay.results import Comparison
 
 
@@ -27,7 +27,7 @@ from assay.results import Comparison
 def test_quantities_have_three_digits_and_the_unit_people_read(
     value: float, unit: str, expected: str
 ) -> None:
-    assert text.quantity(value, unit) == expected
+    assert wording.quantity(value, unit) == expected
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ def test_quantities_have_three_digits_and_the_unit_people_read(
 def test_a_ratio_is_as_precise_as_its_interval(
     value: float, low: float | None, high: float | None, expected: str
 ) -> None:
-    assert text.ratio(value, low, high) == expected
+    assert wording.ratio(value, low, high) == expected
 
 
 @pytest.mark.parametrize(
@@ -62,13 +62,13 @@ def test_a_ratio_is_as_precise_as_its_interval(
 def test_a_ratio_that_is_a_bound_says_so(
     value: float, low: float | None, high: float | None, censored: str, expected: str
 ) -> None:
-    assert text.ratio(value, low, high, censored) == expected
+    assert wording.ratio(value, low, high, censored) == expected
 
 
 def test_a_value_that_is_a_bound_says_so() -> None:
-    assert text.interval(10.0, None, None, "s", True) == "≥ 10.0 s"
-    assert text.interval(10.0, 10.0, None, "s", True) == "≥ 10.0 s"
-    assert text.interval(10.0, 8.2, None, "s", True) == "≥ 10.0 s [8.20, ∞)"
+    assert wording.interval(10.0, None, None, "s", True) == "≥ 10.0 s"
+    assert wording.interval(10.0, 10.0, None, "s", True) == "≥ 10.0 s"
+    assert wording.interval(10.0, 8.2, None, "s", True) == "≥ 10.0 s [8.20, ∞)"
 
 
 def test_a_comparison_of_two_timeouts_is_unknown_with_and_without_a_ratio() -> None:
@@ -85,10 +85,10 @@ def test_a_comparison_of_two_timeouts_is_unknown_with_and_without_a_ratio() -> N
             censored="both",
         )
         assert (
-            text.compared(comparison) == "unknown: of both sides only a bound is known"
+            wording.compared(comparison) == "unknown: of both sides only a bound is known"
         )
         bare = comparison.model_copy(update={"ratio": None, "censored": ""})
-        assert text.compared(bare) == "no ratio"
+        assert wording.compared(bare) == "no ratio"
 
 
 def test_memory_is_less_or_more_and_not_faster() -> None:
@@ -105,12 +105,12 @@ def test_memory_is_less_or_more_and_not_faster() -> None:
     )
 
     def word(**changes: str) -> str:
-        return text.verdict_word(comparison.model_copy(update=changes))
+        return wording.verdict_word(comparison.model_copy(update=changes))
 
     assert word() == "less" and word(verdict="slower") == "more"
     assert word(verdict="same") == "same"
     assert word(metric="latency.p99") == word(metric="time") == "faster"
-    assert text.verdict_word(comparison.model_copy(update={"verdict": None})) == ""
+    assert wording.verdict_word(comparison.model_copy(update={"verdict": None})) == ""
 
 
 @pytest.mark.parametrize(
@@ -131,14 +131,14 @@ def test_memory_is_less_or_more_and_not_faster() -> None:
     ],
 )
 def test_times_are_as_rounded_as_people_say_them(seconds: float, expected: str) -> None:
-    assert text.about(seconds) == expected
+    assert wording.about(seconds) == expected
 
 
 def test_a_forecast_names_what_would_be_seen() -> None:
-    assert text.forecast("latency.p95", 0.05, 540.0) == (
+    assert wording.forecast("latency.p95", 0.05, 540.0) == (
         "to see 5 % on latency.p95 here takes about 9 minutes"
     )
-    assert "\x1b" not in text.forecast("\x1b[31m", 0.05, 540.0)
+    assert "\x1b" not in wording.forecast("\x1b[31m", 0.05, 540.0)
 
 
 @given(st.floats(0, 1e9), st.floats(0, 1e9))
@@ -151,24 +151,24 @@ def test_a_longer_time_never_reads_as_a_shorter_one(one: float, other: float) ->
         return unit, float(number) if unit < 4 else 0.0
 
     shorter, longer = sorted((one, other))
-    assert order(text.about(shorter)) <= order(text.about(longer))
+    assert order(wording.about(shorter)) <= order(wording.about(longer))
 
 
 def test_both_ends_of_an_interval_share_the_unit() -> None:
-    assert text.interval(0.0065, 0.0053, 0.0080, "s") == "6.5 ms [5.3, 8.0]"
-    assert text.interval(3461.0, 3392.0, 3531.0, "/s") == "3,460 /s [3,390, 3,530]"
-    assert text.interval(0.0, 0.0, 0.0, "") == "0 %"
+    assert wording.interval(0.0065, 0.0053, 0.0080, "s") == "6.5 ms [5.3, 8.0]"
+    assert wording.interval(3461.0, 3392.0, 3531.0, "/s") == "3,460 /s [3,390, 3,530]"
+    assert wording.interval(0.0, 0.0, 0.0, "") == "0 %"
 
 
 def test_better_by_turns_latency_round_and_leaves_throughput() -> None:
-    assert text.better_by("latency.p50", 0.5, 0.4, 0.625) == (2.0, 1.6, 2.5)
-    assert text.better_by("throughput", 2.0, 1.6, 2.5) == (2.0, 1.6, 2.5)
-    assert text.better_by("errors", 0.0, None, None)[0] == float("inf")
+    assert wording.better_by("latency.p50", 0.5, 0.4, 0.625) == (2.0, 1.6, 2.5)
+    assert wording.better_by("throughput", 2.0, 1.6, 2.5) == (2.0, 1.6, 2.5)
+    assert wording.better_by("errors", 0.0, None, None)[0] == float("inf")
 
 
 @given(st.text())
 def test_cleaned_text_is_legal_xml_and_moves_no_cursor(value: str) -> None:
-    cleaned = text.clean(value)
+    cleaned = wording.clean(value)
 
     element = XML.Element("a")
     element.text = cleaned
@@ -178,11 +178,11 @@ def test_cleaned_text_is_legal_xml_and_moves_no_cursor(value: str) -> None:
         for character in cleaned
     )
     assert len(cleaned) == len(value)
-    assert text.clean(cleaned) == cleaned
+    assert wording.clean(cleaned) == cleaned
 
 
 def test_direction_overrides_are_made_visible() -> None:
-    assert text.clean("a\u202eb") == "a\ufffdb"
+    assert wording.clean("a\u202eb") == "a\ufffdb"
 
 
 @given(
@@ -193,7 +193,7 @@ def test_direction_overrides_are_made_visible() -> None:
 def test_written_intervals_hold_the_written_value(
     value: float, factor: float, unit: str
 ) -> None:
-    written = text.interval(value, value / factor, value * factor, unit)
+    written = wording.interval(value, value / factor, value * factor, unit)
 
     middle = float(written.split()[0].replace(",", ""))
     low, high = written[written.index("[") + 1 : -1].split(", ")
@@ -202,4 +202,4 @@ def test_written_intervals_hold_the_written_value(
 
 @given(st.floats(-1e300, 1e300) | st.sampled_from([math.nan, math.inf, -math.inf]))
 def test_any_number_can_be_written(value: float) -> None:
-    assert "e" not in text.significant(value)
+    assert "e" not in wording.significant(value)
