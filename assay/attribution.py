@@ -9,13 +9,13 @@ wanders by up to a tenth, so a smaller change is never reported either.
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Literal
 
 from assay.plan import Data
 from assay.results import Stacks, Timeline
+from assay.wording import quantity
 
 # A shared host's speed wanders by as much between two stretches of time.
 HOST_WANDER = 0.10
@@ -200,16 +200,16 @@ def compare_memory(baseline: Timeline, candidate: Timeline) -> MemoryChange:
     if _beyond_wander(*peaks):
         word = "more" if peaks[1] > peaks[0] else "less"
         peak = (
-            f"The candidate peaks at {_amount(peaks[1], 'B')}, "
-            f"{_amount(abs(peaks[1] - peaks[0]), 'B')} {word} than the baseline"
+            f"The candidate peaks at {quantity(peaks[1], 'B')}, "
+            f"{quantity(abs(peaks[1] - peaks[0]), 'B')} {word} than the baseline"
         )
     else:
         peak = (
-            f"Both sides peak alike (baseline {_amount(peaks[0], 'B')}, "
-            f"candidate {_amount(peaks[1], 'B')})"
+            f"Both sides peak alike (baseline {quantity(peaks[0], 'B')}, "
+            f"candidate {quantity(peaks[1], 'B')})"
         )
     grows = [
-        f"the {name} grows by {_amount(value, 'B')} per request"
+        f"the {name} grows by {quantity(value, 'B')} per request"
         for name, value in zip(("baseline", "candidate"), growth, strict=True)
         if value > 0
     ]
@@ -265,13 +265,13 @@ def _sentence(
     if not _beyond_wander(a, b) or change_p(a, b, profiles) > FALSE_DISCOVERIES:
         start = (
             f"Both sides spend about the same {thing} per request "
-            f"({_amount(a, unit)} and {_amount(b, unit)})"
+            f"({quantity(a, unit)} and {quantity(b, unit)})"
         )
         moved = [change for change in changes if change.significant][:2]
         inside = ", ".join(_move(change, unit) for change in moved)
         return f"{start}; inside, {inside}." if inside else f"{start}."
     word = "more" if b > a else "less"
-    start = f"The candidate spends {_amount(abs(b - a), unit)} {word} {thing} "
+    start = f"The candidate spends {quantity(abs(b - a), unit)} {word} {thing} "
     start += "per request"
     same_way = [
         change
@@ -281,7 +281,7 @@ def _sentence(
     if not same_way:
         return f"{start}; no single function stands out of the sampling noise."
     places = " and ".join(
-        f"{_amount(abs(change.change), unit)}{' of it' if index == 0 else ''} "
+        f"{quantity(abs(change.change), unit)}{' of it' if index == 0 else ''} "
         f"{'is ' if index == 0 else ''}in {_place(change)}"
         for index, change in enumerate(same_way)
     )
@@ -290,7 +290,7 @@ def _sentence(
 
 def _move(change: FunctionChange, unit: str) -> str:
     word = "more" if change.change > 0 else "less"
-    return f"{_place(change)} takes {_amount(abs(change.change), unit)} {word}"
+    return f"{_place(change)} takes {quantity(abs(change.change), unit)} {word}"
 
 
 def _place(change: FunctionChange) -> str:
@@ -343,18 +343,3 @@ def _share_in(profile: Stacks, names: Sequence[str]) -> float:
         if any(name in frame for frame in stack[-3:] for name in names)
     )
     return inside / profile.total
-
-
-def _amount(value: float, unit: str) -> str:
-    """Write a value with two or three digits: sentences need no more."""
-    scales: Mapping[str, Sequence[tuple[float, str]]] = {
-        "s": ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs")),
-        "B": ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"), (1.0, "B")),
-    }
-    options = scales.get(unit, ((1.0, unit),))
-    scale, name = next((s for s in options if value >= s[0]), options[-1])
-    number = value / scale
-    decimals = 1 if 0 < number < 100 else 0
-    if 0 < number < 0.095:
-        decimals = 1 - math.floor(math.log10(number))
-    return f"{number:,.{decimals}f} {name}".rstrip()

@@ -5,7 +5,7 @@ import random
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from assay.plan import requests_needed
+from assay.metrics import requests_needed
 
 LONGEST_SLICE = 2.0  # seconds
 REQUESTS_PER_SLICE = 25

@@ -17,17 +17,8 @@ from assay.filetables import (
 )
 from assay.load import shapes
 from assay.load.shapes import Shape
-from assay.plan import (
-    METRICS,
-    Budget,
-    Claim,
-    Companion,
-    Load,
-    Scenario,
-    Target,
-    Topic,
-    Variant,
-)
+from assay.plan import (Budget, Claim, Companion, Load, Scenario, Target, Topic, Variant)
+from assay.metrics import METRICS
 from assay.tomlfiles import Keys, Problems, nearest
 
 # Seconds of an open-loop slice whose rate changes: if nothing is said, and at most.

@@ -8,18 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from assay import failures, power, statistics, tables
-from assay.pairs import ABOUT_SERVING
-from assay.plan import (
-    AGAIN,
-    DECIDING_METRICS,
-    HIGHER_IS_BETTER,
-    METRICS,
-    Claim,
-    Plan,
-    Settings,
-    Topic,
-    requests_needed,
-)
+from assay.plan import (AGAIN, Claim, Plan, Settings, Topic)
+from assay.metrics import (DECIDING_METRICS, METRICS, requests_needed)
 from assay.results import Censored, Comparison, Control, Verdict
 
 if TYPE_CHECKING:
@@ -145,13 +135,13 @@ class Pairing:
 
     def forbidden(self, metric: str) -> str:
         """Return why there is no verdict on a metric, or nothing."""
-        if metric.startswith(ABOUT_SERVING) and self.failures:
+        if METRICS[metric].serving and self.failures:
             return self.failures
         if metric == "throughput" and metric not in self.deciding:
             limited = tables.outrun(self.measured, self.topic.name, self.pair)
             if limited:
                 return f"the load generator was the limit under {', '.join(limited)}"
-        return self.noise if metric.startswith("latency.") else ""
+        return self.noise if METRICS[metric].is_latency else ""
 
 
 def pairing(plan: Plan, topic: Topic, pair: Pair, measured: Measured) -> Pairing:
@@ -263,7 +253,7 @@ def controls(plan: Plan, topic: Topic, measured: Measured) -> Iterable[Control]:
 
 def impossible(found: Pairing, metric: str) -> bool:
     """Say whether more launches could not bring a verdict on a metric."""
-    return bool(found.failures and metric.startswith(ABOUT_SERVING)) or bool(
+    return bool(found.failures and METRICS[metric].serving) or bool(
         _too_few(found, metric) or _outrun(found, metric)
     )
 
@@ -284,7 +274,7 @@ def _comparison(
                 interval,
                 math.log(ratio) if ratio else math.nan,
                 settings.margin,
-                metric in HIGHER_IS_BETTER,
+                METRICS[metric].higher_is_better,
             ),
         )
         reason = found.forbidden(metric)

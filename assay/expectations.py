@@ -3,7 +3,8 @@
 import math
 import re
 
-from assay.plan import HIGHER_IS_BETTER, METRICS, Expectation
+from assay.plan import Expectation
+from assay.metrics import METRICS
 
 WORDS = ("faster", "slower", "same", "not slower")
 # Multipliers into a metric's own unit, by that unit.
@@ -35,7 +36,7 @@ def parse(text: str, metric: str, margin: float = 0.05) -> Expectation:
     if written in WORDS:
         bound = small if written == "not slower" else 0.0
         lower = written != "slower"
-        if metric in HIGHER_IS_BETTER:
+        if METRICS[metric].higher_is_better:
             lower, bound = not lower, -bound
         if lower:
             return Expectation(text=text, high=bound)
@@ -58,7 +59,7 @@ def quantity(text: str, metric: str) -> float:
     Raises:
         ValueError: It cannot be understood; the message says what was expected.
     """
-    return amount(text, METRICS[metric][0] if metric in METRICS else "")
+    return amount(text, METRICS[metric].unit if metric in METRICS else "")
 
 
 def amount(text: str, unit: str) -> float:

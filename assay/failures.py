@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from assay import statistics, tables
-from assay.plan import MODES, Mode
+from assay.metrics import (MODES, Mode)
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -19,7 +19,8 @@ from assay.deadlines import NEVER, Deadline
 from assay.errors import MeasureError
 from assay.load.remote import Generator, Slice
 from assay.load.shapes import Shape
-from assay.plan import MODES, Load, Mode, Topic, modes_of
+from assay.plan import (Load, Topic)
+from assay.metrics import (MODES, Mode, METRICS)
 from assay.system.processes import memory_peak
 from assay.target import RunningTarget
 
@@ -194,7 +195,7 @@ def calibrate(
     )
     shape = None
     open_ = blocks.slice_seconds(OPEN_SECONDS, requests_per_second)
-    judged = {mode for metric in metrics for mode in modes_of(metric)}
+    judged = {mode for metric in metrics for mode in METRICS[metric].load}
     judged = judged if metrics else set(MODES)
     open_blocks = blocks.number(OPEN_BLOCKS, OPEN_SECONDS, open_, "open" in judged)
     if load.times:

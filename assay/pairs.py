@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 
+from assay import wording
+from assay.metrics import METRICS
 from assay.plan import Plan
 from assay.results import Comparison, Verdict, Whole
 
-# What failures can spoil, and what says how fast a pair serves.
-ABOUT_SERVING = ("latency.", "service.", "throughput", "cpu_per_request")
 
 
 def whole(plan: Plan, compared: Sequence[Comparison]) -> Whole:
@@ -16,7 +16,7 @@ def whole(plan: Plan, compared: Sequence[Comparison]) -> Whole:
         if item.verdict is not None:
             by_word.setdefault(item.verdict, []).append(item)
     differing = [item for item in compared if item.differs]
-    serving = [item for item in differing if item.metric.startswith(ABOUT_SERVING)]
+    serving = [item for item in differing if METRICS[item.metric].serving]
     words = set(by_word)
     verdict: Verdict = "undecided"
     if words == {"same"} and not serving:
@@ -63,20 +63,8 @@ def _reason(by_word: Mapping[str, Sequence[Comparison]], margin: float) -> str:
     return "; ".join(said.values())
 
 
-def in_words(item: Comparison) -> str:
-    """Return a ratio with its interval, open where a side is only a bound."""
-    if item.ratio is None or item.censored == "both":
-        return "an unknown ratio"
-    sign = {"candidate": "≥ ", "baseline": "≤ "}.get(item.censored, "")
-    ends = ""
-    if item.low is not None:
-        high = "∞" if item.high is None else f"{item.high:.3g}"
-        ends = f" [{item.low:.3g}, {high}]"
-    return f"{sign}{item.ratio:.3g}×{ends}"
-
-
 def _with_ratio(item: Comparison) -> str:
-    return f"{item.metric} ({in_words(item)})"
+    return f"{item.metric} ({wording.in_words(item)})"
 
 
 def _are(names: Sequence[str], what: str) -> str:

@@ -6,65 +6,14 @@ that people write; a run directory keeps them as `plan.json`.
 
 import math
 from pathlib import Path
-from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-# What a metric measures, for tables and axes: its unit and its plain name.
-METRICS: dict[str, tuple[str, str]] = {
-    "latency.mean": ("s", "mean latency at this arrival rate"),
-    "latency.p50": ("s", "median latency at this arrival rate"),
-    "latency.p90": ("s", "90th percentile of latency at this arrival rate"),
-    "latency.p95": ("s", "95th percentile of latency at this arrival rate"),
-    "latency.p99": ("s", "99th percentile of latency at this arrival rate"),
-    "latency.p999": ("s", "99.9th percentile of latency at this arrival rate"),
-    "service.p50": ("s", "median response time in a closed loop"),
-    "throughput": ("/s", "requests per second at capacity"),
-    "cpu_per_request": ("s", "CPU time of the server per request"),
-    "errors": ("", "share of requests that failed"),
-    "dropped": ("", "share of arrivals that were never served"),
-    "memory.peak": ("B", "peak resident memory of the process tree"),
-    "startup": ("s", "time from start to ready"),
-    "time": ("s", "median time of one call"),
-}
-HIGHER_IS_BETTER = frozenset({"throughput"})
-# A comparison without claims decides on these, each at a third of alpha.
-DECIDING_METRICS = ("cpu_per_request", "throughput", "latency.p50")
-
-QUANTILES = {
-    "latency.p50": 0.5,
-    "latency.p90": 0.9,
-    "latency.p95": 0.95,
-    "latency.p99": 0.99,
-    "latency.p999": 0.999,
-}
-# A quantile needs this many samples beyond it in every launch.
-BEYOND = 5
-
-Mode = Literal["closed", "open"]
-MODES: tuple[Mode, ...] = ("closed", "open")
-
-CLOSED_METRICS = frozenset({"throughput", "service.p50", "cpu_per_request"})
+from assay.metrics import DECIDING_METRICS
 
 # The A/A arm is the baseline a second time, under this addition to its name, which
 # no name in a file can have.
 AGAIN = "~again"
-
-
-def requests_needed(metric: str) -> int:
-    """Return how many requests a launch must hold for a metric; 0 for any number."""
-    if metric not in QUANTILES:
-        return 0
-    return math.ceil(BEYOND / (1 - QUANTILES[metric]) - 1e-9)
-
-
-def modes_of(metric: str) -> tuple[Mode, ...]:
-    """Return the loads under which a metric is measured: all, if it hangs on any."""
-    if metric in CLOSED_METRICS:
-        return ("closed",)
-    if metric.startswith("latency.") or metric == "dropped":
-        return ("open",)
-    return () if metric in ("startup", "time") else MODES
 
 
 class Data(BaseModel):

@@ -17,19 +17,11 @@ from pathlib import Path
 
 from rich.console import Console
 
-from assay import power, tables
+from assay import power, tables, wording
 from assay.errors import AssayError
 from assay.finding import Finding, State, judged
-from assay.plan import (
-    DECIDING_METRICS,
-    Load,
-    Plan,
-    Scenario,
-    Settings,
-    Target,
-    Topic,
-    Variant,
-)
+from assay.plan import (Load, Plan, Scenario, Settings, Target, Topic, Variant)
+from assay.metrics import DECIDING_METRICS
 from assay.progress import Lines
 from assay.statistics import pocock_level
 
@@ -225,7 +217,7 @@ def _judge(trial: Trial, metric: str, steady: bool) -> Finding:
         assert needed is not None  # a margin is not 0
         advice = (
             f"{100 * margin:g} % takes {needed} launches, "
-            f"{_duration(needed * seconds)}: {_remedy(trial, steady, state)}"
+            f"{wording.duration(needed * seconds)}: {_remedy(trial, steady, state)}"
         )
     return Finding(
         metric,
@@ -247,7 +239,7 @@ class _Found:
     def __str__(self) -> str:
         """Return it as people say it."""
         percent = max(100 * self.change, 0.1)  # six launches tell no more digits
-        return f"{percent:.1f} % in {_duration(self.seconds)}"
+        return f"{percent:.1f} % in {wording.duration(self.seconds)}"
 
 
 def _found(sd: float, per_launch: float, seconds: float) -> _Found:
@@ -273,7 +265,3 @@ def _remedy(trial: Trial, steady: bool, state: State) -> str:
     if not steady:
         return "a machine of your own wanders less"
     return "allow that time" if state == "poor" else "judge by a wider --margin"
-
-
-def _duration(seconds: float) -> str:
-    return f"{seconds / 60:.2g} min" if seconds >= SHORT else f"{seconds:.0f} s"

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from assay import closed
 from assay.load.remote import Columns, Slice
-from assay.plan import QUANTILES, requests_needed
+from assay.metrics import (QUANTILES, requests_needed)
 from assay.tables import latency
 
 Floats = NDArray[np.float64]

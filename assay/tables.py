@@ -10,23 +10,13 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from assay.metrics import BLOCK_COLUMNS, METRICS
 from assay.statistics import Floats
 
 if TYPE_CHECKING:
     import pandas as pd
 
 Ratios = tuple[NDArray[np.int64], Floats]
-
-# Metrics that are compared block by block, and the column of a slice they are in.
-# The others are pooled over a launch: a median over blocks would hide what
-# happens to few requests.
-BLOCK_METRICS = {
-    "cpu_per_request": "cpu_per_request",
-    "throughput": "throughput",
-    "service.p50": "service_p50",
-    "latency.p50": "latency_p50",
-}
-
 
 # The share of its core that the generator used in the closed loop of a variant, in the
 # first trial of it: the same number in every launch.
@@ -95,7 +85,7 @@ def _by_launch(
     nothing = np.empty(0, dtype=np.int64), np.empty(0)
     if measured.launches.empty:
         return nothing
-    column = BLOCK_METRICS.get(metric)
+    column = BLOCK_COLUMNS.get(metric)
     if column in measured.slices:
         blocks = _undisturbed(measured, topic)
         if column not in blocks:
@@ -128,7 +118,7 @@ def _undisturbed(measured: Measured, topic: str) -> pd.DataFrame:
             & slices["launch"].isin(counted(measured, topic))
             & ~slices["disturbed"]
         ].set_index(["launch", "mode", "block", "variant"])
-        columns = [name for name in BLOCK_METRICS.values() if name in chosen]
+        columns = [name for name in BLOCK_COLUMNS.values() if name in chosen]
         measured.parts[(topic,)] = cast("pd.DataFrame", chosen[columns].unstack())
     return measured.parts[(topic,)]
 
@@ -249,20 +239,11 @@ def dropped_blocks(
         return 0
     chosen = slices[
         (slices["topic"] == topic)
-        & slices["mode"].isin(_modes(metric))
+        & slices["mode"].isin(METRICS[metric].slices)
         & slices["disturbed"]
         & slices["variant"].isin(pair)
     ]
     return len(chosen[["launch", "mode", "block"]].drop_duplicates())
-
-
-def _modes(metric: str) -> tuple[str, ...]:
-    """Return the loads that a metric is read from; none for one of the process."""
-    if metric in ("errors", "cpu_per_request"):
-        return "closed", "open"
-    if metric.startswith(("latency.", "dropped")):
-        return ("open",)
-    return ("closed",) if metric in BLOCK_METRICS else ()
 
 
 def requests_held(measured: Measured, topic: str, variant: str) -> int:

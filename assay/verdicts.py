@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from assay import comparisons, failures, pairs, statistics
+from assay import comparisons, failures, pairs, statistics, wording
 from assay.comparisons import level
-from assay.plan import METRICS, Budget, Claim, Plan, Topic
+from assay.plan import (Budget, Claim, Plan, Topic)
+from assay.metrics import METRICS
 from assay.results import (
     BudgetResult,
     ClaimResult,
@@ -256,7 +257,7 @@ def _reason(
         return comparison.reason or f"no launch gave a ratio of {claim.metric}"
     if comparison.low is None and alone == "undecided":
         return f"{comparison.launches} launches are too few for an interval"
-    measured = pairs.in_words(comparison)
+    measured = wording.in_words(comparison)
     if gated == "holds":
         return f"measured {measured}, as expected ({claim.expect.text})"
     if gated == "refuted":

@@ -3,7 +3,7 @@
 import math
 import unicodedata
 
-from assay.plan import HIGHER_IS_BETTER, METRICS
+from assay.metrics import METRICS
 from assay.results import Comparison
 
 # Escapes that reorder the text around them: a name could pose as another.
@@ -141,7 +141,7 @@ def better_by(
     Above 1 the candidate is the better one, whatever the metric. A ratio of 0
     gives infinity.
     """
-    if metric in HIGHER_IS_BETTER:
+    if METRICS[metric].higher_is_better:
         return value, low, high
     return (
         _inverse(value),
@@ -163,6 +163,18 @@ def compared_parts(comparison: Comparison) -> tuple[str, str]:
 def compared(comparison: Comparison) -> str:
     """Return the parts of `compared_parts` as one."""
     return " ".join(compared_parts(comparison)).rstrip()
+
+
+def in_words(comparison: Comparison) -> str:
+    """Return `compared` as it stands in the middle of a sentence."""
+    if comparison.ratio is None or comparison.censored == "both":
+        return "an unknown ratio"
+    return compared(comparison)
+
+
+def duration(seconds: float) -> str:
+    """Return a time as a table has it: ``45 s``, ``5 min``."""
+    return f"{seconds / 60:.2g} min" if seconds >= 60 else f"{seconds:.0f} s"
 
 
 def about(seconds: float) -> str:
@@ -197,12 +209,12 @@ def percent(share: float) -> str:
 
 def unit_of(metric: str) -> str:
     """Return the unit of a metric's values; empty for a share or an unknown one."""
-    return METRICS.get(metric, ("", ""))[0]
+    return METRICS[metric].unit if metric in METRICS else ""
 
 
 def meaning_of(metric: str) -> str:
     """Return what a metric measures, in plain words."""
-    return METRICS.get(metric, ("", clean(metric)))[1]
+    return METRICS[metric].meaning if metric in METRICS else clean(metric)
 
 
 def verdict_word(comparison: Comparison) -> str:

@@ -11,7 +11,7 @@ from assay.errors import MeasureError
 from assay.load import protocol
 from assay.load.process import LocustProcess
 from assay.load.shapes import Shape
-from assay.plan import Mode
+from assay.metrics import Mode
 
 Columns = Mapping[str, NDArray[Any]]
 

@@ -21,7 +21,7 @@ from assay.loadtest.plan import (
 )
 from assay.loadtest.run import Watcher, check_limit, load
 from assay.loadtest.runs import LoadRun, redacted
-from assay.plan import requests_needed
+from assay.metrics import requests_needed
 
 FIRST_LOOK = 1.0  # seconds of a closed loop, from which the search begins
 LONGEST = 60.0  # seconds of a probe that has few requests a second

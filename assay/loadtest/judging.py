@@ -10,7 +10,7 @@ from assay.loadtest import failures
 from assay.loadtest.names import ORDER
 from assay.loadtest.plan import Judgement, LoadResults, Requirement, Row, Spread
 from assay.loadtest.requirements import METRICS
-from assay.plan import requests_needed
+from assay.metrics import requests_needed
 from assay.wording import counted, one_line, percent, quantity
 from assay.tomlfiles import nearest
 

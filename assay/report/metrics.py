@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from assay.plan import METRICS
+from assay.metrics import METRICS
 from assay.report.answer import side_text, whole_of
 from assay.wording import (about, compared, compared_parts, meaning_of, percent, verdict_word)
 from assay.results import ClaimResult, Comparison, Results, Whole

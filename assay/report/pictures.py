@@ -12,7 +12,7 @@ from assay.attribution import (
     attribute,
     compare_memory,
 )
-from assay.plan import METRICS
+from assay.metrics import METRICS
 from assay.report import charts, curves, flamegraph
 from assay.wording import clean, quantity, signed_quantity, unit_of
 from assay.results import Profile, RunDirectory, Stacks, Timeline

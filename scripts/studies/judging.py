@@ -10,16 +10,8 @@ import numpy as np
 import pandas as pd
 
 from assay import launch, sessions, statistics, tables
-from assay.plan import (
-    DECIDING_METRICS,
-    HIGHER_IS_BETTER,
-    Plan,
-    Scenario,
-    Settings,
-    Target,
-    Topic,
-    Variant,
-)
+from assay.plan import (Plan, Scenario, Settings, Target, Topic, Variant)
+from assay.metrics import (DECIDING_METRICS, METRICS)
 from assay.results import RunDirectory, Verdict
 from assay.statistics import Floats
 from scripts.studies import rivals
@@ -156,7 +148,7 @@ def _verdict(
         statistics.signed_rank_interval(spans, level),
         statistics.hodges_lehmann(x),
         margin,
-        metric in HIGHER_IS_BETTER,
+        METRICS[metric].higher_is_better,
     )
     return cast(Verdict, word)
 

@@ -18,7 +18,8 @@ import numpy as np
 
 from assay import launch, power, tables
 from assay.system import processes
-from assay.plan import DECIDING_METRICS, Load, Variant
+from assay.plan import (Load, Variant)
+from assay.metrics import DECIDING_METRICS
 from assay.results import RunDirectory
 from assay.statistics import Floats
 from scripts.studies import judging

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from assay import resolution
-from assay.plan import DECIDING_METRICS
+from assay.metrics import DECIDING_METRICS
 from tests.unit.test_resolution import with_cores
 
 

@@ -11,18 +11,8 @@ import pandas as pd
 from assay import tables
 from assay.expectations import parse
 from assay.load.remote import Slice
-from assay.plan import (
-    AGAIN,
-    Budget,
-    Claim,
-    Mode,
-    Plan,
-    Scenario,
-    Settings,
-    Target,
-    Topic,
-    Variant,
-)
+from assay.plan import (AGAIN, Budget, Claim, Plan, Scenario, Settings, Target, Topic, Variant)
+from assay.metrics import BLOCK_COLUMNS, Mode
 from assay.sessions import CONTROL_EVERY
 
 OPEN = ("latency_p50",)  # columns of a slice that only the open loop has
@@ -187,7 +177,7 @@ def _slices(
                 "unserved": 0,
                 "disturbed": hit,
             }
-            for metric, column in tables.BLOCK_METRICS.items():
+            for metric, column in BLOCK_COLUMNS.items():
                 if metric in own:
                     there = (column in OPEN) == (mode == "open")
                     row[column] = own[metric] if there else math.nan

@@ -10,8 +10,9 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from assay import comparisons, pairs, power, statistics, tables
-from assay.plan import AGAIN, DECIDING_METRICS, METRICS, Plan, Settings
+from assay import comparisons, power, statistics, tables, wording
+from assay.plan import (AGAIN, Plan, Settings)
+from assay.metrics import (DECIDING_METRICS, METRICS)
 from assay.results import Comparison, Control
 from tests.unit.synthetic import claim, measured, plan
 
@@ -468,7 +469,7 @@ def test_a_ratio_to_a_timeout_is_a_bound() -> None:
     assert item.ratio == pytest.approx(5.0, rel=0.02)
     # Every launch says that it is more: so does the interval's low end.
     assert item.low == pytest.approx(5.0, rel=0.05) and item.high is None
-    assert re.fullmatch(r"≥ [45]\.?\d*× \[4\.\d+, ∞\]", pairs.in_words(item))
+    assert re.fullmatch(r"≥ [45]\.\d× \[[45]\.\d, ∞\)", wording.in_words(item))
     swapped = measured({MEAN: 0.2}, censored={("a", MEAN): EVERY})
     item = compared(plan(claim("faster", MEAN)), swapped)[MEAN]
     assert (item.verdict, item.censored) == ("faster", "baseline")
@@ -501,7 +502,7 @@ def test_where_both_sides_time_out_nothing_is_known() -> None:
     ]
     assert (item.verdict, item.censored, item.launches) == ("undecided", "both", 0)
     assert item.low is None and item.high is None
-    assert pairs.in_words(item) == "an unknown ratio"
+    assert wording.in_words(item) == "an unknown ratio"
     assert item.seconds_to_see is None
 
 

@@ -18,7 +18,8 @@ from assay.errors import MeasureError
 from assay.load.recorder import TIMED_OUT
 from assay.load.remote import Generator, Slice
 from assay.load.shapes import Shape
-from assay.plan import DECIDING_METRICS, MODES, Load, Mode, requests_needed
+from assay.plan import Load
+from assay.metrics import (DECIDING_METRICS, MODES, Mode, requests_needed)
 from assay.target import RunningTarget
 from tests.unit.synthetic import plan, taken
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from assay import pairs
-from assay.plan import DECIDING_METRICS
+from assay import pairs, wording
+from assay.metrics import DECIDING_METRICS
 from assay.results import Comparison, Verdict, Whole
 from tests.unit.synthetic import plan
 
@@ -122,13 +122,13 @@ def test_one_reason_for_all_is_said_once() -> None:
     ("changes", "words"),
     [
         ({}, "1.2× [1.1, 1.3]"),
-        ({"low": None, "high": None}, "1.2×"),
+        ({"low": None, "high": None}, "1.20×"),
         ({"ratio": None, "low": None, "high": None}, "an unknown ratio"),
         ({"censored": "both"}, "an unknown ratio"),
-        ({"high": None, "censored": "candidate"}, "≥ 1.2× [1.1, ∞]"),
-        ({"low": 0.0, "censored": "baseline"}, "≤ 1.2× [0, 1.3]"),
-        ({"ratio": 1234.5678, "low": 1.0, "high": 2e4}, "1.23e+03× [1, 2e+04]"),
+        ({"high": None, "censored": "candidate"}, "≥ 1.2× [1.1, ∞)"),
+        ({"low": 0.0, "censored": "baseline"}, "≤ 1.2× (0, 1.3]"),
+        ({"ratio": 1234.5678, "low": 1.0, "high": 2e4}, "1,200× [0, 20,000]"),
     ],
 )
 def test_a_ratio_in_words(changes: dict[str, Any], words: str) -> None:
-    assert pairs.in_words(item(MEAN, None, **changes)) == words
+    assert wording.in_words(item(MEAN, None, **changes)) == words

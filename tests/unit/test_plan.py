@@ -2,7 +2,8 @@
 
 import pytest
 
-from assay.plan import DECIDING_METRICS, METRICS, QUANTILES, Budget, Topic
+from assay.plan import (Budget, Topic)
+from assay.metrics import (DECIDING_METRICS, METRICS, QUANTILES)
 from tests.unit.synthetic import claim, plan
 
 

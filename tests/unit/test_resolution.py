@@ -21,7 +21,7 @@ from rich.console import Console
 from assay import resolution
 from assay.errors import MeasureError
 from assay.finding import Finding
-from assay.plan import DECIDING_METRICS
+from assay.metrics import DECIDING_METRICS
 from assay.reference import server
 from assay.report import findings
 from assay.resolution import Trial, judge

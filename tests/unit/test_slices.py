@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 from assay import slices
 from assay.load.recorder import FAILED, FINE, NO_USER, TIMED_OUT
 from assay.load.remote import Slice
-from assay.plan import BEYOND, QUANTILES, requests_needed
-from assay.tables import BLOCK_METRICS
+from assay.metrics import (BLOCK_COLUMNS, QUANTILES, SAMPLES_BEYOND, requests_needed)
 from tests.unit.synthetic import taken
 
 moments = st.integers(0, 20).map(lambda tick: tick / 20)
@@ -104,7 +103,7 @@ def test_a_row_has_the_columns_that_tables_look_for() -> None:
     assert closed["occupied"] == pytest.approx(1.0)
     assert math.isnan(closed["latency_p50"]) and math.isnan(closed["rate"])
     assert not closed["disturbed"] and closed["why"] == ""
-    assert set(BLOCK_METRICS.values()) <= set(closed)
+    assert set(BLOCK_COLUMNS.values()) <= set(closed)
     measured = taken("open", ends=[0.5, 0.7, 0.9], cpu=0.6)
     open_ = slices.row(measured, 0, 0, 10.0, 32)
     assert open_["latency_p50"] == pytest.approx(0.7)
@@ -155,7 +154,7 @@ def test_a_quantile_needs_samples_beyond_it(metric: str) -> None:
     needed = {"p50": 10, "p90": 50, "p95": 100, "p99": 500, "p999": 5000}
     assert requests_needed(metric) == needed[metric.removeprefix("latency.")]
     count = requests_needed(metric)
-    assert count * (1 - QUANTILES[metric]) == pytest.approx(BEYOND)
+    assert count * (1 - QUANTILES[metric]) == pytest.approx(SAMPLES_BEYOND)
     for requests, there in ((count, True), (count - 1, False)):
         found = values([taken("open", ends=np.linspace(0, 1, requests).tolist())])
         assert (metric in found) == there

@@ -12,7 +12,8 @@ from scipy import stats
 from assay import statistics, tables, verdicts
 from assay.comparisons import level
 from assay.directories import NotARunError
-from assay.plan import DECIDING_METRICS, Budget, Plan
+from assay.plan import (Budget, Plan)
+from assay.metrics import DECIDING_METRICS
 from assay.results import BudgetResult, Results, RunDirectory
 from tests.unit.synthetic import claim, measured, plan
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from assay.loadtest import failures
 from assay.loadtest.judging import judged
 from assay.loadtest.plan import Judgement, LoadPlan, LoadResults, Row, Spread
-from assay.plan import QUANTILES, requests_needed
+from assay.metrics import (QUANTILES, requests_needed)
 from assay.wording import counted, one_line, percent, quantity, significant
 
 HEAD = ("mean", "p50", "p90", "p95", "p99", "p99.9", "longest")

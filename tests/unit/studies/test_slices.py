@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from assay import launch
-from assay.plan import DECIDING_METRICS, Load
+from assay.plan import Load
+from assay.metrics import DECIDING_METRICS
 from scripts.studies import slices
 
 SCHEDULE = launch.Schedule(

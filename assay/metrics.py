@@ -1,0 +1,139 @@
+"""The one table of metrics: what each measures, in which unit, under which load."""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+Mode = Literal["closed", "open"]
+MODES: tuple[Mode, ...] = ("closed", "open")
+
+# A quantile needs this many samples beyond it in every launch.
+SAMPLES_BEYOND = 5
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One metric.
+
+    Attributes:
+        name: As people write it.
+        unit: Of its values: seconds, bytes, per second; empty for a share.
+        meaning: What it measures, in plain words.
+        load: The loads that a claim on it needs at full length.
+        slices: The loads whose slices it is read from; none for one of the process.
+        column: Of a slice, for a metric that is compared block by block. The others
+            are pooled over a launch: a median over blocks would hide what happens to
+            few requests.
+        quantile: Its share of the latencies, for a quantile.
+        higher_is_better: Whether a greater value is the faster one.
+        serving: Whether it says how fast a variant serves: then failures can spoil it.
+    """
+
+    name: str
+    unit: str
+    meaning: str
+    load: tuple[Mode, ...] = ()
+    slices: tuple[Mode, ...] = ()
+    column: str = ""
+    quantile: float | None = None
+    higher_is_better: bool = False
+    serving: bool = False
+
+    @property
+    def is_latency(self) -> bool:
+        """Whether it is of the latencies of the open loop."""
+        return self.name.startswith("latency.")
+
+    @property
+    def requests_needed(self) -> int:
+        """How many requests a launch must hold for it; 0 for any number."""
+        if self.quantile is None:
+            return 0
+        return math.ceil(SAMPLES_BEYOND / (1 - self.quantile) - 1e-9)
+
+
+def _latency(
+    which: str, meaning: str, quantile: float | None = None, column: str = ""
+) -> Metric:
+    return Metric(
+        f"latency.{which}",
+        "s",
+        f"{meaning} at this arrival rate",
+        load=("open",),
+        slices=("open",),
+        column=column,
+        quantile=quantile,
+        serving=True,
+    )
+
+
+METRICS = {
+    metric.name: metric
+    for metric in (
+        _latency("mean", "mean latency"),
+        _latency("p50", "median latency", 0.5, column="latency_p50"),
+        _latency("p90", "90th percentile of latency", 0.9),
+        _latency("p95", "95th percentile of latency", 0.95),
+        _latency("p99", "99th percentile of latency", 0.99),
+        _latency("p999", "99.9th percentile of latency", 0.999),
+        Metric(
+            "service.p50",
+            "s",
+            "median response time in a closed loop",
+            load=("closed",),
+            slices=("closed",),
+            column="service_p50",
+            serving=True,
+        ),
+        Metric(
+            "throughput",
+            "/s",
+            "requests per second at capacity",
+            load=("closed",),
+            slices=("closed",),
+            column="throughput",
+            higher_is_better=True,
+            serving=True,
+        ),
+        Metric(
+            "cpu_per_request",
+            "s",
+            "CPU time of the server per request",
+            load=("closed",),
+            slices=MODES,
+            column="cpu_per_request",
+            serving=True,
+        ),
+        Metric(
+            "errors", "", "share of requests that failed", load=MODES, slices=MODES
+        ),
+        Metric(
+            "dropped",
+            "",
+            "share of arrivals that were never served",
+            load=("open",),
+            slices=("open",),
+        ),
+        Metric(
+            "memory.peak", "B", "peak resident memory of the process tree", load=MODES
+        ),
+        Metric("startup", "s", "time from start to ready"),
+        Metric("time", "s", "median time of one call"),
+    )
+}
+# A comparison without claims decides on these, each at a third of alpha.
+DECIDING_METRICS = ("cpu_per_request", "throughput", "latency.p50")
+QUANTILES = {
+    name: metric.quantile
+    for name, metric in METRICS.items()
+    if metric.quantile is not None
+}
+# The metrics that are compared block by block, and their columns.
+BLOCK_COLUMNS = {
+    name: metric.column for name, metric in METRICS.items() if metric.column
+}
+
+
+def requests_needed(metric: str) -> int:
+    """Return how many requests a launch must hold for a metric; 0 for any number."""
+    return METRICS[metric].requests_needed if metric in METRICS else 0
