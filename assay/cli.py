@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from assay.plan import Plan
-    from assay.results import Results, RunDirectory
+    from assay.results import Results
+    from assay.run_directory.run import RunDirectory
 
 INTERRUPTED = 130  # what typer makes of a KeyboardInterrupt
 RUN_FORMATS = ("html", "markdown", "junit")  # beside results.json
@@ -173,9 +174,9 @@ def report(
 ) -> None:
     """Rebuild the reports of a run, also of one that died."""
     from assay import verdicts
-    from assay.directories import NotARunError
+    from assay.run_directory.directory import NotARunError
     from assay.report import FORMATS
-    from assay.results import RunDirectory
+    from assay.run_directory.run import RunDirectory
 
     if _is_load_test(directory):
         cli_load.report(directory, formats, as_json)
@@ -326,7 +327,7 @@ def _run_name(plan: Plan) -> str:
 
 def _create(plan: Plan, path: Path) -> RunDirectory:
     from assay.system import environment
-    from assay.results import RunDirectory
+    from assay.run_directory.run import RunDirectory
 
     return cli_shared.create(
         RunDirectory, path, environment.redacted(plan), environment.describe(plan)

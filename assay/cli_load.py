@@ -27,13 +27,9 @@ from assay.errors import AssayError, InputError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from assay.loadtest.plan import (
-        CapacityResults,
-        LoadPlan,
-        LoadResults,
-        SweepResults,
-    )
-    from assay.loadtest.runs import LoadRun
+    from assay.load_plan import LoadPlan
+    from assay.load_results import (CapacityResults, LoadResults, SweepResults)
+    from assay.run_directory.load_run import LoadRun
 
     Results = LoadResults | CapacityResults | SweepResults
     Wanted = cli_trials.Capacity | cli_trials.Sweep
@@ -140,7 +136,7 @@ def load(
 def _measure(plan: LoadPlan, run: LoadRun, wanted: Wanted | None) -> None:
     """Do what was asked for, in one test or in many."""
     from assay.loadtest import run as running
-    from assay.loadtest.runs import redacted
+    from assay.run_directory.load_run import redacted
 
     errors = console(stderr=True)
     measure = wanted.measure if wanted else running.measure
@@ -150,7 +146,7 @@ def _measure(plan: LoadPlan, run: LoadRun, wanted: Wanted | None) -> None:
 
 def is_load_test(directory: Path) -> bool:
     """Say whether a run directory is that of a load test."""
-    from assay.loadtest.runs import LoadRun
+    from assay.run_directory.load_run import LoadRun
 
     return LoadRun.is_one(directory)
 
@@ -162,9 +158,9 @@ def report(directory: Path, formats: str, as_json: bool) -> None:
         InputError: The directory cannot be read, or there is no such format.
         typer.Exit: Some of the samples of a test that had come to its end are lost.
     """
-    from assay.directories import NotARunError
-    from assay.loadtest.plan import LoadResults
-    from assay.loadtest.runs import LoadRun
+    from assay.run_directory.directory import NotARunError
+    from assay.load_results import LoadResults
+    from assay.run_directory.load_run import LoadRun
     from assay.report import load as reports
 
     wanted = [name.strip() for name in formats.split(",") if name.strip()]
@@ -186,7 +182,7 @@ def exit_code(results: Results) -> int:
     requirement, by the locustfile itself, or because nothing at all succeeded.
     """
     from assay.loadtest import failures
-    from assay.loadtest.plan import LoadResults
+    from assay.load_results import LoadResults
 
     own = results.locust_exit_code or 0
     if own:  # a shell sees its last eight bits, and 256 must be no success
@@ -211,7 +207,7 @@ def _path() -> Path:
 
 def _create(plan: LoadPlan, path: Path) -> LoadRun:
     from assay.system import environment
-    from assay.loadtest.runs import LoadRun
+    from assay.run_directory.load_run import LoadRun
     from assay.plan import Plan
 
     file = plan.locustfile
@@ -263,7 +259,7 @@ def _finish(
         OSError: A report cannot be written.
         NotARunError: The results could not be, or the directory is damaged.
     """
-    from assay.directories import NotARunError
+    from assay.run_directory.directory import NotARunError
     from assay.report import load as reports
 
     unwritten: OSError | NotARunError | None = None

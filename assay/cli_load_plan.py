@@ -11,7 +11,7 @@ from assay.errors import InputError
 
 if TYPE_CHECKING:
     from assay.load.shapes import Shape
-    from assay.loadtest.plan import LoadPlan
+    from assay.load_plan import LoadPlan
 
 Number = TypeVar("Number", int, float)
 USERS = 100  # that an open loop may make, if nothing else is said
@@ -58,7 +58,7 @@ def planned(locustfile: str, host: str, **given: Any) -> LoadPlan:
     """
     from assay.load import shapes
     from assay.loadtest import requirements
-    from assay.loadtest.plan import LoadPlan
+    from assay.load_plan import LoadPlan
 
     paths = locustfiles(locustfile)
     if host and not host.startswith(("http://", "https://")):

@@ -19,7 +19,7 @@ from assay.errors import InputError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from assay.directories import Directory
+    from assay.run_directory.directory import Directory
     from assay.plan import Data
 
 HOLD, REFUTED, BAD_INPUT, UNDECIDED, NOT_MEASURED = range(5)
@@ -64,7 +64,7 @@ def create[Kind: Directory](  # noqa: D103 (flake8-docstrings cannot see it)
     Raises:
         InputError: It cannot be made, or has somebody's files in it.
     """
-    from assay.directories import NotARunError
+    from assay.run_directory.directory import NotARunError
 
     try:
         return kind.create(path, plan, environment)
@@ -104,7 +104,7 @@ def show(
 
     Whether anybody reads them to their end does not change the exit code.
     """
-    from assay.directories import to_json
+    from assay.run_directory.directory import to_json
 
     with _unread():
         if as_json:

@@ -10,14 +10,10 @@ from assay.cli_shared import HOLD, NOT_MEASURED, REFUTED
 from assay.errors import InputError
 
 if TYPE_CHECKING:
-    from assay.loadtest.plan import (
-        CapacityResults,
-        LoadPlan,
-        Requirement,
-        SweepResults,
-    )
+    from assay.load_plan import (LoadPlan, Requirement)
+    from assay.load_results import (CapacityResults, SweepResults)
     from assay.loadtest.run import Watcher
-    from assay.loadtest.runs import LoadRun
+    from assay.run_directory.load_run import LoadRun
 
 Say = Callable[[str], None]
 
@@ -154,7 +150,7 @@ def _numbers(text: str) -> tuple[int, ...]:
 
 def exit_code(results: CapacityResults | SweepResults) -> int:
     """Return what a test in many trials means to a shell."""
-    from assay.loadtest.plan import CapacityResults
+    from assay.load_results import CapacityResults
 
     if results.partial:
         return NOT_MEASURED

@@ -16,7 +16,8 @@ from assay.disturbance import WORDS
 from assay.load.remote import Generator
 from assay.plan import AGAIN, Plan, Topic
 from assay.progress import Progress
-from assay.results import Comparison, Results, RunDirectory
+from assay.results import (Comparison, Results)
+from assay.run_directory.run import RunDirectory
 from assay.servicesessions import ServiceSession
 from assay.sessions import MicroSession, Session
 

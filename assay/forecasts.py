@@ -5,10 +5,10 @@ from pathlib import Path
 
 from assay.system import environment
 from assay.comparisons import deciding
-from assay.directories import NotARunError
+from assay.run_directory.directory import NotARunError
 from assay.plan import Plan, Topic
 from assay.wording import forecast
-from assay.results import RunDirectory
+from assay.run_directory.run import RunDirectory
 from assay.tables import Measured
 
 # Runs further back than this were of other code, on another day.

@@ -98,7 +98,7 @@ def try_out(folder: Path, say: Say = lambda words: None) -> Trial:
         OSError: It could not be written.
     """
     from assay import experiment
-    from assay.results import RunDirectory
+    from assay.run_directory.run import RunDirectory
 
     settings = Settings(
         looks=(LAUNCHES,),

@@ -12,18 +12,8 @@ from assay import comparisons, failures, pairs, statistics, wording
 from assay.comparisons import level
 from assay.plan import (Budget, Claim, Plan, Topic)
 from assay.metrics import METRICS
-from assay.results import (
-    BudgetResult,
-    ClaimResult,
-    ClaimVerdict,
-    Comparison,
-    Control,
-    Results,
-    RunDirectory,
-    Spent,
-    Value,
-    Whole,
-)
+from assay.results import (BudgetResult, ClaimResult, ClaimVerdict, Comparison, Control, Results, Spent, Value, Whole)
+from assay.run_directory.run import RunDirectory
 from assay.tables import (
     Measured,
     censored_launches,

@@ -12,15 +12,10 @@ from assay.load import shapes
 from assay.loadtest import capacity
 from assay.loadtest.generators import TARGET, Loader, generating
 from assay.loadtest.judging import judged
-from assay.loadtest.plan import (
-    CapacityResults,
-    LoadPlan,
-    LoadResults,
-    Probe,
-    Requirement,
-)
+from assay.load_plan import (LoadPlan, Requirement)
+from assay.load_results import (CapacityResults, LoadResults, Probe)
 from assay.loadtest.run import Watcher, check_limit, load
-from assay.loadtest.runs import LoadRun, redacted
+from assay.run_directory.load_run import LoadRun, redacted
 from assay.metrics import requests_needed
 
 FIRST_LOOK = 1.0  # seconds of a closed loop, from which the search begins

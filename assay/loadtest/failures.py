@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from assay.loadtest.names import Kind
-from assay.loadtest.plan import LoadResults
+from assay.load_results import Kind
+from assay.load_results import LoadResults
 from assay.wording import counted
 
 REQUESTS: tuple[Kind, ...] = ("request", "start", "stop")

@@ -13,7 +13,7 @@ from assay.system import processes
 from assay.errors import InputError, MeasureError
 from assay.load.fleet import Fleet, cores_of
 from assay.load.remote import Generator
-from assay.loadtest.plan import LoadPlan
+from assay.load_plan import LoadPlan
 
 TARGET = "target"
 LOOPBACK = "127.0.0.1:0"  # and a port that is free

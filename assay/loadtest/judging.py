@@ -7,8 +7,9 @@ from typing import Literal
 
 from assay.system import redaction
 from assay.loadtest import failures
-from assay.loadtest.names import ORDER
-from assay.loadtest.plan import Judgement, LoadResults, Requirement, Row, Spread
+from assay.load_results import ORDER
+from assay.load_plan import Requirement
+from assay.load_results import (Judgement, LoadResults, Row, Spread)
 from assay.loadtest.requirements import METRICS
 from assay.metrics import requests_needed
 from assay.wording import counted, one_line, percent, quantity

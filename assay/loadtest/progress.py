@@ -11,7 +11,7 @@ from rich.text import Text
 
 from assay.lateness import OFTEN
 from assay.loadtest.bounds import BUSY
-from assay.loadtest.plan import LoadPlan
+from assay.load_plan import LoadPlan
 from assay.loadtest.run import RECENT, News
 from assay.wording import fixed, quantity, significant
 

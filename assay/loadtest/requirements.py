@@ -4,7 +4,7 @@ import re
 
 from assay import expectations
 from assay.errors import InputError
-from assay.loadtest.plan import Requirement
+from assay.load_plan import Requirement
 from assay.tomlfiles import nearest
 
 # Metric to its unit.

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from assay.loadtest import quantiles, samples
-from assay.loadtest.names import ORDER, Name
-from assay.loadtest.plan import Row, Spread
-from assay.loadtest.runs import ITERATIONS, REQUESTS, LoadRun
+from assay.load_results import (ORDER, Name)
+from assay.load_results import (Row, Spread)
+from assay.run_directory.load_run import ITERATIONS, REQUESTS, LoadRun
 from assay.loadtest.samples import FROM_DUE, LATENCY, SERVICE, Groups, Samples
 
 if TYPE_CHECKING:

@@ -19,9 +19,10 @@ from assay.errors import MeasureError
 from assay.load.remote import Tick
 from assay.loadtest import failures, summary
 from assay.loadtest.generators import TARGET, Loader, generating
-from assay.loadtest.names import Name
-from assay.loadtest.plan import LoadPlan, LoadResults
-from assay.loadtest.runs import ITERATIONS, REQUESTS, LoadRun
+from assay.load_results import Name
+from assay.load_plan import LoadPlan
+from assay.load_results import LoadResults
+from assay.run_directory.load_run import ITERATIONS, REQUESTS, LoadRun
 from assay.loadtest.writer import Writer
 
 if TYPE_CHECKING:

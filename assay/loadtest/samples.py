@@ -14,9 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from assay.directories import NotARunError
-from assay.loadtest.names import UNNAMED, Name
-from assay.loadtest.runs import LoadRun
+from assay.run_directory.directory import NotARunError
+from assay.load_results import (UNNAMED, Name)
+from assay.run_directory.load_run import LoadRun
 from assay.statistics import Floats
 
 Numbers = NDArray[np.int64]

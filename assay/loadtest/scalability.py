@@ -1,43 +1,12 @@
 """How throughput grows with concurrency: the Universal Scalability Law, fitted."""
 
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
+from assay.load_results import Law
+
 FEWEST = 4  # numbers of users: three unknowns, and one to see whether they fit
-
-
-@dataclass(frozen=True)
-class Law:
-    """Throughput of N users: rate N / (1 + contention (N-1) + coherency N (N-1)).
-
-    After Gunther, Guerrilla Capacity Planning, 2007, chapter 4.
-
-    Attributes:
-        rate: Requests per second of one user.
-        contention: Share of the work that must wait for its turn.
-        coherency: Share of the work that users cause each other.
-        misfit: Greatest relative distance of a measured throughput from the law.
-    """
-
-    rate: float
-    contention: float
-    coherency: float
-    misfit: float
-
-    def throughput(self, users: float) -> float:
-        """Return the requests per second of so many users."""
-        queue = self.contention * (users - 1)
-        return self.rate * users / (1 + queue + self.coherency * users * (users - 1))
-
-    @property
-    def best(self) -> float:
-        """Number of users with the greatest throughput; infinity if it only grows."""
-        if self.coherency <= 0:
-            return math.inf
-        return math.sqrt(max(0.0, 1 - self.contention) / self.coherency)
 
 
 def fit(users: Sequence[int], throughputs: Sequence[float]) -> Law | None:

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from assay import lateness
-from assay.directories import reading
+from assay.run_directory.directory import reading
 from assay.loadtest import bounds, judging, remarks, rows
-from assay.loadtest.plan import LoadResults, WorkerCount
-from assay.loadtest.runs import TICKS, LoadRun
+from assay.load_results import (LoadResults, WorkerCount)
+from assay.run_directory.load_run import TICKS, LoadRun
 from assay.wording import counted
 
 MOST_ERRORS, OTHER_ERRORS = 1000, "(other errors)"

@@ -8,9 +8,10 @@ from collections.abc import Callable, Sequence
 from assay.loadtest import samples, scalability
 from assay.loadtest.bounds import BUSY
 from assay.loadtest.generators import generating
-from assay.loadtest.plan import LoadPlan, LoadResults, SweepPoint, SweepResults
+from assay.load_plan import LoadPlan
+from assay.load_results import (LoadResults, SweepPoint, SweepResults)
 from assay.loadtest.run import Watcher, check_limit, load
-from assay.loadtest.runs import REQUESTS, LoadRun, redacted
+from assay.run_directory.load_run import REQUESTS, LoadRun, redacted
 
 WARMING = 0.2  # of a trial's time
 ROUNDS = 2  # each number of users is tried as often: drift shows as disagreement

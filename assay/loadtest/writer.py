@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from assay.loadtest.runs import LoadRun
+from assay.run_directory.load_run import LoadRun
 
 if TYPE_CHECKING:
     import pyarrow as pa

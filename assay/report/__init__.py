@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
-from assay.directories import to_json
+from assay.run_directory.directory import to_json
 from assay.errors import InputError
 from assay.report import html, junit, markdown, table
 from assay.report.answer import read_results
-from assay.results import RunDirectory
+from assay.run_directory.run import RunDirectory
 
 
 class Renderer(Protocol):

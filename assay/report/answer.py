@@ -6,15 +6,8 @@ from collections.abc import Sequence
 from assay import verdicts
 from assay.plan import Plan
 from assay.wording import (clean, compared, counted, forecast, interval, one_line, quantity, unit_of)
-from assay.results import (
-    BudgetResult,
-    ClaimResult,
-    Comparison,
-    Results,
-    RunDirectory,
-    Value,
-    Whole,
-)
+from assay.results import (BudgetResult, ClaimResult, Comparison, Results, Value, Whole)
+from assay.run_directory.run import RunDirectory
 
 
 def read_results(run: RunDirectory) -> Results:

@@ -29,14 +29,8 @@ from assay.report.metrics import MetricRow, metric_rows
 from assay.report.overview import asked, pair_anchor
 from assay.report.page import page
 from assay.wording import one_line
-from assay.results import (
-    BudgetResult,
-    ClaimResult,
-    Profile,
-    Results,
-    RunDirectory,
-    Whole,
-)
+from assay.results import (BudgetResult, ClaimResult, Profile, Results, Whole)
+from assay.run_directory.run import RunDirectory
 
 if TYPE_CHECKING:
     import pandas as pd

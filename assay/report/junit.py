@@ -17,7 +17,8 @@ from assay.report.answer import (
     unclaimed,
 )
 from assay.wording import clean, compared, one_line
-from assay.results import Results, RunDirectory
+from assay.results import Results
+from assay.run_directory.run import RunDirectory
 
 _OUTCOMES = {"refuted": "failure", "slower": "failure", "undecided": "error"}
 

@@ -20,7 +20,8 @@ from assay.report.answer import (
 )
 from assay.report.conditions import spent
 from assay.wording import compared, expectation, one_line, percent
-from assay.results import Comparison, Results, RunDirectory
+from assay.results import (Comparison, Results)
+from assay.run_directory.run import RunDirectory
 
 _MARKS = {"holds": "✅ holds", "refuted": "❌ refuted", "undecided": "❔ undecided"}
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()#+\-.!|~^$=:@>])")

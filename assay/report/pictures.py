@@ -15,7 +15,8 @@ from assay.attribution import (
 from assay.metrics import METRICS
 from assay.report import charts, curves, flamegraph
 from assay.wording import clean, quantity, signed_quantity, unit_of
-from assay.results import Profile, RunDirectory, Stacks, Timeline
+from assay.results import (Profile, Stacks, Timeline)
+from assay.run_directory.run import RunDirectory
 from assay.tables import latency
 
 if TYPE_CHECKING:

@@ -5,7 +5,8 @@ from io import StringIO
 
 from assay.report.answer import read_results
 from assay.wording import one_line
-from assay.results import Comparison, RunDirectory
+from assay.results import Comparison
+from assay.run_directory.run import RunDirectory
 
 COLUMNS = tuple(Comparison.model_fields)
 # A spreadsheet would run a text that starts like this as a formula.

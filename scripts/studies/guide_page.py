@@ -17,13 +17,8 @@ from typing import Any
 
 from assay.report.markdown import escape
 from assay.wording import one_line, percent, quantity, significant
-from assay.results import (
-    BudgetResult,
-    ClaimResult,
-    Results,
-    RunDirectory,
-    Value,
-)
+from assay.results import (BudgetResult, ClaimResult, Results, Value)
+from assay.run_directory.run import RunDirectory
 
 FILE = Path(__file__).with_name("guide.toml")
 FLOOR = ("middleware", "none", "latency.p50")

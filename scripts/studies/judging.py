@@ -12,7 +12,8 @@ import pandas as pd
 from assay import launch, sessions, statistics, tables
 from assay.plan import (Plan, Scenario, Settings, Target, Topic, Variant)
 from assay.metrics import (DECIDING_METRICS, METRICS)
-from assay.results import RunDirectory, Verdict
+from assay.results import Verdict
+from assay.run_directory.run import RunDirectory
 from assay.statistics import Floats
 from scripts.studies import rivals
 from scripts.studies.outcomes import ANY, ASSAY, MARGIN_RULE, Outcome

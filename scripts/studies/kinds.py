@@ -17,7 +17,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 from assay import tables
-from assay.results import Results, RunDirectory
+from assay.results import Results
+from assay.run_directory.run import RunDirectory
 from scripts.studies import kinds_estimators, kinds_page, verdicts
 from scripts.studies.kept import keep, rows, workshop
 from scripts.studies.kinds_known import KINDS, LOG_IN, SIDES, Kind, write

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from assay.results import RunDirectory
+from assay.run_directory.run import RunDirectory
 from scripts.studies.kinds_known import SIDES
 from scripts.studies.kinds_page import spread
 from scripts.studies.pages import headed

@@ -11,7 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from assay.results import RunDirectory
+from assay.run_directory.run import RunDirectory
 from scripts.studies import guide_page
 
 KEPT = ("index.html", "results.json", "summary.md")

@@ -20,7 +20,7 @@ from assay import launch, power, tables
 from assay.system import processes
 from assay.plan import (Load, Variant)
 from assay.metrics import DECIDING_METRICS
-from assay.results import RunDirectory
+from assay.run_directory.run import RunDirectory
 from assay.statistics import Floats
 from scripts.studies import judging
 from scripts.studies.bench import Bench, opened

@@ -21,9 +21,9 @@ import psutil
 import pyarrow as pa
 
 from assay.system import ports, processes
-from assay.loadtest.names import Name
-from assay.loadtest.plan import LoadPlan
-from assay.loadtest.runs import REQUESTS, LoadRun
+from assay.load_results import Name
+from assay.load_plan import LoadPlan
+from assay.run_directory.load_run import REQUESTS, LoadRun
 from scripts.studies.generators import LOCUSTFILE, SERVER
 
 FILE_ROWS = 500_000

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, Dialog, Page, sync_playwright
 
 from assay import report
-from assay.results import RunDirectory
+from assay.run_directory.run import RunDirectory
 from tests.unit.report.synthetic import build
 from tests.unit.report.synthetic_pairs import build_pairs
 

@@ -54,8 +54,8 @@ def test_says_how_much_less_and_where() -> None:
     found = attribute(baseline, candidate, busy=(0.98, 0.95))
 
     assert found.sentence == (
-        "The candidate spends 3.1 ms less CPU per request; "
-        "3.0 ms of it is in `lazyload` (strategies.py)."
+        "The candidate spends 3.08 ms less CPU per request; "
+        "3.00 ms of it is in `lazyload` (strategies.py)."
     )
     assert found.kind == "CPU"
     first = found.changes[0]

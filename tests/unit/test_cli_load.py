@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from assay import cli_load, cli_shared, cli_trials
-from assay.directories import NotARunError
+from assay.run_directory.directory import NotARunError
 from assay.errors import InputError
 from assay.loadtest import summary
 from tests.unit.loadtest.synthetic import finished, searched
@@ -117,7 +117,7 @@ def test_the_exit_code_of_a_load_test(
     changes: dict[str, Any],
     code: int,
 ) -> None:
-    from assay.loadtest.plan import LoadResults
+    from assay.load_results import LoadResults
 
     judged = [judgement(verdict) for verdict in verdicts]
     given = {**BASE, "rows": rows, "requirements": judged, **changes}

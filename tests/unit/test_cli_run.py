@@ -10,7 +10,7 @@ from assay import cli, experiment, forecasts
 from assay.cli_shared import NOT_MEASURED
 from assay.errors import InputError, MeasureError
 from assay.plan import Plan
-from assay.results import RunDirectory
+from assay.run_directory.run import RunDirectory
 from tests.unit.synthetic import plan
 
 CLAIMS = """\

@@ -8,7 +8,8 @@ import pytest
 from assay.system import environment
 from assay import forecasts
 from assay.plan import Plan, Settings, Variant
-from assay.results import Comparison, Results, RunDirectory
+from assay.results import (Comparison, Results)
+from assay.run_directory.run import RunDirectory
 from tests.unit.synthetic import claim, plan
 
 CPU = "cpu_per_request"

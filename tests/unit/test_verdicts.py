@@ -11,10 +11,11 @@ from scipy import stats
 
 from assay import statistics, tables, verdicts
 from assay.comparisons import level
-from assay.directories import NotARunError
+from assay.run_directory.directory import NotARunError
 from assay.plan import (Budget, Plan)
 from assay.metrics import DECIDING_METRICS
-from assay.results import BudgetResult, Results, RunDirectory
+from assay.results import (BudgetResult, Results)
+from assay.run_directory.run import RunDirectory
 from tests.unit.synthetic import claim, measured, plan
 
 CPU, RATE, MEDIAN = DECIDING_METRICS

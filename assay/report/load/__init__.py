@@ -6,10 +6,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from assay.directories import to_json
+from assay.run_directory.directory import to_json
 from assay.errors import InputError
-from assay.loadtest.plan import CapacityResults, LoadPlan, LoadResults
-from assay.loadtest.runs import LoadRun
+from assay.load_plan import LoadPlan
+from assay.load_results import (CapacityResults, LoadResults)
+from assay.run_directory.load_run import LoadRun
 from assay.report.load import (
     capacity,
     html,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from assay.loadtest.plan import CapacityResults, LoadPlan
+from assay.load_plan import LoadPlan
+from assay.load_results import CapacityResults
 from assay.report.charts import (
     LINE,
     A,

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from assay.loadtest import rows
-from assay.loadtest.runs import LoadRun
+from assay.run_directory.load_run import LoadRun
 from assay.report.charts import (
     MUTED,
     A,

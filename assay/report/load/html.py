@@ -1,7 +1,7 @@
 """index.html of a load test: the answer first, in one file."""
 
 from assay.loadtest.judging import judged
-from assay.loadtest.runs import LoadRun
+from assay.run_directory.load_run import LoadRun
 from assay.report.conditions import flatten
 from assay.report.load import charts, words
 from assay.report.load.terminal import accounts

@@ -5,7 +5,7 @@ from xml.etree import ElementTree as XML
 
 from assay.loadtest import failures
 from assay.loadtest.judging import judged
-from assay.loadtest.runs import LoadRun
+from assay.run_directory.load_run import LoadRun
 from assay.report.load import words
 from assay.wording import clean, one_line
 

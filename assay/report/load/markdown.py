@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from assay.loadtest.judging import judged
-from assay.loadtest.runs import LoadRun
+from assay.run_directory.load_run import LoadRun
 from assay.report.load import words
 from assay.report.load.terminal import accounts
 from assay.report.markdown import escape

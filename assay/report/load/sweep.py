@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from assay.loadtest.plan import LoadPlan, SweepResults
+from assay.load_plan import LoadPlan
+from assay.load_results import SweepResults
 from assay.report.charts import LINE, A, B, Chart, as_svg, name_axes
 from assay.report.load import words
 from assay.report.load.trials import Trials

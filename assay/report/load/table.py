@@ -3,8 +3,8 @@
 import csv
 from io import StringIO
 
-from assay.loadtest.plan import Spread
-from assay.loadtest.runs import LoadRun
+from assay.load_results import Spread
+from assay.run_directory.load_run import LoadRun
 from assay.report.table import cell
 
 _SPREAD = tuple(Spread.model_fields)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from assay.loadtest.judging import judged
-from assay.loadtest.plan import LoadResults
+from assay.load_results import LoadResults
 from assay.report.load import words
 from assay.wording import counted, one_line, percent
 

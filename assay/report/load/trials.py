@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from io import StringIO
 from typing import TYPE_CHECKING
 
-from assay.directories import to_json
-from assay.loadtest.plan import CapacityResults, LoadPlan, SweepResults
+from assay.run_directory.directory import to_json
+from assay.load_plan import LoadPlan
+from assay.load_results import (CapacityResults, SweepResults)
 from assay.plan import Data
 from assay.report.charts import Chart
 from assay.report.load import junit as suites

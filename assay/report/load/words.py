@@ -5,7 +5,8 @@ from collections.abc import Sequence
 
 from assay.loadtest import failures
 from assay.loadtest.judging import judged
-from assay.loadtest.plan import Judgement, LoadPlan, LoadResults, Row, Spread
+from assay.load_plan import LoadPlan
+from assay.load_results import (Judgement, LoadResults, Row, Spread)
 from assay.metrics import (QUANTILES, requests_needed)
 from assay.wording import counted, one_line, percent, quantity, significant
 

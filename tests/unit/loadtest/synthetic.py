@@ -10,15 +10,10 @@ import pyarrow as pa
 
 from assay.lateness import binned
 from assay.load import protocol
-from assay.loadtest.names import Name
-from assay.loadtest.plan import (
-    CapacityResults,
-    LoadPlan,
-    Probe,
-    SweepPoint,
-    SweepResults,
-)
-from assay.loadtest.runs import ITERATIONS, REQUESTS, LoadRun
+from assay.load_results import Name
+from assay.load_plan import LoadPlan
+from assay.load_results import (CapacityResults, Probe, SweepPoint, SweepResults)
+from assay.run_directory.load_run import ITERATIONS, REQUESTS, LoadRun
 
 HOST = "http://me:S3CRET@shop:8000/?api_key=S3CRET"
 

@@ -11,11 +11,12 @@ from assay.errors import MeasureError
 from assay.load.recorder import FINE
 from assay.loadtest import capacity_run, summary, sweep
 from assay.loadtest.judging import judge
-from assay.loadtest.names import Name
-from assay.loadtest.plan import CapacityResults, LoadPlan, LoadResults, SweepResults
+from assay.load_results import Name
+from assay.load_plan import LoadPlan
+from assay.load_results import (CapacityResults, LoadResults, SweepResults)
 from assay.loadtest.requirements import objective
 from assay.loadtest.run import News
-from assay.loadtest.runs import LoadRun
+from assay.run_directory.load_run import LoadRun
 from tests.unit.loadtest.synthetic import Sample, finished, plan, written
 
 OBJECTIVE = objective("p50 <= 50ms and errors <= 1%")

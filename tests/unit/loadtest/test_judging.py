@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assay.loadtest.judging import judge, judged
-from assay.loadtest.plan import LoadResults, Row, Spread
+from assay.load_results import (LoadResults, Row, Spread)
 from assay.loadtest.requirements import parse
 
 

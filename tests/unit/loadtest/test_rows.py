@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assay.loadtest import rows
-from assay.loadtest.names import KINDS, ORDER, Name
-from assay.loadtest.plan import Row
+from assay.load_results import (KINDS, ORDER, Name)
+from assay.load_results import Row
 from tests.unit.loadtest.synthetic import Sample, written
 
 LOADS = ("request", "start", "stop")

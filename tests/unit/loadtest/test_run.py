@@ -15,9 +15,9 @@ from assay.errors import MeasureError
 from assay.load.remote import Tick
 from assay.loadtest import run as running
 from assay.loadtest import summary, writer
-from assay.loadtest.names import Name
+from assay.load_results import Name
 from assay.loadtest.run import News
-from assay.loadtest.runs import ITERATIONS, REQUESTS, TICKS, LoadRun
+from assay.run_directory.load_run import ITERATIONS, REQUESTS, TICKS, LoadRun
 from tests.unit.loadtest.synthetic import LOOK, Sample, plan, table, ticks
 
 BEGAN = 1000.0  # of the generator's own clock

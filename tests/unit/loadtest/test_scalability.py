@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assay.loadtest.scalability import Law, fit
+from assay.loadtest.scalability import fit
+from assay.load_results import Law
 
 USERS = [1, 2, 4, 8, 16, 32]
 

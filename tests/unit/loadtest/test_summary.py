@@ -11,10 +11,10 @@ from assay.lateness import binned
 from assay.load.recorder import FAILED, FINE, TIMED_OUT
 from assay.loadtest import summary
 from assay.loadtest.judging import judge
-from assay.loadtest.names import Name
-from assay.loadtest.plan import LoadResults, Spread
+from assay.load_results import Name
+from assay.load_results import (LoadResults, Spread)
 from assay.loadtest.requirements import parse
-from assay.loadtest.runs import TICKS
+from assay.run_directory.load_run import TICKS
 from tests.unit.loadtest.synthetic import LOOK, Sample, finished, ticks, written
 
 # Half of the requests are answered in 10 ms; for the others somebody waited 1 s. All

@@ -17,16 +17,8 @@ from assay.plan import (
     Topic,
     Variant,
 )
-from assay.results import (
-    BudgetResult,
-    ClaimResult,
-    Comparison,
-    Results,
-    RunDirectory,
-    Stacks,
-    Timeline,
-    Value,
-)
+from assay.results import (BudgetResult, ClaimResult, Comparison, Results, Stacks, Timeline, Value)
+from assay.run_directory.run import RunDirectory
 from tests.unit.report.synthetic_claims import PAIRS, Row
 
 HOSTILE = "<script>alert(1)</script>|`x`\x1b[31m]]>\x00\ufffe[red]\u202e&\n@you"

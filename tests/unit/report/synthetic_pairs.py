@@ -4,14 +4,8 @@ from pathlib import Path
 from typing import Any
 
 from assay.plan import AGAIN
-from assay.results import (
-    Comparison,
-    Control,
-    Results,
-    RunDirectory,
-    Value,
-    Whole,
-)
+from assay.results import (Comparison, Control, Results, Value, Whole)
+from assay.run_directory.run import RunDirectory
 from tests.unit.report.synthetic import HOSTILE, build
 
 FAILURES = (

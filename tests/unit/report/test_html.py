@@ -8,7 +8,8 @@ import pytest
 
 from assay.report import html
 from assay.report.conditions import flatten, repeat_command
-from assay.results import Results, RunDirectory
+from assay.results import Results
+from assay.run_directory.run import RunDirectory
 from tests.unit.report.synthetic import build
 from tests.unit.synthetic import claim as claimed
 from tests.unit.synthetic import plan

@@ -10,10 +10,11 @@ import pytest
 from rich.console import Console
 
 from assay import report
-from assay.directories import to_json
+from assay.run_directory.directory import to_json
 from assay.report import terminal
 from assay.report.answer import answer, budget_reason
-from assay.results import BudgetResult, Results, RunDirectory, Whole
+from assay.results import (BudgetResult, Results, Whole)
+from assay.run_directory.run import RunDirectory
 from tests.unit.report.synthetic_pairs import (
     FAILURES,
     MEAN_DIFFERS,

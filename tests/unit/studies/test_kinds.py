@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from assay import claimsfile
-from assay.results import RunDirectory
+from assay.run_directory.run import RunDirectory
 from scripts.studies import kinds, kinds_estimators, kinds_page
 from scripts.studies.kinds_known import KINDS, LOG_IN, Kind, write
 from scripts.studies.kinds_page import Found

@@ -12,9 +12,9 @@ from rich.console import Console
 
 from assay.lateness import binned
 from assay.loadtest import summary
-from assay.loadtest.names import Name
+from assay.load_results import Name
 from assay.loadtest.requirements import parse
-from assay.loadtest.runs import LoadRun
+from assay.run_directory.load_run import LoadRun
 from assay.report import load as reports
 from assay.report.load import words
 from tests.unit.loadtest.synthetic import LOOK, Sample, ticks, written

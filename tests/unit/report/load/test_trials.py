@@ -9,7 +9,7 @@ from rich.console import Console
 
 from assay.load.recorder import FINE
 from assay.loadtest import summary
-from assay.loadtest.runs import LoadRun
+from assay.run_directory.load_run import LoadRun
 from assay.report import load as reports
 from tests.unit.loadtest.synthetic import finished, searched, swept
 

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from pyarrow import parquet
 
 from assay import cli_load
-from assay.directories import NotARunError
+from assay.run_directory.directory import NotARunError
 from assay.errors import InputError
 from assay.load.recorder import FINE
-from assay.loadtest.names import KINDS, Name
-from assay.loadtest.runs import TICKS, LoadRun
+from assay.load_results import (KINDS, Name)
+from assay.run_directory.load_run import TICKS, LoadRun
 from tests.unit.loadtest.synthetic import finished, plan, searched, swept
 
 TICK = '{"at": 1, "planned": 1, "requests": 1, "generator_cpu": 0.1'

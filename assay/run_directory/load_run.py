@@ -26,15 +26,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from assay.system import redaction
-from assay.directories import RESULTS, Directory, NotARunError, reading, to_json
+from assay.run_directory.directory import (RESULTS, Directory, NotARunError, reading, to_json)
 from assay.errors import MeasureError
-from assay.loadtest.names import Name
-from assay.loadtest.plan import (
-    CapacityResults,
-    LoadPlan,
-    LoadResults,
-    SweepResults,
-)
+from assay.load_results import Name
+from assay.load_plan import LoadPlan
+from assay.load_results import (CapacityResults, LoadResults, SweepResults)
 from assay.plan import Data
 
 if TYPE_CHECKING:

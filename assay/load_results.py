@@ -1,92 +1,57 @@
-"""What a load test is to do, and what came of it: plain frozen data types."""
+"""What came of a load test: plain frozen data types."""
 
-from pathlib import Path
-from typing import Literal
+import math
+from dataclasses import dataclass
+from typing import Literal, NamedTuple, Self, get_args
 
-from assay.loadtest.names import Kind, Name
-from assay.loadtest.scalability import Law
 from assay.plan import Data
 
 LOAD_SCHEMA = 2
+Kind = Literal["request", "start", "stop", "task"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+# In which order rows are shown: the load first, then what users did around it.
+ORDER: tuple[Kind, ...] = ("request", "task", "start", "stop")
+SUFFIX: dict[Kind, str] = {"task": "task", "start": "on_start", "stop": "on_stop"}
+UNNAMED = "(no name)"  # a row without any name is that of all requests together
 
 
-class Requirement(Data):
-    """A threshold on one number of the whole test.
-
-    Attributes:
-        text: As it was written: ``latency.p99 <= 50ms``.
-        metric: One of `requirements.METRICS`.
-        at_most: Whether the limit is an upper one.
-        limit: In the metric's own unit.
-        name: The request it is about; empty for all of them.
-    """
-
-    text: str
-    metric: str
-    at_most: bool
-    limit: float
-    name: str = ""
-
-
-class LoadPlan(Data):
-    """A load test.
+class Name(NamedTuple):
+    """One thing that samples are samples of.
 
     Attributes:
-        locustfile: What the users do; the first one, where there are several.
-        others: The other locustfiles.
-        host: Where; empty for what the user classes say.
-        locust: Arguments for the locustfile, as after `locust -f FILE`.
-        times: Seconds at which the open loop's rate is given; none in a closed loop.
-        rates: Arrivals per second at these times.
-        arrivals: How they come.
-        users: Of the closed loop, or the most that the open one may make.
-        spawn_rate: Users of the closed loop that come a second; 0 if all are there
-            when it begins.
-        shaped: Whether the locustfile's LoadTestShape says how many users there are.
-        duration: Seconds of load.
-        iterations: After so many tasks it ends; 0 for no such limit.
-        think_time: Whether users of a closed loop wait as their locustfile says.
-        drain: Seconds to wait for answers at the end.
-        workers: Processes that share the load.
-        bind: Where workers from elsewhere join; empty if all are started here.
-        shape: The shape as it was written, for people.
-        notes: What of the user's own configuration has no effect, in sentences.
-        trials: What it is if it is no single test, but one of many trials.
-        command: The command line, for the report.
+        kind: A ``request`` of the load itself, one of a user's on_start (``start``)
+            or on_stop (``stop``), or a ``task`` of several requests.
+        method: Of HTTP, as the client says it; empty for a task.
+        name: Of the request or task.
     """
 
-    locustfile: Path
-    others: tuple[Path, ...] = ()
-    host: str
-    locust: tuple[str, ...] = ()
-    times: tuple[float, ...] = ()
-    rates: tuple[float, ...] = ()
-    arrivals: Literal["poisson", "even"] = "poisson"
-    users: int = 100
-    spawn_rate: float = 0.0
-    shaped: bool = False
-    duration: float = 60.0
-    iterations: int = 0
-    think_time: bool = False
-    drain: float = 10.0
-    seed: int = 0
-    workers: int = 1
-    bind: str = ""
-    shape: str = ""
-    requirements: tuple[Requirement, ...] = ()
-    notes: tuple[str, ...] = ()
-    trials: Literal["", "capacity", "sweep"] = ""
-    command: str = ""
+    kind: Kind
+    method: str
+    name: str
+
+    @classmethod
+    def of(cls, given: object) -> Self:
+        """Return the name that a list of three texts stands for.
+
+        Raises:
+            ValueError: It is none.
+        """
+        if isinstance(given, list) and len(given) == 3:
+            kind, method, name = given
+            if kind in KINDS and isinstance(method, str) and isinstance(name, str):
+                return cls(kind, method, name)
+        raise ValueError(f"{given!r} is no kind, method and name")
 
     @property
-    def locustfiles(self) -> str:
-        """All locustfiles, as after `locust -f`."""
-        return ",".join(map(str, (self.locustfile, *self.others)))
+    def label(self) -> str:
+        """Return the method and the name: ``GET /orders``."""
+        return " ".join(part for part in (self.method, self.name) if part)
 
     @property
-    def open(self) -> bool:
-        """Whether arrivals come by a schedule, whatever the server does."""
-        return bool(self.times)
+    def title(self) -> str:
+        """Return the label with what it is, unless it is load: ``buy (task)``."""
+        suffix = SUFFIX.get(self.kind)
+        return f"{self.label} ({suffix})" if suffix else self.label or "all requests"
 
 
 class Spread(Data):
@@ -322,6 +287,37 @@ class SweepPoint(Data):
     p99: float | None
     generator: float
     bound: bool = False
+
+
+@dataclass(frozen=True)
+class Law:
+    """Throughput of N users: rate N / (1 + contention (N-1) + coherency N (N-1)).
+
+    After Gunther, Guerrilla Capacity Planning, 2007, chapter 4.
+
+    Attributes:
+        rate: Requests per second of one user.
+        contention: Share of the work that must wait for its turn.
+        coherency: Share of the work that users cause each other.
+        misfit: Greatest relative distance of a measured throughput from the law.
+    """
+
+    rate: float
+    contention: float
+    coherency: float
+    misfit: float
+
+    def throughput(self, users: float) -> float:
+        """Return the requests per second of so many users."""
+        queue = self.contention * (users - 1)
+        return self.rate * users / (1 + queue + self.coherency * users * (users - 1))
+
+    @property
+    def best(self) -> float:
+        """Number of users with the greatest throughput; infinity if it only grows."""
+        if self.coherency <= 0:
+            return math.inf
+        return math.sqrt(max(0.0, 1 - self.contention) / self.coherency)
 
 
 class SweepResults(Data):

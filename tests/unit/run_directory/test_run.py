@@ -7,15 +7,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from assay.directories import NotARunError
+from assay.run_directory.directory import NotARunError
 from assay.plan import Plan
-from assay.results import (
-    Comparison,
-    Results,
-    RunDirectory,
-    Stacks,
-    Timeline,
-)
+from assay.results import (Comparison, Results, Stacks, Timeline)
+from assay.run_directory.run import RunDirectory
 
 
 @pytest.fixture

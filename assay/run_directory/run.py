@@ -1,0 +1,194 @@
+"""The run directory: the only place that knows its files.
+
+A run is written as it goes: a launch that finished is on disk, and a run that
+died is read back as far as it went.
+
+    plan.json            the plan as understood
+    environment.json     machine, versions, commits; secrets redacted
+    samples/*.parquet    one file per topic and launch, one row per request
+    slices.parquet       one row per slice
+    launches.parquet     one row per topic, launch, variant and metric
+    profiles/*.json      one file per topic, variant and preset
+    results.json         comparisons, claims, budgets, warnings
+    index.html …         the reports
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from assay.plan import Plan
+from assay.results import Profile, Results, Stacks, Timeline
+from assay.run_directory.directory import RESULTS, Directory, NotARunError, reading, to_json
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+ADDED = {"waited", "user"}  # columns of samples that older runs lack
+
+
+class RunDirectory(Directory):
+    """One directory under `reports/` with everything of one run."""
+
+    PLAN = "plan.json"
+    FOLDERS = ("samples", "profiles")
+
+    @classmethod
+    def open(cls, path: Path) -> RunDirectory:
+        """Open a run that exists.
+
+        Raises:
+            NotARunError: There is no plan.json in it.
+        """
+        if not cls.is_one(path):
+            raise NotARunError(
+                f"{path}: not a run directory (no plan.json); runs are under reports/"
+            )
+        return cls(path)
+
+    def plan(self) -> Plan:
+        """Read plan.json.
+
+        Raises:
+            NotARunError: It is missing or damaged.
+        """
+        return self.read(self.PLAN, Plan)
+
+    def logs(self, topic: str) -> Path:
+        """Return the folder that keeps what a topic's locustfile prints and logs."""
+        return self.path / "logs" / topic
+
+    def append_launch(
+        self,
+        topic: str,
+        launch: int,
+        slices: Sequence[dict[str, object]],
+        values: Sequence[dict[str, object]],
+        samples: pd.DataFrame | None,
+    ) -> None:
+        """Keep one finished launch.
+
+        Args:
+            topic: Its topic.
+            launch: Its number, from 1.
+            slices: Rows for slices.parquet.
+            values: Rows (topic, launch, variant, metric, value) for
+                launches.parquet.
+            samples: One row per request (see `samples`), or None.
+        """
+        if samples is not None:
+            self._write_frame(f"samples/{topic}-{launch:03d}.parquet", samples)
+        self._append_rows("slices.parquet", slices)
+        self._append_rows("launches.parquet", values)
+
+    def slices(self) -> pd.DataFrame:
+        """Return one row per slice; empty where nothing was measured.
+
+        Raises:
+            NotARunError: The file is damaged.
+        """
+        return self._read_frame("slices.parquet")
+
+    def launches(self) -> pd.DataFrame:
+        """Return rows (topic, launch, variant, metric, value).
+
+        Raises:
+            NotARunError: The file is damaged.
+        """
+        return self._read_frame("launches.parquet")
+
+    def samples(self, topic: str, columns: list[str] | None = None) -> pd.DataFrame:
+        """Return the requests of a topic, all launches.
+
+        Columns: launch, block, variant, mode (closed, open), scheduled, start,
+        end (seconds since the run began), waited (seconds that an arrival waited for a
+        user because of the target), name, user, failed, disturbed. `end` is NaN for a
+        request that never ended. Older runs lack `waited` and `user`, which are then
+        left out. See `tables.latency`.
+
+        Raises:
+            NotARunError: A file is damaged.
+        """
+        import pandas as pd
+
+        files = sorted((self.path / "samples").glob(f"{topic}-[0-9][0-9][0-9].parquet"))
+        frames = [_read_parquet(file, columns) for file in files]
+        return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
+
+    def write_profile(self, profile: Profile) -> None:
+        """Keep one profile."""
+        name = f"profiles/{profile.topic}.{profile.variant}.{profile.preset}.json"
+        self.write_text(name, profile.model_dump_json())
+
+    def profiles(self) -> tuple[Profile, ...]:
+        """Return every profile, in the order of their file names.
+
+        Raises:
+            NotARunError: One is damaged.
+        """
+        kinds: dict[str, type[Stacks] | type[Timeline]] = {
+            "stacks": Stacks,
+            "timeline": Timeline,
+        }
+        found: list[Profile] = []
+        for path in sorted((self.path / "profiles").glob("*.json")):
+            with reading(path):
+                text = path.read_text(encoding="utf-8")
+                found.append(kinds[json.loads(text)["kind"]].model_validate_json(text))
+        return tuple(found)
+
+    def write_results(self, results: Results) -> None:
+        """Write results.json."""
+        self.write_text(RESULTS, to_json(results))
+
+    def results(self) -> Results:
+        """Read results.json.
+
+        Raises:
+            NotARunError: It is missing or damaged.
+        """
+        return self.read(RESULTS, Results)
+
+    def _append_rows(self, name: str, rows: Iterable[dict[str, object]]) -> None:
+        """Add rows to a small table by writing it anew: a whole file or the old one."""
+        import pandas as pd
+
+        added = pd.DataFrame(list(rows))
+        if added.empty:
+            return
+        before = self._read_frame(name)
+        self._write_frame(
+            name,
+            pd.concat([before, added], ignore_index=True) if len(before) else added,
+        )
+
+    def _read_frame(self, name: str) -> pd.DataFrame:
+        import pandas as pd
+
+        path = self.path / name
+        return _read_parquet(path) if path.is_file() else pd.DataFrame()
+
+    def _write_frame(self, name: str, frame: pd.DataFrame) -> None:
+        path = self.path / name
+        part = path.with_name(path.name + ".part")
+        frame.to_parquet(part, compression="zstd", index=False)
+        os.replace(part, path)
+
+
+def _read_parquet(path: Path, columns: list[str] | None = None) -> pd.DataFrame:
+    import pandas as pd
+    from pyarrow import ArrowException
+    from pyarrow.parquet import read_schema
+
+    with reading(path):
+        try:
+            if columns is not None:
+                lacks = ADDED - set(read_schema(path).names)
+                columns = [name for name in columns if name not in lacks]
+            return pd.read_parquet(path, columns=columns)
+        except ArrowException as error:  # some kinds are no ValueError either
+            raise ValueError(str(error)) from error
