@@ -56,7 +56,7 @@ def _finite(number: float | None) -> float | None:
 
 def _looks(text: str) -> tuple[int, ...]:
     """Return the numbers of launches after which verdicts are looked at."""
-    from assay.filetables import MOST_LAUNCHES
+    from assay.inputs.schema import MOST_LAUNCHES
 
     if all(re.fullmatch(r"\s*[0-9]{1,3}\s*", number) for number in text.split(",")):
         looks = tuple(map(int, text.split(",")))
@@ -124,7 +124,8 @@ def run(
     """Measure the claims of some topics and write a report."""
     import secrets
 
-    from assay import experiment, forecasts, planfiles
+    from assay import experiment, forecasts
+    from assay.inputs import loader
 
     given = {
         "seed": secrets.randbelow(2**32) if seed is None else seed,
@@ -135,7 +136,7 @@ def run(
     }
     settings = {name: value for name, value in given.items() if value is not None}
     here = Path.cwd()
-    plan = planfiles.load(topics or [], settings, command_line(settings["seed"]), here)
+    plan = loader.load(topics or [], settings, command_line(settings["seed"]), here)
     directory = _create(plan, output or here / "reports" / _run_name(plan))
     errors = open_console(stderr=True)
     try:
@@ -219,12 +220,13 @@ def profile(
     ] = None,
 ) -> None:
     """Profile one variant under load, and print where its time goes."""
-    from assay import experiment, planfiles
+    from assay import experiment
+    from assay.inputs import loader
     from assay.report import findings
 
     here = Path.cwd()
-    plan = planfiles.load([topic], {}, command_line(), here)
-    plan = planfiles.profile_plan(plan, variant, presets.split(","), here)
+    plan = loader.load([topic], {}, command_line(), here)
+    plan = loader.profile_plan(plan, variant, presets.split(","), here)
     name = f"{_run_name(plan)}-{variant}-profile"
     directory = _create(plan, output or here / "reports" / name)
     errors = open_console(stderr=True)

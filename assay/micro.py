@@ -7,18 +7,18 @@ whoever calls this launches the sides in random alternation and lets the launche
 not the rounds inside one, decide.
 """
 
-import ast
 import json
 import math
 import os
 import re
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from assay.system import processes
 from assay.errors import MeasureError
+from assay.inputs.benchmark_nodes import nodes_of
 from assay.plan import Topic, Variant
 
 # Seconds of measuring per test. Within a launch the noise is slow drift of the
@@ -96,92 +96,6 @@ def measure(
         if child.exit_code() != 0 or not out.is_file():
             raise MeasureError(_failure(child, nodes))
         return _geometric_mean(out, child.name)
-
-
-def nodes_of(topic: Topic, variant: Variant) -> list[str]:
-    """Return the pytest nodes of one side, relative to the topic's folder."""
-    if variant.tests is not None:
-        return [variant.tests]
-    pattern = topic.scenario.benchmarks
-    if pattern is None:
-        return []
-    found = topic.folder.glob(pattern)
-    return sorted(str(path.relative_to(topic.folder)) for path in found)
-
-
-def check(topic: Topic) -> list[str]:
-    """Return what is wrong with a topic's benchmarks, found without running them.
-
-    Each problem is one sentence that names the file and the variant.
-    """
-    problems = []
-    pattern = topic.scenario.benchmarks
-    if pattern is not None and not any(topic.folder.glob(pattern)):
-        problems.append(
-            f"{topic.file}: scenario.benchmarks: no file matches {pattern!r} in "
-            f"{topic.folder}"
-        )
-    for variant in topic.variants:
-        place = f"{topic.file}: variants.{variant.name}.tests"
-        if variant.tests is None and pattern is None:
-            problems.append(
-                f"{place}: missing, and scenario.benchmarks names no files either"
-            )
-        elif variant.tests is not None:
-            if problem := _node_problem(topic.folder, variant.tests):
-                problems.append(f"{place}: {problem}")
-    return problems
-
-
-def _node_problem(folder: Path, node: str) -> str:
-    """Return why a node like ``file.py::Class::test[1]`` cannot be run, or nothing."""
-    name, *path = node.partition("[")[0].split("::")
-    file = folder / name
-    if not name:
-        return "names no file; write it as in bench_x.py::test_y"
-    if not file.is_file():
-        return f"{node!r}: there is no file {file}"
-    try:
-        tree = ast.parse(file.read_bytes(), filename=str(file))
-    except (SyntaxError, ValueError) as error:
-        return f"{file}: is not Python: {error}"
-    scope: ast.Module | ast.ClassDef = tree
-    for part in path:
-        named = {item.name: item for item in _definitions(scope)}
-        found = named.get(part)
-        if found is None:
-            # An inherited or imported test is there although the text lacks it.
-            if _may_come_from_elsewhere(scope):
-                return ""
-            tests = sorted(x for x in named if x.lower().startswith("test"))
-            known = ", ".join(tests) or "no test"
-            return f"{node!r}: {file} has no {part!r}; it has: {known}"
-        if isinstance(found, ast.ClassDef):
-            scope = found
-    return ""
-
-
-type _Definition = ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
-
-
-def _definitions(scope: ast.AST) -> Iterator[_Definition]:
-    """Yield what a scope defines itself, also under `if` and `try`."""
-    for item in ast.iter_child_nodes(scope):
-        if isinstance(item, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            yield item
-        else:
-            yield from _definitions(item)
-
-
-def _may_come_from_elsewhere(scope: ast.Module | ast.ClassDef) -> bool:
-    if isinstance(scope, ast.ClassDef):
-        return bool(scope.bases)
-    return any(
-        alias.name == "*" or (alias.asname or alias.name).startswith(("test", "Test"))
-        for item in ast.walk(scope)
-        if isinstance(item, ast.ImportFrom)
-        for alias in item.names
-    )
 
 
 def _environment(topic: Topic, variant: Variant) -> dict[str, str]:

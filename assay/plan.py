@@ -1,6 +1,6 @@
 """The plan: what will be measured, on what, under which load.
 
-These are plain frozen data types. `assay.planfiles` builds them from the files
+These are plain frozen data types. `assay.inputs.loader` builds them from the files
 that people write; a run directory keeps them as `plan.json`.
 """
 

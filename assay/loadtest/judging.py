@@ -13,7 +13,7 @@ from assay.load_results import (Judgement, LoadResults, Row, Spread)
 from assay.loadtest.requirements import METRICS
 from assay.metrics import requests_needed
 from assay.wording import counted, one_line, percent, quantity
-from assay.tomlfiles import nearest
+from assay.inputs.toml_file import nearest
 
 Verdict = Literal["holds", "refuted", "undecided"]
 NO_REQUEST = "no request was made"

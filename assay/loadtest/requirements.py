@@ -2,10 +2,10 @@
 
 import re
 
-from assay import expectations
+from assay.inputs import expectations
 from assay.errors import InputError
 from assay.load_plan import Requirement
-from assay.tomlfiles import nearest
+from assay.inputs.toml_file import nearest
 
 # Metric to its unit.
 SPREADS = ("mean", "p50", "p90", "p95", "p99", "p999")

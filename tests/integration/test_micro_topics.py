@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from assay import micro, planfiles
+from assay import micro
+from assay.inputs import loader
 from assay.plan import Topic
 
 REPOSITORY = Path(__file__).parents[2]
@@ -23,7 +24,7 @@ TOPICS = sorted(
 
 def topic_of(name: str) -> Topic:
     folder = REPOSITORY / "scenarios" / name
-    return planfiles.load([str(folder)], {}, "", REPOSITORY).topics[0]
+    return loader.load([str(folder)], {}, "", REPOSITORY).topics[0]
 
 
 def benchmarks_of(file: Path) -> set[str]:

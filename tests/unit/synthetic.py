@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from assay import tables
-from assay.expectations import parse
+from assay.inputs.expectations import parse
 from assay.load.remote import Slice
 from assay.plan import (AGAIN, Budget, Claim, Plan, Scenario, Settings, Target, Topic, Variant)
 from assay.metrics import BLOCK_COLUMNS, Mode

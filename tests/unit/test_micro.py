@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from assay.micro import check, nodes_of
+from assay.inputs.benchmark_nodes import check, nodes_of
 from assay.plan import Scenario, Target, Topic, Variant
 
 BENCH = """

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from assay import statistics
-from assay.expectations import parse
+from assay.inputs.expectations import parse
 from assay.plan import Settings
 
 samples = st.lists(

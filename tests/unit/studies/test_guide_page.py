@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from assay import planfiles
+from assay.inputs import loader
 from assay.report.markdown import escape
 from assay.results import BudgetResult, ClaimResult, Comparison, Results, Value
 from scripts.studies import guide_page
@@ -16,7 +16,7 @@ RATIO = 0.25
 
 def measured(word: str = "holds") -> Results:
     """Every claim and budget of the scenarios, all with one verdict."""
-    plan = planfiles.load([], {}, "assay run", ROOT)
+    plan = loader.load([], {}, "assay run", ROOT)
     claims, compared, budgets, values = [], [], [], []
     for topic in plan.topics:
         for claim in topic.claims:

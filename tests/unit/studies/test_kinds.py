@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from assay import claimsfile
+from assay.inputs import claims_file
 from assay.run_directory.run import RunDirectory
 from scripts.studies import kinds, kinds_estimators, kinds_page
 from scripts.studies.kinds_known import KINDS, LOG_IN, Kind, write
@@ -121,7 +121,7 @@ def test_every_kind_is_a_topic_that_assay_reads(kind: Kind, tmp_path: Path) -> N
     written = tomllib.loads((folder / "claims.toml").read_text())
     assert written["variants"] == {"base": {}, "other": {}}
     problems: list[str] = []
-    topic = claimsfile.read(folder / "claims.toml", 0.05, lambda _: None, problems)
+    topic = claims_file.read(folder / "claims.toml", 0.05, lambda _: None, problems)
     assert not problems
     assert topic and topic.name == kind.name
     compile((folder / "app.py").read_text(), "app.py", "exec")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from assay import planfiles
+from assay.inputs import loader
 from assay.errors import InputError
 from assay.plan import Plan
 
@@ -32,7 +32,7 @@ expect = "faster"
 
 
 def load(here: Path) -> Plan:
-    return planfiles.load(["."], {}, "assay run", here)
+    return loader.load(["."], {}, "assay run", here)
 
 
 @pytest.fixture
@@ -106,4 +106,4 @@ def test_a_test_with_a_name_that_no_file_can_have(micro: Path) -> None:
 
 def test_benchmarks_have_no_process_to_profile(micro: Path) -> None:
     with pytest.raises(InputError, match="need a server under load"):
-        planfiles.profile_plan(load(micro), "a", ["cpu"], micro)
+        loader.profile_plan(load(micro), "a", ["cpu"], micro)

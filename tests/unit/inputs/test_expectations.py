@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assay import expectations
+from assay.inputs import expectations
 
 
 def test_bounds() -> None:

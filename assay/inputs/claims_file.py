@@ -6,25 +6,19 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from assay import expectations
+from assay.inputs import benchmark_nodes, expectations
 from assay.errors import InputError
-from assay.filetables import (
-    BudgetTable,
-    ClaimsFile,
-    ClaimTable,
-    TargetTable,
-    VariantTable,
-)
+from assay.inputs.schema import (BudgetTable, ClaimsFile, ClaimTable, TargetTable, VariantTable)
 from assay.load import shapes
 from assay.load.shapes import Shape
 from assay.plan import (Budget, Claim, Companion, Load, Scenario, Target, Topic, Variant)
 from assay.metrics import METRICS
-from assay.tomlfiles import Keys, Problems, nearest
+from assay.inputs.toml_file import Keys, Problems, nearest
 
 # Seconds of an open-loop slice whose rate changes: if nothing is said, and at most.
 SHAPED_SLICE, LONGEST_SHAPE = 2.0, 10.0
 LONGEST_NAME = 64  # bytes of what becomes part of a file's name
-# What benchmarks take of [target] and [scenario]: see `micro.measure`.
+# What benchmarks take of [target] and [scenario]: see `experiment.benchmarks`.
 BENCHMARK_KEYS = frozenset({"cwd", "env", "benchmarks"})
 UNPROFILED = "profiles need a process that Assay starts, by a command"
 
@@ -299,10 +293,8 @@ def url_of(target: TargetTable | Target, variant: VariantTable | Variant) -> str
 def _check_benchmarks(topic: Topic) -> list[str]:
     if not topic.scenario.benchmarks:
         return []
-    from assay import micro
-
     try:
-        return micro.check(topic)
+        return benchmark_nodes.check(topic)
     except OSError as error:  # such as a name that is too long for a file
         return [f"{topic.file}: variants: {error}"]
 

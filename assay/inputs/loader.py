@@ -10,14 +10,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from assay import claimsfile
+from assay.inputs import claims_file
 from assay.errors import InputError
-from assay.filetables import PresetFile, ProjectTable
+from assay.inputs.schema import PresetFile, ProjectTable
 from assay.plan import Plan, Preset, Settings
-from assay.tomlfiles import Problems, nearest
+from assay.inputs.toml_file import Problems, nearest
 
 FILE = "claims.toml"
-LONGEST_NAME = claimsfile.LONGEST_NAME
+LONGEST_NAME = claims_file.LONGEST_NAME
 
 
 def load(
@@ -48,7 +48,7 @@ def load(
         presets.setdefault(name, load_preset(name, here))
 
     plans = [
-        claimsfile.read(file, known.margin, wanted, found)
+        claims_file.read(file, known.margin, wanted, found)
         for file in dict.fromkeys(files)
     ]
     if "time_budget" in settings:  # what is typed counts more than any file
@@ -85,10 +85,10 @@ def profile_plan(plan: Plan, variant: str, presets: Sequence[str], here: Path) -
             f"{topic.file}: profiles need a server under load, and this topic has "
             "benchmarks"
         )
-    if claimsfile.url_of(topic.target, topic.variant(variant)):
+    if claims_file.url_of(topic.target, topic.variant(variant)):
         raise InputError(
             f"{topic.file}: variant {variant!r} is a server that runs already: "
-            f"{claimsfile.UNPROFILED}"
+            f"{claims_file.UNPROFILED}"
         )
     loaded = tuple(load_preset(name.strip(), here) for name in presets)
     bare = topic.model_copy(update={"claims": (), "budgets": ()})

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assay import planfiles, tomlfiles
+from assay.inputs import loader, toml_file
 from assay.errors import InputError
 from assay.plan import Plan
 
@@ -54,7 +54,7 @@ def topic(tmp_path: Path) -> Path:
 
 
 def load(here: Path, *topics: str, **settings: Any) -> Plan:
-    return planfiles.load(topics, settings, "assay run", here)
+    return loader.load(topics, settings, "assay run", here)
 
 
 def problems(topic: Path, old: str, new: str = "") -> str:
@@ -379,22 +379,22 @@ def test_a_projects_own_preset_comes_first(topic: Path) -> None:
     (here / "profiles").mkdir()
     preset = here / "profiles" / "cpu.toml"
     preset.write_text('title = "Mine"\nprofiler = "py-spy"\nseconds = 1')
-    assert planfiles.load_preset("cpu", here).title == "Mine"
+    assert loader.load_preset("cpu", here).title == "Mine"
     preset.write_text('title = "Mine"\nprofiler = "py-spi"\nseconds = 1')
     with pytest.raises(InputError, match="no profiler 'py-spi'; did you mean 'py-spy'"):
-        planfiles.load_preset("cpu", here)
+        loader.load_preset("cpu", here)
     preset.write_text('title = "Mine"\nprofiler = "py-spy"\nsecond = 1')
     with pytest.raises(InputError, match="second: unknown key; did you mean 'seconds'"):
-        planfiles.load_preset("cpu", here)
+        loader.load_preset("cpu", here)
 
 
 def test_a_plan_that_only_profiles(topic: Path) -> None:
     here = topic.parent.parent
-    plan = planfiles.profile_plan(load(here, "caching"), "redis", ["cpu"], here)
+    plan = loader.profile_plan(load(here, "caching"), "redis", ["cpu"], here)
     assert [preset.name for preset in plan.presets] == ["cpu"]
     assert plan.topics[0].claims == ()
     with pytest.raises(InputError, match="no variant 'rediss'; did you mean 'redis'"):
-        planfiles.profile_plan(load(here, "caching"), "rediss", ["cpu"], here)
+        loader.profile_plan(load(here, "caching"), "rediss", ["cpu"], here)
 
 
 def test_only_what_assay_starts_can_be_profiled(topic: Path) -> None:
@@ -402,7 +402,7 @@ def test_only_what_assay_starts_can_be_profiled(topic: Path) -> None:
     text = CLAIMS.replace("command = ", 'url = "http://shop" # ')
     (topic / "claims.toml").write_text(text.replace('["cpu", "memory"]', "[]"))
     with pytest.raises(InputError, match="'redis' is a server that runs already"):
-        planfiles.profile_plan(load(here, "caching"), "redis", ["cpu"], here)
+        loader.profile_plan(load(here, "caching"), "redis", ["cpu"], here)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root can read every file")
@@ -414,7 +414,7 @@ def test_a_file_that_cannot_be_read(topic: Path) -> None:
 
 @given(st.text(max_size=200))
 def test_no_text_breaks_the_line_finder(text: str) -> None:
-    for line in tomlfiles.key_lines(text).values():
+    for line in toml_file.key_lines(text).values():
         assert 1 <= line <= len(text.splitlines())
 
 

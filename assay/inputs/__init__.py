@@ -1,0 +1,1 @@
+"""What people write, read and checked as a whole: a Plan comes of it."""
