@@ -124,7 +124,8 @@ def run(
     """Measure the claims of some topics and write a report."""
     import secrets
 
-    from assay import experiment, forecasts
+    from assay import experiment
+    from assay.analysis import forecasts
     from assay.inputs import loader
 
     given = {
@@ -174,7 +175,7 @@ def report(
     as_json: Json = False,
 ) -> None:
     """Rebuild the reports of a run, also of one that died."""
-    from assay import verdicts
+    from assay.analysis import verdicts
     from assay.run_directory.directory import NotARunError
     from assay.report import FORMATS
     from assay.run_directory.run import RunDirectory
@@ -349,7 +350,7 @@ def _progress(plan: Plan, console: Console) -> Any:
 
 def _report_partial(directory: RunDirectory, as_json: bool) -> None:
     """Report what there is of a run that was stopped, however early."""
-    from assay import verdicts
+    from assay.analysis import verdicts
 
     results = verdicts.of_run(directory)
     directory.write_results(results)

@@ -9,12 +9,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from assay import companions, comparisons, profiling, tables, target, verdicts
+from assay import companions, profiling, target
+from assay.analysis import comparisons, measurements, verdicts
 from assay.system import interrupts, processes
 from assay.deadlines import Deadline
 from assay.disturbance import WORDS
 from assay.load.remote import Generator
-from assay.plan import AGAIN, Plan, Topic
+from assay.plan import AA_SUFFIX, Plan, Topic
 from assay.progress import Progress
 from assay.results import (Comparison, Results)
 from assay.run_directory.run import RunDirectory
@@ -49,9 +50,9 @@ class Experiment:
         """
         return random.Random(f"{self.plan.settings.seed}/{topic.name}/{what}")
 
-    def measured(self) -> tables.Measured:
+    def measured(self) -> measurements.Measurements:
         """Read what is on disk so far."""
-        return tables.Measured(self.run.slices(), self.run.launches())
+        return measurements.Measurements(self.run.slices(), self.run.launches())
 
     def results(self, partial: bool) -> Results:
         """Judge everything that is on disk so far."""
@@ -65,7 +66,7 @@ class Experiment:
 
     def failed(self, topic: Topic, variant: str) -> Counter[str]:
         """Return the errors so far of a variant, which is itself in an A/A arm too."""
-        of_variant = topic.name, variant.removesuffix(AGAIN)
+        of_variant = topic.name, variant.removesuffix(AA_SUFFIX)
         return self.errors.setdefault(of_variant, Counter())
 
     def _failures(self) -> list[str]:
@@ -78,7 +79,7 @@ class Experiment:
 
     def disturbed_by(self, topic: Topic, launches: Sequence[int]) -> str:
         """Return the words for what disturbed some launches most often."""
-        cause = tables.mostly(self.measured(), topic.name, launches)
+        cause = measurements.mostly(self.measured(), topic.name, launches)
         return f", mostly by {WORDS[cause]}" if cause in WORDS else ""
 
     def comparisons(self, topic: Topic) -> list[Comparison]:

@@ -13,7 +13,7 @@ from assay.metrics import DECIDING_METRICS
 
 # The A/A arm is the baseline a second time, under this addition to its name, which
 # no name in a file can have.
-AGAIN = "~again"
+AA_SUFFIX = "~again"
 
 
 class Data(BaseModel):

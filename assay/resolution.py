@@ -2,7 +2,7 @@
 
 A miniature A/A experiment with the real machinery: two identical variants of the
 reference server, a few launches, and from their spread the least change that a
-run of one minute, or of five, would most likely find (`assay.power`).
+run of one minute, or of five, would most likely find (`assay.analysis.power`).
 """
 
 import math
@@ -17,13 +17,14 @@ from pathlib import Path
 
 from rich.console import Console
 
-from assay import power, tables, wording
+from assay.analysis import power, measurements
+from assay import wording
 from assay.errors import AssayError
 from assay.finding import Finding, State, judged
 from assay.plan import (Load, Plan, Scenario, Settings, Target, Topic, Variant)
 from assay.metrics import DECIDING_METRICS
 from assay.progress import Lines
-from assay.statistics import pocock_level
+from assay.analysis.statistics import pocock_level
 
 LAUNCHES = 6
 MOST_SECONDS = 22.0  # after which nothing more is measured
@@ -109,25 +110,25 @@ def try_out(folder: Path, say: Say = lambda words: None) -> Trial:
     plan = Plan(topics=(topic(),), settings=settings)
     run = RunDirectory.create(folder / "run", plan, {})
     experiment.measure(plan, run, _Brief(plan, say))
-    return read(tables.Measured(run.slices(), run.launches()), plan.topics[0])
+    return read(measurements.Measurements(run.slices(), run.launches()), plan.topics[0])
 
 
-def read(measured: tables.Measured, of: Topic) -> Trial:
+def read(measured: measurements.Measurements, of: Topic) -> Trial:
     """Read from its tables what the experiment showed."""
     ((baseline, candidate),) = of.pairs()
     spreads = {}
     for metric in DECIDING_METRICS:
-        x = tables.log_ratios(measured, of.name, baseline, candidate, metric)
+        x = measurements.log_ratios(measured, of.name, baseline, candidate, metric)
         sd = power.spread(x)
         if sd is not None:
             spreads[metric] = sd
-    uncounted, begun = tables.uncounted(measured, of.name)
+    uncounted, begun = measurements.uncounted(measured, of.name)
     slices = measured.slices
     return Trial(
         spreads,
         launches=begun - uncounted,
         begun=begun,
-        seconds=tables.seconds_per_launch(measured, of.name),
+        seconds=measurements.seconds_per_launch(measured, of.name),
         disturbed=1.0 if slices.empty else float(slices["disturbed"].mean()),
     )
 

@@ -47,7 +47,7 @@ class Comparison(Data):
     seconds_to_see: float | None = None
 
 
-class Whole(Data):
+class PairVerdict(Data):
     """What all deciding metrics of a pair without claims say together.
 
     Attributes:
@@ -156,7 +156,7 @@ class Results(Data):
     partial: bool
     seed: int
     comparisons: tuple[Comparison, ...] = ()
-    pairs: tuple[Whole, ...] = ()
+    pairs: tuple[PairVerdict, ...] = ()
     controls: tuple[Control, ...] = ()
     claims: tuple[ClaimResult, ...] = ()
     budgets: tuple[BudgetResult, ...] = ()

@@ -6,13 +6,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from assay import comparisons
+from assay.analysis import comparisons
 from assay import launch as launches
-from assay import profiling, sessions, tables, target
+from assay import profiling, sessions, target
+from assay.analysis import measurements
 from assay.deadlines import NEVER, Deadline
 from assay.errors import MeasureError
 from assay.load.remote import Beginnings, Generator
-from assay.plan import AGAIN, Preset, Topic, Variant
+from assay.plan import AA_SUFFIX, Preset, Topic, Variant
 from assay.wording import significant
 from assay.results import Profile
 from assay.sessions import CONTROL_EVERY, Clock
@@ -137,7 +138,7 @@ class ServiceSession:
         failed, requests = told.failed, told.requests
         if not failed:
             return
-        name = running.variant.name.removesuffix(AGAIN)
+        name = running.variant.name.removesuffix(AA_SUFFIX)
         error = max(told.errors, key=told.errors.__getitem__, default="")
         # The port is another one in every launch, the error is not.
         error = error.replace(running.url, "")
@@ -244,9 +245,9 @@ class ServiceSession:
             known |= {("", "spin"): (spin, False), ("", "seconds"): (clock.all, False)}
             known |= measured.values
             known |= {
-                (name, tables.GENERATOR): (share, False)
+                (name, measurements.GENERATOR): (share, False)
                 for name, share in self.schedule.generator.items()
-                if not name.endswith(AGAIN)
+                if not name.endswith(AA_SUFFIX)
             }
         self.experiment.run.append_launch(
             topic.name,
@@ -261,4 +262,4 @@ class ServiceSession:
 
 def _again(variant: Variant) -> Variant:
     """Return the A/A arm: the same variant under another name."""
-    return variant.model_copy(update={"name": variant.name + AGAIN})
+    return variant.model_copy(update={"name": variant.name + AA_SUFFIX})

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 from assay import launch as launches
-from assay import micro, slices, tables
+from assay import micro, slices
+from assay.analysis import measurements
 from assay.deadlines import NEVER, Deadline
 from assay.errors import MeasureError
 from assay.plan import Preset, Topic
@@ -52,7 +53,7 @@ class Clock:
     def __init__(self) -> None:
         """Begin."""
         self._began = self._last = time.perf_counter()
-        self.seconds = dict.fromkeys(tables.PARTS, 0.0)
+        self.seconds = dict.fromkeys(measurements.PARTS, 0.0)
 
     def went_to(self, part: str) -> None:
         """Note that what passed since the last note went to a part."""

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from assay import closed
 from assay.load.remote import Columns, Slice
 from assay.metrics import (QUANTILES, requests_needed)
-from assay.tables import latency
+from assay.analysis.measurements import latency
 
 Floats = NDArray[np.float64]
 

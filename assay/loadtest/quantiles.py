@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from assay.statistics import Floats
+from assay.analysis.statistics import Floats
 
 Numbers = NDArray[np.int64]
 Batch = tuple[Numbers, Floats]

@@ -26,7 +26,7 @@ from assay.run_directory.load_run import ITERATIONS, REQUESTS, LoadRun
 from assay.loadtest.writer import Writer
 
 if TYPE_CHECKING:
-    from assay.statistics import Floats
+    from assay.analysis.statistics import Floats
 
 RECENT = 5  # seconds that the live percentiles are about
 

@@ -26,7 +26,7 @@ from pathlib import Path
 
 import psutil
 
-from assay import attribution
+from assay.analysis import attribution
 from assay.system import processes
 from assay.errors import MeasureError
 from assay.plan import Preset

@@ -3,10 +3,10 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from assay import verdicts
+from assay.analysis import verdicts
 from assay.plan import Plan
 from assay.wording import (clean, compared, counted, forecast, interval, one_line, quantity, unit_of)
-from assay.results import (BudgetResult, ClaimResult, Comparison, Results, Value, Whole)
+from assay.results import (BudgetResult, ClaimResult, Comparison, Results, Value, PairVerdict)
 from assay.run_directory.run import RunDirectory
 
 
@@ -70,12 +70,12 @@ def answer(plan: Plan, results: Results) -> str:
     return sentence
 
 
-def pair_text(pair: Comparison | Whole) -> str:
+def pair_text(pair: Comparison | PairVerdict) -> str:
     """Return a pair as people name it: ``redis against uncached``."""
     return f"{one_line(pair.candidate)} against {one_line(pair.baseline)}"
 
 
-def whole_text(whole: Whole) -> str:
+def whole_text(whole: PairVerdict) -> str:
     """Return the word of a whole with its reason, in which it is not said again."""
     reason = one_line(whole.reason)
     if not reason or reason.startswith(f"{whole.verdict} "):
@@ -83,16 +83,16 @@ def whole_text(whole: Whole) -> str:
     return f"{whole.verdict}: {reason}"
 
 
-def whole_of(results: Results, comparison: Comparison) -> Whole | None:
+def whole_of(results: Results, comparison: Comparison) -> PairVerdict | None:
     """Return the verdict as a whole of a comparison's pair, if it has one."""
     return next((w for w in results.pairs if _pair(w) == _pair(comparison)), None)
 
 
 def by_whole(
     results: Results, comparisons: Sequence[Comparison]
-) -> list[tuple[Whole | None, list[Comparison]]]:
+) -> list[tuple[PairVerdict | None, list[Comparison]]]:
     """Return comparisons by the whole they belong to, those without one last."""
-    groups: list[tuple[Whole | None, list[Comparison]]] = []
+    groups: list[tuple[PairVerdict | None, list[Comparison]]] = []
     for whole in (*results.pairs, None):
         own = [item for item in comparisons if whole_of(results, item) == whole]
         if whole or own:
@@ -203,7 +203,7 @@ def _key(value: Value) -> tuple[str, str, str]:
     return value.topic, value.variant, value.metric
 
 
-def _pair(item: Comparison | Whole) -> tuple[str, str, str]:
+def _pair(item: Comparison | PairVerdict) -> tuple[str, str, str]:
     return item.topic, item.baseline, item.candidate
 
 

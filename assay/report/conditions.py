@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from assay.disturbance import WORDS
-from assay.plan import AGAIN, Plan, Topic
+from assay.plan import AA_SUFFIX, Plan, Topic
 from assay.wording import counted, fixed, one_line, percent, quantity, significant
 from assay.results import Results, Spent
 
@@ -170,7 +170,7 @@ def _unlike(shares: Sequence[tuple[str, float, int]]) -> bool:
 
 def _arm(variant: str) -> str:
     """Return a variant's name in words, the A/A arm's too."""
-    name = variant.removesuffix(AGAIN)
+    name = variant.removesuffix(AA_SUFFIX)
     return one_line(name) + (" (again)" if name != variant else "")
 
 

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from assay import comparisons
+from assay.analysis import comparisons
 from assay.plan import Plan, Topic
 from assay.report import pictures
 from assay.report.answer import (
@@ -29,7 +29,7 @@ from assay.report.metrics import MetricRow, metric_rows
 from assay.report.overview import asked, pair_anchor
 from assay.report.page import page
 from assay.wording import one_line
-from assay.results import (BudgetResult, ClaimResult, Profile, Results, Whole)
+from assay.results import (BudgetResult, ClaimResult, Profile, Results, PairVerdict)
 from assay.run_directory.run import RunDirectory
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class PairView:
     baseline: str
     candidate: str
     claims: tuple[ClaimResult, ...]
-    whole: Whole | None
+    whole: PairVerdict | None
     metrics: tuple[MetricRow, ...]
     pictures: pictures.Pictures
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from assay.metrics import METRICS
 from assay.report.answer import side_text, whole_of
 from assay.wording import (about, compared, compared_parts, meaning_of, percent, verdict_word)
-from assay.results import ClaimResult, Comparison, Results, Whole
+from assay.results import ClaimResult, Comparison, Results, PairVerdict
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ def _compared(comparison: Comparison | None) -> str:
     return compared(comparison) if comparison and comparison.ratio is not None else "–"
 
 
-def _reason(comparison: Comparison, whole: Whole | None) -> str:
+def _reason(comparison: Comparison, whole: PairVerdict | None) -> str:
     """Return why there is no verdict, unless the whole says it, or no ratio."""
     reason = comparison.reason
     if whole and reason in whole.reason:

@@ -9,12 +9,13 @@ from typing import cast
 import numpy as np
 import pandas as pd
 
-from assay import launch, sessions, statistics, tables
+from assay import launch, sessions
+from assay.analysis import statistics, measurements
 from assay.plan import (Plan, Scenario, Settings, Target, Topic, Variant)
 from assay.metrics import (DECIDING_METRICS, METRICS)
 from assay.results import Verdict
 from assay.run_directory.run import RunDirectory
-from assay.statistics import Floats
+from assay.analysis.statistics import Floats
 from scripts.studies import rivals
 from scripts.studies.outcomes import ANY, ASSAY, MARGIN_RULE, Outcome
 
@@ -88,12 +89,12 @@ def streams(
     run: RunDirectory, noise: str, pairs: Sequence[tuple[str, Pair]]
 ) -> Iterator[Stream]:
     """Yield what is known of each (effect, pair)."""
-    measured = tables.Measured(run.slices(), run.launches())
+    measured = measurements.Measurements(run.slices(), run.launches())
     for effect, pair in pairs:
         where = {
             metric: (measured, TOPIC, *pair, metric) for metric in DECIDING_METRICS
         }
-        numbers = {m: tables.by_launch(*key)[0] for m, key in where.items()}
+        numbers = {m: measurements.by_launch(*key)[0] for m, key in where.items()}
         both = sorted(set.intersection(*(set(found) for found in numbers.values())))
         kept = {m: np.isin(found, both) for m, found in numbers.items()}
         yield Stream(
@@ -101,8 +102,8 @@ def streams(
             effect,
             pair,
             tuple(int(number) for number in both),
-            {m: tables.log_ratios(*key)[kept[m]] for m, key in where.items()},
-            {m: tables.log_spans(*key)[:, kept[m]] for m, key in where.items()},
+            {m: measurements.log_ratios(*key)[kept[m]] for m, key in where.items()},
+            {m: measurements.log_spans(*key)[:, kept[m]] for m, key in where.items()},
         )
 
 

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from assay import tables
+from assay.analysis import measurements
 from assay.results import Results
 from assay.run_directory.run import RunDirectory
 from scripts.studies import kinds_estimators, kinds_page, verdicts
@@ -88,11 +88,11 @@ def run_once(kind: Kind, seed: int, output: Path, hashes: int) -> Found:
 def summed(kind: Kind, seed: int, run: RunDirectory, seconds: float) -> Found:
     """Return what a run said, with the log ratios of its launches."""
     results: Results = run.results()
-    measured = tables.Measured(run.slices(), run.launches())
+    measured = measurements.Measurements(run.slices(), run.launches())
     ratios = {
         metric: [
             round(float(x), 6)
-            for x in tables.log_ratios(measured, kind.name, *SIDES, metric)
+            for x in measurements.log_ratios(measured, kind.name, *SIDES, metric)
         ]
         for metric in METRICS
     }
@@ -105,7 +105,7 @@ def summed(kind: Kind, seed: int, run: RunDirectory, seconds: float) -> Found:
         pair.reason,
         max((c.launches for c in deciding), default=0),
         seconds,
-        tables.seconds_per_launch(measured, kind.name),
+        measurements.seconds_per_launch(measured, kind.name),
         [
             c.model_dump(
                 include={"metric", "ratio", "low", "high", "verdict", "reason"}

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from assay.wording import percent
 from assay.results import Verdict
-from assay.statistics import binomial_interval
+from assay.analysis.statistics import binomial_interval
 
 NOISES = ("quiet", "burst")
 IDENTICAL = "A/A"

@@ -12,7 +12,7 @@ import numpy as np
 from scipy import stats
 
 from assay.results import Verdict
-from assay.statistics import Floats
+from assay.analysis.statistics import Floats
 
 # How many samples a side tachometer adds before it looks again (src/runner.ts).
 BATCH = 10

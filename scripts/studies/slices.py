@@ -16,12 +16,13 @@ from pathlib import Path
 
 import numpy as np
 
-from assay import launch, power, tables
+from assay import launch
+from assay.analysis import power, measurements
 from assay.system import processes
 from assay.plan import (Load, Variant)
 from assay.metrics import DECIDING_METRICS
 from assay.run_directory.run import RunDirectory
-from assay.statistics import Floats
+from assay.analysis.statistics import Floats
 from scripts.studies import judging
 from scripts.studies.bench import Bench, opened
 from scripts.studies.pages import put, table_of
@@ -101,12 +102,12 @@ def _measured(
 
 def read(run: RunDirectory, lengths: tuple[float, float]) -> Found:
     """Return what the launches of one length say, as Assay reads them."""
-    measured = tables.Measured(run.slices(), run.launches())
+    measured = measurements.Measurements(run.slices(), run.launches())
     ratios = {
-        metric: tables.log_ratios(measured, judging.TOPIC, *PAIR, metric)
+        metric: measurements.log_ratios(measured, judging.TOPIC, *PAIR, metric)
         for metric in DECIDING_METRICS
     }
-    return Found(lengths, ratios, tables.uncounted(measured, judging.TOPIC)[0])
+    return Found(lengths, ratios, measurements.uncounted(measured, judging.TOPIC)[0])
 
 
 def compared(first: Floats, second: Floats) -> tuple[float, float, float]:

@@ -26,7 +26,7 @@ MEASURED = (
     *("latency.mean", "latency.p50", "latency.p90"),
 )
 
-ASYNC, AGAIN = Variant(name="async"), Variant(name="again")
+ASYNC, AA_SUFFIX = Variant(name="async"), Variant(name="again")
 THREADS = Variant(name="threads", env={"THREADS": "8"})
 WORKERS = Variant(name="workers", command=f"{COMMAND} --workers 2")
 LOAD = Load(users=4, utilisation=0.4, connections=16)
@@ -131,7 +131,7 @@ def test_a_standstill_is_found_in_both_modes(bench: Bench) -> None:
     def attempt() -> None:
         spans: list[Span] = []
         measured = bench.launch(
-            (ASYNC, AGAIN), LOAD, while_it=standstills(bench, spans)
+            (ASYNC, AA_SUFFIX), LOAD, while_it=standstills(bench, spans)
         )
         for mode in ("closed", "open"):
             of = [row for row in measured.slices if row["mode"] == mode]
@@ -150,7 +150,7 @@ def test_a_busy_generator_core_does_no_unseen_harm(bench: Bench) -> None:
         cores = bench.cores.generator
         with burning(bench, spans, cores, (0.15, 0.45), (0.15, 0.45)):
             for _ in range(2):
-                rows += bench.launch((ASYNC, AGAIN), LOAD).slices
+                rows += bench.launch((ASYNC, AA_SUFFIX), LOAD).slices
         for column in ("service_p50", "latency_p50"):
             of = [row for row in rows if math.isfinite(row[column])]
             hit = [r for r in of if overlap(r, spans) > 0.5 * r["duration"]]

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from assay.plan import AGAIN
+from assay.plan import AA_SUFFIX
 from tests.integration import shop
 
 START, _ = shop.CLAIMS.split("[variants]")
@@ -278,7 +278,7 @@ def test_the_control_is_measured_and_shown_as_no_variant(seeded: list[Outcome]) 
     outcome = seeded[0]
     slices = outcome.slices()
     of_launch = slices.groupby("launch")["variant"].unique()
-    assert set(of_launch[1]) == {"left", "right", "left" + AGAIN}
+    assert set(of_launch[1]) == {"left", "right", "left" + AA_SUFFIX}
     assert set(of_launch[2]) == {"left", "right"}
     controls = outcome.results["controls"]
     assert {control["metric"] for control in controls} == {
@@ -287,15 +287,15 @@ def test_the_control_is_measured_and_shown_as_no_variant(seeded: list[Outcome]) 
         "latency.p50",
     }
     # Launch 5 has it again, where others were too disturbed to count.
-    with_it = set(slices.loc[slices["variant"] == "left" + AGAIN, "launch"])
+    with_it = set(slices.loc[slices["variant"] == "left" + AA_SUFFIX, "launch"])
     assert with_it <= {1, 5, 9}
     counted = len(with_it & set(outcome.launches()["launch"]))
     assert {(c["variant"], c["launches"]) for c in controls} == {("left", counted)}
     for part in ("comparisons", "values", "pairs"):
         assert outcome.results[part], part
-        assert AGAIN not in str(outcome.results[part]), part
+        assert AA_SUFFIX not in str(outcome.results[part]), part
     for name, text in outcome.pages.items():
-        assert AGAIN not in text, name
+        assert AA_SUFFIX not in text, name
 
 
 def test_a_claimed_tail_gets_launches_that_hold_it(tmp_path: Path) -> None:
@@ -312,7 +312,7 @@ def test_a_claimed_tail_gets_launches_that_hold_it(tmp_path: Path) -> None:
     fine = slices[
         slices["launch"].isin(counted)
         & (slices["mode"] == "open")
-        & (slices["variant"] != "left" + AGAIN)
+        & (slices["variant"] != "left" + AA_SUFFIX)
         & ~slices["disturbed"]
     ]
     assert (fine.groupby(["launch", "variant"])["requests"].sum() >= 500).all()

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from assay import tables
+from assay.analysis import measurements
 from assay.inputs.expectations import parse
 from assay.load.remote import Slice
-from assay.plan import (AGAIN, Budget, Claim, Plan, Scenario, Settings, Target, Topic, Variant)
+from assay.plan import (AA_SUFFIX, Budget, Claim, Plan, Scenario, Settings, Target, Topic, Variant)
 from assay.metrics import BLOCK_COLUMNS, Mode
 from assay.sessions import CONTROL_EVERY
 
@@ -105,7 +105,7 @@ def measured(
     censored: Mapping[tuple[str, str], Container[int]] | None = None,
     lost: int = 0,
     generator: Mapping[str, float] | None = None,
-) -> tables.Measured:
+) -> measurements.Measurements:
     """Tables in which variant b is `ratios[metric]` times any other variant.
 
     Args:
@@ -130,15 +130,15 @@ def measured(
             values.append(took | {"metric": "seconds", "censored": False})
         names = list(variants)
         if again is not None and (number - 1) % CONTROL_EVERY == 0:
-            names.append("a" + AGAIN)
+            names.append("a" + AA_SUFFIX)
         for variant in names:
             key = {"topic": "shop", "launch": number, "variant": variant}
             if number <= launches and variant in (generator or {}):
                 share = {"value": (generator or {})[variant], "censored": False}
-                values.append(key | share | {"metric": tables.GENERATOR})
+                values.append(key | share | {"metric": measurements.GENERATOR})
             own: dict[str, float] = {}
             for metric, ratio in ratios.items():
-                factor = {"b": ratio, "a" + AGAIN: again}.get(variant) or 1.0
+                factor = {"b": ratio, "a" + AA_SUFFIX: again}.get(variant) or 1.0
                 own[metric] = factor * math.exp(rng.normal(0, noise))
                 cut = number in (censored or {}).get((variant, metric), ())
                 value = {"metric": metric, "value": own[metric], "censored": cut}
@@ -155,7 +155,7 @@ def measured(
                     (disturbed or {}).get(variant, 0.0),
                 )
             ]
-    return tables.Measured(pd.DataFrame(slices), pd.DataFrame(values))
+    return measurements.Measurements(pd.DataFrame(slices), pd.DataFrame(values))
 
 
 def _slices(

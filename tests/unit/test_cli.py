@@ -23,7 +23,7 @@ from assay.results import (
     Stacks,
     Timeline,
     Verdict,
-    Whole,
+    PairVerdict,
 )
 
 
@@ -68,8 +68,8 @@ def comparison(verdict: Verdict) -> Comparison:
     )
 
 
-def whole(verdict: Verdict) -> Whole:
-    return Whole(
+def whole(verdict: Verdict) -> PairVerdict:
+    return PairVerdict(
         topic="u",
         baseline="a",
         candidate="[red]b",

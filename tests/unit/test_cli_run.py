@@ -6,7 +6,8 @@ from typing import NoReturn
 import pytest
 import typer
 
-from assay import cli, experiment, forecasts
+from assay import cli, experiment
+from assay.analysis import forecasts
 from assay.cli_shared import NOT_MEASURED
 from assay.errors import InputError, MeasureError
 from assay.plan import Plan

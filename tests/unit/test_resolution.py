@@ -25,7 +25,7 @@ from assay.metrics import DECIDING_METRICS
 from assay.reference import server
 from assay.report import findings
 from assay.resolution import Trial, judge
-from assay.tables import Measured
+from assay.analysis.measurements import Measurements
 
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0
 with_cores = pytest.mark.skipif(CORES < 2, reason="needs two cores to pin to")
@@ -153,7 +153,7 @@ def test_spreads_are_read_from_the_tables() -> None:
             if launch < 38:
                 row = {"metric": "throughput", "value": 1.0, "censored": False}
                 values.append(usual | row)
-    measured = Measured(pd.DataFrame(slices), pd.DataFrame(values))
+    measured = Measurements(pd.DataFrame(slices), pd.DataFrame(values))
     found = resolution.read(measured, topic)
     assert found.spreads["cpu_per_request"] == pytest.approx(0.02, rel=0.35)
     assert found.spreads["latency.p50"] == pytest.approx(0.04, rel=0.35)
@@ -165,7 +165,7 @@ def test_spreads_are_read_from_the_tables() -> None:
 
 def test_nothing_measured_is_read_too() -> None:
     found = resolution.read(
-        Measured(pd.DataFrame(), pd.DataFrame()), resolution.topic()
+        Measurements(pd.DataFrame(), pd.DataFrame()), resolution.topic()
     )
     assert found == Trial({}, 0, 0, None, 1.0)
 

@@ -9,12 +9,13 @@ from typing import Any, cast
 import pytest
 
 from assay import launch as launches
-from assay import tables, target
+from assay.analysis import measurements
+from assay import target
 from assay.deadlines import Deadline
 from assay.errors import MeasureError
 from assay.experiment import Experiment
 from assay.load.remote import Beginnings, Generator, Slice
-from assay.plan import AGAIN, Load
+from assay.plan import AA_SUFFIX, Load
 from assay.system.processes import Cores
 from assay.servicesessions import ServiceSession
 from assay.target import RunningTarget
@@ -41,7 +42,7 @@ class Played:
     ) -> dict[str, Beginnings]:
         self.told.append(("attach", users, most))
         return {
-            name: self.log_ins.get(name.removesuffix(AGAIN), FINE) for name in hosts
+            name: self.log_ins.get(name.removesuffix(AA_SUFFIX), FINE) for name in hosts
         }
 
     def touch(self, variant: str, drain: float) -> Slice:
@@ -155,11 +156,11 @@ def test_a_launch_keeps_where_its_time_went(session: ServiceSession) -> None:
     session.launch(1)
     kept = cast(Kept, session.experiment.run)
     values = {(row["variant"], row["metric"]): row["value"] for row in kept.values}
-    parts = [values["", f"seconds.{part}"] for part in tables.PARTS]
+    parts = [values["", f"seconds.{part}"] for part in measurements.PARTS]
     assert all(seconds >= 0 for seconds in parts)
     assert sum(parts) == pytest.approx(values["", "seconds"], abs=0.1)
-    assert values["a", tables.GENERATOR] == values["b", tables.GENERATOR] == 0.5
-    assert ("a" + AGAIN, tables.GENERATOR) not in values
+    assert values["a", measurements.GENERATOR] == values["b", measurements.GENERATOR] == 0.5
+    assert ("a" + AA_SUFFIX, measurements.GENERATOR) not in values
     samples = kept.samples[0]
     assert set(samples["name"]) == {"GET /"}
     assert {"waited", "user"} <= set(samples.columns)
@@ -175,5 +176,5 @@ def test_a_launch_without_time_is_cut_and_says_nothing(session: ServiceSession) 
     assert kept.samples[0] is None and kept.samples[2] is None
     lost = [row for row in kept.values if row["launch"] != 2]
     # What it took is known, and no more.
-    assert {row["metric"] for row in lost} == {f"seconds.{p}" for p in tables.PARTS}
+    assert {row["metric"] for row in lost} == {f"seconds.{p}" for p in measurements.PARTS}
     assert all(row["variant"] == "" for row in lost)

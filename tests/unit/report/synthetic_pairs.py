@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from assay.plan import AGAIN
-from assay.results import (Comparison, Control, Results, Value, Whole)
+from assay.plan import AA_SUFFIX
+from assay.results import (Comparison, Control, Results, Value, PairVerdict)
 from assay.run_directory.run import RunDirectory
 from tests.unit.report.synthetic import HOSTILE, build
 
@@ -106,7 +106,7 @@ def build_pairs(path: Path, *, hostile: bool = False) -> RunDirectory:
                     for c in results.comparisons
                 ),
                 "pairs": tuple(
-                    Whole.model_validate(
+                    PairVerdict.model_validate(
                         {
                             "topic": topic,
                             "baseline": names[topic][0],
@@ -179,6 +179,6 @@ def _watch_noise(run: RunDirectory) -> None:
     slices.loc[slices.index[:3], "stall"] = 0.031
     again = slices[slices["variant"].str.startswith("def-sqlite")]
     again = again[again["launch"] <= 3]
-    again = again.assign(variant=again["variant"] + AGAIN)
+    again = again.assign(variant=again["variant"] + AA_SUFFIX)
     everything = pd.concat([slices, again], ignore_index=True)
     everything.to_parquet(run.path / "slices.parquet", index=False)

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assay.results import Verdict
-from assay.statistics import Floats
+from assay.analysis.statistics import Floats
 from scripts.studies import rivals
 
 Rule = Callable[[Floats, Floats], Verdict]

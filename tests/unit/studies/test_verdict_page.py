@@ -11,7 +11,7 @@ from matplotlib.image import imread
 from matplotlib.text import Text
 
 from assay.results import Verdict
-from assay.statistics import binomial_interval
+from assay.analysis.statistics import binomial_interval
 from scripts.studies import outcomes as known
 from scripts.studies import verdict_page as page
 from scripts.studies import verdict_picture

@@ -10,8 +10,9 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from assay import comparisons, power, statistics, tables, wording
-from assay.plan import (AGAIN, Plan, Settings)
+from assay.analysis import comparisons, power, statistics, measurements
+from assay import wording
+from assay.plan import (AA_SUFFIX, Plan, Settings)
 from assay.metrics import (DECIDING_METRICS, METRICS)
 from assay.results import Comparison, Control
 from tests.unit.synthetic import claim, measured, plan
@@ -24,7 +25,7 @@ EVERY = range(1, 100)
 
 
 def compared(
-    a_plan: Plan, found: tables.Measured, deciding_only: bool = False
+    a_plan: Plan, found: measurements.Measurements, deciding_only: bool = False
 ) -> dict[str, Comparison]:
     """The comparisons of b with a, by metric."""
     return {
@@ -36,7 +37,7 @@ def compared(
     }
 
 
-def controls(a_plan: Plan, found: tables.Measured) -> dict[str, Control]:
+def controls(a_plan: Plan, found: measurements.Measurements) -> dict[str, Control]:
     arms = comparisons.controls(a_plan, a_plan.topics[0], found)
     return {arm.metric: arm for arm in arms}
 
@@ -123,7 +124,7 @@ def test_intervals_are_at_the_shared_level(variants: str, family: int) -> None:
     found = measured({**SAME, MEAN: 1.0}, 18, variants=variants, noise=0.1)
     items = compared(a_plan, found)
     for metric, of in ((CPU, family), (RATE, family), (MEDIAN, family), (MEAN, 1)):
-        x = tables.log_ratios(found, "shop", *PAIR, metric)
+        x = measurements.log_ratios(found, "shop", *PAIR, metric)
         level = statistics.pocock_level(Settings().looks, 0.05 / of)
         expected = statistics.signed_rank_interval(x, level)
         assert expected is not None
@@ -134,7 +135,7 @@ def test_intervals_are_at_the_shared_level(variants: str, family: int) -> None:
 
 def test_a_claim_is_compared_at_the_whole_level() -> None:
     found = measured(SAME, 18, noise=0.1)
-    x = tables.log_ratios(found, "shop", *PAIR, CPU)
+    x = measurements.log_ratios(found, "shop", *PAIR, CPU)
     level = statistics.pocock_level(Settings().looks, 0.05)
     expected = statistics.signed_rank_interval(x, level)
     assert expected is not None
@@ -193,7 +194,7 @@ def test_less_than_half_of_the_margin_is_not_called_a_difference() -> None:
     frame.loc[slower, "cpu_per_request"] *= frame["launch"].map(
         lambda n: by_launch.get(n, 1.03)
     )
-    item = compared(plan(), tables.Measured(frame, found.launches))[CPU]
+    item = compared(plan(), measurements.Measurements(frame, found.launches))[CPU]
     assert item.ratio and item.low and item.high
     assert item.low > 1 and item.high > 1.05 and item.ratio < 1.02
     assert item.verdict == "undecided"
@@ -380,7 +381,7 @@ def test_a_failed_control_forbids_latency(again: float) -> None:
     assert items[MEDIAN].verdict == "undecided"
     assert "a against itself came out as " in items[MEDIAN].reason
     assert "(3 launches)" in items[MEDIAN].reason
-    assert AGAIN not in items[MEDIAN].reason
+    assert AA_SUFFIX not in items[MEDIAN].reason
     assert items[MEAN].seconds_to_see is None
 
 
@@ -394,16 +395,16 @@ def test_a_control_must_be_wrong_beyond_margin_and_noise() -> None:
 @pytest.mark.parametrize("side", [1, -1])
 def test_a_control_fails_by_chance_once_in_a_thousand(side: int) -> None:
     found = measured({CPU: 1.0}, 12, noise=0.05, again=1.0)
-    sd = power.spread(tables.log_ratios(found, "shop", "a", "b", CPU))
+    sd = power.spread(measurements.log_ratios(found, "shop", "a", "b", CPU))
     assert sd is not None
     # Twelve launches tell how much they scatter, and three are of the arm.
     limit = side * stats.t.isf(0.001 / 2, 11) * sd / math.sqrt(3)
     before = math.log(controls(plan(), found)[CPU].ratio)
     for share, failed in ((0.98, False), (1.02, True)):
         slices = found.slices.copy()
-        arm = slices["variant"] == "a" + AGAIN
+        arm = slices["variant"] == "a" + AA_SUFFIX
         slices.loc[arm, "cpu_per_request"] *= math.exp(share * limit - before)
-        moved = tables.Measured(slices, found.launches)
+        moved = measurements.Measurements(slices, found.launches)
         assert controls(plan(), moved)[CPU].failed == failed
 
 
@@ -412,7 +413,7 @@ def test_a_control_is_judged_on_what_decides() -> None:
     found = measured(ratios, again=1.0)
     assert set(controls(plan(claim("same", MEAN)), found)) == {MEAN}
     assert controls(plan(), measured(SAME)) == {}
-    empty = tables.Measured(pd.DataFrame(), pd.DataFrame())
+    empty = measurements.Measurements(pd.DataFrame(), pd.DataFrame())
     assert controls(plan(), empty) == {}
 
 

@@ -5,11 +5,11 @@ from collections.abc import Mapping, Sequence
 from assay import wording
 from assay.metrics import METRICS
 from assay.plan import Plan
-from assay.results import Comparison, Verdict, Whole
+from assay.results import Comparison, Verdict, PairVerdict
 
 
 
-def whole(plan: Plan, compared: Sequence[Comparison]) -> Whole:
+def whole(plan: Plan, compared: Sequence[Comparison]) -> PairVerdict:
     """Judge a pair without claims by all its comparisons together."""
     by_word: dict[str, list[Comparison]] = {}
     for item in compared:
@@ -32,7 +32,7 @@ def whole(plan: Plan, compared: Sequence[Comparison]) -> Whole:
         same = words == {"same"}
         reason += f", but {others} {differ}" if same else f"; {others} {differ}, too"
     first = compared[0]
-    return Whole(
+    return PairVerdict(
         topic=first.topic,
         baseline=first.baseline,
         candidate=first.candidate,

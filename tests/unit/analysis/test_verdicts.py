@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from assay import statistics, tables, verdicts
-from assay.comparisons import level
+from assay.analysis import statistics, measurements, verdicts
+from assay.analysis.comparisons import level
 from assay.run_directory.directory import NotARunError
 from assay.plan import (Budget, Plan)
 from assay.metrics import DECIDING_METRICS
@@ -22,14 +22,14 @@ CPU, RATE, MEDIAN = DECIDING_METRICS
 MEAN, P99 = "latency.mean", "latency.p99"
 SAME = dict.fromkeys(DECIDING_METRICS, 1.0)
 EVERY = range(1, 100)
-EMPTY = tables.Measured(pd.DataFrame(), pd.DataFrame())
+EMPTY = measurements.Measurements(pd.DataFrame(), pd.DataFrame())
 
 
-def judge(a_plan: Plan, found: tables.Measured) -> Results:
+def judge(a_plan: Plan, found: measurements.Measurements) -> Results:
     return verdicts.evaluate(a_plan, found, "run")
 
 
-def decided(a_plan: Plan, found: tables.Measured) -> bool:
+def decided(a_plan: Plan, found: measurements.Measurements) -> bool:
     return verdicts.decided(a_plan, a_plan.topics[0], found)
 
 
@@ -281,15 +281,15 @@ def test_the_results_say_where_the_time_went() -> None:
         for launch in (1, 2, 3)
         for part, seconds in parts.items()
     ]
-    told = tables.Measured(
+    told = measurements.Measurements(
         found.slices, pd.concat([found.launches, pd.DataFrame(rows)])
     )
     (spent,) = judge(plan(), told).spent
     assert spent.topic == "shop"
     # Also of the launch that does not count, which counts no more for that.
     assert (spent.starts, spent.log_ins, spent.rest) == (6.0, 9.0, 1.5)
-    assert tables.uncounted(told, "shop") == (1, 3)
-    assert tables.seconds_per_launch(told, "shop") is None
+    assert measurements.uncounted(told, "shop") == (1, 3)
+    assert measurements.seconds_per_launch(told, "shop") is None
 
 
 def test_without_claims_three_metrics_share_the_level() -> None:
@@ -387,7 +387,7 @@ def test_budgets_share_the_level_and_are_one_sided() -> None:
     for count in (1, 4):
         a_plan = plan(budgets=[budget(P99, 1.5)] * count)
         result = judge(a_plan, found).budgets[0]
-        x = tables.numbers(found, "shop", "a", P99)
+        x = measurements.numbers(found, "shop", "a", P99)
         each = level(a_plan, count)
         expected = statistics.signed_rank_interval(x, 2 * each)
         assert expected is not None
@@ -465,7 +465,7 @@ def test_a_share_of_drops_is_judged_by_the_exact_bound() -> None:
 # A run on disk.
 
 
-def kept(path: Path, found: tables.Measured) -> RunDirectory:
+def kept(path: Path, found: measurements.Measurements) -> RunDirectory:
     run = RunDirectory.create(path / "run", plan(claim("<= 0.5")), {})
     found.slices.to_parquet(run.path / "slices.parquet", index=False)
     found.launches.to_parquet(run.path / "launches.parquet", index=False)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from assay.system import environment
-from assay import forecasts
+from assay.analysis import forecasts
 from assay.plan import Plan, Settings, Variant
 from assay.results import (Comparison, Results)
 from assay.run_directory.run import RunDirectory

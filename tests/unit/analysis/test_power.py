@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from assay import power, statistics
+from assay.analysis import power, statistics
 from assay.plan import Settings
-from assay.statistics import Floats
+from assay.analysis.statistics import Floats
 
 LOOKS = Settings().looks
 LEVELS = (0.05, 0.0156, 0.0052, 0.0011)

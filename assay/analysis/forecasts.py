@@ -4,12 +4,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from assay.system import environment
-from assay.comparisons import deciding
+from assay.analysis.comparisons import deciding
 from assay.run_directory.directory import NotARunError
 from assay.plan import Plan, Topic
 from assay.wording import forecast
 from assay.run_directory.run import RunDirectory
-from assay.tables import Measured
+from assay.analysis.measurements import Measurements
 
 # Runs further back than this were of other code, on another day.
 RUNS = 20
@@ -70,7 +70,7 @@ def _asks_the_same(topic: Topic, before: Plan) -> bool:
 def _said(topic: Topic, plan: Plan, run: RunDirectory) -> str:
     try:
         results = run.results()
-        measured = Measured(run.slices(), run.launches())
+        measured = Measurements(run.slices(), run.launches())
     except NotARunError:
         return ""
     longest: dict[str, float] = {}

@@ -8,20 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from assay import comparisons, failures, pairs, statistics, wording
-from assay.comparisons import level
+from assay.analysis import comparisons, failures, pair_verdicts, statistics
+from assay import wording
+from assay.analysis.comparisons import level
 from assay.plan import (Budget, Claim, Plan, Topic)
 from assay.metrics import METRICS
-from assay.results import (BudgetResult, ClaimResult, ClaimVerdict, Comparison, Control, Results, Spent, Value, Whole)
+from assay.results import (BudgetResult, ClaimResult, ClaimVerdict, Comparison, Control, Results, Spent, Value, PairVerdict)
 from assay.run_directory.run import RunDirectory
-from assay.tables import (
-    Measured,
-    censored_launches,
-    numbers,
-    outrun,
-    spent,
-    unanswered,
-)
+from assay.analysis.measurements import (Measurements, censored_launches, numbers, outrun, spent, unanswered)
 
 SHARES = ("errors", "dropped")
 THROUGHPUT = "throughput"
@@ -29,7 +23,7 @@ THROUGHPUT = "throughput"
 
 def evaluate(
     plan: Plan,
-    measured: Measured,
+    measured: Measurements,
     run: str,
     partial: bool = False,
     warnings: Sequence[str] = (),
@@ -90,11 +84,11 @@ def of_run(run: RunDirectory) -> Results:
     if (run.path / "results.json").is_file():
         before = run.results()
         partial, warnings = before.partial, before.warnings
-    measured = Measured(run.slices(), run.launches())
+    measured = Measurements(run.slices(), run.launches())
     return evaluate(run.plan(), measured, run.name, partial, warnings)
 
 
-def decided(plan: Plan, topic: Topic, measured: Measured) -> bool:
+def decided(plan: Plan, topic: Topic, measured: Measurements) -> bool:
     """Say whether more launches of this topic could not change a verdict's word.
 
     The level is shared among all claims of the run beforehand, so that what is
@@ -129,7 +123,7 @@ def decided(plan: Plan, topic: Topic, measured: Measured) -> bool:
     return True
 
 
-def _wholes(plan: Plan, compared: Sequence[Comparison]) -> Iterable[Whole]:
+def _wholes(plan: Plan, compared: Sequence[Comparison]) -> Iterable[PairVerdict]:
     """Judge the pairs without claims as a whole."""
     for topic in plan.topics:
         for pair in () if topic.claims else topic.pairs():
@@ -139,7 +133,7 @@ def _wholes(plan: Plan, compared: Sequence[Comparison]) -> Iterable[Whole]:
                 if (item.topic, item.baseline, item.candidate) == (topic.name, *pair)
             ]
             if own:
-                yield pairs.whole(plan, own)
+                yield pair_verdicts.whole(plan, own)
 
 
 def _failed(arms: Sequence[Control]) -> Iterable[str]:
@@ -152,7 +146,7 @@ def _failed(arms: Sequence[Control]) -> Iterable[str]:
             )
 
 
-def _outrun(plan: Plan, measured: Measured) -> Iterable[str]:
+def _outrun(plan: Plan, measured: Measurements) -> Iterable[str]:
     """Say where the generator was the limit."""
     for topic in plan.topics:
         every = [variant.name for variant in topic.variants]
@@ -180,7 +174,7 @@ def _outrun(plan: Plan, measured: Measured) -> Iterable[str]:
             )
 
 
-def _unanswered(plan: Plan, measured: Measured) -> Iterable[str]:
+def _unanswered(plan: Plan, measured: Measurements) -> Iterable[str]:
     """Say which variants left requests without an answer."""
     for topic in plan.topics:
         for variant in topic.variants:
@@ -193,7 +187,7 @@ def _unanswered(plan: Plan, measured: Measured) -> Iterable[str]:
 
 
 def _claims(
-    plan: Plan, measured: Measured, compared: Sequence[Comparison]
+    plan: Plan, measured: Measurements, compared: Sequence[Comparison]
 ) -> tuple[ClaimResult, ...]:
     """Judge every claim alone, and together by Holm's procedure."""
     claims = [(topic, claim) for topic in plan.topics for claim in topic.claims]
@@ -271,7 +265,7 @@ def _reason(
     return f"measured {measured}, which reaches across {claim.expect.text}"
 
 
-def _budgets(plan: Plan, topic: Topic, measured: Measured) -> Iterable[BudgetResult]:
+def _budgets(plan: Plan, topic: Topic, measured: Measurements) -> Iterable[BudgetResult]:
     """Judge budgets by one-sided bounds.
 
     Over launches, or over all requests where the budget is on a share of them: of
@@ -304,7 +298,7 @@ def _budgets(plan: Plan, topic: Topic, measured: Measured) -> Iterable[BudgetRes
 
 
 def _share(
-    measured: Measured, topic: Topic, budget: Budget, one_sided: float
+    measured: Measurements, topic: Topic, budget: Budget, one_sided: float
 ) -> tuple[tuple[float, float] | None, float | None]:
     """Return the exact interval and value of the share of failures or drops."""
     own = failures.fair_slices(measured, topic.name, budget.variant)
@@ -321,7 +315,7 @@ def _share(
     return interval, float(part / of_all)
 
 
-def _values(topic: Topic, measured: Measured) -> Iterable[Value]:
+def _values(topic: Topic, measured: Measurements) -> Iterable[Value]:
     """Return each variant's own numbers, with plain 95 % intervals."""
     for variant in topic.variants:
         for metric in METRICS:

@@ -8,18 +8,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from assay import comparisons, tables
-from assay.plan import AGAIN
+from assay.analysis import comparisons, measurements
+from assay.plan import AA_SUFFIX
 from tests.unit.synthetic import claim, measured, plan
 
-EMPTY = tables.Measured(pd.DataFrame(), pd.DataFrame())
+EMPTY = measurements.Measurements(pd.DataFrame(), pd.DataFrame())
 MEAN, MEDIAN, CPU = "latency.mean", "latency.p50", "cpu_per_request"
 EVERY = range(1, 100)
 
 
 def blocks(
     *told: tuple[str, int, Sequence[float]], mode: str = "closed"
-) -> tables.Measured:
+) -> measurements.Measurements:
     """One launch from variant, the block that is disturbed (or -1), and CPU times."""
     rows: list[dict[str, Any]] = [
         {
@@ -37,11 +37,11 @@ def blocks(
         for block, value in enumerate(values)
     ]
     launches = [{"topic": "shop", "launch": 1, "metric": "", "variant": "a"}]
-    return tables.Measured(pd.DataFrame(rows), pd.DataFrame(launches))
+    return measurements.Measurements(pd.DataFrame(rows), pd.DataFrame(launches))
 
 
-def ratio(found: tables.Measured, candidate: str = "b", metric: str = CPU) -> float:
-    x = tables.log_ratios(found, "shop", "a", candidate, metric)
+def ratio(found: measurements.Measurements, candidate: str = "b", metric: str = CPU) -> float:
+    x = measurements.log_ratios(found, "shop", "a", candidate, metric)
     assert len(x) == 1
     return float(np.exp(x[0]))
 
@@ -49,11 +49,11 @@ def ratio(found: tables.Measured, candidate: str = "b", metric: str = CPU) -> fl
 @pytest.mark.parametrize("metric", [CPU, MEDIAN, MEAN, "memory.peak"])
 def test_a_ratio_is_candidate_by_baseline(metric: str) -> None:
     found = measured({metric: 3.0}, 6, noise=0.0)
-    there = tables.log_ratios(found, "shop", "a", "b", metric)
+    there = measurements.log_ratios(found, "shop", "a", "b", metric)
     assert there == pytest.approx([math.log(3)] * 6)
-    back = tables.log_ratios(found, "shop", "b", "a", metric)
+    back = measurements.log_ratios(found, "shop", "b", "a", metric)
     assert back == pytest.approx([-math.log(3)] * 6)
-    launches, _ = tables.by_launch(found, "shop", "a", "b", metric)
+    launches, _ = measurements.by_launch(found, "shop", "a", "b", metric)
     assert launches.tolist() == [1, 2, 3, 4, 5, 6]
 
 
@@ -70,7 +70,7 @@ def test_a_block_with_one_side_disturbed_is_left_out_for_its_pairs_only() -> Non
     kept = blocks(("a", -1, [1, 1, 1]), ("b", 2, [2, 2, 50]), ("c", -1, [3, 3, 9]))
     assert ratio(kept, "c") == pytest.approx(3)
     only = blocks(("a", 0, [1, 1]), ("b", 1, [2, 2]), ("c", -1, [3, 4]))
-    assert len(tables.log_ratios(only, "shop", "a", "b", CPU)) == 0
+    assert len(measurements.log_ratios(only, "shop", "a", "b", CPU)) == 0
     assert ratio(only, "c") == pytest.approx(4)
 
 
@@ -78,35 +78,35 @@ def test_blocks_left_out_are_counted_by_pair_and_mode() -> None:
     found = measured({CPU: 1.0}, 5, variants="abc", disturbed={"b": 9.0})
 
     def dropped(pair: tuple[str, str], metric: str = CPU) -> int:
-        return tables.dropped_blocks(found, "shop", pair, metric)
+        return measurements.dropped_blocks(found, "shop", pair, metric)
 
     assert dropped(("a", "b")) == 10, "CPU time is read from both loads"
     assert dropped(("a", "b"), MEDIAN) == 5
     assert dropped(("a", "c")) == 0
     both = measured({CPU: 1.0}, 5, disturbed={"a": 2.0, "b": 2.0})
-    assert tables.dropped_blocks(both, "shop", ("a", "b"), CPU) == 10
+    assert measurements.dropped_blocks(both, "shop", ("a", "b"), CPU) == 10
     one_mode = blocks(("a", 0, [1, 1]), ("b", 1, [2, 2]))
-    assert tables.dropped_blocks(one_mode, "shop", ("a", "b"), CPU) == 2
-    assert tables.dropped_blocks(one_mode, "shop", ("a", "b"), MEDIAN) == 0
-    assert tables.dropped_blocks(one_mode, "other", ("a", "b"), CPU) == 0
+    assert measurements.dropped_blocks(one_mode, "shop", ("a", "b"), CPU) == 2
+    assert measurements.dropped_blocks(one_mode, "shop", ("a", "b"), MEDIAN) == 0
+    assert measurements.dropped_blocks(one_mode, "other", ("a", "b"), CPU) == 0
 
 
 def test_a_side_that_was_given_up_makes_the_ratio_infinite() -> None:
     cut = {("b", MEAN): (1, 2, 3), ("a", MEAN): (3, 4)}
     found = measured({MEAN: 2.0}, 6, noise=0.0, censored=cut)
-    launches, x = tables.by_launch(found, "shop", "a", "b", MEAN)
+    launches, x = measurements.by_launch(found, "shop", "a", "b", MEAN)
     # Of the third nothing is known: either side may be the greater one.
     assert launches.tolist() == [1, 2, 4, 5, 6]
     assert x.tolist() == pytest.approx(
         [math.inf, math.inf, -math.inf, math.log(2), math.log(2)]
     )
-    mirrored = tables.log_ratios(found, "shop", "b", "a", MEAN)
+    mirrored = measurements.log_ratios(found, "shop", "b", "a", MEAN)
     assert mirrored.tolist() == pytest.approx((-x).tolist())
-    bounds = tables.log_bounds(found, "shop", "a", "b", MEAN)
+    bounds = measurements.log_bounds(found, "shop", "a", "b", MEAN)
     assert bounds == pytest.approx([math.log(2)] * 5)
-    assert tables.censored_launches(found, "shop", "b", MEAN) == {1, 2, 3}
-    assert tables.censored_launches(found, "shop", "a", MEAN) == {3, 4}
-    assert tables.censored_launches(found, "shop", "a", CPU) == set()
+    assert measurements.censored_launches(found, "shop", "b", MEAN) == {1, 2, 3}
+    assert measurements.censored_launches(found, "shop", "a", MEAN) == {3, 4}
+    assert measurements.censored_launches(found, "shop", "a", CPU) == set()
 
 
 @pytest.mark.parametrize("given_up", ["a", "b"])
@@ -119,11 +119,11 @@ def test_a_launch_that_was_given_up_without_a_bound_is_open(
     lacks = (found.launches["variant"] == given_up) & found.launches["launch"].isin(
         list(unknown)
     )
-    found = tables.Measured(found.slices, found.launches[~lacks])
-    x = tables.log_ratios(found, "shop", "a", "b", MEDIAN)
+    found = measurements.Measurements(found.slices, found.launches[~lacks])
+    x = measurements.log_ratios(found, "shop", "a", "b", MEDIAN)
     beyond = math.inf if given_up == "b" else -math.inf
     assert x.tolist() == [beyond] * 12
-    bounds = tables.log_bounds(found, "shop", "a", "b", MEDIAN)
+    bounds = measurements.log_bounds(found, "shop", "a", "b", MEDIAN)
     assert bounds == pytest.approx(
         [-beyond if launch in unknown else math.log(2) for launch in range(1, 13)]
     )
@@ -132,7 +132,7 @@ def test_a_launch_that_was_given_up_without_a_bound_is_open(
 def test_an_interval_of_what_has_no_bound_is_open_at_both_ends() -> None:
     found = measured({MEDIAN: 2.0}, 12, censored={("b", MEDIAN): EVERY})
     of_b = found.launches["variant"] == "b"
-    found = tables.Measured(found.slices, found.launches[~of_b])
+    found = measurements.Measurements(found.slices, found.launches[~of_b])
     shop = plan(claim("faster", MEDIAN))
     (item,) = comparisons.comparisons(shop, shop.topics[0], found, deciding_only=True)
     assert (item.ratio, item.high) == (None, None)
@@ -154,36 +154,36 @@ def test_blocks_that_were_given_up_are_beyond_the_others(
     baseline: list[float], candidate: list[float], expected: float | None
 ) -> None:
     found = blocks(("a", -1, baseline), ("b", -1, candidate), mode="open")
-    x = tables.log_ratios(found, "shop", "a", "b", MEDIAN)
+    x = measurements.log_ratios(found, "shop", "a", "b", MEDIAN)
     assert x.tolist() == ([] if expected is None else [pytest.approx(expected)])
 
 
 def test_a_run_of_before_there_were_bounds_is_read() -> None:
     new = measured({MEAN: 2.0, CPU: 2.0}, 6, censored={("b", MEAN): EVERY})
-    old = tables.Measured(new.slices, new.launches.drop(columns="censored"))
-    assert tables.censored_launches(old, "shop", "b", MEAN) == set()
-    assert np.isfinite(tables.log_ratios(old, "shop", "a", "b", MEAN)).all()
+    old = measurements.Measurements(new.slices, new.launches.drop(columns="censored"))
+    assert measurements.censored_launches(old, "shop", "b", MEAN) == set()
+    assert np.isfinite(measurements.log_ratios(old, "shop", "a", "b", MEAN)).all()
 
 
 def test_nothing_measured_says_nothing() -> None:
-    assert len(tables.log_ratios(EMPTY, "shop", "a", "b", CPU)) == 0
-    assert tables.metrics_of(EMPTY, "shop") == set()
-    assert len(tables.numbers(EMPTY, "shop", "a", CPU)) == 0
-    assert tables.dropped_blocks(EMPTY, "shop", ("a", "b"), CPU) == 0
-    assert tables.requests_held(EMPTY, "shop", "a") == 0
-    assert tables.seconds_per_launch(EMPTY, "shop") is None
-    assert tables.uncounted(EMPTY, "shop") == (0, 0)
-    assert tables.censored_launches(EMPTY, "shop", "a", CPU) == set()
+    assert len(measurements.log_ratios(EMPTY, "shop", "a", "b", CPU)) == 0
+    assert measurements.metrics_of(EMPTY, "shop") == set()
+    assert len(measurements.numbers(EMPTY, "shop", "a", CPU)) == 0
+    assert measurements.dropped_blocks(EMPTY, "shop", ("a", "b"), CPU) == 0
+    assert measurements.requests_held(EMPTY, "shop", "a") == 0
+    assert measurements.seconds_per_launch(EMPTY, "shop") is None
+    assert measurements.uncounted(EMPTY, "shop") == (0, 0)
+    assert measurements.censored_launches(EMPTY, "shop", "a", CPU) == set()
 
 
 def test_what_is_not_there_has_no_ratio() -> None:
     found = measured({CPU: 2.0, MEAN: 2.0})
     for metric in (CPU, MEAN, "startup"):
-        assert len(tables.log_ratios(found, "shop", "a", "z", metric)) == 0
-        assert len(tables.log_ratios(found, "other", "a", "b", metric)) == 0
-    assert len(tables.log_ratios(found, "shop", "a", "b", "throughput")) == 0
-    assert len(tables.log_bounds(found, "shop", "a", "z", MEAN)) == 0
-    assert tables.metrics_of(found, "shop") == {CPU, MEAN}
+        assert len(measurements.log_ratios(found, "shop", "a", "z", metric)) == 0
+        assert len(measurements.log_ratios(found, "other", "a", "b", metric)) == 0
+    assert len(measurements.log_ratios(found, "shop", "a", "b", "throughput")) == 0
+    assert len(measurements.log_bounds(found, "shop", "a", "z", MEAN)) == 0
+    assert measurements.metrics_of(found, "shop") == {CPU, MEAN}
 
 
 def test_a_number_of_zero_has_no_ratio() -> None:
@@ -193,47 +193,47 @@ def test_a_number_of_zero_has_no_ratio() -> None:
 
 def test_a_launch_that_does_not_count_has_no_ratio() -> None:
     found = measured({CPU: 2.0}, 5, lost=3)
-    assert len(tables.log_ratios(found, "shop", "a", "b", CPU)) == 5
-    assert tables.uncounted(found, "shop") == (3, 8)
-    assert tables.uncounted(found, "other") == (0, 0)
-    none = tables.Measured(found.slices, pd.DataFrame())
-    assert tables.uncounted(none, "shop") == (8, 8)
+    assert len(measurements.log_ratios(found, "shop", "a", "b", CPU)) == 5
+    assert measurements.uncounted(found, "shop") == (3, 8)
+    assert measurements.uncounted(found, "other") == (0, 0)
+    none = measurements.Measurements(found.slices, pd.DataFrame())
+    assert measurements.uncounted(none, "shop") == (8, 8)
 
 
 def test_the_control_arm_is_in_the_launches_that_had_it() -> None:
     found = measured({CPU: 2.0, MEAN: 2.0}, 11, noise=0.0, again=1.5)
     for metric in (CPU, MEAN):
-        launches, x = tables.by_launch(found, "shop", "a", "a" + AGAIN, metric)
+        launches, x = measurements.by_launch(found, "shop", "a", "a" + AA_SUFFIX, metric)
         assert launches.tolist() == [1, 6, 11]
         assert np.exp(x) == pytest.approx([1.5] * 3)
-        assert len(tables.log_ratios(found, "shop", "a", "b", metric)) == 11
+        assert len(measurements.log_ratios(found, "shop", "a", "b", metric)) == 11
 
 
 def test_the_requests_that_a_launch_held_are_those_of_the_open_loop() -> None:
     found = measured({CPU: 1.0}, 5, disturbed={"b": 2.0})
-    assert tables.requests_held(found, "shop", "a") == 400
-    assert tables.requests_held(found, "shop", "b") == 300
-    assert tables.requests_held(found, "shop", "z") == 0
+    assert measurements.requests_held(found, "shop", "a") == 400
+    assert measurements.requests_held(found, "shop", "b") == 300
+    assert measurements.requests_held(found, "shop", "z") == 0
     closed = blocks(("a", -1, [1, 1]))
-    assert tables.requests_held(closed, "shop", "a") == 0
+    assert measurements.requests_held(closed, "shop", "a") == 0
 
 
 def test_a_launch_takes_its_time_and_that_of_those_that_do_not_count() -> None:
-    assert tables.seconds_per_launch(measured({CPU: 1.0}, 3), "shop") == 4.0
-    assert tables.seconds_per_launch(measured({CPU: 1.0}, 2), "shop") is None
+    assert measurements.seconds_per_launch(measured({CPU: 1.0}, 3), "shop") == 4.0
+    assert measurements.seconds_per_launch(measured({CPU: 1.0}, 2), "shop") is None
     found = measured({CPU: 1.0}, 6)
     # One that took long, for example because the machine slept, is not typical.
     late = (found.launches["launch"] == 6) & (found.launches["metric"] == "seconds")
     found.launches.loc[late, "value"] = 900.0
-    assert tables.seconds_per_launch(found, "shop") == 4.0
+    assert measurements.seconds_per_launch(found, "shop") == 4.0
     lossy = measured({CPU: 1.0}, 6, lost=3)
-    assert tables.seconds_per_launch(lossy, "shop") == pytest.approx(6.0)
+    assert measurements.seconds_per_launch(lossy, "shop") == pytest.approx(6.0)
 
 
 def test_what_failed_has_no_latency_to_hold() -> None:
     found = measured({CPU: 1.0}, 5, failed={"b": 30})
-    assert tables.requests_held(found, "shop", "a") == 400
-    assert tables.requests_held(found, "shop", "b") == 280
+    assert measurements.requests_held(found, "shop", "a") == 400
+    assert measurements.requests_held(found, "shop", "b") == 280
 
 
 @pytest.mark.parametrize(
@@ -251,13 +251,13 @@ def test_blocks_are_lost_to_the_metrics_that_are_read_from_them(
     metric: str, blocks_lost: int
 ) -> None:
     found = measured({CPU: 1.0, MEAN: 1.0}, 6, disturbed={"b": 2.0})
-    assert tables.dropped_blocks(found, "shop", ("a", "b"), metric) == blocks_lost
+    assert measurements.dropped_blocks(found, "shop", ("a", "b"), metric) == blocks_lost
 
 
 def test_numbers_are_by_launch() -> None:
     found = measured({CPU: 2.0}, 4, noise=0.0)
-    assert tables.numbers(found, "shop", "b", CPU).tolist() == [2.0] * 4
-    assert len(tables.numbers(found, "shop", "z", CPU)) == 0
+    assert measurements.numbers(found, "shop", "b", CPU).tolist() == [2.0] * 4
+    assert len(measurements.numbers(found, "shop", "z", CPU)) == 0
 
 
 def test_what_disturbed_most_slices_of_some_launches() -> None:
@@ -269,21 +269,21 @@ def test_what_disturbed_most_slices_of_some_launches() -> None:
         ("shop", 3, ""),
     ]
     slices = pd.DataFrame(whys, columns=["topic", "launch", "why"])
-    measured = tables.Measured(slices, pd.DataFrame())
-    assert tables.mostly(measured, "shop", [1]) == "generator"
-    assert tables.mostly(measured, "shop", [1, 2]) == "neighbour"
-    assert tables.mostly(measured, "shop", [3]) == ""
-    assert tables.mostly(measured, "shop", []) == ""
+    measured = measurements.Measurements(slices, pd.DataFrame())
+    assert measurements.mostly(measured, "shop", [1]) == "generator"
+    assert measurements.mostly(measured, "shop", [1, 2]) == "neighbour"
+    assert measurements.mostly(measured, "shop", [3]) == ""
+    assert measurements.mostly(measured, "shop", []) == ""
 
 
 def test_a_launch_that_was_cut_short_was_not_disturbed() -> None:
     found = measured({CPU: 1.0}, 5, lost=2)
-    assert tables.uncounted(found, "shop") == (2, 7)
+    assert measurements.uncounted(found, "shop") == (2, 7)
     found.slices["cut"] = found.slices["launch"] == 7
-    assert tables.uncounted(found, "shop") == (1, 6)
+    assert measurements.uncounted(found, "shop") == (1, 6)
     # One that counts all the same is one of all.
     found.slices["cut"] = found.slices["launch"] >= 5
-    assert tables.uncounted(found, "shop") == (0, 5)
+    assert measurements.uncounted(found, "shop") == (0, 5)
 
 
 def test_latency_is_the_targets_part_of_the_wait() -> None:
@@ -295,8 +295,8 @@ def test_latency_is_the_targets_part_of_the_wait() -> None:
             "waited": [0.0, 0.4, 0.0],
         }
     )
-    found = tables.latency(samples)
+    found = measurements.latency(samples)
     assert found.tolist()[:2] == pytest.approx([0.1, 0.65])
     assert math.isnan(found[2])
-    old = tables.latency(samples.drop(columns="waited"))
+    old = measurements.latency(samples.drop(columns="waited"))
     assert old.tolist()[:2] == pytest.approx([0.4, 0.75])

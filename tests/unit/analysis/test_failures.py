@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import pandas as pd
 import pytest
 
-from assay import failures, tables
+from assay.analysis import failures, measurements
 from assay.plan import Settings
 
 LOOKS = Settings().looks
@@ -28,7 +28,7 @@ def asked(mode: str, failed: Mapping[str, int], **more: object) -> str:
         for name in "ab"
     ]
     launches = pd.DataFrame({"topic": ["shop"], "launch": [1], "variant": ["a"]})
-    measured = tables.Measured(pd.DataFrame(rows), launches)
+    measured = measurements.Measurements(pd.DataFrame(rows), launches)
     return failures.difference(measured, "shop", ("a", "b"), LOOKS)
 
 

@@ -9,7 +9,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from assay import statistics
+from assay.analysis import statistics
 from assay.inputs.expectations import parse
 from assay.plan import Settings
 

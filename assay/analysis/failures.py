@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from assay import statistics, tables
+from assay.analysis import statistics, measurements
 from assay.metrics import (MODES, Mode)
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from assay.tables import Measured
+    from assay.analysis.measurements import Measurements
 
 ALPHA = 0.01
 
 
 def difference(
-    measured: Measured, topic: str, pair: tuple[str, str], looks: tuple[int, ...]
+    measured: Measurements, topic: str, pair: tuple[str, str], looks: tuple[int, ...]
 ) -> str:
     """Return why failures forbid a verdict on speed, or nothing.
 
@@ -50,7 +50,7 @@ def difference(
 
 
 def _failed(
-    measured: Measured, topic: str, variant: str, mode: Mode
+    measured: Measurements, topic: str, variant: str, mode: Mode
 ) -> tuple[int, int]:
     """Return the requests of a load that failed or were dropped, and all of them."""
     own = fair_slices(measured, topic, variant)
@@ -63,7 +63,7 @@ def _failed(
     return int(own["failed"].sum()) + dropped, int(own["requests"].sum()) + dropped
 
 
-def fair_slices(measured: Measured, topic: str, variant: str) -> pd.DataFrame:
+def fair_slices(measured: Measurements, topic: str, variant: str) -> pd.DataFrame:
     """Return a variant's slices that nothing disturbed, of launches that count.
 
     What failed because the whole machine stood still for a moment is no property of
@@ -76,5 +76,5 @@ def fair_slices(measured: Measured, topic: str, variant: str) -> pd.DataFrame:
         (slices["topic"] == topic)
         & (slices["variant"] == variant)
         & ~slices["disturbed"]
-        & slices["launch"].isin(tables.counted(measured, topic))
+        & slices["launch"].isin(measurements.counted(measured, topic))
     ]

@@ -7,14 +7,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
-from assay import failures, power, statistics, tables
-from assay.plan import (AGAIN, Claim, Plan, Settings, Topic)
+from assay.analysis import failures, power, statistics, measurements
+from assay.plan import (AA_SUFFIX, Claim, Plan, Settings, Topic)
 from assay.metrics import (DECIDING_METRICS, METRICS, requests_needed)
 from assay.results import Censored, Comparison, Control, Verdict
 
 if TYPE_CHECKING:
-    from assay.statistics import Floats
-    from assay.tables import Measured
+    from assay.analysis.statistics import Floats
+    from assay.analysis.measurements import Measurements
 
 LARGE_EFFECT = math.log(2)
 EARLY_LOOK, WORTH_A_LOOK = 8, 2  # launches, and how many it must spare
@@ -67,7 +67,7 @@ def level(plan: Plan, family: int = 1) -> float:
     return statistics.pocock_level(planned_looks(plan), alpha)
 
 
-def deciding(topic: Topic, pair: Pair, measured: Measured | None = None) -> set[str]:
+def deciding(topic: Topic, pair: Pair, measured: Measurements | None = None) -> set[str]:
     """Return the metrics that have a verdict: the claimed, else three named before.
 
     Of a server that runs already nobody here can say what CPU time it takes. Where the
@@ -89,7 +89,7 @@ def deciding(topic: Topic, pair: Pair, measured: Measured | None = None) -> set[
         for name in pair
     )
     found = {m for m in DECIDING_METRICS if started or m != "cpu_per_request"}
-    if measured and tables.outrun(measured, topic.name, pair):
+    if measured and measurements.outrun(measured, topic.name, pair):
         found = found - {"throughput"} | {"service.p50"}
     return found
 
@@ -111,7 +111,7 @@ class Pairing:
     plan: Plan
     topic: Topic
     pair: Pair
-    measured: Measured
+    measured: Measurements
     failures: str
     noise: str
 
@@ -127,24 +127,24 @@ class Pairing:
 
     def ratios(self, metric: str) -> Floats:
         """Return the launches' log ratios of a metric."""
-        return tables.log_ratios(self.measured, *self.names, metric)
+        return measurements.log_ratios(self.measured, *self.names, metric)
 
     def spans(self, metric: str) -> Floats:
         """Return the least and the greatest that these log ratios can be."""
-        return tables.log_spans(self.measured, *self.names, metric)
+        return measurements.log_spans(self.measured, *self.names, metric)
 
     def forbidden(self, metric: str) -> str:
         """Return why there is no verdict on a metric, or nothing."""
         if METRICS[metric].serving and self.failures:
             return self.failures
         if metric == "throughput" and metric not in self.deciding:
-            limited = tables.outrun(self.measured, self.topic.name, self.pair)
+            limited = measurements.outrun(self.measured, self.topic.name, self.pair)
             if limited:
                 return f"the load generator was the limit under {', '.join(limited)}"
         return self.noise if METRICS[metric].is_latency else ""
 
 
-def pairing(plan: Plan, topic: Topic, pair: Pair, measured: Measured) -> Pairing:
+def pairing(plan: Plan, topic: Topic, pair: Pair, measured: Measurements) -> Pairing:
     """Look at one pair: first at what forbids a verdict on it."""
     return Pairing(
         plan,
@@ -157,7 +157,7 @@ def pairing(plan: Plan, topic: Topic, pair: Pair, measured: Measured) -> Pairing
 
 
 def comparisons(
-    plan: Plan, topic: Topic, measured: Measured, deciding_only: bool = False
+    plan: Plan, topic: Topic, measured: Measurements, deciding_only: bool = False
 ) -> Iterable[Comparison]:
     """Yield the comparisons of a topic's pairs, metric by metric.
 
@@ -167,7 +167,7 @@ def comparisons(
         measured: What is known so far.
         deciding_only: Leave out those that have no verdict.
     """
-    present = tables.metrics_of(measured, topic.name)
+    present = measurements.metrics_of(measured, topic.name)
     alone = level(plan)
     shared = alone if topic.claims else level(plan, family(plan))
     for pair in topic.pairs():
@@ -181,7 +181,7 @@ def comparisons(
 
 
 def browsed(
-    plan: Plan, measured: Measured, compared: Sequence[Comparison]
+    plan: Plan, measured: Measurements, compared: Sequence[Comparison]
 ) -> list[Comparison]:
     """Mark which of the comparisons without a verdict stand out from all of them.
 
@@ -201,7 +201,7 @@ def browsed(
     ]
     p = []
     for item in browsing:
-        x = tables.log_spans(
+        x = measurements.log_spans(
             measured, item.topic, item.baseline, item.candidate, item.metric
         )
         p.append(statistics.beyond_margin_p(x, plan.settings.margin))
@@ -216,7 +216,7 @@ def browsed(
     ]
 
 
-def controls(plan: Plan, topic: Topic, measured: Measured) -> Iterable[Control]:
+def controls(plan: Plan, topic: Topic, measured: Measurements) -> Iterable[Control]:
     """Judge the A/A arm of a topic: one for each metric that decides something."""
     from scipy.stats import t
 
@@ -225,10 +225,10 @@ def controls(plan: Plan, topic: Topic, measured: Measured) -> Iterable[Control]:
         for metric in METRICS:
             if metric not in deciding(topic, pair, measured):
                 continue
-            arm = tables.log_ratios(
-                measured, topic.name, baseline, baseline + AGAIN, metric
+            arm = measurements.log_ratios(
+                measured, topic.name, baseline, baseline + AA_SUFFIX, metric
             )
-            x = tables.log_ratios(measured, topic.name, *pair, metric)
+            x = measurements.log_ratios(measured, topic.name, *pair, metric)
             centre = statistics.hodges_lehmann(arm) if len(arm) else math.nan
             if not math.isfinite(centre):
                 continue
@@ -292,7 +292,7 @@ def _comparison(
         low=None if low is None else math.exp(low),
         high=None if high is None or math.isinf(high) else math.exp(high),
         launches=len(x),
-        dropped_blocks=tables.dropped_blocks(
+        dropped_blocks=measurements.dropped_blocks(
             found.measured, found.topic.name, found.pair, metric
         ),
         verdict=verdict,
@@ -308,7 +308,7 @@ def _ratio(found: Pairing, metric: str, x: Floats) -> tuple[float | None, Censor
     """Return the estimate, or the bound that stands for it, and what is open."""
     unknown = [
         bool(
-            tables.censored_launches(found.measured, found.topic.name, variant, metric)
+            measurements.censored_launches(found.measured, found.topic.name, variant, metric)
         )
         for variant in found.pair
     ]
@@ -321,7 +321,7 @@ def _ratio(found: Pairing, metric: str, x: Floats) -> tuple[float | None, Censor
     censored = kinds[unknown[0], unknown[1]]
     centre = statistics.hodges_lehmann(x) if len(x) else math.nan
     if not math.isfinite(centre) and censored:
-        bounds = tables.log_bounds(found.measured, *found.names, metric)
+        bounds = measurements.log_bounds(found.measured, *found.names, metric)
         centre = statistics.hodges_lehmann(bounds) if len(bounds) else math.nan
     elif math.isfinite(centre):
         censored = ""  # too few launches were cut short to move the estimate
@@ -329,7 +329,7 @@ def _ratio(found: Pairing, metric: str, x: Floats) -> tuple[float | None, Censor
 
 
 def _seconds_to_see(found: Pairing, x: Floats, at_level: float) -> float | None:
-    seconds = tables.seconds_per_launch(found.measured, found.topic.name)
+    seconds = measurements.seconds_per_launch(found.measured, found.topic.name)
     if seconds is None or len(x) < 3 or not all(map(math.isfinite, x)):
         return None
     return power.seconds_to_see(
@@ -367,10 +367,10 @@ def _undecided(
 def _too_few(found: Pairing, metric: str) -> str:
     """Return why a quantile was refused, or nothing."""
     needed = requests_needed(metric)
-    if not needed or metric in tables.metrics_of(found.measured, found.topic.name):
+    if not needed or metric in measurements.metrics_of(found.measured, found.topic.name):
         return ""
     held = min(
-        tables.requests_held(found.measured, found.topic.name, variant)
+        measurements.requests_held(found.measured, found.topic.name, variant)
         for variant in found.pair
     )
     if not held:
@@ -390,16 +390,16 @@ def _outrun(found: Pairing, metric: str) -> str:
         return ""
     topic, measured = found.topic.name, found.measured
     limited = (
-        tables.censored_launches(measured, topic, name, metric) for name in found.pair
+        measurements.censored_launches(measured, topic, name, metric) for name in found.pair
     )
     if not all(limited):
         return ""
     return "the load generator was the limit on both sides, not the service"
 
 
-def _noise(plan: Plan, topic: Topic, measured: Measured) -> str:
+def _noise(plan: Plan, topic: Topic, measured: Measurements) -> str:
     """Return why noise forbids verdicts on latency, or nothing."""
-    lost, launches = tables.uncounted(measured, topic.name)
+    lost, launches = measurements.uncounted(measured, topic.name)
     if launches >= 4 and lost * 2 > launches:
         return (
             f"{lost} of {launches} launches were too disturbed to count, so latency "

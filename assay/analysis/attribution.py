@@ -134,7 +134,7 @@ def beyond_noise(
     The share of false ones among them is kept at 5 % (Benjamini and Hochberg,
     Journal of the Royal Statistical Society B 57, 1995).
     """
-    from assay.statistics import benjamini_hochberg
+    from assay.analysis.statistics import benjamini_hochberg
 
     chances = [change_p(a, b, profiles) for a, b in pairs]
     discoveries = benjamini_hochberg(chances, FALSE_DISCOVERIES)

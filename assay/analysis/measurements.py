@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assay.metrics import BLOCK_COLUMNS, METRICS
-from assay.statistics import Floats
+from assay.analysis.statistics import Floats
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,7 +29,7 @@ PARTS = ("starts", "log_ins", "warm_up", "slices", "rest")
 
 
 @dataclass(frozen=True)
-class Measured:
+class Measurements:
     """The tables of a run so far: see `RunDirectory.slices` and `launches`.
 
     Attributes:
@@ -59,7 +59,7 @@ def latency(columns: Mapping[str, Any] | pd.DataFrame) -> Any:
 
 
 def log_ratios(
-    measured: Measured, topic: str, baseline: str, candidate: str, metric: str
+    measured: Measurements, topic: str, baseline: str, candidate: str, metric: str
 ) -> Floats:
     """Return log(candidate / baseline), one number for each launch that counts.
 
@@ -70,7 +70,7 @@ def log_ratios(
 
 
 def by_launch(
-    measured: Measured, topic: str, baseline: str, candidate: str, metric: str
+    measured: Measurements, topic: str, baseline: str, candidate: str, metric: str
 ) -> Ratios:
     """Return the numbers of the launches, ascending, and their log ratios."""
     key = topic, baseline, candidate, metric
@@ -80,7 +80,7 @@ def by_launch(
 
 
 def _by_launch(
-    measured: Measured, topic: str, baseline: str, candidate: str, metric: str
+    measured: Measurements, topic: str, baseline: str, candidate: str, metric: str
 ) -> Ratios:
     nothing = np.empty(0, dtype=np.int64), np.empty(0)
     if measured.launches.empty:
@@ -109,7 +109,7 @@ def _by_launch(
     return found.index.to_numpy(dtype=np.int64), found.to_numpy(dtype=float)
 
 
-def _undisturbed(measured: Measured, topic: str) -> pd.DataFrame:
+def _undisturbed(measured: Measurements, topic: str) -> pd.DataFrame:
     """Return what the blocks of the launches that count say, a column a variant."""
     if (topic,) not in measured.parts:
         slices = measured.slices
@@ -124,7 +124,7 @@ def _undisturbed(measured: Measured, topic: str) -> pd.DataFrame:
 
 
 def log_bounds(
-    measured: Measured, topic: str, baseline: str, candidate: str, metric: str
+    measured: Measurements, topic: str, baseline: str, candidate: str, metric: str
 ) -> Floats:
     """Return the ratio of the sides' lower bounds where `log_ratios` are infinite.
 
@@ -148,7 +148,7 @@ def log_bounds(
 
 
 def log_spans(
-    measured: Measured, topic: str, baseline: str, candidate: str, metric: str
+    measured: Measurements, topic: str, baseline: str, candidate: str, metric: str
 ) -> Floats:
     """Return the least and the greatest that each launch's log ratio can be.
 
@@ -160,7 +160,7 @@ def log_spans(
 
 
 def censored_launches(
-    measured: Measured, topic: str, variant: str, metric: str
+    measured: Measurements, topic: str, variant: str, metric: str
 ) -> set[int]:
     """Return the launches in which a number is only a lower bound.
 
@@ -179,7 +179,7 @@ def censored_launches(
 
 
 def _open_ended(
-    measured: Measured,
+    measured: Measurements,
     topic: str,
     pair: tuple[str, str],
     metric: str,
@@ -200,7 +200,7 @@ def _log_ratio(baseline: pd.Series, candidate: pd.Series) -> pd.Series:
         return (candidate[both] / baseline[both]).map(np.log)
 
 
-def _of_metric(measured: Measured, topic: str, metric: str) -> pd.DataFrame:
+def _of_metric(measured: Measurements, topic: str, metric: str) -> pd.DataFrame:
     table = measured.launches
     if table.empty:
         return table
@@ -210,7 +210,7 @@ def _of_metric(measured: Measured, topic: str, metric: str) -> pd.DataFrame:
     return measured.parts[topic, metric]
 
 
-def numbers(measured: Measured, topic: str, variant: str, metric: str) -> Floats:
+def numbers(measured: Measurements, topic: str, variant: str, metric: str) -> Floats:
     """Return one number for each launch that counts.
 
     What a launch says of the machine (`spin`, `seconds`) has no variant: "".
@@ -221,7 +221,7 @@ def numbers(measured: Measured, topic: str, variant: str, metric: str) -> Floats
     return table.loc[table["variant"] == variant, "value"].to_numpy(dtype=float)
 
 
-def metrics_of(measured: Measured, topic: str) -> set[str]:
+def metrics_of(measured: Measurements, topic: str) -> set[str]:
     """Return the metrics that a topic has."""
     table = measured.launches
     if table.empty:
@@ -231,7 +231,7 @@ def metrics_of(measured: Measured, topic: str) -> set[str]:
 
 
 def dropped_blocks(
-    measured: Measured, topic: str, pair: tuple[str, str], metric: str
+    measured: Measurements, topic: str, pair: tuple[str, str], metric: str
 ) -> int:
     """Return how many blocks were left out of a metric, one side being disturbed."""
     slices = measured.slices
@@ -246,7 +246,7 @@ def dropped_blocks(
     return len(chosen[["launch", "mode", "block"]].drop_duplicates())
 
 
-def requests_held(measured: Measured, topic: str, variant: str) -> int:
+def requests_held(measured: Measurements, topic: str, variant: str) -> int:
     """Return how many latencies a typical launch held of one variant.
 
     Requests that failed have none; those that were given up have a bound.
@@ -267,7 +267,7 @@ def requests_held(measured: Measured, topic: str, variant: str) -> int:
     return int(own.groupby("launch")[column].sum().median())
 
 
-def seconds_per_launch(measured: Measured, topic: str) -> float | None:
+def seconds_per_launch(measured: Measurements, topic: str) -> float | None:
     """Return the measuring time that a launch which counts takes, start included.
 
     Those that were too disturbed to count take their time as well. None where
@@ -280,7 +280,7 @@ def seconds_per_launch(measured: Measured, topic: str) -> float | None:
     return float(np.median(took)) * (1 + lost / len(took))
 
 
-def mostly(measured: Measured, topic: str, launches: Collection[int]) -> str:
+def mostly(measured: Measurements, topic: str, launches: Collection[int]) -> str:
     """Return what disturbed most slices of some launches, or nothing if nothing did."""
     slices = measured.slices
     own = slices[(slices["topic"] == topic) & slices["launch"].isin(launches)]
@@ -288,7 +288,7 @@ def mostly(measured: Measured, topic: str, launches: Collection[int]) -> str:
     return str(why.mode().iloc[0]) if len(why) else ""
 
 
-def counted(measured: Measured, topic: str) -> set[int]:
+def counted(measured: Measurements, topic: str) -> set[int]:
     """Return the launches that count: those that have a number of some variant.
 
     Where its time went is known of any launch.
@@ -300,7 +300,7 @@ def counted(measured: Measured, topic: str) -> set[int]:
     return set(table.loc[own, "launch"])
 
 
-def uncounted(measured: Measured, topic: str) -> tuple[int, int]:
+def uncounted(measured: Measurements, topic: str) -> tuple[int, int]:
     """Return how many launches were too disturbed to count, and all of them.
 
     One that the end of the time budget cut short says nothing of the machine.
@@ -316,7 +316,7 @@ def uncounted(measured: Measured, topic: str) -> tuple[int, int]:
     return len(every - count), len(every)
 
 
-def outrun(measured: Measured, topic: str, variants: Iterable[str]) -> list[str]:
+def outrun(measured: Measurements, topic: str, variants: Iterable[str]) -> list[str]:
     """Return the variants whose throughput the generator limits, by its first trial.
 
     Runs of before this was kept have none.
@@ -329,7 +329,7 @@ def outrun(measured: Measured, topic: str, variants: Iterable[str]) -> list[str]
     return found
 
 
-def unanswered(measured: Measured, topic: str, variant: str) -> tuple[int, int]:
+def unanswered(measured: Measurements, topic: str, variant: str) -> tuple[int, int]:
     """Return the arrivals of a variant that nobody answered, and all of them."""
     slices = measured.slices
     if slices.empty:
@@ -338,7 +338,7 @@ def unanswered(measured: Measured, topic: str, variant: str) -> tuple[int, int]:
     return int(own["unserved"].sum()), int(own["planned"].sum())
 
 
-def spent(measured: Measured, topic: str) -> dict[str, float]:
+def spent(measured: Measurements, topic: str) -> dict[str, float]:
     """Return the seconds of all launches by what they went to; empty if unknown."""
     found = {
         part: float(numbers(measured, topic, "", f"seconds.{part}").sum())

@@ -12,7 +12,7 @@ from functools import cache
 
 import numpy as np
 
-from assay.statistics import Floats, signed_rank_tail
+from assay.analysis.statistics import Floats, signed_rank_tail
 
 POWER = 0.8
 FEWEST = 3  # launches that have a spread

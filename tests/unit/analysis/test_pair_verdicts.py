@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from assay import pairs, wording
+from assay.analysis import pair_verdicts
+from assay import wording
 from assay.metrics import DECIDING_METRICS
-from assay.results import Comparison, Verdict, Whole
+from assay.results import Comparison, Verdict, PairVerdict
 from tests.unit.synthetic import plan
 
 CPU, RATE, MEDIAN = DECIDING_METRICS
@@ -30,14 +31,14 @@ def item(metric: str, verdict: Verdict | None, **changes: Any) -> Comparison:
     return Comparison.model_validate({**usual, **changes})
 
 
-def whole(*words: Verdict, others: Sequence[Comparison] = ()) -> Whole:
+def whole(*words: Verdict, others: Sequence[Comparison] = ()) -> PairVerdict:
     deciding = [
         item(
             metric, word, reason=f"{metric} is not clear" if word == "undecided" else ""
         )
         for metric, word in zip(DECIDING_METRICS, words, strict=True)
     ]
-    return pairs.whole(plan(), [*deciding, *others])
+    return pair_verdicts.whole(plan(), [*deciding, *others])
 
 
 def test_all_the_same_is_the_same() -> None:
@@ -113,9 +114,9 @@ def test_undecided_says_why() -> None:
 def test_one_reason_for_all_is_said_once() -> None:
     why = "failure rates differ beyond chance"
     items = [item(m, "undecided", reason=why) for m in DECIDING_METRICS]
-    assert pairs.whole(plan(), items).reason == why
+    assert pair_verdicts.whole(plan(), items).reason == why
     items[0] = item(CPU, "same")
-    assert pairs.whole(plan(), items).reason.count(why) == 1
+    assert pair_verdicts.whole(plan(), items).reason.count(why) == 1
 
 
 @pytest.mark.parametrize(

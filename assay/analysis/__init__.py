@@ -1,0 +1,1 @@
+"""From the tables of a run to numbers, verdicts and causes; no file is opened here."""
