@@ -124,8 +124,8 @@ def run(
     """Measure the claims of some topics and write a report."""
     import secrets
 
-    from assay import experiment
-    from assay.analysis import forecasts
+    from assay.experiment import earlier_runs
+    from assay.experiment.run import measure
     from assay.inputs import loader
 
     given = {
@@ -142,9 +142,9 @@ def run(
     errors = open_console(stderr=True)
     try:
         with _progress(plan, errors) as progress:
-            for said in forecasts.from_earlier(plan, directory.path.parent):
+            for said in earlier_runs.expected(plan, directory.path.parent):
                 progress.note(said)
-            results = experiment.measure(plan, directory, progress)
+            results = measure(plan, directory, progress)
     except KeyboardInterrupt as stopped:
         # From here on nothing is measured; a second Ctrl-C may end the writing.
         _report_partial(directory, as_json)
@@ -175,7 +175,7 @@ def report(
     as_json: Json = False,
 ) -> None:
     """Rebuild the reports of a run, also of one that died."""
-    from assay.analysis import verdicts
+    from assay.experiment.run import judge
     from assay.run_directory.directory import NotARunError
     from assay.report import FORMATS
     from assay.run_directory.run import RunDirectory
@@ -191,7 +191,7 @@ def report(
         )
     try:
         found = RunDirectory.open(directory)
-        results = verdicts.of_run(found)
+        results = judge(found)
         found.write_results(results)
         _finish(found, results, wanted, as_json)
     except BrokenPipeError:
@@ -221,7 +221,7 @@ def profile(
     ] = None,
 ) -> None:
     """Profile one variant under load, and print where its time goes."""
-    from assay import experiment
+    from assay.experiment import run
     from assay.inputs import loader
     from assay.report import findings
 
@@ -232,7 +232,7 @@ def profile(
     directory = _create(plan, output or here / "reports" / name)
     errors = open_console(stderr=True)
     with _progress(plan, errors) as progress:
-        experiment.profile(plan, directory, progress, variant, rate)
+        run.profile(plan, directory, progress, variant, rate)
     console = open_console()
     for taken in directory.profiles():
         findings.render_profile(taken, console)
@@ -341,7 +341,7 @@ def _progress(plan: Plan, console: Console) -> Any:
     """Return a context manager that gives the progress for this terminal."""
     import contextlib
 
-    from assay.progress import Lines, Screen
+    from assay.experiment.progress import Lines, Screen
 
     if console.is_terminal:
         return Screen(plan, console)
@@ -350,9 +350,9 @@ def _progress(plan: Plan, console: Console) -> Any:
 
 def _report_partial(directory: RunDirectory, as_json: bool) -> None:
     """Report what there is of a run that was stopped, however early."""
-    from assay.analysis import verdicts
+    from assay.experiment.run import judge
 
-    results = verdicts.of_run(directory)
+    results = judge(directory)
     directory.write_results(results)
     _finish(directory, results, RUN_FORMATS, as_json)
 

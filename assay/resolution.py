@@ -23,7 +23,7 @@ from assay.errors import AssayError
 from assay.finding import Finding, State, judged
 from assay.plan import (Load, Plan, Scenario, Settings, Target, Topic, Variant)
 from assay.metrics import DECIDING_METRICS
-from assay.progress import Lines
+from assay.experiment.progress import Lines
 from assay.analysis.statistics import pocock_level
 
 LAUNCHES = 6
@@ -98,7 +98,7 @@ def try_out(folder: Path, say: Say = lambda words: None) -> Trial:
         AssayError: It could not be measured.
         OSError: It could not be written.
     """
-    from assay import experiment
+    from assay.experiment.run import measure
     from assay.run_directory.run import RunDirectory
 
     settings = Settings(
@@ -109,7 +109,7 @@ def try_out(folder: Path, say: Say = lambda words: None) -> Trial:
     )
     plan = Plan(topics=(topic(),), settings=settings)
     run = RunDirectory.create(folder / "run", plan, {})
-    experiment.measure(plan, run, _Brief(plan, say))
+    measure(plan, run, _Brief(plan, say))
     return read(measurements.Measurements(run.slices(), run.launches()), plan.topics[0])
 
 

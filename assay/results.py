@@ -149,12 +149,18 @@ class Spent(Data):
 
 
 class Results(Data):
-    """The content of results.json: a public contract, see DESIGN.md."""
+    """The content of results.json, which is a public contract.
+
+    Attributes:
+        partial: Whether it is less than the whole plan.
+        looks: Numbers of launches at which verdicts were looked at.
+    """
 
     schema_: int = SCHEMA
     run: str
     partial: bool
     seed: int
+    looks: tuple[int, ...] = ()
     comparisons: tuple[Comparison, ...] = ()
     pairs: tuple[PairVerdict, ...] = ()
     controls: tuple[Control, ...] = ()

@@ -7,108 +7,25 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
-from assay.analysis import failures, power, statistics, measurements
-from assay.plan import (AA_SUFFIX, Claim, Plan, Settings, Topic)
-from assay.metrics import (DECIDING_METRICS, METRICS, requests_needed)
-from assay.results import Censored, Comparison, Control, Verdict
+from assay import wording
+from assay.analysis import failures, measurements, power, statistics
+from assay.analysis.controls import controls
+from assay.analysis.deciding import Pair, deciding
+from assay.analysis.looks import Looks
+from assay.metrics import METRICS, requests_needed
+from assay.plan import Topic
+from assay.results import Censored, Comparison, Verdict
 
 if TYPE_CHECKING:
-    from assay.analysis.statistics import Floats
     from assay.analysis.measurements import Measurements
-
-LARGE_EFFECT = math.log(2)
-EARLY_LOOK, WORTH_A_LOOK = 8, 2  # launches, and how many it must spare
-# An A/A arm is rare and small: it must be plainly wrong before it forbids anything.
-CONTROL_ALPHA = 0.001
-LEANER = (
-    "LeanHttpUser (from assay.load) takes less than a fifth of the CPU time that "
-    "FastHttpUser takes."
-)
-Pair = tuple[str, str]
-
-
-def planned_looks(plan: Plan) -> tuple[int, ...]:
-    """Return the numbers of launches at which verdicts are looked at.
-
-    Where all claims expect large effects they are looked at once more, early: as soon
-    as their shared level can be reached, and if that spares several launches. With
-    very many claims the settings' first look could not reach it, whatever it saw, and
-    is put off until it can. All of this is known before anything is measured.
-    """
-    looks = plan.settings.looks
-    if len(looks) == 1:
-        return looks
-    claims = [claim for topic in plan.topics for claim in topic.claims]
-    alpha = (1 - plan.settings.confidence) / max(len(claims) or family(plan), 1)
-    if claims and all(map(_large, claims)):
-        early = _put_off((EARLY_LOOK, *looks), alpha)
-        if early[0] + WORTH_A_LOOK <= looks[0]:
-            return early
-    return _put_off(looks, alpha)
-
-
-def _large(claim: Claim) -> bool:
-    bounds = (claim.expect.low, claim.expect.high)
-    return any(math.isfinite(b) and abs(b) >= LARGE_EFFECT for b in bounds)
-
-
-def _put_off(looks: tuple[int, ...], alpha: float) -> tuple[int, ...]:
-    """Put off the first look, up to the second, until it can decide something."""
-    while looks[0] + 1 < looks[1] and (
-        statistics.smallest_p(looks[0]) > statistics.pocock_level(looks, alpha)
-    ):
-        looks = (looks[0] + 1, *looks[1:])
-    return looks
-
-
-def level(plan: Plan, family: int = 1) -> float:
-    """Return the two-sided level of one look for each of `family` hypotheses."""
-    alpha = (1 - plan.settings.confidence) / max(family, 1)
-    return statistics.pocock_level(planned_looks(plan), alpha)
-
-
-def deciding(topic: Topic, pair: Pair, measured: Measurements | None = None) -> set[str]:
-    """Return the metrics that have a verdict: the claimed, else three named before.
-
-    Of a server that runs already nobody here can say what CPU time it takes. Where the
-    generator limits the throughput of a side, the closed loop's response time takes its
-    place: that is known before the first launch is measured, and the same at all looks.
-
-    Args:
-        topic: Whose pair.
-        pair: Baseline and candidate.
-        measured: What is known so far; what was named beforehand if None.
-    """
-    if topic.claims:
-        return {c.metric for c in topic.claims if (c.baseline, c.candidate) == pair}
-    if topic.scenario.benchmarks:
-        return {"time"}
-    started = not any(
-        topic.variant(name).url
-        or (topic.target.url and not topic.variant(name).command)
-        for name in pair
-    )
-    found = {m for m in DECIDING_METRICS if started or m != "cpu_per_request"}
-    if measured and measurements.outrun(measured, topic.name, pair):
-        found = found - {"throughput"} | {"service.p50"}
-    return found
-
-
-def family(plan: Plan) -> int:
-    """Return how many comparisons without a claim share the error of the run."""
-    return sum(
-        len(deciding(topic, pair))
-        for topic in plan.topics
-        if not topic.claims
-        for pair in topic.pairs()
-    )
+    from assay.analysis.statistics import Floats
 
 
 @dataclass(frozen=True)
 class Pairing:
     """One pair of variants in one run, and what forbids verdicts on it."""
 
-    plan: Plan
+    looks: Looks
     topic: Topic
     pair: Pair
     measured: Measurements
@@ -144,34 +61,36 @@ class Pairing:
         return self.noise if METRICS[metric].is_latency else ""
 
 
-def pairing(plan: Plan, topic: Topic, pair: Pair, measured: Measurements) -> Pairing:
+def pairing(
+    looks: Looks, topic: Topic, pair: Pair, measured: Measurements
+) -> Pairing:
     """Look at one pair: first at what forbids a verdict on it."""
     return Pairing(
-        plan,
+        looks,
         topic,
         pair,
         measured,
-        failures.difference(measured, topic.name, pair, planned_looks(plan)),
-        _noise(plan, topic, measured),
+        failures.difference(measured, topic.name, pair, looks.launches),
+        _noise(looks, topic, measured),
     )
 
 
 def comparisons(
-    plan: Plan, topic: Topic, measured: Measurements, deciding_only: bool = False
+    looks: Looks, topic: Topic, measured: Measurements, deciding_only: bool = False
 ) -> Iterable[Comparison]:
     """Yield the comparisons of a topic's pairs, metric by metric.
 
     Args:
-        plan: For its levels and margin.
+        looks: For the levels and the margin.
         topic: Whose pairs.
         measured: What is known so far.
         deciding_only: Leave out those that have no verdict.
     """
     present = measurements.metrics_of(measured, topic.name)
-    alone = level(plan)
-    shared = alone if topic.claims else level(plan, family(plan))
+    alone = looks.level()
+    shared = alone if topic.claims else looks.level(looks.comparisons)
     for pair in topic.pairs():
-        found = pairing(plan, topic, pair, measured)
+        found = pairing(looks, topic, pair, measured)
         decide = found.deciding
         for metric in METRICS:
             if metric in decide:
@@ -181,15 +100,18 @@ def comparisons(
 
 
 def browsed(
-    plan: Plan, measured: Measurements, compared: Sequence[Comparison]
+    looks: Looks,
+    topics: Sequence[Topic],
+    measured: Measurements,
+    compared: Sequence[Comparison],
 ) -> list[Comparison]:
     """Mark which of the comparisons without a verdict stand out from all of them.
 
     What forbids a verdict on a metric forbids this too.
     """
     found = {
-        (topic.name, *pair): pairing(plan, topic, pair, measured)
-        for topic in plan.topics
+        (topic.name, *pair): pairing(looks, topic, pair, measured)
+        for topic in topics
         for pair in topic.pairs()
     }
     browsing = [
@@ -204,9 +126,9 @@ def browsed(
         x = measurements.log_spans(
             measured, item.topic, item.baseline, item.candidate, item.metric
         )
-        p.append(statistics.beyond_margin_p(x, plan.settings.margin))
+        p.append(statistics.beyond_margin_p(x, looks.margin))
     # The level of a look, since these are looked at as often as the others.
-    standing = statistics.benjamini_hochberg(p, level(plan))
+    standing = statistics.benjamini_hochberg(p, looks.level())
     marked = {
         id(item): differs for item, differs in zip(browsing, standing, strict=True)
     }
@@ -216,42 +138,7 @@ def browsed(
     ]
 
 
-def controls(plan: Plan, topic: Topic, measured: Measurements) -> Iterable[Control]:
-    """Judge the A/A arm of a topic: one for each metric that decides something."""
-    from scipy.stats import t
-
-    for baseline in topic.controls():
-        pair = next(p for p in topic.pairs() if p[0] == baseline)
-        for metric in METRICS:
-            if metric not in deciding(topic, pair, measured):
-                continue
-            arm = measurements.log_ratios(
-                measured, topic.name, baseline, baseline + AA_SUFFIX, metric
-            )
-            x = measurements.log_ratios(measured, topic.name, *pair, metric)
-            centre = statistics.hodges_lehmann(arm) if len(arm) else math.nan
-            if not math.isfinite(centre):
-                continue
-            failed = False
-            if len(x) > 2 and abs(centre) > math.log1p(plan.settings.margin):
-                # The arm has few launches; how much launches differ is known
-                # better from the pair, which has been in all of them.
-                spread = power.spread(x)
-                limit = float(t.isf(CONTROL_ALPHA / 2, len(x) - 1))
-                failed = spread is not None and abs(
-                    centre
-                ) > limit * spread / math.sqrt(len(arm))
-            yield Control(
-                topic=topic.name,
-                variant=baseline,
-                metric=metric,
-                ratio=math.exp(centre),
-                launches=len(arm),
-                failed=failed,
-            )
-
-
-def impossible(found: Pairing, metric: str) -> bool:
+def cannot_be_decided(found: Pairing, metric: str) -> bool:
     """Say whether more launches could not bring a verdict on a metric."""
     return bool(found.failures and METRICS[metric].serving) or bool(
         _too_few(found, metric) or _outrun(found, metric)
@@ -261,7 +148,7 @@ def impossible(found: Pairing, metric: str) -> bool:
 def _comparison(
     found: Pairing, metric: str, at_level: float, decides: bool
 ) -> Comparison:
-    settings = found.plan.settings
+    margin = found.looks.margin
     x = found.ratios(metric)
     interval = statistics.signed_rank_interval(found.spans(metric), at_level)
     ratio, censored = _ratio(found, metric, x)
@@ -273,7 +160,7 @@ def _comparison(
             statistics.comparison_verdict(
                 interval,
                 math.log(ratio) if ratio else math.nan,
-                settings.margin,
+                margin,
                 METRICS[metric].higher_is_better,
             ),
         )
@@ -281,7 +168,7 @@ def _comparison(
         if reason:
             verdict = "undecided"
         elif verdict == "undecided":
-            reason = _undecided(found, metric, x, interval, settings)
+            reason = _undecided(found, metric, x, interval)
     low, high = interval or (None, None)
     return Comparison(
         topic=found.topic.name,
@@ -334,9 +221,9 @@ def _seconds_to_see(found: Pairing, x: Floats, at_level: float) -> float | None:
         return None
     return power.seconds_to_see(
         x,
-        math.log1p(found.plan.settings.margin),
+        math.log1p(found.looks.margin),
         seconds,
-        planned_looks(found.plan),
+        found.looks.launches,
         at_level,
     )
 
@@ -346,8 +233,8 @@ def _undecided(
     metric: str,
     x: Floats,
     interval: tuple[float, float] | None,
-    settings: Settings,
 ) -> str:
+    margin = wording.percent(found.looks.margin)
     if why := _too_few(found, metric) or _outrun(found, metric):
         return why
     if interval is None:
@@ -355,11 +242,11 @@ def _undecided(
     if interval[0] > 0 or interval[1] < 0:
         return (
             f"the difference is less than half of the margin of "
-            f"{100 * settings.margin:g} %, and not known well enough to be called "
+            f"{margin}, and not known well enough to be called "
             f"the same after {len(x)} launches"
         )
     return (
-        f"the interval reaches across the margin of {100 * settings.margin:g} % "
+        f"the interval reaches across the margin of {margin} "
         f"after {len(x)} launches"
     )
 
@@ -397,7 +284,7 @@ def _outrun(found: Pairing, metric: str) -> str:
     return "the load generator was the limit on both sides, not the service"
 
 
-def _noise(plan: Plan, topic: Topic, measured: Measurements) -> str:
+def _noise(looks: Looks, topic: Topic, measured: Measurements) -> str:
     """Return why noise forbids verdicts on latency, or nothing."""
     lost, launches = measurements.uncounted(measured, topic.name)
     if launches >= 4 and lost * 2 > launches:
@@ -405,7 +292,7 @@ def _noise(plan: Plan, topic: Topic, measured: Measurements) -> str:
             f"{lost} of {launches} launches were too disturbed to count, so latency "
             "is not judged; assay doctor says what disturbs this machine"
         )
-    for control in controls(plan, topic, measured):
+    for control in controls(looks, topic, measured):
         if control.failed:
             return (
                 f"{control.variant} against itself came out as {control.ratio:.2f}× "

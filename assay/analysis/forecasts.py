@@ -1,78 +1,50 @@
-"""What an earlier run of the same topics says of how long this one will take."""
+"""What an earlier run of the same topics says of how long another one will take."""
 
-from collections.abc import Iterator
-from pathlib import Path
+from __future__ import annotations
 
-from assay.system import environment
-from assay.analysis.comparisons import deciding
-from assay.run_directory.directory import NotARunError
+from typing import TYPE_CHECKING
+
+from assay import wording
+from assay.analysis.deciding import deciding
 from assay.plan import Plan, Topic
-from assay.wording import forecast
-from assay.run_directory.run import RunDirectory
-from assay.analysis.measurements import Measurements
+from assay.results import Results
 
-# Runs further back than this were of other code, on another day.
-RUNS = 20
+if TYPE_CHECKING:
+    from assay.analysis.measurements import Measurements
 
 
-def from_earlier(plan: Plan, folder: Path) -> list[str]:
-    """Return sentences about the topics of a plan that were measured before.
+def comparable(plan: Plan, before: Plan) -> list[Topic]:
+    """Return the topics of a plan that an earlier one asked in the same way.
 
-    Launches differ by what the machine and the service make of them, which
-    changes little from one run to the next: the spread of an earlier one tells
-    what the next will need.
+    The margin, the load and the variants must be the same.
+    """
+    if before.settings.margin != plan.settings.margin:
+        return []
+    return [
+        topic
+        for topic in plan.topics
+        if any(
+            (other.name, other.file, other.scenario, other.variants)
+            == (topic.name, topic.file, topic.scenario, topic.variants)
+            for other in before.topics
+        )
+    ]
+
+
+def forecast(
+    topic: Topic, margin: float, results: Results, measured: Measurements
+) -> str:
+    """Return how long each deciding metric of a topic will take; empty if unknown.
+
+    Launches differ by what the machine and the service make of them, which changes
+    little from one run to the next.
 
     Args:
-        plan: What is about to be measured.
-        folder: Where runs lie side by side.
+        topic: What is about to be measured.
+        margin: The change that is too small to matter, as a share.
+        results: Of the earlier run.
+        measured: The same.
     """
-    # What a run keeps of its plan has no secrets, so neither may what it is held to.
-    shown = environment.redacted(plan)
-    found: dict[str, str] = {}
-    for run, before in _runs(folder):
-        if before.settings.margin != plan.settings.margin:
-            continue
-        for topic in shown.topics:
-            if topic.name not in found and _asks_the_same(topic, before):
-                said = _said(topic, plan, run)
-                if said:
-                    found[topic.name] = f"{topic.name}: by the run {run.name}, {said}"
-    return list(found.values())
-
-
-def _runs(folder: Path) -> Iterator[tuple[RunDirectory, Plan]]:
-    """Yield the latest runs that can be read, the last one first."""
-    paths = sorted(folder.glob("*/results.json"), key=_age, reverse=True)
-    for path in paths[:RUNS]:
-        run = RunDirectory(path.parent)
-        try:
-            yield run, run.plan()
-        except NotARunError:
-            continue
-
-
-def _age(path: Path) -> float:
-    try:
-        return path.stat().st_mtime
-    except OSError:  # it was removed just now
-        return 0.0
-
-
-def _asks_the_same(topic: Topic, before: Plan) -> bool:
-    """Say whether a plan has the topic with the same load and the same variants."""
-    return any(
-        (other.name, other.file, other.scenario, other.variants)
-        == (topic.name, topic.file, topic.scenario, topic.variants)
-        for other in before.topics
-    )
-
-
-def _said(topic: Topic, plan: Plan, run: RunDirectory) -> str:
-    try:
-        results = run.results()
-        measured = Measurements(run.slices(), run.launches())
-    except NotARunError:
-        return ""
     longest: dict[str, float] = {}
     for item in results.comparisons:
         pair = item.baseline, item.candidate
@@ -81,5 +53,6 @@ def _said(topic: Topic, plan: Plan, run: RunDirectory) -> str:
         if item.metric in deciding(topic, pair, measured):
             before = longest.get(item.metric, 0.0)
             longest[item.metric] = max(before, item.seconds_to_see)
-    margin = plan.settings.margin
-    return "; ".join(forecast(m, margin, seconds) for m, seconds in longest.items())
+    return "; ".join(
+        wording.forecast(metric, margin, seconds) for metric, seconds in longest.items()
+    )

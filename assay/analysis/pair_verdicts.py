@@ -4,13 +4,17 @@ from collections.abc import Mapping, Sequence
 
 from assay import wording
 from assay.metrics import METRICS
-from assay.plan import Plan
 from assay.results import Comparison, Verdict, PairVerdict
 
 
 
-def whole(plan: Plan, compared: Sequence[Comparison]) -> PairVerdict:
-    """Judge a pair without claims by all its comparisons together."""
+def judge(compared: Sequence[Comparison], margin: float) -> PairVerdict:
+    """Judge a pair without claims by all its comparisons together.
+
+    Args:
+        compared: All of the pair; one at least.
+        margin: The change that is too small to matter, as a share.
+    """
     by_word: dict[str, list[Comparison]] = {}
     for item in compared:
         if item.verdict is not None:
@@ -25,7 +29,7 @@ def whole(plan: Plan, compared: Sequence[Comparison]) -> PairVerdict:
         verdict = "slower"
     elif "faster" in words and "slower" not in words:
         verdict = "faster"
-    reason = _reason(by_word, plan.settings.margin)
+    reason = _reason(by_word, margin)
     if differing:
         others = _listed([_with_ratio(item) for item in differing])
         differ = "differs" if len(differing) == 1 else "differ"
@@ -53,7 +57,7 @@ def _reason(by_word: Mapping[str, Sequence[Comparison]], margin: float) -> str:
         return f"the metrics disagree: {said['faster']}, {said['slower']}"
     if "same" in by_word:
         names = [item.metric for item in by_word["same"]]
-        said["same"] = _are(names, f"the same within {100 * margin:g} %")
+        said["same"] = _are(names, f"the same within {wording.percent(margin)}")
     if undecided := by_word.get("undecided", []):
         forbidden = dict.fromkeys(item.reason for item in undecided if item.reason)
         if len(forbidden) == 1 and not said:

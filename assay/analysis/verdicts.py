@@ -10,11 +10,13 @@ from collections.abc import Iterable, Sequence
 
 from assay.analysis import comparisons, failures, pair_verdicts, statistics
 from assay import wording
-from assay.analysis.comparisons import level
+from assay.analysis.controls import controls
+from assay.analysis.deciding import LEANER
+from assay.analysis.looks import Looks
+from assay.analysis.looks import of as looks_of
 from assay.plan import (Budget, Claim, Plan, Topic)
 from assay.metrics import METRICS
 from assay.results import (BudgetResult, ClaimResult, ClaimVerdict, Comparison, Control, Results, Spent, Value, PairVerdict)
-from assay.run_directory.run import RunDirectory
 from assay.analysis.measurements import (Measurements, censored_launches, numbers, outrun, spent, unanswered)
 
 SHARES = ("errors", "dropped")
@@ -29,30 +31,33 @@ def evaluate(
     warnings: Sequence[str] = (),
 ) -> Results:
     """Judge everything that has been measured so far."""
+    looks = looks_of(plan)
     compared = comparisons.browsed(
-        plan,
+        looks,
+        plan.topics,
         measured,
         [
             item
             for topic in plan.topics
-            for item in comparisons.comparisons(plan, topic, measured)
+            for item in comparisons.comparisons(looks, topic, measured)
         ],
     )
     arms = [
         control
         for topic in plan.topics
-        for control in comparisons.controls(plan, topic, measured)
+        for control in controls(looks, topic, measured)
     ]
     return Results(
         run=run,
         partial=partial,
         seed=plan.settings.seed,
+        looks=looks.launches,
         comparisons=tuple(compared),
-        pairs=tuple(_wholes(plan, compared)),
+        pairs=tuple(_pair_verdicts(plan, compared)),
         controls=tuple(arms),
-        claims=_claims(plan, measured, compared),
+        claims=_claims(plan, looks, measured, compared),
         budgets=tuple(
-            b for topic in plan.topics for b in _budgets(plan, topic, measured)
+            b for topic in plan.topics for b in _budgets(looks, topic, measured)
         ),
         values=tuple(v for topic in plan.topics for v in _values(topic, measured)),
         spent=tuple(
@@ -73,57 +78,40 @@ def evaluate(
     )
 
 
-def of_run(run: RunDirectory) -> Results:
-    """Judge a run from its directory, also one that died before it could itself.
-
-    Raises:
-        NotARunError: It cannot be read.
-    """
-    partial = True
-    warnings: tuple[str, ...] = ("The run ended before it could write its results.",)
-    if (run.path / "results.json").is_file():
-        before = run.results()
-        partial, warnings = before.partial, before.warnings
-    measured = Measurements(run.slices(), run.launches())
-    return evaluate(run.plan(), measured, run.name, partial, warnings)
-
-
-def decided(plan: Plan, topic: Topic, measured: Measurements) -> bool:
+def decided(looks: Looks, topic: Topic, measured: Measurements) -> bool:
     """Say whether more launches of this topic could not change a verdict's word.
 
     The level is shared among all claims of the run beforehand, so that what is
     decided here still is when Holm's correction sees every topic.
     """
-    if any(b.verdict == "undecided" for b in _budgets(plan, topic, measured)):
+    if any(b.verdict == "undecided" for b in _budgets(looks, topic, measured)):
         return False
     if not topic.claims:
         return all(
             item.verdict != "undecided"
-            or comparisons.impossible(
+            or comparisons.cannot_be_decided(
                 comparisons.pairing(
-                    plan, topic, (item.baseline, item.candidate), measured
+                    looks, topic, (item.baseline, item.candidate), measured
                 ),
                 item.metric,
             )
-            for item in comparisons.comparisons(plan, topic, measured, True)
+            for item in comparisons.comparisons(looks, topic, measured, True)
         )
-    shared = level(plan, sum(len(t.claims) for t in plan.topics))
+    shared = looks.level(looks.claims)
     for claim in topic.claims:
         found = comparisons.pairing(
-            plan, topic, (claim.baseline, claim.candidate), measured
+            looks, topic, (claim.baseline, claim.candidate), measured
         )
-        if comparisons.impossible(found, claim.metric):
+        if comparisons.cannot_be_decided(found, claim.metric):
             continue
         x = found.spans(claim.metric)
-        p, _ = statistics.judge_claim(
-            x, claim.expect, plan.settings.margin, level(plan)
-        )
+        p, _ = statistics.judge_claim(x, claim.expect, looks.margin, looks.level())
         if p > shared or found.forbidden(claim.metric):
             return False
     return True
 
 
-def _wholes(plan: Plan, compared: Sequence[Comparison]) -> Iterable[PairVerdict]:
+def _pair_verdicts(plan: Plan, compared: Sequence[Comparison]) -> Iterable[PairVerdict]:
     """Judge the pairs without claims as a whole."""
     for topic in plan.topics:
         for pair in () if topic.claims else topic.pairs():
@@ -133,7 +121,7 @@ def _wholes(plan: Plan, compared: Sequence[Comparison]) -> Iterable[PairVerdict]
                 if (item.topic, item.baseline, item.candidate) == (topic.name, *pair)
             ]
             if own:
-                yield pair_verdicts.whole(plan, own)
+                yield pair_verdicts.judge(own, plan.settings.margin)
 
 
 def _failed(arms: Sequence[Control]) -> Iterable[str]:
@@ -158,7 +146,7 @@ def _outrun(plan: Plan, measured: Measurements) -> Iterable[str]:
                 f"{topic.name}: the load generator is the limit under "
                 f"{', '.join(replaced)}: how many requests a second could be served "
                 "nobody knows, and service.p50 decides in the place of throughput. "
-                + comparisons.LEANER
+                + LEANER
             )
         names = [
             name
@@ -170,7 +158,7 @@ def _outrun(plan: Plan, measured: Measurements) -> Iterable[str]:
             yield (
                 f"{topic.name}: the load generator had no time left under "
                 f"{', '.join(names)}: throughput is at least what is shown. "
-                + comparisons.LEANER
+                + LEANER
             )
 
 
@@ -187,22 +175,24 @@ def _unanswered(plan: Plan, measured: Measurements) -> Iterable[str]:
 
 
 def _claims(
-    plan: Plan, measured: Measurements, compared: Sequence[Comparison]
+    plan: Plan,
+    looks: Looks,
+    measured: Measurements,
+    compared: Sequence[Comparison],
 ) -> tuple[ClaimResult, ...]:
     """Judge every claim alone, and together by Holm's procedure."""
     claims = [(topic, claim) for topic in plan.topics for claim in topic.claims]
-    levels = [level(plan, family) for family in range(1, len(claims) + 1)]
-    settings = plan.settings
+    levels = [looks.level(count) for count in range(1, len(claims) + 1)]
     judged: list[tuple[float, ClaimVerdict, str]] = []
     for topic, claim in claims:
         found = comparisons.pairing(
-            plan, topic, (claim.baseline, claim.candidate), measured
+            looks, topic, (claim.baseline, claim.candidate), measured
         )
         if forbidden := found.forbidden(claim.metric):
             judged.append((1.0, "undecided", forbidden))
             continue
         x = found.spans(claim.metric)
-        p, true = statistics.judge_claim(x, claim.expect, settings.margin, levels[0])
+        p, true = statistics.judge_claim(x, claim.expect, looks.margin, levels[0])
         judged.append((p, "holds" if true else "refuted", ""))
     together = statistics.holm([p for p, _, _ in judged], levels)
     of = {(c.topic, c.baseline, c.candidate, c.metric): c for c in compared}
@@ -223,7 +213,7 @@ def _claims(
                 expect=claim.expect.text,
                 verdict=gated,
                 alone=alone,
-                reason=reason or _reason(claim, comparison, gated, alone, plan),
+                reason=reason or _reason(claim, comparison, gated, alone, looks),
             )
         )
     return tuple(results)
@@ -234,7 +224,7 @@ def _reason(
     comparison: Comparison,
     gated: ClaimVerdict,
     alone: ClaimVerdict,
-    plan: Plan,
+    looks: Looks,
 ) -> str:
     """Say in a sentence why a claim has its verdict."""
     if comparison.ratio is None:
@@ -246,12 +236,12 @@ def _reason(
         return f"measured {measured}, as expected ({claim.expect.text})"
     if gated == "refuted":
         if comparison.verdict == "same" and claim.expect.directed:
-            margin = 100 * plan.settings.margin
-            return f"measured {measured}: the same within {margin:g} %"
+            margin = wording.percent(looks.margin)
+            return f"measured {measured}: the same within {margin}"
         return f"measured {measured}, where {claim.expect.text} was claimed"
     if alone != "undecided":
-        claims = sum(len(topic.claims) for topic in plan.topics)
-        needed = statistics.fewest_launches(level(plan, claims))
+        claims = looks.claims
+        needed = statistics.fewest_launches(looks.level(claims))
         if comparison.launches < needed:
             return (
                 f"measured {measured}: {alone} on its own, but {claims} claims at once "
@@ -265,14 +255,16 @@ def _reason(
     return f"measured {measured}, which reaches across {claim.expect.text}"
 
 
-def _budgets(plan: Plan, topic: Topic, measured: Measurements) -> Iterable[BudgetResult]:
+def _budgets(
+    looks: Looks, topic: Topic, measured: Measurements
+) -> Iterable[BudgetResult]:
     """Judge budgets by one-sided bounds.
 
     Over launches, or over all requests where the budget is on a share of them: of
     launches that all had no failure, no spread of launches would tell how many
     failures could have been missed.
     """
-    each = level(plan, max(1, sum(len(t.budgets) for t in plan.topics)))
+    each = looks.level(looks.budgets)
     for budget in topic.budgets:
         x = numbers(measured, topic.name, budget.variant, budget.metric)
         if budget.metric in SHARES:

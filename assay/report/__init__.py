@@ -11,7 +11,6 @@ from typing import Protocol
 from assay.run_directory.directory import to_json
 from assay.errors import InputError
 from assay.report import html, junit, markdown, table
-from assay.report.answer import read_results
 from assay.run_directory.run import RunDirectory
 
 
@@ -24,7 +23,7 @@ class Renderer(Protocol):
 
 
 def _json(run: RunDirectory) -> str:
-    return to_json(read_results(run))
+    return to_json(run.results())
 
 
 # Name of the format -> name of its file in the run directory, and what writes it.

@@ -3,22 +3,9 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from assay.analysis import verdicts
 from assay.plan import Plan
 from assay.wording import (clean, compared, counted, forecast, interval, one_line, quantity, unit_of)
 from assay.results import (BudgetResult, ClaimResult, Comparison, Results, Value, PairVerdict)
-from assay.run_directory.run import RunDirectory
-
-
-def read_results(run: RunDirectory) -> Results:
-    """Read results.json, or judge anew what a run that died left behind.
-
-    Raises:
-        NotARunError: results.json or plan.json is damaged.
-    """
-    if (run.path / "results.json").exists():
-        return run.results()
-    return verdicts.of_run(run)
 
 
 def title(plan: Plan, results: Results) -> str:
@@ -57,7 +44,7 @@ def answer(plan: Plan, results: Results) -> str:
         parts.append(_tally([budget.verdict for budget in results.budgets], "budget"))
     alone = len(results.claims) + len(results.budgets) + len(results.pairs) == 1
     for whole in results.pairs:
-        word = whole_text(whole) if alone else whole.verdict
+        word = pair_verdict_text(whole) if alone else whole.verdict
         parts.append(f"{pair_text(whole)}: {word}")
     if not parts:
         parts = _decided(results)
@@ -75,7 +62,7 @@ def pair_text(pair: Comparison | PairVerdict) -> str:
     return f"{one_line(pair.candidate)} against {one_line(pair.baseline)}"
 
 
-def whole_text(whole: PairVerdict) -> str:
+def pair_verdict_text(whole: PairVerdict) -> str:
     """Return the word of a whole with its reason, in which it is not said again."""
     reason = one_line(whole.reason)
     if not reason or reason.startswith(f"{whole.verdict} "):
@@ -83,7 +70,7 @@ def whole_text(whole: PairVerdict) -> str:
     return f"{whole.verdict}: {reason}"
 
 
-def whole_of(results: Results, comparison: Comparison) -> PairVerdict | None:
+def pair_verdict_of(results: Results, comparison: Comparison) -> PairVerdict | None:
     """Return the verdict as a whole of a comparison's pair, if it has one."""
     return next((w for w in results.pairs if _pair(w) == _pair(comparison)), None)
 
@@ -94,7 +81,7 @@ def by_whole(
     """Return comparisons by the whole they belong to, those without one last."""
     groups: list[tuple[PairVerdict | None, list[Comparison]]] = []
     for whole in (*results.pairs, None):
-        own = [item for item in comparisons if whole_of(results, item) == whole]
+        own = [item for item in comparisons if pair_verdict_of(results, item) == whole]
         if whole or own:
             groups.append((whole, own))
     return groups
@@ -114,7 +101,7 @@ def notes(results: Results, comparison: Comparison, margin: float) -> list[str]:
 
     A reason that its pair as a whole gives already is not said again.
     """
-    whole, reason = whole_of(results, comparison), comparison.reason
+    whole, reason = pair_verdict_of(results, comparison), comparison.reason
     if whole and reason in whole.reason:
         reason = ""
     seconds = comparison.seconds_to_see if comparison.verdict == "undecided" else None

@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from assay.disturbance import WORDS
+from assay.experiment.disturbance import WORDS
 from assay.plan import AA_SUFFIX, Plan, Topic
 from assay.wording import counted, fixed, one_line, percent, quantity, significant
 from assay.results import Results, Spent

@@ -13,7 +13,6 @@ from assay.report.answer import (
     answer,
     budget_reason,
     budget_text,
-    read_results,
     title,
 )
 from assay.report.conditions import (
@@ -73,14 +72,14 @@ class TopicView:
 
 def render(run: RunDirectory) -> str:
     """Return the page as one HTML document that needs no other file."""
-    plan, results = run.plan(), read_results(run)
+    plan, results = run.plan(), run.results()
     return page(
         "report.html",
         title=title(plan, results),
         answer=answer(plan, results),
         results=results,
         settings=plan.settings,
-        looks=comparisons.planned_looks(plan),
+        looks=results.looks,
         discovery=f"{(1 - plan.settings.confidence) * 100:.3g}",
         censored=any(item.censored for item in results.values + results.comparisons),
         forest=layout(asked(plan, results), plan.settings.margin),

@@ -13,7 +13,6 @@ from assay.report.answer import (
     budget_text,
     comparison_of,
     pair_text,
-    read_results,
     unclaimed,
 )
 from assay.wording import clean, compared, one_line
@@ -25,7 +24,7 @@ _OUTCOMES = {"refuted": "failure", "slower": "failure", "undecided": "error"}
 
 def render(run: RunDirectory) -> str:
     """Return the JUnit document."""
-    results = read_results(run)
+    results = run.results()
     root = XML.Element("testsuites", name="assay")
     topics = dict.fromkeys(
         [item.topic for item in results.claims]

@@ -12,10 +12,9 @@ from assay.report.answer import (
     comparison_of,
     notes,
     pair_text,
-    read_results,
     title,
     unsaid,
-    whole_of,
+    pair_verdict_of,
     without_claims,
 )
 from assay.report.conditions import spent
@@ -44,7 +43,7 @@ def escape(text: str) -> str:
 
 def render(run: RunDirectory) -> str:
     """Return the summary; ratios are candidate / baseline."""
-    plan, results = run.plan(), read_results(run)
+    plan, results = run.plan(), run.results()
     lines = [f"## {escape(title(plan, results))}", ""]
     said, settings = answer(plan, results), plan.settings
     lines += [f"**{escape(said)}**", ""]
@@ -113,7 +112,7 @@ def _without_claims(results: Results, margin: float, said: str) -> list[str]:
 
 def _row(results: Results, item: Comparison, margin: float) -> str:
     # Beneath its pair as a whole a metric's word is not bold: it is not the answer.
-    verdict = item.verdict if whole_of(results, item) else f"**{item.verdict}**"
+    verdict = item.verdict if pair_verdict_of(results, item) else f"**{item.verdict}**"
     return (
         f"| {verdict} "
         f"| {escape(pair_text(item))}{_small(notes(results, item, margin))} "

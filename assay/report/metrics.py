@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from assay.metrics import METRICS
-from assay.report.answer import side_text, whole_of
+from assay.report.answer import side_text, pair_verdict_of
 from assay.wording import (about, compared, compared_parts, meaning_of, percent, verdict_word)
 from assay.results import ClaimResult, Comparison, Results, PairVerdict
 
@@ -76,7 +76,7 @@ def metric_rows(
                     "" if seconds is None else f"{percent(margin)} in {about(seconds)}"
                 ),
                 verdict=verdict_word(known) if known else "",
-                reason=_reason(known, whole_of(results, known)) if known else "",
+                reason=_reason(known, pair_verdict_of(results, known)) if known else "",
                 differs=known is not None and known.differs and known.verdict is None,
                 claimed=name in claimed,
             )

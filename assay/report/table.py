@@ -3,7 +3,6 @@
 import csv
 from io import StringIO
 
-from assay.report.answer import read_results
 from assay.wording import one_line
 from assay.results import Comparison
 from assay.run_directory.run import RunDirectory
@@ -18,7 +17,7 @@ def render(run: RunDirectory) -> str:
     out = StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(COLUMNS)
-    for comparison in read_results(run).comparisons:
+    for comparison in run.results().comparisons:
         fields = comparison.model_dump()
         writer.writerow([cell(fields[name]) for name in COLUMNS])
     return out.getvalue()

@@ -114,6 +114,6 @@ class Directory:
 
 
 def to_json(results: Data) -> str:
-    """Return results as the text of their file: a public contract, see DESIGN.md."""
+    """Return results as the text of their file: a public contract."""
     fields = json.loads(results.model_dump_json())
     return json.dumps({"schema": fields.pop("schema_"), **fields}, indent=1)

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from assay import launch, target
+from assay.experiment import calibration, launch, target
 from assay.system import processes
 from assay.load.remote import Generator
 from assay.plan import Load, Scenario, Target, Topic, Variant
@@ -60,7 +60,7 @@ class Bench:
     generator: Generator
     cores: processes.Cores
     rng: random.Random = field(default_factory=random.Random)
-    schedule: launch.Schedule | None = None
+    schedule: calibration.Schedule | None = None
     pids: Sequence[int] = ()
 
     def launch(
@@ -104,9 +104,9 @@ class Bench:
             )
             for server in order:
                 server.pin(self.cores.target)
-            launch.warm_up(self.generator, topic, order)
+            calibration.warm_up(self.generator, topic, order)
             if not (self.schedule and set(names) <= set(self.schedule.closed_seconds)):
-                self.schedule = launch.calibrate(self.generator, topic, names)
+                self.schedule = calibration.calibrate(self.generator, topic, names)
             with while_it or contextlib.nullcontext():
                 measured = launch.measure(
                     self.generator,

@@ -9,7 +9,8 @@ from typing import cast
 import numpy as np
 import pandas as pd
 
-from assay import launch, sessions
+from assay.experiment import launch
+from assay.run_directory import rows
 from assay.analysis import statistics, measurements
 from assay.plan import (Plan, Scenario, Settings, Target, Topic, Variant)
 from assay.metrics import (DECIDING_METRICS, METRICS)
@@ -65,23 +66,13 @@ def append(run: RunDirectory, measured: launch.Launch, seconds: float) -> int:
     """Keep a launch and return its number."""
     slices = run.slices()
     number = 1 if slices.empty else int(slices["launch"].max()) + 1
-    rows: list[dict[str, object]] = [
+    slices: list[dict[str, object]] = [
         {"topic": TOPIC, "launch": number, **row} for row in measured.slices
     ]
     known = {("", "seconds"): (seconds, False), **measured.values}
-    values: list[dict[str, object]] = [
-        {
-            "topic": TOPIC,
-            "launch": number,
-            "variant": variant,
-            "metric": metric,
-            "value": value,
-            "censored": censored,
-        }
-        for (variant, metric), (value, censored) in known.items()
-    ]
-    samples = sessions.sample_frame(number, measured, 0.0)
-    run.append_launch(TOPIC, number, rows, values if measured.counts else [], samples)
+    values = rows.values(TOPIC, number, known)
+    samples = rows.samples(number, measured.samples, 0.0)
+    run.append_launch(TOPIC, number, slices, values if measured.counts else [], samples)
     return number
 
 

@@ -3,7 +3,7 @@
 Services of several kinds are measured while something disturbs them that keeps a
 log: nothing, a neighbour on the server's core, one on the generator's core, and
 standstills of generator and servers together. For each slice it is known for how
-long it was hit. The rule of `assay.disturbance` is put beside the plain one that
+long it was hit. The rule of `assay.experiment.disturbance` is put beside the plain one that
 takes a slice's run-delay for its neighbour's.
 """
 
@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from assay import launch
+from assay.experiment import calibration
 from assay.system import processes
 from assay.plan import Load, Variant
 from assay.wording import percent
@@ -210,7 +210,7 @@ def study(launches: int, say: Callable[[str], None]) -> list[Found]:
     cores = processes.Cores(split.target[:1], split.generator[:1])
     found: list[Found] = []
     # The same load under every disturbance, or response times could not be compared.
-    schedules: list[launch.Schedule | None] = [None] * len(SERVICES)
+    schedules: list[calibration.Schedule | None] = [None] * len(SERVICES)
     with tempfile.TemporaryDirectory(prefix="assay-study-") as name:
         with processes.guarded([Path(name)]), opened(Path(name), APP, cores) as bench:
             for what, disturb in disturbances(cores).items():

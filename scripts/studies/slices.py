@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from assay import launch
+from assay.experiment import calibration
 from assay.analysis import power, measurements
 from assay.system import processes
 from assay.plan import (Load, Variant)
@@ -51,7 +51,7 @@ class Found:
     lost: int
 
 
-def longer(schedule: launch.Schedule, times: int) -> launch.Schedule:
+def longer(schedule: calibration.Schedule, times: int) -> calibration.Schedule:
     """Return a schedule of slices so many times as long, and as much fewer."""
     return replace(
         schedule,

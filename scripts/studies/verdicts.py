@@ -25,7 +25,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import cast
 
-from assay import launch
+from assay.experiment import launch
 from assay.system import processes
 from assay.system.environment import describe
 from assay.plan import Load, Plan, Variant

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import psutil
 import pytest
 
-from assay.companions import surroundings
+from assay.experiment.companions import surroundings
 from assay.errors import MeasureError
 from assay.plan import Companion, Scenario, Target, Topic, Variant
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from assay.errors import MeasureError
-from assay.micro import measure
+from assay.experiment.benchmarks import measure
 from assay.plan import Scenario, Target, Topic, Variant
 from tests.integration import shop
 
@@ -138,7 +138,7 @@ def test_what_goes_wrong_is_said(
 def test_a_launch_that_hangs_is_ended(
     topic: Topic, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("assay.micro.LAUNCH_TIMEOUT", 0.3)
+    monkeypatch.setattr("assay.experiment.benchmarks.LAUNCH_TIMEOUT", 0.3)
     with pytest.raises(MeasureError, match="did not end within 0.3 s"):
         measure(topic, side("test_by_environment", PAUSE="60"), tmp_path)
 

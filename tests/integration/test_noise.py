@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from assay import launch
+from assay.experiment import launch
 from assay.system import processes
 from assay.plan import Load, Variant
 from scripts.studies.bench import COMMAND, Bench, Span, opened

@@ -13,7 +13,7 @@ from assay.inputs.expectations import parse
 from assay.load.remote import Slice
 from assay.plan import (AA_SUFFIX, Budget, Claim, Plan, Scenario, Settings, Target, Topic, Variant)
 from assay.metrics import BLOCK_COLUMNS, Mode
-from assay.sessions import CONTROL_EVERY
+from assay.experiment.sessions import CONTROL_EVERY
 
 OPEN = ("latency_p50",)  # columns of a slice that only the open loop has
 BLOCKS = 4

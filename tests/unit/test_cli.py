@@ -15,7 +15,7 @@ from rich.console import Console
 from assay import cli
 from assay.cli_shared import NOT_MEASURED
 from assay.plan import Plan, Scenario, Target, Topic
-from assay.progress import Lines, Screen
+from assay.experiment.progress import Lines, Screen
 from assay.results import (
     ClaimResult,
     Comparison,

@@ -6,8 +6,9 @@ from typing import NoReturn
 import pytest
 import typer
 
-from assay import cli, experiment
-from assay.analysis import forecasts
+from assay import cli
+from assay.experiment import run
+from assay.experiment import earlier_runs
 from assay.cli_shared import NOT_MEASURED
 from assay.errors import InputError, MeasureError
 from assay.plan import Plan
@@ -63,7 +64,7 @@ def test_whatever_stops_a_run_what_was_measured_is_reported(
         launched(directory)
         raise stopped
 
-    monkeypatch.setattr(experiment, "measure", measure)
+    monkeypatch.setattr(run, "measure", measure)
     interrupted = isinstance(stopped, KeyboardInterrupt)
     with pytest.raises(typer.Exit if interrupted else type(stopped)) as ended:
         cli.run([str(shop)], Path("out"), 1)
@@ -89,7 +90,7 @@ def test_launches_are_the_looks_of_the_plan(
         assert planned.settings.looks == looks
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(experiment, "measure", measure)
+    monkeypatch.setattr(run, "measure", measure)
     with pytest.raises(typer.Exit):
         cli.run([str(shop)], Path("out"), 1, launches=given)
 
@@ -97,10 +98,10 @@ def test_launches_are_the_looks_of_the_plan(
 def test_ctrl_c_before_anything_is_measured(
     shop: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def from_earlier(_: Plan, __: Path) -> NoReturn:
+    def expected(_: Plan, __: Path) -> NoReturn:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(forecasts, "from_earlier", from_earlier)
+    monkeypatch.setattr(earlier_runs, "expected", expected)
     with pytest.raises(typer.Exit) as ended:
         cli.run([str(shop)], Path("out"), 1)
     assert ended.value.exit_code == NOT_MEASURED

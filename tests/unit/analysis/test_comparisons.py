@@ -10,7 +10,9 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from assay.analysis import comparisons, power, statistics, measurements
+from assay.analysis.controls import controls as controls_of
+from assay.analysis.looks import of as looks_of
+from assay.analysis import comparisons, deciding, power, statistics, measurements
 from assay import wording
 from assay.plan import (AA_SUFFIX, Plan, Settings)
 from assay.metrics import (DECIDING_METRICS, METRICS)
@@ -30,15 +32,15 @@ def compared(
     """The comparisons of b with a, by metric."""
     return {
         item.metric: item
-        for item in comparisons.comparisons(
-            a_plan, a_plan.topics[0], found, deciding_only
+        for item in comparisons.comparisons(looks_of(
+            a_plan), a_plan.topics[0], found, deciding_only
         )
         if (item.baseline, item.candidate) == PAIR
     }
 
 
 def controls(a_plan: Plan, found: measurements.Measurements) -> dict[str, Control]:
-    arms = comparisons.controls(a_plan, a_plan.topics[0], found)
+    arms = controls_of(looks_of(a_plan), a_plan.topics[0], found)
     return {arm.metric: arm for arm in arms}
 
 
@@ -46,14 +48,14 @@ def controls(a_plan: Plan, found: measurements.Measurements) -> dict[str, Contro
 
 
 def test_large_claims_are_looked_at_early() -> None:
-    assert comparisons.planned_looks(plan(claim("<= 0.30")))[0] == 8
-    assert comparisons.planned_looks(plan(claim(">= 3", RATE)))[0] == 8
-    assert comparisons.planned_looks(plan(claim("same")))[0] == 15
-    assert comparisons.planned_looks(plan(claim("<= 0.7")))[0] == 15
-    assert comparisons.planned_looks(plan()) == Settings().looks
+    assert looks_of(plan(claim("<= 0.30"))).launches[0] == 8
+    assert looks_of(plan(claim(">= 3", RATE))).launches[0] == 8
+    assert looks_of(plan(claim("same"))).launches[0] == 15
+    assert looks_of(plan(claim("<= 0.7"))).launches[0] == 15
+    assert looks_of(plan()).launches == Settings().looks
     # Each as soon as all launches together could say it at the shared level.
     for number, first in ((2, 9), (4, 10), (9, 11)):
-        looks = comparisons.planned_looks(plan(*[claim("<= 0.3")] * number))
+        looks = looks_of(plan(*[claim("<= 0.3")] * number)).launches
         assert looks[0] == first
         assert looks[-5:] == Settings().looks
         assert statistics.smallest_p(first) <= statistics.pocock_level(
@@ -61,24 +63,22 @@ def test_large_claims_are_looked_at_early() -> None:
         )
     # One that expects a small effect would gain nothing from it.
     mixed = plan(claim("<= 0.3"), claim("<= 0.7"))
-    assert comparisons.planned_looks(mixed) == Settings().looks
+    assert looks_of(mixed).launches == Settings().looks
 
 
 def test_who_asks_for_one_look_gets_one() -> None:
     once = plan(claim("<= 0.3"))
     settings = once.settings.model_copy(update={"looks": (6,)})
-    assert comparisons.planned_looks(
-        once.model_copy(update={"settings": settings})
-    ) == (6,)
+    assert looks_of(once.model_copy(update={"settings": settings})).launches == (6,)
 
 
 def test_a_first_look_that_could_decide_nothing_is_put_off() -> None:
     many = plan(*[claim("faster")] * 400)
-    looks = comparisons.planned_looks(many)
+    looks = looks_of(many).launches
     assert looks == (16, *Settings().looks[1:])
     agreeing = -np.log(np.linspace(1.5, 2.0, looks[0]))
     expect = claim("faster").expect
-    shared = comparisons.level(many, 400)
+    shared = looks_of(many).level(400)
     assert min(statistics.claim_p(agreeing, expect, 0.05)) <= shared
     assert min(statistics.claim_p(agreeing[1:], expect, 0.05)) > shared
 
@@ -97,25 +97,25 @@ def crossing(looks: Sequence[int], level: float) -> float:
 def test_the_level_of_a_look_keeps_the_share_of_alpha(
     a_plan: Plan, family: int
 ) -> None:
-    looks = comparisons.planned_looks(a_plan)
-    level = comparisons.level(a_plan, family)
+    looks = looks_of(a_plan).launches
+    level = looks_of(a_plan).level(family)
     share = 0.05 / family
     noise = 3.5 * math.sqrt(share / 40_000)
     assert crossing(looks, level) == pytest.approx(share, abs=noise)
 
 
 def test_all_comparisons_without_claims_share_alpha() -> None:
-    assert comparisons.family(plan()) == 3
-    assert comparisons.family(plan(variants="abc")) == 6
-    assert comparisons.family(plan(claim("same"))) == 0
+    assert deciding.family(plan()) == 3
+    assert deciding.family(plan(variants="abc")) == 6
+    assert deciding.family(plan(claim("same"))) == 0
     one, other = plan(variants="abc").topics[0], plan().topics[0]
     several = plan().model_copy(update={"topics": (one, other)})
-    assert comparisons.family(several) == 9
+    assert deciding.family(several) == 9
     micro = other.scenario.model_copy(
         update={"locustfile": None, "benchmarks": "bench_*.py"}
     )
     alone = other.model_copy(update={"scenario": micro})
-    assert comparisons.family(plan().model_copy(update={"topics": (alone,)})) == 1
+    assert deciding.family(plan().model_copy(update={"topics": (alone,)})) == 1
 
 
 @pytest.mark.parametrize(("variants", "family"), [("ab", 3), ("abc", 6), ("abcd", 9)])
@@ -232,9 +232,9 @@ def test_failures_forbid_verdicts_on_speed(by: str) -> None:
     # The numbers are still shown.
     assert items[CPU].ratio == pytest.approx(0.2, rel=0.02)
     topic = plan().topics[0]
-    pairing = comparisons.pairing(plan(), topic, PAIR, found)
-    assert comparisons.impossible(pairing, CPU)
-    assert not comparisons.impossible(pairing, "memory.peak")
+    pairing = comparisons.pairing(looks_of(plan()), topic, PAIR, found)
+    assert comparisons.cannot_be_decided(pairing, CPU)
+    assert not comparisons.cannot_be_decided(pairing, "memory.peak")
 
 
 def test_failures_while_something_else_disturbed_forbid_nothing() -> None:
@@ -262,8 +262,8 @@ def test_a_server_that_runs_already_is_not_judged_by_its_cpu_time() -> None:
         for port, variant in enumerate(topic.variants, start=8000)
     ]
     topic = topic.model_copy(update={"variants": tuple(there)})
-    assert comparisons.deciding(topic, PAIR) == {RATE, MEDIAN}
-    assert comparisons.deciding(a_plan.topics[0], PAIR) == set(DECIDING_METRICS)
+    assert deciding.deciding(topic, PAIR) == {RATE, MEDIAN}
+    assert deciding.deciding(a_plan.topics[0], PAIR) == set(DECIDING_METRICS)
 
 
 @pytest.mark.parametrize("limited", ["a", "b", "ab"])
@@ -272,8 +272,8 @@ def test_where_the_generator_is_the_limit_response_time_decides(limited: str) ->
     numbers = SAME | {"service.p50": 1.2}
     found = measured(numbers, 15, generator=shares)
     topic = plan().topics[0]
-    assert comparisons.deciding(topic, PAIR, found) == {CPU, "service.p50", MEDIAN}
-    assert comparisons.deciding(topic, PAIR) == set(DECIDING_METRICS)
+    assert deciding.deciding(topic, PAIR, found) == {CPU, "service.p50", MEDIAN}
+    assert deciding.deciding(topic, PAIR) == set(DECIDING_METRICS)
     said = compared(plan(), found)
     assert {m for m, item in said.items() if item.verdict} == {
         *(CPU, "service.p50", MEDIAN)
@@ -282,8 +282,8 @@ def test_where_the_generator_is_the_limit_response_time_decides(limited: str) ->
     # What cannot be judged is not browsed, either, and nobody waits for it.
     assert said[RATE].seconds_to_see is None
     far = measured(numbers | {RATE: 3.0}, 15, generator=shares)
-    everything = list(comparisons.comparisons(plan(), topic, far))
-    marked = comparisons.browsed(plan(), far, everything)
+    everything = list(comparisons.comparisons(looks_of(plan()), topic, far))
+    marked = comparisons.browsed(looks_of(plan()), plan().topics, far, everything)
     assert not [item for item in marked if item.metric == RATE and item.differs]
 
 
@@ -291,16 +291,16 @@ def test_a_generator_with_time_left_is_no_limit() -> None:
     topic = plan().topics[0]
     for shares in ({"a": 0.9, "b": 0.9}, {}, None):
         found = measured(SAME, 15, generator=shares)
-        assert comparisons.deciding(topic, PAIR, found) == set(DECIDING_METRICS)
+        assert deciding.deciding(topic, PAIR, found) == set(DECIDING_METRICS)
     # Another variant's generator is nothing to this pair.
     three = measured(SAME, 15, variants="abc", generator={"c": 0.99})
-    assert RATE in comparisons.deciding(topic, PAIR, three)
+    assert RATE in deciding.deciding(topic, PAIR, three)
 
 
 def test_a_claim_on_throughput_is_judged_on_it_all_the_same() -> None:
     found = measured(SAME | {"service.p50": 1.0}, 15, generator={"a": 1.0, "b": 1.0})
     a_plan = plan(claim("same", RATE))
-    assert comparisons.deciding(a_plan.topics[0], PAIR, found) == {RATE}
+    assert deciding.deciding(a_plan.topics[0], PAIR, found) == {RATE}
     assert compared(a_plan, found)[RATE].verdict == "same"
 
 
@@ -328,14 +328,14 @@ def test_a_refused_quantile_says_how_many_requests_it_needs() -> None:
         "latency.p999 needs 5000 requests a launch and these held 400: raise "
         "load.arrival_rate, or ask for a lower percentile"
     )
-    pairing = comparisons.pairing(a_plan, a_plan.topics[0], PAIR, found)
-    assert comparisons.impossible(pairing, "latency.p999")
-    assert not comparisons.impossible(pairing, MEDIAN)
-    assert not comparisons.impossible(pairing, MEAN)
+    pairing = comparisons.pairing(looks_of(a_plan), a_plan.topics[0], PAIR, found)
+    assert comparisons.cannot_be_decided(pairing, "latency.p999")
+    assert not comparisons.cannot_be_decided(pairing, MEDIAN)
+    assert not comparisons.cannot_be_decided(pairing, MEAN)
     # It is refused only because of its requests.
     there = measured({"latency.p999": 1.0}, 5)
-    pairing = comparisons.pairing(a_plan, a_plan.topics[0], PAIR, there)
-    assert not comparisons.impossible(pairing, "latency.p999")
+    pairing = comparisons.pairing(looks_of(a_plan), a_plan.topics[0], PAIR, there)
+    assert not comparisons.cannot_be_decided(pairing, "latency.p999")
     few = compared(a_plan, there)["latency.p999"]
     assert few.reason == "5 launches are too few for an interval"
 
@@ -353,8 +353,8 @@ def test_too_many_launches_lost_forbid_latency_only() -> None:
     assert compared(plan(), fine)[MEDIAN].verdict == "same"
     # More launches can mend it.
     topic = plan().topics[0]
-    pairing = comparisons.pairing(plan(), topic, PAIR, found)
-    assert not comparisons.impossible(pairing, MEDIAN)
+    pairing = comparisons.pairing(looks_of(plan()), topic, PAIR, found)
+    assert not comparisons.cannot_be_decided(pairing, MEDIAN)
 
 
 # The A/A arm.
@@ -438,7 +438,7 @@ def test_what_stands_out_is_marked_and_has_no_verdict() -> None:
     ratios = {**SAME, MEAN: 1.5, "latency.p90": 1.0, "memory.peak": 0.5, CPU: 2.0}
     found = measured(ratios)
     items = list(compared(plan(), found).values())
-    marked = comparisons.browsed(plan(), found, items)
+    marked = comparisons.browsed(looks_of(plan()), plan().topics, found, items)
     assert [one.metric for one in marked] == [one.metric for one in items]
     differs = {one.metric for one in marked if one.differs}
     assert differs == {MEAN, "memory.peak"}
@@ -448,14 +448,14 @@ def test_what_stands_out_is_marked_and_has_no_verdict() -> None:
 def test_browsing_minds_how_much_is_browsed() -> None:
     # Nine launches of one sign are enough for one metric, not for one of eight.
     p = statistics.beyond_margin_p(np.full(9, math.log(1.2)), 0.05)
-    level = comparisons.level(plan())
+    level = looks_of(plan()).level()
     assert level / 8 < p <= level
     names = [metric for metric in METRICS if metric not in SAME][:8]
     lone = measured({names[0]: 1.2}, 9)
     many = measured({**dict.fromkeys(names, 1.0), names[0]: 1.2}, 9)
     for found, differs in ((lone, True), (many, False)):
         items = list(compared(plan(), found).values())
-        marked = comparisons.browsed(plan(), found, items)
+        marked = comparisons.browsed(looks_of(plan()), plan().topics, found, items)
         assert any(one.differs for one in marked) == differs
 
 
@@ -533,9 +533,9 @@ def test_who_both_outrun_the_generator_are_not_the_same() -> None:
     assert item.reason == (
         "the load generator was the limit on both sides, not the service"
     )
-    pair = comparisons.pairing(plan(), plan().topics[0], PAIR, found)
-    assert comparisons.impossible(pair, RATE)
-    assert not comparisons.impossible(pair, CPU)
+    pair = comparisons.pairing(looks_of(plan()), plan().topics[0], PAIR, found)
+    assert comparisons.cannot_be_decided(pair, RATE)
+    assert not comparisons.cannot_be_decided(pair, CPU)
     # The other metrics do not depend on how many requests there were.
     assert compared(plan(), found)[CPU].verdict == "same"
 

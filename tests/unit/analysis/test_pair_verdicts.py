@@ -38,7 +38,7 @@ def whole(*words: Verdict, others: Sequence[Comparison] = ()) -> PairVerdict:
         )
         for metric, word in zip(DECIDING_METRICS, words, strict=True)
     ]
-    return pair_verdicts.whole(plan(), [*deciding, *others])
+    return pair_verdicts.judge([*deciding, *others], 0.05)
 
 
 def test_all_the_same_is_the_same() -> None:
@@ -114,9 +114,9 @@ def test_undecided_says_why() -> None:
 def test_one_reason_for_all_is_said_once() -> None:
     why = "failure rates differ beyond chance"
     items = [item(m, "undecided", reason=why) for m in DECIDING_METRICS]
-    assert pair_verdicts.whole(plan(), items).reason == why
+    assert pair_verdicts.judge(items, 0.05).reason == why
     items[0] = item(CPU, "same")
-    assert pair_verdicts.whole(plan(), items).reason.count(why) == 1
+    assert pair_verdicts.judge(items, 0.05).reason.count(why) == 1
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,8 @@ import pytest
 from scipy import stats
 
 from assay.analysis import statistics, measurements, verdicts
-from assay.analysis.comparisons import level
+from assay.analysis.looks import of as looks_of
+from assay.experiment.run import judge as judge_run
 from assay.run_directory.directory import NotARunError
 from assay.plan import (Budget, Plan)
 from assay.metrics import DECIDING_METRICS
@@ -30,7 +31,7 @@ def judge(a_plan: Plan, found: measurements.Measurements) -> Results:
 
 
 def decided(a_plan: Plan, found: measurements.Measurements) -> bool:
-    return verdicts.decided(a_plan, a_plan.topics[0], found)
+    return verdicts.decided(looks_of(a_plan), a_plan.topics[0], found)
 
 
 def budget(metric: str, at_most: float, variant: str = "a") -> Budget:
@@ -167,7 +168,7 @@ def test_claims_step_down_from_the_shared_level() -> None:
     found = measured(ratios, 9, noise=0.05)
     a_plan = plan(*claims)
     p = 2 * 0.5**9
-    assert level(a_plan, 3) > p > level(a_plan, 6)
+    assert looks_of(a_plan).level(3) > p > looks_of(a_plan).level(6)
     words = [result.verdict for result in judge(a_plan, found).claims]
     assert words == ["holds", "undecided", "undecided"]
     twice = plan(*claims, *claims[1:], claims[2])
@@ -388,7 +389,7 @@ def test_budgets_share_the_level_and_are_one_sided() -> None:
         a_plan = plan(budgets=[budget(P99, 1.5)] * count)
         result = judge(a_plan, found).budgets[0]
         x = measurements.numbers(found, "shop", "a", P99)
-        each = level(a_plan, count)
+        each = looks_of(a_plan).level(count)
         expected = statistics.signed_rank_interval(x, 2 * each)
         assert expected is not None
         assert result.high == expected[1]
@@ -417,7 +418,7 @@ def test_no_failure_in_few_requests_does_not_hold_a_tight_budget() -> None:
     few, many = shares("errors", 0.0003), shares("errors", 0.001)
     assert few.verdict == "undecided" and few.value == 0.0
     assert many.verdict == "holds"
-    one_sided = level(plan(budgets=[budget("errors", 0.001)]))
+    one_sided = looks_of(plan(budgets=[budget("errors", 0.001)])).level()
     assert few.high == pytest.approx(1 - one_sided ** (1 / 9600))
     assert shares("errors", 0.0003, 40).verdict == "holds"
 
@@ -427,7 +428,7 @@ def test_a_share_of_failures_is_judged_by_the_exact_bound() -> None:
     for limit, verdict in ((0.025, "holds"), (0.02, "undecided"), (0.015, "refuted")):
         result = shares("errors", limit, failed=failed)
         assert (result.verdict, result.value) == (verdict, 0.02)
-    one_sided = level(plan(budgets=[budget("errors", 0.02)]))
+    one_sided = looks_of(plan(budgets=[budget("errors", 0.02)])).level()
     exact = stats.binomtest(192, 9600).proportion_ci(1 - 2 * one_sided, "exact")
     assert result.high == pytest.approx(exact.high)
     assert shares("errors", 0.015, failed={"b": 9}).verdict == "holds"
@@ -475,17 +476,17 @@ def kept(path: Path, found: measurements.Measurements) -> RunDirectory:
 def test_a_run_that_died_is_judged_as_far_as_it_went(tmp_path: Path) -> None:
     found = measured({CPU: 0.2})
     run = kept(tmp_path, found)
-    died = verdicts.of_run(run)
+    died = judge_run(run)
     assert died.partial
     assert died.warnings == ("The run ended before it could write its results.",)
     assert died.claims[0].verdict == "holds"
     run.write_results(verdicts.evaluate(run.plan(), found, run.name, False, ["Mind."]))
-    whole = verdicts.of_run(run)
+    whole = judge_run(run)
     assert not whole.partial and whole.warnings == ("Mind.",)
     assert whole == run.results()
     (run.path / "results.json").write_text("{")
     with pytest.raises(NotARunError, match="cannot be read"):
-        verdicts.of_run(run)
+        judge_run(run)
 
 
 def test_results_without_numbers_are_written_and_read(tmp_path: Path) -> None:

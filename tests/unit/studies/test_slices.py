@@ -3,18 +3,18 @@
 import numpy as np
 import pytest
 
-from assay import launch
+from assay.experiment import calibration
 from assay.plan import Load
 from assay.metrics import DECIDING_METRICS
 from scripts.studies import slices
 
-SCHEDULE = launch.Schedule(
+SCHEDULE = calibration.Schedule(
     Load(),
     1000.0,
-    dict.fromkeys("ab", launch.CLOSED_SECONDS),
-    launch.OPEN_SECONDS,
-    launch.CLOSED_BLOCKS,
-    launch.OPEN_BLOCKS,
+    dict.fromkeys("ab", calibration.CLOSED_SECONDS),
+    calibration.OPEN_SECONDS,
+    calibration.CLOSED_BLOCKS,
+    calibration.OPEN_BLOCKS,
 )
 
 

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from assay import blocks, disturbance, slices
-from assay.deadlines import Deadline
+from assay.experiment import blocks, disturbance, slices
+from assay.experiment.deadlines import Deadline
 from assay.errors import MeasureError
 from assay.load.remote import Generator, Slice
 

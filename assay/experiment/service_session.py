@@ -4,22 +4,21 @@ import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from assay.analysis import comparisons
-from assay import launch as launches
-from assay import profiling, sessions, target
+from assay.experiment import calibration
+from assay.experiment import launch as launches
+from assay.experiment import profiling, target
 from assay.analysis import measurements
-from assay.deadlines import NEVER, Deadline
+from assay.analysis.deciding import LEANER
+from assay.experiment.context import Experiment
+from assay.run_directory import rows
+from assay.experiment.deadlines import NEVER, Deadline
 from assay.errors import MeasureError
 from assay.load.remote import Beginnings, Generator
 from assay.plan import AA_SUFFIX, Preset, Topic, Variant
 from assay.wording import significant
 from assay.results import Profile
-from assay.sessions import CONTROL_EVERY, Clock
-
-if TYPE_CHECKING:
-    from assay.experiment import Experiment
+from assay.experiment.sessions import CONTROL_EVERY, Clock
 
 
 @dataclass
@@ -33,12 +32,12 @@ class ServiceSession:
         cut: Whether the last launch was cut short by its deadline.
     """
 
-    experiment: "Experiment"
+    experiment: Experiment
     topic: Topic
     folder: Path
     environment: Mapping[str, str]
     generator: Generator
-    schedule: launches.Schedule | None = None
+    schedule: calibration.Schedule | None = None
     users: int = 0
     warned: set[str] = field(default_factory=set)
     cut: bool = False
@@ -50,7 +49,7 @@ class ServiceSession:
         if (number - 1) % CONTROL_EVERY == 0:
             variants += [_again(topic.variant(name)) for name in topic.controls()]
         clock = Clock()
-        spin = launches.spin(experiment.cores.target)
+        spin = calibration.spin(experiment.cores.target)
         rng = experiment.rng(topic, number)
         clock.went_to("rest")
         with target.launched(
@@ -80,9 +79,9 @@ class ServiceSession:
         rng.shuffle(order)
         self.attach(order)
         clock.went_to("log_ins")
-        launches.warm_up(generator, topic, order, deadline)
+        calibration.warm_up(generator, topic, order, deadline)
         if self.schedule is None and not deadline.passed:
-            self.schedule = launches.calibrate(
+            self.schedule = calibration.calibrate(
                 generator, topic, list(running), topic.metrics(), deadline
             )
             self._warn_of_rate(self.schedule)
@@ -96,7 +95,7 @@ class ServiceSession:
         clock.went_to("slices")
         return measured
 
-    def _warn_of_rate(self, schedule: launches.Schedule) -> None:
+    def _warn_of_rate(self, schedule: calibration.Schedule) -> None:
         """Say that the open loop has fewer arrivals than were asked for."""
         if schedule.rate >= schedule.wanted:
             return
@@ -105,7 +104,7 @@ class ServiceSession:
             f"{significant(schedule.wanted)} arrivals a second that are "
             f"{self.topic.scenario.load.utilisation:.0%} of the slower variant's "
             f"capacity, so there were {significant(schedule.rate)}. "
-            + comparisons.LEANER
+            + LEANER
         )
 
     def attach(self, running: Sequence[target.RunningTarget]) -> None:
@@ -123,7 +122,7 @@ class ServiceSession:
             {t.variant.name: t.pids for t in running},
             cores,
             max(load.users, self.users),
-            most=launches.most_users(load),
+            most=calibration.most_users(load),
         )
         for one in running:
             self._check_log_ins(one, told[one.variant.name])
@@ -201,9 +200,9 @@ class ServiceSession:
             rng,
         ) as running:
             self.attach(list(running.values()))
-            launches.warm_up(self.generator, self.topic, list(running.values()))
+            calibration.warm_up(self.generator, self.topic, list(running.values()))
             if rate is None:
-                rate = launches.calibrate(self.generator, self.topic, [name]).rate
+                rate = calibration.calibrate(self.generator, self.topic, [name]).rate
             taken = profiling.take(
                 self.topic.name,
                 running[name],
@@ -227,7 +226,7 @@ class ServiceSession:
         self, number: int, measured: launches.Launch, spin: float, clock: Clock
     ) -> None:
         topic, origin = self.topic, self.experiment.origin
-        rows: list[dict[str, object]] = [
+        slices: list[dict[str, object]] = [
             {
                 "topic": topic.name,
                 "launch": number,
@@ -252,9 +251,9 @@ class ServiceSession:
         self.experiment.run.append_launch(
             topic.name,
             number,
-            rows,
-            sessions.value_rows(topic.name, number, known),
-            sessions.sample_frame(number, measured, origin),
+            slices,
+            rows.values(topic.name, number, known),
+            rows.samples(number, measured.samples, origin),
         )
         for variant, errors in measured.errors.items():
             self.experiment.failed(topic, variant).update(errors)

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assay import slices
+from assay.experiment import slices
+from assay.run_directory import rows
 from assay.load.recorder import FAILED, FINE, NO_USER, TIMED_OUT
 from assay.load.remote import Slice
 from assay.metrics import (BLOCK_COLUMNS, QUANTILES, SAMPLES_BEYOND, requests_needed)
@@ -58,8 +59,8 @@ def test_what_is_no_request_of_the_load_is_left_out() -> None:
     assert ours.requests == 2
     plain = taken()
     assert slices.of_load(plain) is plain
-    assert [slices.shown(name) for name in names] == ["POST /login", "GET /", "x"]
-    assert slices.shown(["request", "", "(unserved)"]) == "(unserved)"
+    assert [rows.shown(name) for name in names] == ["POST /login", "GET /", "x"]
+    assert rows.shown(["request", "", "(unserved)"]) == "(unserved)"
 
 
 @given(spans)

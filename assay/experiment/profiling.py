@@ -13,9 +13,9 @@ from assay.errors import MeasureError
 from assay.load.remote import Generator
 from assay.plan import Plan, Preset, Topic
 from assay.profilers import PROFILERS, Capture, Observed
-from assay.rates import check_answers
+from assay.experiment.rates import check_answers
 from assay.results import Profile
-from assay.target import RunningTarget
+from assay.experiment.target import RunningTarget
 
 STRETCH = 1.0  # seconds of load between two looks at whether the target lives
 LONGEST = 4  # times the length of a preset, where it has seen too little by then

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from assay.deadlines import LONGEST_DRAIN
-from assay.disturbance import LAG_P99, SHARE, STALL, SYSTEM, Cause, causes
+from assay.experiment.deadlines import LONGEST_DRAIN
+from assay.experiment.disturbance import LAG_P99, SHARE, STALL, SYSTEM, Cause, causes
 
 UNKNOWN = math.nan
 

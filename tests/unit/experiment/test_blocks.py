@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assay import blocks
+from assay.experiment import blocks
 
 SECONDS = st.dictionaries(st.sampled_from("abcdef"), st.floats(0.0125, 2.0), min_size=1)
 

@@ -10,8 +10,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from assay import closed
-from assay.closed import ESTIMATORS, Loop, counted, little, settled
+from assay.experiment import closed_loop
+from assay.experiment.closed_loop import ESTIMATORS, Loop, counted, little, settled
 
 WITHOUT_EDGE = pytest.mark.parametrize("estimator", [little, settled])
 seconds = st.floats(0.001, 2.0)
@@ -63,7 +63,7 @@ def queueing(users: int, each: float, length: float) -> Loop:
 @WITHOUT_EDGE
 @given(counts, seconds, st.floats(0.01, 30.0), st.floats(0.0, 0.5))
 def test_a_fixed_response_time_is_exact_however_long_the_slice(
-    estimator: closed.Estimator,
+    estimator: closed_loop.Estimator,
     users: int,
     response: float,
     rounds: float,
@@ -78,7 +78,7 @@ def test_a_fixed_response_time_is_exact_however_long_the_slice(
 @WITHOUT_EDGE
 @given(counts, st.integers(2, 12), st.floats(-1e-4, 1e-4))
 def test_half_a_millisecond_decides_nothing(
-    estimator: closed.Estimator, users: int, rounds: int, more: float
+    estimator: closed_loop.Estimator, users: int, rounds: int, more: float
 ) -> None:
     # Eight users, 20 ms: the fourth round is begun by all, by some or by nobody.
     loop = waiting(users, 0.02, 0.0, rounds * 0.02 + more, spread=1e-4)
@@ -93,7 +93,7 @@ def test_the_count_jumps_where_another_round_begins() -> None:
 @WITHOUT_EDGE
 @given(counts, seconds, st.floats(0.0, 2.0), st.integers(2, 12))
 def test_the_gap_to_the_next_request_is_part_of_the_cycle(
-    estimator: closed.Estimator, users: int, response: float, gap: float, rounds: int
+    estimator: closed_loop.Estimator, users: int, response: float, gap: float, rounds: int
 ) -> None:
     loop = waiting(users, response, gap, (rounds - 0.5) * (response + gap))
     assert estimator(loop) == pytest.approx(users / (response + gap))
@@ -102,7 +102,7 @@ def test_the_gap_to_the_next_request_is_part_of_the_cycle(
 @WITHOUT_EDGE
 @given(counts, seconds, st.floats(0.0, 100.0))
 def test_where_the_slice_ends_is_nothing_to_what_was_answered(
-    estimator: closed.Estimator, users: int, response: float, later: float
+    estimator: closed_loop.Estimator, users: int, response: float, later: float
 ) -> None:
     loop = waiting(users, response, 0.0, 5 * response)
     moved = Loop(loop.start, loop.end, loop.user, users, loop.began, loop.ended + later)
@@ -112,7 +112,7 @@ def test_where_the_slice_ends_is_nothing_to_what_was_answered(
 @pytest.mark.parametrize("estimator", ESTIMATORS.values(), ids=ESTIMATORS)
 @given(users=st.integers(2, 12), hung=st.integers(0, 11), later=st.floats(0.1, 10.0))
 def test_a_request_that_never_ends_lowers_it(
-    estimator: closed.Estimator, users: int, hung: int, later: float
+    estimator: closed_loop.Estimator, users: int, hung: int, later: float
 ) -> None:
     loop = waiting(users, 0.1, 0.0, 0.45)
     # One of the last round: its user has no number any more.
@@ -120,7 +120,7 @@ def test_a_request_that_never_ends_lowers_it(
     order = np.argsort(loop.start, kind="stable")
     lost = order[last - hung % users]
     end, user = loop.end.copy(), loop.user.copy()
-    end[lost], user[lost] = math.nan, closed.NO_USER
+    end[lost], user[lost] = math.nan, closed_loop.NO_USER
     ended = loop.ended + later
     stuck = Loop(loop.start, end, user, users, 0.0, ended)
     assert estimator(stuck) < estimator(loop)
@@ -151,7 +151,7 @@ def test_where_there_are_few_the_first_ones_count_too() -> None:
 
 
 def test_nothing_answered_is_nothing_a_second() -> None:
-    nothing = made([(0.0, math.nan, closed.NO_USER)], 4, 10.0)
+    nothing = made([(0.0, math.nan, closed_loop.NO_USER)], 4, 10.0)
     for estimator in ESTIMATORS.values():
         assert estimator(nothing) == 0.0
     empty = np.empty(0)
@@ -162,7 +162,7 @@ def test_nothing_answered_is_nothing_a_second() -> None:
 
 @WITHOUT_EDGE
 def test_several_requests_at_once_are_one_users_time_once(
-    estimator: closed.Estimator,
+    estimator: closed_loop.Estimator,
 ) -> None:
     # A task that sends three requests at once, which take 0.1 s together.
     loop = made([(t / 10, t / 10 + 0.1, 0) for t in range(12) for _ in "abc"], 1, 1.2)
@@ -170,16 +170,16 @@ def test_several_requests_at_once_are_one_users_time_once(
 
 
 @WITHOUT_EDGE
-def test_requests_of_nobody_are_counted(estimator: closed.Estimator) -> None:
+def test_requests_of_nobody_are_counted(estimator: closed_loop.Estimator) -> None:
     # Made by helpers of a user: nobody knows whose, and so how long a cycle is.
-    loop = made([(0.0, t / 10, closed.NO_USER) for t in range(1, 11)], 4, 1.0)
+    loop = made([(0.0, t / 10, closed_loop.NO_USER) for t in range(1, 11)], 4, 1.0)
     assert estimator(loop) == counted(loop) == pytest.approx(10)
 
 
 @WITHOUT_EDGE
 @pytest.mark.parametrize(("think", "expected"), [(False, 4 / 0.1), (True, 4 / 0.1)])
 def test_users_that_never_asked_twice(
-    estimator: closed.Estimator, think: bool, expected: float
+    estimator: closed_loop.Estimator, think: bool, expected: float
 ) -> None:
     # Who thinks for longer than the slice shows no gap: then it is what was counted.
     loop = made([(0.0, 0.1, user) for user in range(4)], 4, 2.0, think_time=think)
@@ -202,12 +202,12 @@ def columns(
 def test_as_many_users_as_took_part() -> None:
     # The locustfile has two users, whatever was asked for.
     two = columns((0, 0, 0.1, 0), (0, 0, 0.1, 1), (0.1, 0.1, 0.2, 0))
-    loop = closed.loop(two, 8, 0.0, 0.2)
+    loop = closed_loop.loop(two, 8, 0.0, 0.2)
     assert loop.users == 2 and little(loop) == pytest.approx(20)
-    assert closed.loop(two, 1, 0.0, 0.2).users == 1
+    assert closed_loop.loop(two, 1, 0.0, 0.2).users == 1
     # One that is still waiting has no number any more, and takes part all the same.
-    stuck = columns((0, 0, 0.1, 0), (0.05, math.nan, math.nan, closed.NO_USER))
-    loop = closed.loop(stuck, 8, 0.0, 0.2)
+    stuck = columns((0, 0, 0.1, 0), (0.05, math.nan, math.nan, closed_loop.NO_USER))
+    loop = closed_loop.loop(stuck, 8, 0.0, 0.2)
     assert loop.users == 2
     # It was never sent: it counts from the moment it was due.
     assert little(loop) == pytest.approx(2 * 1 / (0.1 + 0.15))

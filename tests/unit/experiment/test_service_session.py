@@ -8,17 +8,17 @@ from typing import Any, cast
 
 import pytest
 
-from assay import launch as launches
+from assay.experiment import launch as launches
 from assay.analysis import measurements
-from assay import target
-from assay.deadlines import Deadline
+from assay.experiment import target
+from assay.experiment.deadlines import Deadline
 from assay.errors import MeasureError
-from assay.experiment import Experiment
+from assay.experiment.context import Experiment
 from assay.load.remote import Beginnings, Generator, Slice
 from assay.plan import AA_SUFFIX, Load
 from assay.system.processes import Cores
-from assay.servicesessions import ServiceSession
-from assay.target import RunningTarget
+from assay.experiment.service_session import ServiceSession
+from assay.experiment.target import RunningTarget
 from tests.unit.synthetic import plan, taken
 
 FINE = Beginnings(seconds=1.0, requests=0, failed=0, errors={})

@@ -12,15 +12,15 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
-from assay import blocks, launch, rates
-from assay.deadlines import LONGEST_DRAIN, NEVER, SHORTEST_DRAIN, Deadline
+from assay.experiment import blocks, calibration, launch, rates
+from assay.experiment.deadlines import LONGEST_DRAIN, NEVER, SHORTEST_DRAIN, Deadline
 from assay.errors import MeasureError
 from assay.load.recorder import TIMED_OUT
 from assay.load.remote import Generator, Slice
 from assay.load.shapes import Shape
 from assay.plan import Load
 from assay.metrics import (DECIDING_METRICS, MODES, Mode, requests_needed)
-from assay.target import RunningTarget
+from assay.experiment.target import RunningTarget
 from tests.unit.synthetic import plan, taken
 
 TOPIC = plan().topics[0]
@@ -112,7 +112,7 @@ def measure(
     wanted: int = 4,
     deadline: Deadline = NEVER,
 ) -> launch.Launch:
-    schedule = launch.Schedule(
+    schedule = calibration.Schedule(
         Load(), 10.0, dict.fromkeys(names, 0.05), 0.08, wanted, wanted
     )
     rng = random.Random(4)
@@ -140,8 +140,8 @@ def test_slices_are_as_short_as_the_work_allows() -> None:
 @pytest.mark.parametrize(
     ("most", "shortest"),
     [
-        (launch.CLOSED_BLOCKS, launch.CLOSED_SECONDS),
-        (launch.OPEN_BLOCKS, launch.OPEN_SECONDS),
+        (calibration.CLOSED_BLOCKS, calibration.CLOSED_SECONDS),
+        (calibration.OPEN_BLOCKS, calibration.OPEN_SECONDS),
     ],
 )
 @pytest.mark.parametrize("per_second", [10_000, 1000, 500, 400])
@@ -155,7 +155,7 @@ def test_short_slices_are_many_so_that_a_launch_takes_no_longer(
 
 def calibrated(
     load: Load, metrics: Sequence[str] = (), requests_per_task: int = 1
-) -> launch.Schedule:
+) -> calibration.Schedule:
     scenario = TOPIC.scenario.model_copy(update={"load": load})
     topic = TOPIC.model_copy(update={"scenario": scenario})
     per_second = {"a": 1000, "b": 400}
@@ -165,7 +165,7 @@ def calibrated(
         return {"planned": tasks, "done": tasks}
 
     generator = Played(play, per_second)
-    return launch.calibrate(cast(Generator, generator), topic, "ab", metrics)
+    return calibration.calibrate(cast(Generator, generator), topic, "ab", metrics)
 
 
 def test_the_rate_is_a_share_of_the_slower_variants_capacity() -> None:
@@ -202,7 +202,7 @@ def test_a_rate_that_the_generator_cannot_keep_is_lowered(
         return {"lag_p99": 0.05 if made in late else 0.0}
 
     generator = Played(play, {"a": 400, "b": 400})
-    made = launch.calibrate(cast(Generator, generator), TOPIC, "ab")
+    made = calibration.calibrate(cast(Generator, generator), TOPIC, "ab")
     assert made.wanted == pytest.approx(200)
     assert made.rate == pytest.approx(200 * share)
 
@@ -219,7 +219,7 @@ def test_a_busy_generator_must_be_in_time_more_than_once(
         return {"lag_p99": 0.05 if made in late else 0.0, "generator_cpu": 1.0}
 
     generator = Played(play, {"a": 400, "b": 400})
-    made = launch.calibrate(cast(Generator, generator), TOPIC, "ab")
+    made = calibration.calibrate(cast(Generator, generator), TOPIC, "ab")
     assert made.rate == pytest.approx(200 * share)
 
 
@@ -227,7 +227,7 @@ def test_a_rate_that_was_asked_for_by_its_number_is_not_lowered() -> None:
     scenario = TOPIC.scenario.model_copy(update={"load": Load(arrival_rate=200.0)})
     topic = TOPIC.model_copy(update={"scenario": scenario})
     generator = Played(lambda *_: {"lag_p99": 0.05}, {"a": 400, "b": 400})
-    made = launch.calibrate(cast(Generator, generator), topic, "ab")
+    made = calibration.calibrate(cast(Generator, generator), topic, "ab")
     assert (made.rate, made.wanted) == (200.0, 200.0)
 
 
@@ -249,7 +249,7 @@ def test_who_gave_up_leaves_work_behind_that_is_waited_for(end: float) -> None:
         cast(Any, target).settle = lambda most, name=name: settled.append(name)
     gone = {"columns": {**taken(ends=[end]).columns, "failed": np.array([TIMED_OUT])}}
     generator = Played(lambda name, *_: gone if name == "b" else {})
-    schedule = launch.Schedule(Load(), 10.0, {"a": 0.05, "b": 0.05}, 0.08, 4, 4)
+    schedule = calibration.Schedule(Load(), 10.0, {"a": 0.05, "b": 0.05}, 0.08, 4, 4)
     launch.measure(
         cast(Generator, generator),
         targets,
@@ -291,7 +291,7 @@ def test_time_goes_to_the_load_on_which_verdicts_hang(
     metrics: Sequence[str], closed: int, open_: int
 ) -> None:
     play = Played(lambda *_: {"planned": 3000, "done": 3000}, {"a": 3000, "b": 3000})
-    made = launch.calibrate(cast(Generator, play), TOPIC, "ab", metrics)
+    made = calibration.calibrate(cast(Generator, play), TOPIC, "ab", metrics)
     assert (made.closed_blocks, made.open_blocks) == (closed, open_)
 
 
@@ -406,8 +406,8 @@ def test_errors_are_counted_over_the_launch_whatever_its_ports() -> None:
 
 def test_a_target_that_fails_every_request_is_not_measured() -> None:
     targets = list(running("ab").values())
-    fine = Played(per_second={"a": launch.WARM_UP_REQUESTS})
-    launch.warm_up(cast(Generator, fine), TOPIC, targets)
+    fine = Played(per_second={"a": calibration.WARM_UP_REQUESTS})
+    calibration.warm_up(cast(Generator, fine), TOPIC, targets)
     assert fine.touched == ["a", "b"]
     # One that has answered few requests so far is given longer.
     assert [order[0] for order in fine.orders] == ["a", "b", "b"]
@@ -415,12 +415,12 @@ def test_a_target_that_fails_every_request_is_not_measured() -> None:
     for target in targets:
         cast(Any, target).settle = lambda name=target.variant.name: settled.append(name)
     slow = Played(touches={"b": float("nan")})
-    launch.warm_up(cast(Generator, slow), TOPIC, targets)
+    calibration.warm_up(cast(Generator, slow), TOPIC, targets)
     assert settled == ["b"]
     failures = {"failed": [1] * 20, "errors": {"/nowhere: 404": 20}}
     broken = Played(lambda name, mode, made: failures if name == "b" else {})
     with pytest.raises(MeasureError, match="variant 'b' failed") as caught:
-        launch.warm_up(cast(Generator, broken), TOPIC, targets)
+        calibration.warm_up(cast(Generator, broken), TOPIC, targets)
     assert "/nowhere: 404" in str(caught.value)
     assert "locustfile" in str(caught.value)
 
@@ -428,9 +428,9 @@ def test_a_target_that_fails_every_request_is_not_measured() -> None:
 @pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="cannot pin")
 def test_the_machines_speed_is_taken_and_the_cores_are_given_back() -> None:
     before = os.sched_getaffinity(0)
-    assert launch.spin([min(before)]) > 0
+    assert calibration.spin([min(before)]) > 0
     assert os.sched_getaffinity(0) == before
-    assert launch.spin([]) > 0
+    assert calibration.spin([]) > 0
 
 
 NOTHING = {"columns": taken(ends=[float("nan")]).columns}
@@ -441,13 +441,13 @@ def test_a_target_that_answers_nothing_is_not_waited_for_again(mode: Mode) -> No
     hung = Played(lambda name, m, made: NOTHING if (name, m) == ("b", mode) else {})
     expected = "variant 'b' did not answer 1 of 1 requests within"
     with pytest.raises(MeasureError, match=expected):
-        launch.calibrate(
+        calibration.calibrate(
             cast(Generator, hung), TOPIC, "ab" if mode == "closed" else "b"
         )
     assert len(hung.orders) <= 2
     if mode == "closed":
         with pytest.raises(MeasureError, match=expected):
-            launch.warm_up(cast(Generator, hung), TOPIC, list(running("ab").values()))
+            calibration.warm_up(cast(Generator, hung), TOPIC, list(running("ab").values()))
         assert hung.touched == ["a", "b"]
 
 
@@ -455,7 +455,7 @@ def test_a_target_that_was_never_reached_is_said_at_once() -> None:
     targets = list(running("ab").values())
     silent = Played(touches={"a": math.nan}, first=math.nan)
     with pytest.raises(MeasureError, match="'a' did not answer 2 of 2 requests"):
-        launch.warm_up(cast(Generator, silent), TOPIC, targets)
+        calibration.warm_up(cast(Generator, silent), TOPIC, targets)
     assert silent.orders == []
 
 
@@ -465,7 +465,7 @@ def test_no_slice_begins_after_the_deadline() -> None:
     made = measure(none, deadline=over)
     assert none.orders == [] and made.slices == []
     assert made.cut and not made.counts
-    launch.warm_up(cast(Generator, none), TOPIC, list(running("ab").values()), over)
+    calibration.warm_up(cast(Generator, none), TOPIC, list(running("ab").values()), over)
     assert none.touched == []
     fine = Played()
     assert not measure(fine, deadline=Deadline(time.perf_counter() + 1000)).cut
@@ -544,5 +544,5 @@ def test_the_share_of_the_generator_is_noted_for_each_variant() -> None:
     def play(name: str, mode: Mode, made: int) -> dict[str, Any]:
         return {"generator_cpu": 0.97 if name == "b" else 0.3, "ended": 1.0}
 
-    made = launch.calibrate(cast(Generator, Played(play)), TOPIC, "ab")
+    made = calibration.calibrate(cast(Generator, Played(play)), TOPIC, "ab")
     assert made.generator == pytest.approx({"a": 0.3, "b": 0.97})

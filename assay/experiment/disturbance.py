@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from assay.deadlines import LONGEST_DRAIN
+from assay.experiment.deadlines import LONGEST_DRAIN
 
 Cause = Literal["", "neighbour", "generator", "stall", "users", "time"]
 WORDS = {
@@ -59,7 +59,7 @@ def causes(rows: Sequence[Row], cores: int = 0) -> list[Cause]:
     not lose the slices that show it.
 
     Args:
-        rows: As `assay.slices.row` makes them.
+        rows: As `assay.experiment.slices.row` makes them.
         cores: How many cores the target is pinned to; 0 if it is not.
     """
     answered = [row for row in rows if not _unanswered(row)]

@@ -13,13 +13,19 @@ import os
 import re
 import sys
 import tempfile
+import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 from assay.system import processes
 from assay.errors import MeasureError
 from assay.inputs.benchmark_nodes import nodes_of
-from assay.plan import Topic, Variant
+from assay.experiment.context import Experiment
+from assay.experiment.deadlines import NEVER, Deadline
+from assay.plan import Preset, Topic, Variant
+from assay.run_directory import rows
 
 # Seconds of measuring per test. Within a launch the noise is slow drift of the
 # host, which more rounds do not average out: further launches do.
@@ -48,6 +54,48 @@ OPTIONS = (
     "--benchmark-disable-gc",
     "--benchmark-warmup=off",
 )
+
+
+@dataclass
+class BenchmarkSession:
+    """Launches of pytest-benchmark tests."""
+
+    experiment: Experiment
+    topic: Topic
+    folder: Path
+    cut: bool = False
+
+    def launch(self, number: int, deadline: Deadline = NEVER) -> bool:
+        """Run every side once, in random order; a benchmark is never cut short."""
+        order = list(self.topic.variants)
+        self.experiment.rng(self.topic, number).shuffle(order)
+        found: dict[tuple[str, str], tuple[float, bool]] = {}
+        began = time.perf_counter()
+        for variant in order:
+            seconds = benchmarks.measure(
+                self.topic, variant, self.folder, self.experiment.cores.target
+            )
+            found[variant.name, "time"] = seconds, False
+        found["", "seconds"] = time.perf_counter() - began, False
+        values = rows.values(self.topic.name, number, found)
+        self.experiment.run.append_launch(self.topic.name, number, [], values, None)
+        return True
+
+    def profile(self) -> None:
+        """Micro-benchmarks have no server to attach a profiler to."""
+
+    def profile_variant(
+        self, name: str, presets: Sequence[Preset], rate: float | None
+    ) -> NoReturn:
+        """Refuse: there is no server.
+
+        Raises:
+            MeasureError: Always.
+        """
+        raise MeasureError(
+            f"{self.topic.file}: profiles need a server under load, and this topic "
+            "has benchmarks"
+        )
 
 
 def measure(

@@ -1,97 +1,25 @@
 """Launches of randomised blocks until the verdicts are decided or time is up."""
 
 import contextlib
-import random
 import tempfile
 import time
-from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from pathlib import Path
 
-from assay import companions, profiling, target
-from assay.analysis import comparisons, measurements, verdicts
-from assay.system import interrupts, processes
-from assay.deadlines import Deadline
-from assay.disturbance import WORDS
+from assay.analysis import looks, verdicts
+from assay.analysis.measurements import Measurements
+from assay.experiment import companions, profiling, target
+from assay.experiment.benchmarks import BenchmarkSession
+from assay.experiment.context import Experiment
+from assay.experiment.deadlines import Deadline
+from assay.experiment.progress import Progress
+from assay.experiment.service_session import ServiceSession
+from assay.experiment.sessions import Session
 from assay.load.remote import Generator
-from assay.plan import AA_SUFFIX, Plan, Topic
-from assay.progress import Progress
-from assay.results import (Comparison, Results)
+from assay.plan import Plan, Topic
+from assay.results import Results
 from assay.run_directory.run import RunDirectory
-from assay.servicesessions import ServiceSession
-from assay.sessions import MicroSession, Session
-
-
-@dataclass
-class Experiment:
-    """A run that is under way.
-
-    Attributes:
-        origin: `time.perf_counter` when it began: zero of all times it keeps.
-        warnings: What a reader must know, in sentences.
-        errors: Topic and variant, to its request errors and how often they came.
-    """
-
-    plan: Plan
-    run: RunDirectory
-    progress: Progress
-    cores: processes.Cores
-    scratch: Path
-    origin: float = field(default_factory=time.perf_counter)
-    warnings: list[str] = field(default_factory=list)
-    errors: dict[tuple[str, str], Counter[str]] = field(default_factory=dict)
-
-    def rng(self, topic: Topic, what: object) -> random.Random:
-        """Return the random choices of one launch or profile of a topic.
-
-        They hang on the seed and on nothing that was drawn before: a block that
-        was repeated in one launch changes no other launch.
-        """
-        return random.Random(f"{self.plan.settings.seed}/{topic.name}/{what}")
-
-    def measured(self) -> measurements.Measurements:
-        """Read what is on disk so far."""
-        return measurements.Measurements(self.run.slices(), self.run.launches())
-
-    def results(self, partial: bool) -> Results:
-        """Judge everything that is on disk so far."""
-        return verdicts.evaluate(
-            self.plan,
-            self.measured(),
-            self.run.name,
-            partial,
-            [*self.warnings, *self._failures()],
-        )
-
-    def failed(self, topic: Topic, variant: str) -> Counter[str]:
-        """Return the errors so far of a variant, which is itself in an A/A arm too."""
-        of_variant = topic.name, variant.removesuffix(AA_SUFFIX)
-        return self.errors.setdefault(of_variant, Counter())
-
-    def _failures(self) -> list[str]:
-        """Name the most frequent error of every variant that had any."""
-        return [
-            f"{topic}: variant {variant} had failed requests, most often: {error}"
-            for (topic, variant), errors in self.errors.items()
-            for error, _ in errors.most_common(1)
-        ]
-
-    def disturbed_by(self, topic: Topic, launches: Sequence[int]) -> str:
-        """Return the words for what disturbed some launches most often."""
-        cause = measurements.mostly(self.measured(), topic.name, launches)
-        return f", mostly by {WORDS[cause]}" if cause in WORDS else ""
-
-    def comparisons(self, topic: Topic) -> list[Comparison]:
-        """Return how a topic's deciding comparisons stand."""
-        found = comparisons.comparisons(
-            self.plan, topic, self.measured(), deciding_only=True
-        )
-        return list(found)
-
-    def decided(self, topic: Topic) -> bool:
-        """Say whether more launches of a topic could change no verdict."""
-        return verdicts.decided(self.plan, topic, self.measured())
+from assay.system import interrupts, processes
 
 
 def measure(plan: Plan, run: RunDirectory, progress: Progress) -> Results:
@@ -148,7 +76,9 @@ def _experiment(
     cores = processes.split_cores()
     with tempfile.TemporaryDirectory(prefix="assay-") as folder:
         with processes.guarded([Path(folder)]):
-            experiment = Experiment(plan, run, progress, cores, Path(folder))
+            experiment = Experiment(
+                plan, looks.of(plan), run, progress, cores, Path(folder)
+            )
             if not cores.target:
                 experiment.warnings.append(
                     "Target and load generator share their cores: this machine "
@@ -160,13 +90,13 @@ def _experiment(
 def _measure_topic(experiment: Experiment, topic: Topic) -> None:
     """Launch after launch, look after look, then the profiles."""
     plan, progress = experiment.plan, experiment.progress
-    looks = comparisons.planned_looks(plan)
+    at = experiment.looks
     with _session(experiment, topic) as session:
         deadline = Deadline(time.perf_counter() + plan.time_budget(topic))
         counted = number = 0
         lost: list[int] = []
-        progress.topic(topic, looks)
-        while counted < looks[-1]:
+        progress.topic(topic, at.launches)
+        while counted < at.last:
             number += 1
             progress.launch(number)
             counts = session.launch(number, deadline)
@@ -179,7 +109,7 @@ def _measure_topic(experiment: Experiment, topic: Topic) -> None:
                 progress.note(f"launch {number} was too disturbed to count{why}")
             else:
                 progress.measured(topic, counted, experiment.comparisons(topic))
-            if counted in looks and counts and experiment.decided(topic):
+            if counted in at.launches and counts and experiment.decided(topic):
                 break
             if deadline.passed:
                 progress.note(
@@ -209,7 +139,7 @@ def _session(experiment: Experiment, topic: Topic) -> Iterator[Session]:
     folder = experiment.scratch / topic.name
     folder.mkdir()
     if topic.scenario.benchmarks:
-        yield MicroSession(experiment, topic, folder)
+        yield BenchmarkSession(experiment, topic, folder)
         return
     assert topic.scenario.locustfile is not None
     cores = experiment.cores
@@ -228,3 +158,18 @@ def _session(experiment: Experiment, topic: Topic) -> Iterator[Session]:
             yield ServiceSession(experiment, topic, folder, environment, generator)
         finally:
             generator.close()
+
+
+def judge(run: RunDirectory) -> Results:
+    """Judge a run from its directory, also one that died before it could itself.
+
+    Raises:
+        NotARunError: It cannot be read.
+    """
+    partial = True
+    warnings: tuple[str, ...] = ("The run ended before it could write its results.",)
+    if (run.path / "results.json").is_file():
+        before = run.results()
+        partial, warnings = before.partial, before.warnings
+    measured = Measurements(run.slices(), run.launches())
+    return verdicts.evaluate(run.plan(), measured, run.name, partial, warnings)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from assay import closed
+from assay.experiment import closed_loop
 from assay.load.remote import Columns, Slice
 from assay.metrics import (QUANTILES, requests_needed)
 from assay.analysis.measurements import latency
@@ -39,13 +39,8 @@ def of_load(measured: Slice) -> Slice:
     return replace(measured, columns=columns, requests=int(kept.sum()))
 
 
-def shown(name: Sequence[str]) -> str:
-    """Return the name of a request as people read it: ``GET /item``."""
-    return " ".join(filter(None, name[1:]))
-
-
 def throughput(measured: Slice, users: int, think_time: bool = False) -> float:
-    """Return the requests per second of a closed loop; see `assay.closed`.
+    """Return the requests per second of a closed loop; see `assay.experiment.closed_loop`.
 
     Args:
         measured: The slice.
@@ -53,7 +48,7 @@ def throughput(measured: Slice, users: int, think_time: bool = False) -> float:
         think_time: Whether they wait as the locustfile says.
     """
     columns, began, ended = measured.columns, measured.began, measured.ended
-    return closed.settled(closed.loop(columns, users, began, ended, think_time))
+    return closed_loop.settled(closed_loop.loop(columns, users, began, ended, think_time))
 
 
 def occupied(measured: Slice) -> float:

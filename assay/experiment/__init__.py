@@ -1,0 +1,1 @@
+"""Launches of randomised blocks: started, loaded, watched, kept."""
