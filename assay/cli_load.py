@@ -68,7 +68,7 @@ def load(
     """
     import secrets
 
-    from assay.load import locust_conf
+    from assay.inputs import locust_conf
 
     said = locust_conf.read(Path.cwd(), Path.home())
     trials = find_capacity or sweep is not None

@@ -30,7 +30,7 @@ def worker(
     The master says what to do and takes the samples. A locustfile that imports
     modules of its own has to be here: name it.
     """
-    from assay.load import process
+    from assay.load.control import process
 
     host, colon, port = join.rpartition(":")
     if not (host and colon and port.isdigit() and 0 < int(port) < 65536):

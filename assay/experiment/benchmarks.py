@@ -72,7 +72,7 @@ class BenchmarkSession:
         found: dict[tuple[str, str], tuple[float, bool]] = {}
         began = time.perf_counter()
         for variant in order:
-            seconds = benchmarks.measure(
+            seconds = measure(
                 self.topic, variant, self.folder, self.experiment.cores.target
             )
             found[variant.name, "time"] = seconds, False

@@ -10,7 +10,7 @@ from assay.errors import MeasureError
 from assay.experiment import blocks, rates, slices
 from assay.experiment.deadlines import NEVER, Deadline
 from assay.experiment.target import RunningTarget
-from assay.load.remote import Generator, Slice
+from assay.load.control.generator import Generator, Slice
 from assay.load.shapes import Shape
 from assay.metrics import METRICS, MODES
 from assay.plan import Load, Topic

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from assay.system import processes
 from assay.errors import MeasureError
-from assay.load.remote import Generator
+from assay.load.control.generator import Generator
 from assay.plan import Plan, Preset, Topic
 from assay.profilers import PROFILERS, Capture, Observed
 from assay.experiment.rates import check_answers

@@ -15,7 +15,7 @@ from assay.experiment.deadlines import Deadline
 from assay.experiment.progress import Progress
 from assay.experiment.service_session import ServiceSession
 from assay.experiment.sessions import Session
-from assay.load.remote import Generator
+from assay.load.control.generator import Generator
 from assay.plan import Plan, Topic
 from assay.results import Results
 from assay.run_directory.run import RunDirectory

@@ -1,7 +1,7 @@
-"""The load generator: what runs inside the Locust process, and its remote control.
+"""The load generator: a Locust process, and its remote control.
 
-`assay.load.remote` is Assay's side and never imports Locust. `python -m
-assay.load` is the other side: it imports Locust, and nothing of the analysis.
+`control` is Assay's side and never imports Locust. `inside` is the other side, which
+runs as `python -m assay.load.inside`. What both use lies here.
 """
 
 from typing import TYPE_CHECKING, Any

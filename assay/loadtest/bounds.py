@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from assay import lateness
+from assay.load import lateness
 from assay.wording import counted, percent, quantity
 
 BUSY = 0.9  # of a core: a generator so busy is measured itself

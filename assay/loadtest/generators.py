@@ -11,8 +11,8 @@ from typing import Any
 
 from assay.system import processes
 from assay.errors import InputError, MeasureError
-from assay.load.fleet import Fleet, cores_of
-from assay.load.remote import Generator
+from assay.load.control.fleet import Fleet, cores_of
+from assay.load.control.generator import Generator
 from assay.load_plan import LoadPlan
 
 TARGET = "target"

@@ -9,7 +9,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from assay.lateness import OFTEN
+from assay.load.lateness import OFTEN
 from assay.loadtest.bounds import BUSY
 from assay.load_plan import LoadPlan
 from assay.loadtest.run import RECENT, News

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from assay import lateness
+from assay.load import lateness
 from assay.system import redaction
 from assay.errors import MeasureError
-from assay.load.remote import Tick
+from assay.load.control.generator import Tick
 from assay.loadtest import failures, summary
 from assay.loadtest.generators import TARGET, Loader, generating
 from assay.load_results import Name
@@ -153,7 +153,7 @@ def check_limit(results: LoadResults) -> None:
 
 
 def order(plan: LoadPlan) -> dict[str, Any]:
-    """Return what the generator is told: see `assay.load.loading.Loading.run`."""
+    """Return what the generator is told: see `assay.load.inside.loading.Loading.run`."""
     shape = {"times": list(plan.times), "rates": list(plan.rates)}
     return {
         "shape": shape if plan.open else None,

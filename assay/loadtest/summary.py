@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from assay import lateness
+from assay.load import lateness
 from assay.run_directory.directory import reading
 from assay.loadtest import bounds, judging, remarks, rows
 from assay.load_results import (LoadResults, WorkerCount)

@@ -6,7 +6,6 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from assay.analysis import comparisons
 from assay.plan import Plan, Topic
 from assay.report import pictures
 from assay.report.answer import (

@@ -46,7 +46,7 @@ class Run:
         truth: Percentile (such as ``p50``) to seconds by the server's log.
         seen: The same by the tool.
         machine: Assay only: numbers of the slice that say how quiet it was, as
-            `assay.load.remote.Slice` names them, in seconds.
+            `assay.load.control.generator.Slice` names them, in seconds.
         counts: Assay only: what became of the arrivals.
     """
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from assay.experiment import calibration, launch, target
 from assay.system import processes
-from assay.load.remote import Generator
+from assay.load.control.generator import Generator
 from assay.plan import Load, Scenario, Target, Topic, Variant
 
 COMMAND = (

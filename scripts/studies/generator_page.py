@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from assay.lateness import LATE
+from assay.load.lateness import LATE
 from assay.load.arrivals import Arrivals
 
 REFERENCE = "FastHttpUser"

@@ -29,8 +29,8 @@ import numpy as np
 from assay.system import ports, processes
 from assay.load import shapes
 from assay.load.arrivals import Arrivals
-from assay.load.fleet import Fleet, cores_of
-from assay.load.remote import Generator
+from assay.load.control.fleet import Fleet, cores_of
+from assay.load.control.generator import Generator
 from scripts.studies import accuracy
 from scripts.studies.generator_page import (
     REFERENCE,

@@ -122,7 +122,7 @@ class Watch:
 
 
 def _role(words: list[str]) -> str:
-    if "assay.load" in words:
+    if "assay.load.inside" in words:
         return "generator"
     return "assay" if "assay" in words else ""
 

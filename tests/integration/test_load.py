@@ -15,7 +15,7 @@ import pytest
 from assay.system import ports, processes
 from assay.errors import MeasureError
 from assay.load.recorder import FAILED, FINE, TIMED_OUT
-from assay.load.remote import Generator
+from assay.load.control.generator import Generator
 from assay.load.shapes import Shape
 from tests.integration.shop import LOCUSTFILE
 

@@ -10,7 +10,7 @@ from assay.analysis import pair_verdicts
 from assay import wording
 from assay.metrics import DECIDING_METRICS
 from assay.results import Comparison, Verdict, PairVerdict
-from tests.unit.synthetic import plan
+
 
 CPU, RATE, MEDIAN = DECIDING_METRICS
 MEAN = "latency.mean"

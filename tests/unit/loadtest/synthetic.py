@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import pyarrow as pa
 
-from assay.lateness import binned
+from assay.load.lateness import binned
 from assay.load import protocol
 from assay.load_results import Name
 from assay.load_plan import LoadPlan

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assay.lateness import binned
+from assay.load.lateness import binned
 from assay.loadtest.bounds import BUSY, strain
 
 LATE, PUNCTUAL, MEDIAN = 0.02, 0.001, 0.1

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from assay.lateness import binned
+from assay.load.lateness import binned
 from assay.load.recorder import FAILED, FINE, TIMED_OUT
 from assay.loadtest import summary
 from assay.loadtest.judging import judge

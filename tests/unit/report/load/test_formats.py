@@ -10,7 +10,7 @@ from xml.etree import ElementTree as XML
 import pytest
 from rich.console import Console
 
-from assay.lateness import binned
+from assay.load.lateness import binned
 from assay.loadtest import summary
 from assay.load_results import Name
 from assay.loadtest.requirements import parse

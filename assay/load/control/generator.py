@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from assay.errors import MeasureError
 from assay.load import protocol
-from assay.load.process import LocustProcess
+from assay.load.control.process import LocustProcess
 from assay.load.shapes import Shape
 from assay.metrics import Mode
 
@@ -58,7 +58,7 @@ class Slice:
         own_p50: Seconds from when arrivals could have begun to when they were sent,
             the client's own work included: median.
         own_p99: The same for the latest one in a hundred.
-        lags: All of these, in the bins of `assay.lateness`.
+        lags: All of these, in the bins of `assay.load.lateness`.
         own: The same of the generator's own part.
         tasks: How many tasks of each name ended.
         raised: What tasks raised though none of their requests had failed.
@@ -246,7 +246,7 @@ class Generator(LocustProcess):
 
         Args:
             variant: Whose users work.
-            order: See `assay.load.loading.Loading.run`.
+            order: See `assay.load.inside.loading.Loading.run`.
         """
         self._ask({"do": "load", "variant": variant, **order}, 30.0)
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assay.lateness import binned, is_late, quantile, share_late
+from assay.load.lateness import binned, is_late, quantile, share_late
 
 
 @pytest.mark.parametrize(

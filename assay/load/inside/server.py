@@ -11,15 +11,16 @@ from typing import Any
 import gevent
 from gevent import getcurrent
 
-from assay.load import arrivals, clocks, locustfile, shapes
-from assay.load.loading import Loading
-from assay.load.locustfile import Opened
-from assay.load.pool import SPACING, Pool
+from assay.load import arrivals, shapes
+from assay.load.inside import clocks, opened_locustfile
+from assay.load.inside.loading import Loading
+from assay.load.inside.opened_locustfile import Opened
+from assay.load.inside.pool import SPACING, Pool
 from assay.load.protocol import START
 from assay.load.recorder import NO_USER, Recorder, told
-from assay.load.runner import SteeredRunner
-from assay.load.seat import Seat
-from assay.load.timer import Heartbeat, Timer
+from assay.load.inside.runner import SteeredRunner
+from assay.load.inside.seat import Seat
+from assay.load.inside.timer import Heartbeat, Timer
 
 ERRORS_TOLD = 20
 TOUCH_TIMEOUT = 10.0  # seconds
@@ -156,7 +157,7 @@ class Server:
     def finish(self) -> dict[str, Any]:
         """Stop all users and fire the events of a test's end."""
         self.detach()
-        return {"exit_code": locustfile.end(self.found)}
+        return {"exit_code": opened_locustfile.end(self.found)}
 
     def slice(
         self,

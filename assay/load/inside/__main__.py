@@ -1,4 +1,4 @@
-"""A Locust process: `python -m assay.load LOCUSTFILE DESCRIPTOR ROLE SETTINGS …`.
+"""A Locust process: `python -m assay.load.inside LOCUSTFILE DESCRIPTOR ROLE SETTINGS …`.
 
 Its role is `alone`, `master:HOST:PORT` or `worker:HOST:PORT`. The descriptor is that
 of the channel to Assay; a worker has none, since it hears from its master. The
@@ -22,10 +22,11 @@ from typing import Any
 
 from locust.log import setup_logging
 
-from assay.load import gate, limits, locustfile, protocol, stamps
-from assay.load.master import Master, leader
-from assay.load.server import Server
-from assay.load.worker import Worker, interruptible, joined
+from assay.load.inside import gate, opened_locustfile, stamps
+from assay.load import limits, protocol
+from assay.load.inside.master import Master, leader
+from assay.load.inside.server import Server
+from assay.load.inside.worker import Worker, interruptible, joined
 
 MOST_RECORDS = 2000  # of the log: a task that always fails would fill the disk
 
@@ -34,13 +35,13 @@ def failure(error: BaseException, path: str) -> dict[str, str]:
     """Describe an error by its message and the line of the locustfile."""
     where = ""
     ours = {os.path.abspath(one) for one in path.split(protocol.SEPARATOR)}
-    cause = error.__cause__ if isinstance(error, locustfile.Refused) else None
+    cause = error.__cause__ if isinstance(error, opened_locustfile.Refused) else None
     for frame in traceback.extract_tb((cause or error).__traceback__):
         if os.path.abspath(frame.filename) in ours:
             where = f"line {frame.lineno}: "
     if isinstance(error, SyntaxError) and error.lineno:
         where = f"line {error.lineno}: "
-    if isinstance(error, locustfile.Refused):
+    if isinstance(error, opened_locustfile.Refused):
         return {"error": f"{where}{error}", "hint": error.hint}
     return {"error": f"{where}{type(error).__name__}: {error}"}
 
@@ -53,8 +54,8 @@ def serve(
 ) -> None:
     """Load what Assay says, until the channel is closed."""
     try:
-        found = locustfile.opened(path, arguments, settings)
-        locustfile.begin(found)
+        found = opened_locustfile.opened(path, arguments, settings)
+        opened_locustfile.begin(found)
         server = Server(found, partial(protocol.send, channel))
     except (Exception, SystemExit) as error:
         protocol.send(channel, failure(error, path))
@@ -96,8 +97,8 @@ def lead(
 ) -> None:
     """Be the master of workers, until the channel is closed."""
     try:
-        found = locustfile.opened(path, arguments, settings, leader(*address))
-        locustfile.prepare(found)
+        found = opened_locustfile.opened(path, arguments, settings, leader(*address))
+        opened_locustfile.prepare(found)
         master = Master(found, channel, partial(failure, path=path))
     except (Exception, SystemExit) as error:
         protocol.send(channel, failure(error, path))
@@ -105,10 +106,10 @@ def lead(
     shape = type(found.shape).__name__ if found.shape else ""
     protocol.send(channel, {"shape": shape, "port": master.port})
     if master.serve():
-        code = locustfile.end(found)
+        code = opened_locustfile.end(found)
         protocol.send(channel, {"event": "finished", "exit_code": code})
     else:
-        locustfile.end(found)
+        opened_locustfile.end(found)
 
 
 def work(path: str, host: str, port: int) -> int:
@@ -117,7 +118,7 @@ def work(path: str, host: str, port: int) -> int:
     interruptible(True)
     try:
         path, runner_of = joined(path, host, port)
-        found = locustfile.opened(path, (), {}, runner_of)
+        found = opened_locustfile.opened(path, (), {}, runner_of)
         worker = Worker(found, partial(failure, path=path))
         return worker.serve()
     except ConnectionError:

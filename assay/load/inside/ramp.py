@@ -10,9 +10,9 @@ import gevent
 from locust.shape import LoadTestShape
 from locust.user.users import User
 
-from assay.load.pool import Pool
-from assay.load.roles import Role
-from assay.load.runner import SteeredRunner
+from assay.load.inside.pool import Pool
+from assay.load.inside.roles import Role
+from assay.load.inside.runner import SteeredRunner
 
 TICK = 1.0  # seconds between two questions to a shape, as under Locust
 LOOK = 0.02  # seconds: how long nobody looks whether to stop

@@ -15,18 +15,11 @@ from typing import Any
 
 from assay.system import processes
 from assay.errors import InputError, MeasureError
-from assay.load import arrivals, process, protocol
-from assay.load.process import LocustProcess, Message
-from assay.load.remote import (
-    ATTACH_LONGEST,
-    ATTACH_TIMEOUT,
-    FINISH_TIMEOUT,
-    TICK_TIMEOUT,
-    Beginnings,
-    Tick,
-    tick,
-)
-from assay.load.seconds import Seconds, check
+from assay.load import arrivals, protocol
+from assay.load.control import process
+from assay.load.control.process import LocustProcess, Message
+from assay.load.control.generator import (ATTACH_LONGEST, ATTACH_TIMEOUT, FINISH_TIMEOUT, TICK_TIMEOUT, Beginnings, Tick, tick)
+from assay.load.control.merge import Seconds, check
 from assay.system.processes import Child
 
 NO_SENSE = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError)
@@ -231,7 +224,7 @@ class Fleet(LocustProcess):
 
         Args:
             variant: Whose users work.
-            order: See `assay.load.loading.Loading.run`; each worker does its part.
+            order: See `assay.load.inside.loading.Loading.run`; each worker does its part.
 
         Raises:
             InputError: There is less to do than there are workers.

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from assay.load.choices import Deck, Dice
+from assay.load.inside.choices import Deck, Dice
 
 WEIGHTS = st.dictionaries(
     st.sampled_from("abcdefgh"), st.integers(1, 9), min_size=1, max_size=6

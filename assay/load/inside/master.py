@@ -18,8 +18,9 @@ from locust.exception import RPCError
 from locust.rpc.zmqrpc import BaseSocket
 from locust.runners import STATE_MISSING, MasterRunner
 
-from assay.load import locustfile, protocol
-from assay.load.locustfile import Opened
+from assay.load.inside import opened_locustfile
+from assay.load import protocol
+from assay.load.inside.opened_locustfile import Opened
 
 MESSAGE = "assay"
 LOOK = 0.2  # seconds between two looks at who is still there
@@ -130,7 +131,7 @@ class Master:
     def _begin(self) -> dict[str, Any]:
         """Fire `test_start`, now that what it sends reaches all workers."""
         try:
-            locustfile.start(self._found)
+            opened_locustfile.start(self._found)
         except Exception as error:
             return {"event": "begun", **self._failure(error)}
         return {"event": "begun"}

@@ -1,7 +1,7 @@
 """The users of one variant: made as they are needed, and handed arrivals.
 
 Ordinary Locust users run unchanged: they wait at a gate before each task
-(`assay.load.gate`). Who passes it, and when, is decided by a slice or by a load
+(`assay.load.inside.gate`). Who passes it, and when, is decided by a slice or by a load
 test, not by think time. Of the users who are idle the one takes an arrival who has
 been idle for the shortest time: what a user has begun goes on, and no more users
 work than are needed.
@@ -21,12 +21,12 @@ from gevent.pool import Group
 from locust.env import Environment
 from locust.user.users import User
 
-from assay.load.choices import Deck, Dice
+from assay.load.inside.choices import Deck, Dice
 from assay.load.protocol import STOP
 from assay.load.recorder import Recorder
-from assay.load.roles import Choice, Role, placed, share
-from assay.load.seat import Seat
-from assay.load.stamps import Stamps
+from assay.load.inside.roles import Choice, Role, placed, share
+from assay.load.inside.seat import Seat
+from assay.load.inside.stamps import Stamps
 
 BACKLOG_LIMIT = 100_000
 SPACING = 0.001  # seconds; a listen backlog must never overflow: come one by one

@@ -11,14 +11,15 @@ import gevent
 from gevent.event import Event
 from locust.runners import WorkerRunner
 
-from assay.load import arrivals, clocks, locustfile
-from assay.load.locustfile import Opened
-from assay.load.pool import Pool
-from assay.load.ramp import Ramp
+from assay.load import arrivals
+from assay.load.inside import clocks, opened_locustfile
+from assay.load.inside.opened_locustfile import Opened
+from assay.load.inside.pool import Pool
+from assay.load.inside.ramp import Ramp
 from assay.load.recorder import Name, Recorder
-from assay.load.runner import LiveStats
+from assay.load.inside.runner import LiveStats
 from assay.load.shapes import Shape
-from assay.load.timer import Heartbeat, Timer
+from assay.load.inside.timer import Heartbeat, Timer
 
 TICK = 1.0  # seconds between two reports
 PATIENCE = 0.1  # seconds: how long nobody looks whether to stop
@@ -153,11 +154,11 @@ class Loading:
 
     def _part(self) -> None:
         """Have all users stop; what they ask for in their on_stop counts as such."""
-        locustfile.stopping(self._found)
+        opened_locustfile.stopping(self._found)
         self._pool.recorder = self._recorder
         self._pool.close(PARTING)
         if isinstance(self._found.runner, WorkerRunner):
-            locustfile.stopped(self._found)  # Locust would fire both once more
+            opened_locustfile.stopped(self._found)  # Locust would fire both once more
 
     def _open(self, due: Iterator[float], iterations: int) -> None:
         """Hand out arrivals when they are due."""

@@ -17,10 +17,11 @@ from locust.argument_parser import download_locustfile_from_master
 from locust.env import Environment
 from locust.runners import WorkerRunner
 
-from assay.load import locustfile, protocol
-from assay.load.locustfile import Opened
-from assay.load.master import MESSAGE
-from assay.load.server import Server
+from assay.load.inside import opened_locustfile
+from assay.load import protocol
+from assay.load.inside.opened_locustfile import Opened
+from assay.load.inside.master import MESSAGE
+from assay.load.inside.server import Server
 
 FETCH = "-"  # instead of a path: the master's own locustfile
 SILENCE = 10.0  # seconds without a word, after which the master is gone
@@ -140,7 +141,7 @@ class Worker:
         self._server.stop()
         self._server.detach()
         if self._began:
-            locustfile.end(self._found)  # its listeners tell the master
+            opened_locustfile.end(self._found)  # its listeners tell the master
         else:
             self._runner.send_message("quit")
         self._runner.greenlet.kill(block=True)  # nobody may use what is closed now
@@ -157,7 +158,7 @@ class Worker:
         try:
             if do == "attach":
                 more = order.pop("arguments"), order.pop("settings")
-                locustfile.begin(self._found, *more)
+                opened_locustfile.begin(self._found, *more)
                 self._began = True
             if do == "slice":
                 answer, body = self._server.slice(**order)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from locust.user.users import User
 
 if TYPE_CHECKING:
-    from assay.load.seat import Seat
+    from assay.load.inside.seat import Seat
 
 Choice = Callable[[Sequence[Any]], Any]
 

@@ -23,7 +23,7 @@ from locust.util.load_locustfile import load_locustfile, load_locustfile_pytest
 
 from assay.system import redaction
 from assay.load.protocol import SEPARATOR
-from assay.load.runner import LiveStats, SteeredRunner
+from assay.load.inside.runner import LiveStats, SteeredRunner
 
 ASSAYS = "Assay says how much load there is, where it goes, and what is reported"
 # What of Locust's own options has a say here.

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assay.errors import InputError
-from assay.load import locust_conf
+from assay.inputs import locust_conf
 
 CONF = """\
 # a comment

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from assay.load import arrivals, protocol
 from assay.load.recorder import MAX_NAMES, OTHER
-from assay.load.remote import Columns, Tick
+from assay.load.control.generator import Columns, Tick
 from assay.load.shapes import Shape
 
 Name = tuple[str, str, str]  # kind, method, name
@@ -141,7 +141,7 @@ class Seconds:
         """Begin with nothing.
 
         Args:
-            orders: What each worker was told: see `assay.load.loading.Loading.run`.
+            orders: What each worker was told: see `assay.load.inside.loading.Loading.run`.
             names: What to call them.
         """
         users = itertools.accumulate((order["users"] for order in orders), initial=0)

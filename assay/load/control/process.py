@@ -51,7 +51,7 @@ class LocustProcess:
             folder: Takes the process's log.
             cores: Cores it is pinned to.
             arguments: For the locustfile, as after `locust -f FILE`.
-            role: See `assay.load.__main__`.
+            role: See `assay.load.inside.__main__`.
             host: What listeners of the locustfile find as the environment's host;
                 empty if there is no single one.
             settings: What else they find among Locust's options: `num_users`,
@@ -181,8 +181,8 @@ def argv(
     arguments: Sequence[str],
     settings: Mapping[str, Any],
 ) -> list[str]:
-    """Return the command of a Locust process: see `assay.load.__main__`."""
-    own = [sys.executable, "-m", "assay.load", locustfile, descriptor, role]
+    """Return the command of a Locust process: see `assay.load.inside.__main__`."""
+    own = [sys.executable, "-m", "assay.load.inside", locustfile, descriptor, role]
     return [*own, json.dumps(dict(settings)), *arguments]
 
 

@@ -16,13 +16,13 @@ from locust.exception import (
     StopUser,
 )
 
-from assay.load import gate
+from assay.load.inside import gate
 from assay.load.protocol import REQUEST, START, STOP
 from assay.load.recorder import FAILED, FINE
 
 if TYPE_CHECKING:
-    from assay.load.pool import Pool
-    from assay.load.roles import Role
+    from assay.load.inside.pool import Pool
+    from assay.load.inside.roles import Role
 
 # A user who is to stop, and who leaves the set of tasks that it is in.
 STOPPING = (StopUser, StopTest, GreenletExit)

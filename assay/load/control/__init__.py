@@ -1,0 +1,1 @@
+"""Locust processes as Assay sees them: started, asked, ended."""
