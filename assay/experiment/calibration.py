@@ -10,7 +10,8 @@ from assay.errors import MeasureError
 from assay.experiment import blocks, rates, slices
 from assay.experiment.deadlines import NEVER, Deadline
 from assay.experiment.target import RunningTarget
-from assay.load.control.generator import Generator, Slice
+from assay.load.control.generator import Generator
+from assay.load.answers import Slice
 from assay.load.shapes import Shape
 from assay.metrics import METRICS, MODES
 from assay.plan import Load, Topic
@@ -26,7 +27,7 @@ CLOSED_SECONDS, OPEN_SECONDS = 0.0125, 0.02
 CLOSED_BLOCKS, OPEN_BLOCKS = 20, 28
 SHAPED_BLOCKS = 2  # of an arrival rate with a shape, each of which takes seconds
 # A service that has answered so many requests is warm; a slower one is given longer.
-WARM_UP_SECONDS, WARM_UP_REQUESTS, WARM_UP_MORE = 0.15, 200, 0.1
+WARM_UP_SECONDS, WARM_UP_REQUESTS, WARM_UP_MORE = 0.15, 60, 0.1
 SPIN = 0.02  # seconds
 
 

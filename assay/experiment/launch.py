@@ -14,7 +14,8 @@ from typing import Any
 from assay.experiment import blocks, disturbance, slices
 from assay.experiment.calibration import Schedule, most_users
 from assay.experiment.deadlines import NEVER, Deadline
-from assay.load.control.generator import Generator, Slice
+from assay.load.control.generator import Generator
+from assay.load.answers import Slice
 from assay.metrics import MODES, Mode
 from assay.system.processes import memory_peak
 from assay.experiment.target import RunningTarget

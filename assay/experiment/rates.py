@@ -7,7 +7,8 @@ import numpy as np
 from assay.experiment import blocks, disturbance, slices
 from assay.experiment.deadlines import Deadline
 from assay.errors import MeasureError
-from assay.load.control.generator import Generator, Slice
+from assay.load.control.generator import Generator
+from assay.load.answers import Slice
 
 # A rate that the generator cannot keep is lowered to this share of it, so often: one
 # at which it is late in so many of so many slices, this long, unless it is hardly busy.

@@ -14,7 +14,8 @@ from assay.experiment.context import Experiment
 from assay.run_directory import rows
 from assay.experiment.deadlines import NEVER, Deadline
 from assay.errors import MeasureError
-from assay.load.control.generator import Beginnings, Generator
+from assay.load.control.generator import Generator
+from assay.load.answers import Beginnings
 from assay.plan import AA_SUFFIX, Preset, Topic, Variant
 from assay.wording import significant
 from assay.results import Profile

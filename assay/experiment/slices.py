@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assay.experiment import closed_loop
-from assay.load.control.generator import Columns, Slice
+from assay.load.answers import (Columns, Slice)
 from assay.metrics import (QUANTILES, requests_needed)
 from assay.analysis.measurements import latency
 

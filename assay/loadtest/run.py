@@ -16,7 +16,7 @@ import numpy as np
 from assay.load import lateness
 from assay.system import redaction
 from assay.errors import MeasureError
-from assay.load.control.generator import Tick
+from assay.load.answers import Tick
 from assay.loadtest import failures, summary
 from assay.loadtest.generators import TARGET, Loader, generating
 from assay.load_results import Name

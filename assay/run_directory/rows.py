@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from assay.load.control.generator import Slice
+from assay.load.answers import Slice
 
 Taken = Sequence[tuple[Mapping[str, Any], Slice]]
 

@@ -28,7 +28,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assay.system import ports, processes
-from assay.load.control.generator import Generator, Slice
+from assay.load.control.generator import Generator
+from assay.load.answers import Slice
 from scripts.studies import accuracy_page, verdicts
 from scripts.studies.accuracy_page import ASSAY, CELLS, FREEZING, LOCUST, Cell, Run
 from scripts.studies.kept import keep, rows, workshop

@@ -10,7 +10,7 @@ import pandas as pd
 
 from assay.analysis import measurements
 from assay.inputs.expectations import parse
-from assay.load.control.generator import Slice
+from assay.load.answers import Slice
 from assay.plan import (AA_SUFFIX, Budget, Claim, Plan, Scenario, Settings, Target, Topic, Variant)
 from assay.metrics import BLOCK_COLUMNS, Mode
 from assay.experiment.sessions import CONTROL_EVERY

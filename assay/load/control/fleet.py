@@ -18,7 +18,8 @@ from assay.errors import InputError, MeasureError
 from assay.load import arrivals, protocol
 from assay.load.control import process
 from assay.load.control.process import LocustProcess, Message
-from assay.load.control.generator import (ATTACH_LONGEST, ATTACH_TIMEOUT, FINISH_TIMEOUT, TICK_TIMEOUT, Beginnings, Tick, tick)
+from assay.load.control.generator import (ATTACH_LONGEST, ATTACH_TIMEOUT, FINISH_TIMEOUT, TICK_TIMEOUT)
+from assay.load.answers import (Beginnings, Tick, tick)
 from assay.load.control.merge import Seconds, check
 from assay.system.processes import Child
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from assay.load import arrivals, protocol
 from assay.load.recorder import MAX_NAMES, OTHER
-from assay.load.control.generator import Columns, Tick
+from assay.load.answers import (Columns, Tick)
 from assay.load.shapes import Shape
 
 Name = tuple[str, str, str]  # kind, method, name

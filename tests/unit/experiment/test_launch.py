@@ -16,7 +16,8 @@ from assay.experiment import blocks, calibration, launch, rates
 from assay.experiment.deadlines import LONGEST_DRAIN, NEVER, SHORTEST_DRAIN, Deadline
 from assay.errors import MeasureError
 from assay.load.recorder import TIMED_OUT
-from assay.load.control.generator import Generator, Slice
+from assay.load.control.generator import Generator
+from assay.load.answers import Slice
 from assay.load.shapes import Shape
 from assay.plan import Load
 from assay.metrics import (DECIDING_METRICS, MODES, Mode, requests_needed)

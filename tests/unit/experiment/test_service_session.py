@@ -14,7 +14,8 @@ from assay.experiment import target
 from assay.experiment.deadlines import Deadline
 from assay.errors import MeasureError
 from assay.experiment.context import Experiment
-from assay.load.control.generator import Beginnings, Generator, Slice
+from assay.load.control.generator import Generator
+from assay.load.answers import (Beginnings, Slice)
 from assay.plan import AA_SUFFIX, Load
 from assay.system.processes import Cores
 from assay.experiment.service_session import ServiceSession

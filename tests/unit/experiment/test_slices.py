@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from assay.experiment import slices
 from assay.run_directory import rows
 from assay.load.recorder import FAILED, FINE, NO_USER, TIMED_OUT
-from assay.load.control.generator import Slice
+from assay.load.answers import Slice
 from assay.metrics import (BLOCK_COLUMNS, QUANTILES, SAMPLES_BEYOND, requests_needed)
 from tests.unit.synthetic import taken
 

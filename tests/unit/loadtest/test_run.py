@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 from assay.errors import MeasureError
-from assay.load.control.generator import Tick
+from assay.load.answers import Tick
 from assay.loadtest import run as running
 from assay.loadtest import summary, writer
 from assay.load_results import Name

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from assay.load.control.generator import Slice
+from assay.load.answers import Slice
 from scripts.studies import accuracy
 from scripts.studies import accuracy_page as page
 from scripts.studies.accuracy_page import ASSAY, CELLS, FREEZING, LOCUST, Ended, Run
