@@ -267,7 +267,7 @@ def doctor(
     """
     from dataclasses import asdict
 
-    from assay import doctor as examination
+    from assay.doctor.examination import examination as examination
     from assay.report import findings
 
     with findings.status(open_console(stderr=True)) as say:

@@ -20,7 +20,7 @@ from rich.console import Console
 from assay.analysis import power, measurements
 from assay import wording
 from assay.errors import AssayError
-from assay.finding import Finding, State, judged
+from assay.doctor.finding import Finding, State, judged
 from assay.plan import (Load, Plan, Scenario, Settings, Target, Topic, Variant)
 from assay.metrics import DECIDING_METRICS
 from assay.experiment.progress import Lines

@@ -16,12 +16,12 @@ from pathlib import Path
 import psutil
 
 from assay.system import processes
-from assay import resolution
-from assay.finding import Finding, judged
+from assay.doctor import trial
+from assay.doctor.finding import Finding, judged
 from assay.profilers import pyspy
-from assay.spin import PIECE, Spin
+from assay.doctor.spin import PIECE, Spin
 
-SPIN = "from assay.spin import print_spin; print_spin()"
+SPIN = "from assay.doctor.spin import print_spin; print_spin()"
 # Host speed wanders by 5 to 10 % on shared machines (robust spread of the pieces).
 SPREAD_POOR, SPREAD_BAD = 0.03, 0.10
 # A slice counts as disturbed above 5 % of run-delay; half of all slices beyond that
@@ -36,7 +36,7 @@ SLOW_CLOCKS = ("hpet", "acpi_pm", "jiffies", "refined-jiffies")
 
 
 def examine(
-    seconds: float = 5.0, quick: bool = False, say: resolution.Say = lambda words: None
+    seconds: float = 5.0, quick: bool = False, say: trial.Say = lambda words: None
 ) -> list[Finding]:
     """Examine this machine.
 
@@ -69,7 +69,7 @@ def examine(
         findings += noise
         if not quick:
             steady = noise[0].state == "good"
-            findings += resolution.examine_resolution(folder, steady, say)
+            findings += trial.examine_resolution(folder, steady, say)
     findings += [
         examine_memory(psutil.virtual_memory().available),
         examine_clock(_clock_source(), time.get_clock_info("perf_counter").resolution),
@@ -183,13 +183,13 @@ def examine_clock(source: str, resolution: float) -> Finding:
         resolution: Of `time.perf_counter`, in seconds.
     """
     named = f"{source}, " if source else ""
-    slow = source in SLOW_CLOCKS or resolution > 1e-5
+    slow = source in SLOW_CLOCKS or trial > 1e-5
     return Finding(
         "clock",
         "poor" if slow else "good",
-        f"{named}resolution {resolution * 1e9:.0f} ns",
+        f"{named}resolution {trial * 1e9:.0f} ns",
         "slow or coarse; on Linux see the kernel's clocksource=tsc" if slow else "",
-        resolution,
+        trial,
         "s",
     )
 

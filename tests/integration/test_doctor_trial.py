@@ -4,18 +4,18 @@ from pathlib import Path
 
 import pytest
 
-from assay import resolution
+from assay.doctor import trial
 from assay.metrics import DECIDING_METRICS
-from tests.unit.test_resolution import with_cores
+from tests.unit.doctor.test_trial import with_cores
 
 
 @with_cores
 def test_this_machine_is_tried_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(resolution, "LAUNCHES", 3)
+    monkeypatch.setattr(trial, "LAUNCHES", 3)
     said: list[str] = []
-    found = resolution.try_out(tmp_path, said.append)
+    found = trial.try_out(tmp_path, said.append)
     assert found.begun >= 3
     assert len(said) == found.begun
     if found.launches < 3:

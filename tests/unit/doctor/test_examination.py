@@ -10,19 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assay import doctor, resolution
+from assay.doctor.examination import examination
+from assay.doctor import trial
 from assay.system import processes
-from assay.doctor import (
-    examine,
-    examine_clock,
-    examine_cores,
-    examine_memory,
-    examine_noise,
-    examine_others,
-)
-from assay.finding import Finding, State
+from assay.doctor.examination.examination import (examine, examine_clock, examine_cores, examine_memory, examine_noise, examine_others)
+from assay.doctor.finding import Finding, State
 from assay.profilers import pyspy
-from assay.spin import Spin, spin
+from assay.doctor.spin import Spin, spin
 
 
 def test_this_machine_is_examined_whole() -> None:
@@ -67,11 +61,11 @@ def test_the_grain_of_the_cpu_clock(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     told = itertools.cycle(readings)
-    monkeypatch.setattr(doctor, "CLOCK_SECONDS", 0.01)
-    monkeypatch.setattr(doctor, "CLOCK_PATIENCE", 0.02)
+    monkeypatch.setattr(examination, "CLOCK_SECONDS", 0.01)
+    monkeypatch.setattr(examination, "CLOCK_PATIENCE", 0.02)
     monkeypatch.setattr(processes, "cpu_seconds", lambda pid: next(told))
     child = SimpleNamespace(pid=1)
-    finding = doctor._examine_cpu_clock(child)  # type: ignore[arg-type]
+    finding = examination._examine_cpu_clock(child)  # type: ignore[arg-type]
     assert (finding.state, words in finding.what) == (state, True)
 
 
@@ -86,8 +80,8 @@ def test_the_trial_comes_after_the_noise_and_is_told_of_it(
         asked.append(steady)
         return [Finding("A/A trial", "good", "fine")]
 
-    monkeypatch.setattr(doctor, "examine_load", lambda *_: noise)
-    monkeypatch.setattr(resolution, "examine_resolution", examine_resolution)
+    monkeypatch.setattr(examination, "examine_load", lambda *_: noise)
+    monkeypatch.setattr(trial, "examine_resolution", examine_resolution)
     said: list[str] = []
     names = [finding.name for finding in examine(2.0, say=said.append)]
     assert asked == [False]
@@ -174,8 +168,8 @@ def test_a_spin_that_fails_is_a_finding(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # What the child is asked to do is not there, as in a damaged installation.
-    monkeypatch.setattr(doctor, "SPIN", "raise SystemExit('no such thing')")
-    first, *_ = doctor.examine_load(tmp_path, processes.Cores(), 0.1)
+    monkeypatch.setattr(examination, "SPIN", "raise SystemExit('no such thing')")
+    first, *_ = examination.examine_load(tmp_path, processes.Cores(), 0.1)
     assert first.state == "bad"
     assert "the spin calibration failed: no such thing" in first.what
 
@@ -207,4 +201,4 @@ def test_memory(available: int, state: State) -> None:
     ],
 )
 def test_clock(source: str, resolution: float, state: State) -> None:
-    assert examine_clock(source, resolution).state == state
+    assert examine_clock(source, trial).state == state

@@ -18,13 +18,13 @@ import psutil
 import pytest
 from rich.console import Console
 
-from assay import resolution
+from assay.doctor import trial
 from assay.errors import MeasureError
-from assay.finding import Finding
+from assay.doctor.finding import Finding
 from assay.metrics import DECIDING_METRICS
-from assay.reference import server
+from assay.doctor.reference import server
 from assay.report import findings
-from assay.resolution import Trial, judge
+from assay.doctor.trial import Trial, judge
 from assay.analysis.measurements import Measurements
 
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0
@@ -126,7 +126,7 @@ def test_a_metric_that_is_missing_is_a_finding() -> None:
 
 
 def test_spreads_are_read_from_the_tables() -> None:
-    topic = resolution.topic()
+    topic = trial.topic()
     rng = np.random.default_rng(4)
     slices: list[dict[str, object]] = []
     values: list[dict[str, object]] = []
@@ -154,7 +154,7 @@ def test_spreads_are_read_from_the_tables() -> None:
                 row = {"metric": "throughput", "value": 1.0, "censored": False}
                 values.append(usual | row)
     measured = Measurements(pd.DataFrame(slices), pd.DataFrame(values))
-    found = resolution.read(measured, topic)
+    found = trial.read(measured, topic)
     assert found.spreads["cpu_per_request"] == pytest.approx(0.02, rel=0.35)
     assert found.spreads["latency.p50"] == pytest.approx(0.04, rel=0.35)
     assert found.spreads["throughput"] == 0.0
@@ -164,8 +164,8 @@ def test_spreads_are_read_from_the_tables() -> None:
 
 
 def test_nothing_measured_is_read_too() -> None:
-    found = resolution.read(
-        Measurements(pd.DataFrame(), pd.DataFrame()), resolution.topic()
+    found = trial.read(
+        Measurements(pd.DataFrame(), pd.DataFrame()), trial.topic()
     )
     assert found == Trial({}, 0, 0, None, 1.0)
 
@@ -178,8 +178,8 @@ def test_what_fails_is_a_finding(
     def fail(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr(resolution, "try_out", fail)
-    (finding,) = resolution.examine_resolution(tmp_path, steady=True)
+    monkeypatch.setattr(trial, "try_out", fail)
+    (finding,) = trial.examine_resolution(tmp_path, steady=True)
     assert (finding.name, finding.state) == ("A/A trial", "bad")
     assert " ".join(str(error).split()) in finding.what
     assert finding.advice
@@ -187,8 +187,8 @@ def test_what_fails_is_a_finding(
 
 def test_one_core_is_not_tried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {3}, raising=False)
-    monkeypatch.setattr(resolution, "try_out", None)
-    (finding,) = resolution.examine_resolution(tmp_path, steady=True)
+    monkeypatch.setattr(trial, "try_out", None)
+    (finding,) = trial.examine_resolution(tmp_path, steady=True)
     assert finding.state == "bad"
     assert "not tried" in finding.what
 
