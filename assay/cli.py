@@ -223,7 +223,7 @@ def profile(
     """Profile one variant under load, and print where its time goes."""
     from assay.experiment import run
     from assay.inputs import loader
-    from assay.report import findings
+    from assay.report import terminal_tables
 
     here = Path.cwd()
     plan = loader.load([topic], {}, command_line(), here)
@@ -235,7 +235,7 @@ def profile(
         run.profile(plan, directory, progress, variant, rate)
     console = open_console()
     for taken in directory.profiles():
-        findings.render_profile(taken, console)
+        terminal_tables.render_profile(taken, console)
     typer.echo(directory.path)
 
 
@@ -267,10 +267,10 @@ def doctor(
     """
     from dataclasses import asdict
 
-    from assay.doctor.examination import examination as examination
-    from assay.report import findings
+    from assay.doctor import examination
+    from assay.report import terminal_tables
 
-    with findings.status(open_console(stderr=True)) as say:
+    with terminal_tables.status(open_console(stderr=True)) as say:
         found = examination.examine(seconds, quick, say)
     _table([asdict(finding) for finding in found], as_json)
     if any(finding.state == "bad" for finding in found):
@@ -386,9 +386,9 @@ def _table(rows: list[dict[str, Any]], as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps(rows, indent=1))
         return
-    from assay.report import findings
+    from assay.report import terminal_tables
 
-    findings.render(rows, open_console())
+    terminal_tables.render(rows, open_console())
 
 
 def _printable(text: str) -> str:

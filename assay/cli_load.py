@@ -135,7 +135,7 @@ def load(
 
 def _measure(plan: LoadPlan, run: LoadRun, wanted: Wanted | None) -> None:
     """Do what was asked for, in one test or in many."""
-    from assay.loadtest import run as running
+    from assay.load_test import run as running
     from assay.run_directory.load_run import redacted
 
     errors = console(stderr=True)
@@ -181,7 +181,7 @@ def exit_code(results: Results) -> int:
     What could not be measured comes first, then what is known to be wrong: by a
     requirement, by the locustfile itself, or because nothing at all succeeded.
     """
-    from assay.loadtest import failures
+    from assay.load_test import failures
     from assay.load_results import LoadResults
 
     own = results.locust_exit_code or 0
@@ -226,7 +226,7 @@ def _results(run: LoadRun, summed: bool = False) -> Results:
         NotARunError: The directory is damaged, or of an older version of Assay.
     """
     from assay.errors import MeasureError
-    from assay.loadtest import summary
+    from assay.load_test import summary
 
     trials = run.trials()
     if trials is not None:
@@ -243,7 +243,7 @@ def _results(run: LoadRun, summed: bool = False) -> Results:
 
 
 def _watcher(plan: LoadPlan, errors: Console) -> Any:
-    from assay.loadtest.progress import Lines, Screen
+    from assay.load_test.progress import Lines, Screen
 
     if errors.is_terminal:
         return Screen(plan, errors)

@@ -57,7 +57,7 @@ def planned(locustfile: str, host: str, **given: Any) -> LoadPlan:
         InputError: Something in it makes no sense.
     """
     from assay.load import shapes
-    from assay.loadtest import requirements
+    from assay.load_test import requirements
     from assay.load_plan import LoadPlan
 
     paths = locustfiles(locustfile)

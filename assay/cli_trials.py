@@ -12,7 +12,7 @@ from assay.errors import InputError
 if TYPE_CHECKING:
     from assay.load_plan import (LoadPlan, Requirement)
     from assay.load_results import (CapacityResults, SweepResults)
-    from assay.loadtest.run import Watcher
+    from assay.load_test.run import Watcher
     from assay.run_directory.load_run import LoadRun
 
 Say = Callable[[str], None]
@@ -54,7 +54,7 @@ class Capacity:
         self, plan: LoadPlan, run: LoadRun, watcher: Watcher, say: Say
     ) -> CapacityResults:
         """Search; see `capacity_run.measure`."""
-        from assay.loadtest import capacity_run
+        from assay.load_test import capacity_run
 
         return capacity_run.measure(plan, self.objective, self.most, run, watcher, say)
 
@@ -91,7 +91,7 @@ class Sweep:
         self, plan: LoadPlan, run: LoadRun, watcher: Watcher, say: Say
     ) -> SweepResults:
         """Measure; see `sweep.measure`."""
-        from assay.loadtest import sweep
+        from assay.load_test import sweep
 
         return sweep.measure(plan, self.numbers, run, watcher, say)
 
@@ -112,7 +112,7 @@ def wanted(
     if slo and sweep:
         raise InputError("--find-capacity and --sweep are two tests: leave out one")
     if slo:
-        from assay.loadtest import requirements
+        from assay.load_test import requirements
 
         return Capacity(requirements.objective(slo), most)
     if sweep is not None:

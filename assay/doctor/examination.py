@@ -183,13 +183,13 @@ def examine_clock(source: str, resolution: float) -> Finding:
         resolution: Of `time.perf_counter`, in seconds.
     """
     named = f"{source}, " if source else ""
-    slow = source in SLOW_CLOCKS or trial > 1e-5
+    slow = source in SLOW_CLOCKS or resolution > 1e-5
     return Finding(
         "clock",
         "poor" if slow else "good",
-        f"{named}resolution {trial * 1e9:.0f} ns",
+        f"{named}resolution {resolution * 1e9:.0f} ns",
         "slow or coarse; on Linux see the kernel's clocksource=tsc" if slow else "",
-        trial,
+        resolution,
         "s",
     )
 

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from assay.run_directory.directory import to_json
 from assay.errors import InputError
-from assay.report import html, junit, markdown, table
+from assay.report import html, junit, markdown, comparisons_csv
 from assay.run_directory.run import RunDirectory
 
 
@@ -32,7 +32,7 @@ FORMATS: dict[str, tuple[str, Renderer]] = {
     "markdown": ("summary.md", markdown.render),
     "junit": ("junit.xml", junit.render),
     "json": ("results.json", _json),
-    "csv": ("comparisons.csv", table.render),
+    "csv": ("comparisons.csv", comparisons_csv.render),
 }
 
 

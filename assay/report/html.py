@@ -7,24 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from assay.plan import Plan, Topic
-from assay.report import pictures
-from assay.report.answer import (
-    answer,
-    budget_reason,
-    budget_text,
-    title,
-)
-from assay.report.conditions import (
-    controls,
-    flatten,
-    load,
-    noise,
-    repeat_command,
-    spent,
-)
+from assay.report import evidence
+from assay.report.summary import answer, budget_reason, budget_text, title
+from assay.report.provenance import (controls, flatten, load, noise, repeat_command, spent)
 from assay.report.forest import layout
-from assay.report.metrics import MetricRow, metric_rows
-from assay.report.overview import asked, pair_anchor
+from assay.report.metric_table import MetricRow, metric_rows
+from assay.report.forest_rows import asked, pair_anchor
 from assay.report.page import page
 from assay.wording import one_line
 from assay.results import (BudgetResult, ClaimResult, Profile, Results, PairVerdict)
@@ -44,7 +32,7 @@ class PairView:
     claims: tuple[ClaimResult, ...]
     whole: PairVerdict | None
     metrics: tuple[MetricRow, ...]
-    pictures: pictures.Pictures
+    pictures: evidence.Pictures
 
     @property
     def forecasts(self) -> bool:
@@ -99,7 +87,7 @@ def _topics(run: RunDirectory, plan: Plan, results: Results) -> list[TopicView]:
     profiles, launches = run.profiles(), run.launches()
     views = []
     for number, topic in enumerate(plan.topics):
-        samples = pictures.usable_samples(run, topic.name)
+        samples = evidence.usable_samples(run, topic.name)
         of_topic = [profile for profile in profiles if profile.topic == topic.name]
         views.append(
             TopicView(
@@ -156,7 +144,7 @@ def _pair(
         metrics=tuple(
             metric_rows(results, topic.name, pair, claims, plan.settings.margin)
         ),
-        pictures=pictures.of_pair(
+        pictures=evidence.of_pair(
             pair,
             samples,
             of_topic,

@@ -8,13 +8,7 @@ comparison is one besides: *slower* is a failure.
 
 from xml.etree import ElementTree as XML
 
-from assay.report.answer import (
-    budget_reason,
-    budget_text,
-    comparison_of,
-    pair_text,
-    unclaimed,
-)
+from assay.report.summary import (budget_reason, budget_text, comparison_of, pair_text, unclaimed)
 from assay.wording import clean, compared, one_line
 from assay.results import Results
 from assay.run_directory.run import RunDirectory

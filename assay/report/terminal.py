@@ -5,16 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from assay.plan import Settings
-from assay.report.answer import (
-    budget_reason,
-    budget_text,
-    by_whole,
-    claim_notes,
-    comparison_of,
-    notes,
-    pair_text,
-    unclaimed,
-)
+from assay.report.summary import (budget_reason, budget_text, by_whole, claim_notes, comparison_of, notes, pair_text, unclaimed)
 from assay.wording import compared_parts, expectation, one_line
 from assay.results import Comparison, Results
 

@@ -285,11 +285,11 @@ def test_hostile_text_does_not_act_on_the_screen() -> None:
 
 
 def test_profiles_and_findings_are_tables() -> None:
-    from assay.report import findings
+    from assay.report import terminal_tables
 
     out = io.StringIO()
     console = Console(file=out, width=100)
-    findings.render([{"name": "[b]x", "available": True, "reason": ""}], console)
+    terminal_tables.render([{"name": "[b]x", "available": True, "reason": ""}], console)
     stacks = Stacks(
         topic="t",
         variant="a",
@@ -313,8 +313,8 @@ def test_profiles_and_findings_are_tables() -> None:
         seconds=(0.0, 0.1),
         values=(1e6, 2e6),
     )
-    findings.render_profile(stacks, console)
-    findings.render_profile(timeline, console)
+    terminal_tables.render_profile(stacks, console)
+    terminal_tables.render_profile(timeline, console)
     text = out.getvalue()
     assert "[b]x" in text and "yes" in text and "reason" not in text
     assert text.index("work (app.py)") < text.index("main (app.py)")

@@ -9,8 +9,8 @@ import pytest
 from assay import cli_load, cli_shared, cli_trials
 from assay.run_directory.directory import NotARunError
 from assay.errors import InputError
-from assay.loadtest import summary
-from tests.unit.loadtest.synthetic import finished, searched
+from assay.load_test import summary
+from tests.unit.load_test.synthetic import finished, searched
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import yaml
 from typer.main import get_command
 
 from assay.cli import app
-from assay.loadtest import requirements
+from assay.load_test import requirements
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "deploy" / "kubernetes"

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from assay.loadtest import rows
+from assay.load_test import rows
 from assay.run_directory.load_run import LoadRun
 from assay.report.charts import (
     MUTED,

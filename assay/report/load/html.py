@@ -1,8 +1,8 @@
 """index.html of a load test: the answer first, in one file."""
 
-from assay.loadtest.judging import judged
+from assay.load_test.judging import judged
 from assay.run_directory.load_run import LoadRun
-from assay.report.conditions import flatten
+from assay.report.provenance import flatten
 from assay.report.load import charts, words
 from assay.report.load.terminal import accounts
 from assay.report.page import page

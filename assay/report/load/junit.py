@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from xml.etree import ElementTree as XML
 
-from assay.loadtest import failures
-from assay.loadtest.judging import judged
+from assay.load_test import failures
+from assay.load_test.judging import judged
 from assay.run_directory.load_run import LoadRun
 from assay.report.load import words
 from assay.wording import clean, one_line

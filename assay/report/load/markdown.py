@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from assay.loadtest.judging import judged
+from assay.load_test.judging import judged
 from assay.run_directory.load_run import LoadRun
 from assay.report.load import words
 from assay.report.load.terminal import accounts

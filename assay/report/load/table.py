@@ -5,7 +5,7 @@ from io import StringIO
 
 from assay.load_results import Spread
 from assay.run_directory.load_run import LoadRun
-from assay.report.table import cell
+from assay.report.comparisons_csv import cell
 
 _SPREAD = tuple(Spread.model_fields)
 COLUMNS = (

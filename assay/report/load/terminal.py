@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from assay.loadtest.judging import judged
+from assay.load_test.judging import judged
 from assay.load_results import LoadResults
 from assay.report.load import words
 from assay.wording import counted, one_line, percent

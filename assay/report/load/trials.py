@@ -17,7 +17,7 @@ from assay.report.load import junit as suites
 from assay.report.load.markdown import table
 from assay.report.markdown import escape
 from assay.report.page import page
-from assay.report.table import cell
+from assay.report.comparisons_csv import cell
 from assay.wording import one_line
 
 if TYPE_CHECKING:

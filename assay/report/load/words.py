@@ -3,8 +3,8 @@
 import math
 from collections.abc import Sequence
 
-from assay.loadtest import failures
-from assay.loadtest.judging import judged
+from assay.load_test import failures
+from assay.load_test.judging import judged
 from assay.load_plan import LoadPlan
 from assay.load_results import (Judgement, LoadResults, Row, Spread)
 from assay.metrics import (QUANTILES, requests_needed)

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assay.doctor.examination import examination
+from assay.doctor import examination
 from assay.doctor import trial
 from assay.system import processes
-from assay.doctor.examination.examination import (examine, examine_clock, examine_cores, examine_memory, examine_noise, examine_others)
+from assay.doctor.examination import (examine, examine_clock, examine_cores, examine_memory, examine_noise, examine_others)
 from assay.doctor.finding import Finding, State
 from assay.profilers import pyspy
 from assay.doctor.spin import Spin, spin
@@ -201,4 +201,4 @@ def test_memory(available: int, state: State) -> None:
     ],
 )
 def test_clock(source: str, resolution: float, state: State) -> None:
-    assert examine_clock(source, trial).state == state
+    assert examine_clock(source, resolution).state == state

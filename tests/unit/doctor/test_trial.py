@@ -23,7 +23,7 @@ from assay.errors import MeasureError
 from assay.doctor.finding import Finding
 from assay.metrics import DECIDING_METRICS
 from assay.doctor.reference import server
-from assay.report import findings
+from assay.report import terminal_tables
 from assay.doctor.trial import Trial, judge
 from assay.analysis.measurements import Measurements
 
@@ -32,7 +32,7 @@ with_cores = pytest.mark.skipif(CORES < 2, reason="needs two cores to pin to")
 QUIET = dict.fromkeys(DECIDING_METRICS, 0.01)
 
 
-def trial(**changed: Any) -> Trial:
+def a_trial(**changed: Any) -> Trial:
     usual = {
         "spreads": QUIET,
         "launches": 6,
@@ -44,7 +44,7 @@ def trial(**changed: Any) -> Trial:
 
 
 def test_a_quiet_machine_finds_the_margin_within_a_minute() -> None:
-    first, *others = judge(trial(), steady=True)
+    first, *others = judge(a_trial(), steady=True)
     assert first.what == "6 launches of 3.3 s, 2 % of their slices disturbed"
     assert [finding.name for finding in others] == list(DECIDING_METRICS)
     for finding in others:
@@ -69,21 +69,21 @@ def test_the_state_follows_the_time_that_the_margin_takes(
     sd: float, seconds: float, state: str
 ) -> None:
     spreads = {**QUIET, "throughput": sd}
-    found = {f.name: f for f in judge(trial(spreads=spreads, seconds=seconds), True)}
+    found = {f.name: f for f in judge(a_trial(spreads=spreads, seconds=seconds), True)}
     assert found["throughput"].state == state
     assert (found["throughput"].advice == "") == (state == "good")
 
 
 def test_a_longer_launch_finds_less() -> None:
     values = [
-        known(judge(trial(seconds=seconds), True)[1].value)
+        known(judge(a_trial(seconds=seconds), True)[1].value)
         for seconds in (1.0, 2.0, 3.0, 5.0)
     ]
     assert values == sorted(values) and values[0] < values[-1]
 
 
 def test_a_late_first_look_says_when_it_comes() -> None:
-    finding = judge(trial(seconds=6.0), True)[1]
+    finding = judge(a_trial(seconds=6.0), True)[1]
     assert "in 1.5 min," in finding.what
     assert finding.advice == "5 % takes 15 launches, 1.5 min: allow that time"
 
@@ -100,7 +100,7 @@ def test_a_late_first_look_says_when_it_comes() -> None:
 def test_advice_follows_from_what_was_found(
     disturbed: float, steady: bool, sd: float, advice: str
 ) -> None:
-    noisy = trial(spreads=dict.fromkeys(DECIDING_METRICS, sd), disturbed=disturbed)
+    noisy = a_trial(spreads=dict.fromkeys(DECIDING_METRICS, sd), disturbed=disturbed)
     first, cpu, *_ = judge(noisy, steady)
     assert advice in cpu.advice
     assert (first.state == "good") == (disturbed == 0)
@@ -115,13 +115,13 @@ def test_advice_follows_from_what_was_found(
     ],
 )
 def test_too_few_launches_are_a_finding(changed: dict[str, Any], what: str) -> None:
-    (finding,) = judge(trial(**changed), True)
+    (finding,) = judge(a_trial(**changed), True)
     assert finding.state == "bad" and finding.advice
     assert what in finding.what
 
 
 def test_a_metric_that_is_missing_is_a_finding() -> None:
-    found = judge(trial(spreads={"throughput": 0.01}), True)
+    found = judge(a_trial(spreads={"throughput": 0.01}), True)
     assert [finding.state for finding in found] == ["good", "bad", "good", "bad"]
 
 
@@ -259,13 +259,13 @@ def test_the_server_answers_every_request_however_it_arrives(split: int) -> None
 
 def shown(found: list[Finding]) -> list[str]:
     console = Console(file=StringIO(), width=80)
-    findings.render([vars(finding) for finding in found], console)
+    terminal_tables.render([vars(finding) for finding in found], console)
     assert isinstance(console.file, StringIO)
     return console.file.getvalue().splitlines()
 
 
 def test_advice_stands_below_and_numbers_in_the_sentence() -> None:
-    lines = shown(judge(trial(spreads={**QUIET, "throughput": 0.07}), True))
+    lines = shown(judge(a_trial(spreads={**QUIET, "throughput": 0.07}), True))
     assert "value" not in lines[0] and "advice" not in lines[0]
     row = next(i for i, line in enumerate(lines) if line.startswith("throughput"))
     assert lines[row + 1].strip().startswith("→ 5 % takes")
@@ -284,7 +284,7 @@ def test_the_status_is_for_terminals_only() -> None:
     for terminal in (True, False):
         output = StringIO()
         console = Console(file=output, force_terminal=terminal, width=80)
-        with findings.status(console) as say:
+        with terminal_tables.status(console) as say:
             say("working")
         assert ("working …" in output.getvalue()) == terminal
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from assay.report import html
-from assay.report.conditions import flatten, repeat_command
+from assay.report.provenance import flatten, repeat_command
 from assay.results import Results
 from assay.run_directory.run import RunDirectory
 from tests.unit.report.synthetic import build

@@ -12,7 +12,7 @@ from rich.console import Console
 from assay import report
 from assay.run_directory.directory import to_json
 from assay.report import terminal
-from assay.report.answer import answer, budget_reason
+from assay.report.summary import answer, budget_reason
 from assay.results import (BudgetResult, Results, PairVerdict)
 from assay.run_directory.run import RunDirectory
 from tests.unit.report.synthetic_pairs import (

@@ -8,10 +8,10 @@ import pytest
 from rich.console import Console
 
 from assay.load.recorder import FINE
-from assay.loadtest import summary
+from assay.load_test import summary
 from assay.run_directory.load_run import LoadRun
 from assay.report import load as reports
-from tests.unit.loadtest.synthetic import finished, searched, swept
+from tests.unit.load_test.synthetic import finished, searched, swept
 
 PARTIAL = "ended before its time"
 

@@ -9,15 +9,15 @@ import pytest
 
 from assay.errors import MeasureError
 from assay.load.recorder import FINE
-from assay.loadtest import capacity_run, summary, sweep
-from assay.loadtest.judging import judge
+from assay.load_test import capacity_run, summary, sweep
+from assay.load_test.judging import judge
 from assay.load_results import Name
 from assay.load_plan import LoadPlan
 from assay.load_results import (CapacityResults, LoadResults, SweepResults)
-from assay.loadtest.requirements import objective
-from assay.loadtest.run import News
+from assay.load_test.requirements import objective
+from assay.load_test.run import News
 from assay.run_directory.load_run import LoadRun
-from tests.unit.loadtest.synthetic import Sample, finished, plan, written
+from tests.unit.load_test.synthetic import Sample, finished, plan, written
 
 OBJECTIVE = objective("p50 <= 50ms and errors <= 1%")
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from assay.metrics import METRICS
-from assay.report.answer import side_text, pair_verdict_of
+from assay.report.summary import side_text, pair_verdict_of
 from assay.wording import (about, compared, compared_parts, meaning_of, percent, verdict_word)
 from assay.results import ClaimResult, Comparison, Results, PairVerdict
 

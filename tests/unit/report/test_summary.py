@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from assay.report.answer import answer, read_results, title, unclaimed
+from assay.report.summary import answer, read_results, title, unclaimed
 from assay.results import Results
 from tests.unit.report.synthetic import build
 

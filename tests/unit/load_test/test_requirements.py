@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assay.errors import InputError
-from assay.loadtest.requirements import METRICS, objective, parse
+from assay.load_test.requirements import METRICS, objective, parse
 
 
 @pytest.mark.parametrize(

@@ -5,16 +5,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from assay.plan import Expectation, Plan
-from assay.report.answer import (
-    answer,
-    by_whole,
-    claim_notes,
-    comparison_of,
-    notes,
-    pair_text,
-    unsaid,
-    without_claims,
-)
+from assay.report.summary import (answer, by_whole, claim_notes, comparison_of, notes, pair_text, unsaid, without_claims)
 from assay.report.forest import Asked
 from assay.wording import clean, expectation, meaning_of, one_line
 from assay.results import ClaimResult, Comparison, Results

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from assay.loadtest import rows
+from assay.load_test import rows
 from assay.load_results import (KINDS, ORDER, Name)
 from assay.load_results import Row
-from tests.unit.loadtest.synthetic import Sample, written
+from tests.unit.load_test.synthetic import Sample, written
 
 LOADS = ("request", "start", "stop")
 END = 10.0  # of the test

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from assay.loadtest.bounds import Strain
+from assay.load_test.bounds import Strain
 from assay.load_results import WorkerCount
 from assay.wording import counted, quantity
 

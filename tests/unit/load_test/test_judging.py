@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assay.loadtest.judging import judge, judged
+from assay.load_test.judging import judge, judged
 from assay.load_results import (LoadResults, Row, Spread)
-from assay.loadtest.requirements import parse
+from assay.load_test.requirements import parse
 
 
 def spread(count: int = 1000, p50: float | None = 0.01, p99: float = 0.05) -> Spread:

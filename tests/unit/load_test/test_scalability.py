@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assay.loadtest.scalability import fit
+from assay.load_test.scalability import fit
 from assay.load_results import Law
 
 USERS = [1, 2, 4, 8, 16, 32]

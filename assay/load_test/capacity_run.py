@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from assay.load import shapes
-from assay.loadtest import capacity
-from assay.loadtest.generators import TARGET, Loader, generating
-from assay.loadtest.judging import judged
+from assay.load_test import capacity
+from assay.load_test.generators import TARGET, Loader, generating
+from assay.load_test.judging import judged
 from assay.load_plan import (LoadPlan, Requirement)
 from assay.load_results import (CapacityResults, LoadResults, Probe)
-from assay.loadtest.run import Watcher, check_limit, load
+from assay.load_test.run import Watcher, check_limit, load
 from assay.run_directory.load_run import LoadRun, redacted
 from assay.metrics import requests_needed
 

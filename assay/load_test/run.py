@@ -17,13 +17,13 @@ from assay.load import lateness
 from assay.system import redaction
 from assay.errors import MeasureError
 from assay.load.answers import Tick
-from assay.loadtest import failures, summary
-from assay.loadtest.generators import TARGET, Loader, generating
+from assay.load_test import failures, summary
+from assay.load_test.generators import TARGET, Loader, generating
 from assay.load_results import Name
 from assay.load_plan import LoadPlan
 from assay.load_results import LoadResults
 from assay.run_directory.load_run import ITERATIONS, REQUESTS, LoadRun
-from assay.loadtest.writer import Writer
+from assay.load_test.writer import Writer
 
 if TYPE_CHECKING:
     from assay.analysis.statistics import Floats

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from assay.system import redaction
-from assay.loadtest import failures
+from assay.load_test import failures
 from assay.load_results import ORDER
 from assay.load_plan import Requirement
 from assay.load_results import (Judgement, LoadResults, Row, Spread)
-from assay.loadtest.requirements import METRICS
+from assay.load_test.requirements import METRICS
 from assay.metrics import requests_needed
 from assay.wording import counted, one_line, percent, quantity
 from assay.inputs.toml_file import nearest

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from assay.loadtest import quantiles, samples
+from assay.load_test import quantiles, samples
 from assay.load_results import (ORDER, Name)
 from assay.load_results import (Row, Spread)
 from assay.run_directory.load_run import ITERATIONS, REQUESTS, LoadRun
-from assay.loadtest.samples import FROM_DUE, LATENCY, SERVICE, Groups, Samples
+from assay.load_test.samples import FROM_DUE, LATENCY, SERVICE, Groups, Samples
 
 if TYPE_CHECKING:
-    from assay.loadtest.quantiles import Batch
+    from assay.load_test.quantiles import Batch
 
 SHARES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99, "p999": 0.999}
 FEW = 2_000_000  # samples that a curve may keep
