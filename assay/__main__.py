@@ -8,7 +8,7 @@ signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 def run() -> None:
     """Run the command line."""
-    from assay.cli import main
+    from assay.cli.app import main
 
     main()
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from assay.errors import InputError
 
 # What of it has a say, and the variable that says it too.
-HEEDED = {
+SUPPORTED_OPTIONS = {
     "host": "LOCUST_HOST",
     "users": "LOCUST_USERS",
     "spawn-rate": "LOCUST_SPAWN_RATE",
@@ -35,7 +35,7 @@ _LINE = re.compile(r"([^\s:=;#]+)(?:\s*[:=]\s*|\s+|$)(\S.*?)?(?:\s+[;#].*)?")
 
 
 class Configuration(dict[str, str]):
-    """What is said of the load: a key of `HEEDED` to its text.
+    """What is said of the load: a key of `SUPPORTED_OPTIONS` to its text.
 
     Attributes:
         ignored: Other keys that would change the load under Locust, with their file.
@@ -68,7 +68,7 @@ def read(
     if project.is_file():
         _take(found, _table(project), project)
     variables = os.environ if environment is None else environment
-    for key, variable in HEEDED.items():
+    for key, variable in SUPPORTED_OPTIONS.items():
         if variables.get(variable):
             found[key] = variables[variable]
     return found
@@ -77,7 +77,7 @@ def read(
 def _take(found: Configuration, said: Mapping[str, str], path: Path) -> None:
     for key, text in said.items():
         name = key.strip().lstrip("-").replace("_", "-")
-        if name in HEEDED:
+        if name in SUPPORTED_OPTIONS:
             found[name] = text
         elif name not in _PASSED | _SILENT:
             found.ignored.append(f"{name} ({path.name})")

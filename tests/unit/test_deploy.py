@@ -12,7 +12,7 @@ import pytest
 import yaml
 from typer.main import get_command
 
-from assay.cli import app
+from assay.cli.app import app
 from assay.load_test import requirements
 
 ROOT = Path(__file__).parents[2]

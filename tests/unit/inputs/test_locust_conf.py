@@ -68,4 +68,4 @@ def test_any_text_is_read_or_refused(tmp_path_factory: object, text: str) -> Non
     except InputError as error:
         assert "locust.conf:" in str(error)
     else:
-        assert set(said) <= set(locust_conf.HEEDED)
+        assert set(said) <= set(locust_conf.SUPPORTED_OPTIONS)

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pyarrow import parquet
 
-from assay import cli_load
+from assay.cli import load
 from assay.run_directory.directory import NotARunError
 from assay.errors import InputError
 from assay.load.recorder import FINE
@@ -38,7 +38,7 @@ def test_nothing_that_is_written_or_printed_holds_a_secret(
 ) -> None:
     arguments = (tmp_path, SAMPLES) if made is finished else (tmp_path,)
     run = made(*arguments)  # type: ignore[operator]
-    cli_load.report(run.path, ALL, False)
+    load.report(run.path, ALL, False)
     said = capsys.readouterr()
     kept = texts(run)
     assert {"load.json", "index.html", "summary.md", "junit.xml"} <= set(kept)
@@ -81,7 +81,7 @@ def test_a_damaged_directory_is_bad_input(tmp_path: Path, name: str, text: str) 
     run = finished(tmp_path, SAMPLES)
     (run.path / name).write_text(text)
     with pytest.raises(InputError, match=str(run.path)):
-        cli_load.report(run.path, ALL, False)
+        load.report(run.path, ALL, False)
 
 
 def older_names(run: LoadRun) -> None:
@@ -100,7 +100,7 @@ def test_a_directory_of_an_older_version_is_refused_by_name(
     run = finished(tmp_path, SAMPLES)
     made(run)
     with pytest.raises(InputError, match="an older version of Assay made this"):
-        cli_load.report(run.path, ALL, False)
+        load.report(run.path, ALL, False)
 
 
 @given(
@@ -117,11 +117,11 @@ def test_samples_that_were_lost_since_are_an_error(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = finished(tmp_path, SAMPLES)
-    cli_load.report(run.path, ALL, False)
+    load.report(run.path, ALL, False)
     (path,) = (run.path / "samples").glob("requests-*")
     path.unlink()
     with pytest.raises(typer.Exit) as exit_:
-        cli_load.report(run.path, ALL, False)
+        load.report(run.path, ALL, False)
     assert exit_.value.exit_code == 4
     gap = "100 of the 100 requests that ended are not on disk"
     assert gap in " ".join(capsys.readouterr().out.split())
@@ -134,16 +134,16 @@ def test_a_search_that_left_nothing_is_no_single_test(tmp_path: Path) -> None:
     with pytest.raises(NotARunError, match="before its first trial"):
         run.trials()
     with pytest.raises(InputError, match="before its first trial"):
-        cli_load.report(run.path, ALL, False)
+        load.report(run.path, ALL, False)
 
 
 @pytest.mark.parametrize("made", [searched, swept])
 def test_every_format_is_one_of_trials_too(tmp_path: Path, made: object) -> None:
     run: LoadRun = made(tmp_path)  # type: ignore[operator]
     before = set(texts(run))
-    cli_load.report(run.path, "csv", False)
+    load.report(run.path, "csv", False)
     assert set(texts(run)) - before == {"trials.csv"}
-    cli_load.report(run.path, ALL, False)
+    load.report(run.path, ALL, False)
     files = {"index.html", "summary.md", "junit.xml", "results.json", "trials.csv"}
     assert set(texts(run)) - before == files
     found = texts(run)
@@ -151,4 +151,4 @@ def test_every_format_is_one_of_trials_too(tmp_path: Path, made: object) -> None
     assert len(found["trials.csv"].splitlines()) == 3
     assert json.loads(found["results.json"])["kind"] in ("capacity", "sweep")
     with pytest.raises(InputError, match="no format 'pdf'"):
-        cli_load.report(run.path, "html,pdf", False)
+        load.report(run.path, "html,pdf", False)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import json
+import math
 import os
 import shlex
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -125,3 +127,24 @@ def _unread() -> Iterator[None]:
         if isinstance(error, SystemExit) and not isinstance(error.__context__, OSError):
             raise
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def finite(number: float | None) -> float | None:
+    """Refuse inf and nan, which no least and no greatest number keeps out."""
+    if number is not None and not math.isfinite(number):
+        raise typer.BadParameter(f"expected a number, got {number}")
+    return number
+
+
+def table(rows: list[dict[str, Any]], as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps(rows, indent=1))
+        return
+    from assay.report import terminal_tables
+
+    terminal_tables.render(rows, console())
+
+
+def printable(text: str) -> str:
+    """Return text without control characters: it can hold a target's output."""
+    return "".join(c if c.isprintable() or c == "\n" else "�" for c in text)

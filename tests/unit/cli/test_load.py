@@ -1,12 +1,14 @@
 """`assay load`, as far as it needs no server: its command line and its directory."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from assay import cli_load, cli_shared, cli_trials
+from assay.cli import load, output, trials
+from assay.cli.load_request import LoadRequest
 from assay.run_directory.directory import NotARunError
 from assay.errors import InputError
 from assay.load_test import summary
@@ -33,34 +35,34 @@ def test_the_command_that_repeats_a_run(
     monkeypatch: pytest.MonkeyPatch, given: str, repeated: str
 ) -> None:
     monkeypatch.setattr(sys, "argv", ["/bin/assay", *given.split()])
-    assert cli_shared.command_line(7) == repeated
+    assert output.command_line(7) == repeated
 
 
 def test_what_was_made_in_vain_is_removed(tmp_path: Path) -> None:
     path = tmp_path / "reports" / "today"
-    made = cli_shared.missing(path)
+    made = output.missing(path)
     assert made == tmp_path / "reports"
     (path / "samples").mkdir(parents=True)
-    cli_shared.discard(path, made)
+    output.discard(path, made)
     assert list(tmp_path.iterdir()) == []
     # What was there before stays.
     (tmp_path / "reports").mkdir()
-    made = cli_shared.missing(path)
+    made = output.missing(path)
     (path / "samples").mkdir(parents=True)
-    cli_shared.discard(path, made)
+    output.discard(path, made)
     assert list(tmp_path.iterdir()) == [tmp_path / "reports"]
     path.mkdir()
-    assert cli_shared.missing(path) is None
+    assert output.missing(path) is None
     (path / "samples").mkdir()
-    cli_shared.discard(path, None)
+    output.discard(path, None)
     assert list(path.iterdir()) == []
 
 
 def test_a_sweep_needs_users_for_every_worker() -> None:
-    given = dict.fromkeys(("--rate", "--users", "--require", "--iterations"))
-    cli_trials.Sweep((2, 4)).check(2, given)
+    asked = LoadRequest("f.py", seed=1, sweep="2,4", workers=2)
+    trials.Sweep((2, 4)).check(asked)
     with pytest.raises(InputError, match="2 is too few for 3 workers"):
-        cli_trials.Sweep((2, 4)).check(3, given)
+        trials.Sweep((2, 4)).check(replace(asked, workers=3))
 
 
 BASE: dict[str, Any] = {
@@ -121,7 +123,7 @@ def test_the_exit_code_of_a_load_test(
 
     judged = [judgement(verdict) for verdict in verdicts]
     given = {**BASE, "rows": rows, "requirements": judged, **changes}
-    assert cli_load.exit_code(LoadResults.model_validate(given)) == code
+    assert load.exit_code(LoadResults.model_validate(given)) == code
 
 
 @pytest.mark.parametrize(
@@ -139,7 +141,7 @@ def test_the_exit_code_of_a_search(
     found = searched(tmp_path, partial, low).trials()
     assert found is not None
     found = found.model_copy(update={"locust_exit_code": own})
-    assert cli_load.exit_code(found) == code
+    assert load.exit_code(found) == code
 
 
 FULL = Path("/dev/full")  # writing there fails like on a full disk
@@ -153,10 +155,10 @@ def test_what_is_on_a_full_disk_is_summed_up_and_shown(
 ) -> None:
     run = finished(tmp_path, SAMPLES)
     (run.path / "results.json.part").symlink_to(FULL)
-    results = cli_load._results(run)
+    results = load._results(run)
     assert results == summary.summed(run)
     with pytest.raises(NotARunError, match=r"results\.json"):
-        cli_load._finish(run, results, ("html",), False)
+        load._finish(run, results, ("html",), False)
     said = capsys.readouterr()
     assert "100 planned = 100 done" in " ".join(said.out.split())
     assert "No space left on device" in said.err
@@ -169,7 +171,7 @@ def test_a_report_that_cannot_be_written_is_named(
     run = finished(tmp_path, SAMPLES)
     (run.path / "index.html.part").symlink_to(FULL)
     with pytest.raises(InputError, match="No space left on device"):
-        cli_load.report(run.path, "html", False)
+        load.report(run.path, "html", False)
     assert "100 planned = 100 done" in " ".join(capsys.readouterr().out.split())
-    error = cli_load._unwritten(run, OSError("No space left on device"))
+    error = load._unwritten(run, OSError("No space left on device"))
     assert error.exit_code == 4 and f"assay report {run.path}" in str(error)

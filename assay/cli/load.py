@@ -10,18 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from assay import cli_load_options as options
-from assay import cli_load_plan as planning
-from assay import cli_shared, cli_trials
-from assay.cli_shared import (
-    HOLD,
-    NOT_MEASURED,
-    REFUTED,
-    UNDECIDED,
-    Json,
-    console,
-    printing,
-)
+from assay.cli import load_options as options
+from assay.cli import load_request, trials
+from assay.cli.load_request import LoadRequest
+from assay.cli.output import HOLD, NOT_MEASURED, REFUTED, UNDECIDED, Json, console, create, discard, missing, printing, show, wrote
+from assay.cli.trials import Trials, asked_for
 from assay.errors import AssayError, InputError
 
 if TYPE_CHECKING:
@@ -32,7 +25,6 @@ if TYPE_CHECKING:
     from assay.run_directory.load_run import LoadRun
 
     Results = LoadResults | CapacityResults | SweepResults
-    Wanted = cli_trials.Capacity | cli_trials.Sweep
 
 
 def load(
@@ -68,78 +60,82 @@ def load(
     """
     import secrets
 
-    from assay.inputs import locust_conf
-
-    said = locust_conf.read(Path.cwd(), Path.home())
-    trials = find_capacity or sweep is not None
-    if not (rate or users or trials):
-        users = planning.number(said, "users", int)
-        spawn_rate = spawn_rate or planning.number(said, "spawn-rate", float)
-    duration = duration or (None if trials else said.get("run-time"))
-
-    wanted = cli_trials.wanted(find_capacity, slo, most, sweep)
-    if wanted:
-        wanted.check(
-            expect_workers or workers,
-            {
-                "--rate": rate,
-                "--users": users,
-                "--require": require,
-                "--iterations": iterations,
-                "--think-time": think_time,
-            },
-        )
-    address = planning.address(master, bind, expect_workers, workers)
-    chosen = secrets.randbelow(2**32) if seed is None else seed
-    plan = planning.planned(
-        locustfile,
-        host or said.get("host", ""),
+    request = LoadRequest(
+        locustfile=locustfile,
+        seed=secrets.randbelow(2**32) if seed is None else seed,
+        host=host,
         rate=rate,
-        users=users or (wanted.users if wanted else None),
+        users=users,
         spawn_rate=spawn_rate,
-        duration=duration or (wanted.trial if wanted else None),
+        duration=duration,
         iterations=iterations,
         arrivals=arrivals,
         think_time=think_time,
-        require=require or [],
+        require=tuple(require or ()),
+        find_capacity=find_capacity,
+        slo=slo,
+        most=most,
+        sweep=sweep,
+        workers=workers,
+        master=master,
+        expect_workers=expect_workers,
+        bind=bind,
         drain=drain,
-        seed=chosen,
-        workers=expect_workers or workers,
-        bind=address,
-        locust=arguments or [],
-        trials=wanted.kind if wanted else "",
-        ignored=said.ignored,
+        arguments=tuple(arguments or ()),
     )
-    path = output or _path()
-    made = cli_shared.missing(path)
-    run = _create(plan, path)
-    stopped: BaseException | None = None
-    try:
-        _measure(plan, run, wanted)
-    except (AssayError, KeyboardInterrupt) as error:
-        if isinstance(error, InputError) and not run.began():
-            cli_shared.discard(path, made)
-            raise
-        stopped = error
-    # From here on nothing is measured; a second Ctrl-C may end the writing.
-    results = _results(run, summed=stopped is None)
-    try:
-        _finish(run, results, ("html", "markdown", "junit"), as_json)
-    except (OSError, ValueError) as error:
-        # What ended the test is the better reason, if something did.
-        stopped = stopped or _unwritten(run, error)
-    if isinstance(stopped, AssayError):
-        raise stopped
+    results = run(request, output or _path(), as_json)
     raise typer.Exit(exit_code(results))
 
 
-def _measure(plan: LoadPlan, run: LoadRun, wanted: Wanted | None) -> None:
+def run(request: LoadRequest, path: Path, as_json: bool) -> Results:
+    """Run a load test, report it, and print what came of it.
+
+    Args:
+        request: What was asked for.
+        path: Of the run directory.
+        as_json: Whether JSON is printed instead of a table.
+
+    Raises:
+        InputError: The request makes no sense.
+        MeasureError: It could not be measured, or not reported.
+    """
+    from assay.inputs import locust_conf
+
+    said = locust_conf.read(Path.cwd(), Path.home())
+    request = load_request.completed(request, said)
+    trials = asked_for(request)
+    if trials:
+        trials.check(request)
+    plan = load_request.planned(request, trials, tuple(said.ignored))
+    made = missing(path)
+    directory = _create(plan, path)
+    stopped: BaseException | None = None
+    try:
+        _measure(plan, directory, trials)
+    except (AssayError, KeyboardInterrupt) as error:
+        if isinstance(error, InputError) and not directory.began():
+            discard(path, made)
+            raise
+        stopped = error
+    # From here on nothing is measured; a second Ctrl-C may end the writing.
+    results = _results(directory, summed=stopped is None)
+    try:
+        _finish(directory, results, ("html", "markdown", "junit"), as_json)
+    except (OSError, ValueError) as error:
+        # What ended the test is the better reason, if something did.
+        stopped = stopped or _unwritten(directory, error)
+    if isinstance(stopped, AssayError):
+        raise stopped
+    return results
+
+
+def _measure(plan: LoadPlan, run: LoadRun, asked: Trials | None) -> None:
     """Do what was asked for, in one test or in many."""
     from assay.load_test import run as running
     from assay.run_directory.load_run import redacted
 
     errors = console(stderr=True)
-    measure = wanted.measure if wanted else running.measure
+    measure = asked.measure if asked else running.measure
     with _watcher(redacted(plan), errors) as watcher:
         measure(plan, run, watcher, printing(errors))
 
@@ -188,7 +184,7 @@ def exit_code(results: Results) -> int:
     if own:  # a shell sees its last eight bits, and 256 must be no success
         own = own % 256 or 1
     if not isinstance(results, LoadResults):
-        return cli_trials.exit_code(results) or own
+        return trials.exit_code(results) or own
     words = {item.verdict for item in results.requirements}
     if results.partial:
         return NOT_MEASURED
@@ -212,7 +208,7 @@ def _create(plan: LoadPlan, path: Path) -> LoadRun:
 
     file = plan.locustfile
     about = environment.describe(Plan(topics=()), {file.name: file.parent})
-    return cli_shared.create(LoadRun, path, plan, about)
+    return create(LoadRun, path, plan, about)
 
 
 def _results(run: LoadRun, summed: bool = False) -> Results:
@@ -228,9 +224,9 @@ def _results(run: LoadRun, summed: bool = False) -> Results:
     from assay.errors import MeasureError
     from assay.load_test import summary
 
-    trials = run.trials()
-    if trials is not None:
-        return trials
+    found = run.trials()
+    if found is not None:
+        return found
     if summed:
         return run.results()
     results = summary.summed(run)
@@ -264,10 +260,10 @@ def _finish(
 
     unwritten: OSError | NotARunError | None = None
     try:
-        cli_shared.wrote(reports.write(run, formats))
+        wrote(reports.write(run, formats))
     except (OSError, NotARunError) as error:
         unwritten = error
-    cli_shared.show(
+    show(
         run, results, as_json, lambda: reports.show(run, results, console())
     )
     if unwritten:

@@ -12,8 +12,9 @@ from typing import Literal, NoReturn
 import pytest
 from rich.console import Console
 
-from assay import cli
-from assay.cli_shared import NOT_MEASURED
+from assay.cli import app as commands
+from assay.cli.output import NOT_MEASURED, printable
+from assay.cli.run import exit_code
 from assay.plan import Plan, Scenario, Target, Topic
 from assay.experiment.progress import Lines, Screen
 from assay.results import (
@@ -94,7 +95,7 @@ def whole(verdict: Verdict) -> PairVerdict:
     ],
 )
 def test_exit_codes(found: Results, code: int) -> None:
-    assert cli.exit_code(found) == code
+    assert exit_code(found) == code
 
 
 def run(*words: str, folder: Path | None = None) -> "subprocess.CompletedProcess[str]":
@@ -117,7 +118,7 @@ def test_every_command_has_help_with_an_example(command: str) -> None:
 def test_help_imports_nothing_heavy() -> None:
     code = (
         "import sys; sys.argv = ['assay', '--help']\n"
-        "from assay.cli import main\n"
+        "from assay.cli.app import main\n"
         "try:\n    main()\nexcept SystemExit:\n    pass\n"
         "heavy = {'numpy', 'pandas', 'scipy', 'matplotlib', 'locust', 'gevent',"
         " 'httpx', 'pydantic', 'pyarrow'}\n"
@@ -188,10 +189,10 @@ def test_a_fault_of_our_own_is_no_refuted_claim(
     def app() -> NoReturn:
         raise Odd("said \x1b[31m")
 
-    monkeypatch.setattr(cli, "app", app)
+    monkeypatch.setattr(commands, "app", app)
     monkeypatch.setattr(signal, "signal", lambda *_: None)
     with pytest.raises(SystemExit) as ended:
-        cli.main()
+        commands.main()
     assert ended.value.code == NOT_MEASURED
     said = capsys.readouterr().err
     assert "Traceback" in said and "Odd: said" in said and "\x1b" not in said
@@ -208,7 +209,7 @@ def test_a_reader_that_went_away_refutes_nothing() -> None:
 
 
 def test_control_characters_do_not_reach_the_terminal() -> None:
-    assert cli._printable("a\x1b[31mb\nc") == "a\ufffd[31mb\nc"
+    assert printable("a\x1b[31mb\nc") == "a\ufffd[31mb\nc"
 
 
 def topic() -> Topic:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from assay.cli_shared import HOLD, NOT_MEASURED, REFUTED
+from assay.cli.output import HOLD, NOT_MEASURED, REFUTED
 from assay.errors import InputError
 
 if TYPE_CHECKING:
+    from assay.cli.load_request import LoadRequest
     from assay.load_plan import (LoadPlan, Requirement)
     from assay.load_results import (CapacityResults, SweepResults)
     from assay.load_test.run import Watcher
@@ -37,18 +38,14 @@ class Capacity:
     users: int = USERS
     trial: str = TRIAL
 
-    def check(self, workers: int, given: Mapping[str, object]) -> None:
+    def check(self, request: LoadRequest) -> None:
         """Make sure that the other options go with it.
-
-        Args:
-            workers: Processes that share the load.
-            given: Option to what was given for it; nothing given is false.
 
         Raises:
             InputError: They do not.
         """
         clashing = ("--rate", "--require", "--iterations", "--think-time")
-        _leave_out("--find-capacity chooses the rates itself", clashing, given)
+        _leave_out("--find-capacity chooses the rates itself", clashing, request)
 
     def measure(
         self, plan: LoadPlan, run: LoadRun, watcher: Watcher, say: Say
@@ -77,11 +74,12 @@ class Sweep:
         """The greatest number."""
         return max(self.numbers)
 
-    def check(self, workers: int, given: Mapping[str, object]) -> None:
+    def check(self, request: LoadRequest) -> None:
         """Make sure that the other options go with it; see `Capacity.check`."""
         clashing = ("--rate", "--users", "--require", "--iterations")
         why = "--sweep chooses the users itself, in closed loops"
-        _leave_out(why, clashing, given)
+        _leave_out(why, clashing, request)
+        workers = request.all_workers
         if min(self.numbers) < workers:
             raise InputError(
                 f"--sweep: {min(self.numbers)} is too few for {workers} workers"
@@ -96,15 +94,17 @@ class Sweep:
         return sweep.measure(plan, self.numbers, run, watcher, say)
 
 
-def wanted(
-    find_capacity: bool, slo: str | None, most: float, sweep: str | None
-) -> Capacity | Sweep | None:
-    """Return what was asked for in many trials; None for one load test.
+Trials = Capacity | Sweep
+
+
+def asked_for(request: LoadRequest) -> Trials | None:
+    """Return what is asked for in many trials; None for one load test.
 
     Raises:
         InputError: The options do not go together, or cannot be understood.
     """
-    if find_capacity != (slo is not None):
+    slo, sweep = request.slo, request.sweep
+    if request.find_capacity != (slo is not None):
         raise InputError(
             "--find-capacity and --slo go together: --find-capacity --slo 'p99 <= 50ms "
             "and errors <= 0.1%'"
@@ -114,19 +114,20 @@ def wanted(
     if slo:
         from assay.load_test import requirements
 
-        return Capacity(requirements.objective(slo), most)
+        return Capacity(requirements.objective(slo), request.most)
     if sweep is not None:
         return Sweep(_numbers(sweep))
     return None
 
 
-def _leave_out(why: str, clashing: Sequence[str], given: Mapping[str, object]) -> None:
+def _leave_out(why: str, clashing: Sequence[str], request: LoadRequest) -> None:
     """Refuse options that do not go with a test in many trials.
 
     Raises:
         InputError: One of them was given.
     """
-    if any(given[option] for option in clashing):
+    names = [option[2:].replace("-", "_") for option in clashing]
+    if any(getattr(request, name) for name in names):
         named = f"{', '.join(clashing[:-1])} and {clashing[-1]}"
         raise InputError(f"{why}: leave out {named}")
 

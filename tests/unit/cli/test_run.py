@@ -6,10 +6,11 @@ from typing import NoReturn
 import pytest
 import typer
 
-from assay import cli
+from assay.cli.report import report
+from assay.cli.run import run as run_command
 from assay.experiment import run
 from assay.experiment import earlier_runs
-from assay.cli_shared import NOT_MEASURED
+from assay.cli.output import NOT_MEASURED
 from assay.errors import InputError, MeasureError
 from assay.plan import Plan
 from assay.run_directory.run import RunDirectory
@@ -67,7 +68,7 @@ def test_whatever_stops_a_run_what_was_measured_is_reported(
     monkeypatch.setattr(run, "measure", measure)
     interrupted = isinstance(stopped, KeyboardInterrupt)
     with pytest.raises(typer.Exit if interrupted else type(stopped)) as ended:
-        cli.run([str(shop)], Path("out"), 1)
+        run_command([str(shop)], Path("out"), 1)
     if interrupted:
         assert ended.value.exit_code == NOT_MEASURED  # type: ignore[attr-defined]
     found = RunDirectory(Path("out")).results()
@@ -92,7 +93,7 @@ def test_launches_are_the_looks_of_the_plan(
 
     monkeypatch.setattr(run, "measure", measure)
     with pytest.raises(typer.Exit):
-        cli.run([str(shop)], Path("out"), 1, launches=given)
+        run_command([str(shop)], Path("out"), 1, launches=given)
 
 
 def test_ctrl_c_before_anything_is_measured(
@@ -103,7 +104,7 @@ def test_ctrl_c_before_anything_is_measured(
 
     monkeypatch.setattr(earlier_runs, "expected", expected)
     with pytest.raises(typer.Exit) as ended:
-        cli.run([str(shop)], Path("out"), 1)
+        run_command([str(shop)], Path("out"), 1)
     assert ended.value.exit_code == NOT_MEASURED
     assert RunDirectory(Path("out")).results().partial
 
@@ -117,7 +118,7 @@ def kept(tmp_path: Path) -> RunDirectory:
 
 
 def test_a_run_of_one_launch_is_reported(kept: RunDirectory) -> None:
-    cli.report(kept.path)
+    report(kept.path)
     assert kept.results().partial
 
 
@@ -140,19 +141,19 @@ def test_a_damaged_file_of_a_run_is_named(
 ) -> None:
     (kept.path / file).write_bytes(content)
     with pytest.raises(InputError, match=f"{file}: cannot be read"):
-        cli.report(kept.path)
+        report(kept.path)
 
 
 def test_a_run_that_cannot_be_written_to(kept: RunDirectory) -> None:
     (kept.path / "results.json.part").mkdir()  # root may write everywhere else
     with pytest.raises(InputError, match="results.json.part"):
-        cli.report(kept.path)
+        report(kept.path)
     (kept.path / "results.json.part").rmdir()
     (kept.path / "index.html.part").mkdir()
     with pytest.raises(InputError, match="index.html.part"):
-        cli.report(kept.path)
+        report(kept.path)
 
 
 def test_a_run_of_a_name_that_cannot_be() -> None:
     with pytest.raises(InputError, match="too long"):
-        cli.report(Path("r" * 300))
+        report(Path("r" * 300))
