@@ -11,7 +11,7 @@ class Requirement(Data):
 
     Attributes:
         text: As it was written: ``latency.p99 <= 50ms``.
-        metric: One of `requirements.METRICS`.
+        metric: One of `metrics.LOAD_TEST_UNITS`.
         at_most: Whether the limit is an upper one.
         limit: In the metric's own unit.
         name: The request it is about; empty for all of them.

@@ -103,6 +103,11 @@ class Row(Data):
     at_most: dict[str, float | None] = {}
 
     @property
+    def label(self) -> str:
+        """Return the method and the name: ``GET /orders``; empty for all together."""
+        return Name(self.kind, self.method, self.name).label
+
+    @property
     def title(self) -> str:
         """Return what it is called: ``GET /orders``, ``buy (task)``."""
         return Name(self.kind, self.method, self.name).title
@@ -126,6 +131,20 @@ class Judgement(Data):
     verdict: Literal["holds", "refuted", "undecided"]
     bound: bool = False
     reason: str = ""
+
+
+class Curves(Data):
+    """Times of the load's requests at many percentiles, in seconds.
+
+    Attributes:
+        shares: The percentiles, as shares, ascending.
+        latency: None where a request was never answered, or there is none.
+        service: The same, from the moment that they were sent.
+    """
+
+    shares: tuple[float, ...]
+    latency: tuple[float | None, ...]
+    service: tuple[float | None, ...]
 
 
 class WorkerCount(Data):
@@ -173,6 +192,7 @@ class LoadResults(Data):
             as far as the client tells (LeanHttpUser does).
         workers: Those that shared the load; none if one process did all.
         rows: The load's requests together, then by kind, method and name.
+        curves: Of the load's requests; None where they are too few.
         errors: How often each error of a request came.
         raised: How often tasks raised an error of their own.
         missing: How many samples ended, but are not on disk.
@@ -205,6 +225,7 @@ class LoadResults(Data):
     reconnects: int = 0
     workers: tuple[WorkerCount, ...] = ()
     rows: tuple[Row, ...]
+    curves: Curves | None = None
     errors: dict[str, int] = {}
     raised: dict[str, int] = {}
     missing: int = 0

@@ -133,6 +133,16 @@ BLOCK_COLUMNS = {
     name: metric.column for name, metric in METRICS.items() if metric.column
 }
 
+# The numbers of a load test that can be required, and their units.
+SPREADS = ("mean", "p50", "p90", "p95", "p99", "p999")
+LOAD_TEST_UNITS = {
+    **{f"latency.{name}": "s" for name in SPREADS},
+    **{f"service.{name}": "s" for name in SPREADS},
+    "errors": "",
+    "dropped": "",
+    "rate": "/s",
+}
+
 
 def requests_needed(metric: str) -> int:
     """Return how many requests a launch must hold for a metric; 0 for any number."""

@@ -171,6 +171,10 @@ class Results(Data):
     warnings: tuple[str, ...] = ()
 
 
+# With fewer samples, no share of a profile is known to better than a tenth.
+SAMPLES_TO_COMPARE = 100
+
+
 class Stacks(Data):
     """A profile whose values belong to call stacks.
 

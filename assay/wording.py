@@ -3,7 +3,8 @@
 import math
 import unicodedata
 
-from assay.metrics import METRICS
+from assay.load_results import Judgement
+from assay.metrics import LOAD_TEST_UNITS, METRICS
 from assay.results import Comparison
 
 # Escapes that reorder the text around them: a name could pose as another.
@@ -15,6 +16,14 @@ _SCALES: dict[str, tuple[tuple[float, str], ...]] = {
     "B": ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"), (1.0, "B")),
     "/s": ((1.0, "/s"),),
     "": ((0.01, "%"),),
+}
+# What disturbs a slice, by its name in the tables.
+DISTURBANCES = {
+    "neighbour": "a neighbour on the target's cores",
+    "generator": "a generator that was late",
+    "stall": "a standstill of the machine",
+    "users": "too few users at first",
+    "time": "the end of the time budget",
 }
 # Times below the first number of seconds are said in steps of that unit of seconds.
 _TIMES: tuple[tuple[float, float, float, str], ...] = (
@@ -224,6 +233,18 @@ def verdict_word(comparison: Comparison) -> str:
             comparison.verdict or "", comparison.verdict or ""
         )
     return comparison.verdict or ""
+
+
+def judgement(item: Judgement) -> str:
+    """Return what was measured of a requirement, and why it is not decided."""
+    if item.value is None:
+        text = "not measured"
+    elif math.isinf(item.value):
+        text = "never answered"
+    else:
+        unit = LOAD_TEST_UNITS[item.metric]
+        text = f"{'≥ ' if item.bound else ''}{quantity(item.value, unit)}"
+    return f"{text}; {one_line(item.reason)}" if item.reason else text
 
 
 def counted(number: int, noun: str, plural: str = "") -> str:

@@ -14,14 +14,12 @@ from collections.abc import Sequence
 from typing import Literal
 
 from assay.plan import Data
-from assay.results import Stacks, Timeline
+from assay.results import SAMPLES_TO_COMPARE, Stacks, Timeline
 from assay.wording import quantity
 
 # A shared host's speed wanders by as much between two stretches of time.
 HOST_WANDER = 0.10
 FALSE_DISCOVERIES = 0.05
-# Below this, no share of the profile is known to better than a tenth.
-FEWEST_SAMPLES = 100
 
 Kind = Literal["CPU", "waiting", "waiting for a pool or lock", "memory", "unknown"]
 
@@ -256,10 +254,10 @@ def _sentence(
     unit = profiles[0].unit
     thing = {"s": "CPU", "B": "memory"}.get(unit, unit)
     fewest = min(profile.samples for profile in profiles)
-    if fewest < FEWEST_SAMPLES:
+    if fewest < SAMPLES_TO_COMPARE:
         return (
             f"There are too few samples to say where the {thing} goes "
-            f"({fewest}; {FEWEST_SAMPLES} at least are needed): raise the scenario's "
+            f"({fewest}; {SAMPLES_TO_COMPARE} at least are needed): raise the scenario's "
             "load, or `seconds` in the preset."
         )
     if not _beyond_wander(a, b) or change_p(a, b, profiles) > FALSE_DISCOVERIES:

@@ -177,7 +177,7 @@ def exit_code(results: Results) -> int:
     What could not be measured comes first, then what is known to be wrong: by a
     requirement, by the locustfile itself, or because nothing at all succeeded.
     """
-    from assay.load_test import failures
+    from assay.analysis import load_failures
     from assay.load_results import LoadResults
 
     own = results.locust_exit_code or 0
@@ -192,7 +192,7 @@ def exit_code(results: Results) -> int:
         return REFUTED
     if own:
         return own
-    if failures.nothing_succeeded(results):
+    if load_failures.nothing_succeeded(results):
         return REFUTED
     return UNDECIDED if "undecided" in words else HOLD
 

@@ -9,12 +9,12 @@ from pathlib import Path
 
 from assay.analysis import comparisons, measurements, verdicts
 from assay.analysis.looks import Looks
-from assay.experiment.disturbance import WORDS
 from assay.experiment.progress import Progress
 from assay.plan import AA_SUFFIX, Plan, Topic
 from assay.results import Comparison, Results
 from assay.run_directory.run import RunDirectory
 from assay.system import processes
+from assay.wording import DISTURBANCES
 
 
 @dataclass
@@ -72,7 +72,7 @@ class Experiment:
     def disturbed_by(self, topic: Topic, launches: Sequence[int]) -> str:
         """Return the words for what disturbed some launches most often."""
         cause = measurements.mostly(self.measured(), topic.name, launches)
-        return f", mostly by {WORDS[cause]}" if cause in WORDS else ""
+        return f", mostly by {DISTURBANCES[cause]}" if cause in DISTURBANCES else ""
 
     def comparisons(self, topic: Topic) -> list[Comparison]:
         """Return how a topic's deciding comparisons stand."""

@@ -14,14 +14,6 @@ import numpy as np
 from assay.experiment.deadlines import LONGEST_DRAIN
 
 Cause = Literal["", "neighbour", "generator", "stall", "users", "time"]
-WORDS = {
-    "neighbour": "a neighbour on the target's cores",
-    "generator": "a generator that was late",
-    "stall": "a standstill of the machine",
-    "users": "too few users at first",
-    "time": "the end of the time budget",
-}
-
 SHARE = 0.05  # of the time in which there was work to do
 SYSTEM = 0.005  # of the time, which the kernel takes of a core that nobody disturbs
 LAG_P99 = 1.5e-3  # seconds

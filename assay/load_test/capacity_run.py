@@ -11,7 +11,7 @@ from functools import partial
 from assay.load import shapes
 from assay.load_test import capacity
 from assay.load_test.generators import TARGET, Loader, generating
-from assay.load_test.judging import judged
+from assay.wording import judgement
 from assay.load_plan import (LoadPlan, Requirement)
 from assay.load_results import (CapacityResults, LoadResults, Probe)
 from assay.load_test.run import Watcher, check_limit, load
@@ -155,7 +155,7 @@ def _at(
 def _probe(rate: float, results: LoadResults) -> Probe:
     every = results.together
     broken = [
-        f"{item.text.strip()}: {judged(item)}"
+        f"{item.text.strip()}: {judgement(item)}"
         for item in results.requirements
         if item.verdict != "holds"
     ]

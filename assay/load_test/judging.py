@@ -6,13 +6,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 from assay.system import redaction
-from assay.load_test import failures
+from assay.analysis import load_failures
 from assay.load_results import ORDER
 from assay.load_plan import Requirement
 from assay.load_results import (Judgement, LoadResults, Row, Spread)
-from assay.load_test.requirements import METRICS
 from assay.metrics import requests_needed
-from assay.wording import counted, one_line, percent, quantity
+from assay.wording import counted, percent
 from assay.inputs.toml_file import nearest
 
 Verdict = Literal["holds", "refuted", "undecided"]
@@ -44,18 +43,6 @@ def judge(
 ) -> tuple[Judgement, ...]:
     """Hold the numbers of a test to what was required of them."""
     return tuple(_judge(requirement, results) for requirement in requirements)
-
-
-def judged(item: Judgement) -> str:
-    """Return what was measured of a requirement, and why it is not decided."""
-    unit = METRICS[item.metric]
-    if item.value is None:
-        measured = "not measured"
-    elif math.isinf(item.value):
-        measured = "never answered"
-    else:
-        measured = f"{'≥ ' if item.bound else ''}{quantity(item.value, unit)}"
-    return f"{measured}; {one_line(item.reason)}" if item.reason else measured
 
 
 def _judge(requirement: Requirement, results: LoadResults) -> Judgement:
@@ -112,8 +99,8 @@ def _measured(requirement: Requirement, results: LoadResults) -> _Measured:
 
 def _errors(requirement: Requirement, results: LoadResults) -> _Measured:
     """Return the share of requests that failed, those around the load included."""
-    value = failures.share(results)
-    raised, tasks = failures.raised(results)
+    value = load_failures.share(results)
+    raised, tasks = load_failures.raised(results)
     broken = ""
     # A task that raised although its requests were fine failed in none of them.
     if raised and raised / tasks > requirement.limit:

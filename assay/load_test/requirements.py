@@ -5,17 +5,9 @@ import re
 from assay.inputs import expectations
 from assay.errors import InputError
 from assay.load_plan import Requirement
+from assay.metrics import LOAD_TEST_UNITS, SPREADS
 from assay.inputs.toml_file import nearest
 
-# Metric to its unit.
-SPREADS = ("mean", "p50", "p90", "p95", "p99", "p999")
-METRICS: dict[str, str] = {
-    **{f"latency.{name}": "s" for name in SPREADS},
-    **{f"service.{name}": "s" for name in SPREADS},
-    "errors": "",
-    "dropped": "",
-    "rate": "/s",
-}
 SLO = "--slo"
 OBJECTIVE = "'p99 <= 50ms', or 'p99 <= 50ms and errors <= 0.1%'"
 EXAMPLE = "'latency.p99 <= 50ms', 'errors <= 0.1%' or 'rate >= 200/s'"
@@ -43,12 +35,12 @@ def parse(text: str, whole: str = "", option: str = "--require") -> Requirement:
         example = OBJECTIVE if option == SLO else EXAMPLE
         raise InputError(f"{said}: expected {example}")
     metric, name, sign, limit = match.groups()
-    if metric not in METRICS:
-        raise InputError(f"{said}: no metric {metric!r}{nearest(metric, [*METRICS])}")
+    if metric not in LOAD_TEST_UNITS:
+        raise InputError(f"{said}: no metric {metric!r}{nearest(metric, [*LOAD_TEST_UNITS])}")
     if name and metric in ("dropped", "rate"):
         raise InputError(f"{said}: {metric} is of all arrivals, not of one name")
     try:
-        number = expectations.amount(limit, METRICS[metric])
+        number = expectations.amount(limit, LOAD_TEST_UNITS[metric])
     except ValueError as error:
         raise InputError(f"{said}: {error}") from error
     return Requirement(

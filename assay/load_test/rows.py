@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -10,8 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from assay.load_test import quantiles, samples
-from assay.load_results import (ORDER, Name)
-from assay.load_results import (Row, Spread)
+from assay.load_results import ORDER, Curves, Name, Row, Spread
 from assay.run_directory.load_run import ITERATIONS, REQUESTS, LoadRun
 from assay.load_test.samples import FROM_DUE, LATENCY, SERVICE, Groups, Samples
 
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from assay.load_test.quantiles import Batch
 
 SHARES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99, "p999": 0.999}
+FEWEST, BEYOND = 20, 5  # requests of a curve, and those beyond its last point
+POINTS = 120  # of a curve
 FEW = 2_000_000  # samples that a curve may keep
 ALL = Name("request", "", "")  # of the row of all requests together
 
@@ -86,6 +88,23 @@ def curves(
     if count > FEW:
         return [quantiles.rough(batches, shares) for batches in every]
     return [quantiles.exact(batches, 1, shares)[0] for batches in every]
+
+
+def percentile_curves(run: LoadRun, count: int) -> Curves | None:
+    """Return the times of the load's requests by percentile; None if they are few.
+
+    The points are evenly spaced on a logarithmic axis of what lies beyond them.
+
+    Args:
+        run: Whose requests.
+        count: How many of them have a say in percentiles.
+    """
+    if count < FEWEST:
+        return None
+    tail = -math.log10(BEYOND / count)
+    shares = [1 - 10 ** -(tail * at / (POINTS - 1)) for at in range(POINTS)]
+    latency, service = curves(run, count, shares)
+    return Curves(shares=tuple(shares), latency=tuple(latency), service=tuple(service))
 
 
 def _every(run: LoadRun, which: int) -> Iterator[Batch]:

@@ -17,7 +17,8 @@ from assay.load import lateness
 from assay.system import redaction
 from assay.errors import MeasureError
 from assay.load.answers import Tick
-from assay.load_test import failures, summary
+from assay.analysis import load_failures
+from assay.load_test import summary
 from assay.load_test.generators import TARGET, Loader, generating
 from assay.load_results import Name
 from assay.load_plan import LoadPlan
@@ -104,7 +105,7 @@ def measure(
     with generating(plan, run.path, say) as generator:
         results = load(generator, plan, run, watcher, final=True)
         code = generator.finish()
-        if code or results.raised or failures.nothing_succeeded(results):
+        if code or results.raised or load_failures.nothing_succeeded(results):
             say("the last lines of the locustfile's log:")
             for line in generator.last_lines().splitlines():
                 say(line)

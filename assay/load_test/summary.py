@@ -12,7 +12,7 @@ import numpy as np
 from assay.load import lateness
 from assay.run_directory.directory import reading
 from assay.load_test import bounds, judging, remarks, rows
-from assay.load_results import (LoadResults, WorkerCount)
+from assay.load_results import LoadResults, Row, WorkerCount
 from assay.run_directory.load_run import TICKS, LoadRun
 from assay.wording import counted
 
@@ -90,6 +90,7 @@ def summed(run: LoadRun) -> LoadResults:
         **told.generator,
         workers=told.workers,
         rows=found.rows,
+        curves=rows.percentile_curves(run, _latencies(found.rows)),
         errors=told.errors,
         raised=told.raised,
         missing=missing,
@@ -100,6 +101,12 @@ def summed(run: LoadRun) -> LoadResults:
     )
     judged = judging.judge(plan.requirements, results)
     return results.model_copy(update={"requirements": judged})
+
+
+def _latencies(found: Sequence[Row]) -> int:
+    """Return how many of the load's requests have a say in percentiles."""
+    together = (row for row in found if row.kind == "request" and not row.label)
+    return next((row.latency.count for row in together), 0)
 
 
 def _told(run: LoadRun, scheduled: bool) -> _Told:

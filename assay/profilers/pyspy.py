@@ -26,7 +26,6 @@ from pathlib import Path
 
 import psutil
 
-from assay.analysis import attribution
 from assay.system import processes
 from assay.errors import MeasureError
 from assay.plan import Preset
@@ -38,7 +37,7 @@ from assay.profilers.protocol import (
     writable,
 )
 from assay.profilers.rawstacks import Raw, parse
-from assay.results import Profile, Stacks
+from assay.results import SAMPLES_TO_COMPARE, Profile, Stacks
 
 DEFAULTS: dict[str, Setting] = {
     "rate": 200,
@@ -50,7 +49,7 @@ OUTSIDE = "outside the GIL (system calls and C code)"
 # A frame that holds a tenth of the time is then known to about a third of itself.
 FEWEST_SAMPLES = 10
 # What an attribution needs, though more than half of the samples may be torn.
-ENOUGH_SAMPLES = 2.5 * attribution.FEWEST_SAMPLES
+ENOUGH_SAMPLES = 2.5 * SAMPLES_TO_COMPARE
 # Ends the name of a preset that is taken once more without ``gil``.
 ALL_THREADS = "-all-threads"
 # Beyond this share, what a profile shows is not where the time goes.

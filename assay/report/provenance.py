@@ -7,9 +7,8 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from assay.experiment.disturbance import WORDS
 from assay.plan import AA_SUFFIX, Plan, Topic
-from assay.wording import counted, fixed, one_line, percent, quantity, significant
+from assay.wording import DISTURBANCES, counted, fixed, one_line, percent, quantity, significant
 from assay.results import Results, Spent
 
 if TYPE_CHECKING:
@@ -151,7 +150,7 @@ def _causes(slices: pd.DataFrame) -> list[tuple[str, str]]:
         if _unlike(shares):
             each = ", ".join(f"{name} {percent(share)}" for name, share, _ in shares)
             text += f" ({each})"
-        rows.append((f"– for {WORDS.get(cause, one_line(cause))}", text))
+        rows.append((f"– for {DISTURBANCES.get(cause, one_line(cause))}", text))
     return rows
 
 

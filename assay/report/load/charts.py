@@ -6,8 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from assay.load_test import rows
-from assay.run_directory.load_run import LoadRun
+from assay.load_results import Curves
 from assay.report.charts import (
     MUTED,
     A,
@@ -20,7 +19,6 @@ from assay.report.charts import (
 )
 from assay.wording import quantity, significant
 
-POINTS = 120
 MARKS = (
     (0.5, "p50"),
     (0.9, "p90"),
@@ -30,22 +28,20 @@ MARKS = (
 )
 
 
-def percentiles(run: LoadRun, count: int, bound: bool = False) -> Chart | None:
+def percentiles(curves: Curves | None, bound: bool = False) -> Chart | None:
     """Draw latency and service time by percentile, with a log tail axis.
 
     Args:
-        run: Whose requests.
-        count: How many of them have a say in percentiles.
+        curves: Of the load's requests.
         bound: Whether they are lower bounds.
     """
-    if count < 20:
+    if curves is None:
         return None
-    tail = -math.log10(5 / count)  # fewer than five beyond it say nothing
-    x = [tail * index / (POINTS - 1) for index in range(POINTS)]
-    curves = rows.curves(run, count, [1 - 10**-at for at in x])
+    x = [-math.log10(1 - share) for share in curves.shares]
+    tail = x[-1]
     known = [
         [(at, y) for at, y in zip(x, curve, strict=True) if y and math.isfinite(y)]
-        for curve in curves
+        for curve in (curves.latency, curves.service)
     ]
     if not all(known):
         return None

@@ -1,21 +1,18 @@
 """index.html of a load test: the answer first, in one file."""
 
-from assay.load_test.judging import judged
 from assay.run_directory.load_run import LoadRun
 from assay.report.provenance import flatten
 from assay.report.load import charts, words
 from assay.report.load.terminal import accounts
 from assay.report.page import page
-from assay.wording import one_line, percent
+from assay.wording import judgement, one_line, percent
 
 
 def render(run: LoadRun) -> str:
     """Return the page as one HTML document that needs no other file."""
     plan, results, ticks = run.plan(), run.results(), run.ticks()
-    every = results.together
-    count = every.latency.count if every else 0
     drawn = (
-        charts.percentiles(run, count, results.bound),
+        charts.percentiles(results.curves, results.bound),
         charts.over_time(ticks),
         charts.rate(ticks),
     )
@@ -24,7 +21,7 @@ def render(run: LoadRun) -> str:
         title=f"Load test of {words.subject(plan)}",
         answer=words.answer(plan, results),
         requirements=[
-            (item.verdict, one_line(item.text), judged(item))
+            (item.verdict, one_line(item.text), judgement(item))
             for item in results.requirements
         ],
         head=words.HEAD,

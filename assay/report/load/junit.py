@@ -3,11 +3,10 @@
 from collections.abc import Sequence
 from xml.etree import ElementTree as XML
 
-from assay.load_test import failures
-from assay.load_test.judging import judged
+from assay.analysis import load_failures
 from assay.run_directory.load_run import LoadRun
 from assay.report.load import words
-from assay.wording import clean, one_line
+from assay.wording import clean, judgement, one_line
 
 Case = tuple[str, str, str]  # its name, its verdict, and why
 _OUTCOMES = {"refuted": "failure", "undecided": "error"}
@@ -21,13 +20,13 @@ def render(run: LoadRun) -> str:
     """
     plan, results = run.plan(), run.results()
     cases: list[Case] = [
-        (one_line(item.text), item.verdict, judged(item))
+        (one_line(item.text), item.verdict, judgement(item))
         for item in results.requirements
     ]
     if not cases or results.partial:
         verdict = "undecided" if results.partial else "holds"
         cases.append(("the test came to its end", verdict, words.answer(plan, results)))
-    if nothing := failures.nothing_succeeded(results):
+    if nothing := load_failures.nothing_succeeded(results):
         cases.append(("requests succeed", "refuted", nothing))
     for said in words.own_code(results.locust_exit_code):
         cases.append(("the locustfile's own verdict", "refuted", said))

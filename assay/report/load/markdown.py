@@ -2,12 +2,11 @@
 
 from collections.abc import Sequence
 
-from assay.load_test.judging import judged
 from assay.run_directory.load_run import LoadRun
 from assay.report.load import words
 from assay.report.load.terminal import accounts
 from assay.report.markdown import escape
-from assay.wording import one_line, percent
+from assay.wording import judgement, one_line, percent
 
 _MARKS = {"holds": "✅ holds", "refuted": "❌ refuted", "undecided": "❔ undecided"}
 MOST_ERRORS = 20
@@ -28,7 +27,7 @@ def render(run: LoadRun) -> str:
                     [
                         _MARKS[item.verdict],
                         escape(one_line(item.text)),
-                        escape(judged(item)),
+                        escape(judgement(item)),
                     ]
                     for item in results.requirements
                 ],

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from assay.load_test.judging import judged
 from assay.load_results import LoadResults
 from assay.report.load import words
-from assay.wording import counted, one_line, percent
+from assay.wording import counted, judgement, one_line, percent
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -57,7 +56,7 @@ def render(results: LoadResults, console: Console) -> None:
         console.print(
             Text.assemble(
                 (f"{item.verdict:9} ", _STYLES[item.verdict]),
-                f"{one_line(item.text)}: {judged(item)}",
+                f"{one_line(item.text)}: {judgement(item)}",
             )
         )
     for warning in results.warnings:

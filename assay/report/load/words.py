@@ -3,12 +3,11 @@
 import math
 from collections.abc import Sequence
 
-from assay.load_test import failures
-from assay.load_test.judging import judged
+from assay.analysis import load_failures
 from assay.load_plan import LoadPlan
 from assay.load_results import (Judgement, LoadResults, Row, Spread)
 from assay.metrics import (QUANTILES, requests_needed)
-from assay.wording import counted, one_line, percent, quantity, significant
+from assay.wording import counted, judgement, one_line, percent, quantity, significant
 
 HEAD = ("mean", "p50", "p90", "p95", "p99", "p99.9", "longest")
 _FIELDS = ("mean", "p50", "p90", "p95", "p99", "p999", "longest")
@@ -24,7 +23,7 @@ def answer(plan: LoadPlan, results: LoadResults) -> str:
     said = [*wrong(results)]
     if results.requirements:
         said.append(_verdict(results.requirements))
-    around = [*failures.told(results), *[partial(results)] * results.partial]
+    around = [*load_failures.told(results), *[partial(results)] * results.partial]
     every = results.together
     if every is None:
         return " ".join([*said, "No request was made.", *around])
@@ -45,7 +44,7 @@ def answer(plan: LoadPlan, results: LoadResults) -> str:
 
 def wrong(results: LoadResults) -> list[str]:
     """Return what is wrong whatever was required, in sentences."""
-    nothing = failures.nothing_succeeded(results)
+    nothing = load_failures.nothing_succeeded(results)
     return [*([nothing] if nothing else []), *own_code(results.locust_exit_code)]
 
 
@@ -176,7 +175,7 @@ def _verdict(requirements: Sequence[Judgement]) -> str:
     if len(words) == 1:
         only = requirements[0]
         said = {"holds": "holds", "refuted": "does not hold"}.get(only.verdict)
-        return f"{one_line(only.text)}: {said or 'undecided'} ({judged(only)})."
+        return f"{one_line(only.text)}: {said or 'undecided'} ({judgement(only)})."
     parts = [
         f"{words.count(word)} {said}"
         for word, said in (

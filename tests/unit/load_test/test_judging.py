@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assay.load_test.judging import judge, judged
+from assay.load_test.judging import judge
+from assay.wording import judgement
 from assay.load_results import (LoadResults, Row, Spread)
 from assay.load_test.requirements import parse
 
@@ -124,9 +125,9 @@ def test_where_the_generator_was_the_limit_a_latency_is_a_lower_bound(
     (item,) = judge([parse(text)], results(bound=True))
     assert item.verdict == word
     latency = text.startswith("latency.")
-    assert item.bound is latency and judged(item).startswith("≥ 50.0 ms") is latency
+    assert item.bound is latency and judgement(item).startswith("≥ 50.0 ms") is latency
     if word == "undecided":
-        assert judged(item) == "≥ 50.0 ms; the generator itself was the limit"
+        assert judgement(item) == "≥ 50.0 ms; the generator itself was the limit"
 
 
 def test_lateness_that_is_no_limit_changes_no_verdict() -> None:
@@ -177,7 +178,7 @@ def test_a_mean_with_requests_without_an_answer_is_a_bound(
     (item,) = judge([parse(text)], found)
     mean = "mean" in text
     assert item.bound is mean and value == (2.0 if mean else 0.01)
-    assert judged(item).startswith("≥ 2.00 s" if mean else "10.0 ms")
+    assert judgement(item).startswith("≥ 2.00 s" if mean else "10.0 ms")
 
 
 def row(kind: str, method: str, name: str, failed: int = 0, count: int = 1000) -> Row:
