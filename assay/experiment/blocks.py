@@ -3,9 +3,9 @@
 import math
 import random
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any
 
 from assay.metrics import requests_needed
+from assay.run_directory.rows import SliceRow
 
 LONGEST_SLICE = 2.0  # seconds
 REQUESTS_PER_SLICE = 25
@@ -37,12 +37,12 @@ def order(
     return [name for each in groups for name in rng.sample(each, len(each))]
 
 
-def fewest(rows: Sequence[Mapping[str, Any]], pairs: Sequence[tuple[str, str]]) -> int:
+def fewest(rows: Sequence[SliceRow], pairs: Sequence[tuple[str, str]]) -> int:
     """Return how many undisturbed blocks the pair has that has fewest."""
     fine: dict[str, set[int]] = {}
     for row in rows:
-        if not row["disturbed"]:
-            fine.setdefault(row["variant"], set()).add(row["block"])
+        if not row.disturbed:
+            fine.setdefault(row.variant, set()).add(row.block)
     none: set[int] = set()
     return min(len(fine.get(a, none) & fine.get(b, none)) for a, b in pairs)
 

@@ -6,24 +6,22 @@ must not lose the slices that show it: dropping those would flatter it.
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from assay.experiment.deadlines import LONGEST_DRAIN
+from assay.run_directory.rows import Disturbance, SliceRow
 
-Cause = Literal["", "neighbour", "generator", "stall", "users", "time"]
 SHARE = 0.05  # of the time in which there was work to do
 SYSTEM = 0.005  # of the time, which the kernel takes of a core that nobody disturbs
 LAG_P99 = 1.5e-3  # seconds
 STALL = 5e-3  # seconds beyond what is usual for the variant
 SPREAD = 4  # of median - quartile: some two standard deviations above the median
 
-Row = Mapping[str, Any]
 
 
-def causes(rows: Sequence[Row], cores: int = 0) -> list[Cause]:
+def causes(rows: Sequence[SliceRow], cores: int = 0) -> list[Disturbance]:
     """Say for each slice of one launch and one mode what disturbed it, if anything.
 
     *neighbour*: others kept the target from its cores for 5 % of the time in
@@ -55,14 +53,14 @@ def causes(rows: Sequence[Row], cores: int = 0) -> list[Cause]:
         cores: How many cores the target is pinned to; 0 if it is not.
     """
     answered = [row for row in rows if not _unanswered(row)]
-    stalls = _usual(answered, lambda row: float(row["stall"]))
-    waits = _usual(answered, lambda row: row["generator_run_delay"] / row["duration"])
+    stalls = _usual(answered, lambda row: row.stall)
+    waits = _usual(answered, lambda row: row.generator_run_delay / row.duration)
     delays = _spread(answered)
     owns = _own_waits(answered, cores)
-    found: list[Cause] = []
+    found: list[Disturbance] = []
     for row in rows:
-        name = row["variant"]
-        if row["unserved"] and row.get("drain", LONGEST_DRAIN) < LONGEST_DRAIN:
+        name = row.variant
+        if row.unserved and row.drain < LONGEST_DRAIN:
             found.append("time")
         elif _unanswered(row):
             found.append("")
@@ -70,7 +68,7 @@ def causes(rows: Sequence[Row], cores: int = 0) -> list[Cause]:
             found.append("users")
         elif _robbed(row, delays[name], owns.get(name, 0.0), cores):
             found.append("neighbour")
-        elif row["stall"] > stalls[name] + STALL:
+        elif row.stall > stalls[name] + STALL:
             found.append("stall")
         elif _held_up(row, waits[name]):
             found.append("generator")
@@ -79,48 +77,48 @@ def causes(rows: Sequence[Row], cores: int = 0) -> list[Cause]:
     return found
 
 
-def _unanswered(row: Row) -> bool:
+def _unanswered(row: SliceRow) -> bool:
     """Say whether something in a slice was given up, or never begun."""
-    return bool(row["unserved"] or row["dropped"] or row["given_up"])
+    return bool(row.unserved or row.dropped or row.given_up)
 
 
-def _held_up(row: Row, usual: float) -> bool:
+def _held_up(row: SliceRow, usual: float) -> bool:
     """Say whether the generator was late, or was kept from its core.
 
     Args:
         row: The slice.
         usual: Share of the time that it waits for its core under this variant.
     """
-    if row["mode"] == "open":
+    if row.mode == "open":
         return late(row)
-    return bool(row["generator_run_delay"] / row["duration"] > usual + SHARE)
+    return bool(row.generator_run_delay / row.duration > usual + SHARE)
 
 
-def too_few(row: Row) -> bool:
+def too_few(row: SliceRow) -> bool:
     """Say whether so many arrivals waited for a user that more are to be made.
 
     One that waits for a user rather than in the target's own queue is answered about as
     soon, and every user that is made may have to log in.
     """
-    return bool(row["short"] > max(1, SHARE * row["planned"]))
+    return bool(row.short > max(1, SHARE * row.planned))
 
 
-def late(row: Row) -> bool:
+def late(row: SliceRow) -> bool:
     """Say whether an open slice's arrivals were sent late by the generator itself."""
-    return bool(row["lag_p99"] > max(LAG_P99, SHARE * _waited(row)))
+    return bool(row.lag_p99 > max(LAG_P99, SHARE * _waited(row)))
 
 
-def _waited(row: Row) -> float:
+def _waited(row: SliceRow) -> float:
     """Return the median seconds that requests of the open loop took, or 0.
 
     Where most were given up it is at least the time that they were waited for, of
     which the slice's own duration stands for the most.
     """
-    median = float(row["latency_p50"])
-    return 0.0 if math.isnan(median) else min(median, row["duration"])
+    median = row.latency_p50
+    return 0.0 if math.isnan(median) else min(median, row.duration)
 
 
-def _robbed(row: Row, usual: float, own: float, cores: int) -> bool:
+def _robbed(row: SliceRow, usual: float, own: float, cores: int) -> bool:
     """Say whether neighbours kept the target from its cores.
 
     Args:
@@ -129,47 +127,47 @@ def _robbed(row: Row, usual: float, own: float, cores: int) -> bool:
         own: Seconds that it waits without neighbours, for each in which it has work.
         cores: As for `causes`.
     """
-    if math.isfinite(row["foreign"]):
-        others, waited = _others(row, cores), row["run_delay"]
-        if others <= SHARE * row["duration"]:
-            waited -= own * row["occupied"]
-        return bool(min(waited, others) > SHARE * row["occupied"])
+    if math.isfinite(row.foreign):
+        others, waited = _others(row, cores), row.run_delay
+        if others <= SHARE * row.duration:
+            waited -= own * row.occupied
+        return bool(min(waited, others) > SHARE * row.occupied)
     # Nobody tells what others used: then the wait must be unusual for the variant,
     # and its own CPU time must leave room for a neighbour at all.
-    full = bool(cores) and row["cpu"] / row["duration"] > cores * (1 - SHARE)
-    return bool(row["run_delay"] / row["duration"] > usual) and not full
+    full = bool(cores) and row.cpu / row.duration > cores * (1 - SHARE)
+    return bool(row.run_delay / row.duration > usual) and not full
 
 
-def _others(row: Row, cores: int) -> float:
+def _others(row: SliceRow, cores: int) -> float:
     """Return the CPU seconds that others used beyond what the system always uses."""
-    return float(row["foreign"] - SYSTEM * max(cores, 1) * row["duration"])
+    return float(row.foreign - SYSTEM * max(cores, 1) * row.duration)
 
 
-def _own_waits(rows: Sequence[Row], cores: int) -> dict[str, float]:
+def _own_waits(rows: Sequence[SliceRow], cores: int) -> dict[str, float]:
     """Return what each variant waits by itself, as a share of the time it had work.
 
     It is the lower quartile of the slices that no neighbour can have disturbed. A
     variant without any is not known to wait by itself.
     """
-    alone = [r for r in rows if _others(r, cores) <= SHARE * r["occupied"]]
+    alone = [r for r in rows if _others(r, cores) <= SHARE * r.occupied]
     return _usual(
-        [row for row in alone if row["occupied"] > 0],
-        lambda row: row["run_delay"] / row["occupied"],
+        [row for row in alone if row.occupied > 0],
+        lambda row: row.run_delay / row.occupied,
     )
 
 
-def _spread(rows: Sequence[Row]) -> dict[str, float]:
+def _spread(rows: Sequence[SliceRow]) -> dict[str, float]:
     """Return for each variant the share of run-delay above which it is unusual."""
     limits = {}
     for name, shares in _by_variant(
-        rows, lambda row: row["run_delay"] / row["duration"]
+        rows, lambda row: row.run_delay / row.duration
     ).items():
         quartile, median = np.quantile(shares, [0.25, 0.5])
         limits[name] = quartile + max(SHARE, SPREAD * (median - quartile))
     return limits
 
 
-def _usual(rows: Sequence[Row], number: Callable[[Row], float]) -> dict[str, float]:
+def _usual(rows: Sequence[SliceRow], number: Callable[[SliceRow], float]) -> dict[str, float]:
     """Return the lower quartile of a number, by variant."""
     return {
         name: float(np.quantile(values, 0.25))
@@ -178,9 +176,9 @@ def _usual(rows: Sequence[Row], number: Callable[[Row], float]) -> dict[str, flo
 
 
 def _by_variant(
-    rows: Sequence[Row], number: Callable[[Row], float]
+    rows: Sequence[SliceRow], number: Callable[[SliceRow], float]
 ) -> dict[str, list[float]]:
     found: dict[str, list[float]] = {}
     for row in rows:
-        found.setdefault(row["variant"], []).append(number(row))
+        found.setdefault(row.variant, []).append(number(row))
     return found

@@ -9,7 +9,6 @@ import random
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from assay.experiment import blocks, disturbance, slices
 from assay.experiment.calibration import Schedule, most_users
@@ -17,6 +16,7 @@ from assay.experiment.deadlines import NEVER, Deadline
 from assay.load.control.generator import Generator
 from assay.load.answers import Slice
 from assay.metrics import MODES, Mode
+from assay.run_directory.rows import SliceRow
 from assay.system.processes import memory_peak
 from assay.experiment.target import RunningTarget
 
@@ -29,7 +29,7 @@ class Launch:
     """What one launch measured.
 
     Attributes:
-        slices: One dictionary for each slice, see `RunDirectory.slices`.
+        slices: One row for each slice.
         values: One number for each variant and metric, and whether it is only a
             lower bound.
         counts: Whether enough blocks were undisturbed.
@@ -39,8 +39,8 @@ class Launch:
             enough; else 0.
     """
 
-    slices: list[dict[str, Any]] = field(default_factory=list)
-    samples: list[tuple[dict[str, Any], Slice]] = field(default_factory=list)
+    slices: list[SliceRow] = field(default_factory=list)
+    samples: list[tuple[SliceRow, Slice]] = field(default_factory=list)
     values: dict[tuple[str, str], tuple[float, bool]] = field(default_factory=dict)
     errors: dict[str, Counter[str]] = field(default_factory=dict)
     counts: bool = True
@@ -80,7 +80,7 @@ def measure(
         fewest = made.measure(mode, wanted, draws[mode])
         launch.counts = launch.counts and fewest * 2 >= wanted
     for row in launch.slices:
-        row["cut"] = launch.cut
+        row.cut = launch.cut
     for name, target in running.items():
         for metric, value in slices.values(launch.samples, name).items():
             launch.values[name, metric] = value
@@ -117,7 +117,7 @@ class _Blocks:
         Returns:
             How many undisturbed ones the pair has that has fewest.
         """
-        rows: list[dict[str, Any]] = []
+        rows: list[SliceRow] = []
         block, fewest = 0, 0
         while fewest < wanted and block < wanted * REPEAT and not self.launch.cut:
             # The same arrivals for every variant of a block: what differs between
@@ -136,14 +136,14 @@ class _Blocks:
                 continue  # there cannot be enough yet
             causes = disturbance.causes(rows, len(self.cores))
             for row, why in zip(rows, causes, strict=True):
-                row["why"], row["disturbed"] = why, bool(why)
+                row.why, row.disturbed = why, bool(why)
             fewest = blocks.fewest(rows, self.pairs)
         self.launch.slices.extend(rows)
         return fewest
 
     def _slice(
         self, name: str, mode: Mode, block: int, position: int, seed: int
-    ) -> dict[str, Any]:
+    ) -> SliceRow:
         """Measure one slice, and return its row."""
         schedule, load, drain = self.schedule, self.schedule.load, self.deadline.drain
         users = load.users if mode == "closed" else load.connections
@@ -161,25 +161,24 @@ class _Blocks:
         target.check_alive()
         measured = slices.of_load(measured)
         row = slices.row(
-            measured, block, position, schedule.rate, users, load.think_time
+            measured, block, position, schedule.rate, users, load.think_time, drain
         )
-        row["drain"] = drain
         self.launch.samples.append((row, measured))
         _count_errors(self.launch, measured, target.url)
-        if row["given_up"]:
+        if row.given_up:
             target.settle(self.deadline.drain)
         return row
 
-    def _grow(self, rows: Sequence[Mapping[str, Any]]) -> None:
+    def _grow(self, rows: Sequence[SliceRow]) -> None:
         """Make more users where many arrivals, of several slices, found too few.
 
         A few slices may have met a pause of the machine: their many arrivals at once
         are no part of the load, and who is made for them may have to log in.
         """
-        for row in (row for row in rows if row["mode"] == "open"):
-            self.arrivals[row["variant"]] += row["planned"]
-            self.short[row["variant"]] += row["short"]
-        self.peaks += [row["peak"] for row in rows if disturbance.too_few(row)]
+        for row in (row for row in rows if row.mode == "open"):
+            self.arrivals[row.variant] += row.planned
+            self.short[row.variant] += row.short
+        self.peaks += [row.peak for row in rows if disturbance.too_few(row)]
         many = any(
             short > disturbance.SHARE * max(self.arrivals[name], ENOUGH_ARRIVALS)
             for name, short in self.short.items()

@@ -227,15 +227,6 @@ class ServiceSession:
         self, number: int, measured: launches.Launch, spin: float, clock: Clock
     ) -> None:
         topic, origin = self.topic, self.experiment.origin
-        slices: list[dict[str, object]] = [
-            {
-                "topic": topic.name,
-                "launch": number,
-                **row,
-                "started": row["started"] - origin,
-            }
-            for row in measured.slices
-        ]
         known = {
             ("", f"seconds.{part}"): (seconds, False)
             for part, seconds in clock.seconds.items()
@@ -252,7 +243,7 @@ class ServiceSession:
         self.experiment.run.append_launch(
             topic.name,
             number,
-            slices,
+            rows.slices(topic.name, number, measured.slices, origin),
             rows.values(topic.name, number, known),
             rows.samples(number, measured.samples, origin),
         )

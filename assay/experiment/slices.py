@@ -1,14 +1,15 @@
 """What one slice says, and what the slices of a launch say of one variant."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from assay.experiment import closed_loop
+from assay.experiment.deadlines import LONGEST_DRAIN
+from assay.run_directory.rows import SliceRow, Taken
 from assay.load.answers import (Columns, Slice)
 from assay.metrics import (QUANTILES, requests_needed)
 from assay.analysis.measurements import latency
@@ -21,8 +22,6 @@ LOAD = "request"  # the kind of a name that belongs to the load itself
 # Of the time: a generator that is so busy decides how many requests there are.
 FULL = 0.95
 
-Row = Mapping[str, Any]
-Taken = tuple[Row, Slice]
 
 
 def of_load(measured: Slice) -> Slice:
@@ -70,7 +69,8 @@ def row(
     rate: float,
     users: int,
     think_time: bool = False,
-) -> dict[str, Any]:
+    drain: float = LONGEST_DRAIN,
+) -> SliceRow:
     """Return a slice as a row of slices.parquet; times in seconds.
 
     Args:
@@ -80,48 +80,48 @@ def row(
         rate: Arrivals per second of the open loop.
         users: Users of the closed loop, or connections of the open one.
         think_time: Whether users of the closed loop wait as the locustfile says.
+        drain: Seconds that it was waited for the last answers.
     """
     columns, looped = measured.columns, measured.mode == "closed"
     fine = columns["failed"] == 0
     service = (columns["end"] - columns["start"])[fine]
     waited, _ = latencies(measured)
-    return {
-        "block": block,
-        "position": position,
-        "variant": measured.variant,
-        "mode": measured.mode,
-        "started": measured.began,
-        "duration": measured.duration,
-        "occupied": occupied(measured),
-        "planned": measured.planned,
-        "done": measured.done,
-        "dropped": measured.dropped,
-        "unserved": measured.unserved,
-        "given_up": int(np.count_nonzero(given_up(columns))),
-        "short": measured.short,
-        "peak": measured.peak,
-        "requests": measured.requests,
-        "failed": _failed(measured),
-        "latencies": 0 if looped else len(waited),
-        "rate": math.nan if looped else rate,
-        "users": users,
-        "cpu": measured.cpu,
-        "run_delay": measured.run_delay,
-        "foreign": measured.foreign,
-        "generator_cpu": measured.generator_cpu,
-        "generator_run_delay": measured.generator_run_delay,
-        "lag_p99": measured.lag_p99,
-        "stall": measured.stall,
-        "disturbed": False,
-        "why": "",
-        "cpu_per_request": (
+    return SliceRow(
+        block=block,
+        position=position,
+        variant=measured.variant,
+        mode=measured.mode,
+        started=measured.began,
+        duration=measured.duration,
+        occupied=occupied(measured),
+        planned=measured.planned,
+        done=measured.done,
+        dropped=measured.dropped,
+        unserved=measured.unserved,
+        given_up=int(np.count_nonzero(given_up(columns))),
+        short=measured.short,
+        peak=measured.peak,
+        requests=measured.requests,
+        failed=_failed(measured),
+        latencies=0 if looped else len(waited),
+        rate=math.nan if looped else rate,
+        users=users,
+        cpu=measured.cpu,
+        run_delay=measured.run_delay,
+        foreign=measured.foreign,
+        generator_cpu=measured.generator_cpu,
+        generator_run_delay=measured.generator_run_delay,
+        lag_p99=measured.lag_p99,
+        stall=measured.stall,
+        cpu_per_request=(
             measured.cpu / measured.requests if measured.requests else math.nan
         ),
-        "throughput": (throughput(measured, users, think_time) if looped else math.nan),
-        "service_p50": _median(service) if looped else math.nan,
-        "latency_p50": math.nan if looped else _median(waited),
-        "latency_mean": math.nan if looped else _mean(waited),
-    }
+        throughput=(throughput(measured, users, think_time) if looped else math.nan),
+        service_p50=_median(service) if looped else math.nan,
+        latency_p50=math.nan if looped else _median(waited),
+        latency_mean=math.nan if looped else _mean(waited),
+        drain=drain,
+    )
 
 
 def _failed(measured: Slice) -> int:
@@ -166,7 +166,7 @@ def latencies(measured: Slice) -> tuple[Floats, Floats]:
     )
 
 
-def values(taken: Sequence[Taken], name: str) -> dict[str, tuple[float, bool]]:
+def values(taken: Taken, name: str) -> dict[str, tuple[float, bool]]:
     """Return one number for each metric of one variant, from undisturbed slices.
 
     Where every slice was disturbed there is nothing to say, and no number.
@@ -183,10 +183,10 @@ def values(taken: Sequence[Taken], name: str) -> dict[str, tuple[float, bool]]:
     own = [
         (row, measured)
         for row, measured in taken
-        if row["variant"] == name and not row["disturbed"]
+        if row.variant == name and not row.disturbed
     ]
     rows = [row for row, _ in own]
-    looped = [row for row in rows if row["mode"] == "closed"]
+    looped = [row for row in rows if row.mode == "closed"]
     found = {
         "throughput": (_median_of(looped, "throughput"), outrun(rows)),
         "service.p50": (_median_of(looped, "service_p50"), False),
@@ -194,32 +194,32 @@ def values(taken: Sequence[Taken], name: str) -> dict[str, tuple[float, bool]]:
     cpu = _median_of(rows, "cpu_per_request")
     if cpu != 0:  # of a target that is our process
         found["cpu_per_request"] = cpu, False
-    pairs = [latencies(measured) for row, measured in own if row["mode"] == "open"]
+    pairs = [latencies(measured) for row, measured in own if row.mode == "open"]
     if pairs:
         found |= _of_latency(
             np.concatenate([waited for waited, _ in pairs]),
             np.concatenate([at_least for _, at_least in pairs]),
         )
-    requests = sum(row["requests"] for row in rows)
+    requests = sum(row.requests for row in rows)
     if requests:
-        found["errors"] = sum(row["failed"] for row in rows) / requests, False
+        found["errors"] = sum(row.failed for row in rows) / requests, False
     # Users of a closed loop never drop anything.
-    arrivals = [row for row in rows if row["mode"] == "open"]
-    if planned := sum(row["planned"] for row in arrivals):
-        lost = sum(row["dropped"] + row["unserved"] for row in arrivals)
+    arrivals = [row for row in rows if row.mode == "open"]
+    if planned := sum(row.planned for row in arrivals):
+        lost = sum(row.dropped + row.unserved for row in arrivals)
         found["dropped"] = lost / planned, False
     return {m: pair for m, pair in found.items() if math.isfinite(pair[0])}
 
 
-def outrun(rows: Iterable[Row]) -> bool:
+def outrun(rows: Iterable[SliceRow]) -> bool:
     """Say whether the generator had no time left in the closed loop of a variant.
 
     Then the variant waited for requests, and how many it could have served nobody
     knows: more than were sent.
     """
-    closed = [row for row in rows if row["mode"] == "closed"]
-    busy = sum(row["generator_cpu"] for row in closed)
-    return bool(busy > FULL * sum(row["duration"] for row in closed))
+    closed = [row for row in rows if row.mode == "closed"]
+    busy = sum(row.generator_cpu for row in closed)
+    return bool(busy > FULL * sum(row.duration for row in closed))
 
 
 def _of_latency(waited: Floats, at_least: Floats) -> dict[str, tuple[float, bool]]:
@@ -240,8 +240,8 @@ def _of_latency(waited: Floats, at_least: Floats) -> dict[str, tuple[float, bool
     return found
 
 
-def _median_of(rows: Sequence[Row], column: str) -> float:
-    found = np.array([row[column] for row in rows])
+def _median_of(rows: Sequence[SliceRow], column: str) -> float:
+    found = np.array([getattr(row, column) for row in rows])
     return _median(found[~np.isnan(found)])
 
 

@@ -64,15 +64,18 @@ def directory(output: Path, noise: str) -> RunDirectory:
 
 def append(run: RunDirectory, measured: launch.Launch, seconds: float) -> int:
     """Keep a launch and return its number."""
-    slices = run.slices()
-    number = 1 if slices.empty else int(slices["launch"].max()) + 1
-    slices: list[dict[str, object]] = [
-        {"topic": TOPIC, "launch": number, **row} for row in measured.slices
-    ]
+    before = run.slices()
+    number = 1 if before.empty else int(before["launch"].max()) + 1
     known = {("", "seconds"): (seconds, False), **measured.values}
     values = rows.values(TOPIC, number, known)
     samples = rows.samples(number, measured.samples, 0.0)
-    run.append_launch(TOPIC, number, slices, values if measured.counts else [], samples)
+    run.append_launch(
+        TOPIC,
+        number,
+        rows.slices(TOPIC, number, measured.slices),
+        values if measured.counts else [],
+        samples,
+    )
     return number
 
 

@@ -25,6 +25,7 @@ import numpy as np
 
 from assay.experiment import calibration
 from assay.system import processes
+from assay.run_directory.rows import SliceRow
 from assay.plan import Load, Variant
 from assay.wording import percent
 from scripts.studies.bench import COMMAND, Bench, Span, burner, opened
@@ -81,8 +82,7 @@ NOTHING = "nothing"
 FEWEST = 3  # slices that have a median worth showing
 PLAIN = 0.05  # of the wall clock, above the variant's own lower quartile
 
-Row = Mapping[str, Any]
-Rule = Callable[[Sequence[Row]], list[bool]]
+Rule = Callable[[Sequence[SliceRow]], list[bool]]
 
 
 @contextlib.contextmanager
@@ -130,33 +130,33 @@ def standstills(bench: Bench, spans: list[Span]) -> Iterator[None]:
         thread.join()
 
 
-def overlap(row: Row, spans: Sequence[Span]) -> float:
+def overlap(row: SliceRow, spans: Sequence[Span]) -> float:
     """Return for how many seconds of a slice something happened."""
-    began, ended = row["started"], row["started"] + row["duration"]
+    began, ended = row.started, row.started + row.duration
     return float(sum(max(0.0, min(ended, b) - max(began, a)) for a, b in spans))
 
 
-def plain(rows: Sequence[Row]) -> list[bool]:
+def plain(rows: Sequence[SliceRow]) -> list[bool]:
     """Judge by run-delay alone, and by the generator's lag."""
     usual = {
         name: float(
-            np.quantile([_delay(r) for r in rows if r["variant"] == name], 0.25)
+            np.quantile([_delay(r) for r in rows if r.variant == name], 0.25)
         )
-        for name in {row["variant"] for row in rows}
+        for name in {row.variant for row in rows}
     }
     return [
-        _delay(row) > usual[row["variant"]] + PLAIN or row["lag_p99"] > 1.5e-3
+        _delay(row) > usual[row.variant] + PLAIN or row.lag_p99 > 1.5e-3
         for row in rows
     ]
 
 
-def ours(rows: Sequence[Row]) -> list[bool]:
+def ours(rows: Sequence[SliceRow]) -> list[bool]:
     """Judge as Assay does: the rows say it already."""
-    return [bool(row["disturbed"]) for row in rows]
+    return [bool(row.disturbed) for row in rows]
 
 
-def _delay(row: Row) -> float:
-    return float(row["run_delay"] / row["duration"])
+def _delay(row: SliceRow) -> float:
+    return float(row.run_delay / row.duration)
 
 
 RULES: dict[str, Rule] = {"Assay": ours, "run-delay alone": plain}
@@ -199,7 +199,7 @@ class Found:
 class Judged:
     """A slice, whether it was hit (None: only grazed), and what each rule says."""
 
-    row: Row
+    row: SliceRow
     hit: bool | None
     words: Mapping[str, bool]
 
@@ -229,14 +229,14 @@ def study(launches: int, say: Callable[[str], None]) -> list[Found]:
     return found
 
 
-def judged(rows: Sequence[Row], spans: Sequence[Span]) -> Iterator[Judged]:
+def judged(rows: Sequence[SliceRow], spans: Sequence[Span]) -> Iterator[Judged]:
     """Judge the slices of one launch by every rule, and by what is known."""
     for mode in ("closed", "open"):
-        of = [row for row in rows if row["mode"] == mode]
+        of = [row for row in rows if row.mode == mode]
         words = {name: rule(of) for name, rule in RULES.items()}
         for index, row in enumerate(of):
             inside = overlap(row, spans)
-            hit = inside > min(HIT * row["duration"], 0.9 * STANDSTILL)
+            hit = inside > min(HIT * row.duration, 0.9 * STANDSTILL)
             known = None if inside and not hit else hit
             yield Judged(row, known, {name: words[name][index] for name in RULES})
 
@@ -245,7 +245,7 @@ def summed(what: str, kept: Sequence[Judged]) -> list[Found]:
     """Count what the rules said, by service and mode."""
     groups: dict[tuple[str, str], list[Judged]] = {}
     for item in kept:
-        groups.setdefault((item.row["variant"], item.row["mode"]), []).append(item)
+        groups.setdefault((item.row.variant, item.row.mode), []).append(item)
     return [
         Found(
             what,
@@ -256,7 +256,7 @@ def summed(what: str, kept: Sequence[Judged]) -> list[Found]:
                 for rule in RULES
             },
             [
-                float(item.row["service_p50" if mode == "closed" else "latency_p50"])
+                item.row.service_p50 if mode == "closed" else item.row.latency_p50
                 for item in own
                 # Where nothing is done, every slice is what the others are held to.
                 if not item.words["Assay"] and (item.hit or what == NOTHING)

@@ -173,8 +173,8 @@ def _share(measured: launch.Launch, base: str, more: str) -> float:
     """Return how much more CPU time a request takes, by blocks of both arms."""
     cost: dict[str, dict[int, float]] = {base: {}, more: {}}
     for row in measured.slices:
-        if row["mode"] == "closed" and not row["disturbed"]:
-            cost[row["variant"]][row["block"]] = row["cpu_per_request"]
+        if row.mode == "closed" and not row.disturbed:
+            cost[row.variant][row.block] = row.cpu_per_request
     both = cost[base].keys() & cost[more].keys()
     return statistics.median(cost[more][n] / cost[base][n] for n in both) - 1
 

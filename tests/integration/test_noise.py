@@ -16,7 +16,8 @@ from assay.experiment import launch
 from assay.system import processes
 from assay.plan import Load, Variant
 from scripts.studies.bench import COMMAND, Bench, Span, opened
-from scripts.studies.noise import APP, STANDSTILL, Row, burning, overlap, standstills
+from assay.run_directory.rows import SliceRow
+from scripts.studies.noise import APP, STANDSTILL, burning, overlap, standstills
 
 BUSY = 0.03  # of a core, used by nobody of ours
 TRIES = 4
@@ -56,17 +57,17 @@ def quiet(bench: Bench) -> bool:
     return used < BUSY * (time.perf_counter() - began)
 
 
-def lost(rows: Sequence[Row]) -> float:
+def lost(rows: Sequence[SliceRow]) -> float:
     """Return the share of slices that were found disturbed."""
     assert rows, "there is no such slice"
-    return sum(bool(row["disturbed"]) for row in rows) / len(rows)
+    return sum(bool(row.disturbed) for row in rows) / len(rows)
 
 
-def by_variant(measured: launch.Launch) -> dict[str, list[Row]]:
+def by_variant(measured: launch.Launch) -> dict[str, list[SliceRow]]:
     """Return the slices of each variant."""
-    found: dict[str, list[Row]] = {}
+    found: dict[str, list[SliceRow]] = {}
     for row in measured.slices:
-        found.setdefault(row["variant"], []).append(row)
+        found.setdefault(row.variant, []).append(row)
     return found
 
 
@@ -96,11 +97,11 @@ def test_a_quiet_machine_loses_hardly_any_slice(bench: Bench) -> None:
         assert measured.counts
         rows = by_variant(measured)
         full = {
-            name: [row for row in of if row["mode"] == "closed"]
+            name: [row for row in of if row.mode == "closed"]
             for name, of in rows.items()
         }
         waits = {
-            name: np.median([r["run_delay"] / r["occupied"] for r in of])
+            name: np.median([r.run_delay / r.occupied for r in of])
             for name, of in full.items()
         }
         # Their own threads and workers wait for each other, which is no neighbour.
@@ -118,10 +119,10 @@ def test_a_neighbour_is_found_in_the_slices_that_it_hits(bench: Bench) -> None:
         with burning(bench, spans, bench.cores.target, (0.05, 0.15), (0.1, 0.3)):
             measured = bench.launch((ASYNC, THREADS, WORKERS), LOAD)
         for name, of in by_variant(measured).items():
-            hit = [r for r in of if overlap(r, spans) > 0.3 * r["duration"]]
+            hit = [r for r in of if overlap(r, spans) > 0.3 * r.duration]
             spared = [r for r in of if overlap(r, spans) == 0]
             assert lost(hit) >= MOST, name
-            assert {r["why"] for r in hit} <= {"", "neighbour"}
+            assert {r.why for r in hit} <= {"", "neighbour"}
             assert lost(spared) <= FEW, name
 
     tried(bench, attempt)
@@ -134,7 +135,7 @@ def test_a_standstill_is_found_in_both_modes(bench: Bench) -> None:
             (ASYNC, AA_SUFFIX), LOAD, while_it=standstills(bench, spans)
         )
         for mode in ("closed", "open"):
-            of = [row for row in measured.slices if row["mode"] == mode]
+            of = [row for row in measured.slices if row.mode == mode]
             hit = [row for row in of if overlap(row, spans) > 0.9 * STANDSTILL]
             spared = [row for row in of if overlap(row, spans) == 0]
             assert lost(hit) >= MOST, mode
@@ -145,19 +146,19 @@ def test_a_standstill_is_found_in_both_modes(bench: Bench) -> None:
 
 def test_a_busy_generator_core_does_no_unseen_harm(bench: Bench) -> None:
     def attempt() -> None:
-        rows: list[Row] = []
+        rows: list[SliceRow] = []
         spans: list[Span] = []
         cores = bench.cores.generator
         with burning(bench, spans, cores, (0.15, 0.45), (0.15, 0.45)):
             for _ in range(2):
                 rows += bench.launch((ASYNC, AA_SUFFIX), LOAD).slices
         for column in ("service_p50", "latency_p50"):
-            of = [row for row in rows if math.isfinite(row[column])]
-            hit = [r for r in of if overlap(r, spans) > 0.5 * r["duration"]]
-            spared = [r for r in of if overlap(r, spans) < 0.1 * r["duration"]]
-            assert sum(row["why"] == "neighbour" for row in hit) <= FEW * len(hit)
+            of = [row for row in rows if math.isfinite(getattr(row, column))]
+            hit = [r for r in of if overlap(r, spans) > 0.5 * r.duration]
+            spared = [r for r in of if overlap(r, spans) < 0.1 * r.duration]
+            assert sum(row.why == "neighbour" for row in hit) <= FEW * len(hit)
             kept, plain = (
-                [row[column] for row in part if not row["disturbed"]]
+                [getattr(row, column) for row in part if not row.disturbed]
                 for part in (hit, spared)
             )
             assert len(plain) >= 3
@@ -185,9 +186,9 @@ def test_what_sleeps_or_idles_is_measured_like_any_other(bench: Bench) -> None:
                 value, bound = measured.values[name, metric]
                 assert 0 < value < math.inf and not bound, (name, metric)
         # Each is what it is here for.
-        assert all(r["duration"] > 1.5 * 0.25 for r in rows["slow"])
-        opened = [r for r in rows["idle"] if r["mode"] == "open"]
-        assert max(r["cpu"] / r["duration"] for r in opened) < 0.1
+        assert all(r.duration > 1.5 * 0.25 for r in rows["slow"])
+        opened = [r for r in rows["idle"] if r.mode == "open"]
+        assert max(r.cpu / r.duration for r in opened) < 0.1
         assert measured.values["slow", "latency.p50"][0] >= 0.4
         assert measured.values["slow", "throughput"][0] <= 64 / 0.4
 

@@ -5,51 +5,48 @@ Times are seconds of slices that last one second, so they are shares as well.
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from assay.experiment.deadlines import LONGEST_DRAIN
-from assay.experiment.disturbance import LAG_P99, SHARE, STALL, SYSTEM, Cause, causes
+from assay.experiment.disturbance import LAG_P99, SHARE, STALL, SYSTEM, causes
+from assay.experiment import slices
+from assay.metrics import Mode
+from assay.run_directory.rows import Disturbance, SliceRow
+from tests.unit.synthetic import taken
 
 UNKNOWN = math.nan
 
 
-def row(variant: str = "a", mode: str = "closed", **changes: Any) -> dict[str, Any]:
-    usual = {
-        "variant": variant,
-        "mode": mode,
-        "duration": 1.0,
-        "occupied": 1.0,
-        "cpu": 0.5,
-        "run_delay": 0.0,
-        "foreign": 0.0,
-        "lag_p99": 0.0,
-        "latency_p50": 0.001 if mode == "open" else UNKNOWN,
-        "stall": 0.0,
-        "generator_run_delay": 0.0,
-        "unserved": 0,
-        "dropped": 0,
-        "given_up": 0,
-        "short": 0,
-        "planned": 40,
-        "drain": LONGEST_DRAIN,
-    }
-    assert set(changes) <= set(usual)
-    return {**usual, **changes}
+def row(variant: str = "a", mode: Mode = "closed", **changes: Any) -> SliceRow:
+    """A quiet slice of a second, with some changes."""
+    quiet = slices.row(taken(mode), 0, 0, 40.0, 4)
+    usual = replace(
+        quiet,
+        variant=variant,
+        duration=1.0,
+        occupied=1.0,
+        cpu=0.5,
+        foreign=0.0,
+        latency_p50=0.001 if mode == "open" else UNKNOWN,
+        planned=40,
+    )
+    return replace(usual, **changes)
 
 
 def delayed(
     delays: Sequence[float], variant: str = "a", foreign: float = UNKNOWN, **rest: Any
-) -> list[dict[str, Any]]:
+) -> list[SliceRow]:
     return [row(variant, run_delay=d, foreign=foreign, **rest) for d in delays]
 
 
-def hit(rows: Sequence[dict[str, Any]], cores: int = 0) -> set[int]:
+def hit(rows: Sequence[SliceRow], cores: int = 0) -> set[int]:
     return {n for n, cause in enumerate(causes(rows, cores)) if cause}
 
 
-def one(**changes: Any) -> Cause:
+def one(**changes: Any) -> Disturbance:
     """The cause of one slice among seven quiet ones."""
     mode = changes.get("mode", "closed")
     return causes([row(mode=mode)] * 7 + [row(**changes)])[-1]
@@ -111,7 +108,7 @@ def test_a_small_neighbour_may_have_met_an_idle_target() -> None:
     small, large = SYSTEM + SHARE * 0.9, SYSTEM + SHARE * 1.1
     quiet = [light] * 3
 
-    def last(**changes: Any) -> Cause:
+    def last(**changes: Any) -> Disturbance:
         return causes([*quiet, light | changes], 1)[-1]
 
     assert last(foreign=small) == ""

@@ -312,7 +312,7 @@ def test_a_block_has_every_variant_once_under_the_same_arrivals() -> None:
     assert len({block[0][3] for block in blocks}) == 8
     assert len({tuple(order[0] for order in block) for block in blocks}) > 1
     assert made.counts
-    assert [row["position"] for row in made.slices] == [0, 1, 2] * 8
+    assert [row.position for row in made.slices] == [0, 1, 2] * 8
     value, censored = made.values["c", "throughput"]
     assert value == pytest.approx(20, rel=0.1) and not censored
 
@@ -345,18 +345,18 @@ def test_the_order_is_drawn_by_the_seed() -> None:
 
 def test_disturbed_blocks_are_repeated_until_there_are_enough() -> None:
     made = measure(robbed("b", lambda number: number in (0, 2)))
-    closed = [row for row in made.slices if row["mode"] == "closed"]
+    closed = [row for row in made.slices if row.mode == "closed"]
     assert len(closed) == 2 * (4 + 2)
-    hit = {(row["variant"], row["block"], row["why"]) for row in closed if row["why"]}
+    hit = {(row.variant, row.block, row.why) for row in closed if row.why}
     # The other slice of the block was not disturbed, and other pairs may use it.
     assert hit == {("b", 0, "neighbour"), ("b", 2, "neighbour")}
-    assert all(row["disturbed"] == bool(row["why"]) for row in made.slices)
+    assert all(row.disturbed == bool(row.why) for row in made.slices)
     assert made.counts
 
 
 def test_a_launch_without_half_of_its_blocks_does_not_count() -> None:
     made = measure(robbed("b", lambda number: number != 5))
-    closed = [row for row in made.slices if row["mode"] == "closed"]
+    closed = [row for row in made.slices if row.mode == "closed"]
     assert len(closed) == 2 * 4 * launch.REPEAT
     assert not made.counts
     assert measure(robbed("b", lambda number: number not in (5, 6))).counts
@@ -376,7 +376,7 @@ def test_each_pair_needs_blocks_of_its_own() -> None:
     )
     made = measure(generator, "abc", both)
     assert made.counts
-    closed = [row for row in made.slices if row["mode"] == "closed"]
+    closed = [row for row in made.slices if row.mode == "closed"]
     assert len(closed) == 3 * 8
     # A variant that is in no pair, such as the A/A arm, holds nobody up.
     spoiled = robbed("c", lambda number: True)
@@ -504,7 +504,7 @@ def test_a_launch_that_was_cut_short_counts_with_half_of_its_blocks(
     assert len(generator.orders) == slices
     assert made.counts == counts
     assert made.cut == (slices < 16)
-    assert [row["cut"] for row in made.slices] == [made.cut] * slices
+    assert [row.cut for row in made.slices] == [made.cut] * slices
 
 
 def test_a_target_that_freezes_keeps_its_slices() -> None:
@@ -512,7 +512,7 @@ def test_a_target_that_freezes_keeps_its_slices() -> None:
         lambda name, mode, made: {**ROBBED, "unserved": 1} if made else {}
     )
     made = measure(generator)
-    assert not any(row["disturbed"] for row in made.slices)
+    assert not any(row.disturbed for row in made.slices)
     assert len(made.slices) == 16
 
 
@@ -526,10 +526,10 @@ def test_users_are_made_as_arrivals_need_them() -> None:
     made = measure(generator)
     assert generator.grown == [5]  # the second largest of what two slices wanted
     assert made.users == 5 and made.counts
-    late = [row["block"] for row in made.slices if row["why"] == "users"]
+    late = [row.block for row in made.slices if row.why == "users"]
     assert late == [0, 1]
     # The two blocks are repeated.
-    assert sum(row["mode"] == "open" for row in made.slices) == 2 * (4 + 2)
+    assert sum(row.mode == "open" for row in made.slices) == 2 * (4 + 2)
     # Two slices of forty met a pause: that is no load that needs more users.
     rare = Played(lambda name, mode, made: {"short": 9 if made in (20, 39) else 0})
     measure(rare, wanted=40)

@@ -26,7 +26,7 @@ def values(
     rows = []
     for block, one in enumerate(measured):
         row = slices.row(one, block, 0, 10.0, 4)
-        row["disturbed"] = block in disturbed
+        row.disturbed = block in disturbed
         rows.append((row, one))
     return slices.values(rows, "a")
 
@@ -40,7 +40,7 @@ def test_throughput_is_what_users_and_their_cycles_make_of_it() -> None:
         users=[0] * 5 + [1] * 5,
     )
     assert slices.throughput(measured, 2) == pytest.approx(10)
-    assert slices.row(measured, 0, 0, 0.0, 2)["throughput"] == pytest.approx(10)
+    assert slices.row(measured, 0, 0, 0.0, 2).throughput == pytest.approx(10)
     assert values([measured])["throughput"] == pytest.approx((10, False))
 
 
@@ -96,25 +96,25 @@ def test_what_was_given_up_is_infinite_and_what_failed_is_left_out() -> None:
 
 def test_a_row_has_the_columns_that_tables_look_for() -> None:
     closed = slices.row(taken(ends=[0.5, 1.0], cpu=0.5), 3, 1, 10.0, 4)
-    assert (closed["block"], closed["position"], closed["users"]) == (3, 1, 4)
-    assert closed["cpu_per_request"] == pytest.approx(0.25)
-    assert closed["throughput"] == pytest.approx(2 / 0.75)
-    assert closed["given_up"] == closed["short"] == closed["peak"] == 0
-    assert closed["service_p50"] == pytest.approx(0.75)
-    assert closed["occupied"] == pytest.approx(1.0)
-    assert math.isnan(closed["latency_p50"]) and math.isnan(closed["rate"])
-    assert not closed["disturbed"] and closed["why"] == ""
-    assert set(BLOCK_COLUMNS.values()) <= set(closed)
+    assert (closed.block, closed.position, closed.users) == (3, 1, 4)
+    assert closed.cpu_per_request == pytest.approx(0.25)
+    assert closed.throughput == pytest.approx(2 / 0.75)
+    assert closed.given_up == closed.short == closed.peak == 0
+    assert closed.service_p50 == pytest.approx(0.75)
+    assert closed.occupied == pytest.approx(1.0)
+    assert math.isnan(closed.latency_p50) and math.isnan(closed.rate)
+    assert not closed.disturbed and closed.why == ""
+    assert set(BLOCK_COLUMNS.values()) <= set(vars(closed))
     measured = taken("open", ends=[0.5, 0.7, 0.9], cpu=0.6)
     open_ = slices.row(measured, 0, 0, 10.0, 32)
-    assert open_["latency_p50"] == pytest.approx(0.7)
-    assert open_["latency_mean"] == pytest.approx(0.7)
-    assert open_["rate"] == 10.0
-    assert open_["cpu_per_request"] == pytest.approx(0.2)
+    assert open_.latency_p50 == pytest.approx(0.7)
+    assert open_.latency_mean == pytest.approx(0.7)
+    assert open_.rate == 10.0
+    assert open_.cpu_per_request == pytest.approx(0.2)
     for column in ("throughput", "service_p50"):
-        assert math.isnan(open_[column])
+        assert math.isnan(getattr(open_, column))
     nothing = slices.row(taken(ends=[], cpu=0.5), 0, 0, 10.0, 4)
-    assert math.isnan(nothing["cpu_per_request"])
+    assert math.isnan(nothing.cpu_per_request)
 
 
 def test_cpu_per_request_is_of_both_loads() -> None:
@@ -127,9 +127,9 @@ def test_cpu_per_request_is_of_both_loads() -> None:
 def test_a_timeout_of_half_the_requests_is_in_the_row() -> None:
     # Failed requests leave the closed loop's times, timeouts stay in the open's.
     half = taken("open", ends=[0.1, 0.2, 0.9, 0.9], failed=[0, 0, 2, 2])
-    assert slices.row(half, 0, 0, 10.0, 4)["latency_p50"] == math.inf
+    assert slices.row(half, 0, 0, 10.0, 4).latency_p50 == math.inf
     quick = taken(ends=[0.1, 0.2, 0.3, 0.9], failed=[0, 0, 0, 1])
-    assert slices.row(quick, 0, 0, 10.0, 4)["service_p50"] == pytest.approx(0.2)
+    assert slices.row(quick, 0, 0, 10.0, 4).service_p50 == pytest.approx(0.2)
 
 
 def test_what_the_generator_was_late_by_is_no_latency() -> None:
@@ -140,7 +140,7 @@ def test_what_the_generator_was_late_by_is_no_latency() -> None:
     found = values([open_slice] * 2)
     assert found["latency.mean"] == pytest.approx((0.4, False))
     assert found["latency.p50"] == pytest.approx((0.4, False))
-    assert slices.row(open_slice, 0, 0, 1.0, 4)["latency_p50"] == pytest.approx(0.4)
+    assert slices.row(open_slice, 0, 0, 1.0, 4).latency_p50 == pytest.approx(0.4)
 
 
 def test_samples_of_an_older_run_count_from_the_scheduled_start() -> None:
