@@ -144,6 +144,11 @@ LOAD_TEST_UNITS = {
 }
 
 
+def higher_is_better(metric: str) -> bool:
+    """Say whether a greater value is the faster one; of a metric nobody knows, not."""
+    return metric in METRICS and METRICS[metric].higher_is_better
+
+
 def requests_needed(metric: str) -> int:
     """Return how many requests a launch must hold for a metric; 0 for any number."""
     return METRICS[metric].requests_needed if metric in METRICS else 0

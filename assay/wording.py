@@ -4,7 +4,7 @@ import math
 import unicodedata
 
 from assay.load_results import Judgement
-from assay.metrics import LOAD_TEST_UNITS, METRICS
+from assay.metrics import LOAD_TEST_UNITS, METRICS, higher_is_better
 from assay.results import Comparison
 
 # Escapes that reorder the text around them: a name could pose as another.
@@ -150,7 +150,7 @@ def better_by(
     Above 1 the candidate is the better one, whatever the metric. A ratio of 0
     gives infinity.
     """
-    if METRICS[metric].higher_is_better:
+    if higher_is_better(metric):
         return value, low, high
     return (
         _inverse(value),

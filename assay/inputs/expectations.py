@@ -4,7 +4,7 @@ import math
 import re
 
 from assay.plan import Expectation
-from assay.metrics import METRICS
+from assay.metrics import METRICS, higher_is_better
 
 WORDS = ("faster", "slower", "same", "not slower")
 # Multipliers into a metric's own unit, by that unit.
@@ -36,7 +36,7 @@ def parse(text: str, metric: str, margin: float = 0.05) -> Expectation:
     if written in WORDS:
         bound = small if written == "not slower" else 0.0
         lower = written != "slower"
-        if METRICS[metric].higher_is_better:
+        if higher_is_better(metric):
             lower, bound = not lower, -bound
         if lower:
             return Expectation(text=text, high=bound)

@@ -136,7 +136,7 @@ def load_preset(name: str, here: Path) -> Preset:
         if os.path.isfile(folder / f"{name}.toml"):
             problems = Problems(folder / f"{name}.toml")
             preset = problems.validate(PresetFile)
-            if preset is None:
+            if preset is None or problems.found:
                 raise InputError("\n".join(problems.found))
             return _checked(Preset(name=name, **preset.model_dump()), problems.file)
     known = sorted({file.stem for folder in folders for file in folder.glob("*.toml")})
@@ -179,7 +179,9 @@ def _project(here: Path, found: list[str]) -> dict[str, Any]:
             if project and sorted(set(project.looks)) != project.looks:
                 problems.add(("tool", "assay", "looks"), "expected ascending numbers")
             found.extend(problems.found)
-            return project.model_dump(exclude_unset=True) if project else {}
+            if project is None or problems.found:
+                return {}
+            return project.model_dump(exclude_unset=True)
     return {}
 
 

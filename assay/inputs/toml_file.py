@@ -1,5 +1,6 @@
 """TOML files whose mistakes are named with their line and the nearest valid name."""
 
+import copy
 import re
 import tomllib
 from collections.abc import Sequence
@@ -21,6 +22,7 @@ class Problems:
         self.found: list[str] = []
         self.content: dict[str, Any] | None = None
         self._lines: dict[Keys, int] = {}
+        self._noted: set[Keys] = set()
         try:
             text = file.read_text(encoding="utf-8")
             self._lines = key_lines(text)
@@ -31,7 +33,10 @@ class Problems:
             self.found.append(f"{file}: not valid TOML: {error}")
 
     def add(self, path: Keys, text: str) -> None:
-        """Note a problem at a key."""
+        """Note a problem at a key; the first at each key is enough."""
+        if path in self._noted:
+            return
+        self._noted.add(path)
         line = next(
             (
                 self._lines[path[:length]]
@@ -45,7 +50,11 @@ class Problems:
     def validate[Model: BaseModel](  # noqa: D102 (flake8-docstrings cannot see it)
         self, model: type[Model], at: Keys = ()
     ) -> Model | None:
-        """Return a table as a model, or note everything that is wrong with it."""
+        """Return a table as a model, and note everything that is wrong with it.
+
+        Where it is wrong and can be read without that, the rest is returned, so that
+        whoever asks can go on and look for other mistakes; None where it cannot.
+        """
         if self.content is None:
             return None
         table: Any = self.content
@@ -57,6 +66,29 @@ class Problems:
             for problem in error.errors():
                 path = at + tuple(problem["loc"])
                 self.add(path, _said(problem, model, problem["loc"]))
+            return _without_mistakes(table, model, error)
+
+
+def _without_mistakes[Model: BaseModel](
+    table: Any, model: type[Model], error: ValidationError
+) -> Model | None:
+    """Return what a table says apart from its mistakes; None if that says nothing."""
+    mended = copy.deepcopy(table)
+    for problem in error.errors():
+        *path, key = problem["loc"]
+        holder: Any = mended
+        try:
+            for step in path:
+                holder = holder[step]
+            if problem["type"] == "missing":
+                holder[key] = ""
+            else:
+                del holder[key]
+        except (LookupError, TypeError):
+            return None
+    try:
+        return model.model_validate(mended)
+    except ValidationError:
         return None
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from assay.plan import Expectation
-from assay.metrics import METRICS
+from assay.metrics import higher_is_better
 from assay.wording import better_by, ratio_parts, verdict_word
 from assay.results import ClaimVerdict, Comparison, Verdict
 
@@ -164,7 +164,7 @@ def _speed_ups(ask: Asked) -> tuple[float | None, ...]:
 def _bounds(ask: Asked) -> list[tuple[float, int]]:
     if ask.expect is None:
         return []
-    sign = 1 if METRICS[ask.metric].higher_is_better else -1
+    sign = 1 if higher_is_better(ask.metric) else -1
     found = []
     if math.isfinite(ask.expect.low):
         found.append((math.exp(sign * ask.expect.low), sign))
@@ -222,7 +222,7 @@ def _numbers(
     censored: str = ask.comparison.censored
     if middle is None and censored != "both":
         return "", ""
-    if not METRICS[ask.metric].higher_is_better:
+    if not higher_is_better(ask.metric):
         turned = {"candidate": "baseline", "baseline": "candidate"}
         censored = turned.get(censored, censored)
     return ratio_parts(middle or 0.0, low, high, censored)

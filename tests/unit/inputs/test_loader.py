@@ -311,6 +311,28 @@ def test_all_mistakes_are_named_at_once(topic: Path) -> None:
     assert "claims[1].expect" in message
 
 
+def test_mistakes_of_every_kind_are_named_at_once(topic: Path) -> None:
+    file = topic / "claims.toml"
+    text = file.read_text()
+    text = text.replace('"latency.mean"', '"latency.maen"', 1)
+    text = text.replace("title =", 'titel = "Shop"\ntitle =', 1)
+    text += """
+[[claims]]
+says = "it is so"
+baseline = "nobody"
+candidate = "redis"
+metric = "latency.p50"
+expect = "swifter"
+"""
+    file.write_text(text)
+    with pytest.raises(InputError) as raised:
+        loader.load([str(topic)], {}, "assay run", topic)
+    said = str(raised.value)
+    for words in ("'title'?", "'latency.mean'?", "no variant 'nobody'", "swifter"):
+        assert words in said
+    assert all(f"{file}:" in line for line in said.splitlines())
+
+
 def test_a_topic_that_does_not_exist(topic: Path) -> None:
     with pytest.raises(InputError, match="no topic 'cahcing'.*did you mean 'caching'"):
         load(topic.parent.parent, "cahcing")
