@@ -8,7 +8,7 @@ import traceback
 
 import typer
 
-from assay.cli import doctor, load, profile, report, run, services, worker
+from assay.cli import doctor, load, profile, report, run, schema, services, worker
 from assay.cli.output import NOT_MEASURED, printable
 from assay.errors import AssayError
 
@@ -37,6 +37,7 @@ app.command(epilog="Example: assay worker --join 10.0.0.5:5557")(worker.worker)
 app.command(epilog="Example: assay report reports/2026-11-23T10-15-02")(report.report)
 app.command(epilog="Example: assay profile n_plus_one lazy --rate 50")(profile.profile)
 app.command(epilog="Example: assay services --json")(services.services)
+app.command(epilog="Example: assay schema > claims.schema.json")(schema.schema)
 app.command(epilog="Example: assay doctor --seconds 10")(doctor.doctor)
 
 

@@ -96,82 +96,154 @@ class Table(BaseModel):
 class TargetTable(Table):
     """`[target]`: how a server is started."""
 
-    command: Command | None = None
-    url: Url | None = None
-    env: Environment = {}
-    cwd: str = "."
-    ready: UrlPath = "/"
-    ready_timeout: float = Field(30.0, gt=0)
-    guard: UrlPath = ""
-    needs: list[str] = []
-    round_trip: dict[str, str] = {}
-    prepare: Command | None = None
+    command: Command | None = Field(
+        None, description="Starts a server; `{port}` and `$PORT` are a free port."
+    )
+    url: Url | None = Field(
+        None,
+        description="A server that already runs, instead of a command. It cannot be "
+        "profiled, and its CPU time is unknown.",
+    )
+    env: Environment = Field({}, description="Environment variables of the command.")
+    cwd: str = Field(".", description="Where the command runs, from this folder.")
+    ready: UrlPath = Field(
+        "/", description="The path that answers 2xx once the server is ready."
+    )
+    ready_timeout: float = Field(
+        30.0, gt=0, description="Seconds that the server may take to get ready."
+    )
+    guard: UrlPath = Field(
+        "",
+        description="A path that says whether the variant did what its name says: 2xx, "
+        'or `{"ok": false, "detail": "…"}`. It is asked after every launch, and stops '
+        "the run.",
+    )
+    needs: list[str] = Field(
+        [],
+        description="`postgres` and `redis`, handed over as `DATABASE_URL` and "
+        "`REDIS_URL`.",
+    )
+    round_trip: dict[str, str] = Field(
+        {},
+        description='Puts a network before some of them: `{ redis = "1ms" }`. On '
+        "loopback they are nearer than ever in production.",
+    )
+    prepare: Command | None = Field(
+        None,
+        description="A command that is run once before the first launch, such as a "
+        "migration.",
+    )
 
 
 class CompanionTable(Table):
-    """One entry of `[companions]`: a process that the target calls."""
+    """`[companions.NAME]`: another process that the target calls."""
 
-    command: Command
-    variable: str = Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
-    env: Environment = {}
-    ready: UrlPath = "/"
-    ready_timeout: float = Field(30.0, gt=0)
+    command: Command = Field(description="Starts it; `{port}` is a free port.")
+    variable: str = Field(
+        pattern=r"^[A-Za-z_][A-Za-z0-9_]*$",
+        description="The environment variable that tells the target its URL.",
+    )
+    env: Environment = Field({}, description="Environment variables of the command.")
+    ready: UrlPath = Field("/", description="As in `[target]`.")
+    ready_timeout: float = Field(30.0, gt=0, description="As in `[target]`.")
 
 
 class LoadTable(Table):
-    """`[scenario] load`."""
+    """`[scenario] load`: how much load there is."""
 
-    users: int = Field(4, ge=1, le=10_000)
-    utilisation: float = Field(0.5, gt=0, lt=1)
-    arrival_rate: float | None = Field(None, gt=0, le=1_000_000)
-    connections: int = Field(32, ge=1, le=10_000)
-    think_time: bool = False
-    shape: str = ""
+    users: int = Field(4, ge=1, le=10_000, description="Users of the closed loop.")
+    utilisation: float = Field(
+        0.5,
+        gt=0,
+        lt=1,
+        description="Arrival rate of the open loop, as a share of the slower variant's "
+        "capacity. It is lowered, with a warning, where the load generator would be "
+        "late for it.",
+    )
+    arrival_rate: float | None = Field(
+        None,
+        gt=0,
+        le=1_000_000,
+        description="Arrivals per second of the open loop, instead of `utilisation`.",
+    )
+    connections: int = Field(
+        32,
+        ge=1,
+        le=10_000,
+        description="The most users, and so connections, of the open loop. They are "
+        "made as they are needed.",
+    )
+    think_time: bool = Field(
+        False, description="Whether users of the closed loop wait as the file says."
+    )
+    shape: str = Field(
+        "",
+        description="How the rate changes over an open-loop slice, in multiples of it: "
+        "`ramp 0.5..1.5`, `spike 1..4 for 0.5s`.",
+    )
 
 
 class ScenarioTable(Table):
     """`[scenario]`: the work."""
 
-    locustfile: FileName | None = None
-    arguments: list[Text] = []
-    benchmarks: FileName | None = None
+    locustfile: FileName | None = Field(None, description="An ordinary locustfile.")
+    arguments: list[Text] = Field(
+        [],
+        description='For the locustfile, as after `locust -f FILE`: `["--tags", '
+        '"read"]`, or options of its own.',
+    )
+    benchmarks: FileName | None = Field(
+        None,
+        description="A pattern of pytest-benchmark files, instead of a locustfile. "
+        "They take only `cwd` and `env` of a target, and `env` and `tests` of a "
+        "variant.",
+    )
     load: LoadTable = LoadTable()
-    time_budget: float | None = Field(None, gt=0)
+    time_budget: float | None = Field(
+        None,
+        gt=0,
+        description="Seconds that this topic may take, if not the project's.",
+    )
 
 
 class VariantTable(Table):
-    """One entry of `[variants]`."""
+    """`[variants] NAME`: a named change to the target."""
 
-    env: Environment = {}
-    command: Command | None = None
-    url: Url | None = None
-    tests: str | None = None
+    env: Environment = Field({}, description="Added to the target's.")
+    command: Command | None = Field(None, description="Instead of the target's.")
+    url: Url | None = Field(None, description="Instead of the target's.")
+    tests: str | None = Field(
+        None, description="A pytest node, in a topic of benchmarks."
+    )
 
 
 class ClaimTable(Table):
-    """One of `[[claims]]`."""
+    """`[[claims]]`: what is claimed of two variants."""
 
-    says: str
-    baseline: str
-    candidate: str
-    metric: str
-    expect: str
-    profiles: list[str] = []
+    says: str = Field(description="The claim, in words.")
+    baseline: str = Field(description="The variant that is compared with.")
+    candidate: str = Field(description="The variant that is judged.")
+    metric: str = Field(description="What is compared; see below.")
+    expect: str = Field(
+        description="`<= X` or `>= X` of candidate / baseline, or `faster`, `slower`, "
+        "`same`, `not slower`."
+    )
+    profiles: list[str] = Field([], description="Presets: `cpu`, `memory`.")
 
 
 class BudgetTable(Table):
-    """One of `[[budgets]]`."""
+    """`[[budgets]]`: a limit for one variant alone."""
 
-    variant: str
-    metric: str
-    at_most: str
+    variant: str = Field(description="Which variant.")
+    metric: str = Field(description="Which metric; see below.")
+    at_most: str = Field(description="The limit: `50ms`, `0.1%`, `128 MiB`.")
 
 
 class ClaimsFile(Table):
     """A whole claims.toml."""
 
-    title: str
-    guide: str = ""
+    title: str = Field(description="What it is about.")
+    guide: str = Field("", description="Where the advice comes from.")
     target: TargetTable | None = None
     companions: dict[str, CompanionTable] = {}
     scenario: ScenarioTable

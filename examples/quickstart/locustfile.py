@@ -1,0 +1,12 @@
+"""Visitors of the shop."""
+
+from locust import FastHttpUser, task
+
+
+class Visitor(FastHttpUser):
+    """Looks at the bestsellers."""
+
+    @task
+    def look(self) -> None:
+        """Ask for the page."""
+        self.client.get("/bestsellers")
