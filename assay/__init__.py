@@ -1,1 +1,224 @@
-"""Assay puts performance claims about Python web services to the test."""
+"""Assay: is a Python web service faster, by how much, and why?
+
+For scripts and notebooks:
+
+    import assay
+
+    run = assay.measure(["perf"], time_budget=120)
+    print(run.results.pairs)
+    run.slices.groupby("variant")["cpu_per_request"].median()
+
+The command line does the same, with live progress: see `assay --help`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from assay.load_results import LoadResults
+    from assay.plan import Plan
+    from assay.results import Results
+
+    __version__: str
+
+__all__ = ["LoadTest", "Run", "__version__", "load_test", "measure", "open_run"]
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run on disk.
+
+    Attributes:
+        path: Its directory.
+    """
+
+    path: Path
+
+    @property
+    def plan(self) -> Plan:
+        """What was measured."""
+        return self._directory().plan()
+
+    @property
+    def results(self) -> Results:
+        """What came of it, judged from its tables."""
+        from assay.experiment.run import judge
+
+        return judge(self._directory())
+
+    @property
+    def launches(self) -> pd.DataFrame:
+        """One row per topic, launch, variant and metric.
+
+        Columns: topic, launch, variant, metric, value (in the metric's unit), censored
+        (whether the value is only a lower bound).
+        """
+        return self._directory().launches()
+
+    @property
+    def slices(self) -> pd.DataFrame:
+        """One row per slice; `assay.run_directory.rows.SliceRow` has the columns."""
+        return self._directory().slices()
+
+    def samples(self, topic: str) -> pd.DataFrame:
+        """Return one row per request of a topic.
+
+        Columns: launch, block, variant, mode (closed, open), scheduled, start, end
+        (seconds since the run began; `end` is NaN without an answer), waited, name,
+        user, failed, disturbed.
+        """
+        return self._directory().samples(topic)
+
+    def report(self, formats: Sequence[str] = ("html",)) -> list[Path]:
+        """Write reports into the directory, and return their paths.
+
+        Args:
+            formats: Some of html, markdown, junit, csv, json.
+
+        Raises:
+            InputError: There is no such format.
+        """
+        from assay import report
+
+        directory = self._directory()
+        directory.write_results(self.results)
+        return report.write(directory, formats)
+
+    def _directory(self) -> Any:
+        from assay.run_directory.run import RunDirectory
+
+        return RunDirectory.open(self.path)
+
+
+@dataclass(frozen=True)
+class LoadTest:
+    """A load test on disk.
+
+    Attributes:
+        path: Its directory.
+    """
+
+    path: Path
+
+    @property
+    def results(self) -> LoadResults:
+        """What came of it; times in seconds."""
+        from assay.run_directory.load_run import LoadRun
+
+        return LoadRun(self.path).results()
+
+    def report(self, formats: Sequence[str] = ("html",)) -> list[Path]:
+        """Write reports into the directory, and return their paths.
+
+        Args:
+            formats: Some of html, markdown, junit, csv, json.
+
+        Raises:
+            InputError: There is no such format.
+        """
+        from assay.report import load
+        from assay.run_directory.load_run import LoadRun
+
+        return load.write(LoadRun(self.path), formats)
+
+
+def open_run(path: str | Path) -> Run:
+    """Open the directory of a run.
+
+    Raises:
+        NotARunError: There is no run in it.
+    """
+    from assay.run_directory.run import RunDirectory
+
+    return Run(RunDirectory.open(Path(path)).path)
+
+
+def measure(
+    topics: Sequence[str | Path] | str | Path,
+    output: str | Path | None = None,
+    **settings: Any,
+) -> Run:
+    """Measure the claims of some topics, without a word, and return the run.
+
+    Args:
+        topics: Folders with a claims.toml.
+        output: The run directory; a new one under `reports/` if None.
+        settings: `seed`, `margin`, `confidence`, `time_budget` (seconds a topic),
+            `looks` (numbers of launches), `profile` (whether profiles are taken).
+
+    Raises:
+        InputError: A file or a setting makes no sense.
+        MeasureError: Something could not be measured; what was measured is kept.
+    """
+    import secrets
+
+    from assay.experiment import run
+    from assay.experiment.progress import Quiet
+    from assay.inputs import loader
+    from assay.run_directory.run import RunDirectory
+    from assay.system import environment
+
+    named = [topics] if isinstance(topics, str | Path) else list(topics)
+    settings.setdefault("seed", secrets.randbelow(2**32))
+    here = Path.cwd()
+    plan = loader.load([str(topic) for topic in named], settings, "", here)
+    path = Path(output) if output else _path(here, "run")
+    directory = RunDirectory.create(
+        path, environment.redacted(plan), environment.describe(plan)
+    )
+    run.measure(plan, directory, Quiet())
+    return Run(path)
+
+
+def load_test(
+    locustfile: str | Path,
+    host: str = "",
+    output: str | Path | None = None,
+    **options: Any,
+) -> LoadTest:
+    """Run a load test, without a word, and return it.
+
+    Args:
+        locustfile: An ordinary locustfile.
+        host: Where the load goes; the user class's if empty.
+        output: The run directory; a new one under `reports/` if None.
+        options: As on the command line, with underscores: `rate="200"`, `users=20`,
+            `duration="30s"`, `require=("latency.p99 <= 50ms",)`.
+
+    Raises:
+        InputError: An option makes no sense, or the locustfile cannot be imported.
+        MeasureError: It could not be measured; what was measured is kept.
+    """
+    import secrets
+
+    from assay.cli import load, load_request
+    from assay.load_test import run
+    from assay.load_test.progress import Quiet
+
+    options.setdefault("seed", secrets.randbelow(2**32))
+    request = load_request.LoadRequest(str(locustfile), host=host, **options)
+    plan = load_request.planned(request, None)
+    path = Path(output) if output else _path(Path.cwd(), "load")
+    run.measure(plan, load.create_run(plan, path), Quiet())
+    return LoadTest(path)
+
+
+def _path(here: Path, kind: str) -> Path:
+    from datetime import datetime
+
+    return here / "reports" / f"{datetime.now():%Y-%m-%dT%H-%M-%S}-{kind}"
+
+
+def __getattr__(name: str) -> str:
+    """Look the version up when somebody asks: it reads files."""
+    if name != "__version__":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib.metadata import version
+
+    return version("assay")

@@ -108,7 +108,7 @@ def run(request: LoadRequest, path: Path, as_json: bool) -> Results:
         trials.check(request)
     plan = load_request.planned(request, trials, tuple(said.ignored))
     made = missing(path)
-    directory = _create(plan, path)
+    directory = create_run(plan, path)
     stopped: BaseException | None = None
     try:
         _measure(plan, directory, trials)
@@ -201,7 +201,12 @@ def _path() -> Path:
     return Path.cwd() / "reports" / f"{datetime.now():%Y-%m-%dT%H-%M-%S}-load"
 
 
-def _create(plan: LoadPlan, path: Path) -> LoadRun:
+def create_run(plan: LoadPlan, path: Path) -> LoadRun:
+    """Make the directory of a load test.
+
+    Raises:
+        InputError: It cannot be made, or has somebody's files in it.
+    """
     from assay.system import environment
     from assay.run_directory.load_run import LoadRun
     from assay.plan import Plan

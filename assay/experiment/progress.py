@@ -38,6 +38,10 @@ class Progress(Protocol):
         """Something worth a line."""
 
 
+class Quiet(Progress):
+    """Says nothing."""
+
+
 class Lines:
     """Plain lines, for a log: one for each launch's end."""
 

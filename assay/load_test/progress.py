@@ -19,6 +19,13 @@ EVERY = 5.0  # seconds between two lines of a log
 HISTORY = 12
 
 
+class Quiet:
+    """Says nothing."""
+
+    def heard(self, news: News) -> None:
+        """Take how it stands, and forget it."""
+
+
 class Lines:
     """Plain lines, for a log."""
 
