@@ -12,6 +12,7 @@ from assay.run_directory.directory import to_json
 from assay.errors import InputError
 from assay.report import html, junit, markdown, comparisons_csv
 from assay.run_directory.run import RunDirectory
+from assay.system.registry import Registry
 
 
 class Renderer(Protocol):
@@ -27,13 +28,15 @@ def _json(run: RunDirectory) -> str:
 
 
 # Name of the format -> name of its file in the run directory, and what writes it.
-FORMATS: dict[str, tuple[str, Renderer]] = {
+_OWN: dict[str, tuple[str, Renderer]] = {
     "html": ("index.html", html.render),
     "markdown": ("summary.md", markdown.render),
     "junit": ("junit.xml", junit.render),
     "json": ("results.json", _json),
     "csv": ("comparisons.csv", comparisons_csv.render),
 }
+# Another package adds one by an entry point of the group: a name and a function.
+FORMATS: Registry[tuple[str, Renderer]] = Registry("assay.reports", _OWN)
 
 
 def write(

@@ -24,6 +24,7 @@ from assay.plan import Data
 from assay.services import postgres, redis
 from assay.services.connections import redacted
 from assay.services.slots import Slot, account, free_slot
+from assay.system.registry import Registry
 
 __all__ = ["SERVICES", "Finding", "Service", "inventory", "redacted", "running"]
 
@@ -62,7 +63,7 @@ class Service:
     started: Callable[[Slot, Sequence[int]], AbstractContextManager[str]]
 
 
-SERVICES: dict[str, Service] = {
+_OWN = {
     service.name: service
     for service in (
         Service(
@@ -81,6 +82,8 @@ SERVICES: dict[str, Service] = {
         ),
     )
 }
+# Another package adds one by an entry point of the group.
+SERVICES: Registry[Service] = Registry("assay.services", _OWN)
 
 
 @contextmanager
