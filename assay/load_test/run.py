@@ -17,6 +17,8 @@ from assay.load import lateness
 from assay.system import redaction
 from assay.errors import MeasureError
 from assay.load.answers import Tick
+from assay.load.orders import RunLoad
+from assay.load.shapes import Shape
 from assay.analysis import load_failures
 from assay.load_test import summary
 from assay.load_test.generators import TARGET, Loader, generating
@@ -136,7 +138,7 @@ def load(
         MeasureError: The generator ended, or a file cannot be written.
     """
     run.write_warnings([*plan.notes, *([] if plan.shaped else generator.warnings)])
-    generator.load(TARGET, {**order(plan), "final": final})
+    generator.load(order(plan, final))
     _collect(generator, run, watcher)
     results = summary.summed(run)
     run.write_results(results)
@@ -153,21 +155,27 @@ def check_limit(results: LoadResults) -> None:
         raise MeasureError(results.limit)
 
 
-def order(plan: LoadPlan) -> dict[str, Any]:
-    """Return what the generator is told: see `assay.load.inside.loading.Loading.run`."""
-    shape = {"times": list(plan.times), "rates": list(plan.rates)}
-    return {
-        "shape": shape if plan.open else None,
-        "schedule": plan.arrivals,
-        "users": plan.users,
-        "duration": plan.duration,
-        "iterations": plan.iterations,
-        "think_time": plan.think_time,
-        "seed": plan.seed,
-        "drain": plan.drain,
-        "spawn_rate": plan.spawn_rate,
-        "shaped": plan.shaped,
-    }
+def order(plan: LoadPlan, final: bool = False) -> RunLoad:
+    """Return what the generator is told.
+
+    Args:
+        plan: Of the test.
+        final: Whether no other test follows.
+    """
+    return RunLoad(
+        TARGET,
+        shape=Shape(plan.times, plan.rates) if plan.open else None,
+        schedule=plan.arrivals,
+        users=plan.users,
+        duration=plan.duration,
+        iterations=plan.iterations,
+        think_time=plan.think_time,
+        seed=plan.seed,
+        drain=plan.drain,
+        spawn_rate=plan.spawn_rate,
+        shaped=plan.shaped,
+        final=final,
+    )
 
 
 def _collect(generator: Loader, run: LoadRun, watcher: Watcher) -> None:

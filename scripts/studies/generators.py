@@ -31,6 +31,7 @@ from assay.load import shapes
 from assay.load.arrivals import Arrivals
 from assay.load.control.fleet import Fleet, cores_of
 from assay.load.control.generator import Generator
+from assay.load.orders import RunLoad
 from scripts.studies import accuracy
 from scripts.studies.generator_page import (
     REFERENCE,
@@ -182,12 +183,7 @@ def open_loop(generator: Generator, url: str, seconds: float) -> list[Punctual]:
             generator.attach({"a": url}, {}, (), 64)
             generator.touch("a")
             shape = shapes.constant(rate, seconds)
-            order = {
-                "shape": {"times": list(shape.times), "rates": list(shape.rates)},
-                "schedule": kind,
-                "seed": rate,
-            }
-            generator.load("a", order)
+            generator.load(RunLoad("a", shape=shape, schedule=kind, seed=rate))
             ticks: list[dict[str, Any]] = []
             while not ticks or not ticks[-1].get("last"):
                 ticks.append(generator.tick().header)

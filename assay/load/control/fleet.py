@@ -9,7 +9,7 @@ import socket
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from assay.errors import InputError, MeasureError
 from assay.load import arrivals, protocol
 from assay.load.control import process
 from assay.load.control.process import LocustProcess, Message
+from assay.load.orders import Attach, Begin, Finish, Order, RunLoad, RunSlice, Stop, message
 from assay.load.control.generator import (ATTACH_LONGEST, ATTACH_TIMEOUT, FINISH_TIMEOUT, TICK_TIMEOUT)
 from assay.load.answers import (Beginnings, Tick, tick)
 from assay.load.control.merge import Seconds, check
@@ -184,18 +185,15 @@ class Fleet(LocustProcess):
         # As many as its part of those who begin, and nobody begins without any.
         firsts = [-(-users * share // sum(shares)) for share in shares]
         orders = [
-            {
-                "do": "attach",
-                "arguments": self._arguments,
-                "settings": self._settings,
-                "hosts": dict(hosts),
-                "processes": {},
-                "cores": [],
-                "users": first,
-                "most": share,
-                "timeout": ATTACH_TIMEOUT,
-                "strict": strict,
-            }
+            Attach(
+                hosts,
+                first,
+                share,
+                ATTACH_TIMEOUT,
+                strict=strict,
+                arguments=self._arguments,
+                settings=self._settings,
+            )
             for share, first in zip(shares, firsts, strict=True)
         ]
         told = self._all(orders, ATTACH_LONGEST)
@@ -208,7 +206,7 @@ class Fleet(LocustProcess):
         Raises:
             MeasureError: The master says nothing.
         """
-        self._tell({"do": "finish"})
+        self._tell(message(Finish()))
         until = time.monotonic() + FINISH_TIMEOUT
         while time.monotonic() < until:
             heard = self._heard(LOOK)
@@ -220,34 +218,30 @@ class Fleet(LocustProcess):
             f"last lines:\n{self.last_lines()}"
         )
 
-    def load(self, variant: str, order: Mapping[str, Any]) -> None:
-        """Begin a load test; `tick` tells of it.
-
-        Args:
-            variant: Whose users work.
-            order: See `assay.load.inside.loading.Loading.run`; each worker does its part.
+    def load(self, order: RunLoad) -> None:
+        """Begin a load test; `tick` tells of it. Each worker does its part.
 
         Raises:
             InputError: There is less to do than there are workers.
         """
         parts = arrivals.parts([one.speed for one in self.members])
-        users = self._shares(order["users"], "--users")
-        rate = order.get("spawn_rate", 0.0)
-        limited = bool(order["iterations"])
-        limits = self._shares(order["iterations"], "--iterations") if limited else []
+        users = self._shares(order.users, "--users")
+        limits = [0] * len(parts)
+        if order.iterations:
+            limits = self._shares(order.iterations, "--iterations")
         orders = [
-            {
-                **order,
-                "users": users[number],
-                "spawn_rate": rate * users[number] / sum(users),
-                "iterations": limits[number] if limited else 0,
-                "seed": arrivals.seed_of(order["seed"], number),
-                "part": {"places": list(part.places), "of": part.of},
-            }
+            replace(
+                order,
+                users=users[number],
+                spawn_rate=order.spawn_rate * users[number] / sum(users),
+                iterations=limits[number],
+                seed=arrivals.seed_of(order.seed, number),
+                part=part,
+            )
             for number, part in enumerate(parts)
         ]
         self._seconds = Seconds(orders, [f"{m.host}:{m.pid}" for m in self.members])
-        self._all([{"do": "load", "variant": variant, **one} for one in orders], 30.0)
+        self._all(orders, 30.0)
 
     def tick(self) -> Tick:
         """Wait for the next second of all workers together, or the end.
@@ -267,14 +261,12 @@ class Fleet(LocustProcess):
             self._seconds.stopped = True
         for member in self.members:
             if not member.lost:
-                self._tell({"do": "stop", "worker": member.index})
+                self._tell({**message(Stop()), "worker": member.index})
 
     def pace(self, variant: str, users: int, duration: float) -> float:
         """Return the requests a second of a closed loop, as a first look."""
-        order = {
-            **{"do": "slice", "variant": variant, "mode": "closed"},
-            **{"duration": duration, "users": max(1, users // len(self.members))},
-        }
+        each = max(1, users // len(self.members))
+        order = RunSlice(variant, "closed", duration, each)
         found = self._all([order] * len(self.members), duration + 60.0)
         with _making_sense():
             return sum(
@@ -291,7 +283,7 @@ class Fleet(LocustProcess):
 
     def _begin(self) -> None:
         """Have the master fire `test_start`: what it sends reaches its workers now."""
-        self._tell({"do": "begin"})
+        self._tell(message(Begin()))
         until = time.monotonic() + BEGIN_TIMEOUT
         while (header := self._next(until)[0])["event"] != "begun":
             if header["event"] == "lost":
@@ -321,7 +313,7 @@ class Fleet(LocustProcess):
         return shares
 
     def _all(
-        self, orders: Sequence[Mapping[str, Any]], timeout: float
+        self, orders: Sequence[Order], timeout: float
     ) -> list[dict[str, Any]]:
         """Tell each worker its own order, and wait for what all answer.
 
@@ -332,7 +324,7 @@ class Fleet(LocustProcess):
             if member.lost:
                 raise MeasureError(f"worker {member.host} was lost: {member.lost}")
         for member, order in zip(self.members, orders, strict=True):
-            self._tell({**order, "worker": member.index})
+            self._tell({**message(order), "worker": member.index})
         answers: dict[int, dict[str, Any]] = {}
         until = time.monotonic() + timeout
         while len(answers) < len(self.members):
@@ -365,7 +357,7 @@ class Fleet(LocustProcess):
                 said = tick(header, body)
                 check(said)
             except (ValueError, LookupError, TypeError, AttributeError):
-                self._tell({"do": "stop", "worker": header["worker"]})
+                self._tell({**message(Stop()), "worker": header["worker"]})
                 self._lose(number, protocol.NONSENSE)
             else:
                 self._seconds.add(number, said)

@@ -1,11 +1,11 @@
 """One Locust process as Assay sees it: slices, and whole load tests."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from assay.errors import MeasureError
 from assay.load.answers import Beginnings, Slice, Tick, columns_of, tick
 from assay.load.control.process import LocustProcess
+from assay.load.orders import DRAIN, Attach, Detach, Finish, Grow, RunLoad, RunSlice, Stop, message
 from assay.load.shapes import Shape
 from assay.metrics import Mode
 
@@ -13,7 +13,6 @@ ATTACH_TIMEOUT = 30.0  # seconds in which one user more must come through
 ATTACH_LONGEST = 600.0
 FINISH_TIMEOUT = 60.0
 TICK_TIMEOUT = 60.0
-DRAIN = 10.0  # seconds that a slice waits for answers, if nothing else is said
 
 
 class Generator(LocustProcess):
@@ -45,16 +44,9 @@ class Generator(LocustProcess):
         Raises:
             MeasureError: A user's `on_start` failed.
         """
-        order = {
-            "do": "attach",
-            "hosts": dict(hosts),
-            "processes": {name: list(ids) for name, ids in pids.items()},
-            "cores": list(cores),
-            "users": users,
-            "most": most,
-            "timeout": ATTACH_TIMEOUT,
-            "strict": strict,
-        }
+        order = Attach(
+            hosts, users, most, ATTACH_TIMEOUT, pids, cores, strict=strict
+        )
         told, _ = self._ask(order, ATTACH_LONGEST)
         return {name: Beginnings(**told[name]) for name in hosts}
 
@@ -64,8 +56,7 @@ class Generator(LocustProcess):
         Raises:
             MeasureError: The process has ended.
         """
-        order = {"do": "grow", "users": users, "timeout": ATTACH_TIMEOUT}
-        self._ask(order, ATTACH_LONGEST)
+        self._ask(Grow(users, ATTACH_TIMEOUT), ATTACH_LONGEST)
 
     def finish(self) -> int | None:
         """Stop all users and let listeners know; return the exit code they set.
@@ -73,18 +64,17 @@ class Generator(LocustProcess):
         Raises:
             MeasureError: The process has ended.
         """
-        answer, _ = self._ask({"do": "finish"}, FINISH_TIMEOUT)
+        answer, _ = self._ask(Finish(), FINISH_TIMEOUT)
         code = answer["exit_code"]
         return None if code is None else int(code)
 
     def detach(self) -> None:
         """Stop all users."""
-        self._ask({"do": "detach"}, 30.0)
+        self._ask(Detach(), 30.0)
 
     def touch(self, variant: str, drain: float = DRAIN) -> Slice:
         """Let every user of a variant run one task, which opens its connection."""
-        order = {"mode": "touch", "duration": 0.0, "drain": drain}
-        return self._slice(variant, "open", order)
+        return self._slice(RunSlice(variant, "touch", drain=drain), "open")
 
     def closed(
         self,
@@ -100,9 +90,16 @@ class Generator(LocustProcess):
         The seed decides which tasks the users choose, as far as chance has a say.
         Without think time they ask again as soon as they are answered.
         """
-        order = {"mode": "closed", "users": users, "duration": duration, "seed": seed}
-        more = {"think_time": think_time, "drain": drain}
-        return self._slice(variant, "closed", {**order, **more})
+        order = RunSlice(
+            variant,
+            "closed",
+            duration,
+            users,
+            seed=seed,
+            drain=drain,
+            think_time=think_time,
+        )
+        return self._slice(order, "closed")
 
     def open(
         self,
@@ -118,21 +115,14 @@ class Generator(LocustProcess):
         A shape says how the rate changes meanwhile; for `drain` seconds after the
         last arrival answers are waited for.
         """
-        order = {"mode": "open", "rate": rate, "duration": duration, "seed": seed}
-        order["drain"] = drain
-        if shape:
-            rates = {"times": shape.times, "rates": shape.rates}
-            return self._slice(variant, "open", {**order, "shape": rates})
-        return self._slice(variant, "open", order)
+        order = RunSlice(
+            variant, "open", duration, rate=rate, seed=seed, drain=drain, shape=shape
+        )
+        return self._slice(order, "open")
 
-    def load(self, variant: str, order: Mapping[str, Any]) -> None:
-        """Begin a load test; `tick` tells of it.
-
-        Args:
-            variant: Whose users work.
-            order: See `assay.load.inside.loading.Loading.run`.
-        """
-        self._ask({"do": "load", "variant": variant, **order}, 30.0)
+    def load(self, order: RunLoad) -> None:
+        """Begin a load test; `tick` tells of it."""
+        self._ask(order, 30.0)
 
     def tick(self) -> Tick:
         """Wait for the next second of a load test, or its end.
@@ -150,18 +140,18 @@ class Generator(LocustProcess):
 
     def stop(self) -> None:
         """End a load test before its time; `tick` tells when it has ended."""
-        self._tell({"do": "stop"})
+        self._tell(message(Stop()))
 
     def pace(self, variant: str, users: int, duration: float) -> float:
         """Return the requests a second of a closed loop, as a first look."""
         found = self.closed(variant, users, duration)
         return found.requests / found.duration
 
-    def _slice(self, variant: str, mode: Mode, order: dict[str, Any]) -> Slice:
-        order |= {"do": "slice", "variant": variant}
-        answer, body = self._ask(order, 2 * order["duration"] + order["drain"] + 60.0)
+    def _slice(self, order: RunSlice, mode: Mode) -> Slice:
+        longest = 2 * order.duration + order.drain + 60.0
+        answer, body = self._ask(order, longest)
         if answer["limit"]:
             raise MeasureError(f"{self.locustfile}: {answer['limit']}")
         columns, offset = columns_of(body, answer["requests"], 0)
         answer["iterations"], _ = columns_of(body, answer["iterations"], offset)
-        return Slice(variant=variant, mode=mode, columns=columns, **answer)
+        return Slice(variant=order.variant, mode=mode, columns=columns, **answer)

@@ -8,7 +8,7 @@ others.
 import itertools
 import math
 from collections import Counter, deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from assay.load import arrivals, protocol
 from assay.load.recorder import MAX_NAMES, OTHER
 from assay.load.answers import (Columns, Tick)
-from assay.load.shapes import Shape
+from assay.load.orders import RunLoad
 
 Name = tuple[str, str, str]  # kind, method, name
 
@@ -45,7 +45,7 @@ class _Worker:
     """
 
     name: str
-    order: Mapping[str, Any]
+    order: RunLoad
     first_user: int
     ticks: deque[Tick] = field(default_factory=deque)
     last: dict[str, Any] = field(default_factory=dict)
@@ -79,15 +79,18 @@ class _Worker:
 
     def _until(self, moment: float) -> int:
         """Return how many arrivals it should have had up to a moment, which ascends."""
-        if self.order["shape"] is None:
+        if self.order.shape is None:
             return 0  # a closed loop has no schedule
         if self._due is None:
-            self._due = _schedule(self.order)
+            order = self.order
+            self._due = arrivals.moments(
+                self.order.shape, order.schedule, order.seed, order.part
+            )
             self._next = next(self._due, math.inf)
         while self._next <= moment and self._next < math.inf:
             self._scheduled += 1
             self._next = next(self._due, math.inf)
-        limit = int(self.order["iterations"])
+        limit = self.order.iterations
         return min(self._scheduled, limit) if limit else self._scheduled
 
 
@@ -136,15 +139,15 @@ class Seconds:
     """
 
     def __init__(
-        self, orders: Sequence[Mapping[str, Any]], names: Sequence[str]
+        self, orders: Sequence[RunLoad], names: Sequence[str]
     ) -> None:
         """Begin with nothing.
 
         Args:
-            orders: What each worker was told: see `assay.load.inside.loading.Loading.run`.
+            orders: What each worker was told.
             names: What to call them.
         """
-        users = itertools.accumulate((order["users"] for order in orders), initial=0)
+        users = itertools.accumulate((order.users for order in orders), initial=0)
         self._workers = [
             _Worker(name, order, first)
             for name, order, first in zip(names, orders, users, strict=False)
@@ -227,7 +230,7 @@ class Seconds:
             "workers": [
                 {
                     "name": worker.name,
-                    "share": _share(worker.order),
+                    "share": worker.order.share,
                     "lost": worker.lost,
                     "lag_p99": worker.last.get("lag_p99", 0.0),
                     **worker.counts(),
@@ -256,17 +259,6 @@ class Seconds:
         if name not in self._names and len(self._names) >= MAX_NAMES:
             name = name[0], "", OTHER
         return self._names.setdefault(name, len(self._names))
-
-
-def _share(order: Mapping[str, Any]) -> float:
-    return len(order["part"]["places"]) / float(order["part"]["of"])
-
-
-def _schedule(order: Mapping[str, Any]) -> Iterator[float]:
-    """Yield when the arrivals of an order are due."""
-    shape = Shape(tuple(order["shape"]["times"]), tuple(order["shape"]["rates"]))
-    part = arrivals.Part(tuple(order["part"]["places"]), order["part"]["of"])
-    return arrivals.moments(shape, order["schedule"], order["seed"], part)
 
 
 def _together(parts: Sequence[Columns]) -> Columns:

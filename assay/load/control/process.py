@@ -13,6 +13,7 @@ from typing import Any
 from assay.system import processes, redaction
 from assay.errors import InputError, MeasureError
 from assay.load import protocol
+from assay.load.orders import Order, message
 from assay.load.protocol import SEPARATOR
 
 IMPORT_TIMEOUT = 30.0
@@ -128,8 +129,8 @@ class LocustProcess:
                 path = self._kept_in / child.log.name
                 path.write_text(redaction.url(text), encoding="utf-8")
 
-    def _ask(self, order: Mapping[str, Any], timeout: float) -> Message:
-        self._tell(order)
+    def _ask(self, order: Order, timeout: float) -> Message:
+        self._tell(message(order))
         answer, body = self._answer(timeout)
         if "error" in answer:
             raise MeasureError(f"{self.locustfile}: {answer['error']}")

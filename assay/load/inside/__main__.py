@@ -23,7 +23,8 @@ from typing import Any
 from locust.log import setup_logging
 
 from assay.load.inside import gate, opened_locustfile, stamps
-from assay.load import limits, protocol
+from assay.load import limits, orders, protocol
+from assay.load.orders import Finish, Stop
 from assay.load.inside.master import Master, leader
 from assay.load.inside.server import Server
 from assay.load.inside.worker import Worker, interruptible, joined
@@ -67,23 +68,21 @@ def serve(
     protocol.send(channel, ready)
     while True:
         try:
-            order, _ = protocol.receive(channel)
+            header, _ = protocol.receive(channel)
         except (EOFError, OSError):
             break
-        do, body = order.pop("do"), b""
+        order = orders.parsed(header)
+        if isinstance(order, Stop):  # what it ends tells when it has ended
+            server.stop()
+            continue
+        body = b""
         try:
-            if do == "stop":  # what it ends tells when it has ended
-                server.stop()
-                continue
-            if do == "slice":
-                answer, body = server.slice(**order)
-            else:
-                answer = getattr(server, do)(**order)
+            answer, body = server.obey(order)
         except Exception as error:
             traceback.print_exc()
             answer = failure(error, path)
         protocol.send(channel, answer, body)
-        if do == "finish":
+        if isinstance(order, Finish):
             return
     server.finish()
 

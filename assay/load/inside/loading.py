@@ -18,7 +18,7 @@ from assay.load.inside.pool import Pool
 from assay.load.inside.ramp import Ramp
 from assay.load.recorder import Name, Recorder
 from assay.load.inside.runner import LiveStats
-from assay.load.shapes import Shape
+from assay.load.orders import RunLoad
 from assay.load.inside.timer import Heartbeat, Timer
 
 TICK = 1.0  # seconds between two reports
@@ -76,63 +76,30 @@ class Loading:
         self.stopped, self.ended_by = True, self.ended_by or by
         self._pool.closed_until = self._pool.dealt_until = 0.0
 
-    def run(
-        self,
-        shape: dict[str, list[float]] | None = None,
-        schedule: arrivals.Arrivals = "poisson",
-        users: int = 0,
-        duration: float = 0.0,
-        iterations: int = 0,
-        think_time: bool = False,
-        seed: int = 0,
-        drain: float = 10.0,
-        part: dict[str, Any] | None = None,
-        spawn_rate: float = 0.0,
-        shaped: bool = False,
-        final: bool = True,
-    ) -> None:
-        """Run it to its end.
-
-        Args:
-            shape: Times and rates of the open loop; None for a closed loop.
-            schedule: How arrivals come.
-            users: Of the closed loop.
-            duration: Seconds of the closed loop.
-            iterations: After so many it ends; 0 for no such limit.
-            think_time: Whether users of a closed loop wait as they say themselves.
-            seed: Of all random choices.
-            drain: Seconds to wait for answers once the last request was sent.
-            part: Which of the arrivals, if others send the rest: fields of
-                `arrivals.Part`.
-            spawn_rate: Users of a closed loop that come a second; 0 if all are there.
-            shaped: Whether the locustfile's LoadTestShape says how many there are.
-            final: Whether users stop at its end; otherwise another test follows.
-        """
-        random.seed(seed)
-        self._pool.think_time = think_time
+    def run(self, order: RunLoad) -> None:
+        """Run it to its end."""
+        random.seed(order.seed)
+        self._pool.think_time = order.think_time
         gc.disable()
         self._began = time.perf_counter()
         self._clocks = clocks.read((), ())
         over = Event()
         ticking = gevent.spawn(self._tick, over)
         with self._heartbeat.beating(self._recorder):
-            if shape is None:
-                self._closed(users, duration, iterations, seed, spawn_rate, shaped)
-            else:
-                line = Shape(tuple(shape["times"]), tuple(shape["rates"]))
-                own = arrivals.WHOLE
-                if part:
-                    own = arrivals.Part(tuple(part["places"]), part["of"])
-                due = arrivals.moments(line, schedule, seed, own)
-                self._open(due, iterations)
-            loaded = time.perf_counter() - self._began
-            if shape is None:
+            if order.shape is None:
+                self._closed(order)
                 self._pool.over_at = time.perf_counter()
-            self._pool.settle(drain)
+            else:
+                due = arrivals.moments(
+                    order.shape, order.schedule, order.seed, order.part
+                )
+                self._open(due, order.iterations)
+            loaded = time.perf_counter() - self._began
+            self._pool.settle(order.drain)
         over.set()  # ended from outside, it could tear a message apart
         ticking.join()
-        last = self._account(shape is not None) | {"last": True, "loaded": loaded}
-        if final:
+        last = self._account(order.shape is not None) | {"last": True, "loaded": loaded}
+        if order.final:
             self._part()
         gc.enable()
         self._report(last)
@@ -178,29 +145,22 @@ class Loading:
         """Say whether the test is to end now."""
         return self.stopped or bool(self._recorder.limit)
 
-    def _closed(
-        self,
-        users: int,
-        duration: float,
-        iterations: int,
-        seed: int,
-        spawn_rate: float,
-        shaped: bool,
-    ) -> None:
+    def _closed(self, order: RunLoad) -> None:
         """Let users go round until time is up."""
+        users, iterations, shaped = order.users, order.iterations, order.shaped
         pool = self._pool
         pool.most = iterations
-        pool.closed_until = self._began + duration
+        pool.closed_until = self._began + order.duration
         coming = None
-        if spawn_rate or shaped:
+        if order.spawn_rate or shaped:
             ramp = Ramp(pool, self._found.runner, self._over)
             if shaped:
                 assert self._found.shape is not None
                 coming = gevent.spawn(ramp.follow, self._found.shape)
             else:
-                coming = gevent.spawn(ramp.to, users, spawn_rate)
+                coming = gevent.spawn(ramp.to, users, order.spawn_rate)
         else:
-            for seat in pool.enlist(users, seed):
+            for seat in pool.enlist(users, order.seed):
                 pool.work(seat)
         while time.perf_counter() < pool.closed_until and not self._over():
             if iterations and pool.begun >= iterations:

@@ -5,7 +5,7 @@ import random
 import time
 import traceback
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import gevent
@@ -16,6 +16,7 @@ from assay.load.inside import clocks, opened_locustfile
 from assay.load.inside.loading import Loading
 from assay.load.inside.opened_locustfile import Opened
 from assay.load.inside.pool import SPACING, Pool
+from assay.load.orders import Attach, Detach, Finish, Grow, Order, RunLoad, RunSlice
 from assay.load.protocol import START
 from assay.load.recorder import NO_USER, Recorder, told
 from assay.load.inside.runner import SteeredRunner
@@ -42,8 +43,8 @@ class Server:
         self.emit = emit
         self.loading: Loading | None = None
         self.pools: dict[str, Pool] = {}
-        self.processes: dict[str, list[int]] = {}
-        self.cores: list[int] = []
+        self.processes: Mapping[str, Sequence[int]] = {}
+        self.cores: Sequence[int] = ()
         self.recorder: Recorder | None = None
         self.fresh = True  # whether the pools hold what their users did in on_start
         self.timer = Timer()
@@ -88,16 +89,25 @@ class Server:
             recorder.add(key, start, 0.0, start, end, NO_USER, exception)
             recorder.lengths[key] += response_length or 0
 
-    def attach(
-        self,
-        hosts: dict[str, str],
-        processes: dict[str, list[int]],
-        cores: list[int],
-        users: int,
-        most: int,
-        timeout: float,
-        strict: bool = True,
-    ) -> dict[str, Any]:
+    def obey(self, order: Order) -> tuple[dict[str, Any], bytes]:
+        """Carry out an order; return header and body of the answer."""
+        match order:
+            case Attach():
+                return self.attach(order), b""
+            case Grow():
+                return self.grow(order), b""
+            case Detach():
+                return self.detach(), b""
+            case RunSlice():
+                return self.slice(order)
+            case RunLoad():
+                return self.load(order), b""
+            case Finish():
+                return self.finish(), b""
+            case _:
+                raise ValueError(f"{order} is for a master, or has no answer")
+
+    def attach(self, order: Attach) -> dict[str, Any]:
         """Give each variant a pool of users, and wait until all are ready.
 
         Users of all variants come through their on_start side by side.
@@ -105,19 +115,20 @@ class Server:
         Returns:
             For each variant what its users' on_start came to.
         """
+        users = order.users
         self.detach()
-        self.processes, self.cores = processes, cores
+        self.processes, self.cores = order.processes, order.cores
         began = time.perf_counter()
         runner: Any = self.environment.runner
         steered = isinstance(runner, SteeredRunner)
         if steered:
             runner.spawning(users)
-        for name, host in hosts.items():
+        for name, host in order.hosts.items():
             pool = Pool(
                 self.environment,
                 self.found.classes,
                 host,
-                max(users, most),
+                max(users, order.most),
                 runner.user_greenlets if steered else None,
             )
             self.pools[name] = pool
@@ -128,7 +139,7 @@ class Server:
         elif users:
             self.environment.events.spawning_complete.fire(user_count=users)
         for pool in self.pools.values():
-            pool.wait(timeout, strict)
+            pool.wait(order.timeout, order.strict)
         gc.collect()
         gc.freeze()
         self.fresh = True
@@ -137,12 +148,12 @@ class Server:
             for name, pool in self.pools.items()
         }
 
-    def grow(self, users: int, timeout: float) -> dict[str, Any]:
+    def grow(self, order: Grow) -> dict[str, Any]:
         """Make users until every pool has so many, and let the new ones connect."""
         for pool in self.pools.values():
             before = set(pool._seats)
-            pool.make(users)
-            pool.wait(timeout, strict=False)
+            pool.make(order.users)
+            pool.wait(order.timeout, strict=False)
             self._touch(pool, [s for s in pool._seats - before if s.ready])
         return {"users": {name: pool.users for name, pool in self.pools.items()}}
 
@@ -159,48 +170,27 @@ class Server:
         self.detach()
         return {"exit_code": opened_locustfile.end(self.found)}
 
-    def slice(
-        self,
-        variant: str,
-        mode: str,
-        duration: float,
-        users: int = 0,
-        rate: float = 0.0,
-        seed: int = 0,
-        drain: float = 10.0,
-        think_time: bool = False,
-        shape: dict[str, list[float]] | None = None,
-    ) -> tuple[dict[str, Any], bytes]:
+    def slice(self, order: RunSlice) -> tuple[dict[str, Any], bytes]:
         """Load one variant for one slice and return its numbers and samples."""
-        pool, pids = self.pools[variant], self.processes.get(variant, [])
-        self._complete(pool, users, seed, drain)
+        pool = self.pools[order.variant]
+        pids = self.processes.get(order.variant, [])
+        self._complete(pool, order.users, order.seed, order.drain)
         recorder = self.recorder = Recorder()
         self.fresh = False
-        pool.begin(recorder, seed)
-        pool.think_time = think_time
-        random.seed(seed)  # what tasks themselves draw
-        offsets: list[float] = []
-        if mode == "open":
-            line = shapes.constant(rate, duration)
-            if shape:
-                line = shapes.Shape(tuple(shape["times"]), tuple(shape["rates"]))
-            offsets = list(arrivals.moments(line, "poisson", seed))
+        pool.begin(recorder, order.seed)
+        pool.think_time = order.think_time
+        random.seed(order.seed)  # what tasks themselves draw
+        offsets = _offsets(order)
         gc.disable()
         before = clocks.read(pids, self.cores)
         began = time.perf_counter()
-        dropped = 0
         with self.heartbeat.beating(recorder):
-            if mode == "closed":
-                self._closed(pool, began, duration, users, seed)
-            elif mode == "touch":
-                self._call(pool, [s for role in pool.roles.values() for s in role.idle])
-            else:
-                dropped = self._open(pool, [began + x for x in offsets])
+            dropped = self._put_load(pool, order, began, offsets)
             dealing = max(0.0, pool.dealt_until - time.perf_counter())
-            pool.settle(dealing + drain)
+            pool.settle(dealing + order.drain)
             ended = time.perf_counter()
         done, short, peak = pool.done, pool.short, pool.peak
-        planned = len(offsets) if mode == "open" else pool.begun
+        planned = len(offsets) if order.mode == "open" else pool.begun
         due = pool.abandon()
         for scheduled in due:
             recorder.add_unserved(scheduled)
@@ -222,32 +212,38 @@ class Server:
         }
         return header, body
 
-    def load(self, variant: str, seed: int = 0, **spec: Any) -> dict[str, Any]:
-        """Begin a load test; its samples are emitted as they come.
+    def _put_load(
+        self, pool: Pool, order: RunSlice, began: float, offsets: list[float]
+    ) -> int:
+        """Load a pool for a slice; return how many arrivals were dropped."""
+        if order.mode == "closed":
+            self._closed(pool, began, order)
+        elif order.mode == "touch":
+            self._call(pool, [s for role in pool.roles.values() for s in role.idle])
+        else:
+            return self._open(pool, [began + offset for offset in offsets])
+        return 0
 
-        Args:
-            variant: Whose pool.
-            seed: Of all random choices.
-            spec: See `Loading.run`.
-        """
-        pool = self.pools[variant]
+    def load(self, order: RunLoad) -> dict[str, Any]:
+        """Begin a load test; its samples are emitted as they come."""
+        pool = self.pools[order.variant]
         # What users did in their on_start belongs to the test that they were made for.
         recorder = self.recorder = pool.recorder if self.fresh else Recorder()
         self.fresh = False
-        pool.begin(recorder, seed)
+        pool.begin(recorder, order.seed)
         self.loading = Loading(
             self.found, pool, recorder, self.emit, self.timer, self.heartbeat
         )
         runner: Any = self.environment.runner
         if getattr(runner, "ended", False):
             self.loading.end("locustfile")
-        gevent.spawn(self._run, self.loading, {"seed": seed, **spec})
+        gevent.spawn(self._run, self.loading, order)
         return {}
 
-    def _run(self, loading: Loading, spec: dict[str, Any]) -> None:
+    def _run(self, loading: Loading, order: RunLoad) -> None:
         """Run a load test to its end; whoever waits for it hears if it cannot."""
         try:
-            loading.run(**spec)
+            loading.run(order)
         except Exception as error:
             traceback.print_exc()
             self.emit({"error": f"{type(error).__name__}: {error}"}, b"")
@@ -285,15 +281,13 @@ class Server:
                 pool.work(seat, time.perf_counter())
                 self.timer.wait_until(time.perf_counter() + SPACING)
 
-    def _closed(
-        self, pool: Pool, began: float, duration: float, users: int, seed: int
-    ) -> None:
-        pool.closed_until = pool.dealt_until = began + duration
+    def _closed(self, pool: Pool, began: float, order: RunSlice) -> None:
+        pool.closed_until = pool.dealt_until = began + order.duration
         if not pool.think_time:
             # A deck that was begun is dealt to its end, so that all slices have the
             # same mix; one that would take longer than the slice itself is cut.
-            pool.dealt_until += duration
-        for seat in pool.enlist(users, seed):
+            pool.dealt_until += order.duration
+        for seat in pool.enlist(order.users, order.seed):
             pool.work(seat)
         self.timer.wait_until(pool.closed_until)
 
@@ -304,6 +298,14 @@ class Server:
             self.timer.wait_until(moment)
             dropped += not pool.arrive(moment)
         return dropped
+
+
+def _offsets(order: RunSlice) -> list[float]:
+    """Return when the arrivals of a slice are due, in seconds since its beginning."""
+    if order.mode != "open":
+        return []
+    line = order.shape or shapes.constant(order.rate, order.duration)
+    return list(arrivals.moments(line, "poisson", order.seed))
 
 
 def _inherited(greenlet: Any) -> Seat | None:

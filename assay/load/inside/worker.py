@@ -18,7 +18,8 @@ from locust.env import Environment
 from locust.runners import WorkerRunner
 
 from assay.load.inside import opened_locustfile
-from assay.load import protocol
+from assay.load import orders, protocol
+from assay.load.orders import Attach, Stop
 from assay.load.inside.opened_locustfile import Opened
 from assay.load.inside.master import MESSAGE
 from assay.load.inside.server import Server
@@ -149,24 +150,19 @@ class Worker:
 
     def _heard(self, environment: Any, msg: Any) -> None:
         """Carry out an order; one that takes long does not keep others waiting."""
-        order, body = dict(msg.data), b""
-        do = order.pop("do")
-        if do == "stop":
+        order, body = orders.parsed(msg.data), b""
+        if isinstance(order, Stop):
             self._server.stop()
             return
         answer: dict[str, Any]
         try:
-            if do == "attach":
-                more = order.pop("arguments"), order.pop("settings")
-                opened_locustfile.begin(self._found, *more)
+            if isinstance(order, Attach):
+                opened_locustfile.begin(self._found, order.arguments, order.settings)
                 self._began = True
-            if do == "slice":
-                answer, body = self._server.slice(**order)
-            else:
-                answer = getattr(self._server, do)(**order)
+            answer, body = self._server.obey(order)
         except Exception as error:
             answer = self._failure(error)
-        self._say({"event": "answer", "do": do, **answer}, body)
+        self._say({"event": "answer", **answer}, body)
 
     def _tick(self, header: dict[str, Any], body: bytes) -> None:
         if self._left:

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from assay.load import arrivals, protocol, shapes
 from assay.load.arrivals import Part
 from assay.load.recorder import MAX_NAMES, OTHER
 from assay.load.answers import Tick
+from assay.load.orders import RunLoad
 from assay.load.control.merge import Seconds, check
 
 SPEEDS = st.lists(st.floats(min_value=0.1, max_value=50), min_size=1, max_size=6)
@@ -74,21 +76,14 @@ def test_poisson_arrivals_of_workers_differ_and_add_up_to_the_rate() -> None:
     assert gaps.std() == pytest.approx(gaps.mean(), rel=0.05)  # exponential gaps
 
 
-ORDER: dict[str, Any] = {
-    "shape": {"times": [0.0, 3.0], "rates": [10.0, 10.0]},
-    "schedule": "even",
-    "users": 5,
-    "iterations": 0,
-    "seed": 1,
-}
+ORDER = RunLoad(
+    "target", shape=shapes.constant(10.0, 3.0), schedule="even", users=5, seed=1
+)
 
 
-def orders(count: int) -> list[dict[str, Any]]:
+def orders(count: int) -> list[RunLoad]:
     parts = arrivals.parts([1.0] * count)
-    return [
-        {**ORDER, "part": {"places": list(part.places), "of": part.of}}
-        for part in parts
-    ]
+    return [replace(ORDER, part=part) for part in parts]
 
 
 def tick(

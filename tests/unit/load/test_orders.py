@@ -1,0 +1,46 @@
+"""What Assay orders of a Locust process arrives as it was said."""
+
+import json
+
+import pytest
+
+from assay.load import orders
+from assay.load.arrivals import Part
+from assay.load.orders import Attach, Begin, Detach, Finish, Grow, RunLoad, RunSlice, Stop
+from assay.load.shapes import Shape
+
+RAMP = Shape((0.0, 2.0), (5.0, 50.0))
+
+
+@pytest.mark.parametrize(
+    "order",
+    [
+        Grow(8, 30.0),
+        Detach(),
+        Begin(),
+        Stop(),
+        Finish(),
+        RunSlice("a", "touch"),
+        RunSlice("a", "closed", 0.0125, 4, seed=7, think_time=True),
+        RunSlice("a", "open", 0.02, rate=500.0, shape=RAMP, drain=0.5),
+        RunLoad("target", shape=RAMP, schedule="even", part=Part((0, 2), 5)),
+        RunLoad("target", users=20, spawn_rate=2.5, iterations=100, final=False),
+    ],
+)
+def test_an_order_arrives_as_it_was_said(order: orders.Order) -> None:
+    said = json.loads(json.dumps(orders.message(order)))
+    assert orders.parsed(said) == order
+
+
+def test_users_are_ordered_with_what_their_listeners_find() -> None:
+    order = Attach({"a": "http://here"}, 2, 8, 30.0, {"a": [1]}, settings={"x": 1})
+    found = orders.parsed(json.loads(json.dumps(orders.message(order))))
+    assert isinstance(found, Attach)
+    assert (found.hosts, found.users, found.most) == ({"a": "http://here"}, 2, 8)
+    assert found.processes == {"a": [1]} and found.settings == {"x": 1}
+
+
+@pytest.mark.parametrize("said", [{}, {"do": "dance"}])
+def test_what_is_no_order_is_refused(said: dict[str, str]) -> None:
+    with pytest.raises(ValueError, match="no order"):
+        orders.parsed(said)
