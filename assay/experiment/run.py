@@ -16,6 +16,7 @@ from assay.experiment.progress import Progress
 from assay.experiment.service_session import ServiceSession
 from assay.experiment.sessions import Session
 from assay.load.control.generator import Generator
+from assay.load.control.process import Setup
 from assay.plan import Plan, Topic
 from assay.results import Results
 from assay.run_directory.run import RunDirectory
@@ -145,14 +146,14 @@ def _session(experiment: Experiment, topic: Topic) -> Iterator[Session]:
     cores = experiment.cores
     with companions.surroundings(topic, folder, cores.generator) as environment:
         target.prepare(topic, environment, folder)
-        generator = Generator(
+        setup = Setup(
             topic.scenario.locustfile,
             folder,
-            cores.generator,
             topic.scenario.arguments,
             cwd=topic.folder,
             keep=experiment.run.logs(topic.name),
         )
+        generator = Generator(setup, cores.generator)
         experiment.warnings += generator.warnings
         try:
             yield ServiceSession(experiment, topic, folder, environment, generator)

@@ -13,6 +13,7 @@ from assay.system import processes
 from assay.errors import InputError, MeasureError
 from assay.load.control.fleet import Fleet, cores_of
 from assay.load.control.generator import Generator
+from assay.load.control.process import Setup
 from assay.load_plan import LoadPlan
 
 TARGET = "target"
@@ -60,18 +61,23 @@ def generating(
 
 
 def _opened(plan: LoadPlan, folder: Path, keep: Path) -> Loader:
-    # What a locustfile opens or imports is found as under `locust`.
-    where: Any = {"host": plan.host, "cwd": Path.cwd(), "keep": keep}
-    where["settings"] = {
-        "num_users": plan.users,
-        "spawn_rate": plan.spawn_rate or plan.users,
-        "run_time": math.ceil(plan.duration),
-    }
+    setup = Setup(
+        plan.locustfiles,
+        folder,
+        plan.locust,
+        plan.host,
+        {
+            "num_users": plan.users,
+            "spawn_rate": plan.spawn_rate or plan.users,
+            "run_time": math.ceil(plan.duration),
+        },
+        cwd=Path.cwd(),  # what a locustfile opens is found as under `locust`
+        keep=keep,
+    )
     if plan.workers == 1 and not plan.bind:
-        cores = processes.split_cores().generator
-        return Generator(plan.locustfiles, folder, cores, plan.locust, **where)
+        return Generator(setup, processes.split_cores().generator)
     host, _, port = (plan.bind or LOOPBACK).rpartition(":")
-    return Fleet(plan.locustfiles, folder, plan.locust, (host, int(port)), **where)
+    return Fleet(setup, (host, int(port)))
 
 
 def _attach(generator: Loader, plan: LoadPlan) -> None:

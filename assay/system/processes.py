@@ -172,7 +172,7 @@ def pin(pid: int, cores: Sequence[int]) -> None:
                 os.sched_setaffinity(thread, cores)
 
 
-def step_forward(child: Child) -> None:
+def raise_priority(child: Child) -> None:
     """Let a process that is due run before anything else on its core.
 
     A load generator that waits behind a database sends late, by milliseconds.
@@ -198,7 +198,7 @@ def step_back(child: Child) -> None:
 
     For a database that shares the generator's core. It is inherited by what the
     process forks. (Where every session is a scheduling group of its own, the
-    policy says little: then `step_forward` must do.)
+    policy says little: then `raise_priority` must do.)
     """
     if hasattr(os, "SCHED_IDLE"):
         with contextlib.suppress(OSError):

@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 
 from assay.system import ports, processes
 from assay.load.control.generator import Generator
+from assay.load.control.process import Setup
 from assay.load.answers import Slice
 from scripts.studies import accuracy_page, verdicts
 from scripts.studies.accuracy_page import ASSAY, CELLS, FREEZING, LOCUST, Cell, Run
@@ -185,7 +186,7 @@ def loaded(
     cores = processes.split_cores()
     locustfile = write_locustfile(folder, client, rate / USERS)
     server = Server(kind, folder, cores)
-    generator = Generator(locustfile, folder, cores.generator)
+    generator = Generator(Setup(locustfile, folder), cores.generator)
     try:
         generator.attach({kind: server.url}, {kind: [server.child.pid]}, (), USERS)
         generator.touch(kind)

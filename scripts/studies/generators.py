@@ -31,6 +31,7 @@ from assay.load import shapes
 from assay.load.arrivals import Arrivals
 from assay.load.control.fleet import Fleet, cores_of
 from assay.load.control.generator import Generator
+from assay.load.control.process import Setup
 from assay.load.orders import RunLoad
 from scripts.studies import accuracy
 from scripts.studies.generator_page import (
@@ -226,7 +227,7 @@ def shared(
     for number in range(rounds):
         rates = []
         for count in (1, 2):
-            fleet = Fleet(path, path.parent)
+            fleet = Fleet(Setup(path, path.parent))
             try:
                 fleet.hire(count, cores_of(count))
                 fleet.gather(count, 60.0)
@@ -304,7 +305,9 @@ def _study(folder: Path, cores: processes.Cores, options: argparse.Namespace) ->
             path = folder / client / "locustfile.py"
             path.parent.mkdir()
             path.write_text(LOCUSTFILE.format(client=client))
-            generators[client] = Generator(path, path.parent, cores.generator)
+            generators[client] = Generator(
+                Setup(path, path.parent), cores.generator
+            )
         takes = {name: _client(generator) for name, generator in generators.items()}
         takes |= others(cores.generator)
         turns = closed(takes, url, options.seconds, options.rounds)

@@ -16,6 +16,7 @@ from assay.system import ports, processes
 from assay.errors import MeasureError
 from assay.load.recorder import FAILED, FINE, TIMED_OUT
 from assay.load.control.generator import Generator
+from assay.load.control.process import Setup
 from assay.load.shapes import Shape
 from tests.integration.shop import LOCUSTFILE
 
@@ -129,7 +130,7 @@ def loaded(
     try:
         while "ready" not in server.log.read_text():
             assert server.running()
-        generator = Generator(path, tmp_path)
+        generator = Generator(Setup(path, tmp_path))
         try:
             hosts = {"a": f"http://127.0.0.1:{port}"}
             generator.attach(hosts, {"a": [server.pid]}, (), 4)

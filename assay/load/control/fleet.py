@@ -10,14 +10,13 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from assay.system import processes
 from assay.errors import InputError, MeasureError
 from assay.load import arrivals, protocol
 from assay.load.control import process
-from assay.load.control.process import LocustProcess, Message
+from assay.load.control.process import LocustProcess, Message, Setup
 from assay.load.orders import Attach, Begin, Finish, Order, RunLoad, RunSlice, Stop, message
 from assay.load.control.generator import (ATTACH_LONGEST, ATTACH_TIMEOUT, FINISH_TIMEOUT, TICK_TIMEOUT)
 from assay.load.answers import (Beginnings, Tick, tick)
@@ -57,39 +56,21 @@ class Fleet(LocustProcess):
     """
 
     def __init__(
-        self,
-        locustfile: Path | str,
-        folder: Path,
-        arguments: Sequence[str] = (),
-        address: tuple[str, int] = ("127.0.0.1", 0),
-        host: str = "",
-        settings: Mapping[str, Any] | None = None,
-        cwd: Path | None = None,
-        keep: Path | None = None,
+        self, setup: Setup, address: tuple[str, int] = ("127.0.0.1", 0)
     ) -> None:
         """Start the master.
 
         Args:
-            locustfile: An ordinary locustfile.
-            folder: Takes the logs of the processes.
-            arguments: For the locustfile, as after `locust -f FILE`.
+            setup: What it is started with.
             address: Where it listens; port 0 takes one that is free.
-            host: See `LocustProcess`.
-            settings: See `LocustProcess`.
-            cwd: See `LocustProcess`.
-            keep: See `LocustProcess`.
 
         Raises:
             InputError: The locustfile cannot be imported, or the port is taken.
         """
         _check_free(*address)
-        role = f"master:{address[0]}:{address[1]}"
-        super().__init__(
-            locustfile, folder, (), arguments, role, host, settings, cwd, keep
-        )
+        super().__init__(setup, role=f"master:{address[0]}:{address[1]}")
         self.address = (address[0], int(self.hello["port"]))
         self.members: list[Member] = []
-        self._arguments = tuple(arguments)
         self._children: list[Child] = []
         self._seconds: Seconds | None = None
 
@@ -100,14 +81,14 @@ class Fleet(LocustProcess):
             count: How many.
             cores: Those that they may use.
         """
+        # What its locustfile is told comes from the master.
+        worker = Setup(self.setup.locustfile, self.setup.folder)
         for number in range(count):
             child = processes.start(
                 f"worker {number + 1}",
-                process.argv(
-                    self._path, "-", f"worker:127.0.0.1:{self.address[1]}", (), {}
-                ),
-                log=self._folder / f"worker-{number + 1}.log",
-                cwd=self._cwd,
+                worker.argv("-", f"worker:127.0.0.1:{self.address[1]}"),
+                log=self.setup.folder / f"worker-{number + 1}.log",
+                cwd=self.setup.where,
                 env=process.environment(),
                 cores=[cores[-1 - number]] if count <= len(cores) else (),
             )
@@ -191,8 +172,8 @@ class Fleet(LocustProcess):
                 share,
                 ATTACH_TIMEOUT,
                 strict=strict,
-                arguments=self._arguments,
-                settings=self._settings,
+                arguments=self.setup.arguments,
+                settings=self.setup.options,
             )
             for share, first in zip(shares, firsts, strict=True)
         ]
@@ -214,7 +195,7 @@ class Fleet(LocustProcess):
                 code = heard[0]["exit_code"]
                 return None if code is None else int(code)
         raise MeasureError(
-            f"a quitting listener of {self.locustfile} did not come to its end; its "
+            f"a quitting listener of {self.setup.locustfile} did not come to its end; its "
             f"last lines:\n{self.last_lines()}"
         )
 
@@ -336,7 +317,7 @@ class Fleet(LocustProcess):
                 raise MeasureError(f"worker {number + 1} was lost: {header['why']}")
             if header["event"] == "answer":
                 if "error" in header:
-                    raise MeasureError(f"{self.locustfile}: {header['error']}")
+                    raise MeasureError(f"{self.setup.locustfile}: {header['error']}")
                 answers[number] = header
         return [answers[number] for number in range(len(orders))]
 
@@ -380,7 +361,7 @@ class Fleet(LocustProcess):
             if time.monotonic() > until:
                 raise MeasureError(
                     "a worker is there but does not answer; is a listener or an "
-                    f"on_start of {self.locustfile} waiting for something?"
+                    f"on_start of {self.setup.locustfile} waiting for something?"
                 )
             heard = self._heard(LOOK)
             if heard is not None:

@@ -151,7 +151,7 @@ class Generator(LocustProcess):
         longest = 2 * order.duration + order.drain + 60.0
         answer, body = self._ask(order, longest)
         if answer["limit"]:
-            raise MeasureError(f"{self.locustfile}: {answer['limit']}")
+            raise MeasureError(f"{self.setup.locustfile}: {answer['limit']}")
         columns, offset = columns_of(body, answer["requests"], 0)
         answer["iterations"], _ = columns_of(body, answer["iterations"], offset)
         return Slice(variant=order.variant, mode=mode, columns=columns, **answer)

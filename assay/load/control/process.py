@@ -7,6 +7,7 @@ import select
 import socket
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,67 +26,91 @@ LOG_LIMIT = 1_000_000  # bytes of a log that are kept: its end
 Message = tuple[dict[str, Any], bytes]
 
 
+@dataclass(frozen=True)
+class Setup:
+    """What a Locust process is started with.
+
+    Attributes:
+        locustfile: An ordinary locustfile; or several, with commas between them, or a
+            folder.
+        folder: Takes the process's log.
+        arguments: For the locustfile, as after `locust -f FILE`.
+        host: What listeners of the locustfile find as the environment's host; empty if
+            there is no single one.
+        settings: What else they find among Locust's options: `num_users`,
+            `spawn_rate`, `run_time`.
+        cwd: Where the process runs, as `locust` would; the locustfile's own folder if
+            None.
+        keep: A folder that keeps the logs, without secrets, when all is over.
+    """
+
+    locustfile: Path | str
+    folder: Path
+    arguments: tuple[str, ...] = ()
+    host: str = ""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    cwd: Path | None = None
+    keep: Path | None = None
+
+    @property
+    def paths(self) -> list[str]:
+        """The locustfiles' paths."""
+        return [os.path.abspath(one) for one in str(self.locustfile).split(SEPARATOR)]
+
+    @property
+    def where(self) -> Path:
+        """Where the process runs."""
+        return self.cwd or Path(self.paths[0]).parent
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """All that listeners find among Locust's options."""
+        return {"host": self.host, **self.settings}
+
+    def argv(self, descriptor: str, role: str) -> list[str]:
+        """Return the command of the process; see `assay.load.inside.__main__`."""
+        path = SEPARATOR.join(self.paths)
+        return argv(path, descriptor, role, self.arguments, self.options)
+
+
 class LocustProcess:
     """One Locust process with a channel to it.
 
     Attributes:
+        setup: What it was started with.
         shape: Name of the locustfile's LoadTestShape; empty if it has none.
     """
 
     def __init__(
-        self,
-        locustfile: Path | str,
-        folder: Path,
-        cores: Sequence[int] = (),
-        arguments: Sequence[str] = (),
-        role: str = ALONE,
-        host: str = "",
-        settings: Mapping[str, Any] | None = None,
-        cwd: Path | None = None,
-        keep: Path | None = None,
+        self, setup: Setup, cores: Sequence[int] = (), role: str = ALONE
     ) -> None:
         """Start the process and import the locustfile in it.
 
         Args:
-            locustfile: An ordinary locustfile; or several, with commas between them,
-                or a folder.
-            folder: Takes the process's log.
+            setup: What it is started with.
             cores: Cores it is pinned to.
-            arguments: For the locustfile, as after `locust -f FILE`.
             role: See `assay.load.inside.__main__`.
-            host: What listeners of the locustfile find as the environment's host;
-                empty if there is no single one.
-            settings: What else they find among Locust's options: `num_users`,
-                `spawn_rate`, `run_time`.
-            cwd: Where the process runs, as `locust` would; the locustfile's own folder
-                if None.
-            keep: A folder that keeps the logs, without secrets, when all is over.
 
         Raises:
             InputError: The locustfile cannot be imported, has no users, or one of its
                 listeners fails.
         """
-        self.locustfile, self.shape = locustfile, ""
-        paths = [os.path.abspath(one) for one in str(locustfile).split(SEPARATOR)]
-        self._path = SEPARATOR.join(paths)
-        self._folder, self._kept_in = folder, keep
-        self._cwd = cwd or Path(paths[0]).parent
-        self._settings = {"host": host, **(settings or {})}
+        self.setup, self.shape = setup, ""
         ours, theirs = socket.socketpair()
         self._channel = ours
         descriptor = theirs.fileno()
         self.child = processes.start(
-            f"the load generator for {locustfile}",
-            argv(self._path, str(descriptor), role, arguments, self._settings),
-            log=folder / LOG,
-            cwd=self._cwd,
+            f"the load generator for {setup.locustfile}",
+            setup.argv(str(descriptor), role),
+            log=setup.folder / LOG,
+            cwd=setup.where,
             env=environment(),
             cores=cores,
             pass_fds=[descriptor],
         )
         theirs.close()
         if role == ALONE:  # whoever shares its core does so on purpose
-            processes.step_forward(self.child)
+            processes.raise_priority(self.child)
         try:
             answer, _ = self._answer(IMPORT_TIMEOUT)
         except BaseException:
@@ -120,20 +145,20 @@ class LocustProcess:
 
     def _keep(self, child: processes.Child) -> None:
         """Keep the log of a process, without secrets; a full disk keeps none."""
-        if self._kept_in is None or not child.log.is_file():
+        if self.setup.keep is None or not child.log.is_file():
             return
         text = child.log.read_text(encoding="utf-8", errors="replace")[-LOG_LIMIT:]
         if text.strip():
             with contextlib.suppress(OSError):
-                self._kept_in.mkdir(parents=True, exist_ok=True)
-                path = self._kept_in / child.log.name
+                self.setup.keep.mkdir(parents=True, exist_ok=True)
+                path = self.setup.keep / child.log.name
                 path.write_text(redaction.url(text), encoding="utf-8")
 
     def _ask(self, order: Order, timeout: float) -> Message:
         self._tell(message(order))
         answer, body = self._answer(timeout)
         if "error" in answer:
-            raise MeasureError(f"{self.locustfile}: {answer['error']}")
+            raise MeasureError(f"{self.setup.locustfile}: {answer['error']}")
         return answer, body
 
     def _tell(self, order: Mapping[str, Any]) -> None:
@@ -162,9 +187,9 @@ class LocustProcess:
             raise self._died() from error
 
     def _refused(self, answer: Mapping[str, Any]) -> InputError:
-        hint = f"expected a locustfile; try: locust -f {self.locustfile} --list"
+        hint = f"expected a locustfile; try: locust -f {self.setup.locustfile} --list"
         return InputError(
-            f"{self.locustfile}: {answer['error']}\n  {answer.get('hint') or hint}"
+            f"{self.setup.locustfile}: {answer['error']}\n  {answer.get('hint') or hint}"
         )
 
     def _died(self) -> MeasureError:
