@@ -143,7 +143,7 @@ def memory(baseline: Curve, candidate: Curve, unit: str) -> Chart:
 
     return Chart(
         "Memory over time",
-        "PairVerdict process tree; a slope, not a step, suggests a leak.",
+        "Whole process tree; a slope, not a step, suggests a leak.",
         as_svg(
             draw,
             "Memory over time: baseline A ends at "

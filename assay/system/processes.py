@@ -130,7 +130,7 @@ def start(
         command: Program and arguments.
         log: File that takes its standard output and error.
         cwd: Working directory; this one if None.
-        env: PairVerdict environment; this one if None.
+        env: Its whole environment; this one if None.
         cores: Cores it is pinned to; empty leaves it free.
         user: (uid, gid) to become, which needs root.
         pass_fds: Descriptors that it inherits.

@@ -142,12 +142,12 @@ def page(
         answer(judged),
         target_table(judged),
         "## What Assay said",
-        "PairVerdict runs of the command, quiet, with the service of `study_verdicts`. "
+        "Whole runs of the command, quiet, with the service of `study_verdicts`. "
         f"*Before* is what that study found when it was measured last; of {IDENTICAL} "
         "it has launches of many arms, not whole runs.",
         table(found, was),
         "## How to repeat it",
-        f"Measurements on {' and '.join(machines) or 'a machine not noted'}.",
+        f"Measured on {' and '.join(machines) or 'a machine not noted'}.",
         "```console\n$ ./scripts/study_aa --page\n```",
     ]
     return "\n\n".join(parts) + "\n"

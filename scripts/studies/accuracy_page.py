@@ -221,11 +221,11 @@ def page(
         "out and repeated, until there are twice as many runs as wanted. Medians of "
         "all runs:",
         disturbances(runs),
-        "## PairVerdict tests that warn",
+        "## Whole tests that warn",
         f"`assay load` with `HttpUser` at 50/s: {_warned(ended)}",
         *(["\n".join(f"- {escape(text)}" for text in said)] if said else []),
         "## How to repeat it",
-        f"Measurements on {' and '.join(machines) or 'a machine not noted'}.",
+        f"Measured on {' and '.join(machines) or 'a machine not noted'}.",
         "```console\n$ ./scripts/study_accuracy --page\n```",
     ]
     return "\n\n".join(parts) + "\n"

@@ -201,7 +201,7 @@ def page(found: Sequence[Found], runs: int, machines: Sequence[str]) -> str:
         answer(judged),
         target_table(judged),
         "## What Assay said",
-        "PairVerdict runs of `assay run` with two identical variants and default settings, "
+        "Whole runs of `assay run` with two identical variants and default settings, "
         "without profiles, in rounds over all kinds. A run is false if it, or one of "
         "its deciding metrics, is called *faster* or *slower*. The time is that of the "
         "command, from beginning to end.",
@@ -213,7 +213,7 @@ def page(found: Sequence[Found], runs: int, machines: Sequence[str]) -> str:
         f"## Runs not called *same* by {SOON} launches",
         "None." if found and all(one.soon for one in found) else not_same(found),
         "## How to repeat it",
-        f"Measurements on {' and '.join(machines) or 'a machine not noted'}.",
+        f"Measured on {' and '.join(machines) or 'a machine not noted'}.",
         "```console\n$ ./scripts/study_kinds --page\n```",
     ]
     return "\n\n".join(parts) + "\n"
