@@ -48,7 +48,7 @@ class FunctionChange(Data):
 
 
 class Attribution(Data):
-    """What the difference of two profiles can be laid to.
+    """What the difference of two profiles can be attributed to.
 
     Attributes:
         sentence: What a person would write.
@@ -147,7 +147,7 @@ def attribute(
     candidate: Stacks,
     busy: tuple[float, float] | None = None,
 ) -> Attribution:
-    """Say what the difference between two profiles of one preset can be laid to.
+    """Say what the difference between two profiles of one preset can be attributed to.
 
     Args:
         baseline: Values per request.

@@ -85,7 +85,7 @@ def number(
         most: How many there are of the shortest slices.
         shortest: Seconds of those.
         seconds: Seconds of a slice.
-        judged: Whether a verdict hangs on this load; otherwise there are half as many.
+        judged: Whether a verdict depends on this load; otherwise there are half as many.
         busy: Share of a core that the service uses under it.
     """
     waits = busy < WAITING and seconds <= SHORT_SECONDS

@@ -66,7 +66,7 @@ def causes(rows: Sequence[SliceRow], cores: int = 0) -> list[Disturbance]:
             found.append("")
         elif too_few(row):
             found.append("users")
-        elif _robbed(row, delays[name], owns.get(name, 0.0), cores):
+        elif _preempted(row, delays[name], owns.get(name, 0.0), cores):
             found.append("neighbour")
         elif row.stall > stalls[name] + STALL:
             found.append("stall")
@@ -118,7 +118,7 @@ def _waited(row: SliceRow) -> float:
     return 0.0 if math.isnan(median) else min(median, row.duration)
 
 
-def _robbed(row: SliceRow, usual: float, own: float, cores: int) -> bool:
+def _preempted(row: SliceRow, usual: float, own: float, cores: int) -> bool:
     """Say whether neighbours kept the target from its cores.
 
     Args:

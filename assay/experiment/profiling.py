@@ -96,7 +96,7 @@ def take(
     return Taken(tuple(profiles), tuple(problems))
 
 
-def closer(
+def follow_ups(
     wanted: Mapping[str, Sequence[Preset]], seen: Sequence[Profile]
 ) -> dict[str, list[Preset]]:
     """Return what to take once more, where presets left much of the cost unexplained.
@@ -113,7 +113,7 @@ def closer(
     known = {preset.name: preset for own in wanted.values() for preset in own}
     for preset in known.values():
         own = [profile for profile in seen if profile.preset == preset.name]
-        another = PROFILERS[preset.profiler].closer(preset, own)
+        another = PROFILERS[preset.profiler].follow_up_preset(preset, own)
         if another is None or another.name in known:
             continue
         for variant, presets in wanted.items():

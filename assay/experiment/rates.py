@@ -10,10 +10,11 @@ from assay.errors import MeasureError
 from assay.load.control.generator import Generator
 from assay.load.answers import Slice
 
-# A rate that the generator cannot keep is lowered to this share of it, so often: one
-# at which it is late in so many of so many slices, this long, unless it is hardly busy.
-FEWER, FEWER_TIMES = 0.75, 6
-LATE, TRIED, TRIED_SECONDS, BUSY = 3, 8, 0.08, 0.2
+RATE_BACKOFF = 0.75  # a rate that the generator cannot keep is lowered to this share
+MAX_BACKOFFS = 6
+TRIAL_SLICES, TRIAL_SECONDS = 8, 0.08  # that each rate is tried with
+MAX_LATE_SLICES = 3  # of them, with which a rate is refused
+IDLE_SHARE = 0.2  # of its core: a generator that uses less keeps any such rate
 
 
 def check_answers(
@@ -73,10 +74,10 @@ def in_time(
         for name, measured in tried.items()
     }
     name, rate = max(costs, key=lambda one: costs[one]), wanted
-    for _ in range(FEWER_TIMES):
+    for _ in range(MAX_BACKOFFS):
         if deadline.passed or _keeps(generator, topic, name, rate, deadline, most):
             return rate
-        rate *= FEWER
+        rate *= RATE_BACKOFF
     return wanted
 
 
@@ -94,8 +95,8 @@ def _keeps(
     hold arrivals that happen to lie apart: several tell. All launches have the rate
     that is chosen here, and do not count if most of their slices are late.
     """
-    late, seconds = 0, blocks.slice_seconds(TRIED_SECONDS, rate)
-    for seed in range(TRIED):
+    late, seconds = 0, blocks.slice_seconds(TRIAL_SECONDS, rate)
+    for seed in range(TRIAL_SLICES):
         if deadline.passed:
             break
         measured = generator.open(name, rate, seconds, seed, drain=deadline.drain)
@@ -105,8 +106,8 @@ def _keeps(
             generator.grow(min(most, measured.peak))
         elif disturbance.late(row):
             late += 1
-            if late == LATE:
+            if late == MAX_LATE_SLICES:
                 return False
-        elif measured.generator_cpu < BUSY * measured.duration:
+        elif measured.generator_cpu < IDLE_SHARE * measured.duration:
             return True
     return True

@@ -61,7 +61,7 @@ def profile(
         with _session(experiment, topic) as session:
             progress.profiling(topic, variant, plan.presets)
             seen = session.profile_variant(variant, plan.presets, rate)
-            again = profiling.closer({variant: plan.presets}, seen)
+            again = profiling.follow_ups({variant: plan.presets}, seen)
             if again:
                 progress.profiling(topic, variant, again[variant])
                 session.profile_variant(variant, again[variant], rate)

@@ -162,7 +162,7 @@ class ServiceSession:
             return
         wanted = profiling.wanted(self.experiment.plan, self.topic)
         seen = self._profile_all(wanted, self.schedule.rate)
-        self._profile_all(profiling.closer(wanted, seen), self.schedule.rate)
+        self._profile_all(profiling.follow_ups(wanted, seen), self.schedule.rate)
 
     def _profile_all(
         self, wanted: Mapping[str, Sequence[Preset]], rate: float

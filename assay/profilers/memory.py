@@ -71,8 +71,8 @@ class Memory:
             time.sleep(0.02)
         return MemoryCapture(child, raw, preset)
 
-    def closer(self, preset: Preset, seen: Sequence[Profile]) -> None:
-        """See `Profiler.closer`: there is no other way to look at memory."""
+    def follow_up_preset(self, preset: Preset, seen: Sequence[Profile]) -> None:
+        """See `Profiler.follow_up_preset`: there is no other way to look at memory."""
 
 
 class MemoryCapture:

@@ -95,8 +95,8 @@ class PySpy:
         _await_sampling(child, pid)
         return PySpyCapture(child, raw, preset)
 
-    def closer(self, preset: Preset, seen: Sequence[Profile]) -> Preset | None:
-        """See `Profiler.closer`: where the GIL's holders are not what costs."""
+    def follow_up_preset(self, preset: Preset, seen: Sequence[Profile]) -> Preset | None:
+        """See `Profiler.follow_up_preset`: where the GIL's holders are not what costs."""
         if not settings_of(preset, DEFAULTS)["gil"]:
             return None
         if max((_outside(profile) for profile in seen), default=0) <= MUCH_OUTSIDE:

@@ -34,7 +34,7 @@ def held() -> Iterator[None]:
 
 
 def load_scipy() -> None:
-    """Import SciPy before anything hangs on it.
+    """Import SciPy before anything depends on it.
 
     It is imported late, since most commands need none of it. A SciPy whose import was
     interrupted cannot be imported again, and what was measured could not be judged.

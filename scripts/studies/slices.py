@@ -2,7 +2,7 @@
 
 Launches of two identical variants, with slices as long as Assay's and with longer
 but fewer ones, in random order: what their log ratios scatter by is noise and
-nothing else. How much it matters hangs on how fast the machine's speed changes.
+nothing else. How much it matters depends on how fast the machine's speed changes.
 """
 
 import argparse
@@ -170,7 +170,7 @@ def main() -> None:
         "longer but fewer ones, in random order, at the same measuring time and the "
         "same arrival rate. The spread is that of the launches' log ratios, without "
         "outliers: what a verdict has to see through. Half the spread takes a quarter "
-        "of the launches. How much the length matters hangs on how fast the machine's "
+        "of the launches. How much the length matters depends on how fast the machine's "
         "speed changes.\n\n"
         f"{table(found)}\n\n## How to repeat it\n\n"
         "```console\n$ ./scripts/study_slices\n```\n"

@@ -35,7 +35,7 @@ class Deck:
 
     A slice is short. Were its tasks drawn by dice, as Locust does, how many slow ones
     it happens to get would differ by more than what is compared. Only the closed loop
-    deals: there throughput and CPU time are at stake, which hang on the mix. In the
+    deals: there throughput and CPU time are at stake, which depend on the mix. In the
     open loop slow requests have to come by chance, close together too, since that is
     what makes others wait.
     """

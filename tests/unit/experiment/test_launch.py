@@ -185,9 +185,9 @@ def test_the_rate_is_a_share_of_the_slower_variants_capacity() -> None:
         # Something else held it up, once or twice: no reason to ask for less.
         ([0], 1.0),
         ([0, 1], 1.0),
-        ([0, 1, 2], rates.FEWER),
-        ([0, 1, 2, 4], rates.FEWER),
-        (range(6), rates.FEWER**2),
+        ([0, 1, 2], rates.RATE_BACKOFF),
+        ([0, 1, 2, 4], rates.RATE_BACKOFF),
+        (range(6), rates.RATE_BACKOFF**2),
         # Where a lower one is no help, it stays.
         (range(1000), 1.0),
     ],
@@ -209,7 +209,7 @@ def test_a_rate_that_the_generator_cannot_keep_is_lowered(
 
 
 @pytest.mark.parametrize(
-    ("late", "share"), [([1, 4], 1.0), ([1, 4, 7], rates.FEWER), ([], 1.0)]
+    ("late", "share"), [([1, 4], 1.0), ([1, 4, 7], rates.RATE_BACKOFF), ([], 1.0)]
 )
 def test_a_busy_generator_must_be_in_time_more_than_once(
     late: Sequence[int], share: float

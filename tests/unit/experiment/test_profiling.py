@@ -50,17 +50,17 @@ def seen(variant: str, preset: str, outside: float) -> Profile:
 def test_both_sides_are_looked_at_again_where_one_is_mostly_unseen() -> None:
     wanted = {"a": [preset("cpu")], "b": [preset("cpu")], "c": [preset("other")]}
     profiles = [seen("a", "cpu", 0.1), seen("b", "cpu", 0.9), seen("c", "other", 0.2)]
-    again = profiling.closer(wanted, profiles)
+    again = profiling.follow_ups(wanted, profiles)
     assert {variant: [p.name for p in own] for variant, own in again.items()} == {
         "a": ["cpu-all-threads"],
         "b": ["cpu-all-threads"],
     }
-    assert profiling.closer(again, [seen("a", "cpu-all-threads", 0.9)]) == {}
+    assert profiling.follow_ups(again, [seen("a", "cpu-all-threads", 0.9)]) == {}
 
 
 def test_a_preset_of_that_name_is_not_taken_twice() -> None:
     wanted = {"a": [preset("cpu"), preset("cpu-all-threads", gil=False)]}
-    assert profiling.closer(wanted, [seen("a", "cpu", 0.9)]) == {}
+    assert profiling.follow_ups(wanted, [seen("a", "cpu", 0.9)]) == {}
 
 
 @pytest.mark.parametrize(("cpu", "stretches"), [(1.0, 2), (0.2, 7), (0.05, 8)])

@@ -187,12 +187,12 @@ def test_what_is_mostly_outside_the_gil_is_looked_at_again(
         pyspy.to_stacks(Raw(Counter({("a (b.py)",): n}), 0, 0), SEEN, own)
         for n in (held, 200)
     )
-    again = pyspy.PySpy().closer(own, [whole, half])
+    again = pyspy.PySpy().follow_up_preset(own, [whole, half])
     assert bool(again) == closer
     if again:
         assert again.name == f"{own.name}-all-threads"
         assert again.settings == {"rate": 100, "gil": False}
-        assert pyspy.PySpy().closer(again, [half]) is None
+        assert pyspy.PySpy().follow_up_preset(again, [half]) is None
 
 
 def test_a_profile_without_requests_is_refused() -> None:
