@@ -42,15 +42,30 @@ class Taken:
     problems: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class Conditions:
+    """Under what profiles are taken.
+
+    Attributes:
+        topic: Name of the topic.
+        generator: To which the target is attached.
+        rate: Arrivals per second.
+        cores: Where the profilers run.
+        rng: Draws arrivals.
+    """
+
+    topic: str
+    generator: Generator
+    rate: float
+    cores: Sequence[int]
+    rng: random.Random
+
+
 def take(
-    topic: str,
     running: RunningTarget,
-    generator: Generator,
     presets: Sequence[Preset],
-    rate: float,
     folder: Path,
-    cores: Sequence[int],
-    rng: random.Random,
+    under: Conditions,
 ) -> Taken:
     """Load a warm target with every profiler attached, and return what they saw.
 
@@ -78,13 +93,11 @@ def take(
                 own.mkdir(parents=True, exist_ok=True)
                 try:
                     profiler = PROFILERS[preset.profiler]
-                    captures.append(profiler.start(pid, preset, own, cores))
+                    captures.append(profiler.start(pid, preset, own, under.cores))
                 except MeasureError as error:
                     problems.append(str(error))
             seconds = max(preset.seconds for preset in together)
-            observed = _under_load(
-                topic, running, generator, rate, seconds, captures, rng
-            )
+            observed = _under_load(running, under, seconds, captures)
         finally:
             for capture in captures:
                 capture.stop()
@@ -123,13 +136,10 @@ def follow_ups(
 
 
 def _under_load(
-    topic: str,
     running: RunningTarget,
-    generator: Generator,
-    rate: float,
+    under: Conditions,
     seconds: float,
     captures: Sequence[Capture],
-    rng: random.Random,
 ) -> Observed:
     """Load a target until the captures have seen enough, and say what it did.
 
@@ -137,7 +147,7 @@ def _under_load(
     loaded for longer.
     """
     assert running.child is not None
-    pid, name = running.child.pid, running.variant.name
+    pid, name, topic = running.child.pid, running.variant.name, under.topic
     before = _cpu_seconds(pid)
     observed = Observed(topic=topic, variant=name, requests=0, cpu_seconds=0.0)
     planned = list(_stretches(seconds))
@@ -145,7 +155,8 @@ def _under_load(
     for number, length in enumerate([*planned, *more]):
         if number >= len(planned) and all(c.enough(observed) for c in captures):
             break
-        taken = generator.open(name, rate, length, rng.getrandbits(32))
+        seed = under.rng.getrandbits(32)
+        taken = under.generator.open(name, under.rate, length, seed)
         running.check_alive()
         check_answers(topic, taken, when="while it was profiled")
         observed = Observed(

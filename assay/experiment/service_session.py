@@ -204,16 +204,12 @@ class ServiceSession:
             calibration.warm_up(self.generator, self.topic, list(running.values()))
             if rate is None:
                 rate = calibration.calibrate(self.generator, self.topic, [name]).rate
-            taken = profiling.take(
-                self.topic.name,
-                running[name],
-                self.generator,
-                presets,
-                rate,
-                self.folder / "profiles",
-                experiment.cores.generator,
-                rng,
+            cores = experiment.cores.generator
+            under = profiling.Conditions(
+                self.topic.name, self.generator, rate, cores, rng
             )
+            folder = self.folder / "profiles"
+            taken = profiling.take(running[name], presets, folder, under)
             self.generator.detach()
             running[name].check_guard(self.topic.target.guard)
         for profile in taken.profiles:
