@@ -24,7 +24,7 @@ class Shop:
     settings: Settings
     features: Features
     database: Database
-    store: Redis
+    redis: Redis
     cache: Cache
     limits: Limits
     mailer: Mailer
@@ -38,7 +38,7 @@ class Shop:
     async def close(self) -> None:
         """Close all connections."""
         await self.database.close()
-        await self.store.aclose()
+        await self.redis.aclose()
 
 
 def opened(settings: Settings) -> Shop:
@@ -50,16 +50,16 @@ def opened(settings: Settings) -> Shop:
     features = parsed(settings.features)
     if not (settings.database_url and settings.redis_url):
         raise ConfigurationError("the shop needs DATABASE_URL and REDIS_URL")
-    store = Redis.from_url(settings.redis_url, socket_connect_timeout=5)
+    redis = Redis.from_url(settings.redis_url, socket_connect_timeout=5)
     cached = "cache" in features
     return Shop(
         settings=settings,
         features=features,
         database=database(settings, features),
-        store=store,
-        cache=RedisCache(store, settings.cache_seconds) if cached else Cache(),
+        redis=redis,
+        cache=RedisCache(redis, settings.cache_seconds) if cached else Cache(),
         limits=Limits(
-            store,
+            redis,
             settings.requests_per_minute,
             settings.login_attempts,
             settings.lockout_seconds,
@@ -72,7 +72,7 @@ def opened(settings: Settings) -> Shop:
 def _keys(settings: Settings) -> KeyRing:
     keys = {n: key.get_secret_value() for n, key in settings.secret_keys.items()}
     if not keys:
-        # Good for one process alone, such as a test's; README says how to set them.
+        # Good for one process alone, such as a test's; .env.example says how to set them.
         return KeyRing({"random": secrets.token_hex(32)}, "random")
     if weak := [name for name, key in keys.items() if len(key) < SHORTEST_KEY]:
         raise ConfigurationError(

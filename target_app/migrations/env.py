@@ -6,7 +6,7 @@ from sqlalchemy import create_engine, text
 from target_app.core.config import Settings
 from target_app.core.database import postgres_url
 from target_app.core.work import SCHEMA
-from target_app.models.store import Store
+from target_app.models.shop import ShopBase
 
 
 def run() -> None:
@@ -18,7 +18,7 @@ def run() -> None:
         connection.commit()
         context.configure(
             connection=connection,
-            target_metadata=Store.metadata,
+            target_metadata=ShopBase.metadata,
             compare_server_default=True,
         )
         with context.begin_transaction():

@@ -1,5 +1,5 @@
 """The tables."""
 
-from target_app.models.shop import Base, Invoice, Login, Order, Seed, User
+from target_app.models.practice_data import Base, Invoice, Login, Order, Seed, User
 
 __all__ = ["Base", "Invoice", "Login", "Order", "Seed", "User"]

@@ -1,65 +1,114 @@
-"""A shop's users and orders, and the version of the data made for them."""
+"""The shop's own tables, in schema `shop`; Alembic makes them."""
 
-from datetime import date
+from datetime import datetime
 
-from sqlalchemy import ForeignKey, String
+from sqlalchemy import (
+    BigInteger,
+    DateTime,
+    ForeignKey,
+    Identity,
+    Index,
+    MetaData,
+    String,
+    Text,
+    func,
+)
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
+# Constraints have names, so that a migration can take them away again.
+_NAMES = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
 
-class Base(DeclarativeBase):
-    """Base of all tables."""
+
+class ShopBase(DeclarativeBase):
+    """Base of the shop's tables."""
+
+    metadata = MetaData(naming_convention=_NAMES)
 
 
-class User(Base):
-    """Somebody who orders."""
+class Account(ShopBase):
+    """Somebody who can log in."""
 
-    __tablename__ = "users"
+    __tablename__ = "accounts"
 
-    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    email: Mapped[str] = mapped_column(String(120))
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    email: Mapped[str] = mapped_column(String(254), unique=True)
     full_name: Mapped[str] = mapped_column(String(100))
-    is_active: Mapped[bool]
-    created_on: Mapped[date]
-
-    orders: Mapped[list["Order"]] = relationship(order_by="Order.id")
-
-
-class Order(Base):
-    """Something ordered."""
-
-    __tablename__ = "orders"
-
-    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    user_id: Mapped[int] = mapped_column(ForeignKey("users.id"), index=True)
-    status: Mapped[str] = mapped_column(String(20))
-    total_cents: Mapped[int]
-    placed_on: Mapped[date] = mapped_column(index=True)
+    password_hash: Mapped[str] = mapped_column(String(200))
+    is_active: Mapped[bool] = mapped_column(default=True, server_default="true")
+    created_at: Mapped[datetime] = mapped_column(
+        DateTime(timezone=True), server_default=func.now()
+    )
 
 
-class Invoice(Base):
-    """A bill for an order, found by either of two columns of the same value."""
+class Item(ShopBase):
+    """Something that can be bought."""
 
-    __tablename__ = "invoices"
+    __tablename__ = "items"
+    __table_args__ = (Index("ix_items_category_id", "category", "id"),)
 
-    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    number: Mapped[str] = mapped_column(String(20), unique=True)
-    reference: Mapped[str] = mapped_column(String(20))
-    total_cents: Mapped[int]
-    placed_on: Mapped[date]
-
-
-class Login(Base):
-    """A session of somebody who logged in."""
-
-    __tablename__ = "logins"
-
-    token: Mapped[str] = mapped_column(String(40), primary_key=True)
-    user_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    name: Mapped[str] = mapped_column(String(100))
+    description: Mapped[str] = mapped_column(Text)
+    category: Mapped[str] = mapped_column(String(30))
+    price_cents: Mapped[int]
+    stock: Mapped[int]
 
 
-class Seed(Base):
-    """The version of the rows that are there; written last."""
+class Purchase(ShopBase):
+    """An order of an account."""
 
-    __tablename__ = "seed"
+    __tablename__ = "purchases"
+    __table_args__ = (Index("ix_purchases_account_id_id", "account_id", "id"),)
 
-    version: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    account_id: Mapped[int] = mapped_column(ForeignKey("accounts.id"))
+    status: Mapped[str] = mapped_column(String(20), server_default="placed")
+    placed_at: Mapped[datetime] = mapped_column(
+        DateTime(timezone=True), server_default=func.now()
+    )
+
+    lines: Mapped[list["PurchaseLine"]] = relationship(order_by="PurchaseLine.id")
+
+
+class PurchaseLine(ShopBase):
+    """One kind of item in an order."""
+
+    __tablename__ = "purchase_lines"
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    purchase_id: Mapped[int] = mapped_column(ForeignKey("purchases.id"), index=True)
+    item_id: Mapped[int] = mapped_column(ForeignKey("items.id"))
+    quantity: Mapped[int]
+    price_cents: Mapped[int]
+
+    item: Mapped[Item] = relationship()
+
+
+class AccessSession(ShopBase):
+    """An access token as it used to be: a random word that is looked up."""
+
+    __tablename__ = "access_sessions"
+
+    token_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    account_id: Mapped[int] = mapped_column(ForeignKey("accounts.id"))
+    family: Mapped[str] = mapped_column(String(40), index=True)
+    expires_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+
+
+class RefreshToken(ShopBase):
+    """A refresh token; each is used once, and its family ends if it comes again."""
+
+    __tablename__ = "refresh_tokens"
+
+    token_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    account_id: Mapped[int] = mapped_column(ForeignKey("accounts.id"))
+    family: Mapped[str] = mapped_column(String(40), index=True)
+    expires_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    used_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    revoked_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))

@@ -1,18 +1,6 @@
 """What is answered."""
 
-from target_app.schemas.shop import (
-    Accepted,
-    Contact,
-    Digest,
-    InvoiceRead,
-    MonthSales,
-    OrderRead,
-    Square,
-    StatusSales,
-    UserOrders,
-    UserRead,
-    Waited,
-)
+from target_app.schemas.practice_data import (Accepted, Contact, Digest, InvoiceRead, MonthSales, OrderRead, Square, StatusSales, UserOrders, UserRead, Waited)
 
 __all__ = [
     "Accepted",

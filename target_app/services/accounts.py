@@ -5,8 +5,8 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from target_app.core.errors import AppError
-from target_app.models.store import Account
-from target_app.schemas.store import AccountRead, AccountUpdate
+from target_app.models.shop import Account
+from target_app.schemas.shop import AccountRead, AccountUpdate
 
 
 def by_email(session: Session, email: str) -> Account | None:

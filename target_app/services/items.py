@@ -4,8 +4,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from target_app.core.errors import AppError
-from target_app.models.store import Item
-from target_app.schemas.store import ItemCreate, ItemRead, ItemUpdate
+from target_app.models.shop import Item
+from target_app.schemas.shop import ItemCreate, ItemRead, ItemUpdate
 
 
 def by_id(session: Session, item_id: int) -> ItemRead:

@@ -6,8 +6,8 @@ from sqlalchemy import Select, select, update
 from sqlalchemy.orm import Session, selectinload
 
 from target_app.core.errors import AppError
-from target_app.models.store import Item, Purchase, PurchaseLine
-from target_app.schemas.store import PurchaseCreate, PurchaseRead
+from target_app.models.shop import Item, Purchase, PurchaseLine
+from target_app.schemas.shop import PurchaseCreate, PurchaseRead
 
 
 def place(

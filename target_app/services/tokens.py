@@ -13,7 +13,7 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from target_app.core.errors import AppError
-from target_app.models.store import AccessSession, Account, RefreshToken
+from target_app.models.shop import AccessSession, Account, RefreshToken
 
 
 @dataclass(frozen=True)

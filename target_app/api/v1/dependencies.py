@@ -7,7 +7,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from target_app.core.errors import AppError
 from target_app.core.shop import Shop
-from target_app.schemas.store import MOST_ID
+from target_app.schemas.shop import MOST_ID
 from target_app.services import tokens
 
 PAGE, LARGEST_PAGE = 20, 100
@@ -46,7 +46,7 @@ async def account_id(
     if "jwt" in shop.features:
         claims = shop.keys.verified(token)
         family = f"revoked:{claims.get('fam')}"
-        if claims.get("use") != "access" or await shop.store.exists(f"assay:{family}"):
+        if claims.get("use") != "access" or await shop.redis.exists(f"assay:{family}"):
             raise AppError("Not authenticated", 401)
         return int(claims["sub"])
     return await shop.database.run(tokens.of_session, token)

@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 
-from target_app import store_seed
+from target_app import shop_seed
 from target_app.core.config import Settings
 
 KEYS = {"old": "o" * 64, "new": "n" * 64}
@@ -20,7 +20,7 @@ _count = itertools.count()
 def run_seed(settings: Settings) -> "subprocess.CompletedProcess[str]":
     """Migrate and fill, as people do."""
     return subprocess.run(
-        [sys.executable, "-m", "target_app.store_seed"],
+        [sys.executable, "-m", "target_app.shop_seed"],
         env={**os.environ, "DATABASE_URL": str(settings.database_url)},
         capture_output=True,
         text=True,
@@ -32,7 +32,7 @@ def alembic(settings: Settings, *words: str) -> str:
     done = subprocess.run(
         [sys.executable, "-m", "alembic", *words],
         env={**os.environ, "DATABASE_URL": str(settings.database_url)},
-        cwd=store_seed.INI.parent,
+        cwd=shop_seed.INI.parent,
         capture_output=True,
         text=True,
     )

@@ -14,7 +14,7 @@ from schemathesis.specs.openapi.checks import (
     positive_data_acceptance,
 )
 
-from target_app import store_seed
+from target_app import shop_seed
 from target_app.core.config import Settings
 from target_app.main import create_app
 from tests.integration.target_app.serving import served
@@ -76,7 +76,7 @@ def asked(store: Settings, answers: Answers) -> Iterator[Ask]:
         # may have no valid password: that operation succeeds here or by luck.
         form["email"] = f"{uuid4().hex}@example.com"
         answers[UNSAID[0]].add(client.post("/api/v1/users", json=form).status_code)
-        login = {"email": store_seed.email(1), "password": store_seed.PASSWORD}
+        login = {"email": shop_seed.email(1), "password": shop_seed.PASSWORD}
         pair = client.post("/api/v1/auth/login", json=login).json()
         headers = {"authorization": f"Bearer {pair['access_token']}"}
 

@@ -10,7 +10,7 @@ from target_app.core import security
 from target_app.core.errors import AppError
 from target_app.core.shop import Shop
 from target_app.schemas.errors import BODY, problems
-from target_app.schemas.store import LoginForm, RefreshForm, Tokens
+from target_app.schemas.shop import LoginForm, RefreshForm, Tokens
 from target_app.services import accounts, tokens
 from target_app.services.tokens import Issued
 
@@ -75,4 +75,4 @@ async def _pair(shop: Shop, issued: Issued) -> Tokens:
 async def _block(shop: Shop, family: str) -> None:
     """Have signed access tokens of a family refused until they expire by themselves."""
     key = f"assay:revoked:{family}"
-    await shop.store.set(key, 1, ex=shop.settings.access_seconds)
+    await shop.redis.set(key, 1, ex=shop.settings.access_seconds)

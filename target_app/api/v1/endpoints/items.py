@@ -6,7 +6,7 @@ from fastapi import APIRouter, Body, Path, Query
 
 from target_app.api.v1.dependencies import PAGE, AccountId, After, Limit, TheShop
 from target_app.schemas.errors import BODY, problems
-from target_app.schemas.store import MOST_ID, ItemCreate, ItemRead, ItemUpdate, Page
+from target_app.schemas.shop import MOST_ID, ItemCreate, ItemRead, ItemUpdate, Page
 from target_app.services import items
 
 router = APIRouter(prefix="/items", tags=["items"])

@@ -6,7 +6,7 @@ from fastapi import APIRouter, BackgroundTasks, Body, Path, Query
 
 from target_app.api.v1.dependencies import PAGE, AccountId, Limit, TheShop
 from target_app.schemas.errors import BODY, problems
-from target_app.schemas.store import MOST_ID, Page, PurchaseCreate, PurchaseRead
+from target_app.schemas.shop import MOST_ID, Page, PurchaseCreate, PurchaseRead
 from target_app.services import purchases
 
 router = APIRouter(prefix="/orders", tags=["orders"])

@@ -8,7 +8,7 @@ from starlette.concurrency import run_in_threadpool
 from target_app.api.v1.dependencies import PAGE, AccountId, After, Limit, TheShop
 from target_app.core import security
 from target_app.schemas.errors import BODY, problems
-from target_app.schemas.store import AccountCreate, AccountRead, AccountUpdate, Page
+from target_app.schemas.shop import AccountCreate, AccountRead, AccountUpdate, Page
 from target_app.services import accounts
 
 router = APIRouter(prefix="/users", tags=["users"])

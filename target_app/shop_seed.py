@@ -1,4 +1,4 @@
-"""Fill the shop: `python -m target_app.store_seed`, after migrating it to its head.
+"""Fill the shop: `python -m target_app.shop_seed`, after migrating it to its head.
 
 Accounts, items and orders are the same on every machine; whoever finds them there
 leaves them. The stock is filled up again, so that no run sells out.
@@ -106,7 +106,7 @@ def main() -> None:
             connection.execute(text("ANALYZE"))
         engine.dispose()
     except (AppError, SQLAlchemyError, ValidationError) as error:
-        sys.exit(f"target_app.store_seed: {getattr(error, 'orig', None) or error}")
+        sys.exit(f"target_app.shop_seed: {getattr(error, 'orig', None) or error}")
     print(f"shop: {'made the rows' if made else 'the rows are there'}")
 
 
