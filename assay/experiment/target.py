@@ -259,11 +259,11 @@ def _await_ready(
 ) -> RunningTarget:
     """Wait until the target answers."""
     name = f"the target of variant {variant.name!r}"
-    answer = await_answer(
+    await_answer(
         name, url, target.ready, began, target.ready_timeout, child, "[target]"
     )
     seconds = time.perf_counter() - began
-    _check_identity(variant, url, child, answer)
+    _check_identity(variant, url, child)
     return RunningTarget(variant, url, child, seconds if child else None)
 
 
@@ -332,10 +332,8 @@ def _accepts(url: str) -> bool:
     return True
 
 
-def _check_identity(
-    variant: Variant, url: str, child: processes.Child | None, answer: object
-) -> None:
-    """Make sure that it is our process that answers, as the variant expected."""
+def _check_identity(variant: Variant, url: str, child: processes.Child | None) -> None:
+    """Make sure that it is our process that answers."""
     port = urlsplit(url).port
     if child and port not in _listening(child.pid):
         raise MeasureError(
@@ -343,14 +341,6 @@ def _check_identity(
             f"{variant.name!r} (pid {child.pid}); is another server on that port, or "
             "does the command ignore {port} and $PORT?"
         )
-    expected = variant.env.get("TARGET_VARIANT")
-    with contextlib.suppress(ValueError, AttributeError):
-        said = answer.json().get("variant")  # type: ignore[attr-defined]
-        if expected and said and said != expected:
-            raise MeasureError(
-                f"{url} says that it is {said!r}, but variant {variant.name!r} "
-                f"expects {expected!r}"
-            )
 
 
 def _listening(pid: int) -> set[int]:
