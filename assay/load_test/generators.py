@@ -11,7 +11,7 @@ from typing import Any
 
 from assay.system import processes
 from assay.errors import InputError, MeasureError
-from assay.load.control.fleet import Fleet, cores_of
+from assay.load.control.fleet import Fleet
 from assay.load.control.generator import Generator
 from assay.load.control.process import Setup
 from assay.load_plan import LoadPlan
@@ -112,7 +112,7 @@ def _users(plan: LoadPlan) -> dict[str, Any]:
 def _gather(fleet: Fleet, plan: LoadPlan, say: Callable[[str], None]) -> None:
     """Wait until all workers are there: those of this machine, or from elsewhere."""
     if not plan.bind:
-        fleet.hire(plan.workers, cores_of(plan.workers))
+        fleet.hire(plan.workers)
         fleet.gather(plan.workers, HIRED_WAIT)
         return
     host, port = fleet.address

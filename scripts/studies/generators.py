@@ -29,7 +29,8 @@ import numpy as np
 from assay.system import ports, processes
 from assay.load import shapes
 from assay.load.arrivals import Arrivals
-from assay.load.control.fleet import Fleet, cores_of
+from assay.load.control.fleet import Fleet
+from assay.load.control.workers import cores_of
 from assay.load.control.generator import Generator
 from assay.load.control.process import Setup
 from assay.load.orders import RunLoad
@@ -229,7 +230,7 @@ def shared(
         for count in (1, 2):
             fleet = Fleet(Setup(path, path.parent))
             try:
-                fleet.hire(count, cores_of(count))
+                fleet.hire(count)
                 fleet.gather(count, 60.0)
                 users = CONNECTIONS * count
                 fleet.attach({"a": url}, {}, (), users)

@@ -9,42 +9,21 @@ import socket
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
-from assay.system import processes
 from assay.errors import InputError, MeasureError
 from assay.load import arrivals, protocol
-from assay.load.control import process
 from assay.load.control.process import LocustProcess, Message, Setup
 from assay.load.orders import Attach, Begin, Finish, Order, RunLoad, RunSlice, Stop, message
 from assay.load.control.generator import (ATTACH_LONGEST, ATTACH_TIMEOUT, FINISH_TIMEOUT, TICK_TIMEOUT)
 from assay.load.answers import (Beginnings, Tick, tick)
 from assay.load.control.merge import Seconds, check
-from assay.system.processes import Child
+from assay.load.control.workers import Member, Workers, cores_of
 
 NO_SENSE = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError)
 BEGIN_TIMEOUT = 60.0  # seconds that a test_start listener may take
 LOOK = 0.5  # seconds between two looks at whether a worker has ended
-
-
-@dataclass
-class Member:
-    """One worker.
-
-    Attributes:
-        index: Locust's number of it.
-        host: Name of its machine.
-        pid: Of its process there.
-        speed: Of its core, in a unit of its own.
-        lost: Why it is heard no more.
-    """
-
-    index: int
-    host: str
-    pid: int
-    speed: float
-    lost: str = ""
 
 
 class Fleet(LocustProcess):
@@ -70,29 +49,13 @@ class Fleet(LocustProcess):
         _check_free(*address)
         super().__init__(setup, role=f"master:{address[0]}:{address[1]}")
         self.address = (address[0], int(self.hello["port"]))
-        self.members: list[Member] = []
-        self._children: list[Child] = []
+        self.members = Workers()
+        self._quit = False  # whether a listener of the master's has ended the test
         self._seconds: Seconds | None = None
 
-    def hire(self, count: int, cores: Sequence[int]) -> None:
-        """Start workers on this machine, if possible each on a core of its own.
-
-        Args:
-            count: How many.
-            cores: Those that they may use.
-        """
-        # What its locustfile is told comes from the master.
-        worker = Setup(self.setup.locustfile, self.setup.folder)
-        for number in range(count):
-            child = processes.start(
-                f"worker {number + 1}",
-                worker.argv("-", f"worker:127.0.0.1:{self.address[1]}"),
-                log=self.setup.folder / f"worker-{number + 1}.log",
-                cwd=self.setup.where,
-                env=process.environment(),
-                cores=[cores[-1 - number]] if count <= len(cores) else (),
-            )
-            self._children.append(child)
+    def hire(self, count: int) -> None:
+        """Start so many workers on this machine."""
+        self.members.hire(self.setup, self.address[1], count, cores_of(count))
 
     def gather(
         self,
@@ -112,14 +75,8 @@ class Fleet(LocustProcess):
             MeasureError: Not all did, or one cannot work for this master.
         """
         until = time.monotonic() + timeout
-        self.members.clear()
         while len(self.members) < expected:
-            for child in self._children:
-                if not child.running():
-                    raise MeasureError(
-                        f"{child.name} ended before it had joined; its last lines:\n"
-                        f"{child.last_lines()}"
-                    )
+            self.members.check_alive()
             if time.monotonic() > until:
                 raise MeasureError(
                     f"{len(self.members)} of {expected} workers joined within "
@@ -134,17 +91,9 @@ class Fleet(LocustProcess):
                 self._join(header)
                 say(f"worker {len(self.members)} of {expected}: {header['host']}")
             elif header["event"] == "lost":
-                self.members = [
-                    one for one in self.members if one.index != header["worker"]
-                ]
+                self.members.leave(header["worker"])
                 say(f"a worker is gone again: {header['why']}")
-        # Those of one machine count alike: they measured themselves while all of them
-        # started. Others in the order of their parts, whoever joined first: the same
-        # seed gives the same work.
-        if self._children:
-            for member in self.members:
-                member.speed = 1.0
-        self.members.sort(key=lambda member: -member.speed)
+        self.members.complete()
         self._begin()
 
     def attach(
@@ -162,7 +111,7 @@ class Fleet(LocustProcess):
             InputError: There are fewer users than workers.
             MeasureError: A user's `on_start` failed, or a worker was lost.
         """
-        shares = self._shares(max(users, most), "--users")
+        shares = self.members.shares(max(users, most), "--users")
         # As many as its part of those who begin, and nobody begins without any.
         firsts = [-(-users * share // sum(shares)) for share in shares]
         orders = [
@@ -205,11 +154,10 @@ class Fleet(LocustProcess):
         Raises:
             InputError: There is less to do than there are workers.
         """
-        parts = arrivals.parts([one.speed for one in self.members])
-        users = self._shares(order.users, "--users")
+        parts, users = self.members.parts, self.members.shares(order.users, "--users")
         limits = [0] * len(parts)
         if order.iterations:
-            limits = self._shares(order.iterations, "--iterations")
+            limits = self.members.shares(order.iterations, "--iterations")
         orders = [
             replace(
                 order,
@@ -221,8 +169,10 @@ class Fleet(LocustProcess):
             )
             for number, part in enumerate(parts)
         ]
-        self._seconds = Seconds(orders, [f"{m.host}:{m.pid}" for m in self.members])
+        self._seconds = Seconds(orders, [member.name for member in self.members])
         self._all(orders, 30.0)
+        if self._quit:
+            self._end_by_locustfile()
 
     def tick(self) -> Tick:
         """Wait for the next second of all workers together, or the end.
@@ -257,10 +207,8 @@ class Fleet(LocustProcess):
     def close(self) -> None:
         """End the master, which ends its workers; then those here that did not."""
         super().close()
-        for child in getattr(self, "_children", ()):
-            child.wait(2.0)
-            child.stop(grace=0.5)
-            self._keep(child)
+        if hasattr(self, "members"):  # the master had started
+            self.members.close(self._keep)
 
     def _begin(self) -> None:
         """Have the master fire `test_start`: what it sends reaches its workers now."""
@@ -269,6 +217,7 @@ class Fleet(LocustProcess):
         while (header := self._next(until)[0])["event"] != "begun":
             if header["event"] == "lost":
                 raise MeasureError(f"a worker was lost: {header['why']}")
+            self._quit = self._quit or header["event"] == "quit"
         if "error" in header:
             raise self._refused(header)
 
@@ -278,20 +227,9 @@ class Fleet(LocustProcess):
                 f"the worker on {header['host']} has another version of Assay; "
                 "install the same one everywhere"
             )
-        self.members.append(
+        self.members.join(
             Member(header["worker"], header["host"], header["pid"], header["speed"])
         )
-
-    def _shares(self, whole: int, option: str) -> list[int]:
-        """Return what of a number each worker gets; nobody goes without."""
-        parts = arrivals.parts([one.speed for one in self.members])
-        shares = [part.count(whole) for part in parts]
-        if min(shares) < 1:
-            raise InputError(
-                f"{option} {whole}: too few for {len(shares)} workers; expected at "
-                f"least {parts[0].of}"
-            )
-        return shares
 
     def _all(
         self, orders: Sequence[Order], timeout: float
@@ -324,11 +262,9 @@ class Fleet(LocustProcess):
     def _take(self, header: dict[str, Any], body: bytes) -> int | None:
         """Keep what a worker says of a load test; return the worker's number."""
         if header["event"] == "quit":
-            if self._seconds is not None:
-                self._seconds.ended_by = "locustfile"
-            self.stop()
+            self._end_by_locustfile()
             return None
-        number = self._number(header["worker"])
+        number = self.members.number(header["worker"])
         if number is None:
             return None  # it came too late to take part
         if header["event"] == "lost":
@@ -366,24 +302,15 @@ class Fleet(LocustProcess):
             heard = self._heard(LOOK)
             if heard is not None:
                 return heard
-            for member in self.members:
-                gone = "" if member.lost else self._exit_of(member)
-                if gone:
-                    return {"event": "lost", "worker": member.index, "why": gone}, b""
+            if gone := self.members.ended():
+                member, why = gone
+                return {"event": "lost", "worker": member.index, "why": why}, b""
 
-    def _exit_of(self, member: Member) -> str:
-        """Say how a worker of this machine ended; empty if it did not."""
-        for child in self._children:
-            if child.pid == member.pid and not child.running():
-                return f"its process ended (exit code {child.exit_code()})"
-        return ""
-
-    def _number(self, index: int) -> int | None:
-        for number, member in enumerate(self.members):
-            if member.index == index:
-                return number
-        return None
-
+    def _end_by_locustfile(self) -> None:
+        """End the test, since a listener of the master's says so."""
+        if self._seconds is not None:
+            self._seconds.ended_by = "locustfile"
+        self.stop()
 
 @contextlib.contextmanager
 def _making_sense() -> Iterator[None]:
@@ -425,11 +352,3 @@ def _check_free(host: str, port: int) -> None:
             f"--bind {host}:{port}: {error.strerror}; expected an address of this "
             "machine and a port that is free, such as '*:5557'"
         ) from error
-
-
-def cores_of(count: int) -> Sequence[int]:
-    """Return the cores for so many workers: the generator's, or all if too few."""
-    split = processes.split_cores()
-    if count <= len(split.generator):
-        return split.generator
-    return (*split.target, *split.generator)
