@@ -30,7 +30,6 @@ from assay.system import ports, processes
 from assay.load import shapes
 from assay.load.arrivals import Arrivals
 from assay.load.control.fleet import Fleet
-from assay.load.control.workers import cores_of
 from assay.load.control.generator import Generator
 from assay.load.control.process import Setup
 from assay.load.orders import RunLoad
