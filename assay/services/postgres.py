@@ -94,7 +94,7 @@ def _initdb(binaries: Path, data: Path, slot: Slot) -> None:
         "--set=scram_iterations=1",
     ]
     child = processes.start(
-        "initdb", command, log=log, env=environment(), cwd=Path("/"), user=slot.user
+        "initdb", command, log=log, env=environment(), cwd=Path("/"), inherits=processes.Inherited(user=slot.user)
     )
     try:
         child.wait(START_SECONDS)

@@ -47,7 +47,7 @@ class Slot:
             env=environment(),
             cwd=Path("/"),
             cores=cores,
-            user=self.user,
+            inherits=processes.Inherited(user=self.user),
         )
         if cores:  # which it shares with the load generator
             processes.step_back(child)

@@ -112,6 +112,22 @@ class Child:
             os.killpg(self.pid, number)
 
 
+@dataclass(frozen=True)
+class Inherited:
+    """What a child gets from this process.
+
+    Attributes:
+        descriptors: That stay open in it.
+        user: (uid, gid) that it becomes, which needs root; None for this one's.
+    """
+
+    descriptors: tuple[int, ...] = ()
+    user: tuple[int, int] | None = None
+
+
+NOTHING = Inherited()
+
+
 def start(
     name: str,
     command: Sequence[str],
@@ -120,8 +136,7 @@ def start(
     cwd: Path | None = None,
     env: Mapping[str, str] | None = None,
     cores: Sequence[int] = (),
-    user: tuple[int, int] | None = None,
-    pass_fds: Sequence[int] = (),
+    inherits: Inherited = NOTHING,
 ) -> Child:
     """Start a process in a session of its own.
 
@@ -132,8 +147,7 @@ def start(
         cwd: Working directory; this one if None.
         env: Its whole environment; this one if None.
         cores: Cores it is pinned to; empty leaves it free.
-        user: (uid, gid) to become, which needs root.
-        pass_fds: Descriptors that it inherits.
+        inherits: What it gets from this process, and as whom it runs.
 
     Raises:
         MeasureError: The program cannot be started.
@@ -150,10 +164,10 @@ def start(
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                user=user[0] if user else None,
-                group=user[1] if user else None,
-                extra_groups=[] if user else None,
-                pass_fds=tuple(pass_fds),
+                user=inherits.user[0] if inherits.user else None,
+                group=inherits.user[1] if inherits.user else None,
+                extra_groups=[] if inherits.user else None,
+                pass_fds=inherits.descriptors,
             )
     except OSError as error:
         raise MeasureError(

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from assay.system import processes, redaction
+from assay.system.processes import Inherited
 from assay.errors import InputError, MeasureError
 from assay.load import protocol
 from assay.load.orders import Order, message
@@ -106,7 +107,7 @@ class LocustProcess:
             cwd=setup.where,
             env=environment(),
             cores=cores,
-            pass_fds=[descriptor],
+            inherits=Inherited((descriptor,)),
         )
         theirs.close()
         if role == ALONE:  # whoever shares its core does so on purpose
