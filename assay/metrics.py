@@ -104,9 +104,7 @@ METRICS = {
             column="cpu_per_request",
             serving=True,
         ),
-        Metric(
-            "errors", "", "share of requests that failed", load=MODES, slices=MODES
-        ),
+        Metric("errors", "", "share of requests that failed", load=MODES, slices=MODES),
         Metric(
             "dropped",
             "",

@@ -1,6 +1,6 @@
 """A run in pictures: open it in an editor that knows percent cells, or run it.
 
-    python examples/notebook.py reports/2026-11-23T10-15-02-quickstart
+python examples/notebook.py reports/2026-11-23T10-15-02-quickstart
 """
 
 # %% [markdown]

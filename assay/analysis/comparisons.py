@@ -61,9 +61,7 @@ class Pairing:
         return self.noise if METRICS[metric].is_latency else ""
 
 
-def pairing(
-    looks: Looks, topic: Topic, pair: Pair, measured: Measurements
-) -> Pairing:
+def pairing(looks: Looks, topic: Topic, pair: Pair, measured: Measurements) -> Pairing:
     """Look at one pair: first at what forbids a verdict on it."""
     return Pairing(
         looks,
@@ -195,7 +193,9 @@ def _ratio(found: Pairing, metric: str, x: Floats) -> tuple[float | None, Censor
     """Return the estimate, or the bound that stands for it, and what is open."""
     unknown = [
         bool(
-            measurements.censored_launches(found.measured, found.topic.name, variant, metric)
+            measurements.censored_launches(
+                found.measured, found.topic.name, variant, metric
+            )
         )
         for variant in found.pair
     ]
@@ -254,7 +254,9 @@ def _undecided(
 def _too_few(found: Pairing, metric: str) -> str:
     """Return why a quantile was refused, or nothing."""
     needed = requests_needed(metric)
-    if not needed or metric in measurements.metrics_of(found.measured, found.topic.name):
+    if not needed or metric in measurements.metrics_of(
+        found.measured, found.topic.name
+    ):
         return ""
     held = min(
         measurements.requests_held(found.measured, found.topic.name, variant)
@@ -277,7 +279,8 @@ def _outrun(found: Pairing, metric: str) -> str:
         return ""
     topic, measured = found.topic.name, found.measured
     limited = (
-        measurements.censored_launches(measured, topic, name, metric) for name in found.pair
+        measurements.censored_launches(measured, topic, name, metric)
+        for name in found.pair
     )
     if not all(limited):
         return ""

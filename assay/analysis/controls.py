@@ -20,9 +20,7 @@ if TYPE_CHECKING:
 CONTROL_ALPHA = 0.001
 
 
-def controls(
-    looks: Looks, topic: Topic, measured: Measurements
-) -> Iterable[Control]:
+def controls(looks: Looks, topic: Topic, measured: Measurements) -> Iterable[Control]:
     """Judge the A/A arm of a topic: one for each metric that decides something."""
     from scipy.stats import t
 

@@ -18,7 +18,9 @@ LEANER = (
 )
 
 
-def deciding(topic: Topic, pair: Pair, measured: Measurements | None = None) -> set[str]:
+def deciding(
+    topic: Topic, pair: Pair, measured: Measurements | None = None
+) -> set[str]:
     """Return the metrics that have a verdict: the claimed, else three named before.
 
     CPU time is unknown for servers that Assay did not start. Where the generator

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from assay.analysis import statistics, measurements
-from assay.metrics import (MODES, Mode)
+from assay.analysis import measurements, statistics
+from assay.metrics import MODES, Mode
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -2,8 +2,7 @@
 
 from collections.abc import Iterator
 
-from assay.load_results import Kind
-from assay.load_results import LoadResults
+from assay.load_results import Kind, LoadResults
 from assay.wording import counted
 
 REQUESTS: tuple[Kind, ...] = ("request", "start", "stop")

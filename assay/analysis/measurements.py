@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from assay.metrics import BLOCK_COLUMNS, METRICS
 from assay.analysis.statistics import Floats
+from assay.metrics import BLOCK_COLUMNS, METRICS
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -4,8 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from assay import wording
 from assay.metrics import METRICS
-from assay.results import Comparison, Verdict, PairVerdict
-
+from assay.results import Comparison, PairVerdict, Verdict
 
 
 def judge(compared: Sequence[Comparison], margin: float) -> PairVerdict:

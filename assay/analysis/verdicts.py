@@ -8,16 +8,33 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from assay.analysis import comparisons, failures, pair_verdicts, statistics
 from assay import wording
+from assay.analysis import comparisons, failures, pair_verdicts, statistics
 from assay.analysis.controls import controls
 from assay.analysis.deciding import LEANER
 from assay.analysis.looks import Looks
 from assay.analysis.looks import of as looks_of
-from assay.plan import (Budget, Claim, Plan, Topic)
+from assay.analysis.measurements import (
+    Measurements,
+    censored_launches,
+    numbers,
+    outrun,
+    spent,
+    unanswered,
+)
 from assay.metrics import METRICS
-from assay.results import (BudgetResult, ClaimResult, ClaimVerdict, Comparison, Control, Results, Spent, Value, PairVerdict)
-from assay.analysis.measurements import (Measurements, censored_launches, numbers, outrun, spent, unanswered)
+from assay.plan import Budget, Claim, Plan, Topic
+from assay.results import (
+    BudgetResult,
+    ClaimResult,
+    ClaimVerdict,
+    Comparison,
+    Control,
+    PairVerdict,
+    Results,
+    Spent,
+    Value,
+)
 
 SHARES = ("errors", "dropped")
 THROUGHPUT = "throughput"
@@ -43,9 +60,7 @@ def evaluate(
         ],
     )
     arms = [
-        control
-        for topic in plan.topics
-        for control in controls(looks, topic, measured)
+        control for topic in plan.topics for control in controls(looks, topic, measured)
     ]
     return Results(
         run=run,
@@ -157,8 +172,7 @@ def _outrun(plan: Plan, measured: Measurements) -> Iterable[str]:
         if names:
             yield (
                 f"{topic.name}: the load generator had no time left under "
-                f"{', '.join(names)}: throughput is at least what is shown. "
-                + LEANER
+                f"{', '.join(names)}: throughput is at least what is shown. " + LEANER
             )
 
 

@@ -6,8 +6,9 @@ from typing import Annotated
 
 import typer
 
-from assay.cli.output import NOT_MEASURED, Json, finite, table
+from assay.cli.output import NOT_MEASURED, Json
 from assay.cli.output import console as open_console
+from assay.cli.output import finite, table
 
 
 def doctor(

@@ -13,7 +13,20 @@ import typer
 from assay.cli import load_options as options
 from assay.cli import load_request, trials
 from assay.cli.load_request import LoadRequest
-from assay.cli.output import HOLD, NOT_MEASURED, REFUTED, UNDECIDED, Json, console, create, discard, missing, printing, show, wrote
+from assay.cli.output import (
+    HOLD,
+    NOT_MEASURED,
+    REFUTED,
+    UNDECIDED,
+    Json,
+    console,
+    create,
+    discard,
+    missing,
+    printing,
+    show,
+    wrote,
+)
 from assay.cli.trials import Trials, asked_for
 from assay.errors import AssayError, InputError
 
@@ -21,7 +34,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from assay.load_plan import LoadPlan
-    from assay.load_results import (CapacityResults, LoadResults, SweepResults)
+    from assay.load_results import CapacityResults, LoadResults, SweepResults
     from assay.run_directory.load_run import LoadRun
 
     Results = LoadResults | CapacityResults | SweepResults
@@ -154,10 +167,10 @@ def report(directory: Path, formats: str, as_json: bool) -> None:
         InputError: The directory cannot be read, or there is no such format.
         typer.Exit: Some of the samples of a test that had come to its end are lost.
     """
-    from assay.run_directory.directory import NotARunError
     from assay.load_results import LoadResults
-    from assay.run_directory.load_run import LoadRun
     from assay.report import load as reports
+    from assay.run_directory.directory import NotARunError
+    from assay.run_directory.load_run import LoadRun
 
     wanted = [name.strip() for name in formats.split(",") if name.strip()]
     reports.check(wanted)
@@ -207,9 +220,9 @@ def create_run(plan: LoadPlan, path: Path) -> LoadRun:
     Raises:
         InputError: It cannot be made, or has somebody's files in it.
     """
-    from assay.system import environment
-    from assay.run_directory.load_run import LoadRun
     from assay.plan import Plan
+    from assay.run_directory.load_run import LoadRun
+    from assay.system import environment
 
     file = plan.locustfile
     about = environment.describe(Plan(topics=()), {file.name: file.parent})
@@ -260,17 +273,15 @@ def _finish(
         OSError: A report cannot be written.
         NotARunError: The results could not be, or the directory is damaged.
     """
-    from assay.run_directory.directory import NotARunError
     from assay.report import load as reports
+    from assay.run_directory.directory import NotARunError
 
     unwritten: OSError | NotARunError | None = None
     try:
         wrote(reports.write(run, formats))
     except (OSError, NotARunError) as error:
         unwritten = error
-    show(
-        run, results, as_json, lambda: reports.show(run, results, console())
-    )
+    show(run, results, as_json, lambda: reports.show(run, results, console()))
     if unwritten:
         raise unwritten
 

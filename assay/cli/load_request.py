@@ -131,7 +131,9 @@ def planned(
     _check(request)
     bind = _address(request)
     users = request.users or (trials.users if trials else None)
-    duration = _seconds("duration", request.duration or (trials.trial if trials else None))
+    duration = _seconds(
+        "duration", request.duration or (trials.trial if trials else None)
+    )
     shape = _arriving(request, duration)
     shaped = request.rate is None and users is None
     longest = 86_400.0 if shaped else 60.0  # a shape says itself when it is over
@@ -242,5 +244,7 @@ def _address(request: LoadRequest) -> str:
         )
     host, colon, port = (request.bind or ANYWHERE).rpartition(":")
     if not (host and colon and port.isdigit() and 0 < int(port) < 65536):
-        raise InputError(f"--bind {request.bind!r}: expected HOST:PORT, such as '*:5557'")
+        raise InputError(
+            f"--bind {request.bind!r}: expected HOST:PORT, such as '*:5557'"
+        )
     return f"{host}:{port}"

@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from assay.system import redaction
 from assay.errors import InputError
+from assay.system import redaction
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from assay.run_directory.directory import Directory
     from assay.plan import Data
+    from assay.run_directory.directory import Directory
 
 HOLD, REFUTED, BAD_INPUT, UNDECIDED, NOT_MEASURED = range(5)
 

@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
-from assay.cli.output import command_line, finite
+from assay.cli.output import command_line
 from assay.cli.output import console as open_console
+from assay.cli.output import finite
 from assay.cli.run import create_run, progress_of, run_name
 
 

@@ -22,8 +22,8 @@ def report(
 ) -> None:
     """Rebuild the reports of a run, also of one that died."""
     from assay.experiment.run import judge
-    from assay.run_directory.directory import NotARunError
     from assay.report import FORMATS
+    from assay.run_directory.directory import NotARunError
     from assay.run_directory.run import RunDirectory
 
     if _is_load_test(directory):

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from assay.cli.output import HOLD, NOT_MEASURED, REFUTED, UNDECIDED, Json, command_line, create, finite, show, wrote
+from assay.cli.output import HOLD, NOT_MEASURED, REFUTED, UNDECIDED, Json, command_line
 from assay.cli.output import console as open_console
+from assay.cli.output import create, finite, show, wrote
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -141,8 +142,8 @@ def run_name(plan: Plan) -> str:
 
 
 def create_run(plan: Plan, path: Path) -> RunDirectory:
-    from assay.system import environment
     from assay.run_directory.run import RunDirectory
+    from assay.system import environment
 
     return create(
         RunDirectory, path, environment.redacted(plan), environment.describe(plan)

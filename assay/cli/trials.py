@@ -11,8 +11,8 @@ from assay.errors import InputError
 
 if TYPE_CHECKING:
     from assay.cli.load_request import LoadRequest
-    from assay.load_plan import (LoadPlan, Requirement)
-    from assay.load_results import (CapacityResults, SweepResults)
+    from assay.load_plan import LoadPlan, Requirement
+    from assay.load_results import CapacityResults, SweepResults
     from assay.load_test.run import Watcher
     from assay.run_directory.load_run import LoadRun
 

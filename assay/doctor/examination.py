@@ -15,11 +15,11 @@ from pathlib import Path
 
 import psutil
 
-from assay.system import processes
 from assay.doctor import trial
 from assay.doctor.finding import Finding, judged
-from assay.profilers import pyspy
 from assay.doctor.spin import PIECE, Spin
+from assay.profilers import pyspy
+from assay.system import processes
 
 SPIN = "from assay.doctor.spin import print_spin; print_spin()"
 # Host speed wanders by 5 to 10 % on shared machines (robust spread of the pieces).

@@ -17,14 +17,14 @@ from pathlib import Path
 
 from rich.console import Console
 
-from assay.analysis import power, measurements
 from assay import wording
-from assay.errors import AssayError
-from assay.doctor.finding import Finding, State, judged
-from assay.plan import (Load, Plan, Scenario, Settings, Target, Topic, Variant)
-from assay.metrics import DECIDING_METRICS
-from assay.experiment.progress import Lines
+from assay.analysis import measurements, power
 from assay.analysis.statistics import pocock_level
+from assay.doctor.finding import Finding, State, judged
+from assay.errors import AssayError
+from assay.experiment.progress import Lines
+from assay.metrics import DECIDING_METRICS
+from assay.plan import Load, Plan, Scenario, Settings, Target, Topic, Variant
 
 LAUNCHES = 6
 MOST_SECONDS = 22.0  # after which nothing more is measured

@@ -19,13 +19,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
-from assay.system import processes
 from assay.errors import MeasureError
-from assay.inputs.benchmark_nodes import nodes_of
 from assay.experiment.context import Experiment
 from assay.experiment.deadlines import NEVER, Deadline
+from assay.inputs.benchmark_nodes import nodes_of
 from assay.plan import Preset, Topic, Variant
 from assay.run_directory import rows
+from assay.system import processes
 
 # Seconds of measuring per test. Within a launch the noise is slow drift of the
 # host, which more rounds do not average out: further launches do.

@@ -1,7 +1,7 @@
 """How the launches of a topic are measured: chosen once, on warm servers."""
 
-import os
 import math
+import os
 import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,8 +10,8 @@ from assay.errors import MeasureError
 from assay.experiment import blocks, rates, slices
 from assay.experiment.deadlines import NEVER, Deadline
 from assay.experiment.target import RunningTarget
-from assay.load.control.generator import Generator
 from assay.load.answers import Slice
+from assay.load.control.generator import Generator
 from assay.load.shapes import Shape
 from assay.metrics import METRICS, MODES
 from assay.plan import Load, Topic

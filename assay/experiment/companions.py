@@ -8,11 +8,11 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from assay.system import ports, processes
 from assay import services
 from assay.experiment import target
 from assay.plan import Companion, Topic
 from assay.services.delay import delayed
+from assay.system import ports, processes
 
 
 @contextlib.contextmanager

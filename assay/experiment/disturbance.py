@@ -20,7 +20,6 @@ STALL = 5e-3  # seconds beyond what is usual for the variant
 SPREAD = 4  # of median - quartile: some two standard deviations above the median
 
 
-
 def causes(rows: Sequence[SliceRow], cores: int = 0) -> list[Disturbance]:
     """Say for each slice of one launch and one mode what disturbed it, if anything.
 
@@ -167,7 +166,9 @@ def _spread(rows: Sequence[SliceRow]) -> dict[str, float]:
     return limits
 
 
-def _usual(rows: Sequence[SliceRow], number: Callable[[SliceRow], float]) -> dict[str, float]:
+def _usual(
+    rows: Sequence[SliceRow], number: Callable[[SliceRow], float]
+) -> dict[str, float]:
     """Return the lower quartile of a number, by variant."""
     return {
         name: float(np.quantile(values, 0.25))

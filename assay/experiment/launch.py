@@ -13,12 +13,12 @@ from dataclasses import dataclass, field
 from assay.experiment import blocks, disturbance, slices
 from assay.experiment.calibration import Schedule, most_users
 from assay.experiment.deadlines import NEVER, Deadline
-from assay.load.control.generator import Generator
+from assay.experiment.target import RunningTarget
 from assay.load.answers import Slice
+from assay.load.control.generator import Generator
 from assay.metrics import MODES, Mode
 from assay.run_directory.rows import SliceRow
 from assay.system.processes import memory_peak
-from assay.experiment.target import RunningTarget
 
 ENOUGH_ARRIVALS = 100  # to say what share of them finds no idle user
 REPEAT = 3  # disturbed blocks are repeated, up to this many times the plan

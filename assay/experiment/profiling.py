@@ -8,14 +8,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from assay.system import processes
 from assay.errors import MeasureError
+from assay.experiment.rates import check_answers
+from assay.experiment.target import RunningTarget
 from assay.load.control.generator import Generator
 from assay.plan import Plan, Preset, Topic
 from assay.profilers import PROFILERS, Capture, Observed
-from assay.experiment.rates import check_answers
 from assay.results import Profile
-from assay.experiment.target import RunningTarget
+from assay.system import processes
 
 STRETCH = 1.0  # seconds of load between two looks at whether the target lives
 LONGEST = 4  # times the length of a preset, where it has seen too little by then

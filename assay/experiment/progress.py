@@ -15,8 +15,8 @@ from rich.table import Table
 from rich.text import Text
 
 from assay.plan import Plan, Preset, Topic
-from assay.wording import about, compared, one_line, percent, verdict_word
 from assay.results import Comparison
+from assay.wording import about, compared, one_line, percent, verdict_word
 
 
 class Progress(Protocol):

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from assay.errors import MeasureError
 from assay.experiment import blocks, disturbance, slices
 from assay.experiment.deadlines import Deadline
-from assay.errors import MeasureError
-from assay.load.control.generator import Generator
 from assay.load.answers import Slice
+from assay.load.control.generator import Generator
 
 RATE_BACKOFF = 0.75  # a rate that the generator cannot keep is lowered to this share
 MAX_BACKOFFS = 6

@@ -5,21 +5,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from assay.analysis import measurements
+from assay.analysis.deciding import LEANER
+from assay.errors import MeasureError
 from assay.experiment import calibration
 from assay.experiment import launch as launches
 from assay.experiment import profiling, target
-from assay.analysis import measurements
-from assay.analysis.deciding import LEANER
 from assay.experiment.context import Experiment
-from assay.run_directory import rows
 from assay.experiment.deadlines import NEVER, Deadline
-from assay.errors import MeasureError
-from assay.load.control.generator import Generator
-from assay.load.answers import Beginnings
-from assay.plan import AA_SUFFIX, Preset, Topic, Variant
-from assay.wording import significant
-from assay.results import Profile
 from assay.experiment.sessions import CONTROL_EVERY, Clock
+from assay.load.answers import Beginnings
+from assay.load.control.generator import Generator
+from assay.plan import AA_SUFFIX, Preset, Topic, Variant
+from assay.results import Profile
+from assay.run_directory import rows
+from assay.wording import significant
 
 
 @dataclass
@@ -104,8 +104,7 @@ class ServiceSession:
             f"{self.topic.name}: the load generator is late for the "
             f"{significant(schedule.wanted)} arrivals a second that are "
             f"{self.topic.scenario.load.utilisation:.0%} of the slower variant's "
-            f"capacity, so there were {significant(schedule.rate)}. "
-            + LEANER
+            f"capacity, so there were {significant(schedule.rate)}. " + LEANER
         )
 
     def attach(self, running: Sequence[target.RunningTarget]) -> None:

@@ -7,12 +7,12 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from assay.analysis.measurements import latency
 from assay.experiment import closed_loop
 from assay.experiment.deadlines import LONGEST_DRAIN
+from assay.load.answers import Columns, Slice
+from assay.metrics import QUANTILES, requests_needed
 from assay.run_directory.rows import SliceRow, Taken
-from assay.load.answers import (Columns, Slice)
-from assay.metrics import (QUANTILES, requests_needed)
-from assay.analysis.measurements import latency
 
 Floats = NDArray[np.float64]
 
@@ -21,7 +21,6 @@ LOAD = "request"  # the kind of a name that belongs to the load itself
 
 # Of the time: a generator that is so busy decides how many requests there are.
 FULL = 0.95
-
 
 
 def of_load(measured: Slice) -> Slice:
@@ -47,7 +46,9 @@ def throughput(measured: Slice, users: int, think_time: bool = False) -> float:
         think_time: Whether they wait as the locustfile says.
     """
     columns, began, ended = measured.columns, measured.began, measured.ended
-    return closed_loop.settled(closed_loop.loop(columns, users, began, ended, think_time))
+    return closed_loop.settled(
+        closed_loop.loop(columns, users, began, ended, think_time)
+    )
 
 
 def occupied(measured: Slice) -> float:

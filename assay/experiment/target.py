@@ -15,9 +15,9 @@ from urllib.parse import urlsplit
 
 import psutil
 
-from assay.system import ports, processes
 from assay.errors import MeasureError
 from assay.plan import Target, Topic, Variant
+from assay.system import ports, processes
 
 POLL = 0.01
 GUARD_TIMEOUT = 10.0

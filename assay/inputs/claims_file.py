@@ -6,14 +6,20 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from assay.inputs import benchmark_nodes, expectations
 from assay.errors import InputError
-from assay.inputs.schema import (BudgetTable, ClaimsFile, ClaimTable, TargetTable, VariantTable)
+from assay.inputs import benchmark_nodes, expectations
+from assay.inputs.schema import (
+    BudgetTable,
+    ClaimsFile,
+    ClaimTable,
+    TargetTable,
+    VariantTable,
+)
+from assay.inputs.toml_file import Keys, Problems, nearest
 from assay.load import shapes
 from assay.load.shapes import Shape
-from assay.plan import (Budget, Claim, Companion, Load, Scenario, Target, Topic, Variant)
 from assay.metrics import METRICS
-from assay.inputs.toml_file import Keys, Problems, nearest
+from assay.plan import Budget, Claim, Companion, Load, Scenario, Target, Topic, Variant
 
 # Seconds of an open-loop slice whose rate changes: if nothing is said, and at most.
 SHAPED_SLICE, LONGEST_SHAPE = 2.0, 10.0

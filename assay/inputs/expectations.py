@@ -3,8 +3,8 @@
 import math
 import re
 
-from assay.plan import Expectation
 from assay.metrics import METRICS, higher_is_better
+from assay.plan import Expectation
 
 WORDS = ("faster", "slower", "same", "not slower")
 # Multipliers into a metric's own unit, by that unit.

@@ -10,11 +10,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from assay.inputs import claims_file
 from assay.errors import InputError
+from assay.inputs import claims_file
 from assay.inputs.schema import PresetFile, ProjectTable
-from assay.plan import Plan, Preset, Settings
 from assay.inputs.toml_file import Problems, nearest
+from assay.plan import Plan, Preset, Settings
 
 FILE = "claims.toml"
 LONGEST_NAME = claims_file.LONGEST_NAME

@@ -5,8 +5,7 @@ from array import array
 from collections import Counter
 from typing import Any
 
-from assay.load import lateness
-from assay.load import limits
+from assay.load import lateness, limits
 from assay.load.protocol import COLUMNS, REQUEST, TASK
 
 NO_USER = 0xFFFF

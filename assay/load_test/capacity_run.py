@@ -9,14 +9,14 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from assay.load import shapes
+from assay.load_plan import LoadPlan, Requirement
+from assay.load_results import CapacityResults, LoadResults, Probe
 from assay.load_test import capacity
 from assay.load_test.generators import TARGET, Loader, generating
-from assay.wording import judgement
-from assay.load_plan import (LoadPlan, Requirement)
-from assay.load_results import (CapacityResults, LoadResults, Probe)
 from assay.load_test.run import Watcher, check_limit, load
-from assay.run_directory.load_run import LoadRun, redacted
 from assay.metrics import requests_needed
+from assay.run_directory.load_run import LoadRun, redacted
+from assay.wording import judgement
 
 FIRST_LOOK = 1.0  # seconds of a closed loop, from which the search begins
 LONGEST = 60.0  # seconds of a probe that has few requests a second

@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from assay.system import processes
 from assay.errors import InputError, MeasureError
 from assay.load.control.fleet import Fleet
 from assay.load.control.generator import Generator
 from assay.load.control.process import Setup
 from assay.load_plan import LoadPlan
+from assay.system import processes
 
 TARGET = "target"
 LOOPBACK = "127.0.0.1:0"  # and a port that is free

@@ -5,14 +5,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from assay.system import redaction
 from assay.analysis import load_failures
-from assay.load_results import ORDER
-from assay.load_plan import Requirement
-from assay.load_results import (Judgement, LoadResults, Row, Spread)
-from assay.metrics import requests_needed
-from assay.wording import counted, percent
 from assay.inputs.toml_file import nearest
+from assay.load_plan import Requirement
+from assay.load_results import ORDER, Judgement, LoadResults, Row, Spread
+from assay.metrics import requests_needed
+from assay.system import redaction
+from assay.wording import counted, percent
 
 Verdict = Literal["holds", "refuted", "undecided"]
 NO_REQUEST = "no request was made"

@@ -10,8 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from assay.load.lateness import OFTEN
-from assay.load_test.bounds import BUSY
 from assay.load_plan import LoadPlan
+from assay.load_test.bounds import BUSY
 from assay.load_test.run import RECENT, News
 from assay.wording import fixed, quantity, significant
 

@@ -2,11 +2,11 @@
 
 import re
 
-from assay.inputs import expectations
 from assay.errors import InputError
+from assay.inputs import expectations
+from assay.inputs.toml_file import nearest
 from assay.load_plan import Requirement
 from assay.metrics import LOAD_TEST_UNITS, SPREADS
-from assay.inputs.toml_file import nearest
 
 SLO = "--slo"
 OBJECTIVE = "'p99 <= 50ms', or 'p99 <= 50ms and errors <= 0.1%'"
@@ -36,7 +36,9 @@ def parse(text: str, whole: str = "", option: str = "--require") -> Requirement:
         raise InputError(f"{said}: expected {example}")
     metric, name, sign, limit = match.groups()
     if metric not in LOAD_TEST_UNITS:
-        raise InputError(f"{said}: no metric {metric!r}{nearest(metric, [*LOAD_TEST_UNITS])}")
+        raise InputError(
+            f"{said}: no metric {metric!r}{nearest(metric, [*LOAD_TEST_UNITS])}"
+        )
     if name and metric in ("dropped", "rate"):
         raise InputError(f"{said}: {metric} is of all arrivals, not of one name")
     try:

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from assay.load_test import quantiles, samples
 from assay.load_results import ORDER, Curves, Name, Row, Spread
-from assay.run_directory.load_run import ITERATIONS, REQUESTS, LoadRun
+from assay.load_test import quantiles, samples
 from assay.load_test.samples import FROM_DUE, LATENCY, SERVICE, Groups, Samples
+from assay.run_directory.load_run import ITERATIONS, REQUESTS, LoadRun
 
 if TYPE_CHECKING:
     from assay.load_test.quantiles import Batch

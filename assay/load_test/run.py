@@ -13,20 +13,19 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from assay.load import lateness
-from assay.system import redaction
+from assay.analysis import load_failures
 from assay.errors import MeasureError
+from assay.load import lateness
 from assay.load.answers import Tick
 from assay.load.orders import RunLoad
 from assay.load.shapes import Shape
-from assay.analysis import load_failures
+from assay.load_plan import LoadPlan
+from assay.load_results import LoadResults, Name
 from assay.load_test import summary
 from assay.load_test.generators import TARGET, Loader, generating
-from assay.load_results import Name
-from assay.load_plan import LoadPlan
-from assay.load_results import LoadResults
-from assay.run_directory.load_run import ITERATIONS, REQUESTS, LoadRun
 from assay.load_test.writer import Writer
+from assay.run_directory.load_run import ITERATIONS, REQUESTS, LoadRun
+from assay.system import redaction
 
 if TYPE_CHECKING:
     from assay.analysis.statistics import Floats

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from assay.run_directory.directory import NotARunError
-from assay.load_results import (UNNAMED, Name)
-from assay.run_directory.load_run import LoadRun
 from assay.analysis.statistics import Floats
+from assay.load_results import UNNAMED, Name
+from assay.run_directory.directory import NotARunError
+from assay.run_directory.load_run import LoadRun
 
 Numbers = NDArray[np.int64]
 # With what the target made it wait; only since sent; and from the moment it was due,

@@ -11,7 +11,6 @@ import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from assay.system import processes
 from assay.errors import MeasureError
 from assay.plan import Preset
 from assay.profilers.protocol import (
@@ -22,6 +21,7 @@ from assay.profilers.protocol import (
     writable,
 )
 from assay.results import Profile, Timeline
+from assay.system import processes
 
 DEFAULTS: dict[str, Setting] = {"interval": 0.05}
 START_TIMEOUT = 15.0

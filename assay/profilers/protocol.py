@@ -76,7 +76,9 @@ class Profiler(Protocol):
             MeasureError: The tool cannot attach, or the folder cannot be written.
         """
 
-    def follow_up_preset(self, preset: Preset, seen: Sequence[Profile]) -> Preset | None:
+    def follow_up_preset(
+        self, preset: Preset, seen: Sequence[Profile]
+    ) -> Preset | None:
         """Return a preset that shows what this one could not; None if it showed all.
 
         Args:

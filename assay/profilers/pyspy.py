@@ -26,7 +26,6 @@ from pathlib import Path
 
 import psutil
 
-from assay.system import processes
 from assay.errors import MeasureError
 from assay.plan import Preset
 from assay.profilers.protocol import (
@@ -38,6 +37,7 @@ from assay.profilers.protocol import (
 )
 from assay.profilers.rawstacks import Raw, parse
 from assay.results import SAMPLES_TO_COMPARE, Profile, Stacks
+from assay.system import processes
 
 DEFAULTS: dict[str, Setting] = {
     "rate": 200,
@@ -95,7 +95,9 @@ class PySpy:
         _await_sampling(child, pid)
         return PySpyCapture(child, raw, preset)
 
-    def follow_up_preset(self, preset: Preset, seen: Sequence[Profile]) -> Preset | None:
+    def follow_up_preset(
+        self, preset: Preset, seen: Sequence[Profile]
+    ) -> Preset | None:
         """See `Profiler.follow_up_preset`: where the GIL's holders are not what costs."""
         if not settings_of(preset, DEFAULTS)["gil"]:
             return None

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
-from assay.run_directory.directory import to_json
 from assay.errors import InputError
-from assay.report import html, junit, markdown, comparisons_csv
+from assay.report import comparisons_csv, html, junit, markdown
+from assay.run_directory.directory import to_json
 from assay.run_directory.run import RunDirectory
 from assay.system.registry import Registry
 

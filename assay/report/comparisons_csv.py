@@ -3,9 +3,9 @@
 import csv
 from io import StringIO
 
-from assay.wording import one_line
 from assay.results import Comparison
 from assay.run_directory.run import RunDirectory
+from assay.wording import one_line
 
 COLUMNS = tuple(Comparison.model_fields)
 # A spreadsheet would run a text that starts like this as a formula.

@@ -6,13 +6,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from assay.analysis.attribution import (Attribution, FunctionChange, attribute, compare_memory)
+from assay.analysis.attribution import (
+    Attribution,
+    FunctionChange,
+    attribute,
+    compare_memory,
+)
+from assay.analysis.measurements import latency
 from assay.metrics import METRICS
 from assay.report import charts, curves, flamegraph
-from assay.wording import clean, quantity, signed_quantity, unit_of
-from assay.results import (Profile, Stacks, Timeline)
+from assay.results import Profile, Stacks, Timeline
 from assay.run_directory.run import RunDirectory
-from assay.analysis.measurements import latency
+from assay.wording import clean, quantity, signed_quantity, unit_of
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from html import escape
 
 from assay.analysis.attribution import beyond_noise, split_frame
-from assay.wording import one_line, quantity, signed_quantity
 from assay.results import Stacks
+from assay.wording import one_line, quantity, signed_quantity
 
 # Narrower frames, as a share of the whole, are left out.
 NARROWEST = 0.003

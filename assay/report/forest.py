@@ -8,10 +8,10 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from assay.plan import Expectation
 from assay.metrics import higher_is_better
-from assay.wording import better_by, ratio_parts, verdict_word
+from assay.plan import Expectation
 from assay.results import ClaimVerdict, Comparison, Verdict
+from assay.wording import better_by, ratio_parts, verdict_word
 
 # An effect beyond this is drawn at the edge, with an arrow.
 FARTHEST = 500.0

@@ -5,10 +5,19 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from assay.plan import Expectation, Plan
-from assay.report.summary import (answer, by_whole, claim_notes, comparison_of, notes, pair_text, unsaid, without_claims)
 from assay.report.forest import Asked
-from assay.wording import clean, expectation, meaning_of, one_line
+from assay.report.summary import (
+    answer,
+    by_whole,
+    claim_notes,
+    comparison_of,
+    notes,
+    pair_text,
+    unsaid,
+    without_claims,
+)
 from assay.results import ClaimResult, Comparison, Results
+from assay.wording import clean, expectation, meaning_of, one_line
 
 
 def asked(plan: Plan, results: Results) -> list[Asked]:

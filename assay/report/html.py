@@ -8,15 +8,22 @@ from typing import TYPE_CHECKING
 
 from assay.plan import Plan, Topic
 from assay.report import evidence
-from assay.report.summary import answer, budget_reason, budget_text, title
-from assay.report.provenance import (controls, flatten, load, noise, repeat_command, spent)
 from assay.report.forest import layout
-from assay.report.metric_table import MetricRow, metric_rows
 from assay.report.forest_rows import asked, pair_anchor
+from assay.report.metric_table import MetricRow, metric_rows
 from assay.report.page import page
-from assay.wording import one_line
-from assay.results import (BudgetResult, ClaimResult, Profile, Results, PairVerdict)
+from assay.report.provenance import (
+    controls,
+    flatten,
+    load,
+    noise,
+    repeat_command,
+    spent,
+)
+from assay.report.summary import answer, budget_reason, budget_text, title
+from assay.results import BudgetResult, ClaimResult, PairVerdict, Profile, Results
 from assay.run_directory.run import RunDirectory
+from assay.wording import one_line
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -8,10 +8,16 @@ comparison is one besides: *slower* is a failure.
 
 from xml.etree import ElementTree as XML
 
-from assay.report.summary import (budget_reason, budget_text, comparison_of, pair_text, unclaimed)
-from assay.wording import clean, compared, one_line
+from assay.report.summary import (
+    budget_reason,
+    budget_text,
+    comparison_of,
+    pair_text,
+    unclaimed,
+)
 from assay.results import Results
 from assay.run_directory.run import RunDirectory
+from assay.wording import clean, compared, one_line
 
 _OUTCOMES = {"refuted": "failure", "slower": "failure", "undecided": "error"}
 

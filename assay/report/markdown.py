@@ -3,11 +3,24 @@
 import re
 from collections.abc import Sequence
 
-from assay.report.summary import (answer, budget_reason, budget_text, by_whole, claim_notes, comparison_of, notes, pair_text, title, unsaid, pair_verdict_of, without_claims)
 from assay.report.provenance import spent
-from assay.wording import compared, expectation, one_line, percent
-from assay.results import (Comparison, Results)
+from assay.report.summary import (
+    answer,
+    budget_reason,
+    budget_text,
+    by_whole,
+    claim_notes,
+    comparison_of,
+    notes,
+    pair_text,
+    pair_verdict_of,
+    title,
+    unsaid,
+    without_claims,
+)
+from assay.results import Comparison, Results
 from assay.run_directory.run import RunDirectory
+from assay.wording import compared, expectation, one_line, percent
 
 _MARKS = {"holds": "✅ holds", "refuted": "❌ refuted", "undecided": "❔ undecided"}
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()#+\-.!|~^$=:@>])")

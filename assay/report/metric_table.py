@@ -3,9 +3,16 @@
 from dataclasses import dataclass
 
 from assay.metrics import METRICS
-from assay.report.summary import side_text, pair_verdict_of
-from assay.wording import (about, compared, compared_parts, meaning_of, percent, verdict_word)
-from assay.results import ClaimResult, Comparison, Results, PairVerdict
+from assay.report.summary import pair_verdict_of, side_text
+from assay.results import ClaimResult, Comparison, PairVerdict, Results
+from assay.wording import (
+    about,
+    compared,
+    compared_parts,
+    meaning_of,
+    percent,
+    verdict_word,
+)
 
 
 @dataclass(frozen=True)

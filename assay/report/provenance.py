@@ -8,8 +8,16 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from assay.plan import AA_SUFFIX, Plan, Topic
-from assay.wording import DISTURBANCES, counted, fixed, one_line, percent, quantity, significant
 from assay.results import Results, Spent
+from assay.wording import (
+    DISTURBANCES,
+    counted,
+    fixed,
+    one_line,
+    percent,
+    quantity,
+    significant,
+)
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -4,8 +4,24 @@ from collections import Counter
 from collections.abc import Sequence
 
 from assay.plan import Plan
-from assay.wording import (clean, compared, counted, forecast, interval, one_line, quantity, unit_of)
-from assay.results import (BudgetResult, ClaimResult, Comparison, Results, Value, PairVerdict)
+from assay.results import (
+    BudgetResult,
+    ClaimResult,
+    Comparison,
+    PairVerdict,
+    Results,
+    Value,
+)
+from assay.wording import (
+    clean,
+    compared,
+    counted,
+    forecast,
+    interval,
+    one_line,
+    quantity,
+    unit_of,
+)
 
 
 def title(plan: Plan, results: Results) -> str:

@@ -5,9 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from assay.plan import Settings
-from assay.report.summary import (budget_reason, budget_text, by_whole, claim_notes, comparison_of, notes, pair_text, unclaimed)
-from assay.wording import compared_parts, expectation, one_line
+from assay.report.summary import (
+    budget_reason,
+    budget_text,
+    by_whole,
+    claim_notes,
+    comparison_of,
+    notes,
+    pair_text,
+    unclaimed,
+)
 from assay.results import Comparison, Results
+from assay.wording import compared_parts, expectation, one_line
 
 if TYPE_CHECKING:
     from rich.console import Console

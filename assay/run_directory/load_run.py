@@ -25,13 +25,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from assay.system import redaction
-from assay.run_directory.directory import (RESULTS, Directory, NotARunError, reading, to_json)
 from assay.errors import MeasureError
-from assay.load_results import Name
 from assay.load_plan import LoadPlan
-from assay.load_results import (CapacityResults, LoadResults, SweepResults)
+from assay.load_results import CapacityResults, LoadResults, Name, SweepResults
 from assay.plan import Data
+from assay.run_directory.directory import (
+    RESULTS,
+    Directory,
+    NotARunError,
+    reading,
+    to_json,
+)
+from assay.system import redaction
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -159,9 +159,7 @@ def samples(number: int, taken: Taken, origin: float) -> Any:
 
     # One table, not one of each slice: there are a hundred and more in a launch.
     named = [
-        np.asarray([shown(name) for name in one.names], object)[
-            one.columns["name"]
-        ]
+        np.asarray([shown(name) for name in one.names], object)[one.columns["name"]]
         for one in slices
     ]
     return pd.DataFrame(

@@ -23,7 +23,13 @@ from typing import TYPE_CHECKING
 
 from assay.plan import Plan
 from assay.results import Profile, Results, Stacks, Timeline
-from assay.run_directory.directory import RESULTS, Directory, NotARunError, reading, to_json
+from assay.run_directory.directory import (
+    RESULTS,
+    Directory,
+    NotARunError,
+    reading,
+    to_json,
+)
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -27,8 +27,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
-from assay.system import ports, processes
 from assay.errors import MeasureError
+from assay.system import ports, processes
 
 CHUNK = 1 << 16
 MOST_HELD = 1 << 24  # bytes of one way: whoever takes nothing gets no more

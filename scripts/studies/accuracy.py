@@ -27,10 +27,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from assay.system import ports, processes
+from assay.load.answers import Slice
 from assay.load.control.generator import Generator
 from assay.load.control.process import Setup
-from assay.load.answers import Slice
+from assay.system import ports, processes
 from scripts.studies import accuracy_page, verdicts
 from scripts.studies.accuracy_page import ASSAY, CELLS, FREEZING, LOCUST, Cell, Run
 from scripts.studies.kept import keep, rows, workshop

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from assay.experiment import calibration, launch, target
-from assay.system import processes
 from assay.load.control.generator import Generator
 from assay.load.control.process import Setup
 from assay.plan import Load, Scenario, Target, Topic, Variant
+from assay.system import processes
 
 COMMAND = (
     "python -m uvicorn app:app --port {port} --log-level warning --no-access-log "
@@ -125,9 +125,7 @@ class Bench:
 def opened(folder: Path, app: str, cores: processes.Cores) -> Iterator[Bench]:
     """Write a service into a folder, and start a generator for it."""
     write(folder, app)
-    generator = Generator(
-        Setup(folder / "locustfile.py", folder), cores.generator
-    )
+    generator = Generator(Setup(folder / "locustfile.py", folder), cores.generator)
     try:
         yield Bench(folder, generator, cores)
     finally:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from assay.load.lateness import LATE
 from assay.load.arrivals import Arrivals
+from assay.load.lateness import LATE
 
 REFERENCE = "FastHttpUser"
 

@@ -26,13 +26,13 @@ from typing import Any
 
 import numpy as np
 
-from assay.system import ports, processes
 from assay.load import shapes
 from assay.load.arrivals import Arrivals
 from assay.load.control.fleet import Fleet
 from assay.load.control.generator import Generator
 from assay.load.control.process import Setup
 from assay.load.orders import RunLoad
+from assay.system import ports, processes
 from scripts.studies import accuracy
 from scripts.studies.generator_page import (
     REFERENCE,
@@ -305,9 +305,7 @@ def _study(folder: Path, cores: processes.Cores, options: argparse.Namespace) ->
             path = folder / client / "locustfile.py"
             path.parent.mkdir()
             path.write_text(LOCUSTFILE.format(client=client))
-            generators[client] = Generator(
-                Setup(path, path.parent), cores.generator
-            )
+            generators[client] = Generator(Setup(path, path.parent), cores.generator)
         takes = {name: _client(generator) for name, generator in generators.items()}
         takes |= others(cores.generator)
         turns = closed(takes, url, options.seconds, options.rounds)

@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from assay.report.markdown import escape
-from assay.wording import one_line, percent, quantity, significant
-from assay.results import (BudgetResult, ClaimResult, Results, Value)
+from assay.results import BudgetResult, ClaimResult, Results, Value
 from assay.run_directory.run import RunDirectory
+from assay.wording import one_line, percent, quantity, significant
 
 FILE = Path(__file__).with_name("guide.toml")
 FLOOR = ("middleware", "none", "latency.p50")

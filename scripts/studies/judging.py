@@ -9,14 +9,14 @@ from typing import cast
 import numpy as np
 import pandas as pd
 
-from assay.experiment import launch
-from assay.run_directory import rows
-from assay.analysis import statistics, measurements
-from assay.plan import (Plan, Scenario, Settings, Target, Topic, Variant)
-from assay.metrics import (DECIDING_METRICS, METRICS)
-from assay.results import Verdict
-from assay.run_directory.run import RunDirectory
+from assay.analysis import measurements, statistics
 from assay.analysis.statistics import Floats
+from assay.experiment import launch
+from assay.metrics import DECIDING_METRICS, METRICS
+from assay.plan import Plan, Scenario, Settings, Target, Topic, Variant
+from assay.results import Verdict
+from assay.run_directory import rows
+from assay.run_directory.run import RunDirectory
 from scripts.studies import rivals
 from scripts.studies.outcomes import ANY, ASSAY, MARGIN_RULE, Outcome
 

@@ -23,9 +23,9 @@ from pathlib import Path
 import numpy as np
 
 from assay.experiment import calibration
-from assay.system import processes
-from assay.run_directory.rows import SliceRow
 from assay.plan import Load, Variant
+from assay.run_directory.rows import SliceRow
+from assay.system import processes
 from assay.wording import percent
 from scripts.studies.bench import COMMAND, Bench, Span, burner, opened
 from scripts.studies.pages import put, table_of
@@ -138,14 +138,11 @@ def overlap(row: SliceRow, spans: Sequence[Span]) -> float:
 def plain(rows: Sequence[SliceRow]) -> list[bool]:
     """Judge by run-delay alone, and by the generator's lag."""
     usual = {
-        name: float(
-            np.quantile([_delay(r) for r in rows if r.variant == name], 0.25)
-        )
+        name: float(np.quantile([_delay(r) for r in rows if r.variant == name], 0.25))
         for name in {row.variant for row in rows}
     }
     return [
-        _delay(row) > usual[row.variant] + PLAIN or row.lag_p99 > 1.5e-3
-        for row in rows
+        _delay(row) > usual[row.variant] + PLAIN or row.lag_p99 > 1.5e-3 for row in rows
     ]
 
 

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from assay.wording import percent
-from assay.results import Verdict
 from assay.analysis.statistics import binomial_interval
+from assay.results import Verdict
+from assay.wording import percent
 
 NOISES = ("quiet", "burst")
 IDENTICAL = "A/A"

@@ -11,8 +11,8 @@ import warnings
 import numpy as np
 from scipy import stats
 
-from assay.results import Verdict
 from assay.analysis.statistics import Floats
+from assay.results import Verdict
 
 # How many samples a side tachometer adds before it looks again (src/runner.ts).
 BATCH = 10

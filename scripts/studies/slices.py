@@ -16,13 +16,13 @@ from pathlib import Path
 
 import numpy as np
 
-from assay.experiment import calibration
-from assay.analysis import power, measurements
-from assay.system import processes
-from assay.plan import (Load, Variant)
-from assay.metrics import DECIDING_METRICS
-from assay.run_directory.run import RunDirectory
+from assay.analysis import measurements, power
 from assay.analysis.statistics import Floats
+from assay.experiment import calibration
+from assay.metrics import DECIDING_METRICS
+from assay.plan import Load, Variant
+from assay.run_directory.run import RunDirectory
+from assay.system import processes
 from scripts.studies import judging
 from scripts.studies.bench import Bench, opened
 from scripts.studies.pages import put, table_of

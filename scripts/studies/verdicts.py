@@ -26,9 +26,9 @@ from pathlib import Path
 from typing import cast
 
 from assay.experiment import launch
+from assay.plan import Load, Plan, Variant
 from assay.system import processes
 from assay.system.environment import describe
-from assay.plan import Load, Plan, Variant
 from scripts.studies import judging, verdict_page
 from scripts.studies.bench import COMMAND, Bench, burner, opened, write
 from scripts.studies.outcomes import (

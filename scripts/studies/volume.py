@@ -20,10 +20,10 @@ import numpy as np
 import psutil
 import pyarrow as pa
 
-from assay.system import ports, processes
-from assay.load_results import Name
 from assay.load_plan import LoadPlan
+from assay.load_results import Name
 from assay.run_directory.load_run import REQUESTS, LoadRun
+from assay.system import ports, processes
 from scripts.studies.generators import LOCUSTFILE, SERVER
 
 FILE_ROWS = 500_000

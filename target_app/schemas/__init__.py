@@ -1,6 +1,18 @@
 """What is answered."""
 
-from target_app.schemas.practice_data import (Accepted, Contact, Digest, InvoiceRead, MonthSales, OrderRead, Square, StatusSales, UserOrders, UserRead, Waited)
+from target_app.schemas.practice_data import (
+    Accepted,
+    Contact,
+    Digest,
+    InvoiceRead,
+    MonthSales,
+    OrderRead,
+    Square,
+    StatusSales,
+    UserOrders,
+    UserRead,
+    Waited,
+)
 
 __all__ = [
     "Accepted",

@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 import psutil
 import pytest
 
-from assay.experiment.companions import surroundings
 from assay.errors import MeasureError
+from assay.experiment.companions import surroundings
 from assay.plan import Companion, Scenario, Target, Topic, Variant
 
 WEATHER = """\

@@ -12,12 +12,12 @@ import numpy as np
 import psutil
 import pytest
 
-from assay.system import ports, processes
 from assay.errors import MeasureError
-from assay.load.recorder import FAILED, FINE, TIMED_OUT
 from assay.load.control.generator import Generator
 from assay.load.control.process import Setup
+from assay.load.recorder import FAILED, FINE, TIMED_OUT
 from assay.load.shapes import Shape
+from assay.system import ports, processes
 from tests.integration.shop import LOCUSTFILE
 
 SERVER = """

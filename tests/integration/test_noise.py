@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 
 from assay.experiment import launch
-from assay.system import processes
 from assay.plan import Load, Variant
-from scripts.studies.bench import COMMAND, Bench, Span, opened
 from assay.run_directory.rows import SliceRow
+from assay.system import processes
+from scripts.studies.bench import COMMAND, Bench, Span, opened
 from scripts.studies.noise import APP, STANDSTILL, burning, overlap, standstills
 
 BUSY = 0.03  # of a core, used by nobody of ours

@@ -13,11 +13,11 @@ from typing import NamedTuple
 
 import pytest
 
-from assay.system import ports, processes
 from assay.errors import MeasureError
 from assay.plan import Preset
 from assay.profilers import PROFILERS, Capture, Observed, pyspy
 from assay.results import Stacks, Timeline
+from assay.system import ports, processes
 
 # CPU seconds per request in two functions, by the thread's own CPU clock.
 BURN, GLOW = 0.003, 0.001

@@ -12,9 +12,9 @@ import psycopg
 import pytest
 import redis
 
-from assay.system import ports
 from assay.errors import MeasureError
 from assay.services import running
+from assay.system import ports
 
 ROOT = os.geteuid() == 0
 

@@ -9,11 +9,21 @@ import numpy as np
 import pandas as pd
 
 from assay.analysis import measurements
+from assay.experiment.sessions import CONTROL_EVERY
 from assay.inputs.expectations import parse
 from assay.load.answers import Slice
-from assay.plan import (AA_SUFFIX, Budget, Claim, Plan, Scenario, Settings, Target, Topic, Variant)
 from assay.metrics import BLOCK_COLUMNS, Mode
-from assay.experiment.sessions import CONTROL_EVERY
+from assay.plan import (
+    AA_SUFFIX,
+    Budget,
+    Claim,
+    Plan,
+    Scenario,
+    Settings,
+    Target,
+    Topic,
+    Variant,
+)
 
 OPEN = ("latency_p50",)  # columns of a slice that only the open loop has
 BLOCKS = 4

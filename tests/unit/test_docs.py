@@ -5,9 +5,9 @@ from scripts import claims_reference
 
 def test_the_reference_of_claims_toml_is_up_to_date() -> None:
     text = claims_reference.PAGE.read_text(encoding="utf-8")
-    assert claims_reference.page(text) == text, (
-        "type: python -m scripts.claims_reference"
-    )
+    assert (
+        claims_reference.page(text) == text
+    ), "type: python -m scripts.claims_reference"
 
 
 def test_every_key_of_claims_toml_is_explained() -> None:

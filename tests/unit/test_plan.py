@@ -2,8 +2,8 @@
 
 import pytest
 
-from assay.plan import (Budget, Topic)
-from assay.metrics import (DECIDING_METRICS, METRICS, QUANTILES)
+from assay.metrics import DECIDING_METRICS, METRICS, QUANTILES
+from assay.plan import Budget, Topic
 from tests.unit.synthetic import claim, plan
 
 

@@ -85,7 +85,8 @@ def test_a_comparison_of_two_timeouts_is_unknown_with_and_without_a_ratio() -> N
             censored="both",
         )
         assert (
-            wording.compared(comparison) == "unknown: of both sides only a bound is known"
+            wording.compared(comparison)
+            == "unknown: of both sides only a bound is known"
         )
         bare = comparison.model_copy(update={"ratio": None, "censored": ""})
         assert wording.compared(bare) == "no ratio"

@@ -14,12 +14,26 @@ from typing import Any
 
 from assay.errors import InputError, MeasureError
 from assay.load import arrivals, protocol
-from assay.load.control.process import LocustProcess, Message, Setup
-from assay.load.orders import Attach, Begin, Finish, Order, RunLoad, RunSlice, Stop, message
-from assay.load.control.generator import (ATTACH_LONGEST, ATTACH_TIMEOUT, FINISH_TIMEOUT, TICK_TIMEOUT)
-from assay.load.answers import (Beginnings, Tick, tick)
+from assay.load.answers import Beginnings, Tick, tick
+from assay.load.control.generator import (
+    ATTACH_LONGEST,
+    ATTACH_TIMEOUT,
+    FINISH_TIMEOUT,
+    TICK_TIMEOUT,
+)
 from assay.load.control.merge import Seconds, check
+from assay.load.control.process import LocustProcess, Message, Setup
 from assay.load.control.workers import Member, Workers, cores_of
+from assay.load.orders import (
+    Attach,
+    Begin,
+    Finish,
+    Order,
+    RunLoad,
+    RunSlice,
+    Stop,
+    message,
+)
 
 NO_SENSE = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError)
 BEGIN_TIMEOUT = 60.0  # seconds that a test_start listener may take
@@ -231,9 +245,7 @@ class Fleet(LocustProcess):
             Member(header["worker"], header["host"], header["pid"], header["speed"])
         )
 
-    def _all(
-        self, orders: Sequence[Order], timeout: float
-    ) -> list[dict[str, Any]]:
+    def _all(self, orders: Sequence[Order], timeout: float) -> list[dict[str, Any]]:
         """Tell each worker its own order, and wait for what all answer.
 
         Raises:
@@ -311,6 +323,7 @@ class Fleet(LocustProcess):
         if self._seconds is not None:
             self._seconds.ended_by = "locustfile"
         self.stop()
+
 
 @contextlib.contextmanager
 def _making_sense() -> Iterator[None]:

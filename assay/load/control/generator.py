@@ -5,7 +5,17 @@ from collections.abc import Mapping, Sequence
 from assay.errors import MeasureError
 from assay.load.answers import Beginnings, Slice, Tick, columns_of, tick
 from assay.load.control.process import LocustProcess
-from assay.load.orders import DRAIN, Attach, Detach, Finish, Grow, RunLoad, RunSlice, Stop, message
+from assay.load.orders import (
+    DRAIN,
+    Attach,
+    Detach,
+    Finish,
+    Grow,
+    RunLoad,
+    RunSlice,
+    Stop,
+    message,
+)
 from assay.load.shapes import Shape
 from assay.metrics import Mode
 
@@ -44,9 +54,7 @@ class Generator(LocustProcess):
         Raises:
             MeasureError: A user's `on_start` failed.
         """
-        order = Attach(
-            hosts, users, most, ATTACH_TIMEOUT, pids, cores, strict=strict
-        )
+        order = Attach(hosts, users, most, ATTACH_TIMEOUT, pids, cores, strict=strict)
         told, _ = self._ask(order, ATTACH_LONGEST)
         return {name: Beginnings(**told[name]) for name in hosts}
 

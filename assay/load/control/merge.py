@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assay.load import arrivals, protocol
-from assay.load.recorder import MAX_NAMES, OTHER
-from assay.load.answers import (Columns, Tick)
+from assay.load.answers import Columns, Tick
 from assay.load.orders import RunLoad
+from assay.load.recorder import MAX_NAMES, OTHER
 
 Name = tuple[str, str, str]  # kind, method, name
 
@@ -138,9 +138,7 @@ class Seconds:
         ended_by: Who ended it, if a locustfile did.
     """
 
-    def __init__(
-        self, orders: Sequence[RunLoad], names: Sequence[str]
-    ) -> None:
+    def __init__(self, orders: Sequence[RunLoad], names: Sequence[str]) -> None:
         """Begin with nothing.
 
         Args:

@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from assay.system import processes, redaction
-from assay.system.processes import Inherited
 from assay.errors import InputError, MeasureError
 from assay.load import protocol
 from assay.load.orders import Order, message
 from assay.load.protocol import SEPARATOR
+from assay.system import processes, redaction
+from assay.system.processes import Inherited
 
 IMPORT_TIMEOUT = 30.0
 ALONE = "alone"  # a process that has no master and no workers

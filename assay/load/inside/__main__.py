@@ -22,12 +22,12 @@ from typing import Any
 
 from locust.log import setup_logging
 
-from assay.load.inside import gate, opened_locustfile, stamps
 from assay.load import limits, orders, protocol
-from assay.load.orders import Finish, Stop
+from assay.load.inside import gate, opened_locustfile, stamps
 from assay.load.inside.master import Master, leader
 from assay.load.inside.server import Server
 from assay.load.inside.worker import Worker, interruptible, joined
+from assay.load.orders import Finish, Stop
 
 MOST_RECORDS = 2000  # of the log: a task that always fails would fill the disk
 

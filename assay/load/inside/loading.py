@@ -16,10 +16,10 @@ from assay.load.inside import clocks, opened_locustfile
 from assay.load.inside.opened_locustfile import Opened
 from assay.load.inside.pool import Pool
 from assay.load.inside.ramp import Ramp
-from assay.load.recorder import Name, Recorder
 from assay.load.inside.runner import LiveStats
-from assay.load.orders import RunLoad
 from assay.load.inside.timer import Heartbeat, Timer
+from assay.load.orders import RunLoad
+from assay.load.recorder import Name, Recorder
 
 TICK = 1.0  # seconds between two reports
 PATIENCE = 0.1  # seconds: how long nobody looks whether to stop

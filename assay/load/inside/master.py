@@ -18,8 +18,8 @@ from locust.exception import RPCError
 from locust.rpc.zmqrpc import BaseSocket
 from locust.runners import STATE_MISSING, MasterRunner
 
-from assay.load.inside import opened_locustfile
 from assay.load import protocol
+from assay.load.inside import opened_locustfile
 from assay.load.inside.opened_locustfile import Opened
 
 MESSAGE = "assay"

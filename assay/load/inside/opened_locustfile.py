@@ -14,16 +14,22 @@ import gevent
 import locust
 import locust.argument_parser
 from locust.env import Environment
-from locust.runners import STATE_STOPPED, STATE_STOPPING, MasterRunner, Runner, WorkerRunner
+from locust.runners import (
+    STATE_STOPPED,
+    STATE_STOPPING,
+    MasterRunner,
+    Runner,
+    WorkerRunner,
+)
 from locust.shape import LoadTestShape
 from locust.stats import setup_distributed_stats_event_listeners
 from locust.user.users import User
 from locust.util.directory import get_abspaths_in
 from locust.util.load_locustfile import load_locustfile, load_locustfile_pytest
 
-from assay.system import redaction
-from assay.load.protocol import SEPARATOR
 from assay.load.inside.runner import LiveStats, SteeredRunner
+from assay.load.protocol import SEPARATOR
+from assay.system import redaction
 
 ASSAYS = "Assay says how much load there is, where it goes, and what is reported"
 # What of Locust's own options has a say here.

@@ -22,11 +22,11 @@ from locust.env import Environment
 from locust.user.users import User
 
 from assay.load.inside.choices import Deck, Dice
-from assay.load.protocol import STOP
-from assay.load.recorder import Recorder
 from assay.load.inside.roles import Choice, Role, placed, share
 from assay.load.inside.seat import Seat
 from assay.load.inside.stamps import Stamps
+from assay.load.protocol import STOP
+from assay.load.recorder import Recorder
 
 BACKLOG_LIMIT = 100_000
 SPACING = 0.001  # seconds; a listen backlog must never overflow: come one by one

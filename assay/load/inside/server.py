@@ -16,12 +16,12 @@ from assay.load.inside import clocks, opened_locustfile
 from assay.load.inside.loading import Loading
 from assay.load.inside.opened_locustfile import Opened
 from assay.load.inside.pool import SPACING, Pool
-from assay.load.orders import Attach, Detach, Finish, Grow, Order, RunLoad, RunSlice
-from assay.load.protocol import START
-from assay.load.recorder import NO_USER, Recorder, told
 from assay.load.inside.runner import SteeredRunner
 from assay.load.inside.seat import Seat
 from assay.load.inside.timer import Heartbeat, Timer
+from assay.load.orders import Attach, Detach, Finish, Grow, Order, RunLoad, RunSlice
+from assay.load.protocol import START
+from assay.load.recorder import NO_USER, Recorder, told
 
 ERRORS_TOLD = 20
 TOUCH_TIMEOUT = 10.0  # seconds

@@ -17,12 +17,12 @@ from locust.argument_parser import download_locustfile_from_master
 from locust.env import Environment
 from locust.runners import WorkerRunner
 
-from assay.load.inside import opened_locustfile
 from assay.load import orders, protocol
-from assay.load.orders import Attach, Stop
-from assay.load.inside.opened_locustfile import Opened
+from assay.load.inside import opened_locustfile
 from assay.load.inside.master import MESSAGE
+from assay.load.inside.opened_locustfile import Opened
 from assay.load.inside.server import Server
+from assay.load.orders import Attach, Stop
 
 FETCH = "-"  # instead of a path: the master's own locustfile
 SILENCE = 10.0  # seconds without a word, after which the master is gone

@@ -6,11 +6,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from assay.run_directory.directory import to_json
 from assay.errors import InputError
 from assay.load_plan import LoadPlan
-from assay.load_results import (CapacityResults, LoadResults)
-from assay.run_directory.load_run import LoadRun
+from assay.load_results import CapacityResults, LoadResults
 from assay.report.load import (
     capacity,
     html,
@@ -22,6 +20,8 @@ from assay.report.load import (
     trials,
 )
 from assay.report.load.trials import Results, Trials
+from assay.run_directory.directory import to_json
+from assay.run_directory.load_run import LoadRun
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -1,10 +1,10 @@
 """index.html of a load test: the answer first, in one file."""
 
-from assay.run_directory.load_run import LoadRun
-from assay.report.provenance import flatten
 from assay.report.load import charts, words
 from assay.report.load.terminal import accounts
 from assay.report.page import page
+from assay.report.provenance import flatten
+from assay.run_directory.load_run import LoadRun
 from assay.wording import judgement, one_line, percent
 
 

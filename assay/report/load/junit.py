@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from xml.etree import ElementTree as XML
 
 from assay.analysis import load_failures
-from assay.run_directory.load_run import LoadRun
 from assay.report.load import words
+from assay.run_directory.load_run import LoadRun
 from assay.wording import clean, judgement, one_line
 
 Case = tuple[str, str, str]  # its name, its verdict, and why

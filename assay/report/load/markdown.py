@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from assay.run_directory.load_run import LoadRun
 from assay.report.load import words
 from assay.report.load.terminal import accounts
 from assay.report.markdown import escape
+from assay.run_directory.load_run import LoadRun
 from assay.wording import judgement, one_line, percent
 
 _MARKS = {"holds": "✅ holds", "refuted": "❌ refuted", "undecided": "❔ undecided"}

@@ -4,8 +4,8 @@ import csv
 from io import StringIO
 
 from assay.load_results import Spread
-from assay.run_directory.load_run import LoadRun
 from assay.report.comparisons_csv import cell
+from assay.run_directory.load_run import LoadRun
 
 _SPREAD = tuple(Spread.model_fields)
 COLUMNS = (

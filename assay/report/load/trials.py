@@ -8,16 +8,16 @@ from dataclasses import dataclass
 from io import StringIO
 from typing import TYPE_CHECKING
 
-from assay.run_directory.directory import to_json
 from assay.load_plan import LoadPlan
-from assay.load_results import (CapacityResults, SweepResults)
+from assay.load_results import CapacityResults, SweepResults
 from assay.plan import Data
 from assay.report.charts import Chart
+from assay.report.comparisons_csv import cell
 from assay.report.load import junit as suites
 from assay.report.load.markdown import table
 from assay.report.markdown import escape
 from assay.report.page import page
-from assay.report.comparisons_csv import cell
+from assay.run_directory.directory import to_json
 from assay.wording import one_line
 
 if TYPE_CHECKING:

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 from assay.analysis import load_failures
 from assay.load_plan import LoadPlan
-from assay.load_results import (Judgement, LoadResults, Row, Spread)
-from assay.metrics import (QUANTILES, requests_needed)
+from assay.load_results import Judgement, LoadResults, Row, Spread
+from assay.metrics import QUANTILES, requests_needed
 from assay.wording import counted, judgement, one_line, percent, quantity, significant
 
 HEAD = ("mean", "p50", "p90", "p95", "p99", "p99.9", "longest")

@@ -5,7 +5,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assay.analysis.attribution import (attribute, beyond_noise, change_p, compare_memory, growth_per_request, own_values, split_frame)
+from assay.analysis.attribution import (
+    attribute,
+    beyond_noise,
+    change_p,
+    compare_memory,
+    growth_per_request,
+    own_values,
+    split_frame,
+)
 from assay.results import Stacks, Timeline
 
 LAZY = "lazyload (sqlalchemy/orm/strategies.py)"

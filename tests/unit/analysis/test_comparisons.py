@@ -10,12 +10,12 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from assay import wording
+from assay.analysis import comparisons, deciding, measurements, power, statistics
 from assay.analysis.controls import controls as controls_of
 from assay.analysis.looks import of as looks_of
-from assay.analysis import comparisons, deciding, power, statistics, measurements
-from assay import wording
-from assay.plan import (AA_SUFFIX, Plan, Settings)
-from assay.metrics import (DECIDING_METRICS, METRICS)
+from assay.metrics import DECIDING_METRICS, METRICS
+from assay.plan import AA_SUFFIX, Plan, Settings
 from assay.results import Comparison, Control
 from tests.unit.synthetic import claim, measured, plan
 
@@ -32,8 +32,8 @@ def compared(
     """The comparisons of b with a, by metric."""
     return {
         item.metric: item
-        for item in comparisons.comparisons(looks_of(
-            a_plan), a_plan.topics[0], found, deciding_only
+        for item in comparisons.comparisons(
+            looks_of(a_plan), a_plan.topics[0], found, deciding_only
         )
         if (item.baseline, item.candidate) == PAIR
     }

@@ -40,7 +40,9 @@ def blocks(
     return measurements.Measurements(pd.DataFrame(rows), pd.DataFrame(launches))
 
 
-def ratio(found: measurements.Measurements, candidate: str = "b", metric: str = CPU) -> float:
+def ratio(
+    found: measurements.Measurements, candidate: str = "b", metric: str = CPU
+) -> float:
     x = measurements.log_ratios(found, "shop", "a", candidate, metric)
     assert len(x) == 1
     return float(np.exp(x[0]))
@@ -203,7 +205,9 @@ def test_a_launch_that_does_not_count_has_no_ratio() -> None:
 def test_the_control_arm_is_in_the_launches_that_had_it() -> None:
     found = measured({CPU: 2.0, MEAN: 2.0}, 11, noise=0.0, again=1.5)
     for metric in (CPU, MEAN):
-        launches, x = measurements.by_launch(found, "shop", "a", "a" + AA_SUFFIX, metric)
+        launches, x = measurements.by_launch(
+            found, "shop", "a", "a" + AA_SUFFIX, metric
+        )
         assert launches.tolist() == [1, 6, 11]
         assert np.exp(x) == pytest.approx([1.5] * 3)
         assert len(measurements.log_ratios(found, "shop", "a", "b", metric)) == 11

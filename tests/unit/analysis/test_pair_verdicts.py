@@ -6,11 +6,10 @@ from typing import Any
 
 import pytest
 
-from assay.analysis import pair_verdicts
 from assay import wording
+from assay.analysis import pair_verdicts
 from assay.metrics import DECIDING_METRICS
-from assay.results import Comparison, Verdict, PairVerdict
-
+from assay.results import Comparison, PairVerdict, Verdict
 
 CPU, RATE, MEDIAN = DECIDING_METRICS
 MEAN = "latency.mean"

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assay.analysis import power, statistics
-from assay.plan import Settings
 from assay.analysis.statistics import Floats
+from assay.plan import Settings
 
 LOOKS = Settings().looks
 LEVELS = (0.05, 0.0156, 0.0052, 0.0011)

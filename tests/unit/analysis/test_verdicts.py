@@ -9,13 +9,13 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from assay.analysis import statistics, measurements, verdicts
+from assay.analysis import measurements, statistics, verdicts
 from assay.analysis.looks import of as looks_of
 from assay.experiment.run import judge as judge_run
-from assay.run_directory.directory import NotARunError
-from assay.plan import (Budget, Plan)
 from assay.metrics import DECIDING_METRICS
-from assay.results import (BudgetResult, Results)
+from assay.plan import Budget, Plan
+from assay.results import BudgetResult, Results
+from assay.run_directory.directory import NotARunError
 from assay.run_directory.run import RunDirectory
 from tests.unit.synthetic import claim, measured, plan
 

@@ -15,16 +15,16 @@ from rich.console import Console
 from assay.cli import app as commands
 from assay.cli.output import NOT_MEASURED, printable
 from assay.cli.run import exit_code
-from assay.plan import Plan, Scenario, Target, Topic
 from assay.experiment.progress import Lines, Screen
+from assay.plan import Plan, Scenario, Target, Topic
 from assay.results import (
     ClaimResult,
     Comparison,
+    PairVerdict,
     Results,
     Stacks,
     Timeline,
     Verdict,
-    PairVerdict,
 )
 
 

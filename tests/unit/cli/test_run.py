@@ -6,12 +6,11 @@ from typing import NoReturn
 import pytest
 import typer
 
+from assay.cli.output import NOT_MEASURED
 from assay.cli.report import report
 from assay.cli.run import run as run_command
-from assay.experiment import run
-from assay.experiment import earlier_runs
-from assay.cli.output import NOT_MEASURED
 from assay.errors import InputError, MeasureError
+from assay.experiment import earlier_runs, run
 from assay.plan import Plan
 from assay.run_directory.run import RunDirectory
 from tests.unit.synthetic import plan

@@ -10,13 +10,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assay.doctor import examination
-from assay.doctor import trial
-from assay.system import processes
-from assay.doctor.examination import (examine, examine_clock, examine_cores, examine_memory, examine_noise, examine_others)
+from assay.doctor import examination, trial
+from assay.doctor.examination import (
+    examine,
+    examine_clock,
+    examine_cores,
+    examine_memory,
+    examine_noise,
+    examine_others,
+)
 from assay.doctor.finding import Finding, State
-from assay.profilers import pyspy
 from assay.doctor.spin import Spin, spin
+from assay.profilers import pyspy
+from assay.system import processes
 
 
 def test_this_machine_is_examined_whole() -> None:

@@ -18,14 +18,14 @@ import psutil
 import pytest
 from rich.console import Console
 
-from assay.doctor import trial
-from assay.errors import MeasureError
-from assay.doctor.finding import Finding
-from assay.metrics import DECIDING_METRICS
-from assay.doctor.reference import server
-from assay.report import terminal_tables
-from assay.doctor.trial import Trial, judge
 from assay.analysis.measurements import Measurements
+from assay.doctor import trial
+from assay.doctor.finding import Finding
+from assay.doctor.reference import server
+from assay.doctor.trial import Trial, judge
+from assay.errors import MeasureError
+from assay.metrics import DECIDING_METRICS
+from assay.report import terminal_tables
 
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0
 with_cores = pytest.mark.skipif(CORES < 2, reason="needs two cores to pin to")
@@ -164,9 +164,7 @@ def test_spreads_are_read_from_the_tables() -> None:
 
 
 def test_nothing_measured_is_read_too() -> None:
-    found = trial.read(
-        Measurements(pd.DataFrame(), pd.DataFrame()), trial.topic()
-    )
+    found = trial.read(Measurements(pd.DataFrame(), pd.DataFrame()), trial.topic())
     assert found == Trial({}, 0, 0, None, 1.0)
 
 

@@ -93,7 +93,11 @@ def test_the_count_jumps_where_another_round_begins() -> None:
 @WITHOUT_EDGE
 @given(counts, seconds, st.floats(0.0, 2.0), st.integers(2, 12))
 def test_the_gap_to_the_next_request_is_part_of_the_cycle(
-    estimator: closed_loop.Estimator, users: int, response: float, gap: float, rounds: int
+    estimator: closed_loop.Estimator,
+    users: int,
+    response: float,
+    gap: float,
+    rounds: int,
 ) -> None:
     loop = waiting(users, response, gap, (rounds - 0.5) * (response + gap))
     assert estimator(loop) == pytest.approx(users / (response + gap))

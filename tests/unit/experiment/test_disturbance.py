@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
+from assay.experiment import slices
 from assay.experiment.deadlines import LONGEST_DRAIN
 from assay.experiment.disturbance import LAG_P99, SHARE, STALL, SYSTEM, causes
-from assay.experiment import slices
 from assay.metrics import Mode
 from assay.run_directory.rows import Disturbance, SliceRow
 from tests.unit.synthetic import taken

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from assay.system import environment
 from assay.experiment import earlier_runs
 from assay.plan import Plan, Settings, Variant
-from assay.results import (Comparison, Results)
+from assay.results import Comparison, Results
 from assay.run_directory.run import RunDirectory
+from assay.system import environment
 from tests.unit.synthetic import claim, plan
 
 CPU = "cpu_per_request"

@@ -12,16 +12,16 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
+from assay.errors import MeasureError
 from assay.experiment import blocks, calibration, launch, rates
 from assay.experiment.deadlines import LONGEST_DRAIN, NEVER, SHORTEST_DRAIN, Deadline
-from assay.errors import MeasureError
-from assay.load.recorder import TIMED_OUT
-from assay.load.control.generator import Generator
-from assay.load.answers import Slice
-from assay.load.shapes import Shape
-from assay.plan import Load
-from assay.metrics import (DECIDING_METRICS, MODES, Mode, requests_needed)
 from assay.experiment.target import RunningTarget
+from assay.load.answers import Slice
+from assay.load.control.generator import Generator
+from assay.load.recorder import TIMED_OUT
+from assay.load.shapes import Shape
+from assay.metrics import DECIDING_METRICS, MODES, Mode, requests_needed
+from assay.plan import Load
 from tests.unit.synthetic import plan, taken
 
 TOPIC = plan().topics[0]
@@ -448,7 +448,9 @@ def test_a_target_that_answers_nothing_is_not_waited_for_again(mode: Mode) -> No
     assert len(hung.orders) <= 2
     if mode == "closed":
         with pytest.raises(MeasureError, match=expected):
-            calibration.warm_up(cast(Generator, hung), TOPIC, list(running("ab").values()))
+            calibration.warm_up(
+                cast(Generator, hung), TOPIC, list(running("ab").values())
+            )
         assert hung.touched == ["a", "b"]
 
 
@@ -466,7 +468,9 @@ def test_no_slice_begins_after_the_deadline() -> None:
     made = measure(none, deadline=over)
     assert none.orders == [] and made.slices == []
     assert made.cut and not made.counts
-    calibration.warm_up(cast(Generator, none), TOPIC, list(running("ab").values()), over)
+    calibration.warm_up(
+        cast(Generator, none), TOPIC, list(running("ab").values()), over
+    )
     assert none.touched == []
     fine = Played()
     assert not measure(fine, deadline=Deadline(time.perf_counter() + 1000)).cut

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from assay.experiment import profiling
 from assay.errors import MeasureError
+from assay.experiment import profiling
+from assay.experiment.target import RunningTarget
 from assay.plan import Preset, Variant
 from assay.profilers.pyspy import OUTSIDE, PySpyCapture
 from assay.results import Profile, Stacks
-from assay.experiment.target import RunningTarget
 from tests.unit.synthetic import taken
 
 

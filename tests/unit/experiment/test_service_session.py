@@ -8,18 +8,18 @@ from typing import Any, cast
 
 import pytest
 
-from assay.experiment import launch as launches
 from assay.analysis import measurements
-from assay.experiment import target
-from assay.experiment.deadlines import Deadline
 from assay.errors import MeasureError
+from assay.experiment import launch as launches
+from assay.experiment import target
 from assay.experiment.context import Experiment
-from assay.load.control.generator import Generator
-from assay.load.answers import (Beginnings, Slice)
-from assay.plan import AA_SUFFIX, Load
-from assay.system.processes import Cores
+from assay.experiment.deadlines import Deadline
 from assay.experiment.service_session import ServiceSession
 from assay.experiment.target import RunningTarget
+from assay.load.answers import Beginnings, Slice
+from assay.load.control.generator import Generator
+from assay.plan import AA_SUFFIX, Load
+from assay.system.processes import Cores
 from tests.unit.synthetic import plan, taken
 
 FINE = Beginnings(seconds=1.0, requests=0, failed=0, errors={})
@@ -160,7 +160,11 @@ def test_a_launch_keeps_where_its_time_went(session: ServiceSession) -> None:
     parts = [values["", f"seconds.{part}"] for part in measurements.PARTS]
     assert all(seconds >= 0 for seconds in parts)
     assert sum(parts) == pytest.approx(values["", "seconds"], abs=0.1)
-    assert values["a", measurements.GENERATOR] == values["b", measurements.GENERATOR] == 0.5
+    assert (
+        values["a", measurements.GENERATOR]
+        == values["b", measurements.GENERATOR]
+        == 0.5
+    )
     assert ("a" + AA_SUFFIX, measurements.GENERATOR) not in values
     samples = kept.samples[0]
     assert set(samples["name"]) == {"GET /"}
@@ -177,5 +181,7 @@ def test_a_launch_without_time_is_cut_and_says_nothing(session: ServiceSession) 
     assert kept.samples[0] is None and kept.samples[2] is None
     lost = [row for row in kept.values if row["launch"] != 2]
     # What it took is known, and no more.
-    assert {row["metric"] for row in lost} == {f"seconds.{p}" for p in measurements.PARTS}
+    assert {row["metric"] for row in lost} == {
+        f"seconds.{p}" for p in measurements.PARTS
+    }
     assert all(row["variant"] == "" for row in lost)

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assay.experiment import slices
-from assay.run_directory import rows
-from assay.load.recorder import FAILED, FINE, NO_USER, TIMED_OUT
 from assay.load.answers import Slice
-from assay.metrics import (BLOCK_COLUMNS, QUANTILES, SAMPLES_BEYOND, requests_needed)
+from assay.load.recorder import FAILED, FINE, NO_USER, TIMED_OUT
+from assay.metrics import BLOCK_COLUMNS, QUANTILES, SAMPLES_BEYOND, requests_needed
+from assay.run_directory import rows
 from tests.unit.synthetic import taken
 
 moments = st.integers(0, 20).map(lambda tick: tick / 20)

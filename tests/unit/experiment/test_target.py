@@ -10,11 +10,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from assay.system import processes
-from assay.experiment import target
 from assay.errors import MeasureError
-from assay.plan import Claim, Target, Variant
+from assay.experiment import target
 from assay.experiment.target import RunningTarget
+from assay.plan import Claim, Target, Variant
+from assay.system import processes
 from tests.unit.synthetic import claim, plan
 
 # Works for so many seconds of CPU time, then waits.

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from assay.inputs import loader
 from assay.errors import InputError
+from assay.inputs import loader
 from assay.plan import Plan
 
 MICRO = """\

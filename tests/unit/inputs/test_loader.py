@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assay.inputs import loader, toml_file
 from assay.errors import InputError
+from assay.inputs import loader, toml_file
 from assay.plan import Plan
 
 CLAIMS = """\

@@ -6,7 +6,16 @@ import pytest
 
 from assay.load import orders
 from assay.load.arrivals import Part
-from assay.load.orders import Attach, Begin, Detach, Finish, Grow, RunLoad, RunSlice, Stop
+from assay.load.orders import (
+    Attach,
+    Begin,
+    Detach,
+    Finish,
+    Grow,
+    RunLoad,
+    RunSlice,
+    Stop,
+)
 from assay.load.shapes import Shape
 
 RAMP = Shape((0.0, 2.0), (5.0, 50.0))

@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assay.load import arrivals, protocol, shapes
-from assay.load.arrivals import Part
-from assay.load.recorder import MAX_NAMES, OTHER
 from assay.load.answers import Tick
-from assay.load.orders import RunLoad
+from assay.load.arrivals import Part
 from assay.load.control.merge import Seconds, check
+from assay.load.orders import RunLoad
+from assay.load.recorder import MAX_NAMES, OTHER
 
 SPEEDS = st.lists(st.floats(min_value=0.1, max_value=50), min_size=1, max_size=6)
 

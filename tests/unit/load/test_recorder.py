@@ -8,10 +8,10 @@ from array import array
 
 import pytest
 
+from assay.experiment.slices import TIMED_OUT as READ_AS
 from assay.load import recorder
 from assay.load.protocol import COLUMNS
 from assay.load.recorder import FAILED, FINE, TIMED_OUT, Recorder
-from assay.experiment.slices import TIMED_OUT as READ_AS
 
 
 def named(name: str, method: str = "GET") -> tuple[str, str, str]:

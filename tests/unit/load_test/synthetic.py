@@ -8,11 +8,10 @@ from typing import Any, cast
 
 import pyarrow as pa
 
-from assay.load.lateness import binned
 from assay.load import protocol
-from assay.load_results import Name
+from assay.load.lateness import binned
 from assay.load_plan import LoadPlan
-from assay.load_results import (CapacityResults, Probe, SweepPoint, SweepResults)
+from assay.load_results import CapacityResults, Name, Probe, SweepPoint, SweepResults
 from assay.run_directory.load_run import ITERATIONS, REQUESTS, LoadRun
 
 HOST = "http://me:S3CRET@shop:8000/?api_key=S3CRET"

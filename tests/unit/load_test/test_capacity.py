@@ -6,7 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assay.load_test.capacity import (LEAST_RATE, MOST_PROBES, VOTES, Capacity, known, search)
+from assay.load_test.capacity import (
+    LEAST_RATE,
+    MOST_PROBES,
+    VOTES,
+    Capacity,
+    known,
+    search,
+)
 
 
 @given(st.floats(1, 20_000), st.floats(1, 5_000))

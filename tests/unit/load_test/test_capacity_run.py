@@ -9,11 +9,10 @@ import pytest
 
 from assay.errors import MeasureError
 from assay.load.recorder import FINE
+from assay.load_plan import LoadPlan
+from assay.load_results import CapacityResults, LoadResults, Name, SweepResults
 from assay.load_test import capacity_run, summary, sweep
 from assay.load_test.judging import judge
-from assay.load_results import Name
-from assay.load_plan import LoadPlan
-from assay.load_results import (CapacityResults, LoadResults, SweepResults)
 from assay.load_test.requirements import objective
 from assay.load_test.run import News
 from assay.run_directory.load_run import LoadRun

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from assay.load_results import LoadResults, Row, Spread
 from assay.load_test.judging import judge
-from assay.wording import judgement
-from assay.load_results import (LoadResults, Row, Spread)
 from assay.load_test.requirements import parse
+from assay.wording import judgement
 
 
 def spread(count: int = 1000, p50: float | None = 0.01, p99: float = 0.05) -> Spread:

@@ -10,9 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from assay.load_results import KINDS, ORDER, Name, Row
 from assay.load_test import rows
-from assay.load_results import (KINDS, ORDER, Name)
-from assay.load_results import Row
 from tests.unit.load_test.synthetic import Sample, written
 
 LOADS = ("request", "start", "stop")

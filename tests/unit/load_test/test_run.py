@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from assay.errors import MeasureError
 from assay.load.answers import Tick
+from assay.load_results import Name
 from assay.load_test import run as running
 from assay.load_test import summary, writer
-from assay.load_results import Name
 from assay.load_test.run import News
 from assay.run_directory.load_run import ITERATIONS, REQUESTS, TICKS, LoadRun
 from tests.unit.load_test.synthetic import LOOK, Sample, plan, table, ticks

@@ -9,10 +9,9 @@ import pytest
 
 from assay.load.lateness import binned
 from assay.load.recorder import FAILED, FINE, TIMED_OUT
+from assay.load_results import LoadResults, Name, Spread
 from assay.load_test import summary
 from assay.load_test.judging import judge
-from assay.load_results import Name
-from assay.load_results import (LoadResults, Spread)
 from assay.load_test.requirements import parse
 from assay.run_directory.load_run import TICKS
 from tests.unit.load_test.synthetic import LOOK, Sample, finished, ticks, written

@@ -17,7 +17,15 @@ from assay.plan import (
     Topic,
     Variant,
 )
-from assay.results import (BudgetResult, ClaimResult, Comparison, Results, Stacks, Timeline, Value)
+from assay.results import (
+    BudgetResult,
+    ClaimResult,
+    Comparison,
+    Results,
+    Stacks,
+    Timeline,
+    Value,
+)
 from assay.run_directory.run import RunDirectory
 from tests.unit.report.synthetic_claims import PAIRS, Row
 

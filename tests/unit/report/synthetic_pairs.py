@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from assay.plan import AA_SUFFIX
-from assay.results import (Comparison, Control, Results, Value, PairVerdict)
+from assay.results import Comparison, Control, PairVerdict, Results, Value
 from assay.run_directory.run import RunDirectory
 from tests.unit.report.synthetic import HOSTILE, build
 

@@ -12,7 +12,7 @@ from rich.console import Console
 from assay import report
 from assay.errors import InputError
 from assay.report import html, markdown, terminal
-from assay.results import (Results, Spent)
+from assay.results import Results, Spent
 from assay.run_directory.run import RunDirectory
 from tests.unit.report.synthetic import build
 

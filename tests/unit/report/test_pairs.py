@@ -10,10 +10,10 @@ import pytest
 from rich.console import Console
 
 from assay import report
-from assay.run_directory.directory import to_json
 from assay.report import terminal
 from assay.report.summary import answer, budget_reason
-from assay.results import (BudgetResult, Results, PairVerdict)
+from assay.results import BudgetResult, PairVerdict, Results
+from assay.run_directory.directory import to_json
 from assay.run_directory.run import RunDirectory
 from tests.unit.report.synthetic_pairs import (
     FAILURES,
@@ -258,7 +258,9 @@ def test_junit_passes_a_whole_that_is_not_worse(
     run: RunDirectory, tmp_path: Path, verdict: str, outcome: str
 ) -> None:
     results = alone(run.results(), "sync_async")
-    whole = PairVerdict.model_validate(results.pairs[0].model_dump() | {"verdict": verdict})
+    whole = PairVerdict.model_validate(
+        results.pairs[0].model_dump() | {"verdict": verdict}
+    )
     other = RunDirectory.create(tmp_path / "run", run.plan(), {})
     other.write_results(results.model_copy(update={"pairs": (whole,)}))
 

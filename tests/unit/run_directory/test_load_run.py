@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from pyarrow import parquet
 
 from assay.cli import load
-from assay.run_directory.directory import NotARunError
 from assay.errors import InputError
 from assay.load.recorder import FINE
-from assay.load_results import (KINDS, Name)
+from assay.load_results import KINDS, Name
+from assay.run_directory.directory import NotARunError
 from assay.run_directory.load_run import TICKS, LoadRun
 from tests.unit.load_test.synthetic import finished, plan, searched, swept
 

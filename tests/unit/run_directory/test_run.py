@@ -7,9 +7,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from assay.run_directory.directory import NotARunError
 from assay.plan import Plan
-from assay.results import (Comparison, Results, Stacks, Timeline)
+from assay.results import Comparison, Results, Stacks, Timeline
+from assay.run_directory.directory import NotARunError
 from assay.run_directory.run import RunDirectory
 
 

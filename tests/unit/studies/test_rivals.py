@@ -9,8 +9,8 @@ import pytest_benchmark.utils
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from assay.results import Verdict
 from assay.analysis.statistics import Floats
+from assay.results import Verdict
 from scripts.studies import rivals
 
 Rule = Callable[[Floats, Floats], Verdict]

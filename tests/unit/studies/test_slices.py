@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from assay.experiment import calibration
-from assay.plan import Load
 from assay.metrics import DECIDING_METRICS
+from assay.plan import Load
 from scripts.studies import slices
 
 SCHEDULE = calibration.Schedule(

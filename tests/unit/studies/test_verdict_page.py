@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.image import imread
 from matplotlib.text import Text
 
-from assay.results import Verdict
 from assay.analysis.statistics import binomial_interval
+from assay.results import Verdict
 from scripts.studies import outcomes as known
 from scripts.studies import verdict_page as page
 from scripts.studies import verdict_picture

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from assay.system import environment
 from assay.plan import Companion, Plan, Scenario, Target, Topic, Variant
+from assay.system import environment
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from assay.system import ports
 from assay.errors import MeasureError
+from assay.system import ports
 
 
 def test_a_free_port_can_be_taken() -> None:

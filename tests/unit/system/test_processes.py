@@ -10,8 +10,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from assay.system import processes
 from assay.errors import MeasureError
+from assay.system import processes
 
 PARENT = """
 import subprocess, sys, time, signal

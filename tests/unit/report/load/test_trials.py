@@ -9,8 +9,8 @@ from rich.console import Console
 
 from assay.load.recorder import FINE
 from assay.load_test import summary
-from assay.run_directory.load_run import LoadRun
 from assay.report import load as reports
+from assay.run_directory.load_run import LoadRun
 from tests.unit.load_test.synthetic import finished, searched, swept
 
 PARTIAL = "ended before its time"
