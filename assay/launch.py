@@ -34,7 +34,7 @@ CLOSED_SECONDS, OPEN_SECONDS = 0.0125, 0.02
 CLOSED_BLOCKS, OPEN_BLOCKS = 20, 28
 SHAPED_BLOCKS = 2  # of an arrival rate with a shape, each of which takes seconds
 # A service that has answered so many requests is warm; a slower one is given longer.
-WARM_UP_SECONDS, WARM_UP_REQUESTS, WARM_UP_MORE = 0.15, 200, 0.1
+WARM_UP_SECONDS, WARM_UP_REQUESTS, WARM_UP_MORE = 0.15, 60, 0.1
 ENOUGH_ARRIVALS = 100  # to say what share of them finds no idle user
 REPEAT = 3  # disturbed blocks are repeated, up to this many times the plan
 SPIN = 0.02  # seconds
