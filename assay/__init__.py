@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from assay.load_results import LoadResults
     from assay.plan import Plan
     from assay.results import Results
+    from assay.run_directory.run import RunDirectory
 
     __version__: str
 
@@ -90,7 +91,7 @@ class Run:
         directory.write_results(self.results)
         return report.write(directory, formats)
 
-    def _directory(self) -> Any:
+    def _directory(self) -> RunDirectory:
         from assay.run_directory.run import RunDirectory
 
         return RunDirectory.open(self.path)

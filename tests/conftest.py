@@ -25,7 +25,7 @@ hypothesis.settings.load_profile("assay")
 # Ends when its standard input does: with the last test, or with pytest.
 _KEEPER = """
 import json, sys
-from assay import processes
+from assay.system import processes
 from assay.services import running
 with processes.guarded(), running(["postgres", "redis"]) as urls:
     print(json.dumps(urls), flush=True)

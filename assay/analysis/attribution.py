@@ -257,8 +257,8 @@ def _sentence(
     if fewest < SAMPLES_TO_COMPARE:
         return (
             f"There are too few samples to say where the {thing} goes "
-            f"({fewest}; {SAMPLES_TO_COMPARE} at least are needed): raise the scenario's "
-            "load, or `seconds` in the preset."
+            f"({fewest}; {SAMPLES_TO_COMPARE} at least are needed): raise the "
+            "scenario's load, or `seconds` in the preset."
         )
     if not _beyond_wander(a, b) or change_p(a, b, profiles) > FALSE_DISCOVERIES:
         start = (

@@ -137,6 +137,7 @@ def finite(number: float | None) -> float | None:
 
 
 def table(rows: list[dict[str, Any]], as_json: bool) -> None:
+    """Print rows as a table, or as JSON."""
     if as_json:
         typer.echo(json.dumps(rows, indent=1))
         return

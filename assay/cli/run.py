@@ -135,6 +135,7 @@ def exit_code(results: Results) -> int:
 
 
 def run_name(plan: Plan) -> str:
+    """Return the name of a new run directory."""
     topics = (
         plan.topics[0].name if len(plan.topics) == 1 else f"{len(plan.topics)}-topics"
     )
@@ -142,6 +143,11 @@ def run_name(plan: Plan) -> str:
 
 
 def create_run(plan: Plan, path: Path) -> RunDirectory:
+    """Make a run directory.
+
+    Raises:
+        InputError: It cannot be made, or has somebody's files in it.
+    """
     from assay.run_directory.run import RunDirectory
     from assay.system import environment
 

@@ -29,5 +29,5 @@ class Finding:
 
 
 def judged(value: float, poor: float, bad: float) -> State:
-    """Return the state of a number: lower is better, `poor` and `bad` are its limits."""
+    """Return the state of a number; lower is better, `poor` and `bad` are limits."""
     return "good" if value < poor else "poor" if value < bad else "bad"

@@ -85,7 +85,7 @@ def number(
         most: How many there are of the shortest slices.
         shortest: Seconds of those.
         seconds: Seconds of a slice.
-        judged: Whether a verdict depends on this load; otherwise there are half as many.
+        judged: Whether a verdict depends on this load; if not, half as many do.
         busy: Share of a core that the service uses under it.
     """
     waits = busy < WAITING and seconds <= SHORT_SECONDS

@@ -38,8 +38,23 @@ class Progress(Protocol):
         """Something worth a line."""
 
 
-class Quiet(Progress):
+class Quiet:
     """Says nothing."""
+
+    def topic(self, topic: Topic, looks: Sequence[int]) -> None:
+        """Say nothing."""
+
+    def launch(self, number: int) -> None:
+        """Say nothing."""
+
+    def measured(self, topic: Topic, counted: int, found: Sequence[Comparison]) -> None:
+        """Say nothing."""
+
+    def profiling(self, topic: Topic, variant: str, presets: Sequence[Preset]) -> None:
+        """Say nothing."""
+
+    def note(self, text: str) -> None:
+        """Say nothing."""
 
 
 class Lines:

@@ -38,7 +38,7 @@ def of_load(measured: Slice) -> Slice:
 
 
 def throughput(measured: Slice, users: int, think_time: bool = False) -> float:
-    """Return the requests per second of a closed loop; see `assay.experiment.closed_loop`.
+    """Return the requests per second of a closed loop; see `closed_loop.settled`.
 
     Args:
         measured: The slice.

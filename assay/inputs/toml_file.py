@@ -33,10 +33,9 @@ class Problems:
             self.found.append(f"{file}: not valid TOML: {error}")
 
     def add(self, path: Keys, text: str) -> None:
-        """Note a problem at a key; the first at each key is enough."""
+        """Note a problem at a key, unless its table could not be read there."""
         if path in self._noted:
             return
-        self._noted.add(path)
         line = next(
             (
                 self._lines[path[:length]]
@@ -66,6 +65,7 @@ class Problems:
             for problem in error.errors():
                 path = at + tuple(problem["loc"])
                 self.add(path, _said(problem, model, problem["loc"]))
+                self._noted.add(path)
             return _without_mistakes(table, model, error)
 
 
@@ -75,6 +75,8 @@ def _without_mistakes[Model: BaseModel](
     """Return what a table says apart from its mistakes; None if that says nothing."""
     mended = copy.deepcopy(table)
     for problem in error.errors():
+        if not problem["loc"]:
+            return None  # it is no table at all
         *path, key = problem["loc"]
         holder: Any = mended
         try:

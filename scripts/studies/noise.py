@@ -3,8 +3,8 @@
 Services of several kinds are measured while something disturbs them that keeps a
 log: nothing, a neighbour on the server's core, one on the generator's core, and
 standstills of generator and servers together. For each slice it is known for how
-long it was hit. The rule of `assay.experiment.disturbance` is put beside the plain one that
-takes a slice's run-delay for its neighbour's.
+long it was hit. The rule of `assay.experiment.disturbance` is put beside the plain
+one that takes a slice's run-delay for its neighbour's.
 """
 
 import argparse

@@ -170,8 +170,8 @@ def main() -> None:
         "longer but fewer ones, in random order, at the same measuring time and the "
         "same arrival rate. The spread is that of the launches' log ratios, without "
         "outliers: what a verdict has to see through. Half the spread takes a quarter "
-        "of the launches. How much the length matters depends on how fast the machine's "
-        "speed changes.\n\n"
+        "of the launches. How much the length matters depends on how fast the "
+        "machine's speed changes.\n\n"
         f"{table(found)}\n\n## How to repeat it\n\n"
         "```console\n$ ./scripts/study_slices\n```\n"
     )

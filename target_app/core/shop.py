@@ -72,7 +72,7 @@ def opened(settings: Settings) -> Shop:
 def _keys(settings: Settings) -> KeyRing:
     keys = {n: key.get_secret_value() for n, key in settings.secret_keys.items()}
     if not keys:
-        # Good for one process alone, such as a test's; .env.example says how to set them.
+        # Good for one process alone, such as a test's; see .env.example.
         return KeyRing({"random": secrets.token_hex(32)}, "random")
     if weak := [name for name, key in keys.items() if len(key) < SHORTEST_KEY]:
         raise ConfigurationError(

@@ -244,7 +244,7 @@ def test_an_ordinary_user_needs_no_copies(cache: Path) -> None:
 def test_the_guard_ends_servers_of_a_killed_assay(cache: Path) -> None:
     program = (
         "import os, signal\n"
-        "from assay import processes\n"
+        "from assay.system import processes\n"
         "from assay.services import running\n"
         "with processes.guarded(), running(['postgres', 'redis']):\n"
         "    os.kill(os.getpid(), signal.SIGKILL)\n"

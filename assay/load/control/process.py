@@ -189,9 +189,8 @@ class LocustProcess:
 
     def _refused(self, answer: Mapping[str, Any]) -> InputError:
         hint = f"expected a locustfile; try: locust -f {self.setup.locustfile} --list"
-        return InputError(
-            f"{self.setup.locustfile}: {answer['error']}\n  {answer.get('hint') or hint}"
-        )
+        hint = answer.get("hint") or hint
+        return InputError(f"{self.setup.locustfile}: {answer['error']}\n  {hint}")
 
     def _died(self) -> MeasureError:
         self.child.wait(1.0)

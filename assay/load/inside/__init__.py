@@ -1,1 +1,1 @@
-"""What runs in the Locust process; nothing else imports Locust, which patches Python."""
+"""What runs in the Locust process: nothing else imports Locust."""

@@ -28,7 +28,7 @@ class Clocks:
     busy: float
 
     def since(self, before: "Clocks") -> dict[str, float]:
-        """Return what has passed, under the names of `assay.load.control.generator.Slice`."""
+        """Return what has passed, under the names of `assay.load.answers.Slice`."""
         cpu = _passed(before.cpu, self.cpu)
         return {
             "cpu": cpu,

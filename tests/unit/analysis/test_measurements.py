@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from assay.analysis import comparisons, measurements
+from assay.analysis import comparisons, looks, measurements
 from assay.plan import AA_SUFFIX
 from tests.unit.synthetic import claim, measured, plan
 
@@ -136,7 +136,9 @@ def test_an_interval_of_what_has_no_bound_is_open_at_both_ends() -> None:
     of_b = found.launches["variant"] == "b"
     found = measurements.Measurements(found.slices, found.launches[~of_b])
     shop = plan(claim("faster", MEDIAN))
-    (item,) = comparisons.comparisons(shop, shop.topics[0], found, deciding_only=True)
+    (item,) = comparisons.comparisons(
+        looks.of(shop), shop.topics[0], found, deciding_only=True
+    )
     assert (item.ratio, item.high) == (None, None)
     assert not item.low and item.low != math.inf
 

@@ -53,7 +53,7 @@ def test_the_same_is_not_said_where_latency_differs() -> None:
     said = whole("same", "same", "same", others=[differs])
     assert said.verdict == "undecided"
     assert said.reason.endswith(
-        "are the same within 5 %, but latency.mean (1.52× [1.31, 1.7]) differs"
+        "are the same within 5 %, but latency.mean (1.5× [1.3, 1.7]) differs"
     )
     assert said.differing == (MEAN,)
 

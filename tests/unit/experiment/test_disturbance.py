@@ -109,7 +109,7 @@ def test_a_small_neighbour_may_have_met_an_idle_target() -> None:
     quiet = [light] * 3
 
     def last(**changes: Any) -> Disturbance:
-        return causes([*quiet, light | changes], 1)[-1]
+        return causes([*quiet, replace(light, **changes)], 1)[-1]
 
     assert last(foreign=small) == ""
     assert last(foreign=small, run_delay=0.015 + SHARE * 0.09) == ""
@@ -118,9 +118,9 @@ def test_a_small_neighbour_may_have_met_an_idle_target() -> None:
     assert last(foreign=large) == "neighbour"
     # Where there always is one, nobody knows how long the variant waits by itself,
     # and what another one does is nothing to it.
-    always = [light | {"foreign": small}] * 4
+    always = [replace(light, foreign=small)] * 4
     assert causes(always, 1) == ["neighbour"] * 4
-    other = [one | {"variant": "b"} for one in quiet]
+    other = [replace(one, variant="b") for one in quiet]
     assert causes([*other, *always], 1) == [""] * 3 + ["neighbour"] * 4
     # A slice without any work says nothing of it, either.
     nothing = row(occupied=0.0)

@@ -8,10 +8,9 @@ from typing import Any, cast
 
 import pytest
 
-from assay.analysis import measurements
+from assay.analysis import looks, measurements
 from assay.errors import MeasureError
-from assay.experiment import launch as launches
-from assay.experiment import target
+from assay.experiment import calibration, target
 from assay.experiment.context import Experiment
 from assay.experiment.deadlines import Deadline
 from assay.experiment.service_session import ServiceSession
@@ -99,10 +98,12 @@ def session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ServiceSession:
 
     monkeypatch.setattr(target, "launched", launched)
     monkeypatch.setattr(RunningTarget, "pin", pin)
-    monkeypatch.setattr(launches, "spin", lambda cores: 0.01)
+    monkeypatch.setattr(calibration, "spin", lambda cores: 0.01)
     progress: Any = None
     run: Any = Kept()
-    experiment = Experiment(plan(), run, progress, Cores((0,), (1,)), tmp_path)
+    experiment = Experiment(
+        plan(), looks.of(plan()), run, progress, Cores((0,), (1,)), tmp_path
+    )
     topic = plan().topics[0]
     load = Load(users=4, connections=16, arrival_rate=100.0)
     scenario = topic.scenario.model_copy(update={"load": load})

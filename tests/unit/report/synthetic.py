@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from assay.analysis import looks
 from assay.plan import (
     Budget,
     Claim,
@@ -217,6 +218,7 @@ def build(
                 run=run.name,
                 partial=partial,
                 seed=7,
+                looks=looks.of(run.plan()).launches,
                 comparisons=tuple(comparisons),
                 claims=tuple(claims),
                 budgets=tuple(budgets),

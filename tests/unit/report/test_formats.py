@@ -11,6 +11,7 @@ from rich.console import Console
 
 from assay import report
 from assay.errors import InputError
+from assay.experiment.run import judge
 from assay.report import html, markdown, terminal
 from assay.results import Results, Spent
 from assay.run_directory.run import RunDirectory
@@ -52,6 +53,7 @@ def test_a_partial_run_without_samples_and_profiles_is_reported(
     tmp_path: Path,
 ) -> None:
     run = build(tmp_path / "run", launches=0, finished=False, profiled=False)
+    run.write_results(judge(run))
 
     files = report.write(run, tuple(report.FORMATS))
 

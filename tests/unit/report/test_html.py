@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from assay.experiment.run import judge
 from assay.report import html
 from assay.report.provenance import flatten, repeat_command
 from assay.results import Results
@@ -106,7 +107,7 @@ def test_the_page_says_why(page: str) -> None:
 
 def test_the_page_names_the_looks_that_were_planned(tmp_path: Path) -> None:
     run = RunDirectory.create(tmp_path / "run", plan(claimed("<= 0.3")), {})
-    run.write_results(Results(run="run", partial=False, seed=1))
+    run.write_results(judge(run))
     assert "looked at after 8, 15, 20, 27, 40, 60 launches" in html.render(run)
 
 

@@ -2,7 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from assay.report.summary import answer, read_results, title, unclaimed
+from assay.experiment.run import judge
+from assay.report.summary import answer, title, unclaimed
 from assay.results import Results
 from tests.unit.report.synthetic import build
 
@@ -62,7 +63,7 @@ def test_without_claims_the_answer_is_what_was_decided(tmp_path: Path) -> None:
 def test_a_run_that_died_is_undecided_and_keeps_its_numbers(tmp_path: Path) -> None:
     run = build(tmp_path / "run", topics=["caching"], finished=False, launches=3)
 
-    results = read_results(run)
+    results = judge(run)
 
     assert results.partial
     assert [claim.verdict for claim in results.claims] == ["undecided"] * 2
@@ -79,4 +80,4 @@ def test_a_run_that_died_is_undecided_and_keeps_its_numbers(tmp_path: Path) -> N
 def test_a_run_that_died_before_its_first_launch(tmp_path: Path) -> None:
     run = build(tmp_path / "run", topics=["caching"], finished=False, launches=0)
 
-    assert read_results(run).values == ()
+    assert judge(run).values == ()

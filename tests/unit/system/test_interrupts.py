@@ -44,7 +44,7 @@ def test_other_threads_do_not_touch_signals() -> None:
 
 INTERRUPTED = """\
 import signal, sys
-from assay import interrupts
+from assay.system import interrupts
 
 class Hit:
     def find_spec(self, name, path, target=None):

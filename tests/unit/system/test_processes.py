@@ -59,7 +59,7 @@ def test_the_guard_ends_children_of_a_killed_parent(tmp_path: Path) -> None:
     script = f"""
     import os, sys, signal, time
     from pathlib import Path
-    from assay import processes
+    from assay.system import processes
     folder = Path({str(tmp_path)!r})
     with processes.guarded([Path({str(private)!r})]):
         child = processes.start(
