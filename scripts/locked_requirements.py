@@ -18,12 +18,15 @@ from pip._vendor.packaging.markers import Marker
 EXTRAS = ("services", "target")
 
 
-def applies(package: dict[str, object]) -> bool:
+def applies(package: dict[str, Any]) -> bool:
     """Say whether a locked package is wanted on this interpreter."""
     markers = package.get("markers")
     if markers is None:
         return True
-    # Poetry writes one marker for all groups, or a table of one per group.
+    # Poetry writes one marker for all groups, or a table of one per group, in which a
+    # group that always wants the package has none.
+    if isinstance(markers, dict) and set(package["groups"]) - set(markers):
+        return True
     texts = markers.values() if isinstance(markers, dict) else [markers]
     return any(
         Marker(str(text)).evaluate({"extra": extra})

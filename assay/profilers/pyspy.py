@@ -98,7 +98,7 @@ class PySpy:
     def follow_up_preset(
         self, preset: Preset, seen: Sequence[Profile]
     ) -> Preset | None:
-        """See `Profiler.follow_up_preset`: where most of the cost is outside the GIL."""
+        """See `Profiler.follow_up_preset`: where the cost is outside the GIL."""
         if not settings_of(preset, DEFAULTS)["gil"]:
             return None
         if max((_outside(profile) for profile in seen), default=0) <= MUCH_OUTSIDE:

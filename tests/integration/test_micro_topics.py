@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from assay.experiment import benchmarks
 from assay.inputs import benchmark_nodes, loader
 from assay.plan import Topic
 
@@ -72,14 +73,14 @@ def test_benchmarks_pass_under_plain_pytest(name: str) -> None:
 @pytest.mark.parametrize("name", TOPICS)
 def test_assay_times_a_launch(name: str, tmp_path: Path) -> None:
     topic = topic_of(name)
-    assert benchmark_nodes.measure(topic, topic.variants[-1], tmp_path) > 0
+    assert benchmarks.measure(topic, topic.variants[-1], tmp_path) > 0
 
 
 def test_a_password_costs_more_than_a_session_by_far(tmp_path: Path) -> None:
     """A slow hash that is not slow would be a defect of the service."""
     topic = topic_of("hashing")
     password, session = (
-        benchmark_nodes.measure(topic, topic.variant(side), tmp_path)
+        benchmarks.measure(topic, topic.variant(side), tmp_path)
         for side in ("password", "session")
     )
     assert password > 1000 * session

@@ -1,4 +1,4 @@
-"""A Locust process: `python -m assay.load.inside LOCUSTFILE DESCRIPTOR ROLE SETTINGS …`.
+"""A Locust process: `python -m assay.load.inside FILE DESCRIPTOR ROLE SETTINGS …`.
 
 Its role is `alone`, `master:HOST:PORT` or `worker:HOST:PORT`. The descriptor is that
 of the channel to Assay; a worker has none, since it hears from its master. The

@@ -9,7 +9,6 @@ import pytest
 from assay.experiment.run import judge
 from assay.report import html
 from assay.report.provenance import flatten, repeat_command
-from assay.results import Results
 from assay.run_directory.run import RunDirectory
 from tests.unit.report.synthetic import build
 from tests.unit.synthetic import claim as claimed
