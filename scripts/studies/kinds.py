@@ -30,6 +30,7 @@ HASH_SECONDS = 0.3
 TRIED = 100_000  # rounds of a hash that is timed
 MEASURED = (0, 1, 3)  # exit codes of a run that was measured
 PAGE = Path("reports/reference/kinds.md")
+PUBLISHED = PAGE.with_suffix(".jsonl")  # the runs that the page is of
 
 
 def missing(found: Sequence[Found], kinds: Sequence[Kind], runs: int) -> list[str]:
@@ -126,6 +127,13 @@ def read(output: Path) -> list[Found]:
     return [Found(**row) for row in rows(output / "runs.jsonl")]
 
 
+def take_up(output: Path) -> None:
+    """Go on from the runs that are published, where nothing was measured here yet."""
+    if not (output / "runs.jsonl").exists() and PUBLISHED.exists():
+        output.mkdir(parents=True, exist_ok=True)
+        shutil.copy(PUBLISHED, output / "runs.jsonl")
+
+
 def hashes_for(output: Path) -> int:
     """Return the rounds of a hash that take 0.3 s here, measuring that once."""
     kept = output / "hashes.json"
@@ -163,6 +171,9 @@ def main() -> None:
     )
     parser.add_argument("--output", type=Path, default=Path("reports/study-kinds"))
     parser.add_argument(
+        "--fresh", action="store_true", help="do not go on from the published runs"
+    )
+    parser.add_argument(
         "--page", type=Path, nargs="?", const=PAGE, help=f"write {PAGE}"
     )
     options = parser.parse_args()
@@ -179,10 +190,14 @@ def main() -> None:
         }
         print(kinds_estimators.table(found))
         return
+    if not options.fresh:
+        take_up(options.output)
     measure(options.output, kinds, options.runs)
     machines = verdicts.machines(options.output, "kinds")
     text = kinds_page.page(read(options.output), options.runs, machines)
     put(text, options.page)
+    if options.page:
+        shutil.copy(options.output / "runs.jsonl", options.page.with_suffix(".jsonl"))
 
 
 if __name__ == "__main__":
