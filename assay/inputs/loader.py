@@ -144,12 +144,8 @@ def load_preset(name: str, here: Path) -> Preset:
 
 
 def preset_folders(here: Path) -> list[Path]:
-    """Return where presets are looked for: here first, then Assay's own.
-
-    Those lie inside the package of a wheel, and beside it in a checkout.
-    """
-    package = Path(__file__).parents[1]
-    return [folder / "profiles" for folder in (here, package, package.parent)]
+    """Return where presets are looked for: here first, then Assay's own."""
+    return [here / "profiles", Path(__file__).parents[1] / "profiles"]
 
 
 def _checked(preset: Preset, file: Path) -> Preset:
