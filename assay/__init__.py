@@ -199,8 +199,8 @@ def load_test(
     import secrets
 
     from assay.cli import load, load_request
-    from assay.load_test import run
-    from assay.load_test.progress import Quiet
+    from assay.load_tests import run
+    from assay.load_tests.progress import Quiet
 
     options.setdefault("seed", secrets.randbelow(2**32))
     request = load_request.LoadRequest(str(locustfile), host=host, **options)

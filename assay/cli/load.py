@@ -144,7 +144,7 @@ def run(request: LoadRequest, path: Path, as_json: bool) -> Results:
 
 def _measure(plan: LoadPlan, run: LoadRun, asked: Trials | None) -> None:
     """Do what was asked for, in one test or in many."""
-    from assay.load_test import run as running
+    from assay.load_tests import run as running
     from assay.run_directory.load_run import redacted
 
     errors = console(stderr=True)
@@ -240,7 +240,7 @@ def _results(run: LoadRun, summed: bool = False) -> Results:
         NotARunError: The directory is damaged, or of an older version of Assay.
     """
     from assay.errors import MeasureError
-    from assay.load_test import summary
+    from assay.load_tests import summary
 
     found = run.trials()
     if found is not None:
@@ -257,7 +257,7 @@ def _results(run: LoadRun, summed: bool = False) -> Results:
 
 
 def _watcher(plan: LoadPlan, errors: Console) -> Any:
-    from assay.load_test.progress import Lines, Screen
+    from assay.load_tests.progress import Lines, Screen
 
     if errors.is_terminal:
         return Screen(plan, errors)

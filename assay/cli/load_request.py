@@ -125,7 +125,7 @@ def planned(
         InputError: Something in it makes no sense.
     """
     from assay.load_plan import LoadPlan
-    from assay.load_test import requirements
+    from assay.load_tests import requirements
 
     paths = locustfiles(request.locustfile)
     _check(request)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from assay.cli.load_request import LoadRequest
     from assay.load_plan import LoadPlan, Requirement
     from assay.load_results import CapacityResults, SweepResults
-    from assay.load_test.run import Watcher
+    from assay.load_tests.run import Watcher
     from assay.run_directory.load_run import LoadRun
 
 Say = Callable[[str], None]
@@ -51,7 +51,7 @@ class Capacity:
         self, plan: LoadPlan, run: LoadRun, watcher: Watcher, say: Say
     ) -> CapacityResults:
         """Search; see `capacity_run.measure`."""
-        from assay.load_test import capacity_run
+        from assay.load_tests import capacity_run
 
         return capacity_run.measure(plan, self.objective, self.most, run, watcher, say)
 
@@ -89,7 +89,7 @@ class Sweep:
         self, plan: LoadPlan, run: LoadRun, watcher: Watcher, say: Say
     ) -> SweepResults:
         """Measure; see `sweep.measure`."""
-        from assay.load_test import sweep
+        from assay.load_tests import sweep
 
         return sweep.measure(plan, self.numbers, run, watcher, say)
 
@@ -112,7 +112,7 @@ def asked_for(request: LoadRequest) -> Trials | None:
     if slo and sweep:
         raise InputError("--find-capacity and --sweep are two tests: leave out one")
     if slo:
-        from assay.load_test import requirements
+        from assay.load_tests import requirements
 
         return Capacity(requirements.objective(slo), request.most)
     if sweep is not None:

@@ -13,7 +13,7 @@ import yaml
 from typer.main import get_command
 
 from assay.cli.app import app
-from assay.load_test import requirements
+from assay.load_tests import requirements
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "deploy" / "kubernetes"

@@ -20,7 +20,7 @@ from assay.system.processes import Inherited
 
 IMPORT_TIMEOUT = 30.0
 ALONE = "alone"  # a process that has no master and no workers
-LAST_LINES = 20  # of the log, which hold a traceback and what was printed before it
+LAST_LINES = 30  # of the log, which hold a traceback and what was printed before it
 LOG = "locust.log"
 LOG_LIMIT = 1_000_000  # bytes of a log that are kept: its end
 

@@ -106,7 +106,8 @@ class Master:
             Whether Assay asked for the end; otherwise the channel was closed.
         """
         gevent.spawn(self._tell)
-        begun, runner = False, self._runner
+        runner = self._runner
+        told, users = 0, 0  # workers that are to load, and users of all of them
         runner.quit = runner.stop = self._quit  # what a listener may call
         while True:
             try:
@@ -120,10 +121,11 @@ class Master:
                 self._unsaid.put((self._begin(), b""))
                 continue
             index = order.pop("worker")
-            if order["do"] == "load" and not begun:
-                begun = True
-                events = runner.environment.events
-                events.spawning_complete.fire(user_count=order["users"])
+            if order["do"] == "load":
+                told, users = told + 1, users + order["users"]
+                if told == len(self._workers):
+                    events = runner.environment.events
+                    events.spawning_complete.fire(user_count=users)
             for client, known in self._workers.items():
                 if known == index:
                     runner.send_message(MESSAGE, order, client)

@@ -10,9 +10,9 @@ import pytest
 from assay.cli import load, output, trials
 from assay.cli.load_request import LoadRequest
 from assay.errors import InputError
-from assay.load_test import summary
+from assay.load_tests import summary
 from assay.run_directory.directory import NotARunError
-from tests.unit.load_test.synthetic import finished, searched
+from tests.unit.load_tests.synthetic import finished, searched
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from assay.load.recorder import FINE
 from assay.load_results import KINDS, Name
 from assay.run_directory.directory import NotARunError
 from assay.run_directory.load_run import TICKS, LoadRun
-from tests.unit.load_test.synthetic import finished, plan, searched, swept
+from tests.unit.load_tests.synthetic import finished, plan, searched, swept
 
 TICK = '{"at": 1, "planned": 1, "requests": 1, "generator_cpu": 0.1'
 SAMPLES = [(i / 10, i / 10 + 0.01, FINE) for i in range(100)]

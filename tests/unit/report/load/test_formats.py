@@ -12,12 +12,12 @@ from rich.console import Console
 
 from assay.load.lateness import binned
 from assay.load_results import Name
-from assay.load_test import summary
-from assay.load_test.requirements import parse
+from assay.load_tests import summary
+from assay.load_tests.requirements import parse
 from assay.report import load as reports
 from assay.report.load import words
 from assay.run_directory.load_run import LoadRun
-from tests.unit.load_test.synthetic import LOOK, Sample, ticks, written
+from tests.unit.load_tests.synthetic import LOOK, Sample, ticks, written
 
 LOGIN, OUT = Name("start", "GET", "login"), Name("stop", "POST", "/logout")
 BUY = Name("task", "", "buy")

@@ -8,10 +8,10 @@ import pytest
 from rich.console import Console
 
 from assay.load.recorder import FINE
-from assay.load_test import summary
+from assay.load_tests import summary
 from assay.report import load as reports
 from assay.run_directory.load_run import LoadRun
-from tests.unit.load_test.synthetic import finished, searched, swept
+from tests.unit.load_tests.synthetic import finished, searched, swept
 
 PARTIAL = "ended before its time"
 

@@ -11,8 +11,8 @@ from rich.text import Text
 
 from assay.load.lateness import OFTEN
 from assay.load_plan import LoadPlan
-from assay.load_test.bounds import BUSY
-from assay.load_test.run import RECENT, News
+from assay.load_tests.bounds import BUSY
+from assay.load_tests.run import RECENT, News
 from assay.wording import fixed, quantity, significant
 
 EVERY = 5.0  # seconds between two lines of a log

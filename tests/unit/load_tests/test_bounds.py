@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assay.load.lateness import binned
-from assay.load_test.bounds import BUSY, strain
+from assay.load_tests.bounds import BUSY, strain
 
 LATE, PUNCTUAL, MEDIAN = 0.02, 0.001, 0.1
 

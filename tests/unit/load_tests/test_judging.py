@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assay.load_results import LoadResults, Row, Spread
-from assay.load_test.judging import judge
-from assay.load_test.requirements import parse
+from assay.load_tests.judging import judge
+from assay.load_tests.requirements import parse
 from assay.wording import judgement
 
 

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assay.load_results import KINDS, ORDER, Name, Row
-from assay.load_test import rows
-from tests.unit.load_test.synthetic import Sample, written
+from assay.load_tests import rows
+from tests.unit.load_tests.synthetic import Sample, written
 
 LOADS = ("request", "start", "stop")
 END = 10.0  # of the test

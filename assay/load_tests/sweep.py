@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 
 from assay.load_plan import LoadPlan
 from assay.load_results import LoadResults, SweepPoint, SweepResults
-from assay.load_test import samples, scalability
-from assay.load_test.bounds import BUSY
-from assay.load_test.generators import generating
-from assay.load_test.run import Watcher, check_limit, load
+from assay.load_tests import samples, scalability
+from assay.load_tests.bounds import BUSY
+from assay.load_tests.generators import generating
+from assay.load_tests.run import Watcher, check_limit, load
 from assay.run_directory.load_run import REQUESTS, LoadRun, redacted
 
 WARMING = 0.2  # of a trial's time

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assay.errors import InputError
-from assay.load_test.requirements import objective, parse
+from assay.load_tests.requirements import objective, parse
 from assay.metrics import LOAD_TEST_UNITS
 
 

@@ -10,11 +10,11 @@ import pytest
 from assay.load.lateness import binned
 from assay.load.recorder import FAILED, FINE, TIMED_OUT
 from assay.load_results import LoadResults, Name, Spread
-from assay.load_test import summary
-from assay.load_test.judging import judge
-from assay.load_test.requirements import parse
+from assay.load_tests import summary
+from assay.load_tests.judging import judge
+from assay.load_tests.requirements import parse
 from assay.run_directory.load_run import TICKS
-from tests.unit.load_test.synthetic import LOOK, Sample, finished, ticks, written
+from tests.unit.load_tests.synthetic import LOOK, Sample, finished, ticks, written
 
 # Half of the requests are answered in 10 ms; for the others somebody waited 1 s. All
 # of them are sent 1 ms after they were due, which is no part of that.

@@ -11,9 +11,9 @@ from functools import partial
 from assay.load import shapes
 from assay.load_plan import LoadPlan, Requirement
 from assay.load_results import CapacityResults, LoadResults, Probe
-from assay.load_test import capacity
-from assay.load_test.generators import TARGET, Loader, generating
-from assay.load_test.run import Watcher, check_limit, load
+from assay.load_tests import capacity
+from assay.load_tests.generators import TARGET, Loader, generating
+from assay.load_tests.run import Watcher, check_limit, load
 from assay.metrics import requests_needed
 from assay.run_directory.load_run import LoadRun, redacted
 from assay.wording import judgement

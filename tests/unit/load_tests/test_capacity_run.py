@@ -11,12 +11,12 @@ from assay.errors import MeasureError
 from assay.load.recorder import FINE
 from assay.load_plan import LoadPlan
 from assay.load_results import CapacityResults, LoadResults, Name, SweepResults
-from assay.load_test import capacity_run, summary, sweep
-from assay.load_test.judging import judge
-from assay.load_test.requirements import objective
-from assay.load_test.run import News
+from assay.load_tests import capacity_run, summary, sweep
+from assay.load_tests.judging import judge
+from assay.load_tests.requirements import objective
+from assay.load_tests.run import News
 from assay.run_directory.load_run import LoadRun
-from tests.unit.load_test.synthetic import Sample, finished, plan, written
+from tests.unit.load_tests.synthetic import Sample, finished, plan, written
 
 OBJECTIVE = objective("p50 <= 50ms and errors <= 1%")
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assay.load_test.quantiles import FINE, Batch, _keep, exact, rough
+from assay.load_tests.quantiles import FINE, Batch, _keep, exact, rough
 
 SHARES = (0.0, 0.5, 0.9, 0.99, 1.0)
 TIMES = st.one_of(
@@ -85,7 +85,7 @@ def test_a_narrow_distribution_is_not_held_either(
         held.append(sum(len(values) for values in kept.values()))
         return kept
 
-    monkeypatch.setattr("assay.load_test.quantiles._keep", keeping)
+    monkeypatch.setattr("assay.load_tests.quantiles._keep", keeping)
     shares = (0.5, 0.9, 0.99)
     found = exact(batches, 1, shares, many=10_000)
     everything = np.concatenate([values for _, values in batches()])

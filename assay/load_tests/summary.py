@@ -11,7 +11,7 @@ import numpy as np
 
 from assay.load import lateness
 from assay.load_results import LoadResults, Row, WorkerCount
-from assay.load_test import bounds, judging, remarks, rows
+from assay.load_tests import bounds, judging, remarks, rows
 from assay.run_directory.directory import reading
 from assay.run_directory.load_run import TICKS, LoadRun
 from assay.wording import counted

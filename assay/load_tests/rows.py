@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from assay.load_results import ORDER, Curves, Name, Row, Spread
-from assay.load_test import quantiles, samples
-from assay.load_test.samples import FROM_DUE, LATENCY, SERVICE, Groups, Samples
+from assay.load_tests import quantiles, samples
+from assay.load_tests.samples import FROM_DUE, LATENCY, SERVICE, Groups, Samples
 from assay.run_directory.load_run import ITERATIONS, REQUESTS, LoadRun
 
 if TYPE_CHECKING:
-    from assay.load_test.quantiles import Batch
+    from assay.load_tests.quantiles import Batch
 
 SHARES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99, "p999": 0.999}
 FEWEST, BEYOND = 20, 5  # requests of a curve, and those beyond its last point

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from assay.load_results import WorkerCount
-from assay.load_test.bounds import Strain
+from assay.load_tests.bounds import Strain
 from assay.wording import counted, quantity
 
 WHAT = ("requests", "tasks of several requests")

@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from assay.errors import MeasureError
 from assay.load.answers import Tick
 from assay.load_results import Name
-from assay.load_test import run as running
-from assay.load_test import summary, writer
-from assay.load_test.run import News
+from assay.load_tests import run as running
+from assay.load_tests import summary, writer
+from assay.load_tests.run import News
 from assay.run_directory.load_run import ITERATIONS, REQUESTS, TICKS, LoadRun
-from tests.unit.load_test.synthetic import LOOK, Sample, plan, table, ticks
+from tests.unit.load_tests.synthetic import LOOK, Sample, plan, table, ticks
 
 BEGAN = 1000.0  # of the generator's own clock
 LOGIN = Name("start", "GET", "/login?token=S3CRET")

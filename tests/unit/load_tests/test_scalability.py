@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assay.load_results import Law
-from assay.load_test.scalability import fit
+from assay.load_tests.scalability import fit
 
 USERS = [1, 2, 4, 8, 16, 32]
 

@@ -21,9 +21,9 @@ from assay.load.orders import RunLoad
 from assay.load.shapes import Shape
 from assay.load_plan import LoadPlan
 from assay.load_results import LoadResults, Name
-from assay.load_test import summary
-from assay.load_test.generators import TARGET, Loader, generating
-from assay.load_test.writer import Writer
+from assay.load_tests import summary
+from assay.load_tests.generators import TARGET, Loader, generating
+from assay.load_tests.writer import Writer
 from assay.run_directory.load_run import ITERATIONS, REQUESTS, LoadRun
 from assay.system import redaction
 

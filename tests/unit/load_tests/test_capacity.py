@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assay.load_test.capacity import (
+from assay.load_tests.capacity import (
     LEAST_RATE,
     MOST_PROBES,
     VOTES,
