@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import Browser, Dialog, Page, sync_playwright
 
 from assay import report
+from assay.experiment.run import judge
 from assay.run_directory.run import RunDirectory
 from tests.unit.report.synthetic import build
 from tests.unit.report.synthetic_pairs import build_pairs
@@ -16,12 +17,21 @@ BROWSER = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))),
     None,
 )
+
+
+def died(path: Path) -> RunDirectory:
+    """A run that ended early, judged as `assay report` does."""
+    run = build(path, finished=False, launches=1, profiled=False)
+    run.write_results(judge(run))
+    return run
+
+
 RUNS: dict[str, Callable[[Path], RunDirectory]] = {
     "normal": build,
     "pairs": build_pairs,
     "hostile": lambda path: build(path, hostile=True, topics=["caching", "blocking"]),
     "hostile pairs": lambda path: build_pairs(path, hostile=True),
-    "partial": lambda path: build(path, finished=False, launches=1, profiled=False),
+    "partial": died,
 }
 pytestmark = pytest.mark.skipif(
     BROWSER is None,
