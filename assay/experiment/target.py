@@ -275,8 +275,8 @@ def await_answer(
     timeout: float,
     child: processes.Child | None,
     table: str,
-) -> object:
-    """Wait until a server answers that it is ready; return its answer.
+) -> None:
+    """Wait until a server answers that it is ready.
 
     Args:
         name: What to call it.
@@ -311,7 +311,7 @@ def await_answer(
                     said = f"{type(error).__name__}: {error}"
                 else:
                     if answer.is_success:
-                        return answer
+                        return
                     said = f"it answered {answer.status_code}"
             time.sleep(POLL)
     log = f"; its last lines:\n{child.last_lines()}" if child else ""

@@ -124,6 +124,24 @@ def test_what_a_master_sends_at_the_start_reaches_its_workers(tmp_path: Path) ->
     assert set(ran.rows("request")) == {("GET", "/customer-0"), ("GET", "/customer-1")}
 
 
+LEAVING = """
+from locust.runners import MasterRunner
+
+
+@events.test_start.add_listener
+def leave(environment, **_):
+    if isinstance(environment.runner, MasterRunner):
+        environment.runner.quit()
+"""
+
+
+def test_a_master_may_end_a_test_before_it_has_begun(tmp_path: Path) -> None:
+    words = ("--users", "4", "--think-time", "--duration", "10m", "--workers", "2")
+    with serving(say) as server:
+        ran = load(tmp_path, server, HEAD + VISITOR + LEAVING, *words)
+    assert ran.found["loaded"] < 60, ran.said
+
+
 SPAWNED = """
 from gevent.lock import Semaphore
 
