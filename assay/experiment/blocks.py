@@ -17,6 +17,10 @@ FEWEST_WAITING, SHORT_SECONDS, WAITING = 6, 0.125, 0.5
 ALIKE = 2.0  # times: slices that differ by less get one length
 # What a claimed quantile may take of a launch, in open-loop seconds of a variant.
 LONGEST_OPEN = 20.0
+# A launch that took long to prepare, as by log-ins, is worth more open blocks, which
+# are where most of its scatter comes from: up to twice as many, until they take half
+# as long as the preparation.
+OPEN_SHARE, MOST_OPEN = 0.5, 2
 
 
 def order(
@@ -92,6 +96,18 @@ def number(
     fewest = FEWEST_WAITING if waits else FEWEST_BLOCKS
     blocks = max(fewest, min(most, round(most * shortest / seconds)))
     return blocks if judged else blocks // 2
+
+
+def worthwhile(blocks: int, block_seconds: float, preparation: float) -> int:
+    """Return how many open blocks a launch has that took so long to prepare.
+
+    Args:
+        blocks: How many it has at least.
+        block_seconds: What a block takes, of all variants.
+        preparation: Seconds of starts, log-ins and warm-up.
+    """
+    wanted = round(OPEN_SHARE * preparation / block_seconds)
+    return min(max(blocks, wanted), MOST_OPEN * blocks)
 
 
 def enough(

@@ -4,7 +4,7 @@ import math
 import os
 import time
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from assay.errors import MeasureError
 from assay.experiment import blocks, rates, slices
@@ -33,7 +33,7 @@ SPIN = 0.02  # seconds
 
 @dataclass(frozen=True)
 class Schedule:
-    """How a topic's launches are measured; the same for all of them.
+    """How a topic's launches are measured.
 
     Attributes:
         rate: Arrivals per second of the open loop, for every variant.
@@ -41,6 +41,7 @@ class Schedule:
         open_seconds: Length of an open-loop slice.
         closed_blocks: Undisturbed blocks wanted of each kind.
         open_blocks: The same for the open loop.
+        open_decides: Whether a verdict depends on the open loop.
         shape: How the arrival rate changes over an open-loop slice, if it does.
         wanted: The rate that the load asks for; more than the generator can send in
             time, where it is more than `rate`.
@@ -54,9 +55,18 @@ class Schedule:
     open_seconds: float
     closed_blocks: int
     open_blocks: int
+    open_decides: bool = True
     shape: Shape | None = None
     wanted: float = 0.0
     generator: Mapping[str, float] = field(default_factory=dict)
+
+    def after(self, preparation: float, variants: int) -> "Schedule":
+        """Return the schedule of a launch whose preparation took so many seconds."""
+        if not self.open_decides or self.shape:
+            return self
+        seconds = self.open_seconds * variants
+        more = blocks.worthwhile(self.open_blocks, seconds, preparation)
+        return replace(self, open_blocks=more)
 
 
 def most_users(load: Load) -> int:
@@ -168,6 +178,7 @@ def calibrate(
         open_seconds=open_seconds,
         closed_blocks=closed_blocks,
         open_blocks=open_blocks,
+        open_decides="open" in decides,
         shape=shape,
         wanted=wanted,
         generator={

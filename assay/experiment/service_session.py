@@ -89,8 +89,9 @@ class ServiceSession:
         clock.went_to("warm_up")
         if self.schedule is None:
             return launches.Launch(counts=False, cut=True)
+        schedule = self.schedule.after(clock.all, len(running))
         measured = launches.measure(
-            generator, running, self.schedule, topic.compared(), cores, rng, deadline
+            generator, running, schedule, topic.compared(), cores, rng, deadline
         )
         self.users = max(self.users, measured.users)
         clock.went_to("slices")

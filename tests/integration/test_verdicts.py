@@ -168,7 +168,8 @@ def test_a_generator_that_is_the_limit_makes_nobody_the_same(tmp_path: Path) -> 
     assert throughput["verdict"] is None and throughput["censored"] == "both"
     assert service["verdict"] is not None and 0.5 < service["ratio"] < 2
     for name, text in outcome.pages.items():
-        assert "the load generator is the limit under one, two" in text, name
+        # Of the two, one at least took nine tenths of the core when it was tried.
+        assert re.search("the load generator is the limit under (one|two)", text), name
         assert "service.p50 decides in the place of throughput" in text, name
 
 

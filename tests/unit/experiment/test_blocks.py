@@ -1,9 +1,14 @@
 """How the blocks of a launch are laid out."""
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from assay.experiment import blocks
+from assay.experiment.calibration import Schedule
+from assay.load.shapes import Shape
+from assay.plan import Load
 
 SECONDS = st.dictionaries(st.sampled_from("abcdef"), st.floats(0.0125, 2.0), min_size=1)
 
@@ -36,3 +41,31 @@ def test_a_service_that_mostly_waits_has_more_blocks_of_short_slices() -> None:
     assert blocks.number(20, 0.0125, 0.07, judged=False, busy=0.15) == 3
     assert blocks.number(20, 0.0125, 1.0, busy=0.01) == blocks.FEWEST_BLOCKS
     assert blocks.number(20, 0.0125, 0.0125, busy=0.15) == 20
+
+
+@given(
+    number=st.integers(1, 40),
+    seconds=st.floats(0.01, 4),
+    preparation=st.floats(0, 60),
+)
+def test_a_launch_that_took_long_to_prepare_has_up_to_twice_the_open_blocks(
+    number: int, seconds: float, preparation: float
+) -> None:
+    made = blocks.worthwhile(number, seconds, preparation)
+    assert number <= made <= 2 * number
+    if number < made:  # it takes half as long as the preparation, and no longer
+        assert (made - 0.5) * seconds <= preparation / 2
+    if made < 2 * number:
+        assert (made + 0.5) * seconds >= preparation / 2
+
+
+def test_only_an_open_loop_that_decides_and_keeps_its_rate_is_worth_more() -> None:
+    plain = Schedule(Load(), 10.0, {"a": 0.05, "b": 0.05}, 0.05, 4, 14)
+    assert plain.after(1.0, 2).open_blocks == 14
+    assert plain.after(5.0, 2).open_blocks == 25
+    assert plain.after(50.0, 2).open_blocks == 28
+    assert plain.after(50.0, 2).closed_blocks == 4
+    browsed = replace(plain, open_decides=False)
+    assert browsed.after(50.0, 2) == browsed
+    shaped = replace(plain, shape=Shape((0.0, 1.0), (1.0, 2.0)))
+    assert shaped.after(50.0, 2) == shaped
