@@ -48,7 +48,7 @@ class Run:
 
     @property
     def results(self) -> Results:
-        """What came of it, judged from its tables."""
+        """The results, judged from the run's tables."""
         from assay.experiment.run import judge
 
         return judge(self._directory())
@@ -109,7 +109,7 @@ class LoadTest:
 
     @property
     def results(self) -> LoadResults:
-        """What came of it; times in seconds."""
+        """The results; times in seconds."""
         from assay.run_directory.load_run import LoadRun
 
         return LoadRun(self.path).results()
@@ -145,7 +145,7 @@ def measure(
     output: str | Path | None = None,
     **settings: Any,
 ) -> Run:
-    """Measure the claims of some topics, without a word, and return the run.
+    """Measure the claims of some topics, print nothing, and return the run.
 
     Args:
         topics: Folders with a claims.toml.
@@ -165,11 +165,11 @@ def measure(
     from assay.run_directory.run import RunDirectory
     from assay.system import environment
 
-    named = [topics] if isinstance(topics, str | Path) else list(topics)
+    names = [topics] if isinstance(topics, str | Path) else list(topics)
     settings.setdefault("seed", secrets.randbelow(2**32))
-    here = Path.cwd()
-    plan = loader.load([str(topic) for topic in named], settings, "", here)
-    path = Path(output) if output else _path(here, "run")
+    folder = Path.cwd()
+    plan = loader.load([str(name) for name in names], settings, "", folder)
+    path = Path(output) if output else _path(folder, "run")
     directory = RunDirectory.create(
         path, environment.redacted(plan), environment.describe(plan)
     )
@@ -183,18 +183,18 @@ def load_test(
     output: str | Path | None = None,
     **options: Any,
 ) -> LoadTest:
-    """Run a load test, without a word, and return it.
+    """Run a load test, print nothing, and return it.
 
     Args:
         locustfile: An ordinary locustfile.
-        host: Where the load goes; the user class's if empty.
+        host: URL that the load goes to; that of the user class if empty.
         output: The run directory; a new one under `reports/` if None.
         options: As on the command line, with underscores: `rate="200"`, `users=20`,
             `duration="30s"`, `require=("latency.p99 <= 50ms",)`.
 
     Raises:
         InputError: An option makes no sense, or the locustfile cannot be imported.
-        MeasureError: It could not be measured; what was measured is kept.
+        MeasureError: The test failed; what was measured is kept.
     """
     import secrets
 
@@ -204,20 +204,20 @@ def load_test(
 
     options.setdefault("seed", secrets.randbelow(2**32))
     request = load_request.LoadRequest(str(locustfile), host=host, **options)
-    plan = load_request.planned(request, None)
+    plan = load_request.make_plan(request, None)
     path = Path(output) if output else _path(Path.cwd(), "load")
     run.measure(plan, load.create_run(plan, path), Quiet())
     return LoadTest(path)
 
 
-def _path(here: Path, kind: str) -> Path:
+def _path(folder: Path, kind: str) -> Path:
     from datetime import datetime
 
-    return here / "reports" / f"{datetime.now():%Y-%m-%dT%H-%M-%S}-{kind}"
+    return folder / "reports" / f"{datetime.now():%Y-%m-%dT%H-%M-%S}-{kind}"
 
 
 def __getattr__(name: str) -> str:
-    """Look the version up when somebody asks: it reads files."""
+    """Look the version up only on demand: that reads files."""
     if name != "__version__":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib.metadata import version

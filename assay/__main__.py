@@ -2,7 +2,7 @@
 
 import signal
 
-# Until the command line is there to say so, Ctrl-C ends the process without a word.
+# Until the command line handles Ctrl-C, it ends the process without a message.
 signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 

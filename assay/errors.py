@@ -14,6 +14,6 @@ class InputError(AssayError):
 
 
 class MeasureError(AssayError):
-    """It could not be measured: exit code 4."""
+    """Something could not be measured: exit code 4."""
 
     exit_code = 4

@@ -1,4 +1,4 @@
-"""What a load test is to do: plain frozen data types."""
+"""The plan of a load test: plain frozen data types."""
 
 from pathlib import Path
 from typing import Literal
@@ -13,8 +13,8 @@ class Requirement(Data):
         text: As it was written: ``latency.p99 <= 50ms``.
         metric: One of `metrics.LOAD_TEST_UNITS`.
         at_most: Whether the limit is an upper one.
-        limit: In the metric's own unit.
-        name: The request it is about; empty for all of them.
+        limit: The threshold, in the metric's own unit.
+        name: The request that it applies to; empty for all requests.
     """
 
     text: str
@@ -29,25 +29,26 @@ class LoadPlan(Data):
 
     Attributes:
         locustfile: What the users do; the first one, where there are several.
-        others: The other locustfiles.
-        host: Where; empty for what the user classes say.
+        others: All other locustfiles.
+        host: URL that the load goes to; empty for that of the user classes.
         locust: Arguments for the locustfile, as after `locust -f FILE`.
-        times: Seconds at which the open loop's rate is given; none in a closed loop.
-        rates: Arrivals per second at these times.
-        arrivals: How they come.
-        users: Of the closed loop, or the most that the open one may make.
-        spawn_rate: Users of the closed loop that come a second; 0 if all are there
-            when it begins.
-        shaped: Whether the locustfile's LoadTestShape says how many users there are.
+        times: Times, in seconds, at which `rates` are given; none in a closed loop.
+        rates: Arrivals per second of the open loop at these times.
+        arrivals: How they are spaced: at random (Poisson), or evenly.
+        users: Users of the closed loop, or the most that the open loop may create.
+        spawn_rate: Users of the closed loop that start per second; 0 if all start
+            at once.
+        shaped: Whether the locustfile's LoadTestShape sets the number of users.
         duration: Seconds of load.
-        iterations: After so many tasks it ends; 0 for no such limit.
+        iterations: Number of tasks after which the test ends; 0 for no limit.
         think_time: Whether users of a closed loop wait as their locustfile says.
         drain: Seconds to wait for answers at the end.
         workers: Processes that share the load.
-        bind: Where workers from elsewhere join; empty if all are started here.
-        shape: The shape as it was written, for people.
-        notes: What of the user's own configuration has no effect, in sentences.
-        trials: What it is if it is no single test, but one of many trials.
+        bind: Address at which workers of other machines join; empty if all workers are
+            started here.
+        shape: The shape of the load as it was written, for people.
+        notes: Which parts of the user's configuration have no effect, in sentences.
+        trials: Which kind of test of many trials it is; empty for a single test.
         command: The command line, for the report.
     """
 
@@ -81,5 +82,5 @@ class LoadPlan(Data):
 
     @property
     def open(self) -> bool:
-        """Whether arrivals come by a schedule, whatever the server does."""
+        """Whether arrivals follow a schedule, however fast the server answers."""
         return bool(self.times)

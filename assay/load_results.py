@@ -1,4 +1,4 @@
-"""What came of a load test: plain frozen data types."""
+"""The results of a load test: plain frozen data types."""
 
 import math
 from dataclasses import dataclass
@@ -9,20 +9,25 @@ from assay.plan import Data
 LOAD_SCHEMA = 2
 Kind = Literal["request", "start", "stop", "task"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
-# In which order rows are shown: the load first, then what users did around it.
-ORDER: tuple[Kind, ...] = ("request", "task", "start", "stop")
-SUFFIX: dict[Kind, str] = {"task": "task", "start": "on_start", "stop": "on_stop"}
-UNNAMED = "(no name)"  # a row without any name is that of all requests together
+# The order in which rows are shown: the load first, then what surrounds it.
+KIND_ORDER: tuple[Kind, ...] = ("request", "task", "start", "stop")
+KIND_SUFFIXES: dict[Kind, str] = {
+    "task": "task",
+    "start": "on_start",
+    "stop": "on_stop",
+}
+# For a request without a name: a row without any name is that of all requests.
+UNNAMED = "(no name)"
 
 
 class Name(NamedTuple):
-    """One thing that samples are samples of.
+    """What a sample is of: a kind, an HTTP method and a name.
 
     Attributes:
         kind: A ``request`` of the load itself, one of a user's on_start (``start``)
             or on_stop (``stop``), or a ``task`` of several requests.
-        method: Of HTTP, as the client says it; empty for a task.
-        name: Of the request or task.
+        method: HTTP method, as the client reports it; empty for a task.
+        name: Name of the request or task.
     """
 
     kind: Kind
@@ -30,17 +35,17 @@ class Name(NamedTuple):
     name: str
 
     @classmethod
-    def of(cls, given: object) -> Self:
-        """Return the name that a list of three texts stands for.
+    def from_list(cls, values: object) -> Self:
+        """Return the name that a list of kind, method and name stands for.
 
         Raises:
-            ValueError: It is none.
+            ValueError: It is not such a list.
         """
-        if isinstance(given, list) and len(given) == 3:
-            kind, method, name = given
+        if isinstance(values, list) and len(values) == 3:
+            kind, method, name = values
             if kind in KINDS and isinstance(method, str) and isinstance(name, str):
                 return cls(kind, method, name)
-        raise ValueError(f"{given!r} is no kind, method and name")
+        raise ValueError(f"{values!r} is not a list of kind, method and name")
 
     @property
     def label(self) -> str:
@@ -49,8 +54,8 @@ class Name(NamedTuple):
 
     @property
     def title(self) -> str:
-        """Return the label with what it is, unless it is load: ``buy (task)``."""
-        suffix = SUFFIX.get(self.kind)
+        """Return the label and, except for a request, its kind: ``buy (task)``."""
+        suffix = KIND_SUFFIXES.get(self.kind)
         return f"{self.label} ({suffix})" if suffix else self.label or "all requests"
 
 
@@ -58,10 +63,10 @@ class Spread(Data):
     """How long requests took, in seconds; infinite where they were never answered.
 
     Attributes:
-        count: Of what number of requests: all but those that failed at once.
-        unanswered: How many of them were given up, by a timeout or at the end.
-        mean: Those that were given up count with the time that they were waited for,
-            so where there are any it is a lower bound.
+        count: Number of requests measured: all but those that failed at once.
+        unanswered: How many of them were given up, at a timeout or at the end.
+        mean: Requests that were given up count with the time until then, so where
+            there are any it is a lower bound.
     """
 
     count: int
@@ -76,21 +81,23 @@ class Spread(Data):
 
 
 class Row(Data):
-    """What one kind of request came to.
+    """Counts and times of the requests, or tasks, of one name.
 
     Attributes:
-        name: Of the request or task; empty for the load's requests together.
+        name: Name of the request or task; empty for all the load's requests together.
         kind: A ``request`` of the load itself, one of a user's on_start (``start``)
             or on_stop (``stop``), or a ``task`` of several requests.
-        method: Of HTTP; empty for tasks, and for the load's requests together.
-        requests: How many there were; of a task, how many of its name ended.
+        method: HTTP method; empty for tasks, and for all the load's requests together.
+        requests: Number of requests, or of tasks of this name that ended.
         failed: How many of them failed.
-        latency: With the time that they waited for a user since all waited for the
-            target; what the generator itself was late by is not in it.
-        service: From the moment that they were sent.
-        at_most: Where latencies are lower bounds, what their percentiles are at most:
-            had arrivals come in time, none would have been answered later (a queue
-            serves first who comes first), so from the moment that they were due.
+        latency: Time from sent to answered, plus the time that an arrival waited for a
+            user because all users waited for the target. The generator's own
+            lateness is not part of it.
+        service: Time from sent to answered.
+        at_most: Upper bounds of the latency percentiles, where `latency` holds lower
+            bounds. They are counted from the moment that arrivals were due: had the
+            arrivals come in time, none would have been answered later, because a
+            queue is served first come, first served.
     """
 
     name: str
@@ -104,21 +111,21 @@ class Row(Data):
 
     @property
     def label(self) -> str:
-        """Return the method and the name: ``GET /orders``; empty for all together."""
+        """Return the method and the name: ``GET /orders``; empty for the total."""
         return Name(self.kind, self.method, self.name).label
 
     @property
     def title(self) -> str:
-        """Return what it is called: ``GET /orders``, ``buy (task)``."""
+        """Return the title of the row: ``GET /orders``, ``buy (task)``."""
         return Name(self.kind, self.method, self.name).title
 
 
 class Judgement(Data):
-    """What became of a requirement.
+    """The verdict on one requirement.
 
     Attributes:
         value: What was measured; None if nothing was.
-        bound: Whether the true value is that or more, since requests were given up,
+        bound: Whether `value` is only a lower bound, because requests were given up
             or the generator itself was the limit.
         reason: Why it is undecided, or refuted in spite of its value.
     """
@@ -138,8 +145,9 @@ class Curves(Data):
 
     Attributes:
         shares: The percentiles, as shares, ascending.
-        latency: None where a request was never answered, or there is none.
-        service: The same, from the moment that they were sent.
+        latency: Latency at each share; None where a request was never answered, or
+            where there is none.
+        service: The same, from sent to answered.
     """
 
     shares: tuple[float, ...]
@@ -148,15 +156,15 @@ class Curves(Data):
 
 
 class WorkerCount(Data):
-    """What a worker did of a load test.
+    """One worker's part of a load test.
 
     Attributes:
-        name: Its machine and process.
-        share: Of the load, by how fast it is.
-        unserved: Also what it had under way when it was lost, and what it should have
-            done from then on.
-        lag_p99: Seconds that arrivals were begun late, in its worst second.
-        lost: Why it was heard no more; empty if it did its part.
+        name: Machine and process of the worker.
+        share: Its share of the load, which depends on its speed.
+        unserved: Includes what it had under way when it was lost, and what it should
+            have done from then on.
+        lag_p99: How late arrivals were begun: 99th percentile, in its worst second.
+        lost: Why contact with it was lost; empty if it did its part.
     """
 
     name: str
@@ -170,34 +178,34 @@ class WorkerCount(Data):
 
 
 class LoadResults(Data):
-    """What a load test came to; times in seconds.
+    """The results of a load test; times in seconds.
 
     Attributes:
         partial: Whether something is missing: it ended before its time, or not all
             of it is on disk.
-        ended: Whether it came to an end in order, if only by Ctrl-C.
+        ended: Whether it ended in order; Ctrl-C counts as such an end.
         planned: Arrivals that were due, or tasks begun in a closed loop.
             ``planned == done + dropped + unserved`` always holds.
-        owed: Of those unserved, how many have no sample: a lost worker's.
+        owed: How many of the unserved have no sample: those of lost workers.
         loaded: Seconds of load.
-        rate: Tasks a second that were sent.
-        lag_p50: Seconds that arrivals were begun late by the generator: median.
-        lag_p99: The same for the latest one in a hundred.
-        own_p50: Seconds that the generator itself took to send a request: median.
-        own_p99: The same for one in a hundred.
+        rate: Tasks sent per second.
+        lag_p50: How late the generator began arrivals: median.
+        lag_p99: The same: 99th percentile.
+        own_p50: How long the generator itself took to send a request: median.
+        own_p99: The same: 99th percentile.
         bound: Whether the generator itself was the limit: then every latency is a
             lower bound.
         generator_cpu: Share of a core that the generator used, in its busiest second.
-        reconnects: Connections that the server had closed and that were opened again,
-            as far as the client tells (LeanHttpUser does).
-        workers: Those that shared the load; none if one process did all.
+        reconnects: Connections that were opened again after the server had closed them,
+            if the client counts them (LeanHttpUser does).
+        workers: The workers that shared the load; none if one process did all.
         rows: The load's requests together, then by kind, method and name.
-        curves: Of the load's requests; None where they are too few.
-        errors: How often each error of a request came.
+        curves: Percentile curves of the load's requests; None where they are too few.
+        errors: How often each error of a request occurred.
         raised: How often tasks raised an error of their own.
-        missing: How many samples ended, but are not on disk.
+        missing: How many requests ended whose samples are not on disk.
         limit: Which limit of the generator's own machine was hit, in a sentence.
-        incomplete: Why no requirement can be decided; empty if nothing is missing.
+        incomplete: Why no requirement can be decided; empty if they can.
         locust_exit_code: The ``process_exit_code`` that the locustfile has set.
     """
 
@@ -236,8 +244,8 @@ class LoadResults(Data):
     warnings: tuple[str, ...] = ()
 
     @property
-    def together(self) -> Row | None:
-        """Return the row of the load's requests together; None if there was none."""
+    def total(self) -> Row | None:
+        """Return the row of all the load's requests together; None without requests."""
         for row in self.rows:
             if row.kind == "request" and not row.name and not row.method:
                 return row
@@ -249,7 +257,7 @@ class Probe(Data):
 
     Attributes:
         held: Whether every part of the objective held.
-        reason: What did not hold, or why it could not be told.
+        reason: What did not hold, or why that is unknown.
         late: Whether the generator itself was the limit, so that times are lower
             bounds.
     """
@@ -269,9 +277,9 @@ class CapacityResults(Data):
 
     Attributes:
         objective: As it was written.
-        low: Highest rate that met it in most of its trials; None if none did.
-        high: Lowest rate above it that did not; None if all did.
-        most: The rate that was not exceeded.
+        low: Highest rate that met it in most of its trials; None if no rate did.
+        high: Lowest rate above `low` that did not; None if all did.
+        most: Highest rate that the search was allowed to try.
         locust_exit_code: The ``process_exit_code`` that the locustfile has set.
     """
 
@@ -294,7 +302,7 @@ class SweepPoint(Data):
     """One trial of a number of users.
 
     Attributes:
-        rate: Requests a second that were answered well.
+        rate: Requests per second that succeeded.
         generator: Share of a core that the generator used, in its busiest second.
         bound: Whether the generator itself was the limit, so that times are lower
             bounds.
@@ -318,9 +326,9 @@ class Law:
 
     Attributes:
         rate: Requests per second of one user.
-        contention: Share of the work that must wait for its turn.
-        coherency: Share of the work that users cause each other.
-        misfit: Greatest relative distance of a measured throughput from the law.
+        contention: Serial share of the work: one user at a time can do it.
+        coherency: Work that each user causes each other user, as a share of its own.
+        misfit: Largest relative deviation of a measured throughput from the law.
     """
 
     rate: float
@@ -329,9 +337,10 @@ class Law:
     misfit: float
 
     def throughput(self, users: float) -> float:
-        """Return the requests per second of so many users."""
-        queue = self.contention * (users - 1)
-        return self.rate * users / (1 + queue + self.coherency * users * (users - 1))
+        """Return the requests per second of a number of users."""
+        contention = self.contention * (users - 1)
+        coherency = self.coherency * users * (users - 1)
+        return self.rate * users / (1 + contention + coherency)
 
     @property
     def best(self) -> float:
@@ -346,7 +355,7 @@ class SweepResults(Data):
 
     Attributes:
         points: The trials, fewest users first.
-        law: Fitted to them; None if they are too few.
+        law: The law fitted to the points; None if they are too few.
         locust_exit_code: The ``process_exit_code`` that the locustfile has set.
     """
 

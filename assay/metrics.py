@@ -19,14 +19,14 @@ class Metric:
         name: As people write it.
         unit: Of its values: seconds, bytes, per second; empty for a share.
         meaning: What it measures, in plain words.
-        load: The loads that a claim on it needs at full length.
-        slices: The loads whose slices it is read from; none for one of the process.
-        column: Of a slice, for a metric that is compared block by block. The others
+        load: The loads that must run at full length for a claim on it.
+        slices: The loads whose slices it is read from; none for a process metric.
+        column: Column of a slice, for a metric that is compared block by block. Others
             are pooled over a launch: a median over blocks would hide what happens to
             few requests.
-        quantile: Its share of the latencies, for a quantile.
+        quantile: The share of latencies below it, for a quantile.
         higher_is_better: Whether a greater value is the faster one.
-        serving: Whether it says how fast a variant serves: then failures can spoil it.
+        serving: Whether it measures the speed of serving, which failures falsify.
     """
 
     name: str
@@ -41,7 +41,7 @@ class Metric:
 
     @property
     def is_latency(self) -> bool:
-        """Whether it is of the latencies of the open loop."""
+        """Whether it is a latency of the open loop."""
         return self.name.startswith("latency.")
 
     @property
@@ -53,10 +53,10 @@ class Metric:
 
 
 def _latency(
-    which: str, meaning: str, quantile: float | None = None, column: str = ""
+    name: str, meaning: str, quantile: float | None = None, column: str = ""
 ) -> Metric:
     return Metric(
-        f"latency.{which}",
+        f"latency.{name}",
         "s",
         f"{meaning} at this arrival rate",
         load=("open",),
@@ -131,11 +131,11 @@ BLOCK_COLUMNS = {
     name: metric.column for name, metric in METRICS.items() if metric.column
 }
 
-# The numbers of a load test that can be required, and their units.
-SPREADS = ("mean", "p50", "p90", "p95", "p99", "p999")
+# The numbers of a load test that a requirement can limit, and their units.
+SPREAD_FIELDS = ("mean", "p50", "p90", "p95", "p99", "p999")
 LOAD_TEST_UNITS = {
-    **{f"latency.{name}": "s" for name in SPREADS},
-    **{f"service.{name}": "s" for name in SPREADS},
+    **{f"latency.{name}": "s" for name in SPREAD_FIELDS},
+    **{f"service.{name}": "s" for name in SPREAD_FIELDS},
     "errors": "",
     "dropped": "",
     "rate": "/s",
@@ -143,7 +143,7 @@ LOAD_TEST_UNITS = {
 
 
 def higher_is_better(metric: str) -> bool:
-    """Say whether a greater value is the faster one; of a metric nobody knows, not."""
+    """Say whether a greater value is the faster one; False for an unknown metric."""
     return metric in METRICS and METRICS[metric].higher_is_better
 
 

@@ -11,16 +11,16 @@ from pydantic import BaseModel, ConfigDict
 
 from assay.metrics import DECIDING_METRICS
 
-# The A/A arm is the baseline a second time, under this addition to its name, which
-# no name in a file can have.
+# The A/A arm measures the baseline a second time, under its name with this suffix,
+# which no name in a file can have.
 AA_SUFFIX = "~again"
 
 
 class Data(BaseModel):
     """Base of Assay's data types: frozen, and closed to unknown fields."""
 
-    # JSON has no infinity: it is written as the word, never as something that other
-    # readers of JSON refuse.
+    # JSON has no infinity. It is written as a string: a bare word would be invalid
+    # JSON, which other readers refuse.
     model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
 
 
@@ -28,7 +28,7 @@ class Expectation(Data):
     """What a claim expects of the ratio candidate / baseline.
 
     Attributes:
-        text: As it was written, for example ``<= 0.30`` or ``faster``.
+        text: The expectation as written, for example ``<= 0.30`` or ``faster``.
         low: Natural log of the least ratio for which the claim is true, or -inf.
         high: Natural log of the greatest such ratio, or +inf.
     """
@@ -41,8 +41,8 @@ class Expectation(Data):
     def directed(self) -> bool:
         """Whether it expects a change in one direction, without saying how large.
 
-        ``<= 1`` is none: it says that there is no growth, and that is true of no
-        change at all.
+        ``<= 1`` does not: it expects no growth, so it also holds where nothing
+        changes.
         """
         return " ".join(self.text.split()) in ("faster", "slower")
 
@@ -63,7 +63,7 @@ class Budget(Data):
 
     Attributes:
         at_most: The limit in the metric's own unit (seconds, share, bytes).
-        text: The limit as it was written, for example ``50ms``.
+        text: The limit as written, for example ``50ms``.
     """
 
     variant: str
@@ -100,8 +100,8 @@ class Target(Data):
         ready_timeout: Seconds to wait for that.
         guard: The path that says whether the variant has been doing what its name
             says; empty if there is none. See `target.check_guard`.
-        needs: Services by name, handed over as DATABASE_URL and REDIS_URL.
-        round_trip: Seconds of network that are put before some of them.
+        needs: Services by name, passed on as DATABASE_URL and REDIS_URL.
+        round_trip: Network round trip added to each service, by name, in seconds.
         prepare: A command run once before the first launch, for example a
             migration or a seeding script, in the same environment.
     """
@@ -146,10 +146,10 @@ class Load(Data):
         arrival_rate: Arrivals per second of the open loop.
         connections: Users, and so connections, that the open loop can occupy.
         think_time: Whether users of the closed loop wait as the locustfile says.
-        shape: How arrivals of an open-loop slice change, as it was written; empty
-            for one rate all the time.
-        times: Seconds of the slice at which the shape says a rate.
-        multiples: These rates, in multiples of the arrival rate.
+        shape: How the arrival rate changes within an open-loop slice, as written;
+            empty for a constant rate.
+        times: Times in the slice, in seconds, at which the shape sets a rate.
+        multiples: These rates, as multiples of the arrival rate.
     """
 
     users: int = 4
@@ -166,7 +166,7 @@ class Scenario(Data):
     """The work put on a target: a locustfile and a load, or benchmarks.
 
     Attributes:
-        arguments: For the locustfile, as after `locust -f FILE`.
+        arguments: Arguments for the locustfile, as after `locust -f FILE`.
     """
 
     locustfile: Path | None = None
@@ -176,14 +176,14 @@ class Scenario(Data):
 
 
 class Topic(Data):
-    """One folder with a claims.toml, understood.
+    """One folder with a claims.toml: its parsed content.
 
     Attributes:
         file: The claims.toml itself.
         variants: In the order in which they were written; the first is the
             baseline of a comparison without claims.
-        time_budget: Seconds that it may take before it stops undecided; None for
-            what all topics may. See `Plan.time_budget`.
+        time_budget: Seconds that it may take before it stops undecided; None for the
+            run's time budget. See `Plan.time_budget`.
     """
 
     name: str
@@ -215,10 +215,10 @@ class Topic(Data):
         raise KeyError(name)
 
     def metrics(self) -> set[str]:
-        """Return the metrics that verdicts are wanted on."""
-        asked = {claim.metric for claim in self.claims}
-        asked |= {budget.metric for budget in self.budgets}
-        return asked or set(DECIDING_METRICS)
+        """Return the metrics that need a verdict."""
+        metrics = {claim.metric for claim in self.claims}
+        metrics |= {budget.metric for budget in self.budgets}
+        return metrics or set(DECIDING_METRICS)
 
     def pairs(self) -> tuple[tuple[str, str], ...]:
         """Return the (baseline, candidate) pairs that are compared."""
@@ -229,9 +229,9 @@ class Topic(Data):
         return tuple((first, other) for other in others)
 
     def compared(self) -> tuple[tuple[str, str], ...]:
-        """Return the pairs, and each variant with a budget beside itself.
+        """Return the pairs, and each variant with a budget paired with itself.
 
-        Every one of them needs undisturbed blocks.
+        Each of these needs undisturbed blocks.
         """
         alone = dict.fromkeys((b.variant, b.variant) for b in self.budgets)
         first = self.variants[0].name
@@ -243,12 +243,12 @@ class Topic(Data):
 
 
 class Preset(Data):
-    """A file of `profiles/`: which profiler, and how it is set.
+    """A file of `profiles/`: a profiler and its settings.
 
     Attributes:
         profiler: The name under which a profiler is registered.
         seconds: How long one variant is observed.
-        settings: Whatever that profiler takes, checked by it.
+        settings: Settings of that profiler, which checks them.
     """
 
     name: str
@@ -259,16 +259,16 @@ class Preset(Data):
 
 
 class Settings(Data):
-    """What holds for the whole run.
+    """Settings of the whole run.
 
     Attributes:
         margin: The change that is too small to matter, as a share.
-        confidence: Over all looks together.
+        confidence: Confidence of the verdicts, over all looks together.
         time_budget: Seconds that one topic may take before it stops undecided.
         looks: Numbers of launches after which the verdicts are looked at. The ranks of
-            fewer than 15 launches are so coarse that two odd ones keep an interval
-            open: more launches that each know less decide sooner.
-        seed: Repeats every random choice.
+            fewer than 15 launches are so coarse that two outliers keep an interval
+            open: more launches, each less precise, decide sooner.
+        seed: Seed of every random choice.
         profile: Whether profiles are taken at all.
     """
 

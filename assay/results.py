@@ -1,4 +1,4 @@
-"""What came of a run: comparisons, claims, budgets, profiles. Frozen data types."""
+"""The results of a run: comparisons, claims, budgets, profiles. Frozen data types."""
 
 from typing import Literal
 
@@ -18,17 +18,17 @@ class Comparison(Data):
         low: Lower end of its interval; None where there are too few launches.
         high: Upper end of its interval.
         launches: How many launches it rests on.
-        dropped_blocks: Blocks that were left out, one side of them being disturbed.
+        dropped_blocks: Blocks that were left out because one side was disturbed.
         verdict: None for a metric that is shown but does not decide.
-        reason: Why it is undecided, where that needs saying.
+        reason: Why it is undecided; empty if it is not.
         differs: For a metric that does not decide: whether it stands out from all
             that are browsed (Benjamini-Hochberg). It is a hint, never a verdict.
-        censored: Which sides' number was only a lower bound in some launch: latency
-            reached a timeout, or the generator was the limit of throughput. Then
-            `ratio` is a bound: at least (candidate), at most (baseline); an end of
-            the interval that is not known is None.
+        censored: The sides whose number is only a lower bound in some launch: latency
+            reached a timeout, or the generator limited the throughput. Then `ratio`
+            is a lower bound (candidate) or an upper bound (baseline), and an end of
+            the interval that is unknown is None.
         seconds_to_see: Measuring time, in seconds from the first launch, after
-            which a difference as small as the margin would most likely be seen.
+            which a difference as small as the margin would most likely be detected.
     """
 
     topic: str
@@ -48,11 +48,12 @@ class Comparison(Data):
 
 
 class PairVerdict(Data):
-    """What all deciding metrics of a pair without claims say together.
+    """The joint verdict of all deciding metrics of a pair without claims.
 
     Attributes:
-        verdict: *same* only if every deciding metric is, and no other differs.
-        reason: Which metrics it rests on, or what stands in its way.
+        verdict: *same* only if every deciding metric is, and no other metric of serving
+            differs.
+        reason: Which metrics it rests on, or what prevents a verdict.
         differing: Metrics that do not decide, but differ (see `Comparison`).
     """
 
@@ -65,11 +66,11 @@ class PairVerdict(Data):
 
 
 class Control(Data):
-    """What the A/A arm says of one metric: the same variant, measured twice.
+    """One metric of the A/A arm: the same variant, measured twice.
 
     Attributes:
         ratio: Second / first, over the launches that had the arm.
-        failed: Whether it is further from 1 than the launches' spread explains.
+        failed: Whether the ratio is further from 1 than the launches' spread explains.
     """
 
     topic: str
@@ -81,10 +82,11 @@ class Control(Data):
 
 
 class ClaimResult(Data):
-    """What became of one claim.
+    """The verdict on one claim.
 
     Attributes:
-        verdict: After Holm's correction over all claims of the run: it gates.
+        verdict: The verdict that gates: after Holm's correction over all claims of the
+            run.
         alone: The verdict if this were the only claim of the run.
     """
 
@@ -100,7 +102,7 @@ class ClaimResult(Data):
 
 
 class BudgetResult(Data):
-    """What became of one budget; values in the metric's unit."""
+    """The verdict on one budget; values in the metric's unit."""
 
     topic: str
     variant: str
@@ -115,8 +117,8 @@ class Value(Data):
     """One metric of one variant, over launches: median and its interval.
 
     Attributes:
-        censored: Whether it was only a lower bound in some launch (see
-            `Comparison`): then `value` is one, and `high` is None.
+        censored: Whether it is only a lower bound in some launch (see
+            `Comparison`): then `value` is a lower bound, too, and `high` is None.
     """
 
     topic: str
@@ -129,13 +131,13 @@ class Value(Data):
     censored: bool = False
 
 
-class Spent(Data):
-    """Where the time of a topic's launches went, in seconds, over all of them.
+class TimeSpent(Data):
+    """How a topic's launches spent their time: seconds, summed over all launches.
 
     Attributes:
         starts: Until the servers were ready.
-        log_ins: Until the users had passed their `on_start`.
-        warm_up: To warm up, and to try out which load is right.
+        log_ins: Until the users had finished their `on_start`.
+        warm_up: Warming up, and calibrating the load.
         slices: Measuring.
         rest: Stopping the servers, and all else.
     """
@@ -152,7 +154,7 @@ class Results(Data):
     """The content of results.json, which is a public contract.
 
     Attributes:
-        partial: Whether it is less than the whole plan.
+        partial: Whether less than the whole plan was measured.
         looks: Numbers of launches at which verdicts were looked at.
     """
 
@@ -167,11 +169,11 @@ class Results(Data):
     claims: tuple[ClaimResult, ...] = ()
     budgets: tuple[BudgetResult, ...] = ()
     values: tuple[Value, ...] = ()
-    spent: tuple[Spent, ...] = ()
+    spent: tuple[TimeSpent, ...] = ()
     warnings: tuple[str, ...] = ()
 
 
-# With fewer samples, no share of a profile is known to better than a tenth.
+# With fewer samples, no share of a profile is known to within a tenth.
 SAMPLES_TO_COMPARE = 100
 
 
@@ -181,11 +183,11 @@ class Stacks(Data):
     Attributes:
         unit: What the values are, per request: ``s`` (CPU seconds) or ``B``.
         requests: Requests served while it was taken.
-        samples: Samples that it rests on, for the sampling noise.
+        samples: Number of samples, which determines the sampling noise.
         total: Sum of all values, per request.
         stacks: Pairs of a stack, root first, and its value per request. A
             frame reads ``function (path/file.py)``, without line numbers.
-        notes: What the reader must know of this profile, in sentences.
+        notes: What the reader must know about this profile, in sentences.
     """
 
     kind: Literal["stacks"] = "stacks"
@@ -201,13 +203,13 @@ class Stacks(Data):
 
 
 class Timeline(Data):
-    """A profile whose values belong to moments.
+    """A profile whose values belong to points in time.
 
     Attributes:
         unit: Unit of the values, for example ``B``.
-        requests: Requests served between the first and the last moment.
-        seconds: Moments since the profile began, ascending.
-        values: One value for each moment.
+        requests: Requests served between the first and the last point.
+        seconds: Times since the profile began, ascending.
+        values: One value for each time.
     """
 
     kind: Literal["timeline"] = "timeline"

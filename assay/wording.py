@@ -7,7 +7,7 @@ from assay.load_results import Judgement
 from assay.metrics import LOAD_TEST_UNITS, METRICS, higher_is_better
 from assay.results import Comparison
 
-# Escapes that reorder the text around them: a name could pose as another.
+# Characters that reorder the text around them: one name could pose as another.
 _REORDERING = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e") | frozenset(
     "\u2066\u2067\u2068\u2069"
 )
@@ -25,8 +25,8 @@ DISTURBANCES = {
     "users": "too few users at first",
     "time": "the end of the time budget",
 }
-# Times below the first number of seconds are said in steps of that unit of seconds.
-_TIMES: tuple[tuple[float, float, float, str], ...] = (
+# How times are rounded: those below a limit, in steps of a unit (both in seconds).
+_ROUNDING: tuple[tuple[float, float, float, str], ...] = (
     (57.5, 1, 5, "second"),
     (9.5 * 60, 60, 1, "minute"),
     (57.5 * 60, 60, 5, "minute"),
@@ -37,12 +37,14 @@ _TIMES: tuple[tuple[float, float, float, str], ...] = (
 
 
 def clean(text: str) -> str:
-    """Return the text with whatever could act on a terminal or a parser replaced.
+    """Return the text without characters that could control a terminal or a parser.
 
-    Control characters (but newline and tab), surrogates, non-characters and
-    direction overrides become U+FFFD, so the result is legal in XML, too.
+    Control characters (except newline and tab), surrogates, non-characters and
+    direction overrides become U+FFFD, so the result is valid in XML, too.
     """
-    return "".join("\ufffd" if _acts(character) else character for character in text)
+    return "".join(
+        "\ufffd" if _is_unsafe(character) else character for character in text
+    )
 
 
 def one_line(text: str) -> str:
@@ -95,7 +97,7 @@ def interval(
     if censored:
         scale, name = _scale(max(abs(value), abs(low or 0.0)), unit)
         text = f"≥ {significant(value / scale)} {name}".rstrip()
-        # An interval that begins at the bound says nothing that the bound does not.
+        # An interval that begins at the bound adds nothing to it.
         if low is None or low >= value:
             return text
         return f"{text} [{significant(low / scale)}, ∞)"
@@ -117,10 +119,10 @@ def ratio_parts(
         high: Upper end; None or infinity where it is open, ``[3.1, ∞)``. Without
             both ends there is no interval.
         censored: Whether the numerator (``candidate``), the denominator
-            (``baseline``) or both are only bounds: then the value is one.
+            (``baseline``) or both are only bounds: then the value is a bound, too.
     """
     if censored == "both":
-        return "unknown:", "of both sides only a bound is known"
+        return "unknown:", "only a bound is known for each side"
     sign = {"candidate": "≥ ", "baseline": "≤ "}.get(censored, "")
     start = low or None
     end = high if high is not None and math.isfinite(high) else None
@@ -138,7 +140,7 @@ def ratio_parts(
 def ratio(
     value: float, low: float | None, high: float | None, censored: str = ""
 ) -> str:
-    """Return ``0.21× [0.19, 0.23]``: the parts of `ratio_parts` as one."""
+    """Return ``0.21× [0.19, 0.23]``: `ratio_parts` as one text."""
     return " ".join(ratio_parts(value, low, high, censored)).rstrip()
 
 
@@ -170,36 +172,36 @@ def compared_parts(comparison: Comparison) -> tuple[str, str]:
 
 
 def compared(comparison: Comparison) -> str:
-    """Return the parts of `compared_parts` as one."""
+    """Return `compared_parts` as one text."""
     return " ".join(compared_parts(comparison)).rstrip()
 
 
 def in_words(comparison: Comparison) -> str:
-    """Return `compared` as it stands in the middle of a sentence."""
+    """Return `compared`, worded for the middle of a sentence."""
     if comparison.ratio is None or comparison.censored == "both":
         return "an unknown ratio"
     return compared(comparison)
 
 
 def duration(seconds: float) -> str:
-    """Return a time as a table has it: ``45 s``, ``5 min``."""
+    """Return a time as a table shows it: ``45 s``, ``5 min``."""
     return f"{seconds / 60:.2g} min" if seconds >= 60 else f"{seconds:.0f} s"
 
 
 def about(seconds: float) -> str:
-    """Return a time as rounded as people say it: ``about 9 minutes``."""
-    for below, unit, step, noun in _TIMES:
-        if seconds < below:
+    """Return a time rounded as people say it: ``about 9 minutes``."""
+    for limit, unit, step, noun in _ROUNDING:
+        if seconds < limit:
             number = max(step, round(seconds / unit / step) * step)
             return f"about {number:g} {noun}" + ("" if number == 1 else "s")
     return "more than a month"
 
 
 def forecast(metric: str, margin: float, seconds: float) -> str:
-    """Return how long it takes to see a difference as small as the margin.
+    """Return how long it takes to detect a difference as small as the margin.
 
     Args:
-        metric: Whose difference.
+        metric: The metric that differs.
         margin: The change that is too small to matter, as a share.
         seconds: Measuring time: see `Comparison.seconds_to_see`.
     """
@@ -227,7 +229,7 @@ def meaning_of(metric: str) -> str:
 
 
 def verdict_word(comparison: Comparison) -> str:
-    """Return the word of a comparison's verdict: memory is not faster, but less."""
+    """Return a comparison's verdict in a word: memory is not faster, but less."""
     if unit_of(comparison.metric) == "B":
         return {"faster": "less", "slower": "more"}.get(
             comparison.verdict or "", comparison.verdict or ""
@@ -236,7 +238,7 @@ def verdict_word(comparison: Comparison) -> str:
 
 
 def judgement(item: Judgement) -> str:
-    """Return what was measured of a requirement, and why it is not decided."""
+    """Return the value measured for a requirement, and the reason of its verdict."""
     if item.value is None:
         text = "not measured"
     elif math.isinf(item.value):
@@ -252,7 +254,7 @@ def counted(number: int, noun: str, plural: str = "") -> str:
     return f"{number:,} {noun if number == 1 else plural or f'{noun}s'}"
 
 
-def _acts(character: str) -> bool:
+def _is_unsafe(character: str) -> bool:
     if character in "\n\t":
         return False
     return (
@@ -270,14 +272,15 @@ def _scale(size: float, unit: str) -> tuple[float, str]:
 
 
 def _bracket(value: float, low: float, high: float) -> tuple[str, str]:
-    """Write a value and its interval with the decimals that the interval supports."""
-    half = (high - low) / 2
-    if not math.isfinite(half) or half <= 0 or not math.isfinite(value):
+    """Write a value and its interval with as many decimals as the interval supports."""
+    half_width = (high - low) / 2
+    if not math.isfinite(half_width) or half_width <= 0 or not math.isfinite(value):
         return significant(value), f"[{significant(low)}, {significant(high)}]"
-    largest = max(abs(value), abs(low)) or half
-    most = 2 - math.floor(math.log10(largest))
+    largest = max(abs(value), abs(low)) or half_width
+    three_digits = 2 - math.floor(math.log10(largest))
     # Two digits at least, three at most, and no finer than the half width.
-    decimals = max(most - 1, min(most, -math.floor(math.log10(half))))
+    as_half_width = -math.floor(math.log10(half_width))
+    decimals = max(three_digits - 1, min(three_digits, as_half_width))
     return (
         fixed(value, decimals),
         f"[{fixed(low, decimals)}, {fixed(high, decimals)}]",

@@ -1,10 +1,10 @@
-"""A run in pictures: open it in an editor that knows percent cells, or run it.
+"""A run in pictures: open this file in an editor with percent cells, or run it.
 
 python examples/notebook.py reports/2026-11-23T10-15-02-quickstart
 """
 
 # %% [markdown]
-# Every run is a directory. `assay.open_run` gives its tables as data frames.
+# Every run is a directory. `assay.open_run` returns its tables as data frames.
 
 # %%
 import sys
@@ -19,7 +19,7 @@ for claim in run.results.claims:
     print(f"{claim.says}: {claim.verdict} ({claim.reason})")
 
 # %% [markdown]
-# One number per launch and variant: this is what verdicts rest on.
+# Verdicts rest on one number per launch and variant.
 
 # %%
 values = run.launches
@@ -28,15 +28,15 @@ table = cpu.pivot_table(index="launch", columns="variant", values="value") * 1e6
 print(table.describe().round(1))
 
 # %% [markdown]
-# Latency by request, from the open loop.
+# The latency of each request in the open loop.
 
 # %%
 samples = run.samples(topic.name)
-opened = samples[(samples["mode"] == "open") & ~samples["disturbed"]]
-latency = opened["waited"] + opened["end"] - opened["start"]
+open_loop = samples[(samples["mode"] == "open") & ~samples["disturbed"]]
+latency = open_loop["waited"] + open_loop["end"] - open_loop["start"]
 figure, axes = plt.subplots()
-for variant, one in latency.groupby(opened["variant"], observed=True):
-    axes.ecdf(1000 * one.dropna(), label=variant)
+for variant, seconds in latency.groupby(open_loop["variant"], observed=True):
+    axes.ecdf(1000 * seconds.dropna(), label=variant)
 axes.set(xscale="log", xlabel="latency, ms", ylabel="share of requests")
 axes.legend()
 figure.savefig(run.path / "latency.svg")

@@ -1,4 +1,4 @@
-"""The reference of claims.toml in docs/claims.md, from the types that read it."""
+"""Write the reference of claims.toml in docs/claims.md, from the types that read it."""
 
 import sys
 from pathlib import Path
@@ -9,7 +9,8 @@ from assay.inputs import schema
 from assay.metrics import METRICS
 
 PAGE = Path(__file__).parent.parent / "docs" / "claims.md"
-BEGIN, END = "<!-- reference: begin -->", "<!-- reference: end -->"
+BEGIN = "<!-- reference: begin -->"
+END = "<!-- reference: end -->"
 TABLES: tuple[type[BaseModel], ...] = (
     schema.ClaimsFile,
     schema.TargetTable,
@@ -23,15 +24,15 @@ TABLES: tuple[type[BaseModel], ...] = (
 
 
 def table(model: type[BaseModel]) -> str:
-    """Return a table of the file as Markdown: its keys, their defaults, their use."""
+    """Return the Markdown table of a TOML table: keys, defaults and meanings."""
     lines = [str(model.__doc__).strip(), "", "| key | default | meaning |"]
     lines.append("|---|---|---|")
     for name, field in model.model_fields.items():
         if not field.description:
-            continue  # a table of its own
+            continue  # the key holds a table, which is documented separately
         default = field.get_default(call_default_factory=True)
-        shown = "required" if field.is_required() else _value(default)
-        lines.append(f"| `{name}` | {shown} | {field.description} |")
+        cell = "required" if field.is_required() else _default_cell(default)
+        lines.append(f"| `{name}` | {cell} | {field.description} |")
     return "\n".join(lines)
 
 
@@ -47,25 +48,25 @@ def reference() -> str:
 
 
 def page(text: str) -> str:
-    """Return the page with its reference brought up to date."""
+    """Return the page with an up-to-date reference."""
     head, _, rest = text.partition(BEGIN)
     _, _, tail = rest.partition(END)
     return f"{head}{BEGIN}\n{reference()}\n{END}{tail}"
 
 
-def _value(value: object) -> str:
+def _default_cell(value: object) -> str:
     if value in (None, "", [], {}):
         return "–"
     return f"`{str(value).lower() if isinstance(value, bool) else value}`"
 
 
 def main() -> None:
-    """Bring the page up to date, or with --check say whether it is."""
+    """Update the page; with --check only fail if it is out of date."""
     text = PAGE.read_text(encoding="utf-8")
     if "--check" not in sys.argv:
         PAGE.write_text(page(text), encoding="utf-8")
     elif page(text) != text:
-        sys.exit(f"{PAGE}: is out of date; type: python -m scripts.claims_reference")
+        sys.exit(f"{PAGE} is out of date; type: python -m scripts.claims_reference")
 
 
 if __name__ == "__main__":

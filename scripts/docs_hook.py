@@ -1,4 +1,4 @@
-"""Takes the published studies of `reports/reference` into the manual."""
+"""A MkDocs hook: it adds the published studies of `reports/reference` to the manual."""
 
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ PUBLISHED = "reports/reference"
 
 
 def on_files(files: Files, config: Any, **_: Any) -> Files:
-    """Add the pages and pictures of the studies."""
+    """Add the pages and pictures of the studies to the manual."""
     for path in sorted((ROOT / PUBLISHED).rglob("*")):
         if path.suffix in (".md", ".png"):
             name = path.relative_to(ROOT).as_posix()
@@ -19,7 +19,7 @@ def on_files(files: Files, config: Any, **_: Any) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
-    """Make links that work on the repository's host work in the manual."""
+    """Rewrite links to the studies, which are elsewhere in the manual."""
     if page.file.src_uri.startswith(PUBLISHED):
         return markdown
     return markdown.replace(f"](../{PUBLISHED}/", f"]({PUBLISHED}/")

@@ -1,9 +1,9 @@
 """Print poetry.lock as a pip requirements file with hashes, for this interpreter.
 
-`scripts/setup` installs with pip, so that a fresh machine needs nothing but
-Python: no Poetry has to be installed first, and the lock file stays the only
-list of versions. Every extra and group is included; `--only EXTRA` leaves out what
-neither the package of that extra nor anything of it needs.
+`scripts/setup` installs with pip, so that a fresh machine needs only Python, and not
+Poetry. The lock file stays the only list of versions. All extras and groups are
+included. `--only EXTRA` prints just the packages that this extra needs, directly or
+indirectly.
 """
 
 import re
@@ -12,19 +12,19 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-# pip's own copy: it is in every fresh virtual environment, packaging is not.
+# pip's own copy: a fresh virtual environment has it, but not `packaging`.
 from pip._vendor.packaging.markers import Marker
 
 EXTRAS = ("services", "target")
 
 
 def applies(package: dict[str, Any]) -> bool:
-    """Say whether a locked package is wanted on this interpreter."""
+    """Say whether a locked package is needed on this interpreter."""
     markers = package.get("markers")
     if markers is None:
         return True
-    # Poetry writes one marker for all groups, or a table of one per group, in which a
-    # group that always wants the package has none.
+    # Poetry writes one marker for all groups, or a table with one marker per group. A
+    # group that always needs the package has no marker in the table.
     if isinstance(markers, dict) and set(package["groups"]) - set(markers):
         return True
     texts = markers.values() if isinstance(markers, dict) else [markers]
@@ -35,29 +35,34 @@ def applies(package: dict[str, Any]) -> bool:
     )
 
 
-def needed(packages: dict[str, Any], wanted: list[str]) -> set[str]:
-    """Return the names of what requirements need, and of what that needs."""
-    found: set[str] = set()
-    queue = [split(text) for text in wanted]
+def needed(packages: dict[str, Any], requirements: list[str]) -> set[str]:
+    """Return the names of all packages that requirements need, directly or indirectly.
+
+    Args:
+        packages: The locked packages, by name.
+        requirements: Requirements such as ``psycopg[binary]>=3``.
+    """
+    names: set[str] = set()
+    queue = [parse_requirement(text) for text in requirements]
     while queue:
         name, extras = queue.pop()
         package = packages.get(name)
         if package is None:
-            continue  # for another system
+            continue  # it is for another system
         more = [
             requirement
             for extra in extras
             for requirement in package.get("extras", {}).get(extra, ())
         ]
-        if name not in found:
-            found.add(name)
+        if name not in names:
+            names.add(name)
             dependencies = package.get("dependencies", {})
-            more += [one for one, spec in dependencies.items() if not optional(spec)]
-        queue += [split(text) for text in more]
-    return found
+            more += [d for d, spec in dependencies.items() if not is_optional(spec)]
+        queue += [parse_requirement(text) for text in more]
+    return names
 
 
-def split(requirement: str) -> tuple[str, tuple[str, ...]]:
+def parse_requirement(requirement: str) -> tuple[str, tuple[str, ...]]:
     """Return the normalised name and the extras of a requirement."""
     match = re.match(r"([\w.-]+)(?:\[([^\]]*)\])?", requirement)
     assert match, requirement
@@ -65,21 +70,21 @@ def split(requirement: str) -> tuple[str, tuple[str, ...]]:
     return re.sub(r"[-_.]+", "-", match[1]).lower(), extras
 
 
-def optional(specification: object) -> bool:
-    """Say whether a dependency is one of an extra only."""
+def is_optional(specification: object) -> bool:
+    """Say whether a dependency belongs to an extra only."""
     return isinstance(specification, dict) and bool(specification.get("optional"))
 
 
 def main() -> int:
     """Write one pinned, hashed line for each package to standard output."""
-    here = Path(__file__).parent.parent
-    lock = tomllib.loads((here / "poetry.lock").read_text(encoding="utf-8"))
+    root = Path(__file__).parent.parent
+    lock = tomllib.loads((root / "poetry.lock").read_text(encoding="utf-8"))
     only = None
     if sys.argv[1:2] == ["--only"]:
-        project = tomllib.loads((here / "pyproject.toml").read_text(encoding="utf-8"))
-        wanted = project["project"]["optional-dependencies"][sys.argv[2]]
+        project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))
+        requirements = project["project"]["optional-dependencies"][sys.argv[2]]
         by_name = {package["name"].lower(): package for package in lock["package"]}
-        only = needed(by_name, wanted)
+        only = needed(by_name, requirements)
     for package in lock["package"]:
         if applies(package) and (only is None or package["name"].lower() in only):
             hashes = " ".join(f"--hash={file['hash']}" for file in package["files"])

@@ -1,9 +1,9 @@
-"""Another service, which the reference service calls: it waits, then answers.
+"""A service that the reference service calls: it waits, then answers.
 
     python -m uvicorn target_app.downstream:app --port 9000
 
-`GET /answer?number=3&milliseconds=20` waits for so long and answers with the number
-and its square. It is a plain ASGI application: it must never be what is measured.
+`GET /answer?number=3&milliseconds=20` waits for 20 ms and answers with the number and
+its square. It is a plain ASGI application, so that it is never the bottleneck.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import parse_qs
 
 Message = MutableMapping[str, Any]
-MOST_MILLISECONDS = 10_000.0
+MAX_MILLISECONDS = 10_000.0
 
 
 async def app(
@@ -28,7 +28,7 @@ async def app(
     try:
         milliseconds = float(query.get("milliseconds", ["0"])[0])
         number = int(query.get("number", ["0"])[0])
-        if not 0 <= milliseconds <= MOST_MILLISECONDS:
+        if not 0 <= milliseconds <= MAX_MILLISECONDS:
             raise ValueError("milliseconds")
     except ValueError:
         await _answer(send, 422, {"error": {"message": "Validation error"}})

@@ -17,71 +17,76 @@ from target_app.core.errors import (
     setup_error_handlers,
 )
 from target_app.core.logs import AccessLog, setup_logs
-from target_app.schemas.errors import documented
+from target_app.schemas.errors import document_errors
 
-SHOP = "shop"  # as a variant: the service under /api/v1 alone
-MOST_BYTES = 64 * 1024  # of a request's body
+SHOP = "shop"  # as a variant: only the service under /api/v1
+MAX_BODY_BYTES = 64 * 1024  # of a request
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
-    """Return the service as its settings want it.
+    """Return the service with these settings.
 
     Raises:
-        ConfigurationError: It cannot be served like that.
+        ConfigurationError: It cannot be served with these settings.
     """
     try:
         settings = settings or Settings()
-        # One variant, the shop, or everything there is to serve.
+        # One variant, only the shop, or everything that the settings allow.
         only_shop = settings.target_variant == SHOP
         variants = APIRouter()
-        held: list[Resources] = []
+        all_resources: list[Resources] = []
         if not only_shop:
-            variants, held = variants_router(settings)
-        whole = not settings.target_variant and settings.redis_url
-        opened = None
-        if only_shop or (whole and settings.database_url):
-            # Imported here: a variant of a practice does not pay for the shop.
+            variants, all_resources = variants_router(settings)
+        everything = not settings.target_variant and settings.redis_url
+        open_shop = None
+        if only_shop or (everything and settings.database_url):
+            # Imported here, so that a variant of a practice does not load the shop.
             from target_app.core import shop
 
-            opened = shop.opened(settings)
+            open_shop = shop.make_shop(settings)
     except ValidationError as error:
-        wrong = "; ".join(
-            f"{'.'.join(map(str, found['loc'])).upper()}: {found['msg']}"
-            for found in error.errors()
+        details = "; ".join(
+            f"{'.'.join(map(str, detail['loc'])).upper()}: {detail['msg']}"
+            for detail in error.errors()
         )
-        raise ConfigurationError(wrong) from error
+        raise ConfigurationError(details) from error
     except AppError as error:
         raise ConfigurationError(error.message) from error
-    held.append(health := Resources(settings))
+    all_resources.append(health := Resources(settings))
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield
-        for resources in held:
+        for resources in all_resources:
             await resources.close()
-        if opened is not None:
-            await opened.close()
+        if open_shop is not None:
+            await open_shop.close()
 
     setup_logs(settings.log_level)
-    on = settings.telemetry
+    telemetry = settings.telemetry
     app = FastAPI(
         title="Shop",
         lifespan=lifespan,
-        telemetry={"tracing": on, "metrics": on, "logs": on, "operation_spans": on},
+        telemetry={
+            "tracing": telemetry,
+            "metrics": telemetry,
+            "logs": telemetry,
+            "operation_spans": telemetry,
+        },
     )
     setup_error_handlers(app)
     app.include_router(health_router(health))
     app.include_router(variants)
-    if opened is not None:
+    if open_shop is not None:
         from target_app.api.v1.shop import shop_router
 
-        app.add_middleware(BodyLimit, most=MOST_BYTES)
-        app.state.shop = opened
+        app.add_middleware(BodyLimit, max_bytes=MAX_BODY_BYTES)
+        app.state.shop = open_shop
         app.include_router(shop_router())
     if settings.log_level in ("debug", "info"):
-        # The outermost: its line counts the time of all others.
+        # It is the outermost middleware, so that its time includes all others.
         app.add_middleware(AccessLog)
-    documented(app)
+    document_errors(app)
     return app
 
 

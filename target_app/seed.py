@@ -1,7 +1,7 @@
-"""Make the data: `python -m target_app.seed`.
+"""Create the data of the practices: `python -m target_app.seed`.
 
-The rows are the same on every machine and in both databases. They are made once
-and found again: the version is written last, in the same transaction.
+The rows are the same on every machine and in both databases. They are created only if
+they do not exist yet: the version is written last, in the same transaction.
 """
 
 import contextlib
@@ -29,14 +29,14 @@ VERSION = 4
 USERS = 40_000
 _PER_MONTH = ORDERS // MONTHS
 _STATUSES = ("paid", "shipped", "delivered", "returned")
-# Any number will do, as long as every seeder takes the same.
-_LOCK = 0x41535359
+# The number is arbitrary, but all processes that seed must use the same.
+_ADVISORY_LOCK = 0x41535359
 
 Row = tuple[int | str | bool | date, ...]
 
 
 def users() -> Iterator[Row]:
-    """Yield the rows of the table of users, in the order of its columns."""
+    """Yield the rows of the table `users`, with its columns in order."""
     opening = first_day(0)
     for number in range(1, USERS + 1):
         yield (
@@ -49,13 +49,13 @@ def users() -> Iterator[Row]:
 
 
 def orders() -> Iterator[Row]:
-    """Yield the rows of the table of orders: as many in every month.
+    """Yield the rows of the table `orders`; each month has the same number.
 
-    A user's orders are spread over the whole time, so they lie far apart.
+    The orders of a user are spread over all months, so they lie far apart in the table.
     """
     for number in range(1, ORDERS + 1):
         month, position = divmod(number - 1, _PER_MONTH)
-        # Knuth's multiplicative hash: scattered, and the same everywhere.
+        # Knuth's multiplicative hash: scattered, and the same on every machine.
         scattered = number * 2_654_435_761 % 2**32
         yield (
             number,
@@ -67,14 +67,14 @@ def orders() -> Iterator[Row]:
 
 
 def invoices() -> Iterator[Row]:
-    """Yield the rows of the table of invoices: one for each of the first orders."""
+    """Yield the rows of the table `invoices`: one for each of the first orders."""
     for number, _, _, total, placed_on in itertools.islice(orders(), INVOICES):
         name = invoice_number(int(str(number)))
         yield (number, name, name, total, placed_on)
 
 
 def logins() -> Iterator[Row]:
-    """Yield the rows of the table of logins: one for each user."""
+    """Yield the rows of the table `logins`: one for each user."""
     for number in range(1, USERS + 1):
         yield (session_token(number), number)
 
@@ -88,15 +88,15 @@ TABLES = {
 
 
 def seed_postgres(settings: Settings) -> bool:
-    """Make the rows in schema `assay`; say whether there was anything to do.
+    """Create the rows in schema `assay`, unless they exist; say whether it did.
 
     Raises:
-        SQLAlchemyError: The database is away or does not allow it.
+        SQLAlchemyError: The database cannot be reached, or does not permit it.
     """
     engine = postgres_engine(settings)
     try:
         with engine.begin() as connection:
-            connection.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK})"))
+            connection.execute(text(f"SELECT pg_advisory_xact_lock({_ADVISORY_LOCK})"))
             return _seed_postgres(connection)
     finally:
         engine.dispose()
@@ -111,7 +111,7 @@ def _seed_postgres(connection: Connection) -> bool:
             == VERSION
         ):
             return False
-    # All that is there, also what another version has made and this one does not know.
+    # Drop all tables, also unknown ones that another version has created.
     tables = text(f"SELECT tablename FROM pg_tables WHERE schemaname = '{SCHEMA}'")
     for table in connection.scalars(tables).all():
         name = connection.dialect.identifier_preparer.quote(table)
@@ -120,7 +120,7 @@ def _seed_postgres(connection: Connection) -> bool:
     cursor = connection.connection.cursor()
     for table, rows in TABLES.items():
         lines = ("\t".join(map(str, row)) for row in rows())
-        # FREEZE writes the rows as if vacuumed: no later clean-up in a slice.
+        # FREEZE stores the rows as vacuumed, so that no slice contains a clean-up.
         with cursor.copy(f"COPY {SCHEMA}.{table} FROM STDIN (FREEZE)") as copy:
             copy.write("\n".join(lines))
         connection.execute(text(f"ANALYZE {SCHEMA}.{table}"))
@@ -129,31 +129,31 @@ def _seed_postgres(connection: Connection) -> bool:
 
 
 def seed_sqlite(path: Path) -> bool:
-    """Make the rows in a SQLite file; say whether there was anything to do.
+    """Create the rows in a SQLite file, unless they exist; say whether it did.
 
-    It is made under another name and put in place whole, so that two seeders at
-    once do no harm, and a killed one leaves nothing that looks finished.
+    The file is written under a temporary name and renamed when it is complete. So two
+    processes can seed at the same time, and a killed one leaves no incomplete file.
     """
     if _sqlite_version(path) == VERSION:
         return False
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.{os.getpid()}")
-    part.unlink(missing_ok=True)
+    temporary = path.with_name(f"{path.name}.{os.getpid()}")
+    temporary.unlink(missing_ok=True)
     try:
-        engine = create_engine(f"sqlite:///{part}")
+        engine = create_engine(f"sqlite:///{temporary}")
         with engine.begin() as connection:
             Base.metadata.create_all(connection)
         engine.dispose()
-        with contextlib.closing(sqlite3.connect(part)) as file, file:
+        with contextlib.closing(sqlite3.connect(temporary)) as file, file:
             for table, rows in TABLES.items():
-                texts = (tuple(map(_for_sqlite, row)) for row in rows())
-                places = ",".join("?" * len(Base.metadata.tables[table].columns))
-                file.executemany(f"INSERT INTO {table} VALUES ({places})", texts)
+                values = (tuple(map(_for_sqlite, row)) for row in rows())
+                placeholders = ",".join("?" * len(Base.metadata.tables[table].columns))
+                file.executemany(f"INSERT INTO {table} VALUES ({placeholders})", values)
             file.execute("INSERT INTO seed VALUES (?)", (VERSION,))
             file.execute("ANALYZE")
-        os.replace(part, path)
+        os.replace(temporary, path)
     finally:
-        part.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
     return True
 
 
@@ -165,24 +165,24 @@ def _sqlite_version(path: Path) -> int:
     try:
         name = f"file:{path}?mode=ro"
         with contextlib.closing(sqlite3.connect(name, uri=True)) as file:
-            found = file.execute("SELECT max(version) FROM seed").fetchone()
-            return int(found[0] or 0)
+            row = file.execute("SELECT max(version) FROM seed").fetchone()
+            return int(row[0] or 0)
     except sqlite3.Error:
         return 0
 
 
 def main() -> None:
-    """Seed what the settings name: SQLite always, PostgreSQL where it is given."""
+    """Seed SQLite, and PostgreSQL if DATABASE_URL is set."""
     try:
         settings = Settings()
-        done = [("SQLite", seed_sqlite(settings.sqlite_path))]
+        seeded = [("SQLite", seed_sqlite(settings.sqlite_path))]
         if settings.database_url:
-            done.append(("PostgreSQL", seed_postgres(settings)))
+            seeded.append(("PostgreSQL", seed_postgres(settings)))
     except (AppError, SQLAlchemyError, ValidationError, OSError) as error:
         cause = getattr(error, "orig", None) or error
         sys.exit(f"target_app.seed: {cause}")
-    for name, made in done:
-        print(f"{name}: {'made the rows' if made else 'the rows are there'}")
+    for name, created in seeded:
+        print(f"{name}: {'created the rows' if created else 'the rows exist'}")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""Fill the shop: `python -m target_app.shop_seed`, after migrating it to its head.
+"""Migrate the shop's tables and fill them: `python -m target_app.shop_seed`.
 
-Accounts, items and orders are the same on every machine; whoever finds them there
-leaves them. The stock is filled up again, so that no run sells out.
+Accounts, items and orders are the same on every machine. They are created only if they
+do not exist yet. The stock is refilled each time, so that no run sells out.
 """
 
 import sys
@@ -19,25 +19,28 @@ from target_app.core.database import postgres_url
 from target_app.core.errors import AppError
 from target_app.core.work import SCHEMA
 
-ACCOUNTS, ITEMS, PURCHASES, LINES = 1_000, 2_000, 20_000, 4
-PASSWORD = "Window-shopping-1"  # of all of them: they are nobody
+ACCOUNTS = 1_000
+ITEMS = 2_000
+PURCHASES = 20_000
+LINES_PER_PURCHASE = 4
+PASSWORD = "Window-shopping-1"  # of all accounts; they are not real
 CATEGORIES = ("books", "games", "music", "tools", "toys")
 STOCK = 1_000_000
 INI = Path(__file__).parents[1] / "alembic.ini"
 
 
 def email(number: int) -> str:
-    """Return the address of an account, counted from 1."""
+    """Return the address of an account; numbers begin with 1."""
     return f"buyer{number}@example.com"
 
 
 def migrate() -> None:
-    """Bring the tables to where the code expects them."""
+    """Migrate the tables to the revision that the code expects."""
     command.upgrade(Config(str(INI)), "head")
 
 
 def fill(connection: Connection) -> bool:
-    """Make the rows; say whether there was anything to do."""
+    """Create the rows, unless they exist; say whether it did."""
     connection.execute(text("LOCK TABLE accounts IN EXCLUSIVE MODE"))
     connection.execute(
         text("UPDATE items SET stock = :full WHERE stock < :half"),
@@ -45,7 +48,7 @@ def fill(connection: Connection) -> bool:
     )
     if connection.scalar(text("SELECT count(*) FROM purchases")):
         return False
-    hash_ = security.hashed(PASSWORD)
+    hash_ = security.hash_password(PASSWORD)
     connection.execute(
         text(
             "INSERT INTO accounts (email, full_name, password_hash) "
@@ -87,19 +90,19 @@ def fill(connection: Connection) -> bool:
             "SELECT p.id, :first + (p.id * 31 + n * 7) % :items, 1 + n % 3, 999 "
             "FROM purchases AS p, generate_series(0, :most) AS n"
         ),
-        {"first": first_item, "items": ITEMS, "most": LINES - 1},
+        {"first": first_item, "items": ITEMS, "most": LINES_PER_PURCHASE - 1},
     )
     return True
 
 
 def main() -> None:
-    """Migrate and fill what DATABASE_URL names."""
+    """Migrate and fill the database of DATABASE_URL."""
     try:
         migrate()
         url = postgres_url(Settings()).set(drivername="postgresql+psycopg")
         engine = create_engine(url, connect_args={"options": f"-csearch_path={SCHEMA}"})
         with engine.begin() as connection:
-            made = fill(connection)
+            created = fill(connection)
         with engine.connect().execution_options(
             isolation_level="AUTOCOMMIT"
         ) as connection:
@@ -107,7 +110,7 @@ def main() -> None:
         engine.dispose()
     except (AppError, SQLAlchemyError, ValidationError) as error:
         sys.exit(f"target_app.shop_seed: {getattr(error, 'orig', None) or error}")
-    print(f"shop: {'made the rows' if made else 'the rows are there'}")
+    print(f"shop: {'created the rows' if created else 'the rows exist'}")
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
-"""Two profiles -> what changed, per request, and never more than the noise allows.
+"""Two profiles -> what changed per request, beyond the noise.
 
-Two kinds of noise stand between two profiles. Sampling: a frame that was hit n
+Two kinds of noise affect the comparison of profiles. Sampling: a frame that was hit n
 times has a Poisson error of sqrt(n), so a difference is tested by the exact
 conditional binomial test, corrected for the number of functions looked at. And
 the machine: profiles are taken one after the other, and a shared host's speed
-wanders by up to a tenth, so a smaller change is never reported either.
+drifts by up to a tenth, so a smaller change is never reported either.
 """
 
 from __future__ import annotations
@@ -17,25 +17,33 @@ from assay.plan import Data
 from assay.results import SAMPLES_TO_COMPARE, Stacks, Timeline
 from assay.wording import quantity
 
-# A shared host's speed wanders by as much between two stretches of time.
-HOST_WANDER = 0.10
-FALSE_DISCOVERIES = 0.05
+# The speed of a shared host drifts by up to this share from one profile to the next.
+HOST_DRIFT = 0.10
+FALSE_DISCOVERY_RATE = 0.05  # among the functions that differ
+ALPHA = 0.05  # level of the test that the totals differ
 
 Kind = Literal["CPU", "waiting", "waiting for a pool or lock", "memory", "unknown"]
 
-_LOCKS = ("_do_get (", "Condition.wait", "Semaphore", "Lock.acquire", "acquire (")
+# Parts of the frames that wait for a pool or a lock.
+_WAITING_FRAMES = (
+    "_do_get (",
+    "Condition.wait",
+    "Semaphore",
+    "Lock.acquire",
+    "acquire (",
+)
 
 
 class FunctionChange(Data):
-    """What one function itself costs on both sides, per request.
+    """What one function itself costs on each side, per request.
 
     Attributes:
         baseline: Own value per request, in the profile's unit.
-        candidate: The same for the candidate.
+        candidate: The same of the candidate.
         change: candidate - baseline.
-        p: Probability of a change as large by sampling alone.
-        significant: Beyond the sampling noise of all functions together, and
-            beyond what the machine's speed wanders.
+        p: Probability of a change at least as large by sampling alone.
+        significant: Whether the change is beyond the sampling noise of all functions
+            together, and beyond the drift of the machine's speed.
     """
 
     function: str
@@ -51,9 +59,9 @@ class Attribution(Data):
     """What the difference of two profiles can be attributed to.
 
     Attributes:
-        sentence: What a person would write.
-        kind: The kind of bottleneck, from the evidence there is.
-        evidence: What the kind rests on, or what is missing.
+        sentence: The difference in a sentence.
+        kind: The kind of bottleneck that the evidence suggests.
+        evidence: What suggests this kind, or what evidence is missing.
         changes: Every function, the largest change first.
         unit: Unit of all values, per request.
     """
@@ -66,11 +74,11 @@ class Attribution(Data):
 
 
 class MemoryChange(Data):
-    """Two memory timelines compared; bytes.
+    """The difference of two memory timelines; bytes.
 
     Attributes:
         peaks: Highest value of baseline and candidate.
-        growth: Bytes per request that stayed, of both; 0 where it is flat.
+        growth: Bytes per request that stayed allocated, of both; 0 without growth.
     """
 
     sentence: str
@@ -88,17 +96,17 @@ def split_frame(frame: str) -> tuple[str, str]:
 
 def own_values(profile: Stacks) -> dict[str, float]:
     """Return what each frame itself costs, per request."""
-    own: dict[str, float] = defaultdict(float)
+    values: dict[str, float] = defaultdict(float)
     for stack, value in profile.stacks:
         if stack:
-            own[stack[-1]] += value
-    return dict(own)
+            values[stack[-1]] += value
+    return dict(values)
 
 
 def change_p(
     baseline: float, candidate: float, profiles: tuple[Stacks, Stacks]
 ) -> float:
-    """Return the probability of a difference as large by sampling alone.
+    """Return the probability of a difference at least as large by sampling alone.
 
     The values are turned back into counts. Given the sum of two Poisson counts,
     one of them is binomial (Przyborowski and Wilenski, Biometrika 31, 1940).
@@ -106,21 +114,23 @@ def change_p(
     Args:
         baseline: Value per request on the baseline's side.
         candidate: The same of the candidate.
-        profiles: The two profiles the values are from.
+        profiles: The two profiles that the values are from.
     """
     from scipy.special import bdtr, bdtrc
 
     exposures = [_counts_per_value(profile) for profile in profiles]
     if not all(exposures):
         return 1.0
-    first, second = (
+    baseline_count, candidate_count = (
         round(value * exposure)
         for value, exposure in zip((baseline, candidate), exposures, strict=True)
     )
-    together = first + second
+    total = baseline_count + candidate_count
     share = exposures[0] / (exposures[0] + exposures[1])
-    at_most = float(bdtr(first, together, share))
-    at_least = float(bdtrc(first - 1, together, share)) if first else 1.0
+    at_most = float(bdtr(baseline_count, total, share))
+    at_least = 1.0
+    if baseline_count:
+        at_least = float(bdtrc(baseline_count - 1, total, share))
     return min(1.0, 2 * min(at_most, at_least))
 
 
@@ -129,15 +139,15 @@ def beyond_noise(
 ) -> list[bool]:
     """Say which of many (baseline, candidate) values differ beyond noise.
 
-    The share of false ones among them is kept at 5 % (Benjamini and Hochberg,
+    The false discovery rate is kept at 5 % (Benjamini and Hochberg,
     Journal of the Royal Statistical Society B 57, 1995).
     """
     from assay.analysis.statistics import benjamini_hochberg
 
-    chances = [change_p(a, b, profiles) for a, b in pairs]
-    discoveries = benjamini_hochberg(chances, FALSE_DISCOVERIES)
+    p_values = [change_p(a, b, profiles) for a, b in pairs]
+    discoveries = benjamini_hochberg(p_values, FALSE_DISCOVERY_RATE)
     return [
-        discovered and _beyond_wander(a, b)
+        discovered and _beyond_drift(a, b)
         for (a, b), discovered in zip(pairs, discoveries, strict=True)
     ]
 
@@ -151,14 +161,17 @@ def attribute(
 
     Args:
         baseline: Values per request.
-        candidate: The same unit and preset.
+        candidate: The same, of the same preset and in the same unit.
         busy: Cores that each side kept busy at capacity (throughput times CPU
-            per request), which tells working from waiting. None if unknown.
+            per request), which distinguishes working from waiting. None if unknown.
     """
     profiles = (baseline, candidate)
-    own = (own_values(baseline), own_values(candidate))
-    frames = list(dict.fromkeys([*own[0], *own[1]]))
-    pairs = [(own[0].get(frame, 0.0), own[1].get(frame, 0.0)) for frame in frames]
+    baseline_values, candidate_values = own_values(baseline), own_values(candidate)
+    frames = list(dict.fromkeys([*baseline_values, *candidate_values]))
+    pairs = [
+        (baseline_values.get(frame, 0.0), candidate_values.get(frame, 0.0))
+        for frame in frames
+    ]
     flags = beyond_noise(pairs, profiles)
     changes = []
     for frame, (a, b), flag in zip(frames, pairs, flags, strict=True):
@@ -195,7 +208,7 @@ def compare_memory(baseline: Timeline, candidate: Timeline) -> MemoryChange:
             peaks=peaks,
             growth=growth,
         )
-    if _beyond_wander(*peaks):
+    if _beyond_drift(*peaks):
         word = "more" if peaks[1] > peaks[0] else "less"
         peak = (
             f"The candidate peaks at {quantity(peaks[1], 'B')}, "
@@ -216,11 +229,11 @@ def compare_memory(baseline: Timeline, candidate: Timeline) -> MemoryChange:
 
 
 def growth_per_request(timeline: Timeline) -> float:
-    """Return the bytes per request that stayed, 0 where growth is within the noise.
+    """Return the bytes per request that stayed allocated; 0 within the noise.
 
-    The first quarter is warm-up and left out. The level of the last third is
-    compared with that of the first third of the rest; it is growth if the
-    difference stands out of the scatter, and is 1 % of the level at least.
+    The first quarter is warm-up and left out. Of the rest, the level of the last third
+    is compared with that of the first third. It counts as growth only if it rises by
+    more than three times the scatter, and by more than 1 % of the level.
     """
     import numpy as np
 
@@ -234,7 +247,7 @@ def growth_per_request(timeline: Timeline) -> float:
     scatter = float(np.median(np.abs(np.diff(values)))) * 3
     if rise <= max(scatter, 0.01 * float(np.median(early))):
         return 0.0
-    # The medians lie two thirds of the stretch apart, which is three quarters
+    # The medians lie two thirds of the rest apart, and the rest holds three quarters
     # of the requests.
     return rise / (timeline.requests * 0.75 * 2 / 3)
 
@@ -243,8 +256,8 @@ def _counts_per_value(profile: Stacks) -> float:
     return profile.samples / profile.total if profile.total > 0 else 0.0
 
 
-def _beyond_wander(a: float, b: float) -> bool:
-    return abs(b - a) > HOST_WANDER * max(a, b)
+def _beyond_drift(a: float, b: float) -> bool:
+    return abs(b - a) > HOST_DRIFT * max(a, b)
 
 
 def _sentence(
@@ -252,24 +265,24 @@ def _sentence(
 ) -> str:
     a, b = profiles[0].total, profiles[1].total
     unit = profiles[0].unit
-    thing = {"s": "CPU", "B": "memory"}.get(unit, unit)
+    resource = {"s": "CPU", "B": "memory"}.get(unit, unit)
     fewest = min(profile.samples for profile in profiles)
     if fewest < SAMPLES_TO_COMPARE:
         return (
-            f"There are too few samples to say where the {thing} goes "
-            f"({fewest}; {SAMPLES_TO_COMPARE} at least are needed): raise the "
+            f"There are too few samples to say where the {resource} goes "
+            f"({fewest}; at least {SAMPLES_TO_COMPARE} are needed): raise the "
             "scenario's load, or `seconds` in the preset."
         )
-    if not _beyond_wander(a, b) or change_p(a, b, profiles) > FALSE_DISCOVERIES:
+    if not _beyond_drift(a, b) or change_p(a, b, profiles) > ALPHA:
         start = (
-            f"Both sides spend about the same {thing} per request "
+            f"Both sides spend about the same {resource} per request "
             f"({quantity(a, unit)} and {quantity(b, unit)})"
         )
         moved = [change for change in changes if change.significant][:2]
         inside = ", ".join(_move(change, unit) for change in moved)
         return f"{start}; inside, {inside}." if inside else f"{start}."
     word = "more" if b > a else "less"
-    start = f"The candidate spends {quantity(abs(b - a), unit)} {word} {thing} "
+    start = f"The candidate spends {quantity(abs(b - a), unit)} {word} {resource} "
     start += "per request"
     same_way = [
         change
@@ -277,7 +290,7 @@ def _sentence(
         if change.significant and (change.change > 0) == (b > a)
     ][:2]
     if not same_way:
-        return f"{start}; no single function stands out of the sampling noise."
+        return f"{start}; no single function stands out from the sampling noise."
     places = " and ".join(
         f"{quantity(abs(change.change), unit)}{' of it' if index == 0 else ''} "
         f"{'is ' if index == 0 else ''}in {_place(change)}"
@@ -302,23 +315,23 @@ def _bottleneck(
     if profiles[0].unit == "B":
         return "memory", "the profile counts bytes, not time"
     if profiles[0].preset == "wait":
-        locked = [_share_in(profile, _LOCKS) for profile in profiles]
-        if max(locked) > 0.25:
+        waiting = [_share_in(profile, _WAITING_FRAMES) for profile in profiles]
+        if max(waiting) > 0.25:
             return (
                 "waiting for a pool or lock",
-                f"{max(locked):.0%} of the time is spent waiting for one",
+                f"{max(waiting):.0%} of the time is spent waiting for one",
             )
     if busy is None:
         return "unknown", (
             "a CPU profile alone cannot tell working from waiting, and the "
             "capacity of the two sides was not measured"
         )
-    seen = (
+    cores_busy = (
         f"at capacity the baseline keeps {busy[0]:.2f} cores busy, "
         f"the candidate {busy[1]:.2f}"
     )
     if min(busy) >= 0.75:
-        return "CPU", seen
+        return "CPU", cores_busy
     if busy[0] < 0.5 or busy[1] < 0.5:
         sides = [
             name
@@ -326,10 +339,11 @@ def _bottleneck(
             if value < 0.5
         ]
         return "waiting", (
-            f"{seen}: requests of the {' and the '.join(sides)} mostly wait (for I/O, "
-            "a pool, a lock or a blocked event loop), which a CPU profile cannot see"
+            f"{cores_busy}: requests of the {' and the '.join(sides)} mostly wait "
+            "(for I/O, a pool, a lock or a blocked event loop), which a CPU profile "
+            "cannot see"
         )
-    return "unknown", f"{seen}: neither clearly working nor clearly waiting"
+    return "unknown", f"{cores_busy}: neither clearly working nor clearly waiting"
 
 
 def _share_in(profile: Stacks, names: Sequence[str]) -> float:

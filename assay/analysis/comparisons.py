@@ -1,4 +1,4 @@
-"""What the tables say of a pair of variants: ratios, intervals, verdicts, reasons."""
+"""The comparisons of a pair of variants: ratios, intervals, verdicts, reasons."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, cast
 from assay import wording
 from assay.analysis import failures, measurements, power, statistics
 from assay.analysis.controls import controls
-from assay.analysis.deciding import Pair, deciding
+from assay.analysis.deciding import Pair, deciding_metrics
 from assay.analysis.looks import Looks
 from assay.metrics import METRICS, requests_needed
 from assay.plan import Topic
@@ -23,7 +23,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Pairing:
-    """One pair of variants in one run, and what forbids verdicts on it."""
+    """One pair of variants in one run, and what forbids verdicts on it.
+
+    Attributes:
+        failures: Why failures forbid verdicts on speed; empty if they do not.
+        noise: Why noise forbids verdicts on latency; empty if it does not.
+    """
 
     looks: Looks
     topic: Topic
@@ -38,31 +43,33 @@ class Pairing:
         return self.topic.name, *self.pair
 
     @property
-    def deciding(self) -> set[str]:
+    def deciding_metrics(self) -> set[str]:
         """The metrics that have a verdict."""
-        return deciding(self.topic, self.pair, self.measured)
+        return deciding_metrics(self.topic, self.pair, self.measured)
 
     def ratios(self, metric: str) -> Floats:
         """Return the launches' log ratios of a metric."""
         return measurements.log_ratios(self.measured, *self.names, metric)
 
     def spans(self, metric: str) -> Floats:
-        """Return the least and the greatest that these log ratios can be."""
+        """Return the least and the greatest values that these log ratios can have."""
         return measurements.log_spans(self.measured, *self.names, metric)
 
     def forbidden(self, metric: str) -> str:
-        """Return why there is no verdict on a metric, or nothing."""
+        """Return why there is no verdict on a metric; empty if there is."""
         if METRICS[metric].serving and self.failures:
             return self.failures
-        if metric == "throughput" and metric not in self.deciding:
-            limited = measurements.outrun(self.measured, self.topic.name, self.pair)
+        if metric == "throughput" and metric not in self.deciding_metrics:
+            limited = measurements.limited_by_generator(
+                self.measured, self.topic.name, self.pair
+            )
             if limited:
                 return f"the load generator was the limit under {', '.join(limited)}"
         return self.noise if METRICS[metric].is_latency else ""
 
 
-def pairing(looks: Looks, topic: Topic, pair: Pair, measured: Measurements) -> Pairing:
-    """Look at one pair: first at what forbids a verdict on it."""
+def examine(looks: Looks, topic: Topic, pair: Pair, measured: Measurements) -> Pairing:
+    """Examine one pair: find out what forbids a verdict on it."""
     return Pairing(
         looks,
         topic,
@@ -79,56 +86,58 @@ def comparisons(
     """Yield the comparisons of a topic's pairs, metric by metric.
 
     Args:
-        looks: For the levels and the margin.
-        topic: Whose pairs.
-        measured: What is known so far.
-        deciding_only: Leave out those that have no verdict.
+        looks: The levels and the margin.
+        topic: The topic of the pairs.
+        measured: The tables so far.
+        deciding_only: Leave out metrics that have no verdict.
     """
     present = measurements.metrics_of(measured, topic.name)
-    alone = looks.level()
-    shared = alone if topic.claims else looks.level(looks.comparisons)
+    unshared = looks.level()
+    shared = unshared if topic.claims else looks.level(looks.comparisons)
     for pair in topic.pairs():
-        found = pairing(looks, topic, pair, measured)
-        decide = found.deciding
+        pairing = examine(looks, topic, pair, measured)
+        deciding = pairing.deciding_metrics
         for metric in METRICS:
-            if metric in decide:
-                yield _comparison(found, metric, shared, True)
+            if metric in deciding:
+                yield _comparison(pairing, metric, shared, True)
             elif metric in present and not deciding_only:
-                yield _comparison(found, metric, alone, False)
+                yield _comparison(pairing, metric, unshared, False)
 
 
-def browsed(
+def mark_differing(
     looks: Looks,
     topics: Sequence[Topic],
     measured: Measurements,
     compared: Sequence[Comparison],
 ) -> list[Comparison]:
-    """Mark which of the comparisons without a verdict stand out from all of them.
+    """Mark the comparisons without a verdict that stand out from all of them.
 
     What forbids a verdict on a metric forbids this too.
     """
-    found = {
-        (topic.name, *pair): pairing(looks, topic, pair, measured)
+    pairings = {
+        (topic.name, *pair): examine(looks, topic, pair, measured)
         for topic in topics
         for pair in topic.pairs()
     }
-    browsing = [
+    browsed = [
         item
         for item in compared
         if item.verdict is None
         and item.launches
-        and not found[item.topic, item.baseline, item.candidate].forbidden(item.metric)
+        and not pairings[item.topic, item.baseline, item.candidate].forbidden(
+            item.metric
+        )
     ]
-    p = []
-    for item in browsing:
-        x = measurements.log_spans(
+    p_values = []
+    for item in browsed:
+        spans = measurements.log_spans(
             measured, item.topic, item.baseline, item.candidate, item.metric
         )
-        p.append(statistics.beyond_margin_p(x, looks.margin))
-    # The level of a look, since these are looked at as often as the others.
-    standing = statistics.benjamini_hochberg(p, looks.level())
+        p_values.append(statistics.beyond_margin_p(spans, looks.margin))
+    # These are looked at as often as the others, so the level is that of one look.
+    discoveries = statistics.benjamini_hochberg(p_values, looks.level())
     marked = {
-        id(item): differs for item, differs in zip(browsing, standing, strict=True)
+        id(item): differs for item, differs in zip(browsed, discoveries, strict=True)
     }
     return [
         item.model_copy(update={"differs": True}) if marked.get(id(item)) else item
@@ -136,20 +145,20 @@ def browsed(
     ]
 
 
-def cannot_be_decided(found: Pairing, metric: str) -> bool:
-    """Say whether more launches could not bring a verdict on a metric."""
-    return bool(found.failures and METRICS[metric].serving) or bool(
-        _too_few(found, metric) or _outrun(found, metric)
+def cannot_be_decided(pairing: Pairing, metric: str) -> bool:
+    """Say whether no number of launches can bring a verdict on a metric."""
+    return bool(pairing.failures and METRICS[metric].serving) or bool(
+        _too_few(pairing, metric) or _limited_on_both(pairing, metric)
     )
 
 
 def _comparison(
-    found: Pairing, metric: str, at_level: float, decides: bool
+    pairing: Pairing, metric: str, level: float, decides: bool
 ) -> Comparison:
-    margin = found.looks.margin
-    x = found.ratios(metric)
-    interval = statistics.signed_rank_interval(found.spans(metric), at_level)
-    ratio, censored = _ratio(found, metric, x)
+    margin = pairing.looks.margin
+    log_ratios = pairing.ratios(metric)
+    interval = statistics.signed_rank_interval(pairing.spans(metric), level)
+    ratio, censored = _ratio(pairing, metric, log_ratios)
     verdict: Verdict | None = None
     reason = ""
     if decides:
@@ -162,105 +171,113 @@ def _comparison(
                 METRICS[metric].higher_is_better,
             ),
         )
-        reason = found.forbidden(metric)
+        reason = pairing.forbidden(metric)
         if reason:
             verdict = "undecided"
         elif verdict == "undecided":
-            reason = _undecided(found, metric, x, interval)
+            reason = _undecided(pairing, metric, log_ratios, interval)
     low, high = interval or (None, None)
     return Comparison(
-        topic=found.topic.name,
-        baseline=found.pair[0],
-        candidate=found.pair[1],
+        topic=pairing.topic.name,
+        baseline=pairing.pair[0],
+        candidate=pairing.pair[1],
         metric=metric,
         ratio=ratio,
         low=None if low is None else math.exp(low),
         high=None if high is None or math.isinf(high) else math.exp(high),
-        launches=len(x),
+        launches=len(log_ratios),
         dropped_blocks=measurements.dropped_blocks(
-            found.measured, found.topic.name, found.pair, metric
+            pairing.measured, pairing.topic.name, pairing.pair, metric
         ),
         verdict=verdict,
         reason=reason,
         censored=censored,
         seconds_to_see=(
-            None if found.forbidden(metric) else _seconds_to_see(found, x, at_level)
+            None
+            if pairing.forbidden(metric)
+            else _seconds_to_see(pairing, log_ratios, level)
         ),
     )
 
 
-def _ratio(found: Pairing, metric: str, x: Floats) -> tuple[float | None, Censored]:
-    """Return the estimate, or the bound that stands for it, and what is open."""
-    unknown = [
+def _ratio(
+    pairing: Pairing, metric: str, log_ratios: Floats
+) -> tuple[float | None, Censored]:
+    """Return the estimate, or its bound, and which sides are only known as bounds."""
+    baseline_censored, candidate_censored = (
         bool(
             measurements.censored_launches(
-                found.measured, found.topic.name, variant, metric
+                pairing.measured, pairing.topic.name, variant, metric
             )
         )
-        for variant in found.pair
-    ]
+        for variant in pairing.pair
+    )
     kinds: dict[tuple[bool, bool], Censored] = {
         (False, False): "",
         (True, False): "baseline",
         (False, True): "candidate",
         (True, True): "both",
     }
-    censored = kinds[unknown[0], unknown[1]]
-    centre = statistics.hodges_lehmann(x) if len(x) else math.nan
+    censored = kinds[baseline_censored, candidate_censored]
+    centre = statistics.hodges_lehmann(log_ratios) if len(log_ratios) else math.nan
     if not math.isfinite(centre) and censored:
-        bounds = measurements.log_bounds(found.measured, *found.names, metric)
+        bounds = measurements.log_bounds(pairing.measured, *pairing.names, metric)
         centre = statistics.hodges_lehmann(bounds) if len(bounds) else math.nan
     elif math.isfinite(centre):
         censored = ""  # too few launches were cut short to move the estimate
     return (math.exp(centre) if math.isfinite(centre) else None), censored
 
 
-def _seconds_to_see(found: Pairing, x: Floats, at_level: float) -> float | None:
-    seconds = measurements.seconds_per_launch(found.measured, found.topic.name)
-    if seconds is None or len(x) < 3 or not all(map(math.isfinite, x)):
+def _seconds_to_see(pairing: Pairing, log_ratios: Floats, level: float) -> float | None:
+    seconds = measurements.seconds_per_launch(pairing.measured, pairing.topic.name)
+    if (
+        seconds is None
+        or len(log_ratios) < 3
+        or not all(map(math.isfinite, log_ratios))
+    ):
         return None
     return power.seconds_to_see(
-        x,
-        math.log1p(found.looks.margin),
+        log_ratios,
+        math.log1p(pairing.looks.margin),
         seconds,
-        found.looks.launches,
-        at_level,
+        pairing.looks.launches,
+        level,
     )
 
 
 def _undecided(
-    found: Pairing,
+    pairing: Pairing,
     metric: str,
-    x: Floats,
+    log_ratios: Floats,
     interval: tuple[float, float] | None,
 ) -> str:
-    margin = wording.percent(found.looks.margin)
-    if why := _too_few(found, metric) or _outrun(found, metric):
-        return why
+    margin = wording.percent(pairing.looks.margin)
+    if reason := _too_few(pairing, metric) or _limited_on_both(pairing, metric):
+        return reason
+    launches = len(log_ratios)
     if interval is None:
-        return f"{len(x)} launches are too few for an interval"
+        return f"{launches} launches are too few for an interval"
     if interval[0] > 0 or interval[1] < 0:
         return (
-            f"the difference is less than half of the margin of "
-            f"{margin}, and not known well enough to be called "
-            f"the same after {len(x)} launches"
+            f"the difference is less than half of the margin of {margin}, but the "
+            f"interval is too wide to call it the same after {launches} launches"
         )
     return (
-        f"the interval reaches across the margin of {margin} "
-        f"after {len(x)} launches"
+        f"the interval includes 1 and extends beyond the margin of {margin} after "
+        f"{launches} launches"
     )
 
 
-def _too_few(found: Pairing, metric: str) -> str:
-    """Return why a quantile was refused, or nothing."""
+def _too_few(pairing: Pairing, metric: str) -> str:
+    """Return why a quantile was refused; empty if it was not."""
     needed = requests_needed(metric)
     if not needed or metric in measurements.metrics_of(
-        found.measured, found.topic.name
+        pairing.measured, pairing.topic.name
     ):
         return ""
     held = min(
-        measurements.requests_held(found.measured, found.topic.name, variant)
-        for variant in found.pair
+        measurements.requests_held(pairing.measured, pairing.topic.name, variant)
+        for variant in pairing.pair
     )
     if not held:
         return ""
@@ -270,17 +287,17 @@ def _too_few(found: Pairing, metric: str) -> str:
     )
 
 
-def _outrun(found: Pairing, metric: str) -> str:
-    """Return why throughput cannot be compared, or nothing.
+def _limited_on_both(pairing: Pairing, metric: str) -> str:
+    """Return why throughput cannot be compared; empty if it can.
 
-    That the generator outruns one side is still a comparison: a bound.
+    A generator that limits only one side still allows a comparison: with a bound.
     """
     if metric != "throughput":
         return ""
-    topic, measured = found.topic.name, found.measured
+    topic, measured = pairing.topic.name, pairing.measured
     limited = (
         measurements.censored_launches(measured, topic, name, metric)
-        for name in found.pair
+        for name in pairing.pair
     )
     if not all(limited):
         return ""
@@ -288,8 +305,8 @@ def _outrun(found: Pairing, metric: str) -> str:
 
 
 def _noise(looks: Looks, topic: Topic, measured: Measurements) -> str:
-    """Return why noise forbids verdicts on latency, or nothing."""
-    lost, launches = measurements.uncounted(measured, topic.name)
+    """Return why noise forbids verdicts on latency; empty if it does not."""
+    lost, launches = measurements.uncounted_launches(measured, topic.name)
     if launches >= 4 and lost * 2 > launches:
         return (
             f"{lost} of {launches} launches were too disturbed to count, so latency "

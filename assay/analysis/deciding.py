@@ -1,4 +1,4 @@
-"""Which metrics decide about a pair."""
+"""Which metrics decide the verdict on a pair."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ if TYPE_CHECKING:
     from assay.analysis.measurements import Measurements
 
 Pair = tuple[str, str]
-LEANER = (
+LEAN_USER_HINT = (
     "LeanHttpUser (from assay.load) takes less than a fifth of the CPU time that "
     "FastHttpUser takes."
 )
 
 
-def deciding(
+def deciding_metrics(
     topic: Topic, pair: Pair, measured: Measurements | None = None
 ) -> set[str]:
-    """Return the metrics that have a verdict: the claimed, else three named before.
+    """Return the metrics that get a verdict: the claimed ones, or else the usual three.
 
     CPU time is unknown for servers that Assay did not start. Where the generator
-    limits the throughput of a side, the closed loop's response time takes its
-    place: that is known before the first launch is measured, and the same at all looks.
+    limits the throughput of a side, the closed loop's response time replaces it. The
+    choice is made before the first launch is measured, and is the same at all looks.
 
     Args:
-        topic: Whose pair.
+        topic: The topic of the pair.
         pair: Baseline and candidate.
-        measured: What is known so far; what was named beforehand if None.
+        measured: The tables so far; None for the choice before anything is measured.
     """
     if topic.claims:
         return {c.metric for c in topic.claims if (c.baseline, c.candidate) == pair}
@@ -41,16 +41,16 @@ def deciding(
         or (topic.target.url and not topic.variant(name).command)
         for name in pair
     )
-    found = {m for m in DECIDING_METRICS if started or m != "cpu_per_request"}
-    if measured and measurements.outrun(measured, topic.name, pair):
-        found = found - {"throughput"} | {"service.p50"}
-    return found
+    metrics = {m for m in DECIDING_METRICS if started or m != "cpu_per_request"}
+    if measured and measurements.limited_by_generator(measured, topic.name, pair):
+        metrics = metrics - {"throughput"} | {"service.p50"}
+    return metrics
 
 
-def family(plan: Plan) -> int:
-    """Return how many comparisons without a claim share the error of the run."""
+def family_size(plan: Plan) -> int:
+    """Return how many comparisons without a claim share the run's error rate."""
     return sum(
-        len(deciding(topic, pair))
+        len(deciding_metrics(topic, pair))
         for topic in plan.topics
         if not topic.claims
         for pair in topic.pairs()

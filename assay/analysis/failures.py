@@ -1,4 +1,4 @@
-"""Failures are compared before speed: an error that is quick is no quick answer."""
+"""Failures are compared before speed: a quick error is not a quick answer."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ ALPHA = 0.01
 def difference(
     measured: Measurements, topic: str, pair: tuple[str, str], looks: tuple[int, ...]
 ) -> str:
-    """Return why failures forbid a verdict on speed, or nothing.
+    """Return why failures forbid a verdict on speed; empty if they do not.
 
     Args:
-        measured: All launches.
-        topic: Its name.
+        measured: The tables so far.
+        topic: Name of the topic.
         pair: Baseline and candidate.
-        looks: Numbers of launches after which this is asked.
+        looks: Numbers of launches at which this is tested.
     """
     alpha = statistics.pocock_level(looks, ALPHA)
-    # One load after the other: a quicker variant answers more often in the closed
-    # loop, so that equal rates of both loads are unequal together.
+    # Each load is tested alone: a quicker variant answers more often in the closed
+    # loop, so rates that are equal in each load differ when both are pooled.
     for mode in MODES:
         (failed_a, total_a), (failed_b, total_b) = (
-            _failed(measured, topic, name, mode) for name in pair
+            _count_failed(measured, topic, name, mode) for name in pair
         )
         if (
             total_a
@@ -43,31 +43,36 @@ def difference(
             return (
                 "failure rates differ beyond chance: "
                 f"{pair[0]} {failed_a / total_a:.2%}, "
-                f"{pair[1]} {failed_b / total_b:.2%}; a faster answer that fails more "
-                "often is not compared"
+                f"{pair[1]} {failed_b / total_b:.2%}; speed is not compared where one "
+                "side fails more often"
             )
     return ""
 
 
-def _failed(
+def _count_failed(
     measured: Measurements, topic: str, variant: str, mode: Mode
 ) -> tuple[int, int]:
-    """Return the requests of a load that failed or were dropped, and all of them."""
-    own = fair_slices(measured, topic, variant)
-    if own.empty:
+    """Return how many requests of a load failed or were dropped, and the total."""
+    slices = undisturbed_slices(measured, topic, variant)
+    if slices.empty:
         return 0, 0
-    own = own[own["mode"] == mode]
-    # Arrivals that were never answered are samples already, marked as failed;
-    # dropped ones are not.
-    dropped = int(own["dropped"].sum())
-    return int(own["failed"].sum()) + dropped, int(own["requests"].sum()) + dropped
+    slices = slices[slices["mode"] == mode]
+    # Arrivals that were never answered are counted as failed requests already;
+    # dropped arrivals are not.
+    dropped = int(slices["dropped"].sum())
+    return (
+        int(slices["failed"].sum()) + dropped,
+        int(slices["requests"].sum()) + dropped,
+    )
 
 
-def fair_slices(measured: Measurements, topic: str, variant: str) -> pd.DataFrame:
-    """Return a variant's slices that nothing disturbed, of launches that count.
+def undisturbed_slices(
+    measured: Measurements, topic: str, variant: str
+) -> pd.DataFrame:
+    """Return a variant's undisturbed slices, of the launches that count.
 
-    What failed because the whole machine stood still for a moment is no property of
-    the variant that was being asked.
+    A request that failed because the whole machine stood still for a moment tells
+    nothing about the variant.
     """
     slices = measured.slices
     if slices.empty or measured.launches.empty:
@@ -76,5 +81,5 @@ def fair_slices(measured: Measurements, topic: str, variant: str) -> pd.DataFram
         (slices["topic"] == topic)
         & (slices["variant"] == variant)
         & ~slices["disturbed"]
-        & slices["launch"].isin(measurements.counted(measured, topic))
+        & slices["launch"].isin(measurements.counted_launches(measured, topic))
     ]

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from assay.analysis import deciding, statistics
 from assay.plan import Claim, Plan
 
-LARGE_EFFECT = math.log(2)
+LARGE_EFFECT = math.log(2)  # log ratio
 EARLY_LOOK = 8  # launches
-WORTH_A_LOOK = 2  # launches that an early look must spare
+MIN_LAUNCHES_SAVED = 2  # launches that an early look must save
 
 
 @dataclass(frozen=True)
@@ -17,9 +17,9 @@ class Looks:
 
     Attributes:
         launches: Numbers of launches at which verdicts are looked at, ascending.
-        alpha: Two-sided error of the run.
+        alpha: Two-sided error rate of the run.
         margin: The change that is too small to matter, as a share.
-        claims: How many claims share the error.
+        claims: How many claims share that error rate.
         comparisons: How many comparisons without a claim share it.
         budgets: How many budgets share it.
     """
@@ -44,15 +44,15 @@ class Looks:
 def of(plan: Plan) -> Looks:
     """Return the looks of a plan.
 
-    Where all claims expect large effects there is one more look, early: as soon as
-    their shared level can be reached, and if that spares several launches. With very
-    many claims the settings' first look could not reach it, whatever it saw, and is
-    put off until it can.
+    Where all claims expect large effects, an early look is added: as soon as their
+    shared level can be reached, and only if that saves several launches. With very
+    many claims the first look of the settings cannot reach that level, whatever the
+    data; it is postponed until it can.
     """
     settings = plan.settings
     alpha = 1 - settings.confidence
     claims = [claim for topic in plan.topics for claim in topic.claims]
-    comparisons = deciding.family(plan)
+    comparisons = deciding.family_size(plan)
     launches = settings.looks
     if len(launches) > 1:
         shared = alpha / max(len(claims) or comparisons, 1)
@@ -70,20 +70,20 @@ def of(plan: Plan) -> Looks:
 def _launches(
     looks: tuple[int, ...], claims: list[Claim], alpha: float
 ) -> tuple[int, ...]:
-    if claims and all(map(_large, claims)):
-        early = _put_off((EARLY_LOOK, *looks), alpha)
-        if early[0] + WORTH_A_LOOK <= looks[0]:
+    if claims and all(map(_expects_large_effect, claims)):
+        early = _postpone_first((EARLY_LOOK, *looks), alpha)
+        if early[0] + MIN_LAUNCHES_SAVED <= looks[0]:
             return early
-    return _put_off(looks, alpha)
+    return _postpone_first(looks, alpha)
 
 
-def _large(claim: Claim) -> bool:
+def _expects_large_effect(claim: Claim) -> bool:
     bounds = (claim.expect.low, claim.expect.high)
     return any(math.isfinite(b) and abs(b) >= LARGE_EFFECT for b in bounds)
 
 
-def _put_off(looks: tuple[int, ...], alpha: float) -> tuple[int, ...]:
-    """Put off the first look, up to the second, until it can decide something."""
+def _postpone_first(looks: tuple[int, ...], alpha: float) -> tuple[int, ...]:
+    """Postpone the first look, up to the second, until it can decide something."""
     while looks[0] + 1 < looks[1] and (
         statistics.smallest_p(looks[0]) > statistics.pocock_level(looks, alpha)
     ):

@@ -1,4 +1,4 @@
-"""What the tables of a run say of one metric: numbers and ratios by launch."""
+"""Numbers and ratios of one metric by launch, read from the tables of a run."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 Ratios = tuple[NDArray[np.int64], Floats]
 
-# The share of its core that the generator used in the closed loop of a variant, in the
-# first trial of it: the same number in every launch.
-GENERATOR = "generator.closed"
-# Above it what was counted is what the generator could send, not what the variant could
-# serve: whatever it says, the same on both sides says nothing.
-BUSY = 0.9
-# Where the time of a launch went: value rows without a variant, in seconds.
-PARTS = ("starts", "log_ins", "warm_up", "slices", "rest")
+# The metric that holds the share of its core that the generator used in the closed loop
+# of a variant, in its first trial: the same number in every launch.
+GENERATOR_SHARE = "generator.closed"
+# Above this share the throughput is what the generator could send, not what the variant
+# could serve: equal numbers on both sides then mean nothing.
+BUSY_GENERATOR = 0.9
+# The parts of a launch's time: value rows without a variant, in seconds.
+TIME_PARTS = ("starts", "log_ins", "warm_up", "slices", "rest")
 
 
 @dataclass(frozen=True)
@@ -33,25 +33,27 @@ class Measurements:
     """The tables of a run so far: see `RunDirectory.slices` and `launches`.
 
     Attributes:
-        found: Ratios that were asked for before: at a look they are again and again.
-        parts: Parts of the tables that were, by topic, or topic and metric.
+        ratio_cache: Ratios by topic, pair and metric; every look reads them again.
+        table_cache: Parts of the tables, by topic, or by topic and metric.
     """
 
     slices: pd.DataFrame
     launches: pd.DataFrame
-    found: dict[tuple[str, ...], Ratios] = field(default_factory=dict, repr=False)
-    parts: dict[tuple[str, ...], pd.DataFrame] = field(default_factory=dict, repr=False)
+    ratio_cache: dict[tuple[str, ...], Ratios] = field(default_factory=dict, repr=False)
+    table_cache: dict[tuple[str, ...], pd.DataFrame] = field(
+        default_factory=dict, repr=False
+    )
 
 
 def latency(columns: Mapping[str, Any] | pd.DataFrame) -> Any:
     """Return the latencies of requests, in seconds; NaN for those without an answer.
 
-    What the target made an arrival wait for a user, and the time from sent to answered:
-    what the generator itself was late by is no part of it. Samples of before there was
-    the column `waited` tell only when an arrival was due.
+    The time that an arrival waited for a user because of the target, plus the time from
+    sent to answered. The generator's own lateness is not part of it. Older samples lack
+    the column `waited`; for them it is the time from due to answered.
 
     Args:
-        columns: Of samples: a table, or arrays by name.
+        columns: Columns of samples: a table, or arrays by name.
     """
     if "waited" not in columns:
         return columns["end"] - columns["scheduled"]
@@ -64,7 +66,7 @@ def log_ratios(
     """Return log(candidate / baseline), one number for each launch that counts.
 
     Where one side's number is only a lower bound, the ratio is infinite on that
-    side; where both are, the launch says nothing and is left out.
+    side. Where both are, the launch is left out.
     """
     return by_launch(measured, topic, baseline, candidate, metric)[1]
 
@@ -74,75 +76,75 @@ def by_launch(
 ) -> Ratios:
     """Return the numbers of the launches, ascending, and their log ratios."""
     key = topic, baseline, candidate, metric
-    if key not in measured.found:
-        measured.found[key] = _by_launch(measured, *key)
-    return measured.found[key]
+    if key not in measured.ratio_cache:
+        measured.ratio_cache[key] = _by_launch(measured, *key)
+    return measured.ratio_cache[key]
 
 
 def _by_launch(
     measured: Measurements, topic: str, baseline: str, candidate: str, metric: str
 ) -> Ratios:
-    nothing = np.empty(0, dtype=np.int64), np.empty(0)
+    no_launches = np.empty(0, dtype=np.int64), np.empty(0)
     if measured.launches.empty:
-        return nothing
+        return no_launches
     column = BLOCK_COLUMNS.get(metric)
     if column in measured.slices:
         blocks = _undisturbed(measured, topic)
         if column not in blocks:
-            return nothing
-        wide = cast("pd.DataFrame", blocks[column])
-        if not {baseline, candidate} <= set(wide.columns):
-            return nothing
-        ratio = _log_ratio(wide[baseline], wide[candidate])
-        found = ratio.groupby("launch").median().dropna()
-        if metric == "throughput":  # the others carry their infinities themselves
+            return no_launches
+        by_variant = cast("pd.DataFrame", blocks[column])
+        if not {baseline, candidate} <= set(by_variant.columns):
+            return no_launches
+        block_ratios = _log_ratio(by_variant[baseline], by_variant[candidate])
+        ratios = block_ratios.groupby("launch").median().dropna()
+        if metric == "throughput":  # blocks of other metrics are infinite themselves
             pair = baseline, candidate
-            found = _open_ended(measured, topic, pair, metric, found)
+            ratios = _open_ended(measured, topic, pair, metric, ratios)
     else:
-        wide = _of_metric(measured, topic, metric).pivot_table(
+        by_variant = _of_metric(measured, topic, metric).pivot_table(
             index="launch", columns="variant", values="value"
         )
-        if not {baseline, candidate} <= set(wide.columns):
-            return nothing
-        found = _log_ratio(wide[baseline], wide[candidate])
-        found = _open_ended(measured, topic, (baseline, candidate), metric, found)
-    return found.index.to_numpy(dtype=np.int64), found.to_numpy(dtype=float)
+        if not {baseline, candidate} <= set(by_variant.columns):
+            return no_launches
+        ratios = _log_ratio(by_variant[baseline], by_variant[candidate])
+        ratios = _open_ended(measured, topic, (baseline, candidate), metric, ratios)
+    return ratios.index.to_numpy(dtype=np.int64), ratios.to_numpy(dtype=float)
 
 
 def _undisturbed(measured: Measurements, topic: str) -> pd.DataFrame:
-    """Return what the blocks of the launches that count say, a column a variant."""
-    if (topic,) not in measured.parts:
+    """Return the undisturbed blocks of launches that count, one column per variant."""
+    if (topic,) not in measured.table_cache:
         slices = measured.slices
         chosen = slices[
             (slices["topic"] == topic)
-            & slices["launch"].isin(counted(measured, topic))
+            & slices["launch"].isin(counted_launches(measured, topic))
             & ~slices["disturbed"]
         ].set_index(["launch", "mode", "block", "variant"])
         columns = [name for name in BLOCK_COLUMNS.values() if name in chosen]
-        measured.parts[(topic,)] = cast("pd.DataFrame", chosen[columns].unstack())
-    return measured.parts[(topic,)]
+        measured.table_cache[(topic,)] = cast("pd.DataFrame", chosen[columns].unstack())
+    return measured.table_cache[(topic,)]
 
 
 def log_bounds(
     measured: Measurements, topic: str, baseline: str, candidate: str, metric: str
 ) -> Floats:
-    """Return the ratio of the sides' lower bounds where `log_ratios` are infinite.
+    """Return the log ratio of the sides' lower bounds where `log_ratios` are infinite.
 
-    The true ratio lies beyond it, on the side of the infinity. The array is as
-    long as that of `log_ratios`, and the same where both sides are known. Where a
-    launch has no bound, because it held too few requests to pool, the ratio is
-    beyond the other infinity: nothing is known of it.
+    The true ratio lies beyond it, on the side of the infinity. The array is as long as
+    that of `log_ratios`, and the same where both sides are known. Where a launch has no
+    bound, because it held too few requests to pool, nothing is known of the ratio: the
+    bound is the opposite infinity.
     """
     launches, x = by_launch(measured, topic, baseline, candidate, metric)
     if np.isfinite(x).all():
         return x
-    wide = _of_metric(measured, topic, metric).pivot_table(
+    by_variant = _of_metric(measured, topic, metric).pivot_table(
         index="launch", columns="variant", values="value"
     )
     bounds = np.full(len(x), math.nan)
-    if {baseline, candidate} <= set(wide.columns):
-        ratios = _log_ratio(wide[baseline], wide[candidate]).reindex(launches)
-        bounds = ratios.to_numpy(dtype=float)
+    if {baseline, candidate} <= set(by_variant.columns):
+        ratios = _log_ratio(by_variant[baseline], by_variant[candidate])
+        bounds = ratios.reindex(launches).to_numpy(dtype=float)
     bounds = np.where(np.isnan(bounds), -x, bounds)
     return np.where(np.isfinite(x), x, bounds)
 
@@ -152,10 +154,10 @@ def log_spans(
 ) -> Floats:
     """Return the least and the greatest that each launch's log ratio can be.
 
-    Shape (2, launches): the same twice where both sides are known.
+    The shape is (2, launches); both are equal where both sides are known.
     """
-    where = measured, topic, baseline, candidate, metric
-    x, bounds = log_ratios(*where), log_bounds(*where)
+    arguments = measured, topic, baseline, candidate, metric
+    x, bounds = log_ratios(*arguments), log_bounds(*arguments)
     return np.stack([np.minimum(x, bounds), np.maximum(x, bounds)])
 
 
@@ -164,18 +166,18 @@ def censored_launches(
 ) -> set[int]:
     """Return the launches in which a number is only a lower bound.
 
-    Whether the generator is the limit of a variant's throughput is asked of all its
-    launches together: one that is nearly the limit would be it now and then by chance,
+    Whether the generator limits a variant's throughput is decided for all its launches
+    together. A generator close to its limit would reach it in some launch by chance,
     and a bound in one launch of twelve leaves the interval open.
     """
     table = _of_metric(measured, topic, metric)
-    if "censored" not in table:  # a run of before there was the column
+    if "censored" not in table:  # an older run, without this column
         return set()
-    own = table[table["variant"] == variant]
-    marked = own["censored"].astype(bool)
+    rows = table[table["variant"] == variant]
+    marked = rows["censored"].astype(bool)
     if metric != "throughput":
-        return set(own.loc[marked, "launch"])
-    return set(own["launch"]) if 2 * marked.sum() > len(own) else set()
+        return set(rows.loc[marked, "launch"])
+    return set(rows["launch"]) if 2 * marked.sum() > len(rows) else set()
 
 
 def _open_ended(
@@ -194,26 +196,26 @@ def _open_ended(
 
 
 def _log_ratio(baseline: pd.Series, candidate: pd.Series) -> pd.Series:
-    both = (baseline > 0) & (candidate > 0)
-    # Infinite on both sides is not a number, on the baseline's minus infinity.
+    positive = (baseline > 0) & (candidate > 0)
+    # Infinite on both sides gives NaN; on the baseline's side alone, minus infinity.
     with np.errstate(invalid="ignore", divide="ignore"):
-        return (candidate[both] / baseline[both]).map(np.log)
+        return (candidate[positive] / baseline[positive]).map(np.log)
 
 
 def _of_metric(measured: Measurements, topic: str, metric: str) -> pd.DataFrame:
     table = measured.launches
     if table.empty:
         return table
-    if (topic, metric) not in measured.parts:
-        own = (table["topic"] == topic) & (table["metric"] == metric)
-        measured.parts[topic, metric] = table[own]
-    return measured.parts[topic, metric]
+    if (topic, metric) not in measured.table_cache:
+        chosen = (table["topic"] == topic) & (table["metric"] == metric)
+        measured.table_cache[topic, metric] = table[chosen]
+    return measured.table_cache[topic, metric]
 
 
 def numbers(measured: Measurements, topic: str, variant: str, metric: str) -> Floats:
     """Return one number for each launch that counts.
 
-    What a launch says of the machine (`spin`, `seconds`) has no variant: "".
+    Numbers of the machine (`spin`, `seconds`) have no variant: it is "".
     """
     table = _of_metric(measured, topic, metric)
     if table.empty:
@@ -226,14 +228,14 @@ def metrics_of(measured: Measurements, topic: str) -> set[str]:
     table = measured.launches
     if table.empty:
         return set()
-    own = table[(table["topic"] == topic) & (table["variant"] != "")]
-    return set(own["metric"].unique())
+    rows = table[(table["topic"] == topic) & (table["variant"] != "")]
+    return set(rows["metric"].unique())
 
 
 def dropped_blocks(
     measured: Measurements, topic: str, pair: tuple[str, str], metric: str
 ) -> int:
-    """Return how many blocks were left out of a metric, one side being disturbed."""
+    """Return how many blocks a metric leaves out because one side was disturbed."""
     slices = measured.slices
     if slices.empty:
         return 0
@@ -247,101 +249,108 @@ def dropped_blocks(
 
 
 def requests_held(measured: Measurements, topic: str, variant: str) -> int:
-    """Return how many latencies a typical launch held of one variant.
+    """Return the number of latencies of one variant in a typical launch.
 
     Requests that failed have none; those that were given up have a bound.
     """
     slices = measured.slices
     if slices.empty:
         return 0
-    own = slices[
+    chosen = slices[
         (slices["topic"] == topic)
         & (slices["variant"] == variant)
         & (slices["mode"] == "open")
         & ~slices["disturbed"]
     ]
-    if own.empty:
+    if chosen.empty:
         return 0
-    # A run of before there was the column knows only how many requests there were.
-    column = "latencies" if "latencies" in own else "requests"
-    return int(own.groupby("launch")[column].sum().median())
+    # Older runs lack the column of latencies: they only count requests.
+    column = "latencies" if "latencies" in chosen else "requests"
+    return int(chosen.groupby("launch")[column].sum().median())
 
 
 def seconds_per_launch(measured: Measurements, topic: str) -> float | None:
-    """Return the measuring time that a launch which counts takes, start included.
+    """Return the time it takes to get one launch that counts, its start included.
 
-    Those that were too disturbed to count take their time as well. None where
-    fewer than three launches tell.
+    The time of launches that were too disturbed to count is included. None where
+    fewer than three launches were timed.
     """
-    took = numbers(measured, topic, "", "seconds")
-    if len(took) < 3:
+    seconds = numbers(measured, topic, "", "seconds")
+    if len(seconds) < 3:
         return None
-    lost, _ = uncounted(measured, topic)
-    return float(np.median(took)) * (1 + lost / len(took))
+    lost, _ = uncounted_launches(measured, topic)
+    return float(np.median(seconds)) * (1 + lost / len(seconds))
 
 
-def mostly(measured: Measurements, topic: str, launches: Collection[int]) -> str:
-    """Return what disturbed most slices of some launches, or nothing if nothing did."""
+def main_disturbance(
+    measured: Measurements, topic: str, launches: Collection[int]
+) -> str:
+    """Return what disturbed slices of some launches most often; empty for nothing."""
     slices = measured.slices
-    own = slices[(slices["topic"] == topic) & slices["launch"].isin(launches)]
-    why = own.loc[own["why"].fillna("") != "", "why"]
-    return str(why.mode().iloc[0]) if len(why) else ""
+    chosen = slices[(slices["topic"] == topic) & slices["launch"].isin(launches)]
+    reasons = chosen.loc[chosen["why"].fillna("") != "", "why"]
+    return str(reasons.mode().iloc[0]) if len(reasons) else ""
 
 
-def counted(measured: Measurements, topic: str) -> set[int]:
-    """Return the launches that count: those that have a number of some variant.
+def counted_launches(measured: Measurements, topic: str) -> set[int]:
+    """Return the launches that count: those with a number of some variant.
 
-    Where its time went is known of any launch.
+    Rows without a variant, such as those of its time, exist for every launch.
     """
     table = measured.launches
     if table.empty:
         return set()
-    own = (table["topic"] == topic) & (table["variant"] != "")
-    return set(table.loc[own, "launch"])
+    of_variants = (table["topic"] == topic) & (table["variant"] != "")
+    return set(table.loc[of_variants, "launch"])
 
 
-def uncounted(measured: Measurements, topic: str) -> tuple[int, int]:
-    """Return how many launches were too disturbed to count, and all of them.
+def uncounted_launches(measured: Measurements, topic: str) -> tuple[int, int]:
+    """Return how many launches were too disturbed to count, and how many there were.
 
-    One that the end of the time budget cut short says nothing of the machine.
+    A launch that the end of the time budget cut short was not disturbed: it is left out
+    unless it counts.
     """
     slices = measured.slices
     if slices.empty:
         return 0, 0
-    own = slices[slices["topic"] == topic]
-    count = counted(measured, topic)
-    if "cut" in own:
-        own = own[~own["cut"].fillna(False).astype(bool) | own["launch"].isin(count)]
-    every = set(own["launch"])
-    return len(every - count), len(every)
+    chosen = slices[slices["topic"] == topic]
+    counted = counted_launches(measured, topic)
+    if "cut" in chosen:
+        chosen = chosen[
+            ~chosen["cut"].fillna(False).astype(bool) | chosen["launch"].isin(counted)
+        ]
+    launches = set(chosen["launch"])
+    return len(launches - counted), len(launches)
 
 
-def outrun(measured: Measurements, topic: str, variants: Iterable[str]) -> list[str]:
-    """Return the variants whose throughput the generator limits, by its first trial.
+def limited_by_generator(
+    measured: Measurements, topic: str, variants: Iterable[str]
+) -> list[str]:
+    """Return the variants whose throughput the generator limits, by the first trial.
 
-    Runs of before this was kept have none.
+    Older runs did not keep that trial: none of their variants is returned.
     """
-    found = []
+    limited = []
     for variant in variants:
-        shares = numbers(measured, topic, variant, GENERATOR)
-        if len(shares) and shares[0] > BUSY:
-            found.append(variant)
-    return found
+        shares = numbers(measured, topic, variant, GENERATOR_SHARE)
+        if len(shares) and shares[0] > BUSY_GENERATOR:
+            limited.append(variant)
+    return limited
 
 
 def unanswered(measured: Measurements, topic: str, variant: str) -> tuple[int, int]:
-    """Return the arrivals of a variant that nobody answered, and all of them."""
+    """Return how many arrivals of a variant had no answer, and how many there were."""
     slices = measured.slices
     if slices.empty:
         return 0, 0
-    own = slices[(slices["topic"] == topic) & (slices["variant"] == variant)]
-    return int(own["unserved"].sum()), int(own["planned"].sum())
+    chosen = slices[(slices["topic"] == topic) & (slices["variant"] == variant)]
+    return int(chosen["unserved"].sum()), int(chosen["planned"].sum())
 
 
-def spent(measured: Measurements, topic: str) -> dict[str, float]:
-    """Return the seconds of all launches by what they went to; empty if unknown."""
-    found = {
+def time_by_part(measured: Measurements, topic: str) -> dict[str, float]:
+    """Return the seconds that all launches took, by part; empty if unknown."""
+    seconds = {
         part: float(numbers(measured, topic, "", f"seconds.{part}").sum())
-        for part in PARTS
+        for part in TIME_PARTS
     }
-    return found if any(found.values()) else {}
+    return seconds if any(seconds.values()) else {}

@@ -1,4 +1,4 @@
-"""What the comparisons of a pair without claims say together, in words."""
+"""The joint verdict on a pair without claims, from all its comparisons."""
 
 from collections.abc import Mapping, Sequence
 
@@ -11,28 +11,28 @@ def judge(compared: Sequence[Comparison], margin: float) -> PairVerdict:
     """Judge a pair without claims by all its comparisons together.
 
     Args:
-        compared: All of the pair; one at least.
+        compared: All comparisons of the pair, at least one.
         margin: The change that is too small to matter, as a share.
     """
-    by_word: dict[str, list[Comparison]] = {}
+    by_verdict: dict[str, list[Comparison]] = {}
     for item in compared:
         if item.verdict is not None:
-            by_word.setdefault(item.verdict, []).append(item)
+            by_verdict.setdefault(item.verdict, []).append(item)
     differing = [item for item in compared if item.differs]
     serving = [item for item in differing if METRICS[item.metric].serving]
-    words = set(by_word)
+    verdicts = set(by_verdict)
     verdict: Verdict = "undecided"
-    if words == {"same"} and not serving:
+    if verdicts == {"same"} and not serving:
         verdict = "same"
-    elif "slower" in words and "faster" not in words:
+    elif "slower" in verdicts and "faster" not in verdicts:
         verdict = "slower"
-    elif "faster" in words and "slower" not in words:
+    elif "faster" in verdicts and "slower" not in verdicts:
         verdict = "faster"
-    reason = _reason(by_word, margin)
+    reason = _reason(by_verdict, margin)
     if differing:
         others = _listed([_with_ratio(item) for item in differing])
         differ = "differs" if len(differing) == 1 else "differ"
-        same = words == {"same"}
+        same = verdicts == {"same"}
         reason += f", but {others} {differ}" if same else f"; {others} {differ}, too"
     first = compared[0]
     return PairVerdict(
@@ -45,35 +45,35 @@ def judge(compared: Sequence[Comparison], margin: float) -> PairVerdict:
     )
 
 
-def _reason(by_word: Mapping[str, Sequence[Comparison]], margin: float) -> str:
-    """Say what the deciding metrics say, or what stands in the way of all."""
-    said = {
-        word: f"{word} by {_listed([_with_ratio(item) for item in items])}"
-        for word, items in by_word.items()
-        if word in ("faster", "slower")
+def _reason(by_verdict: Mapping[str, Sequence[Comparison]], margin: float) -> str:
+    """Say what the deciding metrics show, or what prevents all their verdicts."""
+    clauses = {
+        verdict: f"{verdict} by {_listed([_with_ratio(item) for item in items])}"
+        for verdict, items in by_verdict.items()
+        if verdict in ("faster", "slower")
     }
-    if {"faster", "slower"} <= set(said):
-        return f"the metrics disagree: {said['faster']}, {said['slower']}"
-    if "same" in by_word:
-        names = [item.metric for item in by_word["same"]]
-        said["same"] = _are(names, f"the same within {wording.percent(margin)}")
-    if undecided := by_word.get("undecided", []):
-        forbidden = dict.fromkeys(item.reason for item in undecided if item.reason)
-        if len(forbidden) == 1 and not said:
-            return next(iter(forbidden))
+    if {"faster", "slower"} <= set(clauses):
+        return f"the metrics disagree: {clauses['faster']}, {clauses['slower']}"
+    if "same" in by_verdict:
+        names = [item.metric for item in by_verdict["same"]]
+        clauses["same"] = _clause(names, f"the same within {wording.percent(margin)}")
+    if undecided := by_verdict.get("undecided", []):
+        reasons = dict.fromkeys(item.reason for item in undecided if item.reason)
+        if len(reasons) == 1 and not clauses:
+            return next(iter(reasons))
         names = [item.metric for item in undecided]
-        said["undecided"] = f"{_are(names, 'undecided')}: {'; '.join(forbidden)}"
-    return "; ".join(said.values())
+        clauses["undecided"] = f"{_clause(names, 'undecided')}: {'; '.join(reasons)}"
+    return "; ".join(clauses.values())
 
 
 def _with_ratio(item: Comparison) -> str:
     return f"{item.metric} ({wording.in_words(item)})"
 
 
-def _are(names: Sequence[str], what: str) -> str:
-    return f"{_listed(names)} {'is' if len(names) == 1 else 'are'} {what}"
+def _clause(names: Sequence[str], state: str) -> str:
+    return f"{_listed(names)} {'is' if len(names) == 1 else 'are'} {state}"
 
 
 def _listed(words: Sequence[str]) -> str:
-    *most, last = words
-    return f"{', '.join(most)} and {last}" if most else last
+    *others, last = words
+    return f"{', '.join(others)} and {last}" if others else last

@@ -1,8 +1,8 @@
-"""How many launches a difference needs: forecasts of the signed-rank interval's power.
+"""How many launches a difference needs: power forecasts of the signed-rank interval.
 
 Pure functions on arrays, for planning: no verdict rests on them. A forecast is as
-good as the spread that it starts from, which six launches tell within a factor of
-1.7 or so. Effects and spreads are log ratios, one number per launch.
+good as the spread that it starts from, which six launches estimate within a factor
+of about 1.7. Effects and spreads are log ratios, one number per launch.
 """
 
 import bisect
@@ -15,19 +15,20 @@ import numpy as np
 from assay.analysis.statistics import Floats, signed_rank_tail
 
 POWER = 0.8
-FEWEST = 3  # launches that have a spread
-# Above so many launches the exact distribution is slow, and the limit good to 3 %.
-MOST_EXACT = 100
+MIN_LAUNCHES = 3  # of which a spread can be estimated
+# With more launches, computing the exact distribution is slow, and the limit is within
+# 3 % of it.
+MAX_EXACT_LAUNCHES = 100
 
 
 def spread(x: Floats) -> float | None:
-    """Return the standard deviation of the launches' log ratios, without outliers.
+    """Return a robust standard deviation of the launches' log ratios.
 
-    It is the median distance of all pairs, made to fit the normal distribution
+    It is the median distance of all pairs, scaled to fit the normal distribution
     (Bickel and Lehmann, in Contributions to Statistics: Hájek Memorial Volume,
     1979), which goes with the Hodges-Lehmann estimate. One outlier among five
-    launches does not spoil it, nor do two among eight. Of few launches it is
-    rather too large (6 % at six), where the median absolute deviation is too small.
+    launches does not spoil it, nor do two among eight. With few launches it is
+    slightly too large (6 % at six); the median absolute deviation would be too small.
 
     Args:
         x: One log ratio per launch; infinite ones are left out.
@@ -35,62 +36,62 @@ def spread(x: Floats) -> float | None:
     Returns:
         The spread, or None where fewer than three launches are left.
     """
-    known = x[np.isfinite(x)]
-    if len(known) < FEWEST:
+    finite = x[np.isfinite(x)]
+    if len(finite) < MIN_LAUNCHES:
         return None
-    first, second = np.triu_indices(len(known), 1)
-    return float(1.0483 * np.median(np.abs(known[first] - known[second])))
+    first, second = np.triu_indices(len(finite), 1)
+    return float(1.0483 * np.median(np.abs(finite[first] - finite[second])))
 
 
 def launches_needed(
     sd: float, effect: float, looks: Sequence[int], level: float, power: float = POWER
 ) -> int | None:
-    """Return after how many launches an effect would be found, most likely.
+    """Return how many launches it most likely takes to detect an effect.
 
-    Found means that the two-sided signed-rank interval at `level` leaves out 0.
+    Detected means that the two-sided signed-rank interval at `level` excludes 0.
 
     Args:
         sd: Spread of the launches' log ratios, see `spread`.
         effect: True log ratio, of either sign.
-        looks: Numbers of launches at which one looks, ascending.
+        looks: Numbers of launches at which the data are looked at, ascending.
         level: Two-sided level of one look, see `statistics.pocock_level`.
-        power: Chance of finding it at that look.
+        power: Probability of detecting it at that look.
 
     Returns:
-        The first look that is enough. If none is, the number of launches without
-        looks: beyond the last. None where no number is: for an effect of 0, or
+        The first look that suffices. If none does, the number of launches that does,
+        beyond the last look. None where no number does: for an effect of 0, or
         where spread or effect is not finite.
     """
     if effect == 0 or not math.isfinite(effect) or not math.isfinite(sd):
         return None
 
-    def enough(launches: int) -> bool:
+    def suffices(launches: int) -> bool:
         least = resolvable(sd, launches, level, power)
         return least is not None and least <= abs(effect)
 
     for look in looks:
-        if enough(look):
+        if suffices(look):
             return look
-    begin = looks[-1] + 1 if looks else 1
-    if begin <= MOST_EXACT and enough(MOST_EXACT):
-        few = range(begin, MOST_EXACT)
-        return begin + bisect.bisect_left(few, True, key=enough)
-    plain = (sd * _limit(level, power) / effect) ** 2
-    return max(begin, MOST_EXACT + 1, math.ceil(plain * (1 - 1e-9)))
+    first = looks[-1] + 1 if looks else 1
+    if first <= MAX_EXACT_LAUNCHES and suffices(MAX_EXACT_LAUNCHES):
+        candidates = range(first, MAX_EXACT_LAUNCHES)
+        return first + bisect.bisect_left(candidates, True, key=suffices)
+    asymptotic = (sd * _limit(level, power) / effect) ** 2
+    return max(first, MAX_EXACT_LAUNCHES + 1, math.ceil(asymptotic * (1 - 1e-9)))
 
 
 def resolvable(
     sd: float, launches: int, level: float, power: float = POWER
 ) -> float | None:
-    """Return the least effect that so many launches would find, most likely.
+    """Return the smallest effect that a number of launches would most likely detect.
 
     The inverse of `launches_needed`, with the same arguments.
 
     Returns:
-        A log ratio above 0 (0 if `sd` is), or None where so few launches have no
+        A log ratio above 0 (0 if `sd` is 0), or None where so few launches have no
         interval at this level.
     """
-    shift = _least_shift(launches, level, power)
+    shift = _smallest_shift(launches, level, power)
     return None if shift is None else sd * shift
 
 
@@ -101,18 +102,18 @@ def seconds_to_see(
     looks: Sequence[int],
     level: float,
 ) -> float | None:
-    """Return the measuring time after which an effect would be seen, most likely.
+    """Return the measuring time after which an effect would most likely be detected.
 
     Args:
-        x: One log ratio per launch, of those measured so far.
+        x: One log ratio per launch measured so far.
         effect: True log ratio, of either sign.
-        seconds_per_launch: How long one takes, from its start to the next.
-        looks: Numbers of launches at which one looks, ascending.
+        seconds_per_launch: Time from the start of one launch to that of the next.
+        looks: Numbers of launches at which the data are looked at, ascending.
         level: Two-sided level of one look.
 
     Returns:
         Seconds from the start of the first launch; None where too few launches
-        have been measured to tell, or no number of launches is enough.
+        have been measured, or no number of launches suffices.
     """
     sd = spread(x)
     if sd is None:
@@ -122,14 +123,14 @@ def seconds_to_see(
 
 
 @cache
-def _least_shift(launches: int, level: float, power: float) -> float | None:
-    """Return the shift, in standard deviations, that is found with this power.
+def _smallest_shift(launches: int, level: float, power: float) -> float | None:
+    """Return the shift, in standard deviations, that is detected with this power.
 
-    Of many launches by the signed-rank test's efficiency.
+    With many launches, from the asymptotic efficiency of the signed-rank test.
     """
     from scipy.optimize import brentq
 
-    if launches > MOST_EXACT:
+    if launches > MAX_EXACT_LAUNCHES:
         return _limit(level, power) / math.sqrt(launches)
     tail = signed_rank_tail(launches)
     rejected = bisect.bisect_right(tail, level / 2)
@@ -139,40 +140,43 @@ def _least_shift(launches: int, level: float, power: float) -> float | None:
     def excess(shift: float) -> float:
         return _power(launches, rejected, shift) - power
 
-    # At no shift the power is half the level; at 40, a rank test is certain.
+    # Without a shift the power is half the level; at 40, the test is certain to reject.
     return float(brentq(excess, 0.0, 40.0, xtol=1e-9))
 
 
 def _power(launches: int, rejected: int, shift: float) -> float:
-    """Return the chance that the upper `rejected` values of the statistic come up.
+    """Return the probability of the upper `rejected` values of the statistic.
 
-    W, the sum of the positive launches' ranks, is taken as normal with the mean
+    W, the sum of the positive launches' ranks, is approximated as normal with the mean
     and variance that it has when launches are normal with sd 1 about `shift`
     (Lehmann, Nonparametrics: Statistical Methods Based on Ranks, 1975, section
-    4.2). The limit for many launches, `_limit`, promises 0.8 where a dozen have 0.6.
+    4.2). The limit for many launches, `_limit`, gives a power of 0.8 where a dozen
+    launches have 0.6.
     """
     from scipy.special import ndtr, owens_t
 
-    n, pair = launches, math.sqrt(2) * shift
-    one, two = float(ndtr(shift)), float(ndtr(pair))  # P(X > 0), P(X + Y > 0)
+    n = launches
+    pair_shift = math.sqrt(2) * shift
+    p1 = float(ndtr(shift))  # P(X > 0)
+    p2 = float(ndtr(pair_shift))  # P(X + Y > 0)
     # P(X + Y > 0 and X + Z > 0)
-    three = two - 2 * float(owens_t(pair, 1 / math.sqrt(3)))
-    mean = n * one + n * (n - 1) / 2 * two
+    p3 = p2 - 2 * float(owens_t(pair_shift, 1 / math.sqrt(3)))
+    mean = n * p1 + n * (n - 1) / 2 * p2
     variance = (
-        n * one * (1 - one)
-        + n * (n - 1) / 2 * (2 * (one - two) ** 2 + 3 * two * (1 - two))
-        + n * (n - 1) * (n - 2) * (three - two**2)
+        n * p1 * (1 - p1)
+        + n * (n - 1) / 2 * (2 * (p1 - p2) ** 2 + 3 * p2 * (1 - p2))
+        + n * (n - 1) * (n - 2) * (p3 - p2**2)
     )
-    least = n * (n + 1) / 2 - rejected + 0.5
-    return float(ndtr((mean - least) / math.sqrt(max(variance, 1e-12))))
+    lowest = n * (n + 1) / 2 - rejected + 0.5  # of these values, continuity-corrected
+    return float(ndtr((mean - lowest) / math.sqrt(max(variance, 1e-12))))
 
 
 def _limit(level: float, power: float) -> float:
-    """Return shift times the root of launches, in the limit of many launches.
+    """Return shift times the square root of launches, in the limit of many launches.
 
-    The signed-rank test does with n launches what the z-test does with 3 n / pi,
-    if they are normal (Hodges and Lehmann, Annals of Mathematical Statistics 27,
-    1956, after Pitman).
+    With n normal launches the signed-rank test has the power of a z-test with 3 n / pi
+    launches (Hodges and Lehmann, Annals of Mathematical Statistics 27, 1956, after
+    Pitman).
     """
     from scipy.special import ndtri
 

@@ -2,8 +2,8 @@
 
 The unit of inference is the launch: every function takes one number per launch,
 most often the natural log of candidate / baseline. Where a launch's number is known
-only as a bound, tests and intervals take two rows: the least and the greatest that
-each can be. What they say is then true of all numbers between.
+only as a bound, tests and intervals take two rows: the lowest and the highest value
+of each launch. Their result then holds for all numbers in between.
 """
 
 import itertools
@@ -20,19 +20,19 @@ Floats = NDArray[np.float64]
 
 
 # Stands for an infinite log ratio, so that the mean of +inf and -inf is 0.
-_ENDLESS = 1e9
+_INFINITE = 1e9
 
 
 def walsh_averages(x: Floats) -> Floats:
-    """Return the n (n + 1) / 2 means of all pairs, each with itself too, sorted.
+    """Return the n (n + 1) / 2 sorted means of all pairs, each with itself included.
 
-    Infinite values (a side that was given up waiting for) are beyond all others.
+    Infinite values (of a side that never answered) are beyond all others.
     """
     first, second = np.triu_indices(len(x))
-    finite = np.clip(x, -_ENDLESS, _ENDLESS)
-    averages = np.sort((finite[first] + finite[second]) / 2)
-    averages[averages > _ENDLESS / 4] = np.inf
-    averages[averages < -_ENDLESS / 4] = -np.inf
+    clipped = np.clip(x, -_INFINITE, _INFINITE)
+    averages = np.sort((clipped[first] + clipped[second]) / 2)
+    averages[averages > _INFINITE / 4] = np.inf
+    averages[averages < -_INFINITE / 4] = -np.inf
     return averages
 
 
@@ -62,19 +62,20 @@ def signed_rank_tail(n: int) -> tuple[float, ...]:
     for rank in range(1, n + 1):
         for total in range(len(counts) - 1, rank - 1, -1):
             counts[total] += counts[total - rank]
-    tail, below = [], 0
+    tail = []
+    cumulated = 0
     for count in counts:
-        below += count
-        tail.append(below / 2**n)
+        cumulated += count
+        tail.append(cumulated / 2**n)
     return tuple(tail)
 
 
 def signed_rank_interval(x: Floats, alpha: float) -> tuple[float, float] | None:
     """Return the exact signed-rank interval of the centre of symmetry of `x`.
 
-    It holds the values that the two-sided signed-rank test does not reject at
-    level `alpha`, so its coverage is at least 1 - alpha; also where values are tied,
-    because it is closed (see `signed_rank_p`).
+    It contains the values that the two-sided signed-rank test does not reject at
+    level `alpha`, so its coverage is at least 1 - alpha. That holds for tied values
+    too, because the interval is closed (see `signed_rank_p`).
 
     Args:
         x: One number per launch, or two rows (see above).
@@ -98,10 +99,10 @@ def signed_rank_interval(x: Floats, alpha: float) -> tuple[float, float] | None:
 def signed_rank_p(x: Floats, centre: float) -> tuple[float, float]:
     """Return the exact one-sided p-values that `x` lies below and above `centre`.
 
-    The first is small where the data speak for a centre of symmetry below
-    `centre`. Walsh averages equal to `centre` count against either side: however
-    ties were broken by a hair, the p-value would be at most this one. So ties, and
-    values equal to `centre`, make the test more careful, never less.
+    The first is small where the data are evidence for a centre of symmetry below
+    `centre`. Walsh averages equal to `centre` count against both sides: however the
+    ties were broken, the p-value would be at most this one. So ties, and values equal
+    to `centre`, make the test more conservative, never less.
     """
     low, high = _extremes(x)
     tail = signed_rank_tail(len(low))
@@ -111,7 +112,7 @@ def signed_rank_p(x: Floats, centre: float) -> tuple[float, float]:
 
 
 def _extremes(x: Floats) -> tuple[Floats, Floats]:
-    """Return the least and the greatest that each number can be."""
+    """Return the lowest and the highest value of each launch."""
     return (x[0], x[1]) if x.ndim == 2 else (x, x)
 
 
@@ -119,14 +120,14 @@ def _extremes(x: Floats) -> tuple[Floats, Floats]:
 def pocock_level(looks: tuple[int, ...], alpha: float) -> float:
     """Return the two-sided level for every look that keeps `alpha` over all of them.
 
-    The looks' statistics are taken as a Brownian motion observed at the given
+    The statistics of the looks are modelled as a Brownian motion observed at the given
     numbers of launches; the probability of crossing a constant boundary is found
     by recursive numerical integration (Armitage, McPherson and Rowe, Journal of
     the Royal Statistical Society A 132, 1969; Pocock, Biometrika 64, 1977).
 
     Args:
         looks: Numbers of launches, ascending.
-        alpha: Two-sided error over all looks together.
+        alpha: Two-sided error rate over all looks together.
     """
     from scipy.optimize import brentq
     from scipy.stats import norm
@@ -143,7 +144,8 @@ def _crossing_probability(looks: Sequence[int], critical: float) -> float:
     """Return P(|S_n| > critical sqrt(n) at any look) for a standard random walk."""
     from scipy.stats import norm
 
-    previous, crossed = 0, 0.0
+    previous = 0
+    crossed = 0.0
     points: Floats = np.zeros(1)
     weights: Floats = np.ones(1)
     for look in looks:
@@ -168,53 +170,55 @@ def holm(p: Sequence[float], levels: Sequence[float]) -> list[bool]:
 
     Args:
         p: One p-value for each hypothesis.
-        levels: The level for one, two, … hypotheses still standing: the first
-            entry is the whole level, the last the level shared by all.
+        levels: The level for one, two, … hypotheses not yet rejected: the first
+            entry is the full level, the last one the level shared by all.
     """
     rejected = [False] * len(p)
     order = sorted(range(len(p)), key=lambda index: p[index])
-    for done, index in enumerate(order):
-        if p[index] > levels[len(p) - done - 1]:
+    for rejections, index in enumerate(order):
+        if p[index] > levels[len(p) - rejections - 1]:
             break
         rejected[index] = True
     return rejected
 
 
 def benjamini_hochberg(p: Sequence[float], rate: float) -> list[bool]:
-    """Say which hypotheses stand out at a false discovery rate.
+    """Say which hypotheses are rejected at a false discovery rate.
 
     Source: Benjamini and Hochberg, Journal of the Royal Statistical Society B 57
-    (1995). It holds for metrics of one run too, which go up and down together
+    (1995). It holds for the metrics of one run too, which are positively dependent
     (Benjamini and Yekutieli, Annals of Statistics 29, 2001).
 
     Args:
         p: One p-value for each hypothesis.
-        rate: Expected share of false ones among those that stand out.
+        rate: Expected share of false rejections among all rejections.
     """
     order = sorted(range(len(p)), key=lambda index: p[index])
-    most = max(
+    rejections = max(
         (n for n, index in enumerate(order, 1) if p[index] <= rate * n / len(p)),
         default=0,
     )
-    chosen = set(order[:most])
-    return [index in chosen for index in range(len(p))]
+    rejected = set(order[:rejections])
+    return [index in rejected for index in range(len(p))]
 
 
 def beyond_margin_p(x: Floats, margin: float) -> float:
-    """Return the two-sided p-value that the ratio is not within the margin.
+    """Return the two-sided p-value for a ratio beyond the margin.
 
-    Small where the data speak for a change of more than `margin`, either way.
+    It is small where the data are evidence for a change beyond `margin`, either way.
     """
     if x.shape[-1] == 0:
         return 1.0
-    small = math.log1p(margin)
-    above, below = signed_rank_p(x, small)[1], signed_rank_p(x, -small)[0]
+    log_margin = math.log1p(margin)
+    above = signed_rank_p(x, log_margin)[1]
+    below = signed_rank_p(x, -log_margin)[0]
     return min(1.0, 2 * min(above, below))
 
 
-# The least estimate that is called a difference, as a share of the margin. In any ten
-# runs of identical code some metric leaves 1 by a hair; what it leaves it by is small.
-CALLED = 0.5
+# The smallest estimate that is called a difference, as a share of the margin. In ten
+# runs of identical code the interval of some metric just excludes 1, but its estimate
+# is then close to 1.
+MIN_SHARE_OF_MARGIN = 0.5
 
 
 def comparison_verdict(
@@ -223,24 +227,24 @@ def comparison_verdict(
     margin: float,
     higher_is_better: bool,
 ) -> str:
-    """Say in a word what an interval of the log ratio means.
+    """Return the verdict that an interval of the log ratio implies.
 
-    A difference is called only where its estimate is at least `CALLED` of the margin:
-    a smaller one is *same* as soon as it is known well enough, and not a change before.
+    Only an estimate of at least `MIN_SHARE_OF_MARGIN` of the margin is a difference. A
+    smaller one is *undecided*, until its interval is narrow enough for *same*.
 
     Args:
-        interval: Of log(candidate / baseline), or None.
-        estimate: Of the same; NaN where nothing but bounds is known.
+        interval: Interval of log(candidate / baseline), or None.
+        estimate: Estimate of the same; NaN where only bounds are known.
         margin: The change that is too small to matter, as a share.
         higher_is_better: Whether a greater metric is the faster one.
     """
     if interval is None:
         return "undecided"
     low, high = interval
-    small = math.log1p(margin)
-    if -small <= low and high <= small:
+    log_margin = math.log1p(margin)
+    if -log_margin <= low and high <= log_margin:
         return "same"
-    if abs(estimate) < CALLED * small:
+    if abs(estimate) < MIN_SHARE_OF_MARGIN * log_margin:
         return "undecided"
     if low > 0:
         return "faster" if higher_is_better else "slower"
@@ -250,22 +254,22 @@ def comparison_verdict(
 
 
 def smallest_p(launches: int) -> float:
-    """Return the two-sided signed-rank p-value if all launches say the same."""
+    """Return the two-sided signed-rank p-value if all launches agree in sign."""
     return float(2.0 ** (1 - launches))
 
 
 def fewest_launches(level: float) -> int:
-    """Return how many launches that all say the same reach a two-sided level."""
+    """Return how many launches that agree in sign reach a two-sided level."""
     return next(n for n in itertools.count(1) if smallest_p(n) <= level)
 
 
 def claim_p(x: Floats, expect: Expectation, margin: float) -> tuple[float, float]:
-    """Return two-sided p-values for «the claim holds» and «it is refuted».
+    """Return the two-sided p-values for "the claim holds" and "it is refuted".
 
     It holds where the centre lies inside the expected region, and is refuted
     where it lies wholly outside; a claim of a direction (`Expectation.directed`) is
     also refuted by a change shown to be smaller than the margin. Each is the
-    doubled one-sided p-value, so that `p <= alpha` says the same as the interval
+    doubled one-sided p-value, so that `p <= alpha` agrees with the interval
     at level alpha.
     """
     if x.shape[-1] == 0:
@@ -275,8 +279,8 @@ def claim_p(x: Floats, expect: Expectation, margin: float) -> tuple[float, float
     holds = max(above_low, below_high)
     refuted = min(below_low, above_high)
     if expect.directed:
-        small = math.log1p(margin)
-        same = max(signed_rank_p(x, small)[0], signed_rank_p(x, -small)[1])
+        log_margin = math.log1p(margin)
+        same = max(signed_rank_p(x, log_margin)[0], signed_rank_p(x, -log_margin)[1])
         refuted = min(refuted, same)
     return min(1.0, 2 * holds), min(1.0, 2 * refuted)
 
@@ -284,14 +288,15 @@ def claim_p(x: Floats, expect: Expectation, margin: float) -> tuple[float, float
 def judge_claim(
     x: Floats, expect: Expectation, margin: float, level: float
 ) -> tuple[float, bool]:
-    """Return the p-value that speaks for a claim or against it, and whether it is for.
+    """Return the p-value for or against a claim, and whether it is for the claim.
 
-    A change that is both real and smaller than the margin makes a claim of its
-    direction true: what is shown at this level to hold is not refuted for being small.
+    A change that is real but smaller than the margin makes a claim of its
+    direction true: a claim that is shown to hold at this level is not refuted because
+    the change is small.
 
     Args:
         x: Log ratios of the launches, or two rows of them (see above).
-        expect: What was claimed.
+        expect: The expectation of the claim.
         margin: The change that is too small to matter.
         level: Two-sided level of one look for this claim alone.
     """

@@ -1,6 +1,6 @@
 """From the tables of a run to its results: ratios, verdicts, reasons.
 
-The experiment asks at every look, and `assay report` asks again later: both get
+The experiment evaluates at every look, and `assay report` again later: both get
 the same answer from the same tables.
 """
 
@@ -11,15 +11,15 @@ from collections.abc import Iterable, Sequence
 from assay import wording
 from assay.analysis import comparisons, failures, pair_verdicts, statistics
 from assay.analysis.controls import controls
-from assay.analysis.deciding import LEANER
+from assay.analysis.deciding import LEAN_USER_HINT
 from assay.analysis.looks import Looks
 from assay.analysis.looks import of as looks_of
 from assay.analysis.measurements import (
     Measurements,
     censored_launches,
+    limited_by_generator,
     numbers,
-    outrun,
-    spent,
+    time_by_part,
     unanswered,
 )
 from assay.metrics import METRICS
@@ -32,7 +32,7 @@ from assay.results import (
     Control,
     PairVerdict,
     Results,
-    Spent,
+    TimeSpent,
     Value,
 )
 
@@ -49,7 +49,7 @@ def evaluate(
 ) -> Results:
     """Judge everything that has been measured so far."""
     looks = looks_of(plan)
-    compared = comparisons.browsed(
+    compared = comparisons.mark_differing(
         looks,
         plan.topics,
         measured,
@@ -72,21 +72,25 @@ def evaluate(
         controls=tuple(arms),
         claims=_claims(plan, looks, measured, compared),
         budgets=tuple(
-            b for topic in plan.topics for b in _budgets(looks, topic, measured)
-        ),
-        values=tuple(v for topic in plan.topics for v in _values(topic, measured)),
-        spent=tuple(
-            Spent(topic=topic.name, **seconds)
+            budget
             for topic in plan.topics
-            if (seconds := spent(measured, topic.name))
+            for budget in _budgets(looks, topic, measured)
+        ),
+        values=tuple(
+            value for topic in plan.topics for value in _values(topic, measured)
+        ),
+        spent=tuple(
+            TimeSpent(topic=topic.name, **seconds)
+            for topic in plan.topics
+            if (seconds := time_by_part(measured, topic.name))
         ),
         warnings=tuple(
             dict.fromkeys(
                 [
                     *warnings,
-                    *_failed(arms),
-                    *_outrun(plan, measured),
-                    *_unanswered(plan, measured),
+                    *_control_warnings(arms),
+                    *_generator_warnings(plan, measured),
+                    *_unanswered_warnings(plan, measured),
                 ]
             )
         ),
@@ -94,18 +98,18 @@ def evaluate(
 
 
 def decided(looks: Looks, topic: Topic, measured: Measurements) -> bool:
-    """Say whether more launches of this topic could not change a verdict's word.
+    """Say whether more launches of this topic would change no verdict.
 
-    The level is shared among all claims of the run beforehand, so that what is
-    decided here still is when Holm's correction sees every topic.
+    The level is the one shared among all claims of the run, so that a verdict that is
+    decided here stays decided when Holm's correction includes every topic.
     """
-    if any(b.verdict == "undecided" for b in _budgets(looks, topic, measured)):
+    if any(item.verdict == "undecided" for item in _budgets(looks, topic, measured)):
         return False
     if not topic.claims:
         return all(
             item.verdict != "undecided"
             or comparisons.cannot_be_decided(
-                comparisons.pairing(
+                comparisons.examine(
                     looks, topic, (item.baseline, item.candidate), measured
                 ),
                 item.metric,
@@ -114,14 +118,14 @@ def decided(looks: Looks, topic: Topic, measured: Measurements) -> bool:
         )
     shared = looks.level(looks.claims)
     for claim in topic.claims:
-        found = comparisons.pairing(
+        pairing = comparisons.examine(
             looks, topic, (claim.baseline, claim.candidate), measured
         )
-        if comparisons.cannot_be_decided(found, claim.metric):
+        if comparisons.cannot_be_decided(pairing, claim.metric):
             continue
-        x = found.spans(claim.metric)
-        p, _ = statistics.judge_claim(x, claim.expect, looks.margin, looks.level())
-        if p > shared or found.forbidden(claim.metric):
+        spans = pairing.spans(claim.metric)
+        p, _ = statistics.judge_claim(spans, claim.expect, looks.margin, looks.level())
+        if p > shared or pairing.forbidden(claim.metric):
             return False
     return True
 
@@ -130,16 +134,16 @@ def _pair_verdicts(plan: Plan, compared: Sequence[Comparison]) -> Iterable[PairV
     """Judge the pairs without claims as a whole."""
     for topic in plan.topics:
         for pair in () if topic.claims else topic.pairs():
-            own = [
+            of_pair = [
                 item
                 for item in compared
                 if (item.topic, item.baseline, item.candidate) == (topic.name, *pair)
             ]
-            if own:
-                yield pair_verdicts.judge(own, plan.settings.margin)
+            if of_pair:
+                yield pair_verdicts.judge(of_pair, plan.settings.margin)
 
 
-def _failed(arms: Sequence[Control]) -> Iterable[str]:
+def _control_warnings(arms: Sequence[Control]) -> Iterable[str]:
     for control in arms:
         if control.failed:
             yield (
@@ -149,34 +153,34 @@ def _failed(arms: Sequence[Control]) -> Iterable[str]:
             )
 
 
-def _outrun(plan: Plan, measured: Measurements) -> Iterable[str]:
-    """Say where the generator was the limit."""
+def _generator_warnings(plan: Plan, measured: Measurements) -> Iterable[str]:
+    """Say where the generator limited the throughput."""
     for topic in plan.topics:
-        every = [variant.name for variant in topic.variants]
-        replaced: list[str] = []
+        variants = [variant.name for variant in topic.variants]
+        limited: list[str] = []
         if not topic.claims:
-            replaced = outrun(measured, topic.name, every)
-        if replaced:
+            limited = limited_by_generator(measured, topic.name, variants)
+        if limited:
             yield (
                 f"{topic.name}: the load generator is the limit under "
-                f"{', '.join(replaced)}: how many requests a second could be served "
-                "nobody knows, and service.p50 decides in the place of throughput. "
-                + LEANER
+                f"{', '.join(limited)}, so the capacity is unknown, and "
+                "service.p50 decides instead of throughput. " + LEAN_USER_HINT
             )
         names = [
             name
-            for name in every
-            if name not in replaced
+            for name in variants
+            if name not in limited
             and censored_launches(measured, topic.name, name, THROUGHPUT)
         ]
         if names:
             yield (
-                f"{topic.name}: the load generator had no time left under "
-                f"{', '.join(names)}: throughput is at least what is shown. " + LEANER
+                f"{topic.name}: the load generator was saturated under "
+                f"{', '.join(names)}: throughput is at least what is shown. "
+                + LEAN_USER_HINT
             )
 
 
-def _unanswered(plan: Plan, measured: Measurements) -> Iterable[str]:
+def _unanswered_warnings(plan: Plan, measured: Measurements) -> Iterable[str]:
     """Say which variants left requests without an answer."""
     for topic in plan.topics:
         for variant in topic.variants:
@@ -199,24 +203,24 @@ def _claims(
     levels = [looks.level(count) for count in range(1, len(claims) + 1)]
     judged: list[tuple[float, ClaimVerdict, str]] = []
     for topic, claim in claims:
-        found = comparisons.pairing(
+        pairing = comparisons.examine(
             looks, topic, (claim.baseline, claim.candidate), measured
         )
-        if forbidden := found.forbidden(claim.metric):
+        if forbidden := pairing.forbidden(claim.metric):
             judged.append((1.0, "undecided", forbidden))
             continue
-        x = found.spans(claim.metric)
-        p, true = statistics.judge_claim(x, claim.expect, looks.margin, levels[0])
-        judged.append((p, "holds" if true else "refuted", ""))
-    together = statistics.holm([p for p, _, _ in judged], levels)
-    of = {(c.topic, c.baseline, c.candidate, c.metric): c for c in compared}
+        spans = pairing.spans(claim.metric)
+        p, holds = statistics.judge_claim(spans, claim.expect, looks.margin, levels[0])
+        judged.append((p, "holds" if holds else "refuted", ""))
+    rejections = statistics.holm([p for p, _, _ in judged], levels)
+    by_key = {(c.topic, c.baseline, c.candidate, c.metric): c for c in compared}
     results = []
     for (topic, claim), (p, verdict, reason), rejected in zip(
-        claims, judged, together, strict=True
+        claims, judged, rejections, strict=True
     ):
         alone: ClaimVerdict = verdict if p <= levels[0] else "undecided"
         gated: ClaimVerdict = verdict if rejected else "undecided"
-        comparison = of[topic.name, claim.baseline, claim.candidate, claim.metric]
+        comparison = by_key[topic.name, claim.baseline, claim.candidate, claim.metric]
         results.append(
             ClaimResult(
                 topic=topic.name,
@@ -258,15 +262,18 @@ def _reason(
         needed = statistics.fewest_launches(looks.level(claims))
         if comparison.launches < needed:
             return (
-                f"measured {measured}: {alone} on its own, but {claims} claims at once "
-                f"take {needed} launches to decide, not {comparison.launches}: give "
-                "the run a longer --budget, or fewer topics"
+                f"measured {measured}: {alone} on its own, but {claims} claims "
+                f"together need {needed} launches to decide, not "
+                f"{comparison.launches}: give the run a longer --budget, or fewer "
+                "topics"
             )
         return (
-            f"measured {measured}: {alone} on its own, but not beyond what chance "
-            "allows among all claims of this run"
+            f"measured {measured}: {alone} on its own, but not significant after the "
+            "correction for all claims of this run"
         )
-    return f"measured {measured}, which reaches across {claim.expect.text}"
+    return (
+        f"measured {measured}, which does not settle whether {claim.expect.text} holds"
+    )
 
 
 def _budgets(
@@ -274,21 +281,23 @@ def _budgets(
 ) -> Iterable[BudgetResult]:
     """Judge budgets by one-sided bounds.
 
-    Over launches, or over all requests where the budget is on a share of them: of
-    launches that all had no failure, no spread of launches would tell how many
-    failures could have been missed.
+    The bounds are over launches. Where the budget is on a share of requests, they are
+    over all requests: if no launch had a failure, the spread of launches would not tell
+    how many failures could have been missed.
     """
-    each = looks.level(looks.budgets)
+    level = looks.level(looks.budgets)
     for budget in topic.budgets:
-        x = numbers(measured, topic.name, budget.variant, budget.metric)
+        values = numbers(measured, topic.name, budget.variant, budget.metric)
         if budget.metric in SHARES:
-            interval, value = _share(measured, topic, budget, each)
+            interval, value = _share(measured, topic, budget, level)
         else:
-            interval = statistics.signed_rank_interval(x, 2 * each)
-            value = statistics.hodges_lehmann(x) if len(x) else None
-        cut = censored_launches(measured, topic.name, budget.variant, budget.metric)
+            interval = statistics.signed_rank_interval(values, 2 * level)
+            value = statistics.hodges_lehmann(values) if len(values) else None
+        censored = censored_launches(
+            measured, topic.name, budget.variant, budget.metric
+        )
         verdict: ClaimVerdict = "undecided"
-        if interval and interval[1] <= budget.at_most and not cut:
+        if interval and interval[1] <= budget.at_most and not censored:
             verdict = "holds"
         elif interval and interval[0] > budget.at_most:
             verdict = "refuted"
@@ -298,7 +307,7 @@ def _budgets(
             metric=budget.metric,
             at_most=budget.at_most,
             value=value,
-            high=interval[1] if interval and not cut else None,
+            high=interval[1] if interval and not censored else None,
             verdict=verdict,
         )
 
@@ -307,36 +316,39 @@ def _share(
     measured: Measurements, topic: Topic, budget: Budget, one_sided: float
 ) -> tuple[tuple[float, float] | None, float | None]:
     """Return the exact interval and value of the share of failures or drops."""
-    own = failures.fair_slices(measured, topic.name, budget.variant)
-    if own.empty:
+    slices = failures.undisturbed_slices(measured, topic.name, budget.variant)
+    if slices.empty:
         return None, None
     if budget.metric == "errors":
-        part, of_all = own["failed"].sum(), own["requests"].sum()
+        part = slices["failed"].sum()
+        total = slices["requests"].sum()
     else:
-        own = own[own["mode"] == "open"]  # users of a closed loop never drop anything
-        part, of_all = (own["dropped"] + own["unserved"]).sum(), own["planned"].sum()
-    if not of_all:
+        # Users of a closed loop never drop anything.
+        slices = slices[slices["mode"] == "open"]
+        part = (slices["dropped"] + slices["unserved"]).sum()
+        total = slices["planned"].sum()
+    if not total:
         return None, None
-    interval = statistics.binomial_interval(int(part), int(of_all), 2 * one_sided)
-    return interval, float(part / of_all)
+    interval = statistics.binomial_interval(int(part), int(total), 2 * one_sided)
+    return interval, float(part / total)
 
 
 def _values(topic: Topic, measured: Measurements) -> Iterable[Value]:
-    """Return each variant's own numbers, with plain 95 % intervals."""
+    """Return each variant's own numbers, with uncorrected 95 % intervals."""
     for variant in topic.variants:
         for metric in METRICS:
-            x = numbers(measured, topic.name, variant.name, metric)
-            if len(x) == 0:
+            values = numbers(measured, topic.name, variant.name, metric)
+            if len(values) == 0:
                 continue
-            interval = statistics.signed_rank_interval(x, 0.05)
-            cut = censored_launches(measured, topic.name, variant.name, metric)
+            interval = statistics.signed_rank_interval(values, 0.05)
+            censored = censored_launches(measured, topic.name, variant.name, metric)
             yield Value(
                 topic=topic.name,
                 variant=variant.name,
                 metric=metric,
-                value=statistics.hodges_lehmann(x),
+                value=statistics.hodges_lehmann(values),
                 low=interval[0] if interval else None,
-                high=interval[1] if interval and not cut else None,
-                launches=len(x),
-                censored=bool(cut),
+                high=interval[1] if interval and not censored else None,
+                launches=len(values),
+                censored=bool(censored),
             )

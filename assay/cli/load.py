@@ -1,4 +1,4 @@
-"""`assay load`: one load test on its own."""
+"""`assay load`: run one load test and report it."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from assay.cli.output import (
     REFUTED,
     UNDECIDED,
     Json,
-    console,
-    create,
+    create_directory,
     discard,
-    missing,
-    printing,
-    show,
-    wrote,
+    line_printer,
+    open_console,
+    outermost_missing,
+    print_results,
+    print_written,
 )
-from assay.cli.trials import Trials, asked_for
+from assay.cli.trials import Trials, requested_trials
 from assay.errors import AssayError, InputError
 
 if TYPE_CHECKING:
@@ -65,11 +65,12 @@ def load(
     as_json: Json = False,
     arguments: options.Arguments = None,
 ) -> None:
-    """Load a server: exact latencies, with what it lets arrivals wait.
+    """Load a server, and measure exact latencies, queueing included.
 
-    With --rate arrivals come by a schedule, whatever the server does (an open loop);
-    with --users alone each user waits for its answer (a closed loop). With neither, a
-    LoadTestShape of the locustfile decides, or what locust.conf says.
+    With --rate, arrivals follow a schedule whatever the server does (an open loop).
+    With --users alone, each user waits for its answer before it sends the next request
+    (a closed loop). With neither, the locustfile's LoadTestShape or locust.conf
+    determines the load.
     """
     import secrets
 
@@ -96,88 +97,88 @@ def load(
         drain=drain,
         arguments=tuple(arguments or ()),
     )
-    results = run(request, output or _path(), as_json)
+    results = run(request, output or _default_path(), as_json)
     raise typer.Exit(exit_code(results))
 
 
 def run(request: LoadRequest, path: Path, as_json: bool) -> Results:
-    """Run a load test, report it, and print what came of it.
+    """Run a load test, report it, and print its results.
 
     Args:
-        request: What was asked for.
+        request: The options of the command.
         path: Of the run directory.
-        as_json: Whether JSON is printed instead of a table.
+        as_json: Whether to print JSON instead of tables.
 
     Raises:
-        InputError: The request makes no sense.
-        MeasureError: It could not be measured, or not reported.
+        InputError: An option is invalid, or options contradict each other.
+        MeasureError: The test failed, or its reports cannot be written.
     """
     from assay.inputs import locust_conf
 
-    said = locust_conf.read(Path.cwd(), Path.home())
-    request = load_request.completed(request, said)
-    trials = asked_for(request)
+    configuration = locust_conf.read(Path.cwd(), Path.home())
+    request = load_request.with_locust_conf(request, configuration)
+    trials = requested_trials(request)
     if trials:
         trials.check(request)
-    plan = load_request.planned(request, trials, tuple(said.ignored))
-    made = missing(path)
+    plan = load_request.make_plan(request, trials, tuple(configuration.ignored))
+    created = outermost_missing(path)
     directory = create_run(plan, path)
-    stopped: BaseException | None = None
+    stopped_by: BaseException | None = None
     try:
         _measure(plan, directory, trials)
     except (AssayError, KeyboardInterrupt) as error:
         if isinstance(error, InputError) and not directory.began():
-            discard(path, made)
+            discard(path, created)
             raise
-        stopped = error
-    # From here on nothing is measured; a second Ctrl-C may end the writing.
-    results = _results(directory, summed=stopped is None)
+        stopped_by = error
+    # The measuring is over; a second Ctrl-C may stop the writing of the reports.
+    results = _results(directory, finished=stopped_by is None)
     try:
-        _finish(directory, results, ("html", "markdown", "junit"), as_json)
+        _report_results(directory, results, ("html", "markdown", "junit"), as_json)
     except (OSError, ValueError) as error:
-        # What ended the test is the better reason, if something did.
-        stopped = stopped or _unwritten(directory, error)
-    if isinstance(stopped, AssayError):
-        raise stopped
+        # If the test failed before, that error is the one to report.
+        stopped_by = stopped_by or _report_error(directory, error)
+    if isinstance(stopped_by, AssayError):
+        raise stopped_by
     return results
 
 
-def _measure(plan: LoadPlan, run: LoadRun, asked: Trials | None) -> None:
-    """Do what was asked for, in one test or in many."""
-    from assay.load_tests import run as running
+def _measure(plan: LoadPlan, run: LoadRun, trials: Trials | None) -> None:
+    """Run a single test, or the trials of a search or a sweep."""
+    from assay.load_tests import run as single_test
     from assay.run_directory.load_run import redacted
 
-    errors = console(stderr=True)
-    measure = asked.measure if asked else running.measure
-    with _watcher(redacted(plan), errors) as watcher:
-        measure(plan, run, watcher, printing(errors))
+    errors = open_console(stderr=True)
+    measure = trials.measure if trials else single_test.measure
+    with _open_watcher(redacted(plan), errors) as watcher:
+        measure(plan, run, watcher, line_printer(errors))
 
 
 def is_load_test(directory: Path) -> bool:
-    """Say whether a run directory is that of a load test."""
+    """Say whether a run directory belongs to a load test."""
     from assay.run_directory.load_run import LoadRun
 
-    return LoadRun.is_one(directory)
+    return LoadRun.recognises(directory)
 
 
 def report(directory: Path, formats: str, as_json: bool) -> None:
-    """Rebuild the reports of a load test, also of one that died.
+    """Rebuild the reports of a load test, even of one that did not finish.
 
     Raises:
-        InputError: The directory cannot be read, or there is no such format.
-        typer.Exit: Some of the samples of a test that had come to its end are lost.
+        InputError: The directory cannot be read, or a format does not exist.
+        typer.Exit: The test finished, but some of its samples are missing.
     """
     from assay.load_results import LoadResults
     from assay.report import load as reports
     from assay.run_directory.directory import NotARunError
     from assay.run_directory.load_run import LoadRun
 
-    wanted = [name.strip() for name in formats.split(",") if name.strip()]
-    reports.check(wanted)
+    names = [name.strip() for name in formats.split(",") if name.strip()]
+    reports.check(names)
     run = LoadRun(directory)
     try:
         results = _results(run)
-        _finish(run, results, wanted, as_json)
+        _report_results(run, results, names, as_json)
     except (NotARunError, OSError) as error:
         raise InputError(str(error)) from error
     if isinstance(results, LoadResults) and results.ended and results.missing:
@@ -185,78 +186,79 @@ def report(directory: Path, formats: str, as_json: bool) -> None:
 
 
 def exit_code(results: Results) -> int:
-    """Return what the results mean to a shell.
+    """Return the exit code of the command.
 
-    What could not be measured comes first, then what is known to be wrong: by a
-    requirement, by the locustfile itself, or because nothing at all succeeded.
+    An incomplete measurement comes first. Then come the failures: a refuted
+    requirement, the locustfile's own exit code, or a test in which nothing succeeded.
     """
     from assay.analysis import load_failures
     from assay.load_results import LoadResults
 
-    own = results.locust_exit_code or 0
-    if own:  # a shell sees its last eight bits, and 256 must be no success
-        own = own % 256 or 1
+    locust_code = results.locust_exit_code or 0
+    if locust_code:  # a shell sees only eight bits, and 256 must not become 0
+        locust_code = locust_code % 256 or 1
     if not isinstance(results, LoadResults):
-        return trials.exit_code(results) or own
-    words = {item.verdict for item in results.requirements}
+        return trials.exit_code(results) or locust_code
+    verdicts = {item.verdict for item in results.requirements}
     if results.partial:
         return NOT_MEASURED
-    if "refuted" in words:
+    if "refuted" in verdicts:
         return REFUTED
-    if own:
-        return own
+    if locust_code:
+        return locust_code
     if load_failures.nothing_succeeded(results):
         return REFUTED
-    return UNDECIDED if "undecided" in words else HOLD
+    return UNDECIDED if "undecided" in verdicts else HOLD
 
 
-def _path() -> Path:
+def _default_path() -> Path:
     return Path.cwd() / "reports" / f"{datetime.now():%Y-%m-%dT%H-%M-%S}-load"
 
 
 def create_run(plan: LoadPlan, path: Path) -> LoadRun:
-    """Make the directory of a load test.
+    """Create the directory of a load test.
 
     Raises:
-        InputError: It cannot be made, or has somebody's files in it.
+        InputError: It cannot be created, or it exists and is not empty.
     """
     from assay.plan import Plan
     from assay.run_directory.load_run import LoadRun
     from assay.system import environment
 
     file = plan.locustfile
-    about = environment.describe(Plan(topics=()), {file.name: file.parent})
-    return create(LoadRun, path, plan, about)
+    machine = environment.describe(Plan(topics=()), {file.name: file.parent})
+    return create_directory(LoadRun, path, plan, machine)
 
 
-def _results(run: LoadRun, summed: bool = False) -> Results:
-    """Return what came of a test, also of one that died.
+def _results(run: LoadRun, finished: bool = False) -> Results:
+    """Return the results of a test, even of one that did not finish.
 
     Args:
         run: Its directory.
-        summed: Whether it is summed up already.
+        finished: Whether results.json is already complete.
 
     Raises:
-        NotARunError: The directory is damaged, or of an older version of Assay.
+        NotARunError: The directory is damaged, or an older version of Assay wrote it.
     """
     from assay.errors import MeasureError
     from assay.load_tests import summary
 
-    found = run.trials()
-    if found is not None:
-        return found
-    if summed:
+    trial_results = run.trials()
+    if trial_results is not None:
+        return trial_results
+    if finished:
         return run.results()
-    results = summary.summed(run)
+    results = summary.summarise(run)
     try:
         run.write_results(results)
     except MeasureError as error:
-        # Of a full disk: what is on it can be summed up and shown all the same.
-        printing(console(stderr=True))(str(error))
+        # The disk is full: the samples on it can still be summarised and shown.
+        line_printer(open_console(stderr=True))(str(error))
     return results
 
 
-def _watcher(plan: LoadPlan, errors: Console) -> Any:
+def _open_watcher(plan: LoadPlan, errors: Console) -> Any:
+    """Return a context manager that shows how a test goes: a screen, or log lines."""
     from assay.load_tests.progress import Lines, Screen
 
     if errors.is_terminal:
@@ -264,33 +266,35 @@ def _watcher(plan: LoadPlan, errors: Console) -> Any:
     return contextlib.nullcontext(Lines(plan, errors))
 
 
-def _finish(
+def _report_results(
     run: LoadRun, results: Results, formats: Sequence[str], as_json: bool
 ) -> None:
-    """Write the reports, and print the results, even where nothing can be written.
+    """Write the reports, and print the results even if a report cannot be written.
 
     Raises:
         OSError: A report cannot be written.
-        NotARunError: The results could not be, or the directory is damaged.
+        NotARunError: results.json is missing, or the directory is damaged.
     """
     from assay.report import load as reports
     from assay.run_directory.directory import NotARunError
 
-    unwritten: OSError | NotARunError | None = None
+    write_error: OSError | NotARunError | None = None
     try:
-        wrote(reports.write(run, formats))
+        print_written(reports.write(run, formats))
     except (OSError, NotARunError) as error:
-        unwritten = error
-    show(run, results, as_json, lambda: reports.show(run, results, console()))
-    if unwritten:
-        raise unwritten
+        write_error = error
+    print_results(
+        run, results, as_json, lambda: reports.show(run, results, open_console())
+    )
+    if write_error:
+        raise write_error
 
 
-def _unwritten(run: LoadRun, error: Exception) -> AssayError:
-    """Return what ends a test whose reports cannot be written."""
+def _report_error(run: LoadRun, error: Exception) -> AssayError:
+    """Return the error of a test whose reports cannot be written."""
     from assay.errors import MeasureError
 
     return MeasureError(
-        f"{run.path}: the reports cannot be written: {error}; make room there, then: "
-        f"assay report {run.path}"
+        f"{run.path}: the reports cannot be written: {error}; free some space, then "
+        f"run: assay report {run.path}"
     )

@@ -1,4 +1,4 @@
-"""The options of `assay load`, as its --help shows them."""
+"""The options of `assay load`, with the texts that --help shows."""
 
 from pathlib import Path
 from typing import Annotated
@@ -9,12 +9,13 @@ Locustfile = Annotated[
     str,
     typer.Argument(
         metavar="FILE",
-        help="An ordinary locustfile; a.py,b.py for several, or a folder of them.",
+        help="A locustfile, several (a.py,b.py), or a folder of them.",
     ),
 ]
 
 Host = Annotated[
-    str, typer.Option(help="Where the load goes; the user class's if not given.")
+    str,
+    typer.Option(help="URL of the server; the user class's host if not given."),
 ]
 
 Rate = Annotated[
@@ -28,8 +29,8 @@ Rate = Annotated[
 Users = Annotated[
     int | None,
     typer.Option(
-        help="Users of a closed loop; with --rate, the most that may be made as they "
-        "are needed (100).",
+        help="Number of users in a closed loop. With --rate: the maximum number of "
+        "users, which are created as needed (100).",
         min=1,
         max=60_000,
     ),
@@ -38,26 +39,37 @@ Users = Annotated[
 SpawnRate = Annotated[
     float | None,
     typer.Option(
-        help="Users of a closed loop that come a second; all at once before the load "
-        "begins if not given.",
+        help="Users of a closed loop that start per second; if not given, all start "
+        "before the load begins.",
         min=0.001,
     ),
 ]
 
-Duration = Annotated[str | None, typer.Option(help="How long: 30s, 5m, 1h (60s).")]
+Duration = Annotated[
+    str | None, typer.Option(help="Duration of the load: 30s, 5m, 1h (60s).")
+]
 
-Iterations = Annotated[int | None, typer.Option(help="End after so many tasks.", min=1)]
+Iterations = Annotated[
+    int | None, typer.Option(help="Stop after this number of tasks.", min=1)
+]
 
-Arrivals = Annotated[str, typer.Option(help="How arrivals come: poisson or even.")]
+Arrivals = Annotated[
+    str, typer.Option(help="Distribution of the arrivals: poisson or even.")
+]
 
 ThinkTime = Annotated[
-    bool, typer.Option("--think-time", help="Let users wait as the file says.")
+    bool,
+    typer.Option(
+        "--think-time",
+        help="Let users of a closed loop wait between tasks, as the locustfile's "
+        "wait_time says.",
+    ),
 ]
 
 Require = Annotated[
     list[str] | None,
     typer.Option(
-        help="A threshold, such as 'latency.p99 <= 50ms', 'errors <= 0.1%', "
+        help="A requirement, such as 'latency.p99 <= 50ms', 'errors <= 0.1%', "
         "'rate >= 200/s' or 'latency.p95 of /orders <= 1s'; may be repeated."
     ),
 ]
@@ -66,65 +78,76 @@ FindCapacity = Annotated[
     bool,
     typer.Option(
         "--find-capacity",
-        help="Search for the highest rate that meets "
-        "--slo; --duration is that of a trial (10s).",
+        help="Search for the highest rate that meets --slo; --duration is the "
+        "duration of one trial (10s).",
     ),
 ]
 
 Slo = Annotated[
     str | None,
-    typer.Option(help="An objective, such as 'p99 <= 50ms and errors <= 0.1%'."),
+    typer.Option(
+        help="The objective of --find-capacity, such as 'p99 <= 50ms and errors <= "
+        "0.1%'."
+    ),
 ]
 
 Most = Annotated[
-    float, typer.Option(help="The rate that a search does not exceed.", min=1)
+    float, typer.Option(help="The highest rate that --find-capacity tries.", min=1)
 ]
 
 Sweep = Annotated[
     str | None,
     typer.Option(
-        help="Numbers of users, such as 1,2,4,8,16: how throughput grows with "
-        "them; --duration is that of a trial (10s).",
+        help="Measure throughput at several numbers of users, such as 1,2,4,8,16; "
+        "--duration is the duration of one trial (10s).",
     ),
 ]
 
 Workers = Annotated[
     int,
-    typer.Option(help="Processes of this machine that share the load.", min=1),
+    typer.Option(help="Number of local processes that share the load.", min=1),
 ]
 
 Master = Annotated[
     bool,
     typer.Option(
         "--master",
-        help="Wait for workers of other machines instead, which `assay worker "
-        "--join` starts, and say what they do.",
+        help="Generate the load on other machines: wait for the workers that "
+        "`assay worker --join` starts there, and direct them.",
     ),
 ]
 
 ExpectWorkers = Annotated[
-    int | None, typer.Option(help="With --master: how many.", min=1)
+    int | None, typer.Option(help="With --master: the number of workers.", min=1)
 ]
 
 Bind = Annotated[
     str | None,
-    typer.Option(help="With --master: where they join (*:5557).", show_default=False),
+    typer.Option(
+        help="With --master: the address that workers join (*:5557).",
+        show_default=False,
+    ),
 ]
 
-Drain = Annotated[str, typer.Option(help="How long to wait for answers at the end.")]
+Drain = Annotated[
+    str, typer.Option(help="How long to wait for outstanding answers at the end.")
+]
 
-Seed = Annotated[int | None, typer.Option(help="Repeats every random choice.")]
+Seed = Annotated[
+    int | None,
+    typer.Option(help="Seed of every random choice; a random one if not given."),
+]
 
 Output = Annotated[
     Path | None,
-    typer.Option(help="The run directory; under reports/ if not given."),
+    typer.Option(help="The run directory; a new one under reports/ if not given."),
 ]
 
 Arguments = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="ARGUMENTS",
-        help="After --, for the locustfile: --tags, names of user classes, or options "
-        "of its own.",
+        help="After --: arguments for the locustfile, such as --tags, names of user "
+        "classes, or options of its own.",
     ),
 ]

@@ -1,4 +1,4 @@
-"""What `assay load` was asked for, understood before anything starts."""
+"""The request of `assay load`: checked, then turned into a plan for the test."""
 
 from __future__ import annotations
 
@@ -17,13 +17,16 @@ if TYPE_CHECKING:
     from assay.load_plan import LoadPlan
 
 Number = TypeVar("Number", int, float)
-USERS = 100  # that an open loop may make, if nothing else is said
-ANYWHERE = "*:5557"  # Locust's own port
+DEFAULT_USERS = 100  # maximum number of users in an open loop without --users
+DEFAULT_BIND = "*:5557"  # Locust's own port
+DEFAULT_DURATION = 60.0  # seconds
+# A LoadTestShape ends the test itself; this only bounds it.
+SHAPE_DURATION = 86_400.0
 
 
 @dataclass(frozen=True)
 class LoadRequest:
-    """What somebody typed; `assay.cli.load_options` says what each option means."""
+    """The options as typed; `assay.cli.load_options` describes each of them."""
 
     locustfile: str
     seed: int
@@ -49,45 +52,49 @@ class LoadRequest:
 
     @property
     def all_workers(self) -> int:
-        """Processes that share the load."""
+        """Number of processes that share the load, on this machine or elsewhere."""
         return self.expect_workers or self.workers
 
     @property
     def many_trials(self) -> bool:
-        """Whether it is not a single load test."""
+        """Whether it asks for several trials instead of a single load test."""
         return self.find_capacity or self.sweep is not None
 
 
-def completed(request: LoadRequest, said: Configuration) -> LoadRequest:
-    """Return a request with what Locust's own configuration adds to it.
+def with_locust_conf(request: LoadRequest, configuration: Configuration) -> LoadRequest:
+    """Fill in what was not typed from Locust's own configuration.
 
     Raises:
-        InputError: A number in that is none.
+        InputError: An entry should be a number and is not.
     """
     users, spawn_rate, duration = request.users, request.spawn_rate, request.duration
     if not (request.rate or users or request.many_trials):
-        users = number(said, "users", int)
-        spawn_rate = spawn_rate or number(said, "spawn-rate", float)
+        users = _configured_number(configuration, "users", int)
+        spawn_rate = spawn_rate or _configured_number(
+            configuration, "spawn-rate", float
+        )
     if not request.many_trials:
-        duration = duration or said.get("run-time")
+        duration = duration or configuration.get("run-time")
     return replace(
         request,
-        host=request.host or said.get("host", ""),
+        host=request.host or configuration.get("host", ""),
         users=users,
         spawn_rate=spawn_rate,
         duration=duration,
     )
 
 
-def number(said: Mapping[str, str], key: str, kind: type[Number]) -> Number | None:
-    """Return a number of Locust's configuration.
+def _configured_number(
+    configuration: Mapping[str, str], key: str, convert: type[Number]
+) -> Number | None:
+    """Return a number from Locust's configuration; None if it is not set.
 
     Raises:
-        InputError: It is none.
+        InputError: The entry is not a number.
     """
-    text = said.get(key)
+    text = configuration.get(key)
     try:
-        return None if text is None else kind(text)
+        return None if text is None else convert(text)
     except ValueError as error:
         raise InputError(
             f"locust.conf, or LOCUST_{key.upper().replace('-', '_')}: {key} {text!r}: "
@@ -95,11 +102,11 @@ def number(said: Mapping[str, str], key: str, kind: type[Number]) -> Number | No
         ) from error
 
 
-def locustfiles(text: str) -> list[Path]:
-    """Return the locustfiles, or folders of them, that somebody named.
+def _locustfiles(text: str) -> list[Path]:
+    """Return the absolute paths of the locustfiles, or folders of them, in FILE.
 
     Raises:
-        InputError: One of them is not there.
+        InputError: One of them does not exist.
     """
     from assay.load.protocol import SEPARATOR
 
@@ -107,36 +114,36 @@ def locustfiles(text: str) -> list[Path]:
     missing = [str(path) for path in paths if not path.exists()]
     if missing or not paths:
         named = ", ".join(missing) or repr(text)
-        raise InputError(f"{named}: there is no such locustfile")
+        raise InputError(f"{named}: no such locustfile")
     return [path.resolve() for path in paths]
 
 
-def planned(
+def make_plan(
     request: LoadRequest, trials: Trials | None, ignored: tuple[str, ...] = ()
 ) -> LoadPlan:
-    """Understand what was asked for, all of it before anything starts.
+    """Check a request and turn it into a plan, before anything starts.
 
     Args:
-        request: With what Locust's own configuration adds.
-        trials: What it is if it is no single test.
-        ignored: What of that configuration has no effect.
+        request: With the entries of Locust's own configuration filled in.
+        trials: The search or sweep that it asks for; None for a single test.
+        ignored: Keys of Locust's configuration that have no effect.
 
     Raises:
-        InputError: Something in it makes no sense.
+        InputError: An option is invalid, or options contradict each other.
     """
     from assay.load_plan import LoadPlan
     from assay.load_tests import requirements
 
-    paths = locustfiles(request.locustfile)
-    _check(request)
-    bind = _address(request)
+    paths = _locustfiles(request.locustfile)
+    _check_options(request)
+    bind = _bind_address(request)
     users = request.users or (trials.users if trials else None)
     duration = _seconds(
         "duration", request.duration or (trials.trial if trials else None)
     )
-    shape = _arriving(request, duration)
+    shape = _arrival_shape(request, duration)
     shaped = request.rate is None and users is None
-    longest = 86_400.0 if shaped else 60.0  # a shape says itself when it is over
+    default_duration = SHAPE_DURATION if shaped else DEFAULT_DURATION
     return LoadPlan(
         locustfile=paths[0],
         others=tuple(paths[1:]),
@@ -145,10 +152,10 @@ def planned(
         times=shape.times if shape else (),
         rates=shape.rates if shape else (),
         arrivals="even" if request.arrivals == "even" else "poisson",
-        users=users or USERS,
+        users=users or DEFAULT_USERS,
         spawn_rate=request.spawn_rate or 0.0,
         shaped=shaped,
-        duration=shape.duration if shape else duration or longest,
+        duration=shape.duration if shape else duration or default_duration,
         iterations=request.iterations or 0,
         think_time=request.think_time or shaped,
         drain=_seconds("drain", request.drain) or 10.0,
@@ -166,11 +173,11 @@ def planned(
     )
 
 
-def _check(request: LoadRequest) -> None:
-    """Make sure that options which stand alone make sense.
+def _check_options(request: LoadRequest) -> None:
+    """Check the host, the arrivals and the spawn rate.
 
     Raises:
-        InputError: One does not.
+        InputError: One of them is invalid.
     """
     if request.host and not request.host.startswith(("http://", "https://")):
         raise InputError(f"--host {request.host!r}: expected http://… or https://…")
@@ -180,30 +187,30 @@ def _check(request: LoadRequest) -> None:
         )
     if request.spawn_rate and request.rate is not None:
         raise InputError(
-            "--spawn-rate: with --rate users are made as arrivals need them; leave out "
-            "--spawn-rate, or --rate"
+            "--spawn-rate: with --rate, users are created as arrivals need them; leave "
+            "out --spawn-rate or --rate"
         )
 
 
-def _seconds(option: str, written: str | None) -> float | None:
+def _seconds(option: str, text: str | None) -> float | None:
     """Return a time in seconds; None if none was given.
 
     Raises:
-        InputError: It is none.
+        InputError: The text is not a time.
     """
     from assay.load import shapes
 
     try:
-        return None if written is None else shapes.seconds(written)
+        return None if text is None else shapes.seconds(text)
     except ValueError as error:
         raise InputError(f"--{option}: {error}") from error
 
 
-def _arriving(request: LoadRequest, duration: float | None) -> Shape | None:
-    """Return how arrivals come; None in a closed loop.
+def _arrival_shape(request: LoadRequest, duration: float | None) -> Shape | None:
+    """Return the arrival rate over time; None in a closed loop.
 
     Raises:
-        InputError: It is no shape, or does not go with the other options.
+        InputError: --rate is not a shape, or contradicts other options.
     """
     from assay.load import shapes
 
@@ -212,26 +219,26 @@ def _arriving(request: LoadRequest, duration: float | None) -> Shape | None:
     if request.think_time:
         raise InputError(
             "--think-time: arrivals on a schedule do not wait for users; leave out "
-            "--rate, or --think-time"
+            "--rate or --think-time"
         )
-    shape = shapes.parse(request.rate, duration, wanted=duration)
+    shape = shapes.parse(request.rate, duration, required_duration=duration)
     if not shape.expected:
         raise InputError(
-            f"--rate {request.rate!r}: nobody would ever come; expected a rate above "
-            "0"
+            f"--rate {request.rate!r}: there would be no arrivals; expected a rate "
+            "above 0"
         )
     return shape
 
 
-def _address(request: LoadRequest) -> str:
-    """Return where workers from elsewhere join; empty if none do.
+def _bind_address(request: LoadRequest) -> str:
+    """Return the address that workers on other machines join; empty without --master.
 
     Raises:
-        InputError: The options do not go together.
+        InputError: The address is invalid, or contradicts other options.
     """
     if not request.master:
         if request.bind or request.expect_workers:
-            raise InputError("--bind and --expect-workers go with --master")
+            raise InputError("--bind and --expect-workers need --master")
         return ""
     if not request.expect_workers:
         raise InputError(
@@ -239,10 +246,10 @@ def _address(request: LoadRequest) -> str:
         )
     if request.workers > 1:
         raise InputError(
-            "--workers starts them here, --master waits for those of other machines: "
-            "leave out one of them"
+            "--workers starts local processes and --master waits for workers on other "
+            "machines: leave out one of them"
         )
-    host, colon, port = (request.bind or ANYWHERE).rpartition(":")
+    host, colon, port = (request.bind or DEFAULT_BIND).rpartition(":")
     if not (host and colon and port.isdigit() and 0 < int(port) < 65536):
         raise InputError(
             f"--bind {request.bind!r}: expected HOST:PORT, such as '*:5557'"

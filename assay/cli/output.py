@@ -1,4 +1,4 @@
-"""What the commands share; nothing in it is slow to import."""
+"""Helpers that the commands share; none of its imports is slow."""
 
 from __future__ import annotations
 
@@ -32,39 +32,39 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a tabl
 def command_line(seed: object = None) -> str:
     """Return the command that repeats this run, with its seed."""
     words = ["assay", *sys.argv[1:]]
-    # What follows `--` is somebody else's, and may have a seed of its own.
+    # The words after `--` are for the locustfile, which may have its own --seed.
     end = words.index("--") if "--" in words else len(words)
-    own = words[:end]
+    options = words[:end]
     if seed is not None and not any(
-        word == "--seed" or word.startswith("--seed=") for word in own
+        word == "--seed" or word.startswith("--seed=") for word in options
     ):
-        own += ["--seed", str(seed)]
-    return shlex.join(redaction.arguments([*own, *words[end:]]))
+        options += ["--seed", str(seed)]
+    return shlex.join(redaction.arguments([*options, *words[end:]]))
 
 
-def console(stderr: bool = False) -> Console:
-    """Return a console of rich."""
+def open_console(stderr: bool = False) -> Console:
+    """Return a rich console on standard output or standard error."""
     from rich.console import Console
 
     return Console(stderr=stderr)
 
 
-def printing(to: Console) -> Callable[[str], None]:
-    """Return what prints a sentence beside what is measured."""
+def line_printer(console: Console) -> Callable[[str], None]:
+    """Return a function that prints a text to a console as one plain line."""
     from assay.wording import one_line
 
-    return lambda words: to.print(
-        one_line(words), highlight=False, markup=False, soft_wrap=True
+    return lambda text: console.print(
+        one_line(text), highlight=False, markup=False, soft_wrap=True
     )
 
 
-def create[Kind: Directory](  # noqa: D103 (flake8-docstrings cannot see it)
+def create_directory[Kind: Directory](  # noqa: D103 (flake8-docstrings cannot see it)
     kind: type[Kind], path: Path, plan: Data, environment: Mapping[str, object]
 ) -> Kind:
-    """Make a run directory.
+    """Create a run directory.
 
     Raises:
-        InputError: It cannot be made, or has somebody's files in it.
+        InputError: It cannot be created, or it exists and is not empty.
     """
     from assay.run_directory.directory import NotARunError
 
@@ -74,41 +74,42 @@ def create[Kind: Directory](  # noqa: D103 (flake8-docstrings cannot see it)
         raise InputError(str(error)) from error
 
 
-def missing(path: Path) -> Path | None:
-    """Return the outermost folder of a path that is not there; None if all are."""
+def outermost_missing(path: Path) -> Path | None:
+    """Return the outermost folder of a path that does not exist; None if all do."""
     folders = [folder for folder in (path, *path.parents) if not folder.exists()]
     return folders[-1] if folders else None
 
 
-def discard(path: Path, made: Path | None) -> None:
-    """Remove a run directory of which nothing came.
+def discard(path: Path, created: Path | None) -> None:
+    """Remove a run directory in which nothing was measured.
 
     Args:
         path: The directory.
-        made: The outermost folder that was made for it; None if it was there.
+        created: The outermost folder that was created for it; None if the directory
+            existed before.
     """
-    shutil.rmtree(made or path, ignore_errors=True)
-    if made is None:
+    shutil.rmtree(created or path, ignore_errors=True)
+    if created is None:
         path.mkdir(exist_ok=True)
 
 
-def wrote(paths: Iterable[Path]) -> None:
-    """Say which reports were written, as they are."""
-    say = printing(console(stderr=True))
+def print_written(paths: Iterable[Path]) -> None:
+    """Print the path of each report as soon as it is written."""
+    print_line = line_printer(open_console(stderr=True))
     for path in paths:
-        say(f"wrote {path}")
+        print_line(f"wrote {path}")
 
 
-def show(
+def print_results(
     directory: Directory, results: Data, as_json: bool, render: Callable[[], None]
 ) -> None:
-    """Print the results; the last line of a table is the run directory.
+    """Print the results as JSON, or as tables followed by the run directory.
 
-    Whether anybody reads them to their end does not change the exit code.
+    A reader that closes the pipe early does not change the exit code.
     """
     from assay.run_directory.directory import to_json
 
-    with _unread():
+    with _broken_pipe_ignored():
         if as_json:
             typer.echo(to_json(results))
             return
@@ -117,35 +118,35 @@ def show(
 
 
 @contextlib.contextmanager
-def _unread() -> Iterator[None]:
-    """Print on into nothing where the reader is gone, as `| head` is."""
+def _broken_pipe_ignored() -> Iterator[None]:
+    """Discard the rest of the output once its reader has gone, as `| head` does."""
     try:
         yield
         sys.stdout.flush()
     except (BrokenPipeError, SystemExit) as error:
-        # rich has an end of its own for it.
+        # rich turns a broken pipe into SystemExit.
         if isinstance(error, SystemExit) and not isinstance(error.__context__, OSError):
             raise
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def finite(number: float | None) -> float | None:
-    """Refuse inf and nan, which no least and no greatest number keeps out."""
+def require_finite(number: float | None) -> float | None:
+    """Refuse inf and nan, which typer's `min` and `max` let pass."""
     if number is not None and not math.isfinite(number):
-        raise typer.BadParameter(f"expected a number, got {number}")
+        raise typer.BadParameter(f"expected a finite number, got {number}")
     return number
 
 
-def table(rows: list[dict[str, Any]], as_json: bool) -> None:
+def print_table(rows: list[dict[str, Any]], as_json: bool) -> None:
     """Print rows as a table, or as JSON."""
     if as_json:
         typer.echo(json.dumps(rows, indent=1))
         return
     from assay.report import terminal_tables
 
-    terminal_tables.render(rows, console())
+    terminal_tables.render(rows, open_console())
 
 
 def printable(text: str) -> str:
-    """Return text without control characters: it can hold a target's output."""
+    """Replace control characters: the text may quote a target's output."""
     return "".join(c if c.isprintable() or c == "\n" else "�" for c in text)

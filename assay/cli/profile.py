@@ -1,4 +1,4 @@
-"""`assay profile`: where one variant's time goes."""
+"""`assay profile`: show where one variant spends its time."""
 
 from __future__ import annotations
 
@@ -7,32 +7,28 @@ from typing import Annotated
 
 import typer
 
-from assay.cli.output import command_line
-from assay.cli.output import console as open_console
-from assay.cli.output import finite
-from assay.cli.run import create_run, progress_of, run_name
+from assay.cli.output import command_line, open_console, require_finite
+from assay.cli.run import Output, create_run, open_progress, run_name
 
 
 def profile(
     topic: Annotated[str, typer.Argument(help="A topic, as for assay run.")],
-    variant: Annotated[str, typer.Argument(help="One of its variants.")],
+    variant: Annotated[str, typer.Argument(help="A variant of the topic.")],
     presets: Annotated[
-        str, typer.Option("--profiles", help="Presets of profiles/, with commas.")
+        str,
+        typer.Option("--profiles", help="Presets from profiles/, separated by commas."),
     ] = "cpu,memory",
     rate: Annotated[
         float | None,
         typer.Option(
-            help="Arrivals per second; from the topic if not given.",
+            help="Arrivals per second; from the topic's load if not given.",
             min=0.1,
-            callback=finite,
+            callback=require_finite,
         ),
     ] = None,
-    output: Annotated[
-        Path | None,
-        typer.Option(help="The run directory; under reports/ if not given."),
-    ] = None,
+    output: Output = None,
 ) -> None:
-    """Profile one variant under load, and print where its time goes."""
+    """Profile one variant under load, and print where it spends its time."""
     from assay.experiment import run
     from assay.inputs import loader
     from assay.report import terminal_tables
@@ -43,9 +39,9 @@ def profile(
     name = f"{run_name(plan)}-{variant}-profile"
     directory = create_run(plan, output or here / "reports" / name)
     errors = open_console(stderr=True)
-    with progress_of(plan, errors) as progress:
+    with open_progress(plan, errors) as progress:
         run.profile(plan, directory, progress, variant, rate)
     console = open_console()
-    for taken in directory.profiles():
-        terminal_tables.render_profile(taken, console)
+    for captured in directory.profiles():
+        terminal_tables.render_profile(captured, console)
     typer.echo(directory.path)

@@ -1,4 +1,4 @@
-"""`assay run`: measure claims, judge them, report."""
+"""`assay run`: measure claims, judge them, and report."""
 
 from __future__ import annotations
 
@@ -10,9 +10,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from assay.cli.output import HOLD, NOT_MEASURED, REFUTED, UNDECIDED, Json, command_line
-from assay.cli.output import console as open_console
-from assay.cli.output import create, finite, show, wrote
+from assay.cli.output import (
+    HOLD,
+    NOT_MEASURED,
+    REFUTED,
+    UNDECIDED,
+    Json,
+    command_line,
+    create_directory,
+    open_console,
+    print_results,
+    print_written,
+    require_finite,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -26,86 +36,110 @@ Topics = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="TOPIC...",
-        help="Names under scenarios/, folders, or paths of a claims.toml; "
-        "all that are here if none is given.",
+        help="Names under scenarios/, folders, or paths of claims.toml files; "
+        "every topic found here if none is given.",
     ),
+]
+Output = Annotated[
+    Path | None,
+    typer.Option(help="The run directory; a new one under reports/ if not given."),
+]
+Seed = Annotated[
+    int | None,
+    typer.Option(help="Seed of every random choice; a random one if not given."),
+]
+Budget = Annotated[
+    float | None,
+    typer.Option(
+        help="Seconds that each topic may take.", min=1, callback=require_finite
+    ),
+]
+Margin = Annotated[
+    float | None,
+    typer.Option(
+        help="The change that is too small to matter, such as 0.05 for 5 %.",
+        min=0.001,
+        max=0.9,
+        callback=require_finite,
+    ),
+]
+Launches = Annotated[
+    str | None,
+    typer.Option(
+        metavar="N[,N...]",
+        help="Judge after N launches; if a claim is undecided, continue to the next "
+        "number.",
+    ),
+]
+Profiles = Annotated[
+    bool | None,
+    typer.Option("--profiles/--no-profiles", help="Whether to take profiles."),
 ]
 
 
 def run(
     topics: Topics = None,
-    output: Annotated[
-        Path | None,
-        typer.Option(help="The run directory; under reports/ if not given."),
-    ] = None,
-    seed: Annotated[
-        int | None, typer.Option(help="Repeats every random choice of a run.")
-    ] = None,
-    budget: Annotated[
-        float | None,
-        typer.Option(help="Seconds that one topic may take.", min=1, callback=finite),
-    ] = None,
-    margin: Annotated[
-        float | None,
-        typer.Option(
-            help="The change too small to matter.",
-            min=0.001,
-            max=0.9,
-            callback=finite,
-        ),
-    ] = None,
-    launches: Annotated[
-        str | None,
-        typer.Option(
-            metavar="N[,N...]",
-            help="Judge after so many launches; what is undecided then goes on to "
-            "the next number, if there is one.",
-        ),
-    ] = None,
-    profiles: Annotated[
-        bool | None,
-        typer.Option("--profiles/--no-profiles", help="Take profiles, or do not."),
-    ] = None,
+    output: Output = None,
+    seed: Seed = None,
+    budget: Budget = None,
+    margin: Margin = None,
+    launches: Launches = None,
+    profiles: Profiles = None,
     as_json: Json = False,
 ) -> None:
-    """Measure the claims of some topics and write a report."""
+    """Measure the claims of one or more topics and write a report."""
     import secrets
 
-    from assay.experiment import earlier_runs
-    from assay.experiment.run import measure
     from assay.inputs import loader
 
-    given = {
+    options = {
         "seed": secrets.randbelow(2**32) if seed is None else seed,
         "time_budget": budget,
         "margin": margin,
-        "looks": None if launches is None else _looks(launches),
+        "looks": None if launches is None else _parse_looks(launches),
         "profile": profiles,
     }
-    settings = {name: value for name, value in given.items() if value is not None}
+    settings = {name: value for name, value in options.items() if value is not None}
     here = Path.cwd()
     plan = loader.load(topics or [], settings, command_line(settings["seed"]), here)
     directory = create_run(plan, output or here / "reports" / run_name(plan))
-    errors = open_console(stderr=True)
-    try:
-        with progress_of(plan, errors) as progress:
-            for said in earlier_runs.expected(plan, directory.path.parent):
-                progress.note(said)
-            results = measure(plan, directory, progress)
-    except KeyboardInterrupt as stopped:
-        # From here on nothing is measured; a second Ctrl-C may end the writing.
-        _report_partial(directory, as_json)
-        errors.print("Stopped by Ctrl-C; the report is partial.", style="yellow")
-        raise typer.Exit(NOT_MEASURED) from stopped
-    except Exception:  # ours too: what was measured until then is on disk
-        _report_partial(directory, as_json)
-        raise
-    finish(directory, results, RUN_FORMATS, as_json)
+    results = _measure(plan, directory, as_json)
+    report_results(directory, results, RUN_FORMATS, as_json)
     raise typer.Exit(exit_code(results))
 
 
-def _looks(text: str) -> tuple[int, ...]:
-    """Return the numbers of launches after which verdicts are looked at."""
+def _measure(plan: Plan, directory: RunDirectory, as_json: bool) -> Results:
+    """Measure a plan; if that is stopped or fails, report what was measured.
+
+    Raises:
+        typer.Exit: Ctrl-C stopped it.
+        MeasureError: Something could not be measured.
+    """
+    from assay.experiment import earlier_runs
+    from assay.experiment.run import measure
+
+    errors = open_console(stderr=True)
+    try:
+        with open_progress(plan, errors) as progress:
+            for forecast in earlier_runs.expected(plan, directory.path.parent):
+                progress.note(forecast)
+            return measure(plan, directory, progress)
+    except KeyboardInterrupt as interrupt:
+        # The measuring is over; a second Ctrl-C may stop the writing of the report.
+        _report_partial(directory, as_json)
+        errors.print("Stopped by Ctrl-C; the report is partial.", style="yellow")
+        raise typer.Exit(NOT_MEASURED) from interrupt
+    except Exception:  # also a bug in Assay: what was measured so far is on disk
+        _report_partial(directory, as_json)
+        raise
+
+
+def _parse_looks(text: str) -> tuple[int, ...]:
+    """Return the numbers of launches after which verdicts are looked at.
+
+    Raises:
+        typer.BadParameter: The text is not a list of ascending numbers.
+    """
     from assay.inputs.schema import MOST_LAUNCHES
 
     if all(re.fullmatch(r"\s*[0-9]{1,3}\s*", number) for number in text.split(",")):
@@ -121,10 +155,10 @@ def _looks(text: str) -> tuple[int, ...]:
 
 
 def exit_code(results: Results) -> int:
-    """Return what the results mean to a shell."""
+    """Return the exit code of the command."""
     claims = [claim.verdict for claim in results.claims]
     claims += [budget.verdict for budget in results.budgets]
-    pairs = [pair.verdict for pair in results.pairs]  # of topics without claims
+    pairs = [pair.verdict for pair in results.pairs]  # from topics without claims
     if results.partial:
         return NOT_MEASURED
     if "refuted" in claims or "slower" in pairs:
@@ -143,21 +177,21 @@ def run_name(plan: Plan) -> str:
 
 
 def create_run(plan: Plan, path: Path) -> RunDirectory:
-    """Make a run directory.
+    """Create a run directory.
 
     Raises:
-        InputError: It cannot be made, or has somebody's files in it.
+        InputError: It cannot be created, or it exists and is not empty.
     """
     from assay.run_directory.run import RunDirectory
     from assay.system import environment
 
-    return create(
+    return create_directory(
         RunDirectory, path, environment.redacted(plan), environment.describe(plan)
     )
 
 
-def progress_of(plan: Plan, console: Console) -> Any:
-    """Return a context manager that gives the progress for this terminal."""
+def open_progress(plan: Plan, console: Console) -> Any:
+    """Return a context manager that shows progress: a screen, or lines for a log."""
     import contextlib
 
     from assay.experiment.progress import Lines, Screen
@@ -168,23 +202,23 @@ def progress_of(plan: Plan, console: Console) -> Any:
 
 
 def _report_partial(directory: RunDirectory, as_json: bool) -> None:
-    """Report what there is of a run that was stopped, however early."""
+    """Report what was measured before a run was stopped, even if it is nothing."""
     from assay.experiment.run import judge
 
     results = judge(directory)
     directory.write_results(results)
-    finish(directory, results, RUN_FORMATS, as_json)
+    report_results(directory, results, RUN_FORMATS, as_json)
 
 
-def finish(
+def report_results(
     directory: RunDirectory, results: Results, formats: Sequence[str], as_json: bool
 ) -> None:
     """Write the reports, and print the results."""
     from assay import report as reports
     from assay.report import terminal
 
-    wrote(reports.write(directory, formats))
-    show(
+    print_written(reports.write(directory, formats))
+    print_results(
         directory,
         results,
         as_json,

@@ -10,8 +10,8 @@ import typer
 def schema() -> None:
     """Print the JSON Schema of claims.toml.
 
-    Editors that know TOML complete and check a file whose first line is
-    `#:schema FILE`, where FILE holds what this prints.
+    Save the output as FILE and make `#:schema FILE` the first line of a claims.toml:
+    an editor that supports TOML schemas then completes and checks that file.
     """
     from assay.inputs.schema import ClaimsFile
 

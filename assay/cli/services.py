@@ -1,12 +1,12 @@
-"""`assay services`: the databases and caches that can be had here."""
+"""`assay services`: list the databases and caches that are available here."""
 
 from __future__ import annotations
 
-from assay.cli.output import Json, table
+from assay.cli.output import Json, print_table
 
 
 def services(as_json: Json = False) -> None:
-    """List the databases and caches that a scenario can have here."""
-    from assay import services as found
+    """List the databases and caches that a scenario can use on this machine."""
+    from assay.services import inventory
 
-    table([finding.model_dump() for finding in found.inventory()], as_json)
+    print_table([finding.model_dump() for finding in inventory()], as_json)

@@ -1,4 +1,4 @@
-"""`assay load` in many trials: the capacity of a service, and how it scales."""
+"""`assay load` with several trials: a search for the capacity, or a sweep of users."""
 
 from __future__ import annotations
 
@@ -16,44 +16,48 @@ if TYPE_CHECKING:
     from assay.load_tests.run import Watcher
     from assay.run_directory.load_run import LoadRun
 
-Say = Callable[[str], None]
+PrintLine = Callable[[str], None]
 
-USERS = 100  # that a search for the capacity may occupy
-TRIAL = "10s"
-MOST_USERS = 60_000
+DEFAULT_USERS = 100  # that a search for the capacity may create
+DEFAULT_DURATION = "10s"  # of one trial
+MAX_USERS = 60_000
 
 
 @dataclass(frozen=True)
-class Capacity:
+class CapacitySearch:
     """A search for the highest rate that meets an objective.
 
     Attributes:
-        users: Connections that it may occupy, if nothing else is said.
-        trial: How long a trial takes, if nothing else is said.
+        objective: The requirements that a rate has to meet.
+        max_rate: The highest rate that is tried.
+        users: Maximum number of users if --users is not given.
+        trial: Duration of a trial if --duration is not given.
     """
 
     kind: ClassVar[Literal["capacity"]] = "capacity"
     objective: tuple[Requirement, ...]
-    most: float
-    users: int = USERS
-    trial: str = TRIAL
+    max_rate: float
+    users: int = DEFAULT_USERS
+    trial: str = DEFAULT_DURATION
 
     def check(self, request: LoadRequest) -> None:
-        """Make sure that the other options go with it.
+        """Check that no other option contradicts the search.
 
         Raises:
-            InputError: They do not.
+            InputError: One does.
         """
-        clashing = ("--rate", "--require", "--iterations", "--think-time")
-        _leave_out("--find-capacity chooses the rates itself", clashing, request)
+        excluded = ("--rate", "--require", "--iterations", "--think-time")
+        _refuse_options("--find-capacity chooses the rates itself", excluded, request)
 
     def measure(
-        self, plan: LoadPlan, run: LoadRun, watcher: Watcher, say: Say
+        self, plan: LoadPlan, run: LoadRun, watcher: Watcher, print_line: PrintLine
     ) -> CapacityResults:
         """Search; see `capacity_run.measure`."""
         from assay.load_tests import capacity_run
 
-        return capacity_run.measure(plan, self.objective, self.most, run, watcher, say)
+        return capacity_run.measure(
+            plan, self.objective, self.max_rate, run, watcher, print_line
+        )
 
 
 @dataclass(frozen=True)
@@ -61,47 +65,51 @@ class Sweep:
     """Throughput at several numbers of users.
 
     Attributes:
-        numbers: The numbers.
-        trial: How long a trial takes, if nothing else is said.
+        user_counts: The numbers of users.
+        trial: Duration of a trial if --duration is not given.
     """
 
     kind: ClassVar[Literal["sweep"]] = "sweep"
-    numbers: tuple[int, ...]
-    trial: str = TRIAL
+    user_counts: tuple[int, ...]
+    trial: str = DEFAULT_DURATION
 
     @property
     def users(self) -> int:
-        """The greatest number."""
-        return max(self.numbers)
+        """The largest number of users."""
+        return max(self.user_counts)
 
     def check(self, request: LoadRequest) -> None:
-        """Make sure that the other options go with it; see `Capacity.check`."""
-        clashing = ("--rate", "--users", "--require", "--iterations")
-        why = "--sweep chooses the users itself, in closed loops"
-        _leave_out(why, clashing, request)
+        """Check that no other option contradicts the sweep.
+
+        Raises:
+            InputError: One does, or there are fewer users than workers.
+        """
+        excluded = ("--rate", "--users", "--require", "--iterations")
+        reason = "--sweep chooses the number of users itself, in closed loops"
+        _refuse_options(reason, excluded, request)
         workers = request.all_workers
-        if min(self.numbers) < workers:
+        if min(self.user_counts) < workers:
             raise InputError(
-                f"--sweep: {min(self.numbers)} is too few for {workers} workers"
+                f"--sweep: {min(self.user_counts)} is too few for {workers} workers"
             )
 
     def measure(
-        self, plan: LoadPlan, run: LoadRun, watcher: Watcher, say: Say
+        self, plan: LoadPlan, run: LoadRun, watcher: Watcher, print_line: PrintLine
     ) -> SweepResults:
         """Measure; see `sweep.measure`."""
         from assay.load_tests import sweep
 
-        return sweep.measure(plan, self.numbers, run, watcher, say)
+        return sweep.measure(plan, self.user_counts, run, watcher, print_line)
 
 
-Trials = Capacity | Sweep
+Trials = CapacitySearch | Sweep
 
 
-def asked_for(request: LoadRequest) -> Trials | None:
-    """Return what is asked for in many trials; None for one load test.
+def requested_trials(request: LoadRequest) -> Trials | None:
+    """Return the search or sweep that is requested; None for a single load test.
 
     Raises:
-        InputError: The options do not go together, or cannot be understood.
+        InputError: An option is invalid, or options contradict each other.
     """
     slo, sweep = request.slo, request.sweep
     if request.find_capacity != (slo is not None):
@@ -110,47 +118,54 @@ def asked_for(request: LoadRequest) -> Trials | None:
             "and errors <= 0.1%'"
         )
     if slo and sweep:
-        raise InputError("--find-capacity and --sweep are two tests: leave out one")
+        raise InputError(
+            "--find-capacity and --sweep are two different tests: leave out one"
+        )
     if slo:
         from assay.load_tests import requirements
 
-        return Capacity(requirements.objective(slo), request.most)
+        return CapacitySearch(requirements.parse_objective(slo), request.most)
     if sweep is not None:
-        return Sweep(_numbers(sweep))
+        return Sweep(_parse_user_counts(sweep))
     return None
 
 
-def _leave_out(why: str, clashing: Sequence[str], request: LoadRequest) -> None:
-    """Refuse options that do not go with a test in many trials.
+def _refuse_options(reason: str, excluded: Sequence[str], request: LoadRequest) -> None:
+    """Refuse options that contradict a search or a sweep.
+
+    Args:
+        reason: Why they do, for the message.
+        excluded: The options.
+        request: May contain some of them.
 
     Raises:
         InputError: One of them was given.
     """
-    names = [option[2:].replace("-", "_") for option in clashing]
-    if any(getattr(request, name) for name in names):
-        named = f"{', '.join(clashing[:-1])} and {clashing[-1]}"
-        raise InputError(f"{why}: leave out {named}")
+    fields = [option[2:].replace("-", "_") for option in excluded]
+    if any(getattr(request, field) for field in fields):
+        options = f"{', '.join(excluded[:-1])} and {excluded[-1]}"
+        raise InputError(f"{reason}: leave out {options}")
 
 
-def _numbers(text: str) -> tuple[int, ...]:
-    """Return the numbers of users that somebody wrote.
+def _parse_user_counts(text: str) -> tuple[int, ...]:
+    """Return the numbers of users in --sweep, ascending.
 
     Raises:
-        InputError: They are none.
+        InputError: The text is not a list of at least two valid numbers.
     """
     words = [word.strip() for word in text.split(",")]
     if all(word.isdecimal() and len(word) < 6 for word in words):
-        numbers = sorted({int(word) for word in words})
-        if len(numbers) > 1 and 0 < numbers[0] and numbers[-1] <= MOST_USERS:
-            return tuple(numbers)
+        user_counts = sorted({int(word) for word in words})
+        if len(user_counts) > 1 and 0 < user_counts[0] and user_counts[-1] <= MAX_USERS:
+            return tuple(user_counts)
     raise InputError(
         f"--sweep {text!r}: expected two or more numbers of users, such as "
-        "'1,2,4,8,16,32'; four or more for a law of them"
+        "'1,2,4,8,16,32'; fitting the scalability law needs four or more"
     )
 
 
 def exit_code(results: CapacityResults | SweepResults) -> int:
-    """Return what a test in many trials means to a shell."""
+    """Return the exit code of a search or a sweep."""
     from assay.load_results import CapacityResults
 
     if results.partial:

@@ -1,4 +1,4 @@
-"""`assay worker`: one of several processes that share a load test."""
+"""`assay worker`: join a load test as one of its worker processes."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ def worker(
         Path | None,
         typer.Argument(
             metavar="[FILE]",
-            help="The locustfile; the master sends its own if none is named.",
+            help="The locustfile; the master sends its own if none is given.",
         ),
     ] = None,
 ) -> None:
-    """Join a load test that is spread over several machines, and do a part of it.
+    """Join a load test that runs on several machines, and generate part of its load.
 
-    The master says what to do and takes the samples. A locustfile that imports
-    modules of its own has to be here: name it.
+    The master assigns the load and collects the samples. If the locustfile imports
+    modules of its own, copy them to this machine and name the locustfile here.
     """
     from assay.load.control import process
 
@@ -36,9 +36,9 @@ def worker(
     if not (host and colon and port.isdigit() and 0 < int(port) < 65536):
         raise InputError(f"--join {join!r}: expected HOST:PORT, such as 10.0.0.5:5557")
     if locustfile is not None and not locustfile.is_file():
-        raise InputError(f"{locustfile}: there is no such locustfile")
+        raise InputError(f"{locustfile}: no such locustfile")
     path = "-" if locustfile is None else str(locustfile.resolve())
     argv = process.argv(path, "-", f"worker:{host}:{port}", (), {})
-    # This process becomes the worker: signals reach it, and nobody is left behind.
+    # Replace this process: signals then reach the worker, and no parent is left over.
     sys.stdout.flush()
     os.execve(argv[0], argv, process.environment())

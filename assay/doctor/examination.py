@@ -1,7 +1,7 @@
 """Is this machine fit to measure on, and what is missing?
 
-Each examination answers one question and says what to do about a poor answer.
-None of them fails: what cannot be found out is a finding as well.
+Each examination answers one question, and says what to do about a poor answer. No
+examination fails: if the answer cannot be determined, that is a finding as well.
 """
 
 import contextlib
@@ -17,21 +17,28 @@ import psutil
 
 from assay.doctor import trial
 from assay.doctor.finding import Finding, judged
-from assay.doctor.spin import PIECE, Spin
+from assay.doctor.spin import PIECE_SECONDS, Spin
 from assay.profilers import pyspy
 from assay.system import processes
 
-SPIN = "from assay.doctor.spin import print_spin; print_spin()"
-# Host speed wanders by 5 to 10 % on shared machines (robust spread of the pieces).
-SPREAD_POOR, SPREAD_BAD = 0.03, 0.10
-# A slice counts as disturbed above 5 % of run-delay; half of all slices beyond that
-# cannot be made up for by repeating them.
-STOLEN_POOR, STOLEN_BAD = 0.01, 0.05
-BUSY_POOR, BUSY_BAD = 0.10, 0.50  # cores that others use
-MEMORY_POOR, MEMORY_BAD = 1024**3, 256 * 1024**2
-# Seconds for which the CPU clock of a process is read, and at most.
-CLOCK_SECONDS, CLOCK_PATIENCE = 0.1, 3.0
-WHOLE = 1e-4  # milliseconds
+SPIN_PROGRAM = "from assay.doctor.spin import print_spin; print_spin()"
+# Robust spread of the pieces. The speed of shared machines varies by 5 to 10 %.
+SPREAD_POOR = 0.03
+SPREAD_BAD = 0.10
+# A slice counts as disturbed above 5 % of run-delay. If half of all slices are
+# disturbed, repeating them does not help.
+STOLEN_POOR = 0.01
+STOLEN_BAD = 0.05
+# Share of all cores that other processes use.
+BUSY_POOR = 0.10
+BUSY_BAD = 0.50
+# Bytes that are available.
+MEMORY_POOR = 1024**3
+MEMORY_BAD = 256 * 1024**2
+# Seconds for which the CPU clock of a process is read: usually, and at most.
+CLOCK_SECONDS = 0.1
+CLOCK_PATIENCE = 3.0
+TICK_TOLERANCE = 1e-4  # milliseconds: a reading this close to whole ones is whole
 SLOW_CLOCKS = ("hpet", "acpi_pm", "jiffies", "refined-jiffies")
 
 
@@ -42,9 +49,9 @@ def examine(
 
     Args:
         seconds: How long to watch the noise.
-        quick: Leave out the miniature experiment, which takes some 20 s; all the
-            rest takes about a second.
-        say: Takes what is being done, for whoever waits.
+        quick: Leave out the miniature experiment, which takes some 20 s. The other
+            examinations take about a second.
+        say: Is called with what is being done.
 
     Returns:
         One finding for each question, in the order in which they matter.
@@ -83,8 +90,8 @@ def examine_cores(cores: processes.Cores) -> Finding:
         return Finding(
             "cores",
             "good",
-            f"target on {_listed(cores.target)}, load generator and the rest on "
-            f"{_listed(cores.generator)}",
+            f"target on {_core_list(cores.target)}, load generator and the rest on "
+            f"{_core_list(cores.generator)}",
         )
     count = os.cpu_count() or 1
     return Finding(
@@ -92,43 +99,41 @@ def examine_cores(cores: processes.Cores) -> Finding:
         "bad" if count < 2 else "poor",
         f"{count} {'core' if count == 1 else 'cores'}; target and load generator "
         "cannot be given cores of their own",
-        "use a machine with 2 cores or more, and Linux if you can: otherwise the "
-        "generator takes time from the target that it measures",
+        "use a machine with 2 cores or more, if possible with Linux: otherwise the "
+        "generator takes CPU time from the target that it measures",
     )
 
 
 def examine_noise(spin: Spin, steal: float | None) -> list[Finding]:
-    """Judge how steadily the target's core works, and how much of it is taken away.
+    """Judge how constant the speed of the target's core is, and how much is stolen.
 
     Args:
         spin: A spin calibration on that core.
-        steal: Share of all CPU time that the hypervisor gave to others; None where
-            the system does not count it.
+        steal: Share of all CPU time that the hypervisor gave to others; None if the
+            system does not count it.
     """
-    quiet = "stop what else runs here, or use a machine of your own"
+    advice = "stop other processes, or use a dedicated machine"
     spread = Finding(
         "steadiness",
         judged(spin.spread, SPREAD_POOR, SPREAD_BAD),
-        f"the same {PIECE * 1000:g} ms of work vary by {100 * spin.spread:.1f} % "
-        f"(robust sd of {len(spin.pieces)} pieces)",
-        "" if spin.spread < SPREAD_POOR else f"{quiet}; expect more launches",
+        f"the same {PIECE_SECONDS * 1000:g} ms of work varies by "
+        f"{100 * spin.spread:.1f} % (robust sd of {len(spin.pieces)} pieces)",
+        "" if spin.spread < SPREAD_POOR else f"{advice}; expect more launches",
         spin.spread,
         "share",
     )
     stolen = spin.run_delay / spin.seconds
-    told = (
-        ""
-        if steal is None
-        else f", and the hypervisor {100 * steal:.1f} % of all cores"
-    )
+    taken = f"other processes took {100 * stolen:.1f} % of the target's core"
+    if steal is not None:
+        taken += f", and the hypervisor {100 * steal:.1f} % of all cores"
     share = max(stolen, steal or 0.0)
     return [
         spread,
         Finding(
             "stolen time",
             judged(share, STOLEN_POOR, STOLEN_BAD),
-            f"other processes took {100 * stolen:.1f} % of the target's core{told}",
-            "" if share < STOLEN_POOR else f"{quiet}; disturbed blocks are repeated",
+            taken,
+            "" if share < STOLEN_POOR else f"{advice}; disturbed blocks are repeated",
             share,
             "share",
         ),
@@ -138,28 +143,28 @@ def examine_noise(spin: Spin, steal: float | None) -> list[Finding]:
 def examine_others(
     busy: float, cores: int, load: float, names: tuple[str, ...]
 ) -> Finding:
-    """Judge what else runs here.
+    """Judge how busy other processes keep this machine.
 
     Args:
         busy: Cores that other processes kept busy.
-        cores: Cores that there are.
+        cores: The number of cores.
         load: Load average of the last minute.
-        names: The busiest of them, most busy first.
+        names: The busiest of these processes, the busiest first.
     """
     state = judged(busy / cores, BUSY_POOR, BUSY_BAD)
-    what = f"other processes use {busy:.2f} of {cores} cores (load average {load:.2f})"
+    usage = f"other processes use {busy:.2f} of {cores} cores (load average {load:.2f})"
     return Finding(
         "other processes",
         state,
-        f"{what}; busiest: {', '.join(names)}" if names else what,
-        "" if state == "good" else "stop them, or measure when they are done",
+        f"{usage}; busiest: {', '.join(names)}" if names else usage,
+        "" if state == "good" else "stop them, or wait until they have finished",
         busy,
         "cores",
     )
 
 
 def examine_memory(available: int) -> Finding:
-    """Judge the bytes of memory that are free."""
+    """Judge the available memory, in bytes."""
     state = judged(1 / max(available, 1), 1 / MEMORY_POOR, 1 / MEMORY_BAD)
     return Finding(
         "memory",
@@ -168,7 +173,7 @@ def examine_memory(available: int) -> Finding:
         (
             ""
             if state == "good"
-            else "free memory: a machine that swaps measures its disk"
+            else "free some memory: a machine that swaps measures its disk"
         ),
         available,
         "B",
@@ -176,19 +181,19 @@ def examine_memory(available: int) -> Finding:
 
 
 def examine_clock(source: str, resolution: float) -> Finding:
-    """Judge the clock that requests are timed with.
+    """Judge the clock that times requests.
 
     Args:
-        source: The kernel's clock source; empty where it does not say.
-        resolution: Of `time.perf_counter`, in seconds.
+        source: The kernel's clock source; empty if unknown.
+        resolution: The resolution of `time.perf_counter`, in seconds.
     """
-    named = f"{source}, " if source else ""
+    prefix = f"{source}, " if source else ""
     slow = source in SLOW_CLOCKS or resolution > 1e-5
     return Finding(
         "clock",
         "poor" if slow else "good",
-        f"{named}resolution {resolution * 1e9:.0f} ns",
-        "slow or coarse; on Linux see the kernel's clocksource=tsc" if slow else "",
+        f"{prefix}resolution {resolution * 1e9:.0f} ns",
+        "slow or coarse; on Linux, boot with clocksource=tsc" if slow else "",
         resolution,
         "s",
     )
@@ -196,8 +201,8 @@ def examine_clock(source: str, resolution: float) -> Finding:
 
 @contextlib.contextmanager
 def _busy_child(folder: Path, cores: tuple[int, ...]) -> Iterator[processes.Child]:
-    # It rests between its works, as a server does: the kernel brings the CPU clock of
-    # a process that never rests up to date at its ticks only.
+    # It sleeps now and then, as a server does: the kernel updates the CPU clock of a
+    # process that never sleeps only at its ticks.
     program = "import time\nwhile True: sum(range(9999)); time.sleep(1e-4)"
     child = processes.start(
         "a busy process",
@@ -218,27 +223,29 @@ def _examine_pinning(child: processes.Child, cores: processes.Cores) -> Finding:
             "pinning",
             "poor",
             "processes are not pinned to cores here",
-            "expect wider intervals; Linux with 2 cores or more can do it",
+            "expect wider intervals; pinning needs Linux and 2 cores or more",
         )
     if os.sched_getaffinity(child.pid) == set(cores.target[:1]):
-        return Finding("pinning", "good", "processes stay on the cores they are given")
+        return Finding(
+            "pinning", "good", "processes stay on the cores they are pinned to"
+        )
     return Finding(
         "pinning",
         "poor",
-        "a process did not stay on the core that it was given",
+        "a process did not stay on the core that it was pinned to",
         "check the CPU set of this container or session (taskset --cpu-list --pid $$)",
     )
 
 
 def _examine_cpu_clock(child: processes.Child) -> Finding:
-    steps: set[float] = set()
+    readings: set[float] = set()
     began = time.perf_counter()
     # On a busy machine the child may have to wait for its turn.
     while (waited := time.perf_counter() - began) < CLOCK_SECONDS or (
-        len(steps) < 2 and waited < CLOCK_PATIENCE
+        len(readings) < 2 and waited < CLOCK_PATIENCE
     ):
-        steps.add(processes.cpu_seconds(child.pid))
-    if len(steps) < 2:
+        readings.add(processes.cpu_seconds(child.pid))
+    if len(readings) < 2:
         return Finding(
             "CPU clock",
             "bad",
@@ -246,18 +253,22 @@ def _examine_cpu_clock(child: processes.Child) -> Finding:
             "cpu_per_request and CPU profiles will be missing; run Assay as the user "
             "who runs the target",
         )
-    ordered = sorted(steps)
-    grain = min(b - a for a, b in zip(ordered, ordered[1:], strict=False))
-    # Readings can be far apart for other reasons; a clock of ticks reads whole ones.
-    ticks = all(abs(1e3 * step - round(1e3 * step)) < WHOLE for step in steps)
-    if ticks and grain > 1e-3:
+    ordered = sorted(readings)
+    step = min(b - a for a, b in zip(ordered, ordered[1:], strict=False))
+    # Readings can be far apart for other reasons. A clock that counts ticks shows whole
+    # milliseconds.
+    whole_milliseconds = all(
+        abs(1e3 * reading - round(1e3 * reading)) < TICK_TOLERANCE
+        for reading in readings
+    )
+    if whole_milliseconds and step > 1e-3:
         return Finding(
             "CPU clock",
             "poor",
-            f"the CPU time of another process comes in steps of {grain * 1e3:.0f} ms",
+            f"the CPU time of another process comes in steps of {step * 1e3:.0f} ms",
             "cpu_per_request is coarse; Linux has a clock in nanoseconds",
         )
-    return Finding("CPU clock", "good", "the CPU time of another process, exact")
+    return Finding("CPU clock", "good", "the CPU time of another process is exact")
 
 
 def _examine_run_delay(child: processes.Child) -> Finding:
@@ -273,8 +284,8 @@ def _examine_run_delay(child: processes.Child) -> Finding:
     return Finding(
         "run-delay",
         "poor",
-        "the kernel does not tell how long a process waits for its core",
-        "disturbed blocks cannot be found, so watch the load yourself; on Linux: "
+        "the kernel does not count how long a process waits for its core",
+        "disturbed blocks cannot be detected; to turn the count on, type on Linux: "
         "sudo sysctl kernel.sched_schedstats=1",
     )
 
@@ -283,34 +294,34 @@ def _examine_pyspy() -> Finding:
     problem = pyspy.attach_problem()
     if not problem:
         return Finding("py-spy", "good", "it can observe Python processes")
-    what, _, advice = problem.partition("; ")
-    return Finding("py-spy", "poor", f"{what} (no CPU profiles)", advice)
+    reason, _, advice = problem.partition("; ")
+    return Finding("py-spy", "poor", f"{reason} (no CPU profiles)", advice)
 
 
 def examine_load(folder: Path, cores: processes.Cores, seconds: float) -> list[Finding]:
-    """Spin on the target's core, and watch the machine meanwhile."""
+    """Run a spin calibration on the target's core, and watch the machine meanwhile."""
     child = processes.start(
         "a spin calibration",
-        [sys.executable, "-c", SPIN, str(seconds)],
+        [sys.executable, "-c", SPIN_PROGRAM, str(seconds)],
         log=folder / "spin.log",
         cores=cores.target[:1],
     )
     try:
         before, started = _cpu_by_process(), time.perf_counter()
         steal = _stolen_ticks()
-        ended = child.wait(seconds + 30)
+        finished = child.wait(seconds + 30)
         took = time.perf_counter() - started
         after, steal_after = _cpu_by_process(), _stolen_ticks()
     finally:
         child.stop()
-    mine = {os.getpid(), child.pid}
+    own_pids = {os.getpid(), child.pid}
     used = [
         ((spent - before.get(pid, ("", 0.0))[1]) / took, name)
         for pid, (name, spent) in after.items()
-        if pid not in mine
+        if pid not in own_pids
     ]
-    loudest = sorted(used, reverse=True)[:3]
-    names = tuple(_plain(name) for share, name in loudest if share > 0.02)
+    busiest = sorted(used, reverse=True)[:3]
+    names = tuple(_printable(name) for share, name in busiest if share > 0.02)
     busy = sum(share for share, _ in used)
     findings = [examine_others(busy, os.cpu_count() or 1, os.getloadavg()[0], names)]
     stolen = None
@@ -319,24 +330,24 @@ def examine_load(folder: Path, cores: processes.Cores, seconds: float) -> list[F
     try:
         pieces, waited, spent = json.loads(child.log.read_text(encoding="utf-8"))
     except ValueError:
-        said = child.last_lines(2).strip() if ended else "it did not end"
-        what = f"the spin calibration failed: {said}"
-        return [Finding("steadiness", "bad", what), *findings]
+        reason = child.last_lines(2).strip() if finished else "it did not end"
+        failure = f"the spin calibration failed: {reason}"
+        return [Finding("steadiness", "bad", failure), *findings]
     return examine_noise(Spin(tuple(pieces), waited, spent), stolen) + findings
 
 
 def _cpu_by_process() -> dict[int, tuple[str, float]]:
-    """Return name and CPU seconds of every process."""
-    found = {}
+    """Return the name and CPU seconds of every process, by pid."""
+    usage = {}
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):
             times = process.cpu_times()
-            found[process.pid] = process.name(), float(times.user + times.system)
-    return found
+            usage[process.pid] = process.name(), float(times.user + times.system)
+    return usage
 
 
 def _stolen_ticks() -> tuple[int, int] | None:
-    """Return stolen and all ticks of all cores since boot; None if not counted."""
+    """Return stolen and all ticks of all cores since boot; None if unknown."""
     try:
         line = Path("/proc/stat").read_text(encoding="ascii").split("\n", 1)[0]
     except OSError:
@@ -353,11 +364,11 @@ def _clock_source() -> str:
         return ""
 
 
-def _listed(cores: tuple[int, ...]) -> str:
+def _core_list(cores: tuple[int, ...]) -> str:
     kind = "core" if len(cores) == 1 else "cores"
     return f"{kind} {', '.join(map(str, cores))}"
 
 
-def _plain(name: str) -> str:
-    """Return a process's name without what could steer a terminal."""
+def _printable(name: str) -> str:
+    """Return a process's name without control characters, which act on a terminal."""
     return "".join(c if c.isprintable() else "?" for c in name)[:40]

@@ -1,4 +1,4 @@
-"""What an examination of this machine finds: the rows of `assay doctor`."""
+"""Findings about this machine: the rows of `assay doctor`."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -12,12 +12,12 @@ class Finding:
 
     Attributes:
         name: What was examined.
-        state: ``good``; ``poor`` widens intervals or leaves a part out; ``bad``
-            makes results worthless or impossible.
+        state: ``good``; ``poor`` if intervals get wider or a part is missing; ``bad``
+            if results are worthless or impossible.
         what: What was found, in a sentence.
-        advice: What to do about it; empty where all is well.
-        value: The number that the state rests on, where there is one.
-        unit: Of `value`: ``share``, ``s``, ``B`` or ``cores``.
+        advice: What to do about it; empty if the state is good.
+        value: The number that determines the state, if there is one.
+        unit: The unit of `value`: ``share``, ``s``, ``B`` or ``cores``.
     """
 
     name: str
@@ -29,5 +29,5 @@ class Finding:
 
 
 def judged(value: float, poor: float, bad: float) -> State:
-    """Return the state of a number; lower is better, `poor` and `bad` are limits."""
+    """Return the state of a number: lower is better; `poor` and `bad` are limits."""
     return "good" if value < poor else "poor" if value < bad else "bad"

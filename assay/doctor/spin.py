@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from assay.system import processes
 
-PIECE = 0.01  # seconds of work in one piece
+PIECE_SECONDS = 0.01  # seconds of work
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Spin:
     Attributes:
         pieces: Seconds that each piece took.
         run_delay: Seconds that the process was runnable but not running.
-        seconds: How long it all took.
+        seconds: How long the whole calibration took.
     """
 
     pieces: tuple[float, ...]
@@ -30,14 +30,14 @@ class Spin:
     @property
     def spread(self) -> float:
         """Robust standard deviation of the pieces, as a share of their median."""
-        middle = statistics.median(self.pieces)
-        away = statistics.median(abs(piece - middle) for piece in self.pieces)
-        return 1.4826 * away / middle
+        median = statistics.median(self.pieces)
+        deviation = statistics.median(abs(piece - median) for piece in self.pieces)
+        return 1.4826 * deviation / median
 
 
 def spin(seconds: float) -> Spin:
-    """Work on this core in pieces of about `PIECE` seconds."""
-    turns = _turns_for(PIECE)
+    """Work on this core in pieces of about `PIECE_SECONDS` seconds."""
+    turns = _turns_for(PIECE_SECONDS)
     pid = os.getpid()
     pieces: list[float] = []
     began, waited = time.perf_counter(), processes.run_delay(pid)
@@ -51,13 +51,13 @@ def spin(seconds: float) -> Spin:
 
 
 def print_spin() -> None:
-    """Spin for argv[1] seconds and print the result as JSON: a child's work."""
-    done = spin(float(sys.argv[1]))
-    print(json.dumps([done.pieces, done.run_delay, done.seconds]))
+    """Spin for argv[1] seconds and print the result as JSON; runs in a child."""
+    result = spin(float(sys.argv[1]))
+    print(json.dumps([result.pieces, result.run_delay, result.seconds]))
 
 
 def _turns_for(seconds: float) -> int:
-    """Return how many empty loop turns take that long, by the quickest of five."""
+    """Return how many empty loop turns take so long, by the fastest of five trials."""
     turns, quickest = 100_000, math.inf
     for _ in range(5):
         start = time.perf_counter()

@@ -1,8 +1,8 @@
-"""How small a difference this machine can find in a minute: tried, not guessed.
+"""How small a difference this machine can detect in a minute: measured, not guessed.
 
-A miniature A/A experiment with the real machinery: two identical variants of the
-reference server, a few launches, and from their spread the least change that a
-run of one minute, or of five, would most likely find (`assay.analysis.power`).
+The trial is a miniature A/A experiment: a few launches of two identical variants of the
+reference server. Their spread gives the smallest change that a run of one minute, or of
+five, would most likely detect (`assay.analysis.power`).
 """
 
 import math
@@ -27,53 +27,56 @@ from assay.metrics import DECIDING_METRICS
 from assay.plan import Load, Plan, Scenario, Settings, Target, Topic, Variant
 
 LAUNCHES = 6
-MOST_SECONDS = 22.0  # after which nothing more is measured
-SHORT, LONG = 60.0, Settings().time_budget  # seconds of measuring
-# One slice in ten is repeated without harm; where half are, repeating them does
-# not make up for it.
-DISTURBED_POOR, DISTURBED_BAD = 0.1, 0.5
-ADVICE = "stop what else runs here, or use a machine of your own"
-MOST_TOLD = 300  # characters of an error
-FAILED = "see what it says; `assay doctor --quick` leaves this out"
+MAX_SECONDS = 22.0  # the time budget of the trial
+# Seconds of measuring of the runs for which the smallest change is given.
+SHORT_RUN_SECONDS = 60.0
+LONG_RUN_SECONDS = Settings().time_budget
+# One slice in ten can be repeated without harm. If half of all slices are disturbed,
+# repeating them does not help.
+DISTURBED_POOR = 0.1
+DISTURBED_BAD = 0.5
+QUIET_ADVICE = "stop other processes, or use a dedicated machine"
+MAX_ERROR_LENGTH = 300  # characters
+FAILURE_ADVICE = "see the error; `assay doctor --quick` skips the trial"
 
 Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class Trial:
-    """What a miniature A/A experiment showed.
+    """The result of a miniature A/A experiment.
 
     Attributes:
         spreads: Metric to the spread of its launches' log ratios; a metric that
             could not be measured is missing.
-        launches: How many launches count.
-        begun: How many there were, with those too disturbed to count.
-        seconds: From one launch to the next; None where too few tell.
-        disturbed: Share of the slices that something disturbed.
+        launches: The number of launches that count.
+        started: The number of all launches, including those too disturbed to count.
+        seconds: Seconds from one launch to the next; None if too few launches count.
+        disturbed: The share of slices that were disturbed.
     """
 
     spreads: Mapping[str, float]
     launches: int
-    begun: int
+    started: int
     seconds: float | None
     disturbed: float
 
 
-class _Brief(Lines):
+class _LaunchesOnly(Lines):
     """Says which launch begins, and nothing else."""
 
     def __init__(self, plan: Plan, say: Say) -> None:
         super().__init__(plan, Console(quiet=True))
-        self._tell = say
+        self._announce = say
 
     def launch(self, number: int) -> None:
-        self._tell(f"trying out how small a difference shows: launch {number}")
+        self._announce(f"running the A/A trial: launch {number}")
 
 
-def topic() -> Topic:
-    """Return the topic of two identical variants of the reference server."""
+def reference_topic() -> Topic:
+    """Return a topic with two identical variants of the reference server."""
     folder = Path(__file__).parent / "reference"
-    # -I: what lies in the working directory or PYTHONPATH has no say in it.
+    # -I: nothing is imported from the working directory or from PYTHONPATH.
     command = [sys.executable, "-I", str(folder / "server.py")]
     return Topic(
         name="reference",
@@ -87,48 +90,51 @@ def topic() -> Topic:
     )
 
 
-def try_out(folder: Path, say: Say = lambda words: None) -> Trial:
+def run_trial(folder: Path, say: Say = lambda words: None) -> Trial:
     """Run the experiment.
 
     Args:
-        folder: Takes its run directory.
-        say: Takes what happens, between launches.
+        folder: Where its run directory is created.
+        say: Is called between launches with what happens.
 
     Raises:
-        AssayError: It could not be measured.
-        OSError: It could not be written.
+        AssayError: The experiment failed.
+        OSError: Its files could not be written.
     """
     from assay.experiment.run import measure
     from assay.run_directory.run import RunDirectory
 
     settings = Settings(
         looks=(LAUNCHES,),
-        time_budget=MOST_SECONDS,
+        time_budget=MAX_SECONDS,
         seed=secrets.randbelow(2**32),
         profile=False,
     )
-    plan = Plan(topics=(topic(),), settings=settings)
+    plan = Plan(topics=(reference_topic(),), settings=settings)
     run = RunDirectory.create(folder / "run", plan, {})
-    measure(plan, run, _Brief(plan, say))
-    return read(measurements.Measurements(run.slices(), run.launches()), plan.topics[0])
+    measure(plan, run, _LaunchesOnly(plan, say))
+    measured = measurements.Measurements(run.slices(), run.launches())
+    return summarise(measured, plan.topics[0])
 
 
-def read(measured: measurements.Measurements, of: Topic) -> Trial:
-    """Read from its tables what the experiment showed."""
-    ((baseline, candidate),) = of.pairs()
+def summarise(measured: measurements.Measurements, topic: Topic) -> Trial:
+    """Return the result of the experiment from its tables."""
+    ((baseline, candidate),) = topic.pairs()
     spreads = {}
     for metric in DECIDING_METRICS:
-        x = measurements.log_ratios(measured, of.name, baseline, candidate, metric)
-        sd = power.spread(x)
+        log_ratios = measurements.log_ratios(
+            measured, topic.name, baseline, candidate, metric
+        )
+        sd = power.spread(log_ratios)
         if sd is not None:
             spreads[metric] = sd
-    uncounted, begun = measurements.uncounted(measured, of.name)
+    uncounted, started = measurements.uncounted_launches(measured, topic.name)
     slices = measured.slices
     return Trial(
         spreads,
-        launches=begun - uncounted,
-        begun=begun,
-        seconds=measurements.seconds_per_launch(measured, of.name),
+        launches=started - uncounted,
+        started=started,
+        seconds=measurements.seconds_per_launch(measured, topic.name),
         disturbed=1.0 if slices.empty else float(slices["disturbed"].mean()),
     )
 
@@ -136,12 +142,14 @@ def read(measured: measurements.Measurements, of: Topic) -> Trial:
 def examine_resolution(
     folder: Path, steady: bool, say: Say = lambda words: None
 ) -> list[Finding]:
-    """Try out what differences can be found here; what cannot be is a finding.
+    """Run the trial and judge which differences this machine can detect.
+
+    A trial that fails is a finding, too.
 
     Args:
-        folder: Takes the experiment's files.
-        steady: Whether this machine's speed was found to be.
-        say: Takes what happens, between launches.
+        folder: Where the experiment writes its files.
+        steady: Whether this machine's speed was found to be steady.
+        say: Is called between launches with what happens.
     """
     pinnable = hasattr(os, "sched_getaffinity")
     cores = len(os.sched_getaffinity(0)) if pinnable else os.cpu_count() or 1
@@ -155,43 +163,49 @@ def examine_resolution(
             )
         ]
     try:
-        trial = try_out(folder, say)
+        trial = run_trial(folder, say)
     except (AssayError, OSError) as error:
-        told = textwrap.shorten(str(error), MOST_TOLD)
-        return [Finding("A/A trial", "bad", f"it failed: {told}", FAILED)]
+        message = textwrap.shorten(str(error), MAX_ERROR_LENGTH)
+        failure = f"it failed: {message}"
+        return [Finding("A/A trial", "bad", failure, FAILURE_ADVICE)]
     return judge(trial, steady)
 
 
 def judge(trial: Trial, steady: bool) -> list[Finding]:
-    """Say what the experiment means for runs on this machine."""
-    if trial.seconds is None or trial.launches < power.FEWEST:
-        lost = trial.begun - trial.launches
+    """Judge what the trial means for runs on this machine."""
+    if trial.seconds is None or trial.launches < power.MIN_LAUNCHES:
+        uncounted = trial.started - trial.launches
         what = (
-            f"{lost} of {trial.begun} launches were too disturbed to count "
+            f"{uncounted} of {trial.started} launches were too disturbed to count "
             f"({100 * trial.disturbed:.0f} % of their slices)"
-            if lost
-            else f"no more than {trial.launches} launches in {MOST_SECONDS:g} s"
+            if uncounted
+            else f"only {trial.launches} launches in {MAX_SECONDS:g} s"
         )
-        return [Finding("A/A trial", "bad", what, ADVICE, trial.disturbed, "share")]
+        return [
+            Finding("A/A trial", "bad", what, QUIET_ADVICE, trial.disturbed, "share")
+        ]
     state = judged(trial.disturbed, DISTURBED_POOR, DISTURBED_BAD)
     first = Finding(
         "A/A trial",
         state,
         f"{trial.launches} launches of {trial.seconds:.1f} s, "
         f"{100 * trial.disturbed:.0f} % of their slices disturbed",
-        "" if state == "good" else ADVICE,
+        "" if state == "good" else QUIET_ADVICE,
         trial.disturbed,
         "share",
     )
-    return [first, *(_judge(trial, metric, steady) for metric in DECIDING_METRICS)]
+    return [
+        first,
+        *(_judge_metric(trial, metric, steady) for metric in DECIDING_METRICS),
+    ]
 
 
-def _judge(trial: Trial, metric: str, steady: bool) -> Finding:
-    """Judge the least change of a metric that a run finds.
+def _judge_metric(trial: Trial, metric: str, steady: bool) -> Finding:
+    """Judge the smallest change of a metric that a run can detect.
 
-    By the margin, a change that matters: *good* if a run of a minute finds it,
-    *poor* if one of the default time budget does. Beyond that a comparison most
-    likely ends undecided, whatever is true.
+    It is compared with the margin, the smallest change that matters: *good* if a run of
+    one minute detects it, *poor* if a run of the default time budget does. Otherwise a
+    comparison most likely ends undecided, whatever is true.
     """
     sd, seconds = trial.spreads.get(metric), trial.seconds
     if sd is None or seconds is None:
@@ -203,19 +217,20 @@ def _judge(trial: Trial, metric: str, steady: bool) -> Finding:
         )
     defaults = Settings()
     margin = defaults.margin
-    short, long = _found(sd, seconds, SHORT), _found(sd, seconds, LONG)
-    # A first look that takes longer than a minute is no better for being early.
-    state: State = (
-        "good"
-        if short.change <= margin and short.seconds <= SHORT
-        else "poor" if long.change <= margin and long.seconds <= LONG else "bad"
-    )
+    short = _smallest_change(sd, seconds, SHORT_RUN_SECONDS)
+    long = _smallest_change(sd, seconds, LONG_RUN_SECONDS)
+    # The first look may come later than the time that the run has: that is too late.
+    state: State = "bad"
+    if short.change <= margin and short.seconds <= SHORT_RUN_SECONDS:
+        state = "good"
+    elif long.change <= margin and long.seconds <= LONG_RUN_SECONDS:
+        state = "poor"
     advice = ""
     if state != "good":
         needed = power.launches_needed(
             sd, math.log1p(margin), defaults.looks, _level(defaults.looks)
         )
-        assert needed is not None  # a margin is not 0
+        assert needed is not None  # the margin is not 0
         advice = (
             f"{100 * margin:g} % takes {needed} launches, "
             f"{wording.duration(needed * seconds)}: {_remedy(trial, steady, state)}"
@@ -223,7 +238,7 @@ def _judge(trial: Trial, metric: str, steady: bool) -> Finding:
     return Finding(
         metric,
         state,
-        f"a run finds a change of {short}, {long}",
+        f"a run detects a change of {short}, {long}",
         advice,
         short.change,
         "share",
@@ -231,26 +246,26 @@ def _judge(trial: Trial, metric: str, steady: bool) -> Finding:
 
 
 @dataclass(frozen=True)
-class _Found:
-    """The least change, as a share, that so many seconds of measuring find."""
+class _SmallestChange:
+    """The smallest change, as a share, that so many seconds of measuring detect."""
 
     change: float
     seconds: float
 
     def __str__(self) -> str:
-        """Return it as people say it."""
-        percent = max(100 * self.change, 0.1)  # six launches tell no more digits
+        """Return it as text for a sentence."""
+        percent = max(100 * self.change, 0.1)  # six launches give no more precision
         return f"{percent:.1f} % in {wording.duration(self.seconds)}"
 
 
-def _found(sd: float, per_launch: float, seconds: float) -> _Found:
-    """Return what is found by the last look that fits into some seconds."""
+def _smallest_change(sd: float, per_launch: float, seconds: float) -> _SmallestChange:
+    """Return the smallest change detected by the last look within some seconds."""
     looks = Settings().looks
     fitting = [look for look in looks if look * per_launch <= seconds]
     launches = fitting[-1] if fitting else looks[0]
-    least = power.resolvable(sd, launches, _level(looks))
-    assert least is not None  # looks begin where there is an interval
-    return _Found(math.expm1(least), max(seconds, launches * per_launch))
+    log_change = power.resolvable(sd, launches, _level(looks))
+    assert log_change is not None  # every look has enough launches for an interval
+    return _SmallestChange(math.expm1(log_change), max(seconds, launches * per_launch))
 
 
 def _level(looks: Sequence[int]) -> float:
@@ -260,9 +275,9 @@ def _level(looks: Sequence[int]) -> float:
 
 
 def _remedy(trial: Trial, steady: bool, state: State) -> str:
-    """Return what would help, by what stands in the way."""
+    """Return the advice for what keeps a run from detecting the margin."""
     if trial.disturbed >= DISTURBED_POOR:
-        return "stop what else runs here"
+        return "stop other processes"
     if not steady:
-        return "a machine of your own wanders less"
-    return "allow that time" if state == "poor" else "judge by a wider --margin"
+        return "a dedicated machine is steadier"
+    return "allow that time" if state == "poor" else "use a wider --margin"

@@ -1,10 +1,10 @@
 """Micro-benchmarks: ordinary pytest-benchmark tests, one launch at a time.
 
-A launch is a fresh pytest process that runs the tests of one side; its median is
-one number. Comparing two medians of single runs, as pytest-benchmark's own
-``--benchmark-compare-fail`` does, alarms on identical code in 15 to 26 % of cases:
-whoever calls this launches the sides in random alternation and lets the launches,
-not the rounds inside one, decide.
+A launch is a fresh pytest process that runs the tests of one side; its median is one
+number. Comparing two medians of single runs, as pytest-benchmark's own
+``--benchmark-compare-fail`` does, raises a false alarm on identical code in 15 to
+26 % of cases. Therefore the sides are launched in random alternation, and the launches
+decide, not the rounds inside one launch.
 """
 
 import json
@@ -27,13 +27,13 @@ from assay.plan import Preset, Topic, Variant
 from assay.run_directory import rows
 from assay.system import processes
 
-# Seconds of measuring per test. Within a launch the noise is slow drift of the
-# host, which more rounds do not average out: further launches do.
-MEASURING = 0.2
+# Per test. Within a launch the noise is slow drift of the host. More rounds do not
+# average it out; more launches do.
+MEASURING_SECONDS = 0.2
 LAUNCH_TIMEOUT = 120.0
 
-# These take longer to import than a benchmark takes, and coverage slows it down.
-# (Tests of Hypothesis run without its plugin too, which only tells about them.)
+# Importing these plugins takes longer than a benchmark, and coverage slows it down.
+# (Hypothesis tests run without their plugin, too: it only reports on them.)
 SLOW_PLUGINS = ("pytest_cov", "hypothesispytest", "schemathesis", "playwright")
 
 OPTIONS = (
@@ -45,12 +45,12 @@ OPTIONS = (
     "--override-ini=addopts=",
     *(f"-pno:{plugin}" for plugin in SLOW_PLUGINS),
     "--benchmark-only",
-    f"--benchmark-max-time={MEASURING}",
-    # Keeps a slow test (0.1 s a call) near the time above; it is also the default,
-    # fixed here because a project may set another.
+    f"--benchmark-max-time={MEASURING_SECONDS}",
+    # Keeps a slow test (0.1 s a call) near the time above. It is the default, too, but
+    # a project may set another.
     "--benchmark-min-rounds=5",
-    # A collection walks pytest's heap, not the tested function's: it would fall into
-    # some rounds and not others. A test that wants it says so in its own marker.
+    # A garbage collection walks pytest's heap, not the tested function's, and would
+    # fall into some rounds and not others. A test can turn it on by its own marker.
     "--benchmark-disable-gc",
     "--benchmark-warmup=off",
 )
@@ -58,7 +58,14 @@ OPTIONS = (
 
 @dataclass
 class BenchmarkSession:
-    """Launches of pytest-benchmark tests."""
+    """Launches of pytest-benchmark tests.
+
+    Attributes:
+        experiment: The running experiment.
+        topic: The topic with the benchmarks.
+        folder: A folder for temporary files.
+        cut: Whether the deadline cut the last launch short: never.
+    """
 
     experiment: Experiment
     topic: Topic
@@ -66,19 +73,19 @@ class BenchmarkSession:
     cut: bool = False
 
     def launch(self, number: int, deadline: Deadline = NEVER) -> bool:
-        """Run every side once, in random order; a benchmark is never cut short."""
+        """Run every side once, in random order; no launch is cut short."""
         order = list(self.topic.variants)
         self.experiment.rng(self.topic, number).shuffle(order)
-        found: dict[tuple[str, str], tuple[float, bool]] = {}
+        values: dict[tuple[str, str], tuple[float, bool]] = {}
         began = time.perf_counter()
         for variant in order:
             seconds = measure(
                 self.topic, variant, self.folder, self.experiment.cores.target
             )
-            found[variant.name, "time"] = seconds, False
-        found["", "seconds"] = time.perf_counter() - began, False
-        values = rows.values(self.topic.name, number, found)
-        self.experiment.run.append_launch(self.topic.name, number, [], values, None)
+            values[variant.name, "time"] = seconds, False
+        values["", "seconds"] = time.perf_counter() - began, False
+        table = rows.values(self.topic.name, number, values)
+        self.experiment.run.append_launch(self.topic.name, number, [], table, None)
         return True
 
     def profile(self) -> None:
@@ -105,14 +112,14 @@ def measure(
 
     Args:
         topic: A topic with benchmarks.
-        variant: The side: its `tests`, or all the topic's benchmarks in its
-            environment.
-        folder: Where the launch may leave files while it lasts.
-        cores: Cores that it is pinned to.
+        variant: The side: its `tests`, or all the topic's benchmarks with its
+            environment variables.
+        folder: A folder for temporary files.
+        cores: Cores to pin it to; empty means no pinning.
 
     Returns:
         The median seconds of one call; of several tests the geometric mean of their
-        medians, so that a test counts by its ratio and not by its length.
+        medians, so that each test counts by its ratio and not by its duration.
 
     Raises:
         MeasureError: A test fails, none is selected, or pytest cannot run.
@@ -132,17 +139,17 @@ def measure(
             cores=cores,
         )
         try:
-            ended = child.wait(LAUNCH_TIMEOUT)
+            finished = child.wait(LAUNCH_TIMEOUT)
         finally:
             child.stop()
-        if not ended:
+        if not finished:
             raise MeasureError(
                 f"{child.name}: pytest did not end within {LAUNCH_TIMEOUT:g} s; a "
                 "launch should take about a second, so name fewer or quicker tests; "
                 f"its last lines:\n{child.last_lines()}"
             )
         if child.exit_code() != 0 or not out.is_file():
-            raise MeasureError(_failure(child, nodes))
+            raise MeasureError(_failure_message(child, nodes))
         return _geometric_mean(out, child.name)
 
 
@@ -155,34 +162,34 @@ def _environment(topic: Topic, variant: Variant) -> dict[str, str]:
     return environment
 
 
-def _failure(child: processes.Child, nodes: Sequence[str]) -> str:
-    """Return in words why pytest gave no result, and what to do."""
+def _failure_message(child: processes.Child, nodes: Sequence[str]) -> str:
+    """Say why pytest gave no result, and what to do about it."""
     log = child.log.read_text(encoding="utf-8", errors="replace")
-    said = f"; its last lines:\n{child.last_lines(20)}"
+    log_tail = f"; its last lines:\n{child.last_lines(20)}"
     chosen = " ".join(nodes)
     if "No module named pytest" in log or re.search(
         r"unrecognized arguments:.*--benchmark-only", log
     ):
         return (
-            f"{child.name}: pytest-benchmark is not at work in Assay's environment; "
+            f"{child.name}: pytest-benchmark is not active in Assay's environment; "
             "type: python -m pip install pytest-benchmark, and check that "
-            f"PYTEST_DISABLE_PLUGIN_AUTOLOAD is not set{said}"
+            f"PYTEST_DISABLE_PLUGIN_AUTOLOAD is not set{log_tail}"
         )
     if child.exit_code() in (0, 5) or "ERROR: not found" in log:
         return (
             f"{child.name}: no benchmark was run by {chosen}; a benchmark is a test "
-            f"that uses the fixture `benchmark`{said}"
+            f"that uses the fixture `benchmark`{log_tail}"
         )
     return (
         f"{child.name}: pytest failed (exit code {child.exit_code()}); run it alone: "
-        f"python -m pytest {chosen}{said}"
+        f"python -m pytest {chosen}{log_tail}"
     )
 
 
 def _geometric_mean(out: Path, name: str) -> float:
     try:
-        read = json.loads(out.read_text(encoding="utf-8"))
-        medians = [float(test["stats"]["median"]) for test in read["benchmarks"]]
+        result = json.loads(out.read_text(encoding="utf-8"))
+        medians = [float(test["stats"]["median"]) for test in result["benchmarks"]]
     except (ValueError, KeyError, TypeError) as error:
         raise MeasureError(
             f"{name}: pytest-benchmark's result cannot be read: {error}; Assay needs "

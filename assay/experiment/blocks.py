@@ -1,4 +1,4 @@
-"""How the blocks of a launch are laid out: how long, how many, in which order."""
+"""How the blocks of a launch are laid out: slice length, number of blocks, order."""
 
 import math
 import random
@@ -7,117 +7,133 @@ from collections.abc import Collection, Mapping, Sequence
 from assay.metrics import requests_needed
 from assay.run_directory.rows import SliceRow
 
-LONGEST_SLICE = 2.0  # seconds
+MAX_SLICE_SECONDS = 2.0
 REQUESTS_PER_SLICE = 25
-FEWEST_BLOCKS = 4
-# The CPU time of a request to a service that mostly waits scatters by a seventh from
-# slice to slice, by how many answers its event loop happens to handle at once: it has
-# more of them, where they are so short.
-FEWEST_WAITING, SHORT_SECONDS, WAITING = 6, 0.125, 0.5
-ALIKE = 2.0  # times: slices that differ by less get one length
-# What a claimed quantile may take of a launch, in open-loop seconds of a variant.
-LONGEST_OPEN = 20.0
-# A launch that took long to prepare, as by log-ins, is worth more open blocks, which
-# are where most of its scatter comes from: up to twice as many, until they take half
-# as long as the preparation.
-OPEN_SHARE, MOST_OPEN = 0.5, 2
+MIN_BLOCKS = 4
+# The CPU time per request of a service that mostly waits varies by a seventh from slice
+# to slice, with the number of answers that its event loop happens to handle at once.
+# Such a service gets more blocks as long as its slices are short.
+MIN_BLOCKS_WAITING = 6
+SHORT_SLICE_SECONDS = 0.125
+WAITING_CPU_SHARE = 0.5  # of a core: a service that uses less mostly waits
+MAX_LENGTH_RATIO = 2.0  # slices whose lengths differ by less get one length
+# Open-loop seconds of one variant that a claimed quantile may take in a launch.
+MAX_OPEN_SECONDS = 20.0
+# A launch that took long to prepare, for example by log-ins, gets more open blocks,
+# because most of its scatter comes from them: until they take this share of the time
+# that the preparation took, but at most this many times as many.
+OPEN_SHARE_OF_PREPARATION = 0.5
+MAX_OPEN_EXTENSION = 2
 
 
-def order(
+def draw_order(
     names: Sequence[str], pairs: Sequence[tuple[str, str]], rng: random.Random
 ) -> list[str]:
-    """Draw the order of a block: at random, but what is compared stays together.
+    """Draw a random order of variants for a block that keeps compared ones together.
 
-    Two slices differ by more the further they are apart, and with ten variants in one
-    block those of a pair would be four slices apart on average.
+    Two slices differ more the further apart they are. With ten variants in random
+    order, the two slices of a pair would be four slices apart on average.
     """
-    group = {name: [name] for name in names}
-    for one, other in pairs:
-        if group[one] is not group[other]:
-            group[one] += group[other]
-            group.update(dict.fromkeys(group[other], group[one]))
-    groups = [group[name] for name in names if group[name][0] == name]
+    group_of = {name: [name] for name in names}
+    for first, second in pairs:
+        if group_of[first] is not group_of[second]:
+            group_of[first] += group_of[second]
+            group_of.update(dict.fromkeys(group_of[second], group_of[first]))
+    groups = [group_of[name] for name in names if group_of[name][0] == name]
     rng.shuffle(groups)
-    return [name for each in groups for name in rng.sample(each, len(each))]
+    return [name for group in groups for name in rng.sample(group, len(group))]
 
 
-def fewest(rows: Sequence[SliceRow], pairs: Sequence[tuple[str, str]]) -> int:
-    """Return how many undisturbed blocks the pair has that has fewest."""
-    fine: dict[str, set[int]] = {}
+def min_undisturbed(rows: Sequence[SliceRow], pairs: Sequence[tuple[str, str]]) -> int:
+    """Count the undisturbed blocks of each pair, and return the smallest count."""
+    undisturbed: dict[str, set[int]] = {}
     for row in rows:
         if not row.disturbed:
-            fine.setdefault(row.variant, set()).add(row.block)
+            undisturbed.setdefault(row.variant, set()).add(row.block)
     none: set[int] = set()
-    return min(len(fine.get(a, none) & fine.get(b, none)) for a, b in pairs)
+    return min(
+        len(undisturbed.get(first, none) & undisturbed.get(second, none))
+        for first, second in pairs
+    )
 
 
-def slice_seconds(shortest: float, per_second: float) -> float:
-    """Return the seconds of a slice that holds enough requests, within reason."""
-    needed = REQUESTS_PER_SLICE / max(per_second, 1e-9)
-    return min(max(shortest, needed), LONGEST_SLICE)
+def slice_seconds(min_seconds: float, requests_per_second: float) -> float:
+    """Return the length of a slice that holds enough requests, within limits."""
+    needed = REQUESTS_PER_SLICE / max(requests_per_second, 1e-9)
+    return min(max(min_seconds, needed), MAX_SLICE_SECONDS)
 
 
-def alike(seconds: Mapping[str, float]) -> dict[str, float]:
-    """Return slices of one length for variants whose own would be about as long.
+def equalise_lengths(seconds: Mapping[str, float]) -> dict[str, float]:
+    """Return one slice length for all variants that need about the same length.
 
-    The first round of requests in a slice is not like those that follow. Of two slices
-    one of which holds a round more, that alone would be a difference, of 1 % and more;
-    where one side is twice as fast, it is none that matters.
+    The first round of requests in a slice differs from those that follow. If one of two
+    slices holds one more round, that alone makes a difference of 1 % or more. Where one
+    variant is twice as fast as another, this no longer matters.
 
     Args:
-        seconds: Variant to the length that is long enough for it.
+        seconds: Variant to the shortest slice that is long enough for it.
     """
-    found: dict[str, float] = {}
-    longest = math.inf  # of the variants that are alike
-    for name in sorted(seconds, key=lambda one: -seconds[one]):
-        if seconds[name] < longest / ALIKE:
+    equalised: dict[str, float] = {}
+    longest = math.inf  # of the current group of variants
+    for name in sorted(seconds, key=lambda name: -seconds[name]):
+        if seconds[name] < longest / MAX_LENGTH_RATIO:
             longest = seconds[name]
-        found[name] = longest
-    return found
+        equalised[name] = longest
+    return equalised
 
 
-def number(
-    most: int,
-    shortest: float,
+def block_count(
+    max_blocks: int,
+    min_seconds: float,
     seconds: float,
-    judged: bool = True,
-    busy: float = 1.0,
+    decides: bool = True,
+    cpu_share: float = 1.0,
 ) -> int:
-    """Return how many blocks of slices of this length take as long as the shortest.
+    """Return the number of blocks that keeps the time of a launch constant.
+
+    Longer slices mean fewer blocks, down to a minimum.
 
     Args:
-        most: How many there are of the shortest slices.
-        shortest: Seconds of those.
-        seconds: Seconds of a slice.
-        judged: Whether a verdict depends on this load; if not, half as many do.
-        busy: Share of a core that the service uses under it.
+        max_blocks: The number of blocks if slices are as short as possible.
+        min_seconds: The length of such a slice.
+        seconds: The actual length of a slice.
+        decides: Whether a verdict depends on this load; if not, the number is halved.
+        cpu_share: The share of a core that the service uses under this load.
     """
-    waits = busy < WAITING and seconds <= SHORT_SECONDS
-    fewest = FEWEST_WAITING if waits else FEWEST_BLOCKS
-    blocks = max(fewest, min(most, round(most * shortest / seconds)))
-    return blocks if judged else blocks // 2
+    waits = cpu_share < WAITING_CPU_SHARE and seconds <= SHORT_SLICE_SECONDS
+    min_blocks = MIN_BLOCKS_WAITING if waits else MIN_BLOCKS
+    count = max(min_blocks, min(max_blocks, round(max_blocks * min_seconds / seconds)))
+    return count if decides else count // 2
 
 
-def worthwhile(blocks: int, block_seconds: float, preparation: float) -> int:
-    """Return how many open blocks a launch has that took so long to prepare.
+def extend_for_preparation(
+    open_blocks: int, block_seconds: float, preparation: float
+) -> int:
+    """Return the number of open blocks of a launch, given its preparation time.
 
     Args:
-        blocks: How many it has at least.
-        block_seconds: What a block takes, of all variants.
+        open_blocks: The number of open blocks after a short preparation.
+        block_seconds: The time that one block takes, of all variants.
         preparation: Seconds of starts, log-ins and warm-up.
     """
-    wanted = round(OPEN_SHARE * preparation / block_seconds)
-    return min(max(blocks, wanted), MOST_OPEN * blocks)
+    affordable = round(OPEN_SHARE_OF_PREPARATION * preparation / block_seconds)
+    return min(max(open_blocks, affordable), MAX_OPEN_EXTENSION * open_blocks)
 
 
-def enough(
-    blocks: int, seconds: float, requests_per_second: float, metrics: Collection[str]
+def extend_for_quantiles(
+    open_blocks: int,
+    seconds: float,
+    requests_per_second: float,
+    metrics: Collection[str],
 ) -> int:
-    """Return how many open blocks hold what the quantiles need, within reason."""
+    """Return the number of open blocks that holds enough requests for the quantiles.
+
+    A quantile that would take more than `MAX_OPEN_SECONDS` is left out.
+    """
     for needed in map(requests_needed, metrics):
-        # Arrivals are Poisson: a launch in a thousand may have too few.
+        # Arrivals are Poisson: only a launch in a thousand has fewer than it needs.
         requests = needed + 3 * math.sqrt(needed)
-        wanted = math.ceil(requests / (max(requests_per_second, 1e-9) * seconds))
-        if wanted * seconds <= LONGEST_OPEN:
-            blocks = max(blocks, wanted)
-    return blocks
+        blocks = math.ceil(requests / (max(requests_per_second, 1e-9) * seconds))
+        if blocks * seconds <= MAX_OPEN_SECONDS:
+            open_blocks = max(open_blocks, blocks)
+    return open_blocks

@@ -13,22 +13,28 @@ from assay.experiment.target import RunningTarget
 from assay.load.answers import Slice
 from assay.load.control.generator import Generator
 from assay.load.shapes import Shape
-from assay.metrics import METRICS, MODES
+from assay.metrics import METRICS, MODES, Mode
 from assay.plan import Load, Topic
 
-# Where a machine's speed jumps by half every tenth of a second, as beside a busy
-# neighbour on the same physical core, two slices differ by as much however long they
-# are, and a median of many short ones is known far better than one of few long ones.
-CLOSED_SECONDS, OPEN_SECONDS = 0.0125, 0.02
-# So few that fifteen launches take less than a minute (see `Settings.looks`): of CPU
-# time another launch soon says more than another block does. Latency gets most of the
-# time: a queue makes more of whatever happens to a core, and a comparison is decided
-# no sooner than its noisiest metric.
-CLOSED_BLOCKS, OPEN_BLOCKS = 20, 28
-SHAPED_BLOCKS = 2  # of an arrival rate with a shape, each of which takes seconds
-# A service that has answered so many requests is warm; a slower one is given longer.
-WARM_UP_SECONDS, WARM_UP_REQUESTS, WARM_UP_MORE = 0.15, 60, 0.1
-SPIN = 0.02  # seconds
+# The shortest slices. On a machine whose speed changes by half every tenth of a second,
+# for example beside a busy neighbour on the same physical core, two slices differ by as
+# much however long they are. The median of many short slices is then far more precise
+# than the median of a few long ones.
+CLOSED_SECONDS = 0.0125
+OPEN_SECONDS = 0.02
+# Blocks of the shortest slices: so few that fifteen launches take less than a minute
+# (see `Settings.looks`). For CPU time another launch soon says more than another block.
+# Latency gets most of the time: a queue amplifies whatever happens to a core, and a
+# comparison is decided no sooner than its noisiest metric.
+CLOSED_BLOCKS = 20
+OPEN_BLOCKS = 28
+SHAPED_BLOCKS = 2  # of an arrival rate with a shape: each takes seconds
+TRIAL_SECONDS = 0.3  # of a closed loop, to find a variant's capacity
+WARM_UP_SECONDS = 0.15
+# A service that has answered so many requests is warm; a slower one gets more time.
+WARM_UP_REQUESTS = 60
+EXTRA_WARM_UP_SECONDS = 0.1
+SPIN_SECONDS = 0.02
 
 
 @dataclass(frozen=True)
@@ -36,17 +42,18 @@ class Schedule:
     """How a topic's launches are measured.
 
     Attributes:
+        load: The load that the topic asks for.
         rate: Arrivals per second of the open loop, for every variant.
         closed_seconds: Length of a closed-loop slice of each variant.
         open_seconds: Length of an open-loop slice.
-        closed_blocks: Undisturbed blocks wanted of each kind.
-        open_blocks: The same for the open loop.
+        closed_blocks: Undisturbed closed-loop blocks that a launch needs.
+        open_blocks: Undisturbed open-loop blocks that a launch needs.
         open_decides: Whether a verdict depends on the open loop.
         shape: How the arrival rate changes over an open-loop slice, if it does.
-        wanted: The rate that the load asks for; more than the generator can send in
-            time, where it is more than `rate`.
-        generator: The share of its core that the generator took in the closed loop of
-            each variant.
+        requested_rate: The rate that the load asks for. It is higher than `rate` if
+            the generator cannot send so many arrivals on time.
+        generator_share: The share of its core that the generator used in the closed
+            loop of each variant.
     """
 
     load: Load
@@ -57,20 +64,22 @@ class Schedule:
     open_blocks: int
     open_decides: bool = True
     shape: Shape | None = None
-    wanted: float = 0.0
-    generator: Mapping[str, float] = field(default_factory=dict)
+    requested_rate: float = 0.0
+    generator_share: Mapping[str, float] = field(default_factory=dict)
 
-    def after(self, preparation: float, variants: int) -> "Schedule":
+    def extended_for(self, preparation: float, variants: int) -> "Schedule":
         """Return the schedule of a launch whose preparation took so many seconds."""
         if not self.open_decides or self.shape:
             return self
-        seconds = self.open_seconds * variants
-        more = blocks.worthwhile(self.open_blocks, seconds, preparation)
-        return replace(self, open_blocks=more)
+        block_seconds = self.open_seconds * variants
+        open_blocks = blocks.extend_for_preparation(
+            self.open_blocks, block_seconds, preparation
+        )
+        return replace(self, open_blocks=open_blocks)
 
 
-def most_users(load: Load) -> int:
-    """Return how many users a load may have."""
+def max_users(load: Load) -> int:
+    """Return the largest number of users that a load allows."""
     return max(load.users, load.connections)
 
 
@@ -92,34 +101,35 @@ def warm_up(
         touched = generator.touch(name, drain=deadline.drain)
         rates.check_answers(topic.name, touched)
         if slices.given_up(touched.columns).any():
-            target.settle()  # more connections at once than it has patience for
+            target.settle()  # it got more connections at once than it can answer
         users = topic.scenario.load.users
         drain = deadline.drain
         first = generator.closed(name, users, WARM_UP_SECONDS, drain=drain)
         target.check_alive()
         rates.check_answers(topic.name, first, users)
-        _check_any_fine(topic, first)
+        _check_any_success(topic, first)
         if touched.requests + first.requests < WARM_UP_REQUESTS:
-            more = generator.closed(name, users, WARM_UP_MORE, drain=deadline.drain)
+            drain = deadline.drain
+            extra = generator.closed(name, users, EXTRA_WARM_UP_SECONDS, drain=drain)
             target.check_alive()
-            rates.check_answers(topic.name, more, users)
+            rates.check_answers(topic.name, extra, users)
 
 
-def _check_any_fine(topic: Topic, first: Slice) -> None:
-    """Make sure that something of what was tried succeeded.
+def _check_any_success(topic: Topic, first: Slice) -> None:
+    """Make sure that at least one request succeeded.
 
     Raises:
-        MeasureError: Nothing did.
+        MeasureError: All failed.
     """
-    every = bool(first.requests and first.failed == first.requests)
-    raised = bool(first.raised and not first.requests)
-    if every or raised:
-        said = first.errors if every else first.raised
-        what = "every request" if every else "every task"
-        errors = "\n".join(f"    {error}" for error in list(said)[:3])
+    all_requests_failed = bool(first.requests and first.failed == first.requests)
+    all_tasks_raised = bool(first.raised and not first.requests)
+    if all_requests_failed or all_tasks_raised:
+        errors = first.errors if all_requests_failed else first.raised
+        unit = "request" if all_requests_failed else "task"
+        listed = "\n".join(f"    {error}" for error in list(errors)[:3])
         raise MeasureError(
-            f"{topic.scenario.locustfile}: {what} to variant {first.variant!r} "
-            f"failed:\n{errors}\n  does the locustfile ask for paths that the "
+            f"{topic.scenario.locustfile}: every {unit} to variant {first.variant!r} "
+            f"failed:\n{listed}\n  does the locustfile ask for paths that the "
             "target has?"
         )
 
@@ -131,44 +141,41 @@ def calibrate(
     metrics: Collection[str] = (),
     deadline: Deadline = NEVER,
 ) -> Schedule:
-    """Choose rate and slice lengths from each variant's capacity.
+    """Choose arrival rate and slice lengths by the capacity of each variant.
 
     Call it on warm servers, once for a topic.
 
     Args:
-        generator: To which the variants are attached.
-        topic: For its load.
+        generator: The variants are attached to it.
+        topic: The topic whose load is measured.
         names: The variants.
-        metrics: What verdicts are wanted on; all if empty. A launch is made long
-            enough for their quantiles, within reason, and spends half as much on a
-            load under which none of them is measured.
-        deadline: After which nothing is tried any more.
+        metrics: The metrics that verdicts depend on; all if empty. A launch is made
+            long enough for their quantiles, within limits. It spends half the time on
+            a load under which none of them is measured.
+        deadline: After it no further trial begins.
 
     Raises:
         MeasureError: A variant answers nothing.
     """
     load = topic.scenario.load
-    tried = {
-        name: generator.closed(name, load.users, 0.3, drain=deadline.drain)
-        for name in names
-    }
-    for measured in tried.values():
-        rates.check_answers(topic.name, measured, load.users)
+    trials = _try_closed_loops(generator, topic, names, deadline)
     capacity = {
-        name: slices.throughput(measured, load.users)
-        for name, measured in tried.items()
+        name: slices.throughput(trial, load.users) for name, trial in trials.items()
     }
-    per_task = _requests_per_task(tried)
-    rate = wanted = load.arrival_rate or load.utilisation * min(
+    per_task = _requests_per_task(trials)
+    requested_rate = load.arrival_rate or load.utilisation * min(
         capacity[name] / per_task[name] for name in names
     )
+    rate = requested_rate
     if not load.arrival_rate:
-        most = most_users(load)
-        rate = rates.in_time(generator, topic.name, tried, wanted, deadline, most)
-    decides = {mode for metric in metrics for mode in METRICS[metric].load}
-    decides = decides if metrics else set(MODES)
-    closed_seconds, closed_blocks = _closed(load, tried, capacity, "closed" in decides)
-    open_seconds, open_blocks, shape = _open(
+        rate = rates.sustainable_rate(
+            generator, topic.name, trials, requested_rate, deadline, max_users(load)
+        )
+    decides = _deciding_modes(metrics)
+    closed_seconds, closed_blocks = _closed_blocks(
+        load, trials, capacity, "closed" in decides
+    )
+    open_seconds, open_blocks, shape = _open_blocks(
         load, rate, rate * min(per_task.values()), metrics, "open" in decides
     )
     return Schedule(
@@ -180,85 +187,118 @@ def calibrate(
         open_blocks=open_blocks,
         open_decides="open" in decides,
         shape=shape,
-        wanted=wanted,
-        generator={
-            name: measured.generator_cpu / measured.duration
-            for name, measured in tried.items()
-        },
+        requested_rate=requested_rate,
+        generator_share=_generator_shares(trials),
     )
 
 
-def _closed(
+def _try_closed_loops(
+    generator: Generator, topic: Topic, names: Sequence[str], deadline: Deadline
+) -> dict[str, Slice]:
+    """Run a short closed loop of every variant.
+
+    Raises:
+        MeasureError: A variant answers nothing.
+    """
+    users = topic.scenario.load.users
+    trials = {
+        name: generator.closed(name, users, TRIAL_SECONDS, drain=deadline.drain)
+        for name in names
+    }
+    for trial in trials.values():
+        rates.check_answers(topic.name, trial, users)
+    return trials
+
+
+def _deciding_modes(metrics: Collection[str]) -> set[Mode]:
+    """Return the loads under which the given metrics are measured; all if empty."""
+    if not metrics:
+        return set(MODES)
+    return {mode for metric in metrics for mode in METRICS[metric].load}
+
+
+def _closed_blocks(
     load: Load,
-    tried: Mapping[str, Slice],
+    trials: Mapping[str, Slice],
     capacity: Mapping[str, float],
     decides: bool,
 ) -> tuple[dict[str, float], int]:
-    """Return the seconds of a closed slice of each variant, and how many blocks.
+    """Return the length of a closed slice of each variant, and the number of blocks.
 
-    Long slices hold more each: fewer of them carry the same information, and a launch
-    must stay short, because launches are what counts.
+    A long slice holds more requests, so fewer slices carry the same information. A
+    launch must stay short, because the number of launches is what counts.
     """
-    seconds = blocks.alike(
+    seconds = blocks.equalise_lengths(
         {
             name: blocks.slice_seconds(CLOSED_SECONDS, per_second)
             for name, per_second in capacity.items()
         }
     )
     if load.think_time:
-        seconds = dict.fromkeys(capacity, blocks.LONGEST_SLICE)
-    longest, busy = max(seconds.values()), _busiest(tried)
-    return seconds, blocks.number(CLOSED_BLOCKS, CLOSED_SECONDS, longest, decides, busy)
+        seconds = dict.fromkeys(capacity, blocks.MAX_SLICE_SECONDS)
+    longest, cpu_share = max(seconds.values()), _max_cpu_share(trials)
+    return seconds, blocks.block_count(
+        CLOSED_BLOCKS, CLOSED_SECONDS, longest, decides, cpu_share
+    )
 
 
-def _open(
+def _open_blocks(
     load: Load,
     rate: float,
     requests_per_second: float,
     metrics: Collection[str],
     decides: bool,
 ) -> tuple[float, int, Shape | None]:
-    """Return the seconds of an open slice, how many blocks, and the rate's shape."""
+    """Return an open slice's length, the number of blocks, and the rate's shape."""
     shape = None
     seconds = blocks.slice_seconds(OPEN_SECONDS, requests_per_second)
-    number = blocks.number(OPEN_BLOCKS, OPEN_SECONDS, seconds, decides)
+    count = blocks.block_count(OPEN_BLOCKS, OPEN_SECONDS, seconds, decides)
     if load.times:
         shape = Shape(load.times, load.multiples).times_rate(rate)
-        seconds, number = shape.duration, SHAPED_BLOCKS
-    return seconds, blocks.enough(number, seconds, requests_per_second, metrics), shape
+        seconds, count = shape.duration, SHAPED_BLOCKS
+    count = blocks.extend_for_quantiles(count, seconds, requests_per_second, metrics)
+    return seconds, count, shape
 
 
-def _busiest(tried: Mapping[str, Slice]) -> float:
-    """Return the share of a core that the busiest variant used; 1 if nobody knows."""
-    shares = [measured.cpu / measured.duration for measured in tried.values()]
+def _max_cpu_share(trials: Mapping[str, Slice]) -> float:
+    """Return the largest share of a core that a variant used; 1 if it is unknown."""
+    shares = [trial.cpu / trial.duration for trial in trials.values()]
     return max(shares) if all(shares) else 1.0
 
 
-def _requests_per_task(tried: Mapping[str, Slice]) -> dict[str, float]:
-    """Return how many requests an arrival makes, which is a task, by variant."""
+def _generator_shares(trials: Mapping[str, Slice]) -> dict[str, float]:
+    """Return the share of its core that the generator used, by variant."""
     return {
-        name: max(measured.requests, 1) / max(measured.planned, 1)
-        for name, measured in tried.items()
+        name: trial.generator_cpu / trial.duration for name, trial in trials.items()
+    }
+
+
+def _requests_per_task(trials: Mapping[str, Slice]) -> dict[str, float]:
+    """Return how many requests one arrival makes, by variant: an arrival is a task."""
+    return {
+        name: max(trial.requests, 1) / max(trial.planned, 1)
+        for name, trial in trials.items()
     }
 
 
 def spin(cores: Sequence[int]) -> float:
     """Return the seconds that a fixed piece of work takes on the target's core.
 
-    It is the machine's own speed, launch by launch, whatever the target does.
+    It measures the speed of the machine itself in every launch, independent of the
+    target.
     """
-    pinned = bool(cores) and hasattr(os, "sched_setaffinity")
-    home = os.sched_getaffinity(0) if pinned else set()
-    if pinned:
+    pinnable = bool(cores) and hasattr(os, "sched_setaffinity")
+    previous_cores = os.sched_getaffinity(0) if pinnable else set()
+    if pinnable:
         os.sched_setaffinity(0, cores[:1])
     try:
-        quickest, until = math.inf, time.perf_counter() + SPIN
+        quickest, until = math.inf, time.perf_counter() + SPIN_SECONDS
         while time.perf_counter() < until:
             began = time.perf_counter()
             for _ in range(20_000):
                 pass
             quickest = min(quickest, time.perf_counter() - began)
     finally:
-        if pinned:
-            os.sched_setaffinity(0, home)
+        if pinnable:
+            os.sched_setaffinity(0, previous_cores)
     return quickest

@@ -1,19 +1,22 @@
-"""Requests per second of a closed loop, from its requests: several estimators.
+"""Requests per second of a closed loop, estimated from its requests in several ways.
 
-Each is a function of the same columns, so that a study can try them on stored samples
-(`RunDirectory.samples` has the columns, times in seconds on one clock).
+Each estimator is a function of the same columns, so that a study can try it on stored
+samples (`RunDirectory.samples` has the columns, times in seconds on one clock).
 
-What they differ in is how they treat the two edges of a slice. At its beginning all
-users ask at once, so that in a queue the first answers come sooner than any later one.
-At its end some users begin another request just in time, and others do not.
+The estimators differ in how they treat the two edges of a slice. At the beginning all
+users send a request at once, so that in a queue the first answers come sooner than any
+later one. At the end some users begin one more request just in time, and others do not.
 
-- `counted` is exact for a server that works off a queue, whatever the edges. Where
-  requests only wait (for a timer, or for another service), they come in rounds, and it
-  jumps by a whole round's share where some begin a round that others miss.
-- `little` has no edge at the end. At the beginning it takes the short first answers of
-  a queue for typical: it says 4 % too much with 4 users and 25 requests, 55 % with 64.
-- `settled` is `little` without each user's first request, as far as enough are left.
-  It scatters as little for services that wait, and is right for both.
+- `by_count` is exact for a server that works off a queue, whatever the edges. Where
+  requests only wait (for a timer, or for another service), they come in rounds, and the
+  estimate jumps by the share of a whole round if some users begin a round that others
+  miss.
+- `by_littles_law` has no edge at the end. At the beginning it takes the short first
+  answers of a queue as typical: it is 4 % too high with 4 users and 25 requests, and
+  55 % with 64 users.
+- `by_settled_cycles` is Little's law without the first request of each user, if enough
+  requests are left. It scatters as little for services that wait, and is right for
+  both kinds.
 """
 
 import math
@@ -27,9 +30,9 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
-NO_USER = 0xFFFF  # whose user is not known: see assay.load.recorder
-TICK = 1e-7  # seconds: what two readings of one clock may be rounded by
-ENOUGH = 25  # requests on which `settled` rests, where there are so many
+NO_USER = 0xFFFF  # the user of a request is unknown: see assay.load.recorder
+CLOCK_TOLERANCE = 1e-7  # seconds: rounding between two readings of one clock
+MIN_SETTLED_REQUESTS = 25  # `by_settled_cycles` uses at least so many, if there are
 
 
 @dataclass(frozen=True)
@@ -37,12 +40,12 @@ class Loop:
     """The requests of one closed slice.
 
     Attributes:
-        start: When each was sent, in seconds.
+        start: When each request was sent, in seconds.
         end: When it was answered; NaN if it never was.
         user: The number of its user.
-        users: How many users asked.
+        users: How many users sent requests.
         began: When the slice began.
-        ended: When it ended: until then it was waited for answers.
+        ended: When the slice ended, and with it the wait for answers.
         think_time: Whether users wait between their tasks as the locustfile says.
     """
 
@@ -58,113 +61,116 @@ class Loop:
 Estimator = Callable[[Loop], float]
 
 
-def loop(
+def from_columns(
     columns: Mapping[str, NDArray[Any]],
     users: int,
     began: float,
     ended: float,
     think_time: bool = False,
 ) -> Loop:
-    """Return what is known of a closed slice from the columns of its samples.
+    """Return the loop of a closed slice from the columns of its samples.
 
-    A request that was never sent counts from the moment it was due. Where fewer users
-    took part than were asked for, because the locustfile has fewer, it is as many.
+    A request that was never sent counts from the moment it was due. If the locustfile
+    has fewer users than were asked for, the loop has only those that took part.
     """
     start, end = columns["start"].astype(float), columns["end"].astype(float)
     unsent = np.isnan(start)
     start = np.where(unsent, columns["scheduled"], start)
     user = columns["user"]
-    # Who is still waiting at the end has no number any more.
-    nameless = np.count_nonzero(np.isnan(end) & (user == NO_USER))
-    known = len(np.unique(user[user != NO_USER])) + int(nameless)
-    return Loop(start, end, user, min(users, known), began, ended, think_time)
+    # A user that still waits for an answer at the end has no number any more.
+    unnumbered = np.count_nonzero(np.isnan(end) & (user == NO_USER))
+    active = len(np.unique(user[user != NO_USER])) + int(unnumbered)
+    return Loop(start, end, user, min(users, active), began, ended, think_time)
 
 
-def counted(of: Loop) -> float:
-    """Return the answers, over the time until the last of them."""
-    answered = of.end[~np.isnan(of.end)]
+def by_count(loop: Loop) -> float:
+    """Return the number of answers, divided by the time until the last of them."""
+    answered = loop.end[~np.isnan(loop.end)]
     if len(answered) == 0:
         return 0.0
-    return len(answered) / (float(answered.max()) - of.began)
+    return len(answered) / (float(answered.max()) - loop.began)
 
 
-def little(of: Loop) -> float:
+def by_littles_law(loop: Loop) -> float:
     """Return users / mean cycle of all requests that the slice began (Little's law).
 
-    A cycle is a response time and the time until the user asks again. What was never
-    answered lengthens it by the time that it was waited for.
+    A cycle is a response time plus the time until the user sends the next request. A
+    request that was never answered lengthens it by the time spent waiting for it.
     """
-    return _by_cycles(of, _Cycles(of), np.ones(len(of.end), dtype=np.bool_))
+    return _by_cycles(loop, _Cycles(loop), np.ones(len(loop.end), dtype=np.bool_))
 
 
-def settled(of: Loop) -> float:
+def by_settled_cycles(loop: Loop) -> float:
     """Return users / mean cycle, without the first request of each user.
 
-    Where fewer than `ENOUGH` are left, those of the first ones count, too, that ended
-    last: they are most like what follows.
+    If fewer than `MIN_SETTLED_REQUESTS` are left, the first requests that ended last
+    count as well: they resemble the later ones most.
     """
-    cycles = _Cycles(of)
+    cycles = _Cycles(loop)
     kept = ~cycles.first | np.isnan(cycles.end)
-    missing = min(ENOUGH, len(kept)) - int(np.count_nonzero(kept))
+    missing = min(MIN_SETTLED_REQUESTS, len(kept)) - int(np.count_nonzero(kept))
     if missing > 0:
         left_out = np.flatnonzero(~kept)
         latest = np.argsort(cycles.end[left_out], kind="stable")[::-1]
         kept[left_out[latest[:missing]]] = True
-    return _by_cycles(of, cycles, kept)
+    return _by_cycles(loop, cycles, kept)
 
 
 ESTIMATORS: Mapping[str, Estimator] = {
-    "counted": counted,
-    "little": little,
-    "settled": settled,
+    "count": by_count,
+    "Little's law": by_littles_law,
+    "settled cycles": by_settled_cycles,
 }
 
 
 class _Cycles:
     """The requests by user, in the order in which each user made them.
 
-    A task can have several requests under way at once: they are one cycle.
+    A task can have several requests under way at once: together they are one cycle.
 
     Attributes:
-        end: When each was answered; NaN if it never was.
-        busy: Seconds of each in which its user did not wait for an earlier one, too.
-        begins: Which begin a cycle.
-        first: Which are of their user's first cycle.
+        end: When each request was answered; NaN if it never was.
+        busy: Seconds of each request in which its user did not also wait for an earlier
+            one.
+        begins: Which requests begin a cycle.
+        first: Which requests belong to the first cycle of their user.
         gaps: Seconds between a user's cycles.
     """
 
-    def __init__(self, of: Loop) -> None:
-        order = np.lexsort((of.start, of.user))
-        start, user = of.start[order], of.user[order]
-        self.end = of.end[order]
-        until = np.where(np.isnan(self.end), of.ended, self.end)
-        another: Bools = np.ones(len(user), dtype=np.bool_)
-        # Those of nobody may each be another one's.
-        another[1:] = (user[1:] != user[:-1]) | (user[1:] == NO_USER)
-        # The latest end so far, of one user after the other: laps that never meet.
-        lap = np.cumsum(another) * (2 * (of.ended - of.began) + 1.0)
-        latest = np.maximum.accumulate(until + lap) - lap
-        before = np.where(another, start, np.concatenate([start[:1], latest[:-1]]))
+    def __init__(self, loop: Loop) -> None:
+        order = np.lexsort((loop.start, loop.user))
+        start, user = loop.start[order], loop.user[order]
+        self.end = loop.end[order]
+        until = np.where(np.isnan(self.end), loop.ended, self.end)
+        new_user: Bools = np.ones(len(user), dtype=np.bool_)
+        # Each request without a user may belong to another user.
+        new_user[1:] = (user[1:] != user[:-1]) | (user[1:] == NO_USER)
+        # A running maximum of the ends, for one user after the other: each user's times
+        # are shifted so far that they lie after all times of the user before.
+        shift = np.cumsum(new_user) * (2 * (loop.ended - loop.began) + 1.0)
+        latest = np.maximum.accumulate(until + shift) - shift
+        before = np.where(new_user, start, np.concatenate([start[:1], latest[:-1]]))
         self.busy: Floats = np.maximum(0.0, until - np.maximum(start, before))
-        # Sums are a little off: a request that begins when another ends is a new cycle.
-        self.begins: Bools = another | (start >= before - TICK)
+        # Sums have rounding errors: a request that begins when the one before ends is a
+        # new cycle.
+        self.begins: Bools = new_user | (start >= before - CLOCK_TOLERANCE)
         cycle = np.cumsum(self.begins)
-        self.first: Bools = cycle == np.maximum.accumulate(np.where(another, cycle, 0))
+        self.first: Bools = cycle == np.maximum.accumulate(np.where(new_user, cycle, 0))
         gaps = np.maximum(0.0, start - before)
-        self.gaps: Floats = gaps[self.begins & ~another]
+        self.gaps: Floats = gaps[self.begins & ~new_user]
 
 
-def _by_cycles(of: Loop, cycles: _Cycles, kept: Bools) -> float:
+def _by_cycles(loop: Loop, cycles: _Cycles, kept: Bools) -> float:
     """Return the requests per second of some cycles.
 
-    Where requests cannot be told by user, or no user that thinks asked twice, nobody
-    knows how long a cycle is, and they are counted.
+    The length of a cycle is unknown if a request's user is unknown, or if users think
+    and none of them sent a second request. Then the answers are counted instead.
     """
-    answered = ~np.isnan(of.end)
-    if (of.user[answered] == NO_USER).any():
-        return counted(of)
-    if of.think_time and not len(cycles.gaps):
-        return counted(of)
+    answered = ~np.isnan(loop.end)
+    if (loop.user[answered] == NO_USER).any():
+        return by_count(loop)
+    if loop.think_time and not len(cycles.gaps):
+        return by_count(loop)
     gap = float(np.mean(cycles.gaps)) if len(cycles.gaps) else 0.0
     done = kept & ~np.isnan(cycles.end)
     if not done.any():
@@ -172,4 +178,4 @@ def _by_cycles(of: Loop, cycles: _Cycles, kept: Bools) -> float:
     spent = float(cycles.busy[kept].sum())
     spent += gap * int(np.count_nonzero(done & cycles.begins))
     requests = int(np.count_nonzero(done))
-    return of.users * requests / spent if spent > 0 else math.inf
+    return loop.users * requests / spent if spent > 0 else math.inf

@@ -16,38 +16,38 @@ from assay.system import ports, processes
 
 
 @contextlib.contextmanager
-def surroundings(
+def running_dependencies(
     topic: Topic, folder: Path, cores: Sequence[int]
 ) -> Iterator[dict[str, str]]:
-    """Have everything that a topic's target calls, for the length of a with block.
+    """Run everything that a topic's target calls, for the length of a with block.
 
     Args:
-        topic: Whose services, networks before them, and companions.
-        folder: Takes logs.
-        cores: Cores that all of it is pinned to; empty leaves it free.
+        topic: Names the services, the delays in front of them, and the companions.
+        folder: Where the logs are written.
+        cores: Cores to pin all of it to; empty means no pinning.
 
     Yields:
-        Environment variables that say where it is.
+        Environment variables with the URLs.
 
     Raises:
-        MeasureError: Something does not start.
+        MeasureError: A service or companion does not start.
     """
     with contextlib.ExitStack() as stack:
         urls = stack.enter_context(services.running(topic.target.needs, cores))
         for name, seconds in topic.target.round_trip.items():
             variable = services.SERVICES[name].variable
             log = folder / f"network-{name}.log"
-            far = delayed(name, urls[variable], seconds, log, cores)
-            urls[variable] = stack.enter_context(far)
+            delay = delayed(name, urls[variable], seconds, log, cores)
+            urls[variable] = stack.enter_context(delay)
         for companion in topic.companions:
             urls[companion.variable] = stack.enter_context(
-                _running(companion, topic, urls, folder, cores)
+                _started(companion, topic, urls, folder, cores)
             )
         yield urls
 
 
 @contextlib.contextmanager
-def _running(
+def _started(
     companion: Companion,
     topic: Topic,
     environment: Mapping[str, str],

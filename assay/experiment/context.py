@@ -1,4 +1,4 @@
-"""What all parts of a run that is under way share."""
+"""What all parts of a running experiment share."""
 
 import random
 import time
@@ -19,12 +19,18 @@ from assay.wording import DISTURBANCES
 
 @dataclass
 class Experiment:
-    """A run that is under way.
+    """An experiment that is running.
 
     Attributes:
-        origin: `time.perf_counter` when it began: zero of all times it keeps.
+        plan: What is measured.
+        looks: After which launches the verdicts are looked at.
+        run: The run directory that takes the measurements.
+        progress: Is told what happens.
+        cores: The cores of the target and of the load generator.
+        scratch: A folder for temporary files.
+        origin: `time.perf_counter` at the start: zero of all times that are stored.
         warnings: What a reader must know, in sentences.
-        errors: Topic and variant, to its request errors and how often they came.
+        errors: How often each request error came, by topic and variant.
     """
 
     plan: Plan
@@ -37,31 +43,31 @@ class Experiment:
     warnings: list[str] = field(default_factory=list)
     errors: dict[tuple[str, str], Counter[str]] = field(default_factory=dict)
 
-    def rng(self, topic: Topic, what: object) -> random.Random:
-        """Return the random choices of one launch or profile of a topic.
+    def rng(self, topic: Topic, purpose: object) -> random.Random:
+        """Return the random number generator of one launch or profile of a topic.
 
-        They depend only on the seed: a block that was repeated in one launch changes
-        no other launch.
+        It depends only on the seed of the run: a block that is repeated in one launch
+        changes no other launch.
         """
-        return random.Random(f"{self.plan.settings.seed}/{topic.name}/{what}")
+        return random.Random(f"{self.plan.settings.seed}/{topic.name}/{purpose}")
 
-    def measured(self) -> measurements.Measurements:
+    def read_measurements(self) -> measurements.Measurements:
         """Read what is on disk so far."""
         return measurements.Measurements(self.run.slices(), self.run.launches())
 
     def results(self, partial: bool) -> Results:
         """Judge everything that is on disk so far."""
-        warnings = [*self.warnings, *self._failures()]
+        warnings = [*self.warnings, *self._error_warnings()]
         return verdicts.evaluate(
-            self.plan, self.measured(), self.run.name, partial, warnings
+            self.plan, self.read_measurements(), self.run.name, partial, warnings
         )
 
-    def failed(self, topic: Topic, variant: str) -> Counter[str]:
-        """Return the errors so far of a variant, which is itself in an A/A arm too."""
-        of_variant = topic.name, variant.removesuffix(AA_SUFFIX)
-        return self.errors.setdefault(of_variant, Counter())
+    def errors_of(self, topic: Topic, variant: str) -> Counter[str]:
+        """Return the counter of a variant's errors; its A/A arm shares it."""
+        key = topic.name, variant.removesuffix(AA_SUFFIX)
+        return self.errors.setdefault(key, Counter())
 
-    def _failures(self) -> list[str]:
+    def _error_warnings(self) -> list[str]:
         """Name the most frequent error of every variant that had any."""
         return [
             f"{topic}: variant {variant} had failed requests, most often: {error}"
@@ -69,17 +75,19 @@ class Experiment:
             for error, _ in errors.most_common(1)
         ]
 
-    def disturbed_by(self, topic: Topic, launches: Sequence[int]) -> str:
-        """Return the words for what disturbed some launches most often."""
-        cause = measurements.mostly(self.measured(), topic.name, launches)
+    def main_disturbance(self, topic: Topic, launches: Sequence[int]) -> str:
+        """Say what disturbed some launches most often, as the end of a sentence."""
+        measured = self.read_measurements()
+        cause = measurements.main_disturbance(measured, topic.name, launches)
         return f", mostly by {DISTURBANCES[cause]}" if cause in DISTURBANCES else ""
 
     def comparisons(self, topic: Topic) -> list[Comparison]:
-        """Return how a topic's deciding comparisons stand."""
-        measured = self.measured()
-        found = comparisons.comparisons(self.looks, topic, measured, deciding_only=True)
-        return list(found)
+        """Return a topic's deciding comparisons, as far as they are measured."""
+        measured = self.read_measurements()
+        return list(
+            comparisons.comparisons(self.looks, topic, measured, deciding_only=True)
+        )
 
     def decided(self, topic: Topic) -> bool:
-        """Say whether more launches of a topic could change no verdict."""
-        return verdicts.decided(self.looks, topic, self.measured())
+        """Say whether further launches of a topic cannot change any verdict."""
+        return verdicts.decided(self.looks, topic, self.read_measurements())

@@ -1,16 +1,17 @@
-"""Until when something may take: what a target does not answer is not waited for."""
+"""How long measuring may go on, and how long a slice waits for its last answers."""
 
 import math
 import time
 from dataclasses import dataclass
 
-# Seconds that a slice waits for what is still under way when its own time is over.
-LONGEST_DRAIN, SHORTEST_DRAIN = 10.0, 0.1
+# Seconds that a slice waits for outstanding answers after its own time is over.
+LONGEST_DRAIN = 10.0
+SHORTEST_DRAIN = 0.1
 
 
 @dataclass(frozen=True)
 class Deadline:
-    """A moment after which nothing more begins.
+    """A moment after which no slice begins.
 
     Attributes:
         at: Seconds of `time.perf_counter`.

@@ -1,8 +1,8 @@
-"""Which slices something else disturbed, and what.
+"""Which slices were disturbed from outside, and by what.
 
-What counts is only what the variant did not do itself. Threads of one server wait
-for each other, a server can pause to collect garbage, and a variant that is slow
-must not lose the slices that show it: dropping those would flatter it.
+Only what the variant did not cause itself counts. Threads of one server wait for each
+other, and a server can pause to collect garbage. A variant that is slow must not lose
+the slices that show it: dropping them would flatter it.
 """
 
 import math
@@ -13,173 +13,185 @@ import numpy as np
 from assay.experiment.deadlines import LONGEST_DRAIN
 from assay.run_directory.rows import Disturbance, SliceRow
 
-SHARE = 0.05  # of the time in which there was work to do
-SYSTEM = 0.005  # of the time, which the kernel takes of a core that nobody disturbs
-LAG_P99 = 1.5e-3  # seconds
-STALL = 5e-3  # seconds beyond what is usual for the variant
-SPREAD = 4  # of median - quartile: some two standard deviations above the median
+DISTURBED_SHARE = 0.05  # of the time in which there was work to do
+SYSTEM_SHARE = 0.005  # of an idle core's time, which the kernel always uses
+MAX_LAG_P99 = 1.5e-3  # seconds
+MAX_EXTRA_STALL = 5e-3  # seconds more than usual for the variant
+# Times (median - lower quartile): about two standard deviations above the median.
+SPREAD_FACTOR = 4
 
 
 def causes(rows: Sequence[SliceRow], cores: int = 0) -> list[Disturbance]:
-    """Say for each slice of one launch and one mode what disturbed it, if anything.
+    """Return what disturbed each slice of one launch and one mode; empty if nothing.
 
-    *neighbour*: others kept the target from its cores for 5 % of the time in
-    which it had requests to serve. That is the time that its threads waited
-    although they could have run, but at most what others used of its cores beyond
-    what the system itself always uses, since threads of one server delay each other
-    too. Others that used less than 5 % of the whole slice may have met a target that
-    is mostly idle while it had nothing to do: then only what it waited beyond what
-    is usual for the variant counts.
+    *neighbour*: other processes kept the target from its cores for 5 % of the time in
+    which it had requests to serve. This time is what its threads waited although they
+    could have run, but at most the CPU time that other processes used of its cores,
+    less what the system itself always uses: threads of one server delay each other as
+    well. Other processes that used less than 5 % of the whole slice may have run while
+    the target had nothing to do. Then only the wait beyond the variant's usual wait
+    counts.
 
-    *generator*: arrivals were sent late by the generator itself, by more than is
-    negligible beside the latencies that hold it, or, where there is no schedule to be
-    late for, it was kept from its core.
+    *generator*: the generator itself sent arrivals late, by more than is negligible
+    beside the latencies that contain the delay. In a closed loop, which has no schedule
+    to be late for: it was kept from its core.
 
-    *stall*: the generator's own heartbeat stopped for longer than is usual under
-    this variant's load, as when the whole machine stands still.
+    *stall*: the generator's own heartbeat stopped for longer than is usual under this
+    variant's load, for example because the whole machine stood still.
 
-    *users*: arrivals waited for a user although more may be made, which is done before
-    the next block.
+    *users*: arrivals waited for a user although more users are allowed. The users are
+    added before the next block.
 
-    *time*: the time budget ended before the target had had the time to answer that it
-    has in any other slice.
+    *time*: the time budget ended, so the target had less time to answer than in any
+    other slice.
 
-    What the target does not answer is no other disturbance: a target that freezes must
-    not lose the slices that show it.
+    Unanswered requests are never counted as another disturbance: a target that freezes
+    must not lose the slices that show it.
 
     Args:
-        rows: As `assay.experiment.slices.row` makes them.
-        cores: How many cores the target is pinned to; 0 if it is not.
+        rows: Rows of `assay.experiment.slices.row`.
+        cores: The number of cores that the target is pinned to; 0 if it is not pinned.
     """
     answered = [row for row in rows if not _unanswered(row)]
-    stalls = _usual(answered, lambda row: row.stall)
-    waits = _usual(answered, lambda row: row.generator_run_delay / row.duration)
-    delays = _spread(answered)
-    owns = _own_waits(answered, cores)
-    found: list[Disturbance] = []
+    usual_stalls = _lower_quartiles(answered, lambda row: row.stall)
+    usual_waits = _lower_quartiles(
+        answered, lambda row: row.generator_run_delay / row.duration
+    )
+    run_delay_limits = _run_delay_limits(answered)
+    self_delays = _self_delays(answered, cores)
+    disturbances: list[Disturbance] = []
     for row in rows:
         name = row.variant
         if row.unserved and row.drain < LONGEST_DRAIN:
-            found.append("time")
+            disturbances.append("time")
         elif _unanswered(row):
-            found.append("")
-        elif too_few(row):
-            found.append("users")
-        elif _preempted(row, delays[name], owns.get(name, 0.0), cores):
-            found.append("neighbour")
-        elif row.stall > stalls[name] + STALL:
-            found.append("stall")
-        elif _held_up(row, waits[name]):
-            found.append("generator")
+            disturbances.append("")
+        elif lacks_users(row):
+            disturbances.append("users")
+        elif _preempted(row, run_delay_limits[name], self_delays.get(name, 0.0), cores):
+            disturbances.append("neighbour")
+        elif row.stall > usual_stalls[name] + MAX_EXTRA_STALL:
+            disturbances.append("stall")
+        elif _generator_disturbed(row, usual_waits[name]):
+            disturbances.append("generator")
         else:
-            found.append("")
-    return found
+            disturbances.append("")
+    return disturbances
 
 
 def _unanswered(row: SliceRow) -> bool:
-    """Say whether something in a slice was given up, or never begun."""
+    """Say whether an arrival of a slice was dropped, unserved or given up."""
     return bool(row.unserved or row.dropped or row.given_up)
 
 
-def _held_up(row: SliceRow, usual: float) -> bool:
+def _generator_disturbed(row: SliceRow, usual_wait: float) -> bool:
     """Say whether the generator was late, or was kept from its core.
 
     Args:
         row: The slice.
-        usual: Share of the time that it waits for its core under this variant.
+        usual_wait: The share of the time that the generator usually waits for its core
+            under this variant's load.
     """
     if row.mode == "open":
-        return late(row)
-    return bool(row.generator_run_delay / row.duration > usual + SHARE)
+        return sent_late(row)
+    return bool(row.generator_run_delay / row.duration > usual_wait + DISTURBED_SHARE)
 
 
-def too_few(row: SliceRow) -> bool:
-    """Say whether so many arrivals waited for a user that more are to be made.
+def lacks_users(row: SliceRow) -> bool:
+    """Say whether so many arrivals waited for a user that users must be added.
 
-    One that waits for a user rather than in the target's own queue is answered about as
-    soon, and every user that is made may have to log in.
+    A few may wait: an arrival that waits for a user, instead of in the target's own
+    queue, is answered about as soon, and every new user may have to log in.
     """
-    return bool(row.short > max(1, SHARE * row.planned))
+    return bool(row.short > max(1, DISTURBED_SHARE * row.planned))
 
 
-def late(row: SliceRow) -> bool:
-    """Say whether an open slice's arrivals were sent late by the generator itself."""
-    return bool(row.lag_p99 > max(LAG_P99, SHARE * _waited(row)))
+def sent_late(row: SliceRow) -> bool:
+    """Say whether the generator itself sent the arrivals of an open slice late."""
+    return bool(row.lag_p99 > max(MAX_LAG_P99, DISTURBED_SHARE * _median_latency(row)))
 
 
-def _waited(row: SliceRow) -> float:
-    """Return the median seconds that requests of the open loop took, or 0.
+def _median_latency(row: SliceRow) -> float:
+    """Return the median latency of an open slice in seconds; 0 if there is none.
 
-    Where most were given up it is at least the time that they were waited for, of
-    which the slice's own duration stands for the most.
+    If most requests were given up, the median is infinite. The requests took at least
+    as long as they were waited for, and the duration of the slice stands for that.
     """
     median = row.latency_p50
     return 0.0 if math.isnan(median) else min(median, row.duration)
 
 
-def _preempted(row: SliceRow, usual: float, own: float, cores: int) -> bool:
+def _preempted(
+    row: SliceRow, run_delay_limit: float, self_delay: float, cores: int
+) -> bool:
     """Say whether neighbours kept the target from its cores.
 
     Args:
         row: The slice.
-        usual: Share of the wall clock above which its run-delay is unusual.
-        own: Seconds that it waits without neighbours, for each in which it has work.
+        run_delay_limit: The share of wall-clock time above which its run-delay is
+            unusual.
+        self_delay: Seconds that it waits without neighbours, per second with work.
         cores: As for `causes`.
     """
     if math.isfinite(row.foreign):
-        others, waited = _others(row, cores), row.run_delay
-        if others <= SHARE * row.duration:
-            waited -= own * row.occupied
-        return bool(min(waited, others) > SHARE * row.occupied)
-    # Nobody tells what others used: then the wait must be unusual for the variant,
-    # and its own CPU time must leave room for a neighbour at all.
-    full = bool(cores) and row.cpu / row.duration > cores * (1 - SHARE)
-    return bool(row.run_delay / row.duration > usual) and not full
+        foreign, waited = _foreign_excess(row, cores), row.run_delay
+        if foreign <= DISTURBED_SHARE * row.duration:
+            waited -= self_delay * row.occupied
+        return bool(min(waited, foreign) > DISTURBED_SHARE * row.occupied)
+    # The CPU time of other processes is unknown. Then the wait must be unusual for the
+    # variant, and the target's own CPU time must leave room for a neighbour.
+    full = bool(cores) and row.cpu / row.duration > cores * (1 - DISTURBED_SHARE)
+    return bool(row.run_delay / row.duration > run_delay_limit) and not full
 
 
-def _others(row: SliceRow, cores: int) -> float:
-    """Return the CPU seconds that others used beyond what the system always uses."""
-    return float(row.foreign - SYSTEM * max(cores, 1) * row.duration)
+def _foreign_excess(row: SliceRow, cores: int) -> float:
+    """Return other processes' CPU seconds, less what the system always uses."""
+    return float(row.foreign - SYSTEM_SHARE * max(cores, 1) * row.duration)
 
 
-def _own_waits(rows: Sequence[SliceRow], cores: int) -> dict[str, float]:
-    """Return what each variant waits by itself, as a share of the time it had work.
+def _self_delays(rows: Sequence[SliceRow], cores: int) -> dict[str, float]:
+    """Return how long each variant waits without neighbours, per second with work.
 
     It is the lower quartile of the slices that no neighbour can have disturbed. A
-    variant without any is not known to wait by itself.
+    variant without such a slice is left out.
     """
-    alone = [r for r in rows if _others(r, cores) <= SHARE * r.occupied]
-    return _usual(
-        [row for row in alone if row.occupied > 0],
+    undisturbed = [
+        row
+        for row in rows
+        if _foreign_excess(row, cores) <= DISTURBED_SHARE * row.occupied
+    ]
+    return _lower_quartiles(
+        [row for row in undisturbed if row.occupied > 0],
         lambda row: row.run_delay / row.occupied,
     )
 
 
-def _spread(rows: Sequence[SliceRow]) -> dict[str, float]:
+def _run_delay_limits(rows: Sequence[SliceRow]) -> dict[str, float]:
     """Return for each variant the share of run-delay above which it is unusual."""
     limits = {}
     for name, shares in _by_variant(
         rows, lambda row: row.run_delay / row.duration
     ).items():
         quartile, median = np.quantile(shares, [0.25, 0.5])
-        limits[name] = quartile + max(SHARE, SPREAD * (median - quartile))
+        spread = SPREAD_FACTOR * (median - quartile)
+        limits[name] = quartile + max(DISTURBED_SHARE, spread)
     return limits
 
 
-def _usual(
-    rows: Sequence[SliceRow], number: Callable[[SliceRow], float]
+def _lower_quartiles(
+    rows: Sequence[SliceRow], quantity: Callable[[SliceRow], float]
 ) -> dict[str, float]:
-    """Return the lower quartile of a number, by variant."""
+    """Return the lower quartile of a quantity, by variant."""
     return {
         name: float(np.quantile(values, 0.25))
-        for name, values in _by_variant(rows, number).items()
+        for name, values in _by_variant(rows, quantity).items()
     }
 
 
 def _by_variant(
-    rows: Sequence[SliceRow], number: Callable[[SliceRow], float]
+    rows: Sequence[SliceRow], quantity: Callable[[SliceRow], float]
 ) -> dict[str, list[float]]:
-    found: dict[str, list[float]] = {}
+    values: dict[str, list[float]] = {}
     for row in rows:
-        found.setdefault(row.variant, []).append(number(row))
-    return found
+        values.setdefault(row.variant, []).append(quantity(row))
+    return values

@@ -1,4 +1,4 @@
-"""Runs of the same topics on disk: how long they took tells how long this one will."""
+"""Earlier runs of the same topics, from which the duration of a new run is forecast."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,32 +10,34 @@ from assay.run_directory.directory import NotARunError
 from assay.run_directory.run import RunDirectory
 from assay.system import environment
 
-RUNS = 20  # those further back are of other code, on another day
+MAX_RUNS = 20  # older runs measured other code, on another day
 
 
 def expected(plan: Plan, folder: Path) -> list[str]:
-    """Return sentences about the topics of a plan that were measured before.
+    """Return a sentence about the duration of each topic that was measured before.
 
     Args:
         plan: What is about to be measured.
-        folder: Where runs lie side by side.
+        folder: The folder that holds the run directories.
     """
-    # What a run keeps of its plan has no secrets, so neither may what it is held to.
-    shown = environment.redacted(plan)
-    found: dict[str, str] = {}
-    for run, before in _latest(folder):
-        for topic in forecasts.comparable(shown, before):
-            if topic.name not in found:
+    # A run directory keeps its plan without secrets, so compare it with a redacted one.
+    redacted = environment.redacted(plan)
+    sentences: dict[str, str] = {}
+    for run, earlier_plan in _latest(folder):
+        for topic in forecasts.comparable(redacted, earlier_plan):
+            if topic.name not in sentences:
                 text = _forecast(topic, plan.settings.margin, run)
                 if text:
-                    found[topic.name] = f"{topic.name}: by the run {run.name}, {text}"
-    return list(found.values())
+                    sentences[topic.name] = (
+                        f"{topic.name}: judging by run {run.name}, {text}"
+                    )
+    return list(sentences.values())
 
 
 def _latest(folder: Path) -> Iterator[tuple[RunDirectory, Plan]]:
-    """Yield the latest runs that can be read, the last one first."""
-    paths = sorted(folder.glob("*/results.json"), key=_age, reverse=True)
-    for path in paths[:RUNS]:
+    """Yield the latest readable runs and their plans, the last run first."""
+    paths = sorted(folder.glob("*/results.json"), key=_modified, reverse=True)
+    for path in paths[:MAX_RUNS]:
         run = RunDirectory(path.parent)
         try:
             yield run, run.plan()
@@ -43,7 +45,7 @@ def _latest(folder: Path) -> Iterator[tuple[RunDirectory, Plan]]:
             continue
 
 
-def _age(path: Path) -> float:
+def _modified(path: Path) -> float:
     try:
         return path.stat().st_mtime
     except OSError:  # it was removed just now

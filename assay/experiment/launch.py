@@ -1,8 +1,8 @@
 """One launch: fresh servers, then many blocks of short slices.
 
-A block is one slice of every variant, back to back, in an order drawn anew. The
-host's speed wanders over tenths of seconds, so what is compared must be close in
-time; and a launch has a speed of its own, so it counts as one number.
+A block is one slice of every variant, back to back, in an order drawn anew. The speed
+of the host varies over tenths of a second, so what is compared must be close in time.
+A launch also has a speed of its own, so it counts as one number.
 """
 
 import random
@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from assay.experiment import blocks, disturbance, slices
-from assay.experiment.calibration import Schedule, most_users
+from assay.experiment.calibration import Schedule, max_users
 from assay.experiment.deadlines import NEVER, Deadline
 from assay.experiment.target import RunningTarget
 from assay.load.answers import Slice
@@ -20,8 +20,10 @@ from assay.metrics import MODES, Mode
 from assay.run_directory.rows import SliceRow
 from assay.system.processes import memory_peak
 
-ENOUGH_ARRIVALS = 100  # to say what share of them finds no idle user
-REPEAT = 3  # disturbed blocks are repeated, up to this many times the plan
+# So many arrivals are needed to know which share of them finds no idle user.
+MIN_ARRIVALS = 100
+# Disturbed blocks are repeated, until there are this many times the planned blocks.
+MAX_REPEATS = 3
 
 
 @dataclass
@@ -30,13 +32,14 @@ class Launch:
 
     Attributes:
         slices: One row for each slice.
+        samples: The same rows, each with its requests.
         values: One number for each variant and metric, and whether it is only a
             lower bound.
+        errors: How often each request error came, by variant.
         counts: Whether enough blocks were undisturbed.
-        errors: Request errors and how often they came, by variant.
-        cut: Whether the end of the time budget ended it.
-        users: How many users it needed, where those that there were had not been
-            enough; else 0.
+        cut: Whether the end of the time budget cut it short.
+        users: The number of users that had to be made because there were too few; 0 if
+            there were enough.
     """
 
     slices: list[SliceRow] = field(default_factory=list)
@@ -60,29 +63,29 @@ def measure(
     """Measure the blocks of one launch, on warm servers.
 
     Args:
-        generator: To which the servers are attached.
+        generator: The servers are attached to it.
         running: Variant to its server.
-        schedule: How long and how often.
-        pairs: Which variants are compared: each pair needs blocks of its own in
-            which neither side was disturbed.
-        cores: That the servers are pinned to; empty if they are not.
+        schedule: The lengths of slices and the number of blocks.
+        pairs: Which variants are compared. Each pair needs enough blocks in which
+            neither side was disturbed.
+        cores: The cores that the servers are pinned to; empty if they are not.
         rng: Draws orders and arrivals.
-        deadline: After which no further slice begins. A launch counts if it has at
-            least half of its blocks by then.
+        deadline: After it no further slice begins. A launch counts if it has at least
+            half of its blocks by then.
     """
-    made = _Blocks(generator, running, schedule, pairs, cores, deadline)
-    launch = made.launch
-    # A generator of its own for each mode: blocks that one repeats must not change
-    # what the next one draws.
-    draws = {mode: random.Random(rng.getrandbits(64)) for mode in MODES}
+    measurement = _Measurement(generator, running, schedule, pairs, cores, deadline)
+    launch = measurement.launch
+    # Each mode has its own random numbers: blocks that are repeated in one mode must
+    # not change what the next mode draws.
+    mode_rngs = {mode: random.Random(rng.getrandbits(64)) for mode in MODES}
     for mode in MODES:
-        wanted = schedule.closed_blocks if mode == "closed" else schedule.open_blocks
-        fewest = made.measure(mode, wanted, draws[mode])
-        launch.counts = launch.counts and fewest * 2 >= wanted
+        planned = schedule.closed_blocks if mode == "closed" else schedule.open_blocks
+        undisturbed = measurement.measure_blocks(mode, planned, mode_rngs[mode])
+        launch.counts = launch.counts and undisturbed * 2 >= planned
     for row in launch.slices:
         row.cut = launch.cut
     for name, target in running.items():
-        for metric, value in slices.values(launch.samples, name).items():
+        for metric, value in slices.metric_values(launch.samples, name).items():
             launch.values[name, metric] = value
         if target.child and target.startup is not None:
             launch.values[name, "startup"] = target.startup, False
@@ -91,13 +94,13 @@ def measure(
 
 
 @dataclass
-class _Blocks:
-    """The blocks of one launch, and what they take.
+class _Measurement:
+    """The measurement of one launch, and what it needs.
 
     Attributes:
-        peaks: Most arrivals at once of each slice in which many lacked a user.
-        arrivals: Of the open loop so far, by variant.
-        short: How many of them found no idle user.
+        peaks: The most simultaneous arrivals of each slice that lacked users.
+        arrivals: Arrivals of the open loop so far, by variant.
+        short: How many of them found no idle user, by variant.
     """
 
     generator: Generator
@@ -111,37 +114,41 @@ class _Blocks:
     arrivals: Counter[str] = field(default_factory=Counter)
     short: Counter[str] = field(default_factory=Counter)
 
-    def measure(self, mode: Mode, wanted: int, rng: random.Random) -> int:
-        """Measure blocks of one mode until every pair has enough.
+    def measure_blocks(self, mode: Mode, planned: int, rng: random.Random) -> int:
+        """Measure blocks of one mode until every pair has enough undisturbed ones.
 
         Returns:
-            How many undisturbed ones the pair has that has fewest.
+            The number of undisturbed blocks of the pair that has the fewest.
         """
         rows: list[SliceRow] = []
-        block, fewest = 0, 0
-        while fewest < wanted and block < wanted * REPEAT and not self.launch.cut:
-            # The same arrivals for every variant of a block: what differs between
-            # its slices is the variant and the moment, not the luck of the draw.
+        block, undisturbed = 0, 0
+        while (
+            undisturbed < planned
+            and block < planned * MAX_REPEATS
+            and not self.launch.cut
+        ):
+            # The same arrivals for every variant of a block: its slices differ by the
+            # variant and the moment, not by the luck of the draw.
             seed = rng.getrandbits(32)
-            order = blocks.order(list(self.running), self.pairs, rng)
+            order = blocks.draw_order(list(self.running), self.pairs, rng)
             first = len(rows)
             for position, name in enumerate(order):
                 if self.deadline.passed:
                     self.launch.cut = True
                     break
-                rows.append(self._slice(name, mode, block, position, seed))
+                rows.append(self._measure_slice(name, mode, block, position, seed))
             block += 1
-            self._grow(rows[first:])
-            if block < wanted and not self.launch.cut:
+            self._add_users(rows[first:])
+            if block < planned and not self.launch.cut:
                 continue  # there cannot be enough yet
             causes = disturbance.causes(rows, len(self.cores))
-            for row, why in zip(rows, causes, strict=True):
-                row.why, row.disturbed = why, bool(why)
-            fewest = blocks.fewest(rows, self.pairs)
+            for row, cause in zip(rows, causes, strict=True):
+                row.why, row.disturbed = cause, bool(cause)
+            undisturbed = blocks.min_undisturbed(rows, self.pairs)
         self.launch.slices.extend(rows)
-        return fewest
+        return undisturbed
 
-    def _slice(
+    def _measure_slice(
         self, name: str, mode: Mode, block: int, position: int, seed: int
     ) -> SliceRow:
         """Measure one slice, and return its row."""
@@ -159,7 +166,7 @@ class _Blocks:
             )
         target = self.running[name]
         target.check_alive()
-        measured = slices.of_load(measured)
+        measured = slices.load_requests_only(measured)
         row = slices.row(
             measured, block, position, schedule.rate, users, load.think_time, drain
         )
@@ -169,31 +176,31 @@ class _Blocks:
             target.settle(self.deadline.drain)
         return row
 
-    def _grow(self, rows: Sequence[SliceRow]) -> None:
-        """Make more users where many arrivals, of several slices, found too few.
+    def _add_users(self, rows: Sequence[SliceRow]) -> None:
+        """Make more users if many arrivals, of several slices, found no idle user.
 
-        A few slices may have met a pause of the machine: their many arrivals at once
-        are no part of the load, and who is made for them may have to log in.
+        One or two slices may have met a pause of the machine. The many simultaneous
+        arrivals after a pause are no part of the load, and a user that is made for them
+        may have to log in.
         """
         for row in (row for row in rows if row.mode == "open"):
             self.arrivals[row.variant] += row.planned
             self.short[row.variant] += row.short
-        self.peaks += [row.peak for row in rows if disturbance.too_few(row)]
-        many = any(
-            short > disturbance.SHARE * max(self.arrivals[name], ENOUGH_ARRIVALS)
+        self.peaks += [row.peak for row in rows if disturbance.lacks_users(row)]
+        many_short = any(
+            short > disturbance.DISTURBED_SHARE * max(self.arrivals[name], MIN_ARRIVALS)
             for name, short in self.short.items()
         )
-        if len(self.peaks) < 2 or not many:
+        if len(self.peaks) < 2 or not many_short:
             return
-        load = self.schedule.load
-        users = min(most_users(load), sorted(self.peaks)[-2])
+        users = min(max_users(self.schedule.load), sorted(self.peaks)[-2])
         if users > self.launch.users:
             self.generator.grow(users)
             self.launch.users = users
 
 
 def _count_errors(launch: Launch, measured: Slice, url: str) -> None:
-    counted = launch.errors.setdefault(measured.variant, Counter())
+    counter = launch.errors.setdefault(measured.variant, Counter())
     for error, times in [*measured.errors.items(), *measured.raised.items()]:
-        # The port is another one in every launch, the error is not.
-        counted[error.replace(url, "")] += times
+        # The port changes with every launch, the error does not.
+        counter[error.replace(url, "")] += times

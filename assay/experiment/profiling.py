@@ -17,26 +17,28 @@ from assay.profilers import PROFILERS, Capture, Observed
 from assay.results import Profile
 from assay.system import processes
 
-STRETCH = 1.0  # seconds of load between two looks at whether the target lives
-LONGEST = 4  # times the length of a preset, where it has seen too little by then
+STRETCH_SECONDS = 1.0  # of load between two checks that the target is alive
+# Load is extended to at most so many times the preset's length if a profiler has seen
+# too little.
+MAX_EXTENSION = 4
 
 
-def wanted(plan: Plan, topic: Topic) -> dict[str, list[Preset]]:
+def claimed_presets(plan: Plan, topic: Topic) -> dict[str, list[Preset]]:
     """Return the presets that the topic's claims ask for, by variant."""
     by_name = {preset.name: preset for preset in plan.presets}
-    found: dict[str, list[Preset]] = {}
+    presets_of: dict[str, list[Preset]] = {}
     for claim in topic.claims:
         for variant in (claim.baseline, claim.candidate):
             for name in claim.profiles:
-                presets = found.setdefault(variant, [])
+                presets = presets_of.setdefault(variant, [])
                 if by_name[name] not in presets:
                     presets.append(by_name[name])
-    return found
+    return presets_of
 
 
 @dataclass(frozen=True)
-class Taken:
-    """What the profilers saw, and what they say they could not see."""
+class TakenProfiles:
+    """What the profilers captured, and why some of them captured nothing."""
 
     profiles: tuple[Profile, ...]
     problems: tuple[str, ...]
@@ -44,13 +46,13 @@ class Taken:
 
 @dataclass(frozen=True)
 class Conditions:
-    """Under what profiles are taken.
+    """The conditions under which profiles are taken.
 
     Attributes:
-        topic: Name of the topic.
-        generator: To which the target is attached.
+        topic: The topic's name.
+        generator: The target is attached to it.
         rate: Arrivals per second.
-        cores: Where the profilers run.
+        cores: The cores of the profilers.
         rng: Draws arrivals.
     """
 
@@ -65,39 +67,45 @@ def take(
     running: RunningTarget,
     presets: Sequence[Preset],
     folder: Path,
-    under: Conditions,
-) -> Taken:
-    """Load a warm target with every profiler attached, and return what they saw.
+    conditions: Conditions,
+) -> TakenProfiles:
+    """Load a warm target with every profiler attached, and return their profiles.
 
-    They share one stretch of load: a sampler of memory does not disturb a
-    sampler of stacks, and only one preset of each profiler attaches at a time.
-    A profiler that cannot work here, or saw too little, costs only its own
-    profile.
+    They share one stretch of load: a memory sampler does not disturb a stack sampler,
+    and no profiler attaches with two presets at a time. If a profiler cannot work here,
+    or saw too little, only its own profile is missing.
+
+    Args:
+        running: The target.
+        presets: Which profiles to take.
+        folder: Where the profilers write their files.
+        conditions: The conditions under which they are taken.
 
     Raises:
-        MeasureError: The target ended, or is no process of ours.
+        MeasureError: The target ended, or Assay did not start it.
     """
     if running.child is None:
         raise MeasureError(
-            f"variant {running.variant.name!r} cannot be profiled: {running.url} ran "
-            "already, and profilers need a process that Assay starts, by a command"
+            f"variant {running.variant.name!r} cannot be profiled: Assay did not "
+            f"start {running.url}; give the variant a command instead of a url"
         )
     pid, name = running.child.pid, running.variant.name
     profiles: list[Profile] = []
     problems: list[str] = []
-    for together in _without_clashes(presets):
+    for group in _without_clashes(presets):
         captures: list[Capture] = []
         try:
-            for preset in together:
-                own = folder / f"{name}.{preset.name}"
-                own.mkdir(parents=True, exist_ok=True)
+            for preset in group:
+                output = folder / f"{name}.{preset.name}"
+                output.mkdir(parents=True, exist_ok=True)
                 try:
                     profiler = PROFILERS[preset.profiler]
-                    captures.append(profiler.start(pid, preset, own, under.cores))
+                    capture = profiler.start(pid, preset, output, conditions.cores)
+                    captures.append(capture)
                 except MeasureError as error:
                     problems.append(str(error))
-            seconds = max(preset.seconds for preset in together)
-            observed = _under_load(running, under, seconds, captures)
+            seconds = max(preset.seconds for preset in group)
+            observed = _under_load(running, conditions, seconds, captures)
         finally:
             for capture in captures:
                 capture.stop()
@@ -106,81 +114,82 @@ def take(
                 profiles.append(capture.profile(observed))
             except MeasureError as error:
                 problems.append(str(error))
-    return Taken(tuple(profiles), tuple(problems))
+    return TakenProfiles(tuple(profiles), tuple(problems))
 
 
 def follow_ups(
-    wanted: Mapping[str, Sequence[Preset]], seen: Sequence[Profile]
+    taken: Mapping[str, Sequence[Preset]], profiles: Sequence[Profile]
 ) -> dict[str, list[Preset]]:
-    """Return what to take once more, where presets left much of the cost unexplained.
+    """Return further presets to take where presets left much of the cost unexplained.
 
     Args:
-        wanted: What was taken, by variant.
-        seen: The profiles of all of them. What shows too little of one variant is
-            taken again of each, since only profiles of one kind can be compared.
+        taken: The presets that were taken, by variant.
+        profiles: Their profiles. If a preset shows too little of one variant, the
+            further preset is taken of all, since only profiles of one kind can be
+            compared.
 
     Returns:
         Presets by variant.
     """
-    found: dict[str, list[Preset]] = {}
-    known = {preset.name: preset for own in wanted.values() for preset in own}
-    for preset in known.values():
-        own = [profile for profile in seen if profile.preset == preset.name]
-        another = PROFILERS[preset.profiler].follow_up_preset(preset, own)
-        if another is None or another.name in known:
+    further: dict[str, list[Preset]] = {}
+    by_name = {preset.name: preset for presets in taken.values() for preset in presets}
+    for preset in by_name.values():
+        same_preset = [p for p in profiles if p.preset == preset.name]
+        follow_up = PROFILERS[preset.profiler].follow_up_preset(preset, same_preset)
+        if follow_up is None or follow_up.name in by_name:
             continue
-        for variant, presets in wanted.items():
+        for variant, presets in taken.items():
             if preset in presets:
-                found.setdefault(variant, []).append(another)
-    return found
+                further.setdefault(variant, []).append(follow_up)
+    return further
 
 
 def _under_load(
     running: RunningTarget,
-    under: Conditions,
+    conditions: Conditions,
     seconds: float,
     captures: Sequence[Capture],
 ) -> Observed:
-    """Load a target until the captures have seen enough, and say what it did.
+    """Load a target until the captures have seen enough, and count its work.
 
-    A fast variant leaves few samples in the time that a slow one needs, and is
-    loaded for longer.
+    A fast variant leaves few samples in the time that a slow one needs, so it is loaded
+    for longer.
     """
     assert running.child is not None
-    pid, name, topic = running.child.pid, running.variant.name, under.topic
+    pid, name, topic = running.child.pid, running.variant.name, conditions.topic
     before = _cpu_seconds(pid)
     observed = Observed(topic=topic, variant=name, requests=0, cpu_seconds=0.0)
     planned = list(_stretches(seconds))
-    more = _stretches((LONGEST - 1) * seconds)
-    for number, length in enumerate([*planned, *more]):
+    extra = _stretches((MAX_EXTENSION - 1) * seconds)
+    for number, length in enumerate([*planned, *extra]):
         if number >= len(planned) and all(c.enough(observed) for c in captures):
             break
-        seed = under.rng.getrandbits(32)
-        taken = under.generator.open(name, under.rate, length, seed)
+        seed = conditions.rng.getrandbits(32)
+        measured = conditions.generator.open(name, conditions.rate, length, seed)
         running.check_alive()
-        check_answers(topic, taken, when="while it was profiled")
+        check_answers(topic, measured, when="while it was profiled")
         observed = Observed(
             topic=topic,
             variant=name,
-            requests=observed.requests + taken.requests,
+            requests=observed.requests + measured.requests,
             cpu_seconds=_cpu_seconds(pid) - before,
         )
     return observed
 
 
 def _stretches(seconds: float) -> Iterator[float]:
-    """Yield lengths of load that come to this many seconds."""
+    """Yield the lengths of stretches of load that add up to this many seconds."""
     while seconds > 0:
-        yield min(STRETCH, seconds)
-        seconds -= STRETCH
+        yield min(STRETCH_SECONDS, seconds)
+        seconds -= STRETCH_SECONDS
 
 
 def _cpu_seconds(pid: int) -> float:
-    return sum(processes.cpu_seconds(member) for member in processes.family(pid))
+    return sum(processes.cpu_seconds(member) for member in processes.tree(pid))
 
 
 def _without_clashes(presets: Sequence[Preset]) -> list[list[Preset]]:
-    """Group presets so that no group holds a profiler twice."""
+    """Group presets so that no group has two presets of one profiler."""
     groups: list[list[Preset]] = []
     for preset in presets:
         for group in groups:

@@ -1,7 +1,7 @@
 """What a person sees while Assay measures: live in a terminal, lines elsewhere.
 
-The screen is drawn between launches only: a thread that redraws it while a slice
-runs would be a disturbance of our own making.
+The screen is drawn between launches only: a thread that redraws it during a slice would
+disturb the measurement.
 """
 
 import time
@@ -20,22 +20,24 @@ from assay.wording import about, compared, one_line, percent, verdict_word
 
 
 class Progress(Protocol):
-    """Takes news of a run."""
+    """Is told what happens in a run."""
 
     def topic(self, topic: Topic, looks: Sequence[int]) -> None:
-        """A topic begins; its verdicts are looked at after these launches."""
+        """Tell that a topic begins; its verdicts are judged after `looks` launches."""
 
     def launch(self, number: int) -> None:
-        """A launch begins."""
+        """Tell that a launch begins."""
 
-    def measured(self, topic: Topic, counted: int, found: Sequence[Comparison]) -> None:
-        """A launch has been kept: this is how its topic's comparisons stand."""
+    def measured(
+        self, topic: Topic, counted: int, comparisons: Sequence[Comparison]
+    ) -> None:
+        """Tell that a launch counts, and how the topic's comparisons stand."""
 
     def profiling(self, topic: Topic, variant: str, presets: Sequence[Preset]) -> None:
-        """Profiles of a variant are taken."""
+        """Tell that profiles of a variant are taken."""
 
     def note(self, text: str) -> None:
-        """Something worth a line."""
+        """Tell anything else, in one line."""
 
 
 class Quiet:
@@ -47,7 +49,9 @@ class Quiet:
     def launch(self, number: int) -> None:
         """Say nothing."""
 
-    def measured(self, topic: Topic, counted: int, found: Sequence[Comparison]) -> None:
+    def measured(
+        self, topic: Topic, counted: int, comparisons: Sequence[Comparison]
+    ) -> None:
         """Say nothing."""
 
     def profiling(self, topic: Topic, variant: str, presets: Sequence[Preset]) -> None:
@@ -58,7 +62,7 @@ class Quiet:
 
 
 class Lines:
-    """Plain lines, for a log: one for each launch's end."""
+    """Plain lines, for a log: one after each launch."""
 
     def __init__(self, plan: Plan, console: Console) -> None:
         """Write to a console."""
@@ -72,20 +76,22 @@ class Lines:
         self._say(f"{topic.name}: {topic.title}")
 
     def launch(self, number: int) -> None:
-        """Say nothing: its end says more."""
+        """Say nothing; a line follows when the launch has ended."""
 
-    def measured(self, topic: Topic, counted: int, found: Sequence[Comparison]) -> None:
+    def measured(
+        self, topic: Topic, counted: int, comparisons: Sequence[Comparison]
+    ) -> None:
         """Say how the topic's verdicts stand."""
         margin = percent(self._plan.settings.margin)
         parts = []
-        for item in found:
+        for item in comparisons:
             part = f"{item.candidate}/{item.baseline} {item.metric} {compared(item)}"
             if needed := _needed(item):
                 part += f" (to see {margin} takes {needed})"
             parts.append(part)
         left = self._clock.left(counted)
-        said = f"launch {counted} ({left} left at most): " + "; ".join(parts)
-        self._say(said, indent=2)
+        line = f"launch {counted} (at most {left} left): " + "; ".join(parts)
+        self._say(line, indent=2)
 
     def profiling(self, topic: Topic, variant: str, presets: Sequence[Preset]) -> None:
         """Say which profile is taken."""
@@ -105,12 +111,12 @@ class Screen:
     """A table that is drawn anew after every launch."""
 
     def __init__(self, plan: Plan, console: Console) -> None:
-        """Prepare; use as a context manager."""
+        """Prepare the table; use as a context manager."""
         self._plan = plan
         self._clock = _Clock(plan)
         self._status = "starting"
         self._topic: Topic | None = None
-        self._found: dict[str, Sequence[Comparison]] = {}
+        self._comparisons: dict[str, Sequence[Comparison]] = {}
         self._counted = 0
         self._looks: Sequence[int] = ()
         self._live = Live(
@@ -127,22 +133,24 @@ class Screen:
         self._live.__exit__(None, None, None)
 
     def topic(self, topic: Topic, looks: Sequence[int]) -> None:
-        """A topic begins."""
+        """Show which topic begins."""
         self._clock.topic(topic, looks)
         self._topic, self._looks, self._counted = topic, looks, 0
         self._show("starting its services")
 
     def launch(self, number: int) -> None:
-        """A launch begins."""
+        """Show which launch begins."""
         self._show(f"measuring launch {number}")
 
-    def measured(self, topic: Topic, counted: int, found: Sequence[Comparison]) -> None:
-        """A launch has been kept."""
-        self._counted, self._found[topic.name] = counted, found
+    def measured(
+        self, topic: Topic, counted: int, comparisons: Sequence[Comparison]
+    ) -> None:
+        """Show how the comparisons stand."""
+        self._counted, self._comparisons[topic.name] = counted, comparisons
         self._show(f"measured launch {counted}")
 
     def profiling(self, topic: Topic, variant: str, presets: Sequence[Preset]) -> None:
-        """Profiles are taken."""
+        """Show which profiles are taken."""
         names = " and ".join(preset.name for preset in presets)
         self._show(f"profiling {variant} ({names})")
 
@@ -155,9 +163,9 @@ class Screen:
         self._live.update(self._draw(), refresh=True)
 
     def _draw(self) -> Table:
-        done = self._topic.name if self._topic else ""
+        name = self._topic.name if self._topic else ""
         table = Table(
-            title=escape(f"{one_line(done)}  {one_line(self._status)}"),
+            title=escape(f"{one_line(name)}  {one_line(self._status)}"),
             caption=self._caption(),
             title_justify="left",
             caption_justify="left",
@@ -170,10 +178,10 @@ class Screen:
         table.add_column("candidate / baseline", no_wrap=True)
         table.add_column("so far", no_wrap=True)
         table.add_column(f"to see {percent(self._plan.settings.margin)}", no_wrap=True)
-        for name, found in self._found.items():
-            for item in found:
+        for topic_name, comparisons in self._comparisons.items():
+            for item in comparisons:
                 table.add_row(
-                    escape(one_line(f"{name}: {item.candidate}")),
+                    escape(one_line(f"{topic_name}: {item.candidate}")),
                     escape(one_line(item.metric)),
                     escape(compared(item)),
                     verdict_word(item),
@@ -187,33 +195,34 @@ class Screen:
         looks = ", ".join(map(str, self._looks))
         return (
             f"launch {self._counted} of at most {self._looks[-1]}, "
-            f"looks after {looks}; {self._clock.left(self._counted)} left at most"
+            f"verdicts after {looks}; at most {self._clock.left(self._counted)} left"
         )
 
 
 class _Clock:
-    """Estimates how long a topic can still take."""
+    """Estimates how long a topic can take at most."""
 
     def __init__(self, plan: Plan) -> None:
         self._plan, self._budget = plan, plan.settings.time_budget
         self._began = time.monotonic()
-        self._most = 0
+        self._max_launches = 0
 
     def topic(self, topic: Topic, looks: Sequence[int]) -> None:
         self._budget = self._plan.time_budget(topic)
-        self._began, self._most = time.monotonic(), looks[-1]
+        self._began, self._max_launches = time.monotonic(), looks[-1]
 
     def left(self, counted: int) -> str:
+        """Return the time left at most, as minutes:seconds."""
         spent = time.monotonic() - self._began
         left = self._budget - spent
         if counted:
-            left = min(left, spent / counted * (self._most - counted))
+            left = min(left, spent / counted * (self._max_launches - counted))
         left = max(0, round(left))
         return f"{left // 60}:{left % 60:02d}"
 
 
 def _needed(comparison: Comparison) -> str:
-    """Return how long an undecided comparison most likely needs, if that is known."""
+    """Return how long an undecided comparison most likely takes, if known."""
     if comparison.verdict != "undecided" or comparison.seconds_to_see is None:
         return ""
     return about(comparison.seconds_to_see)

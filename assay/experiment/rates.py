@@ -1,4 +1,4 @@
-"""Which arrival rate is right: one at which target and generator keep up."""
+"""The arrival rate of the open loop: one that target and generator can keep up with."""
 
 from collections.abc import Mapping
 
@@ -10,11 +10,12 @@ from assay.experiment.deadlines import Deadline
 from assay.load.answers import Slice
 from assay.load.control.generator import Generator
 
-RATE_BACKOFF = 0.75  # a rate that the generator cannot keep is lowered to this share
+RATE_BACKOFF = 0.75  # a rate that the generator cannot sustain is lowered to this share
 MAX_BACKOFFS = 6
-TRIAL_SLICES, TRIAL_SECONDS = 8, 0.08  # that each rate is tried with
-MAX_LATE_SLICES = 3  # of them, with which a rate is refused
-IDLE_SHARE = 0.2  # of its core: a generator that uses less keeps any such rate
+TRIAL_SLICES = 8  # for each rate
+TRIAL_SECONDS = 0.08  # of one slice, at least
+MAX_LATE_SLICES = 3  # of the trial slices: with so many a rate is refused
+IDLE_SHARE = 0.2  # of its core: a generator that uses less sustains the rate
 
 
 def check_answers(
@@ -23,88 +24,93 @@ def check_answers(
     users: int | None = None,
     when: str = "before anything was measured",
 ) -> None:
-    """Make sure that a target answers where it is not measured yet.
+    """Make sure that a target answers, before or after it is measured.
 
     Args:
-        topic: Its name.
-        measured: What the target was asked.
-        users: Of a closed loop: if all of them are left waiting, it answers nobody
-            any more.
-        when: It was asked.
+        topic: The topic's name.
+        measured: The requests and their answers.
+        users: The users of a closed loop. If all of them are left waiting, the target
+            answers no more requests.
+        when: When the requests were sent, for the message.
 
     Raises:
-        MeasureError: It does not.
+        MeasureError: The target does not answer.
     """
     ends = measured.columns["end"]
-    waiting = int(np.count_nonzero(np.isnan(ends)))
-    most = len(ends) if users is None else min(users, len(ends))
-    if waiting and waiting >= most:
+    unanswered = int(np.count_nonzero(np.isnan(ends)))
+    limit = len(ends) if users is None else min(users, len(ends))
+    if unanswered and unanswered >= limit:
         raise MeasureError(
-            f"{topic}: variant {measured.variant!r} did not answer {waiting} of "
+            f"{topic}: variant {measured.variant!r} did not answer {unanswered} of "
             f"{len(ends)} requests within {measured.duration:.1f} s, {when}\n"
-            "  does the target hang, or need longer for a request than that?"
+            "  does the target hang, or does it need longer for a request?"
         )
 
 
-def in_time(
+def sustainable_rate(
     generator: Generator,
     topic: str,
-    tried: Mapping[str, Slice],
-    wanted: float,
+    trials: Mapping[str, Slice],
+    requested: float,
     deadline: Deadline,
-    most: int,
+    max_users: int,
 ) -> float:
-    """Return the rate at which the generator sends arrivals when they are due.
+    """Return a rate at which the generator sends arrivals on time.
 
-    One that is the limit itself would disturb nearly every slice. It is tried with
-    the variant whose answers cost it most. Where it is late at any rate, having work
-    to do before each request, a lower one is no help.
+    At the highest rate that it can send, nearly every slice would be disturbed. The
+    rates are tried with the variant whose answers cost the generator the most CPU time.
+    If it is late at every rate, because it has work to do before each request, a lower
+    rate does not help, and the requested rate is returned.
 
     Args:
-        generator: To which the variants are attached.
-        topic: Its name.
-        tried: What a closed loop of each variant was like.
-        wanted: Arrivals per second.
-        deadline: After which nothing is tried any more.
-        most: How many users there may be: whether it is late shows only where arrivals
-            find a user.
+        generator: The variants are attached to it.
+        topic: The topic's name.
+        trials: A closed-loop slice of each variant.
+        requested: Arrivals per second.
+        deadline: After it no further trial begins.
+        max_users: The largest number of users. Whether the generator is late shows
+            only if arrivals find an idle user.
     """
-    costs = {
-        name: measured.generator_cpu / max(measured.requests, 1)
-        for name, measured in tried.items()
+    cost_per_request = {
+        name: trial.generator_cpu / max(trial.requests, 1)
+        for name, trial in trials.items()
     }
-    name, rate = max(costs, key=lambda one: costs[one]), wanted
+    costliest = max(cost_per_request, key=lambda name: cost_per_request[name])
+    rate = requested
     for _ in range(MAX_BACKOFFS):
-        if deadline.passed or _keeps(generator, topic, name, rate, deadline, most):
+        if deadline.passed or _sustains(
+            generator, topic, costliest, rate, deadline, max_users
+        ):
             return rate
         rate *= RATE_BACKOFF
-    return wanted
+    return requested
 
 
-def _keeps(
+def _sustains(
     generator: Generator,
     topic: str,
-    name: str,
+    variant: str,
     rate: float,
     deadline: Deadline,
-    most: int,
+    max_users: int,
 ) -> bool:
-    """Say whether the generator sends arrivals at this rate when they are due.
+    """Say whether the generator sends arrivals on time at this rate.
 
-    A slice that is late can have been held up by something else, and one in time can
-    hold arrivals that happen to lie apart: several tell. All launches have the rate
-    that is chosen here, and do not count if most of their slices are late.
+    One slice is not enough: a late slice may have been held up by something else, and
+    the arrivals of a punctual slice may happen to lie far apart. All launches use the
+    rate that is chosen here, and a launch does not count if most of its slices are
+    late.
     """
     late, seconds = 0, blocks.slice_seconds(TRIAL_SECONDS, rate)
     for seed in range(TRIAL_SLICES):
         if deadline.passed:
             break
-        measured = generator.open(name, rate, seconds, seed, drain=deadline.drain)
+        measured = generator.open(variant, rate, seconds, seed, drain=deadline.drain)
         check_answers(topic, measured)
         row = slices.row(measured, 0, 0, rate, 0)
-        if disturbance.too_few(row):
-            generator.grow(min(most, measured.peak))
-        elif disturbance.late(row):
+        if disturbance.lacks_users(row):
+            generator.grow(min(max_users, measured.peak))
+        elif disturbance.sent_late(row):
             late += 1
             if late == MAX_LATE_SLICES:
                 return False

@@ -1,4 +1,4 @@
-"""Launches of randomised blocks until the verdicts are decided or time is up."""
+"""Run launches of randomised blocks until the verdicts are decided or time is up."""
 
 import contextlib
 import tempfile
@@ -26,8 +26,8 @@ from assay.system import interrupts, processes
 def measure(plan: Plan, run: RunDirectory, progress: Progress) -> Results:
     """Measure every topic of a plan into a run directory.
 
-    Whatever ends it, what was measured is kept and judged: if that is not the
-    whole plan, `results.json` says `partial`.
+    However it ends, what was measured is kept and judged. If that is not the whole
+    plan, `results.json` is marked `partial`.
 
     Raises:
         MeasureError: Something could not be measured.
@@ -51,20 +51,24 @@ def profile(
     """Take every preset of a plan for one variant of its only topic.
 
     Args:
-        rate: Arrivals per second; from the variant's own capacity if None.
+        plan: A plan of one topic.
+        run: The run directory that takes the profiles.
+        progress: Is told what happens.
+        variant: The variant to profile.
+        rate: Arrivals per second; derived from the variant's capacity if None.
 
     Raises:
-        MeasureError: It could not be done.
+        MeasureError: The variant could not be profiled.
     """
     with _experiment(plan, run, progress) as experiment:
         topic = plan.topics[0]
         with _session(experiment, topic) as session:
             progress.profiling(topic, variant, plan.presets)
-            seen = session.profile_variant(variant, plan.presets, rate)
-            again = profiling.follow_ups({variant: plan.presets}, seen)
-            if again:
-                progress.profiling(topic, variant, again[variant])
-                session.profile_variant(variant, again[variant], rate)
+            profiles = session.profile_variant(variant, plan.presets, rate)
+            follow_ups = profiling.follow_ups({variant: plan.presets}, profiles)
+            if follow_ups:
+                progress.profiling(topic, variant, follow_ups[variant])
+                session.profile_variant(variant, follow_ups[variant], rate)
         run.write_results(experiment.results(partial=False))
 
 
@@ -72,7 +76,7 @@ def profile(
 def _experiment(
     plan: Plan, run: RunDirectory, progress: Progress
 ) -> Iterator[Experiment]:
-    """Set up what a run needs, and remove it whatever happens."""
+    """Set up what a run needs, and clean up however it ends."""
     interrupts.load_scipy()
     cores = processes.split_cores()
     with tempfile.TemporaryDirectory(prefix="assay-") as folder:
@@ -82,22 +86,22 @@ def _experiment(
             )
             if not cores.target:
                 experiment.warnings.append(
-                    "Target and load generator share their cores: this machine "
-                    "cannot pin them apart, so expect wider intervals."
+                    "Target and load generator share cores, because this machine "
+                    "cannot pin them to separate ones: expect wider intervals."
                 )
             yield experiment
 
 
 def _measure_topic(experiment: Experiment, topic: Topic) -> None:
-    """Launch after launch, look after look, then the profiles."""
+    """Measure launches until a topic is decided or out of time, then take profiles."""
     plan, progress = experiment.plan, experiment.progress
-    at = experiment.looks
+    topic_looks = experiment.looks
     with _session(experiment, topic) as session:
         deadline = Deadline(time.perf_counter() + plan.time_budget(topic))
         counted = number = 0
-        lost: list[int] = []
-        progress.topic(topic, at.launches)
-        while counted < at.last:
+        disturbed: list[int] = []
+        progress.topic(topic, topic_looks.launches)
+        while counted < topic_looks.last:
             number += 1
             progress.launch(number)
             counts = session.launch(number, deadline)
@@ -105,12 +109,12 @@ def _measure_topic(experiment: Experiment, topic: Topic) -> None:
             if not counts and session.cut:
                 progress.note(f"launch {number} was cut short and does not count")
             elif not counts:
-                lost.append(number)
-                why = experiment.disturbed_by(topic, [number])
-                progress.note(f"launch {number} was too disturbed to count{why}")
+                disturbed.append(number)
+                cause = experiment.main_disturbance(topic, [number])
+                progress.note(f"launch {number} was too disturbed to count{cause}")
             else:
                 progress.measured(topic, counted, experiment.comparisons(topic))
-            if counted in at.launches and counts and experiment.decided(topic):
+            if counted in topic_looks.launches and counts and experiment.decided(topic):
                 break
             if deadline.passed:
                 progress.note(
@@ -118,17 +122,17 @@ def _measure_topic(experiment: Experiment, topic: Topic) -> None:
                     f"{plan.time_budget(topic):g} s is spent"
                 )
                 break
-        if lost:
-            why = experiment.disturbed_by(topic, lost)
+        if disturbed:
+            cause = experiment.main_disturbance(topic, disturbed)
             experiment.warnings.append(
-                f"{topic.name}: {len(lost)} of {number} launches were too disturbed to "
-                f"count{why}."
+                f"{topic.name}: {len(disturbed)} of {number} launches were too "
+                f"disturbed to count{cause}."
             )
-        if not counted and not lost:
+        if not counted and not disturbed:
             experiment.warnings.append(
                 f"{topic.name}: the time budget of {plan.time_budget(topic):g} s was "
-                "spent before a launch was complete: nothing is known. Give it a "
-                "longer --budget, or find out what takes so long."
+                "spent before a launch was complete, so there are no results. Raise "
+                "--budget, or find out what takes so long."
             )
         elif plan.settings.profile:
             session.profile()
@@ -136,7 +140,7 @@ def _measure_topic(experiment: Experiment, topic: Topic) -> None:
 
 @contextlib.contextmanager
 def _session(experiment: Experiment, topic: Topic) -> Iterator[Session]:
-    """Set up what all launches of a topic share."""
+    """Set up what the launches of a topic share."""
     folder = experiment.scratch / topic.name
     folder.mkdir()
     if topic.scenario.benchmarks:
@@ -144,7 +148,7 @@ def _session(experiment: Experiment, topic: Topic) -> Iterator[Session]:
         return
     assert topic.scenario.locustfile is not None
     cores = experiment.cores
-    with companions.surroundings(topic, folder, cores.generator) as environment:
+    with companions.running_dependencies(topic, folder, cores.generator) as environment:
         target.prepare(topic, environment, folder)
         setup = Setup(
             topic.scenario.locustfile,
@@ -162,15 +166,15 @@ def _session(experiment: Experiment, topic: Topic) -> Iterator[Session]:
 
 
 def judge(run: RunDirectory) -> Results:
-    """Judge a run from its directory, also one that died before it could itself.
+    """Judge a run from its directory, even if it ended before it wrote its results.
 
     Raises:
-        NotARunError: It cannot be read.
+        NotARunError: The directory cannot be read.
     """
     partial = True
     warnings: tuple[str, ...] = ("The run ended before it could write its results.",)
     if (run.path / "results.json").is_file():
-        before = run.results()
-        partial, warnings = before.partial, before.warnings
+        earlier = run.results()
+        partial, warnings = earlier.partial, earlier.warnings
     measured = Measurements(run.slices(), run.launches())
     return verdicts.evaluate(run.plan(), measured, run.name, partial, warnings)

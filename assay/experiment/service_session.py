@@ -1,4 +1,4 @@
-"""Launches of a service under load: started, loaded, kept."""
+"""Launches of a service under load: start the servers, load them, store the results."""
 
 import random
 from collections.abc import Mapping, Sequence
@@ -6,15 +6,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from assay.analysis import measurements
-from assay.analysis.deciding import LEANER
+from assay.analysis.deciding import LEAN_USER_HINT
 from assay.errors import MeasureError
 from assay.experiment import calibration
 from assay.experiment import launch as launches
 from assay.experiment import profiling, target
 from assay.experiment.context import Experiment
 from assay.experiment.deadlines import NEVER, Deadline
-from assay.experiment.sessions import CONTROL_EVERY, Clock
-from assay.load.answers import Beginnings
+from assay.experiment.sessions import CONTROL_EVERY, LaunchTimer
+from assay.load.answers import OnStartResult
 from assay.load.control.generator import Generator
 from assay.plan import AA_SUFFIX, Preset, Topic, Variant
 from assay.results import Profile
@@ -27,9 +27,14 @@ class ServiceSession:
     """Launches of a service under load.
 
     Attributes:
-        schedule: How launches are measured; chosen in the first one.
-        users: How many users of each variant were needed so far.
-        warned: Variants some of whose log-ins failed, which is said once.
+        experiment: The running experiment.
+        topic: The topic that is measured.
+        folder: A folder for temporary files.
+        environment: Environment variables for the servers.
+        generator: The load generator.
+        schedule: How launches are measured; chosen in the first launch.
+        users: The most users that a variant needed so far.
+        warned: Variants whose failed log-ins were already reported.
         cut: Whether the last launch was cut short by its deadline.
     """
 
@@ -48,30 +53,31 @@ class ServiceSession:
         experiment, topic = self.experiment, self.topic
         variants = list(topic.variants)
         if (number - 1) % CONTROL_EVERY == 0:
-            variants += [_again(topic.variant(name)) for name in topic.controls()]
-        clock = Clock()
+            variants += [_control_of(topic.variant(name)) for name in topic.controls()]
+        timer = LaunchTimer()
         spin = calibration.spin(experiment.cores.target)
         rng = experiment.rng(topic, number)
-        clock.went_to("rest")
+        timer.charge("rest")
         with target.launched(
             topic, variants, self.environment, self.folder, (), rng
         ) as running:
-            clock.went_to("starts")
-            measured = self._measured(running, rng, deadline, clock)
+            timer.charge("starts")
+            measured = self._measure(running, rng, deadline, timer)
             self.generator.detach()
-            for runs in running.values() if measured.counts else ():
-                runs.check_guard(topic.target.guard)
-        clock.went_to("rest")
-        self._keep(number, measured, spin, clock)
+            if measured.counts:
+                for server in running.values():
+                    server.check_guard(topic.target.guard)
+        timer.charge("rest")
+        self._store(number, measured, spin, timer)
         self.cut = measured.cut
         return measured.counts
 
-    def _measured(
+    def _measure(
         self,
         running: Mapping[str, target.RunningTarget],
         rng: random.Random,
         deadline: Deadline,
-        clock: Clock,
+        timer: LaunchTimer,
     ) -> launches.Launch:
         """Measure the blocks of servers that have just started."""
         generator, topic = self.generator, self.topic
@@ -79,69 +85,71 @@ class ServiceSession:
         order = list(running.values())
         rng.shuffle(order)
         self.attach(order)
-        clock.went_to("log_ins")
+        timer.charge("log_ins")
         calibration.warm_up(generator, topic, order, deadline)
         if self.schedule is None and not deadline.passed:
             self.schedule = calibration.calibrate(
                 generator, topic, list(running), topic.metrics(), deadline
             )
-            self._warn_of_rate(self.schedule)
-        clock.went_to("warm_up")
+            self._warn_of_lower_rate(self.schedule)
+        timer.charge("warm_up")
         if self.schedule is None:
             return launches.Launch(counts=False, cut=True)
-        schedule = self.schedule.after(clock.all, len(running))
+        schedule = self.schedule.extended_for(timer.total, len(running))
         measured = launches.measure(
             generator, running, schedule, topic.compared(), cores, rng, deadline
         )
         self.users = max(self.users, measured.users)
-        clock.went_to("slices")
+        timer.charge("slices")
         return measured
 
-    def _warn_of_rate(self, schedule: calibration.Schedule) -> None:
-        """Say that the open loop has fewer arrivals than were asked for."""
-        if schedule.rate >= schedule.wanted:
+    def _warn_of_lower_rate(self, schedule: calibration.Schedule) -> None:
+        """Add a warning if the open loop has fewer arrivals than were requested."""
+        if schedule.rate >= schedule.requested_rate:
             return
         self.experiment.warnings.append(
             f"{self.topic.name}: the load generator is late for the "
-            f"{significant(schedule.wanted)} arrivals a second that are "
+            f"{significant(schedule.requested_rate)} arrivals a second that are "
             f"{self.topic.scenario.load.utilisation:.0%} of the slower variant's "
-            f"capacity, so there were {significant(schedule.rate)}. " + LEANER
+            f"capacity, so there were {significant(schedule.rate)}. " + LEAN_USER_HINT
         )
 
     def attach(self, running: Sequence[target.RunningTarget]) -> None:
         """Give every running variant its users, then pin the servers to their cores.
 
-        Log-ins can take long, and nothing is measured yet: they have every core. There
-        are as many users as have been needed so far.
+        Log-ins can take long, and nothing is measured yet, so they may use every core.
+        There are as many users as were needed so far.
 
         Raises:
             MeasureError: Every request of a variant's `on_start` failed.
         """
         load, cores = self.topic.scenario.load, self.experiment.cores.target
-        told = self.generator.attach(
-            {t.variant.name: t.url for t in running},
-            {t.variant.name: t.pids for t in running},
+        log_ins = self.generator.attach(
+            {server.variant.name: server.url for server in running},
+            {server.variant.name: server.pids for server in running},
             cores,
             max(load.users, self.users),
-            most=calibration.most_users(load),
+            max_users=calibration.max_users(load),
         )
-        for one in running:
-            self._check_log_ins(one, told[one.variant.name])
-            one.pin(cores)
+        for server in running:
+            self._check_log_ins(server, log_ins[server.variant.name])
+            server.pin(cores)
 
-    def _check_log_ins(self, running: target.RunningTarget, told: Beginnings) -> None:
-        """Say once for each variant that log-ins failed.
+    def _check_log_ins(
+        self, server: target.RunningTarget, log_ins: OnStartResult
+    ) -> None:
+        """Add a warning, once for each variant, if some log-ins failed.
 
         Raises:
-            MeasureError: All of them did.
+            MeasureError: All of them failed.
         """
-        failed, requests = told.failed, told.requests
+        failed, requests = log_ins.failed, log_ins.requests
         if not failed:
             return
-        name = running.variant.name.removesuffix(AA_SUFFIX)
-        error = max(told.errors, key=told.errors.__getitem__, default="")
-        # The port is another one in every launch, the error is not.
-        error = error.replace(running.url, "")
+        name = server.variant.name.removesuffix(AA_SUFFIX)
+        error = max(log_ins.errors, key=log_ins.errors.__getitem__, default="")
+        # The port changes with every launch, the error does not.
+        error = error.replace(server.url, "")
         if failed == requests:
             raise MeasureError(
                 f"{self.topic.scenario.locustfile}: every request of on_start to "
@@ -160,22 +168,23 @@ class ServiceSession:
         """Run each claimed variant once more, with the profilers attached."""
         if self.schedule is None:
             return
-        wanted = profiling.wanted(self.experiment.plan, self.topic)
-        seen = self._profile_all(wanted, self.schedule.rate)
-        self._profile_all(profiling.follow_ups(wanted, seen), self.schedule.rate)
+        presets = profiling.claimed_presets(self.experiment.plan, self.topic)
+        profiles = self._profile_all(presets, self.schedule.rate)
+        follow_ups = profiling.follow_ups(presets, profiles)
+        self._profile_all(follow_ups, self.schedule.rate)
 
     def _profile_all(
-        self, wanted: Mapping[str, Sequence[Preset]], rate: float
+        self, presets_of: Mapping[str, Sequence[Preset]], rate: float
     ) -> list[Profile]:
-        """Take presets of each variant; one that fails costs only its profiles."""
-        found: list[Profile] = []
-        for name, presets in wanted.items():
+        """Profile each variant; if one fails, only its profiles are missing."""
+        profiles: list[Profile] = []
+        for name, presets in presets_of.items():
             self.experiment.progress.profiling(self.topic, name, presets)
             try:
-                found += self.profile_variant(name, presets, rate)
-            except MeasureError as error:  # costs the profile, not the verdicts
+                profiles += self.profile_variant(name, presets, rate)
+            except MeasureError as error:  # the verdicts do not depend on profiles
                 self.experiment.warnings.append(f"{self.topic.name}: {error}")
-        return found
+        return profiles
 
     def profile_variant(
         self, name: str, presets: Sequence[Preset], rate: float | None
@@ -184,11 +193,11 @@ class ServiceSession:
 
         Args:
             name: The variant.
-            presets: Which profiles.
-            rate: Arrivals per second; from the variant's own capacity if None.
+            presets: Which profiles to take.
+            rate: Arrivals per second; derived from the variant's capacity if None.
 
         Raises:
-            MeasureError: The target could not be started, or it ended.
+            MeasureError: The target could not be started, or it ended early.
         """
         experiment = self.experiment
         rng = experiment.rng(self.topic, f"profile/{name}")
@@ -205,11 +214,11 @@ class ServiceSession:
             if rate is None:
                 rate = calibration.calibrate(self.generator, self.topic, [name]).rate
             cores = experiment.cores.generator
-            under = profiling.Conditions(
+            conditions = profiling.Conditions(
                 self.topic.name, self.generator, rate, cores, rng
             )
             folder = self.folder / "profiles"
-            taken = profiling.take(running[name], presets, folder, under)
+            taken = profiling.take(running[name], presets, folder, conditions)
             self.generator.detach()
             running[name].check_guard(self.topic.target.guard)
         for profile in taken.profiles:
@@ -219,34 +228,38 @@ class ServiceSession:
             experiment.progress.note(problem)
         return taken.profiles
 
-    def _keep(
-        self, number: int, measured: launches.Launch, spin: float, clock: Clock
+    def _store(
+        self, number: int, measured: launches.Launch, spin: float, timer: LaunchTimer
     ) -> None:
+        """Append a launch to the run directory, and count its errors."""
         topic, origin = self.topic, self.experiment.origin
-        known = {
+        values = {
             ("", f"seconds.{part}"): (seconds, False)
-            for part, seconds in clock.seconds.items()
+            for part, seconds in timer.seconds.items()
         }
         if measured.counts:
             assert self.schedule is not None
-            known |= {("", "spin"): (spin, False), ("", "seconds"): (clock.all, False)}
-            known |= measured.values
-            known |= {
-                (name, measurements.GENERATOR): (share, False)
-                for name, share in self.schedule.generator.items()
+            values |= {
+                ("", "spin"): (spin, False),
+                ("", "seconds"): (timer.total, False),
+            }
+            values |= measured.values
+            values |= {
+                (name, measurements.GENERATOR_SHARE): (share, False)
+                for name, share in self.schedule.generator_share.items()
                 if not name.endswith(AA_SUFFIX)
             }
         self.experiment.run.append_launch(
             topic.name,
             number,
             rows.slices(topic.name, number, measured.slices, origin),
-            rows.values(topic.name, number, known),
+            rows.values(topic.name, number, values),
             rows.samples(number, measured.samples, origin),
         )
         for variant, errors in measured.errors.items():
-            self.experiment.failed(topic, variant).update(errors)
+            self.experiment.errors_of(topic, variant).update(errors)
 
 
-def _again(variant: Variant) -> Variant:
-    """Return the A/A arm: the same variant under another name."""
+def _control_of(variant: Variant) -> Variant:
+    """Return the A/A arm of a variant: the same variant under another name."""
     return variant.model_copy(update={"name": variant.name + AA_SUFFIX})

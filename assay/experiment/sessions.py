@@ -9,12 +9,12 @@ from assay.experiment.deadlines import NEVER, Deadline
 from assay.plan import Preset
 from assay.results import Profile
 
-# Every so many launches the baseline is started twice: an A/A arm.
+# Every so many launches also start the baseline a second time: the A/A arm.
 CONTROL_EVERY = 5
 
 
 class Session(Protocol):
-    """One topic's way to measure a launch.
+    """Measures the launches of one topic.
 
     Attributes:
         cut: Whether the last launch was cut short by its deadline.
@@ -26,8 +26,8 @@ class Session(Protocol):
         """Measure and keep one launch; say whether it counts.
 
         Args:
-            number: Of the launch, from 1.
-            deadline: After which no slice begins any more.
+            number: The number of the launch, from 1.
+            deadline: After it no slice begins.
         """
 
     def profile(self) -> None:
@@ -36,24 +36,28 @@ class Session(Protocol):
     def profile_variant(
         self, name: str, presets: Sequence[Preset], rate: float | None
     ) -> Sequence[Profile]:
-        """Take some profiles of one variant, and return what came of them."""
+        """Take some profiles of one variant, and return those that could be taken."""
 
 
-class Clock:
-    """Tells what the time of a launch went to, one thing after the other."""
+class LaunchTimer:
+    """Measures how much time of a launch each of its parts takes.
+
+    Attributes:
+        seconds: Part to its seconds so far.
+    """
 
     def __init__(self) -> None:
-        """Begin."""
+        """Start the timer."""
         self._began = self._last = time.perf_counter()
-        self.seconds = dict.fromkeys(measurements.PARTS, 0.0)
+        self.seconds = dict.fromkeys(measurements.TIME_PARTS, 0.0)
 
-    def went_to(self, part: str) -> None:
-        """Note that what passed since the last note went to a part."""
+    def charge(self, part: str) -> None:
+        """Add the time since the last call, or since the start, to a part."""
         now = time.perf_counter()
         self.seconds[part] += now - self._last
         self._last = now
 
     @property
-    def all(self) -> float:
-        """Seconds since the beginning."""
+    def total(self) -> float:
+        """Seconds since the start."""
         return time.perf_counter() - self._began

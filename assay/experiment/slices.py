@@ -1,7 +1,7 @@
-"""What one slice says, and what the slices of a launch say of one variant."""
+"""The metrics of one slice, and of one variant in all slices of a launch."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -12,43 +12,46 @@ from assay.experiment import closed_loop
 from assay.experiment.deadlines import LONGEST_DRAIN
 from assay.load.answers import Columns, Slice
 from assay.metrics import QUANTILES, requests_needed
-from assay.run_directory.rows import SliceRow, Taken
+from assay.run_directory.rows import MeasuredSlices, SliceRow
 
 Floats = NDArray[np.float64]
 
-TIMED_OUT = 2  # in the column `failed`, see assay.load.recorder
-LOAD = "request"  # the kind of a name that belongs to the load itself
+TIMED_OUT = 2  # in the column `failed`: see assay.load.recorder
+LOAD_REQUEST = "request"  # the kind of a request that belongs to the load itself
+# Of a core: a generator that uses so much limits the number of requests.
+SATURATED_SHARE = 0.95
 
-# Of the time: a generator that is so busy decides how many requests there are.
-FULL = 0.95
 
+def load_requests_only(measured: Slice) -> Slice:
+    """Return a slice with only the requests of the load itself.
 
-def of_load(measured: Slice) -> Slice:
-    """Return a slice without what is no request of the load itself.
-
-    Users that are made or stopped on the way have requests of their own (of `on_start`
-    and `on_stop`), which are not what the slice measures.
+    Users that start or stop during a slice send requests in `on_start` and `on_stop`,
+    which the slice does not measure.
     """
-    ours = np.array([name[0] == LOAD for name in measured.names], dtype=np.bool_)
-    if ours.all():
+    of_load = np.array(
+        [name[0] == LOAD_REQUEST for name in measured.names], dtype=np.bool_
+    )
+    if of_load.all():
         return measured
-    kept = ours[measured.columns["name"]]
+    kept = of_load[measured.columns["name"]]
     columns = {name: column[kept] for name, column in measured.columns.items()}
     return replace(measured, columns=columns, requests=int(kept.sum()))
 
 
 def throughput(measured: Slice, users: int, think_time: bool = False) -> float:
-    """Return the requests per second of a closed loop; see `closed_loop.settled`.
+    """Return the requests per second of a closed loop.
+
+    See `closed_loop.by_settled_cycles`.
 
     Args:
         measured: The slice.
-        users: Of the closed loop.
-        think_time: Whether they wait as the locustfile says.
+        users: Users of the closed loop.
+        think_time: Whether users wait between tasks as the locustfile says.
     """
-    columns, began, ended = measured.columns, measured.began, measured.ended
-    return closed_loop.settled(
-        closed_loop.loop(columns, users, began, ended, think_time)
+    loop = closed_loop.from_columns(
+        measured.columns, users, measured.began, measured.ended, think_time
     )
+    return closed_loop.by_settled_cycles(loop)
 
 
 def occupied(measured: Slice) -> float:
@@ -76,17 +79,17 @@ def row(
 
     Args:
         measured: The slice.
-        block: Number of its block in the launch, for its mode.
+        block: Number of its block among those of its mode in the launch.
         position: Its place within the block.
         rate: Arrivals per second of the open loop.
         users: Users of the closed loop, or connections of the open one.
         think_time: Whether users of the closed loop wait as the locustfile says.
-        drain: Seconds that it was waited for the last answers.
+        drain: Seconds that the slice waited for the last answers.
     """
-    columns, looped = measured.columns, measured.mode == "closed"
-    fine = columns["failed"] == 0
-    service = (columns["end"] - columns["start"])[fine]
-    waited, _ = latencies(measured)
+    columns, is_closed = measured.columns, measured.mode == "closed"
+    succeeded = columns["failed"] == 0
+    response_times = (columns["end"] - columns["start"])[succeeded]
+    request_latencies, _ = latencies(measured)
     return SliceRow(
         block=block,
         position=position,
@@ -104,8 +107,8 @@ def row(
         peak=measured.peak,
         requests=measured.requests,
         failed=_failed(measured),
-        latencies=0 if looped else len(waited),
-        rate=math.nan if looped else rate,
+        latencies=0 if is_closed else len(request_latencies),
+        rate=math.nan if is_closed else rate,
         users=users,
         cpu=measured.cpu,
         run_delay=measured.run_delay,
@@ -117,133 +120,140 @@ def row(
         cpu_per_request=(
             measured.cpu / measured.requests if measured.requests else math.nan
         ),
-        throughput=(throughput(measured, users, think_time) if looped else math.nan),
-        service_p50=_median(service) if looped else math.nan,
-        latency_p50=math.nan if looped else _median(waited),
-        latency_mean=math.nan if looped else _mean(waited),
+        throughput=(throughput(measured, users, think_time) if is_closed else math.nan),
+        service_p50=_median(response_times) if is_closed else math.nan,
+        latency_p50=math.nan if is_closed else _median(request_latencies),
+        latency_mean=math.nan if is_closed else _mean(request_latencies),
         drain=drain,
     )
 
 
 def _failed(measured: Slice) -> int:
-    """Return how many requests failed, or what a task made of their answers did.
+    """Return how many requests failed, themselves or in the task that sent them.
 
-    What a task raises counts only where none of its requests had failed.
+    An exception that a task raises counts only if none of its requests failed.
     """
     return min(measured.requests, measured.failed + sum(measured.raised.values()))
 
 
 def given_up(columns: Columns) -> NDArray[np.bool_]:
-    """Say for each request whether it was given up: by its client, or by the slice."""
-    lost: NDArray[np.bool_] = np.isnan(columns["end"])
-    lost |= columns["failed"] == TIMED_OUT
-    return lost
+    """Say for each request whether its client or the slice gave it up."""
+    abandoned: NDArray[np.bool_] = np.isnan(columns["end"])
+    abandoned |= columns["failed"] == TIMED_OUT
+    return abandoned
 
 
 def latencies(measured: Slice) -> tuple[Floats, Floats]:
-    """Return the latencies, and what each was at least.
+    """Return the latencies and their lower bounds.
 
-    A latency is the time that the arrival waited for a user, since all of them waited
-    for the target, and the time from sent to answered. What was given up (by its
-    client's timeout, by the slice, or before it was sent) took longer than anybody
-    waited: its latency is infinite here, and its lower bound is how long it was waited
-    for. Requests that failed otherwise have no say: a quick error is no quick answer.
+    A latency is the time that the arrival waited for a user, because all users waited
+    for the target, plus the time from sent to answered. A request that was given up (by
+    its client's timeout, by the slice, or before it was sent) took longer than anything
+    waited for it: its latency is infinite here, and its lower bound is the time that it
+    was waited for. Requests that failed otherwise are left out: a quick error is no
+    quick answer.
 
     Returns:
         Two arrays of the same length, in seconds.
     """
     columns = measured.columns
-    lost = given_up(columns)
-    kept = (columns["failed"] == 0) | lost
-    waited: Floats = np.where(
+    abandoned = given_up(columns)
+    kept = (columns["failed"] == 0) | abandoned
+    at_least: Floats = np.where(
         np.isnan(columns["end"]),
         measured.ended - columns["scheduled"],
         latency(columns),
     )
     never_sent = np.full(measured.dropped, np.inf)
-    found = np.where(lost, np.inf, waited)[kept], waited[kept]
-    return np.concatenate([found[0], never_sent]), np.concatenate(
-        [found[1], never_sent]
+    exact = np.where(abandoned, np.inf, at_least)
+    return (
+        np.concatenate([exact[kept], never_sent]),
+        np.concatenate([at_least[kept], never_sent]),
     )
 
 
-def values(taken: Taken, name: str) -> dict[str, tuple[float, bool]]:
+def metric_values(
+    measured_slices: MeasuredSlices, variant: str
+) -> dict[str, tuple[float, bool]]:
     """Return one number for each metric of one variant, from undisturbed slices.
 
-    Where every slice was disturbed there is nothing to say, and no number.
+    A metric that has no undisturbed slice has no number.
 
     Args:
-        taken: Rows and slices of one launch, all variants.
-        name: The variant.
+        measured_slices: Rows and slices of one launch, all variants.
+        variant: The variant.
 
     Returns:
-        Metric to its value and whether that is only a lower bound, because the
-        metric reaches into what was given up, or because the generator was the
-        limit.
+        Metric to its value and whether that is only a lower bound: because requests
+        were given up, or because the generator was the limit.
     """
-    own = [
+    undisturbed = [
         (row, measured)
-        for row, measured in taken
-        if row.variant == name and not row.disturbed
+        for row, measured in measured_slices
+        if row.variant == variant and not row.disturbed
     ]
-    rows = [row for row, _ in own]
-    looped = [row for row in rows if row.mode == "closed"]
-    found = {
-        "throughput": (_median_of(looped, "throughput"), outrun(rows)),
-        "service.p50": (_median_of(looped, "service_p50"), False),
+    rows = [row for row, _ in undisturbed]
+    closed = [row for row in rows if row.mode == "closed"]
+    values = {
+        "throughput": (_median_of(closed, "throughput"), _generator_saturated(closed)),
+        "service.p50": (_median_of(closed, "service_p50"), False),
     }
     cpu = _median_of(rows, "cpu_per_request")
-    if cpu != 0:  # of a target that is our process
-        found["cpu_per_request"] = cpu, False
-    pairs = [latencies(measured) for row, measured in own if row.mode == "open"]
+    if cpu != 0:  # 0 if Assay did not start the target
+        values["cpu_per_request"] = cpu, False
+    pairs = [latencies(measured) for row, measured in undisturbed if row.mode == "open"]
     if pairs:
-        found |= _of_latency(
-            np.concatenate([waited for waited, _ in pairs]),
+        values |= _latency_values(
+            np.concatenate([exact for exact, _ in pairs]),
             np.concatenate([at_least for _, at_least in pairs]),
         )
     requests = sum(row.requests for row in rows)
     if requests:
-        found["errors"] = sum(row.failed for row in rows) / requests, False
-    # Users of a closed loop never drop anything.
-    arrivals = [row for row in rows if row.mode == "open"]
-    if planned := sum(row.planned for row in arrivals):
-        lost = sum(row.dropped + row.unserved for row in arrivals)
-        found["dropped"] = lost / planned, False
-    return {m: pair for m, pair in found.items() if math.isfinite(pair[0])}
+        values["errors"] = sum(row.failed for row in rows) / requests, False
+    # The users of a closed loop never drop anything.
+    open_rows = [row for row in rows if row.mode == "open"]
+    if planned := sum(row.planned for row in open_rows):
+        lost = sum(row.dropped + row.unserved for row in open_rows)
+        values["dropped"] = lost / planned, False
+    return {m: pair for m, pair in values.items() if math.isfinite(pair[0])}
 
 
-def outrun(rows: Iterable[SliceRow]) -> bool:
-    """Say whether the generator had no time left in the closed loop of a variant.
+def _generator_saturated(closed: Sequence[SliceRow]) -> bool:
+    """Say whether the generator had no CPU time left in a variant's closed loop.
 
-    Then the variant waited for requests, and how many it could have served nobody
-    knows: more than were sent.
+    Then the variant waited for requests. It could have served more than were sent; how
+    many more is unknown.
     """
-    closed = [row for row in rows if row.mode == "closed"]
-    busy = sum(row.generator_cpu for row in closed)
-    return bool(busy > FULL * sum(row.duration for row in closed))
+    cpu = sum(row.generator_cpu for row in closed)
+    return bool(cpu > SATURATED_SHARE * sum(row.duration for row in closed))
 
 
-def _of_latency(waited: Floats, at_least: Floats) -> dict[str, tuple[float, bool]]:
-    """Return mean and quantiles, and which of them are lower bounds."""
-    known = at_least[np.isfinite(at_least)]
-    if not len(known):
+def _latency_values(exact: Floats, at_least: Floats) -> dict[str, tuple[float, bool]]:
+    """Return mean and quantiles, and whether each is only a lower bound.
+
+    Args:
+        exact: Latencies; infinite for requests that were given up.
+        at_least: Their lower bounds; infinite for requests that were never sent.
+    """
+    finite = at_least[np.isfinite(at_least)]
+    if not len(finite):
         return {}
-    given_up = bool(np.isinf(waited).any())
-    found = {"latency.mean": (_mean(known), given_up)}
+    any_given_up = bool(np.isinf(exact).any())
+    values = {"latency.mean": (_mean(finite), any_given_up)}
     for metric, share in QUANTILES.items():
-        if len(waited) >= requests_needed(metric):
-            value = float(np.quantile(waited, share, method="higher"))
+        if len(exact) >= requests_needed(metric):
+            value = float(np.quantile(exact, share, method="higher"))
             bound = float(np.quantile(at_least, share, method="higher"))
             censored = math.isinf(value)
             if censored:
-                value = min(bound, float(known.max()))
-            found[metric] = value, censored
-    return found
+                value = min(bound, float(finite.max()))
+            values[metric] = value, censored
+    return values
 
 
 def _median_of(rows: Sequence[SliceRow], column: str) -> float:
-    found = np.array([getattr(row, column) for row in rows])
-    return _median(found[~np.isnan(found)])
+    values = np.array([getattr(row, column) for row in rows])
+    return _median(values[~np.isnan(values)])
 
 
 def _median(values: Floats) -> float:

@@ -1,4 +1,4 @@
-"""Start, await, watch and stop the variants of a target."""
+"""Start the variants of a target, wait until they are ready, watch and stop them."""
 
 import contextlib
 import os
@@ -19,11 +19,12 @@ from assay.errors import MeasureError
 from assay.plan import Target, Topic, Variant
 from assay.system import ports, processes
 
-POLL = 0.01
+POLL_SECONDS = 0.01  # between two checks that a server is ready
 GUARD_TIMEOUT = 10.0
-# A target is idle that uses less than this share of a core, for so many seconds.
-IDLE, IDLE_SECONDS = 0.1, 0.05
-SETTLING = 3.0  # seconds at most
+# A target is idle if it uses less than this share of a core for so many seconds.
+IDLE_CPU_SHARE = 0.1
+IDLE_SECONDS = 0.05
+MAX_SETTLE_SECONDS = 3.0
 
 
 @dataclass(frozen=True)
@@ -31,9 +32,10 @@ class RunningTarget:
     """One variant that is ready.
 
     Attributes:
+        variant: The variant.
         url: Base URL without a trailing slash.
-        child: Its process; None where it ran already.
-        startup: Seconds from start to ready; None where it ran already.
+        child: Its process; None if Assay did not start it.
+        startup: Seconds from start to ready; None if Assay did not start it.
     """
 
     variant: Variant
@@ -43,27 +45,28 @@ class RunningTarget:
 
     @property
     def pids(self) -> list[int]:
-        """The process whose family is measured, if it is ours."""
+        """The root of the measured process tree; empty if Assay did not start it."""
         return [self.child.pid] if self.child else []
 
     def pin(self, cores: Sequence[int]) -> None:
-        """Pin its processes, if they are ours, to some cores; none leaves them free."""
+        """Pin its processes, if Assay started them; no cores means no pinning."""
         if self.child and cores:
             processes.pin(self.child.pid, cores)
 
     def check_guard(self, path: str) -> None:
-        """Ask the target whether it has been doing what its name says.
+        """Ask the target's guard whether the target did what the variant's name says.
 
-        A variant that has silently become another one would be measured, compared
-        and reported under the wrong name: nothing else tells that a cache is off, or
-        that eager loading is.
+        A variant that silently became another one would be measured, compared and
+        reported under the wrong name. Nothing else shows that a cache is off, or that
+        eager loading is.
 
         Args:
-            path: Of its guard, which answers 2xx and, if it says ``ok``, true;
-                ``detail`` says why not. Empty if there is none.
+            path: The path of the guard. It answers 2xx, with JSON in which ``ok`` is
+                true or missing; otherwise ``detail`` gives the reason. Empty if the
+                target has no guard.
 
         Raises:
-            MeasureError: It has not, or does not answer.
+            MeasureError: The target did something else, or the guard does not answer.
         """
         if not path:
             return
@@ -74,43 +77,43 @@ class RunningTarget:
             answer = httpx.get(url, trust_env=False, timeout=GUARD_TIMEOUT)
         except httpx.HTTPError as error:
             raise MeasureError(f"{url}: the guard does not answer: {error}") from error
-        said: object = None
+        content: object = None
         with contextlib.suppress(ValueError):
-            said = answer.json()
-        fields = said if isinstance(said, dict) else {}
+            content = answer.json()
+        fields = content if isinstance(content, dict) else {}
         if answer.is_success and fields.get("ok", True):
             return
         detail = str(fields.get("detail") or f"it answered {answer.status_code}")
         raise MeasureError(
             f"variant {self.variant.name!r} does not do what its name says: "
             f"{detail[:300]}\n"
-            f"  asked: GET {url}; what was measured of this launch is not kept"
+            f"  asked: GET {url}; the measurements of this launch are discarded"
         )
 
-    def settle(self, most: float = SETTLING) -> None:
-        """Wait until the target has done what nobody waits for any more.
+    def settle(self, max_seconds: float = MAX_SETTLE_SECONDS) -> None:
+        """Wait until the target has finished the requests that were given up.
 
-        Whoever gives up leaves a request behind. The target goes on with it, and
-        would take the processor from the variant that is measured next.
+        A client that gives up leaves its request behind. The target goes on with it,
+        and would take CPU time from the variant that is measured next.
 
         Args:
-            most: Seconds after which it is not waited for, either.
+            max_seconds: Seconds to wait at most.
         """
         if self.child is None:
             return
-        until = time.monotonic() + min(most, SETTLING)
+        until = time.monotonic() + min(max_seconds, MAX_SETTLE_SECONDS)
         used = self._cpu_seconds()
         while time.monotonic() < until:
             time.sleep(IDLE_SECONDS)
             before, used = used, self._cpu_seconds()
-            if used - before < IDLE * IDLE_SECONDS:
+            if used - before < IDLE_CPU_SHARE * IDLE_SECONDS:
                 return
 
     def _cpu_seconds(self) -> float:
         return sum(
             processes.cpu_seconds(member)
             for pid in self.pids
-            for member in processes.family(pid)
+            for member in processes.tree(pid)
         )
 
     def check_alive(self) -> None:
@@ -134,53 +137,54 @@ def launched(
 ) -> Iterator[dict[str, RunningTarget]]:
     """Start fresh processes of some variants, and stop them at the end.
 
-    They start at once and in random order, on every core, and are pinned when
-    all are ready: importing is what takes long, and nothing is measured yet. Only
-    where it is asked how long that takes they start one after the other.
+    They start in random order and all at once, on every core, and are pinned when all
+    are ready: importing takes long, and nothing is measured yet. Only if the start-up
+    time is measured do they start one after the other.
 
     Args:
-        topic: Whose target it is.
-        variants: Which to start.
-        environment: Of the processes, before the target's and variant's own.
-        folder: Takes one log for each variant.
-        cores: Cores to pin to; empty leaves them free, for the caller to `pin` when
-            nothing is to be done on every core any more.
+        topic: The topic of the target.
+        variants: The variants to start.
+        environment: Environment variables; the target's and the variant's own are
+            added.
+        folder: Where the log of each variant is written.
+        cores: Cores to pin to. Empty means no pinning: the caller can `pin` later,
+            when no more work needs every core.
         rng: Draws the order.
 
     Yields:
         Variant name to running target.
 
     Raises:
-        MeasureError: One never got ready; the message has its last lines.
+        MeasureError: A variant never became ready; the message has its last lines.
     """
     order = list(variants)
     rng.shuffle(order)
-    in_turn = "startup" in topic.metrics()
+    one_by_one = "startup" in topic.metrics()
     children: list[processes.Child] = []
-    # Each is watched by a thread of its own: one that is ready does not wait, and is
-    # not timed, until a slower one is.
+    # Each variant has its own watcher thread, so that its start-up time does not depend
+    # on a slower variant.
     watchers = ThreadPoolExecutor(len(order))
     try:
         watched = []
         for variant in order:
-            url, child, at = _start(topic.target, variant, environment, folder)
+            url, child, began = _start(topic.target, variant, environment, folder)
             children += [child] if child else []
             watched.append(
-                watchers.submit(_await_ready, topic.target, variant, url, child, at)
+                watchers.submit(_await_ready, topic.target, variant, url, child, began)
             )
-            if in_turn:
+            if one_by_one:
                 watched[-1].result()
-        # Whoever fails first fails the launch; the others are not waited for.
+        # The first failure fails the launch; the other variants are not waited for.
         done = wait(watched, return_when=FIRST_EXCEPTION).done
         ready = [watcher.result() for watcher in watched if watcher in done]
-        running = {one.variant.name: one for one in ready}
+        running = {target.variant.name: target for target in ready}
         for target in running.values():
             target.pin(cores)
         yield running
     finally:
         watchers.shutdown(wait=False, cancel_futures=True)
         for child in children:
-            child.terminate()  # all at once: each takes its time to shut down
+            child.terminate()  # all at once, because each takes a while to shut down
         for child in children:
             child.stop()
 
@@ -190,8 +194,8 @@ def command_environment(
 ) -> dict[str, str]:
     """Return the environment of a target's command.
 
-    `python` and its scripts are found beside Assay's own interpreter, unless a
-    virtual environment is active: then that is the one the user means.
+    `python` and its scripts are found beside Assay's own interpreter, unless a virtual
+    environment is active: then the user means that one.
     """
     merged = {**os.environ, **base}
     if "VIRTUAL_ENV" not in merged:
@@ -257,7 +261,7 @@ def _await_ready(
     child: processes.Child | None,
     began: float,
 ) -> RunningTarget:
-    """Wait until the target answers."""
+    """Wait until a target is ready, and check that it is the right process."""
     name = f"the target of variant {variant.name!r}"
     await_answer(
         name, url, target.ready, began, target.ready_timeout, child, "[target]"
@@ -279,23 +283,23 @@ def await_answer(
     """Wait until a server answers that it is ready.
 
     Args:
-        name: What to call it.
+        name: The name of the server in messages.
         url: Its base URL.
-        ready: The path that is asked.
+        ready: The path that answers 2xx once the server is ready.
         began: `time.perf_counter` when it was started.
-        timeout: Seconds after that for which it is waited.
-        child: Its process, if it is ours.
-        table: Of the claims.toml that says all this.
+        timeout: Seconds after `began` in which it must be ready.
+        child: Its process; None if Assay did not start it.
+        table: The table of claims.toml that describes it, for messages.
 
     Raises:
-        MeasureError: It ended, or gives no such answer.
+        MeasureError: The server ended, or was not ready in time.
     """
     import httpx
 
     until = began + timeout
-    said = "it did not accept a connection"
-    # The port is watched first: a TCP connect is cheaper than an HTTP client.
-    # What it would load for an encrypted one takes longer than the answer.
+    problem = "it did not accept a connection"
+    # The port is tried first, because a TCP connect is cheaper than an HTTP request.
+    # Certificates are loaded only for https: that takes longer than the answer.
     secure = urlsplit(url).scheme == "https"
     with httpx.Client(trust_env=False, timeout=5.0, verify=secure) as client:
         while time.perf_counter() < until:
@@ -308,15 +312,15 @@ def await_answer(
                 try:
                     answer = client.get(url + ready)
                 except httpx.HTTPError as error:
-                    said = f"{type(error).__name__}: {error}"
+                    problem = f"{type(error).__name__}: {error}"
                 else:
                     if answer.is_success:
                         return
-                    said = f"it answered {answer.status_code}"
-            time.sleep(POLL)
+                    problem = f"it answered {answer.status_code}"
+            time.sleep(POLL_SECONDS)
     log = f"; its last lines:\n{child.last_lines()}" if child else ""
     raise MeasureError(
-        f"{name} was not ready after {timeout:g} s: GET {url}{ready}: {said}\n"
+        f"{name} was not ready after {timeout:g} s: GET {url}{ready}: {problem}\n"
         f"  expected a 2xx answer; set {table} ready to a path that gives one, or "
         f"ready_timeout to more seconds{log}"
     )
@@ -333,7 +337,11 @@ def _accepts(url: str) -> bool:
 
 
 def _check_identity(variant: Variant, url: str, child: processes.Child | None) -> None:
-    """Make sure that it is our process that answers."""
+    """Make sure that the process that Assay started answers on the port.
+
+    Raises:
+        MeasureError: Another process answers.
+    """
     port = urlsplit(url).port
     if child and port not in _listening(child.pid):
         raise MeasureError(
@@ -344,9 +352,9 @@ def _check_identity(variant: Variant, url: str, child: processes.Child | None) -
 
 
 def _listening(pid: int) -> set[int]:
-    """Return the ports on which a family of processes listens."""
+    """Return the ports on which a process tree listens."""
     ports = set()
-    for member in processes.family(pid):
+    for member in processes.tree(pid):
         with contextlib.suppress(psutil.Error):
             for connection in psutil.Process(member).net_connections("tcp"):
                 if connection.status == psutil.CONN_LISTEN:

@@ -1,4 +1,4 @@
-"""The pytest nodes of a topic's benchmarks: which they are, and whether they exist."""
+"""The pytest nodes of a topic's benchmarks, and a check that they exist."""
 
 import ast
 from collections.abc import Iterator
@@ -14,12 +14,12 @@ def nodes_of(topic: Topic, variant: Variant) -> list[str]:
     pattern = topic.scenario.benchmarks
     if pattern is None:
         return []
-    found = topic.folder.glob(pattern)
-    return sorted(str(path.relative_to(topic.folder)) for path in found)
+    files = topic.folder.glob(pattern)
+    return sorted(str(file.relative_to(topic.folder)) for file in files)
 
 
 def check(topic: Topic) -> list[str]:
-    """Return what is wrong with a topic's benchmarks, found without running them.
+    """Return the problems of a topic's benchmarks, without running them.
 
     Each problem is one sentence that names the file and the variant.
     """
@@ -43,7 +43,7 @@ def check(topic: Topic) -> list[str]:
 
 
 def _node_problem(folder: Path, node: str) -> str:
-    """Return why a node like ``file.py::Class::test[1]`` cannot be run, or nothing."""
+    """Return the problem of a node like ``file.py::Class::test[1]``; empty if none."""
     name, *path = node.partition("[")[0].split("::")
     file = folder / name
     if not name:
@@ -56,17 +56,17 @@ def _node_problem(folder: Path, node: str) -> str:
         return f"{file}: is not Python: {error}"
     scope: ast.Module | ast.ClassDef = tree
     for part in path:
-        named = {item.name: item for item in _definitions(scope)}
-        found = named.get(part)
-        if found is None:
-            # An inherited or imported test is there although the text lacks it.
+        by_name = {item.name: item for item in _definitions(scope)}
+        definition = by_name.get(part)
+        if definition is None:
+            # An inherited or imported test exists, although this text does not have it.
             if _may_come_from_elsewhere(scope):
                 return ""
-            tests = sorted(x for x in named if x.lower().startswith("test"))
-            known = ", ".join(tests) or "no test"
-            return f"{node!r}: {file} has no {part!r}; it has: {known}"
-        if isinstance(found, ast.ClassDef):
-            scope = found
+            tests = sorted(x for x in by_name if x.lower().startswith("test"))
+            listed = ", ".join(tests) or "no test"
+            return f"{node!r}: {file} has no {part!r}; it has: {listed}"
+        if isinstance(definition, ast.ClassDef):
+            scope = definition
     return ""
 
 
@@ -74,7 +74,7 @@ type _Definition = ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 
 
 def _definitions(scope: ast.AST) -> Iterator[_Definition]:
-    """Yield what a scope defines itself, also under `if` and `try`."""
+    """Yield the functions and classes of a scope, also under `if` and `try`."""
     for item in ast.iter_child_nodes(scope):
         if isinstance(item, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             yield item
@@ -83,6 +83,7 @@ def _definitions(scope: ast.AST) -> Iterator[_Definition]:
 
 
 def _may_come_from_elsewhere(scope: ast.Module | ast.ClassDef) -> bool:
+    """Say whether a scope may inherit or import tests that its text does not define."""
     if isinstance(scope, ast.ClassDef):
         return bool(scope.bases)
     return any(

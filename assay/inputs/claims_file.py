@@ -1,4 +1,4 @@
-"""One claims.toml: read, checked, understood."""
+"""Read one claims.toml, check it, and build a topic from it."""
 
 import os
 import re
@@ -21,28 +21,34 @@ from assay.load.shapes import Shape
 from assay.metrics import METRICS
 from assay.plan import Budget, Claim, Companion, Load, Scenario, Target, Topic, Variant
 
-# Seconds of an open-loop slice whose rate changes: if nothing is said, and at most.
-SHAPED_SLICE, LONGEST_SHAPE = 2.0, 10.0
-LONGEST_NAME = 64  # bytes of what becomes part of a file's name
-# What benchmarks take of [target] and [scenario]: see `experiment.benchmarks`.
+# Seconds of an open-loop slice whose rate changes: by default, and at most.
+DEFAULT_SHAPE_SECONDS = 2.0
+MAX_SHAPE_SECONDS = 10.0
+MAX_NAME_BYTES = 64  # of a name that becomes part of a file name
+# The keys of [target] and [scenario] that benchmarks use: see `experiment.benchmarks`.
 BENCHMARK_KEYS = frozenset({"cwd", "env", "benchmarks"})
-UNPROFILED = "profiles need a process that Assay starts, by a command"
+PROFILES_NEED_COMMAND = (
+    "profiles need a process that Assay starts; give the variant a command"
+)
 
 
 def read(
-    file: Path, margin: float, wanted: Callable[[str], object], found: list[str]
+    file: Path,
+    margin: float,
+    require_preset: Callable[[str], object],
+    messages: list[str],
 ) -> Topic | None:
     """Read one claims.toml.
 
     Args:
         file: The file.
-        margin: The change too small to matter, where a claim names none.
-        wanted: Told of each preset that is asked for; raises InputError if there is
-            none of that name.
-        found: Takes its problems, each with its line.
+        margin: The change that is too small to matter, as a share.
+        require_preset: Is called with the name of each preset that a claim asks for;
+            raises InputError if there is no such preset.
+        messages: Takes the problems of the file, each with its line.
 
     Returns:
-        The topic; None if there are problems.
+        The topic; None if the file has problems.
     """
     problems = Problems(file)
     claims = problems.validate(ClaimsFile)
@@ -51,21 +57,24 @@ def read(
         _check_names(claims, problems)
         _check_scenario(claims, file.parent, problems)
         expects = [
-            _expectation(claim, at, margin, problems)
-            for at, claim in _each(claims.claims)
+            _expectation(claim, index, margin, problems)
+            for index, claim in enumerate(claims.claims)
         ]
-        limits = [_limit(budget, at, problems) for at, budget in _each(claims.budgets)]
-        for at, claim in _each(claims.claims):
+        limits = [
+            _limit(budget, index, problems)
+            for index, budget in enumerate(claims.budgets)
+        ]
+        for index, claim in enumerate(claims.claims):
             for name in claim.profiles:
                 try:
-                    wanted(name)
+                    require_preset(name)
                 except InputError as error:
-                    problems.add(("claims", at, "profiles"), str(error))
+                    problems.add(("claims", index, "profiles"), str(error))
         shape = _shape(claims, file, problems)
-        if not problems.found:
+        if not problems.messages:
             topic = _build(claims, file, expects, limits, shape)
-            problems.found.extend(_check_benchmarks(topic))
-    found.extend(problems.found)
+            problems.messages.extend(_check_benchmarks(topic))
+    messages.extend(problems.messages)
     return topic
 
 
@@ -125,22 +134,22 @@ def _build(
 
 
 def _shape(claims: ClaimsFile, file: Path, problems: Problems) -> Shape | None:
-    """Return how arrivals of a slice change, if they do."""
+    """Return how the arrival rate changes within a slice, if it does."""
     text = claims.scenario.load.shape
     if not text:
         return None
-    at = ("scenario", "load", "shape")
+    path = ("scenario", "load", "shape")
     try:
         written = str(file.parent / text) if text.endswith(".csv") else text
-        shape = shapes.parse(written, SHAPED_SLICE, what="shape =")
+        shape = shapes.parse(written, DEFAULT_SHAPE_SECONDS, label="shape =")
     except InputError as error:
-        problems.add(at, str(error))
+        problems.add(path, str(error))
         return None
-    if not shape.expected or shape.duration > LONGEST_SHAPE:
+    if not shape.expected or shape.duration > MAX_SHAPE_SECONDS:
         problems.add(
-            at,
+            path,
             f"{text!r} takes {shape.duration:g} s; expected a shape of one slice, in "
-            f"multiples of the arrival rate, of at most {LONGEST_SHAPE:g} s: "
+            f"multiples of the arrival rate, of at most {MAX_SHAPE_SECONDS:g} s: "
             "'ramp 0.5..1.5', or 'spike 1..4 for 0.5s'",
         )
         return None
@@ -148,56 +157,59 @@ def _shape(claims: ClaimsFile, file: Path, problems: Problems) -> Shape | None:
 
 
 def _check_names(claims: ClaimsFile, problems: Problems) -> None:
-    """Check that variants and metrics that are named exist."""
-    known = list(claims.variants)
-    for table, names in (("variants", known), ("companions", claims.companions)):
+    """Check names, and that claims and budgets name variants and metrics that exist."""
+    variants = list(claims.variants)
+    for table, names in (("variants", variants), ("companions", claims.companions)):
         for name in names:
-            if not re.fullmatch(r"[\w.-]+", name) or len(name.encode()) > LONGEST_NAME:
+            if (
+                not re.fullmatch(r"[\w.-]+", name)
+                or len(name.encode()) > MAX_NAME_BYTES
+            ):
                 problems.add(
                     (table, name),
                     "expected a name of letters, digits, _ . or -, of at most "
-                    f"{LONGEST_NAME}",
+                    f"{MAX_NAME_BYTES} bytes",
                 )
-    if len(known) < 2 and not claims.budgets:
+    if len(variants) < 2 and not claims.budgets:
         problems.add(("variants",), "expected at least two variants to compare")
-    named: list[tuple[Keys, str]] = []
+    references: list[tuple[Keys, str]] = []
     metrics: list[tuple[Keys, str]] = []
-    for at, claim in _each(claims.claims):
-        named.append((("claims", at, "baseline"), claim.baseline))
-        named.append((("claims", at, "candidate"), claim.candidate))
-        metrics.append((("claims", at, "metric"), claim.metric))
+    for index, claim in enumerate(claims.claims):
+        references.append((("claims", index, "baseline"), claim.baseline))
+        references.append((("claims", index, "candidate"), claim.candidate))
+        metrics.append((("claims", index, "metric"), claim.metric))
         if claim.baseline == claim.candidate:
             problems.add(
-                ("claims", at, "candidate"),
+                ("claims", index, "candidate"),
                 "expected another variant than the baseline",
             )
-    for at, budget in _each(claims.budgets):
-        named.append((("budgets", at, "variant"), budget.variant))
-        metrics.append((("budgets", at, "metric"), budget.metric))
-    for path, name in named:
-        if name not in known:
-            problems.add(path, f"no variant {name!r}{nearest(name, known)}")
-    micro = claims.scenario.benchmarks is not None
-    valid = [m for m in METRICS if (m == "time") == micro]
+    for index, budget in enumerate(claims.budgets):
+        references.append((("budgets", index, "variant"), budget.variant))
+        metrics.append((("budgets", index, "metric"), budget.metric))
+    for path, name in references:
+        if name not in variants:
+            problems.add(path, f"no variant {name!r}{nearest(name, variants)}")
+    has_benchmarks = claims.scenario.benchmarks is not None
+    valid = [metric for metric in METRICS if (metric == "time") == has_benchmarks]
     for path, metric in metrics:
         if metric not in valid:
             problems.add(path, f"no metric {metric!r} here{nearest(metric, valid)}")
 
 
 def _check_round_trips(target: TargetTable, problems: Problems) -> None:
-    """Check that networks are put before services, and have a length."""
+    """Check that each delayed service is needed, and that its delay is a duration."""
     for name, text in target.round_trip.items():
-        at = ("target", "round_trip", name)
+        path = ("target", "round_trip", name)
         if name not in target.needs:
-            problems.add(at, "expected one of needs")
+            problems.add(path, "expected one of the services in needs")
         try:
             shapes.seconds(text)
         except ValueError as error:
-            problems.add(at, f"{error}; expected such as '1ms'")
+            problems.add(path, f"{error}; expected a duration such as '1ms'")
 
 
 def _check_scenario(claims: ClaimsFile, folder: Path, problems: Problems) -> None:
-    """Check that there is one kind of work, that its files exist, and a target."""
+    """Check that there is one kind of work, and that its files and servers exist."""
     scenario, target = claims.scenario, claims.target
     if (scenario.locustfile is None) == (scenario.benchmarks is None):
         problems.add(("scenario",), "expected either locustfile or benchmarks")
@@ -226,31 +238,31 @@ def _check_scenario(claims: ClaimsFile, folder: Path, problems: Problems) -> Non
 
 
 def _check_pattern(folder: Path, pattern: str, problems: Problems) -> None:
-    """Check that a pattern of benchmarks can be one, and finds some."""
-    at = ("scenario", "benchmarks")
+    """Check that a pattern of benchmarks is valid and matches files."""
+    path = ("scenario", "benchmarks")
     try:
-        found = any(folder.glob(pattern))
+        matches = any(folder.glob(pattern))
     except (ValueError, NotImplementedError, OSError) as error:
         problems.add(
-            at,
+            path,
             f"expected a pattern of files below {folder}, such as 'bench_*.py', got "
             f"{pattern!r} ({error})",
         )
         return
-    if not found:
-        problems.add(at, f"no file in {folder} matches {pattern!r}")
+    if not matches:
+        problems.add(path, f"no file in {folder} matches {pattern!r}")
 
 
 def _check_unused(claims: ClaimsFile, problems: Problems) -> None:
-    """Check that nothing is written that benchmarks would silently leave out."""
+    """Check that there is no key that benchmarks would silently ignore."""
     tables: list[tuple[Keys, Iterable[str]]] = [
         (("target",), claims.target.model_fields_set if claims.target else ()),
         (("scenario",), claims.scenario.model_fields_set),
     ]
     unused = [
-        (*at, key)
-        for at, written in tables
-        for key in sorted(set(written) - BENCHMARK_KEYS)
+        (*path, key)
+        for path, keys in tables
+        for key in sorted(set(keys) - BENCHMARK_KEYS)
     ]
     unused += [("companions", name) for name in claims.companions]
     unused += [
@@ -260,8 +272,8 @@ def _check_unused(claims: ClaimsFile, problems: Problems) -> None:
         if getattr(variant, key) is not None
     ]
     unused += [
-        ("claims", at, "profiles")
-        for at, claim in _each(claims.claims)
+        ("claims", index, "profiles")
+        for index, claim in enumerate(claims.claims)
         if claim.profiles
     ]
     for path in unused:
@@ -269,7 +281,7 @@ def _check_unused(claims: ClaimsFile, problems: Problems) -> None:
 
 
 def _check_servers(claims: ClaimsFile, problems: Problems) -> None:
-    """Check that every variant has a server, and what is profiled a process."""
+    """Check that every variant has a server, and every profile a process."""
     target = claims.target or TargetTable()
     for name, variant in claims.variants.items():
         if variant.tests:
@@ -281,13 +293,14 @@ def _check_servers(claims: ClaimsFile, problems: Problems) -> None:
                 ("variants", name),
                 "nothing to start: expected a command or url here or in [target]",
             )
-    for at, claim in _each(claims.claims):
+    for index, claim in enumerate(claims.claims):
         for name in dict.fromkeys((claim.baseline, claim.candidate)):
-            found = claims.variants.get(name)
-            if claim.profiles and found and url_of(target, found):
+            variant_table = claims.variants.get(name)
+            if claim.profiles and variant_table and url_of(target, variant_table):
                 problems.add(
-                    ("claims", at, "profiles"),
-                    f"variant {name!r} is a server that runs already: {UNPROFILED}",
+                    ("claims", index, "profiles"),
+                    f"variant {name!r} is a server that runs already: "
+                    f"{PROFILES_NEED_COMMAND}",
                 )
 
 
@@ -301,25 +314,23 @@ def _check_benchmarks(topic: Topic) -> list[str]:
         return []
     try:
         return benchmark_nodes.check(topic)
-    except OSError as error:  # such as a name that is too long for a file
+    except OSError as error:  # for example a name that is too long for a file
         return [f"{topic.file}: variants: {error}"]
 
 
-def _expectation(claim: ClaimTable, at: int, margin: float, problems: Problems) -> Any:
+def _expectation(
+    claim: ClaimTable, index: int, margin: float, problems: Problems
+) -> Any:
     try:
         return expectations.parse(claim.expect, claim.metric, margin)
     except ValueError as error:
-        problems.add(("claims", at, "expect"), str(error))
+        problems.add(("claims", index, "expect"), str(error))
         return None
 
 
-def _limit(budget: BudgetTable, at: int, problems: Problems) -> Any:
+def _limit(budget: BudgetTable, index: int, problems: Problems) -> Any:
     try:
         return expectations.quantity(budget.at_most, budget.metric)
     except ValueError as error:
-        problems.add(("budgets", at, "at_most"), str(error))
+        problems.add(("budgets", index, "at_most"), str(error))
         return None
-
-
-def _each[Item](items: Iterable[Item]) -> list[tuple[int, Item]]:
-    return list(enumerate(items))

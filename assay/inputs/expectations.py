@@ -7,7 +7,7 @@ from assay.metrics import METRICS, higher_is_better
 from assay.plan import Expectation
 
 WORDS = ("faster", "slower", "same", "not slower")
-# Multipliers into a metric's own unit, by that unit.
+# By unit of a metric: the units that can be written, and their factors.
 UNITS = {
     "s": {"us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0},
     "B": {"B": 1.0, "kB": 1e3, "MB": 1e6, "GB": 1e9, "KiB": 2**10, "MiB": 2**20},
@@ -18,7 +18,7 @@ _NUMBER = r"(\d+(?:\.\d*)?|\.\d+)"
 
 
 def parse(text: str, metric: str, margin: float = 0.05) -> Expectation:
-    """Return what an expectation says of the ratio candidate / baseline.
+    """Parse an expectation about the ratio candidate / baseline.
 
     Args:
         text: ``<= X``, ``>= X``, ``faster``, ``slower``, ``same`` or
@@ -27,18 +27,18 @@ def parse(text: str, metric: str, margin: float = 0.05) -> Expectation:
         margin: The change that is too small to matter, as a share.
 
     Raises:
-        ValueError: It is none of these; the message says what was expected.
+        ValueError: It cannot be parsed; the message says what was expected.
     """
     written = " ".join(text.split())
-    small = math.log1p(margin)
+    log_margin = math.log1p(margin)
     if written == "same":
-        return Expectation(text=text, low=-small, high=small)
+        return Expectation(text=text, low=-log_margin, high=log_margin)
     if written in WORDS:
-        bound = small if written == "not slower" else 0.0
-        lower = written != "slower"
+        bound = log_margin if written == "not slower" else 0.0
+        is_upper_bound = written != "slower"
         if higher_is_better(metric):
-            lower, bound = not lower, -bound
-        if lower:
+            is_upper_bound, bound = not is_upper_bound, -bound
+        if is_upper_bound:
             return Expectation(text=text, high=bound)
         return Expectation(text=text, low=bound)
     match = re.fullmatch(rf"(<=|>=)\s*{_NUMBER}", written)
@@ -54,23 +54,23 @@ def parse(text: str, metric: str, margin: float = 0.05) -> Expectation:
 
 
 def quantity(text: str, metric: str) -> float:
-    """Return a limit such as ``50ms`` in the metric's own unit.
+    """Parse a limit such as ``50ms``, and return it in the metric's unit.
 
     Raises:
-        ValueError: It cannot be understood; the message says what was expected.
+        ValueError: It cannot be parsed; the message says what was expected.
     """
     return amount(text, METRICS[metric].unit if metric in METRICS else "")
 
 
 def amount(text: str, unit: str) -> float:
-    """Return an amount such as ``50ms`` in a unit: s, B, /s, or none for a share.
+    """Parse an amount such as ``50ms``, and return it in a unit: s, B, /s, or none.
 
     Raises:
-        ValueError: It cannot be understood; the message says what was expected.
+        ValueError: It cannot be parsed; the message says what was expected.
     """
     units = UNITS[unit]
     match = re.fullmatch(rf"{_NUMBER}\s*(\D*)", text.strip())
     if not match or match[2].strip() not in units:
-        written = ", ".join(f"'50{name}'" for name in units)
-        raise ValueError(f"cannot understand {text!r}; expected a limit like {written}")
+        forms = ", ".join(f"'50{name}'" for name in units)
+        raise ValueError(f"cannot understand {text!r}; expected a limit like {forms}")
     return float(match[1]) * units[match[2].strip()]

@@ -1,7 +1,7 @@
-"""Scenario, preset and project files, read and validated into a Plan.
+"""Read claims, preset and project files, validate them, and build a Plan.
 
-Every problem of every file is found before anything starts, and each names the
-file, the line, and the nearest valid name.
+Every problem of every file is reported before anything starts, each with its file, line
+and the nearest valid name.
 """
 
 import os
@@ -16,8 +16,8 @@ from assay.inputs.schema import PresetFile, ProjectTable
 from assay.inputs.toml_file import Problems, nearest
 from assay.plan import Plan, Preset, Settings
 
-FILE = "claims.toml"
-LONGEST_NAME = claims_file.LONGEST_NAME
+CLAIMS_FILE = "claims.toml"
+MAX_NAME_BYTES = claims_file.MAX_NAME_BYTES
 
 
 def load(
@@ -29,92 +29,87 @@ def load(
     """Read everything a run needs.
 
     Args:
-        topics: Names, folders or paths of claims.toml; empty means all that are
-            here.
-        settings: What was given on the command line, over `[tool.assay]`.
+        topics: Names, folders or paths of claims.toml; empty means all topics in the
+            working directory.
+        settings: Settings from the command line, which override `[tool.assay]`.
         command: The command line, for the report.
         here: The working directory.
 
     Raises:
-        InputError: With every problem of every file.
+        InputError: There are problems; the message has every problem of every file.
     """
     files = [find_topic(topic, here) for topic in topics] or _all_topics(here)
-    found: list[str] = []
-    project = _project(here, found)
+    messages: list[str] = []
+    project = _project(here, messages)
     presets: dict[str, Preset] = {}
-    known = Settings(**{**project, **settings})
+    merged = Settings(**{**project, **settings})
 
-    def wanted(name: str) -> None:
+    def require_preset(name: str) -> None:
         presets.setdefault(name, load_preset(name, here))
 
-    plans = [
-        claims_file.read(file, known.margin, wanted, found)
+    loaded = [
+        claims_file.read(file, merged.margin, require_preset, messages)
         for file in dict.fromkeys(files)
     ]
-    if "time_budget" in settings:  # what is typed counts more than any file
-        plans = [
-            topic and topic.model_copy(update={"time_budget": None}) for topic in plans
-        ]
-    names = [topic.name for topic in plans if topic]
+    valid = [topic for topic in loaded if topic]
+    if "time_budget" in settings:  # the command line overrides every file
+        valid = [topic.model_copy(update={"time_budget": None}) for topic in valid]
+    names = [topic.name for topic in valid]
     for name in sorted({name for name in names if names.count(name) > 1}):
-        found.append(f"two topics are named {name!r}; rename one of the folders")
-    if found:
-        raise InputError("\n".join(found))
+        messages.append(f"two topics are named {name!r}; rename one of the folders")
+    if messages:
+        raise InputError("\n".join(messages))
     return Plan(
-        topics=tuple(topic for topic in plans if topic),
+        topics=tuple(valid),
         presets=tuple(presets.values()),
-        settings=known,
+        settings=merged,
         command=command,
     )
 
 
-def profile_plan(plan: Plan, variant: str, presets: Sequence[str], here: Path) -> Plan:
+def profile_plan(plan: Plan, name: str, presets: Sequence[str], here: Path) -> Plan:
     """Return a plan that only profiles one variant of its first topic.
 
     Raises:
-        InputError: There is no such variant or preset, or no process to profile.
+        InputError: The variant or a preset does not exist, or there is no process to
+            profile.
     """
     topic = plan.topics[0]
-    known = [v.name for v in topic.variants]
-    if variant not in known:
-        raise InputError(
-            f"{topic.file}: no variant {variant!r}{nearest(variant, known)}"
-        )
+    names = [variant.name for variant in topic.variants]
+    if name not in names:
+        raise InputError(f"{topic.file}: no variant {name!r}{nearest(name, names)}")
     if topic.scenario.benchmarks:
         raise InputError(
             f"{topic.file}: profiles need a server under load, and this topic has "
             "benchmarks"
         )
-    if claims_file.url_of(topic.target, topic.variant(variant)):
+    if claims_file.url_of(topic.target, topic.variant(name)):
         raise InputError(
-            f"{topic.file}: variant {variant!r} is a server that runs already: "
-            f"{claims_file.UNPROFILED}"
+            f"{topic.file}: variant {name!r} is a server that runs already: "
+            f"{claims_file.PROFILES_NEED_COMMAND}"
         )
-    loaded = tuple(load_preset(name.strip(), here) for name in presets)
-    bare = topic.model_copy(update={"claims": (), "budgets": ()})
-    return plan.model_copy(update={"topics": (bare,), "presets": loaded})
+    loaded = tuple(load_preset(preset.strip(), here) for preset in presets)
+    without_claims = topic.model_copy(update={"claims": (), "budgets": ()})
+    return plan.model_copy(update={"topics": (without_claims,), "presets": loaded})
 
 
 def find_topic(topic: str, here: Path) -> Path:
-    """Return the claims.toml that a name, a folder or a path means.
+    """Return the claims.toml of a topic, given by name, folder or path.
 
     Raises:
-        InputError: There is none.
+        InputError: There is no such topic.
     """
     for candidate in (
         here / topic,
-        here / topic / FILE,
-        here / "scenarios" / topic / FILE,
+        here / topic / CLAIMS_FILE,
+        here / "scenarios" / topic / CLAIMS_FILE,
     ):
-        if os.path.isfile(candidate):  # whatever was typed: it raises nothing
+        if os.path.isfile(candidate):  # it raises nothing, whatever the user typed
             return candidate.resolve()
-    known = [file.parent.name for file in _scenario_files(here)]
-    hint = nearest(topic, known) or (
-        f"; topics here: {', '.join(known)}" if known else ""
-    )
+    names = [file.parent.name for file in _scenario_files(here)]
     raise InputError(
-        f"no topic {topic!r}: expected a folder with a {FILE}, or the name of one "
-        f"under scenarios/{hint}"
+        f"no topic {topic!r}: expected a folder with a {CLAIMS_FILE}, or the name of "
+        f"one under scenarios/{nearest(topic, names)}"
     )
 
 
@@ -122,34 +117,38 @@ def load_preset(name: str, here: Path) -> Preset:
     """Return the preset of that name: the project's own, or Assay's.
 
     Raises:
-        InputError: There is none, or it is wrong.
+        InputError: There is no such preset, or its file has problems.
     """
     folders = preset_folders(here)
-    # It is part of the names of a run's files, too.
-    if not re.fullmatch(r"[\w. -]+", name) or len(name.encode()) > LONGEST_NAME:
+    # The name becomes part of the names of a run's files.
+    if not re.fullmatch(r"[\w. -]+", name) or len(name.encode()) > MAX_NAME_BYTES:
         raise InputError(
-            f"no preset {name[:LONGEST_NAME]!r}: expected the name of a file in "
-            f"profiles/ without .toml, of at most {LONGEST_NAME} letters, digits, "
+            f"no preset {name[:MAX_NAME_BYTES]!r}: expected the name of a file in "
+            f"profiles/ without .toml, of at most {MAX_NAME_BYTES} letters, digits, "
             "_ . or -"
         )
     for folder in folders:
         if os.path.isfile(folder / f"{name}.toml"):
             problems = Problems(folder / f"{name}.toml")
             preset = problems.validate(PresetFile)
-            if preset is None or problems.found:
-                raise InputError("\n".join(problems.found))
+            if preset is None or problems.messages:
+                raise InputError("\n".join(problems.messages))
             return _checked(Preset(name=name, **preset.model_dump()), problems.file)
-    known = sorted({file.stem for folder in folders for file in folder.glob("*.toml")})
-    raise InputError(f"no preset {name!r} in profiles/{nearest(name, known)}")
+    names = sorted({file.stem for folder in folders for file in folder.glob("*.toml")})
+    raise InputError(f"no preset {name!r} in profiles/{nearest(name, names)}")
 
 
 def preset_folders(here: Path) -> list[Path]:
-    """Return where presets are looked for: here first, then Assay's own."""
+    """Return the folders that are searched for presets: the project's, then Assay's."""
     return [here / "profiles", Path(__file__).parents[1] / "profiles"]
 
 
 def _checked(preset: Preset, file: Path) -> Preset:
-    """Check the part of a preset that its profiler understands."""
+    """Return the preset if its profiler exists and accepts the settings.
+
+    Raises:
+        InputError: There is no such profiler, or it refuses a setting.
+    """
     from assay.profilers import PROFILERS
 
     if preset.profiler not in PROFILERS:
@@ -161,8 +160,8 @@ def _checked(preset: Preset, file: Path) -> Preset:
     return preset
 
 
-def _project(here: Path, found: list[str]) -> dict[str, Any]:
-    """Return `[tool.assay]` of the nearest pyproject.toml, or nothing."""
+def _project(here: Path, messages: list[str]) -> dict[str, Any]:
+    """Return `[tool.assay]` of the nearest pyproject.toml; empty if there is none."""
     for folder in (here, *here.parents):
         file = folder / "pyproject.toml"
         if os.path.isfile(file):
@@ -178,24 +177,31 @@ def _project(here: Path, found: list[str]) -> dict[str, Any]:
             )
             if project and sorted(set(project.looks)) != project.looks:
                 problems.add(("tool", "assay", "looks"), "expected ascending numbers")
-            found.extend(problems.found)
-            if project is None or problems.found:
+            messages.extend(problems.messages)
+            if project is None or problems.messages:
                 return {}
             return project.model_dump(exclude_unset=True)
     return {}
 
 
 def _all_topics(here: Path) -> list[Path]:
-    if (here / FILE).is_file():
-        return [(here / FILE).resolve()]
+    """Return the claims.toml of every topic in the working directory.
+
+    Raises:
+        InputError: There is no topic.
+    """
+    if (here / CLAIMS_FILE).is_file():
+        return [(here / CLAIMS_FILE).resolve()]
     files = _scenario_files(here)
     if not files:
         raise InputError(
-            f"no topics in {here}: expected {FILE} here or in scenarios/NAME/; "
+            f"no topics in {here}: expected {CLAIMS_FILE} here or in scenarios/NAME/; "
             "name a folder, for example: assay run path/to/topic"
         )
     return files
 
 
 def _scenario_files(here: Path) -> list[Path]:
-    return sorted(file.resolve() for file in (here / "scenarios").glob(f"*/{FILE}"))
+    return sorted(
+        file.resolve() for file in (here / "scenarios").glob(f"*/{CLAIMS_FILE}")
+    )

@@ -1,4 +1,4 @@
-"""The tables of the files that people write, key by key."""
+"""The tables of the files that people write: every key with its type and meaning."""
 
 import shlex
 from typing import Annotated
@@ -9,27 +9,28 @@ from pydantic_core import PydanticCustomError
 
 from assay.plan import Settings
 
-# The launches of a look: at more the exact tests take minutes, and no run gets there.
+# The most launches of a look: with more, the exact tests take minutes, and no run
+# reaches so many.
 MOST_LAUNCHES = 200
 
 
-def _text(text: str) -> str:
-    """Check what is handed to a process."""
+def _check_text(text: str) -> str:
+    """Check a text that is passed to a process."""
     if "\0" in text:
         raise PydanticCustomError("text", "expected text without a NUL character")
     return text
 
 
-def _name(text: str) -> str:
+def _check_name(text: str) -> str:
     """Check the name of an environment variable."""
     if not text or "=" in text:
         raise PydanticCustomError("name", "expected the name of a variable")
-    return _text(text)
+    return _check_text(text)
 
 
-def _command(text: str) -> str:
+def _check_command(text: str) -> str:
     """Check that a command line can be split into words, as a shell does it."""
-    _text(text)
+    _check_text(text)
     try:
         words = shlex.split(text)
     except ValueError as error:
@@ -43,15 +44,15 @@ def _command(text: str) -> str:
     return text
 
 
-def _url(text: str) -> str:
+def _check_url(text: str) -> str:
     """Check the base URL of a server."""
     import httpx
 
     try:
         parts = urlsplit(text)
         host, port = parts.hostname or "", parts.port
-        host.encode("idna")  # as a socket wants it
-        httpx.URL(text)  # each refuses what the others let through
+        host.encode("idna")  # as a socket does
+        httpx.URL(text)  # each check refuses URLs that the others accept
     except (ValueError, httpx.InvalidURL):
         host, port = "", None
     if (
@@ -70,26 +71,26 @@ def _url(text: str) -> str:
     return text
 
 
-def _url_path(text: str) -> str:
+def _check_url_path(text: str) -> str:
     """Check the path of a URL; it may be empty."""
     if text and not (text.startswith("/") and text.isprintable()):
         raise PydanticCustomError("path", "expected a path that begins with /")
     return text
 
 
-Text = Annotated[str, AfterValidator(_text)]
-Command = Annotated[str, AfterValidator(_command)]
-Url = Annotated[str, AfterValidator(_url)]
-Environment = dict[Annotated[str, AfterValidator(_name)], Text]
-UrlPath = Annotated[str, AfterValidator(_url_path)]
+Text = Annotated[str, AfterValidator(_check_text)]
+Command = Annotated[str, AfterValidator(_check_command)]
+Url = Annotated[str, AfterValidator(_check_url)]
+Environment = dict[Annotated[str, AfterValidator(_check_name)], Text]
+UrlPath = Annotated[str, AfterValidator(_check_url_path)]
 # A path or pattern in a topic's folder.
-FileName = Annotated[str, Field(min_length=1), AfterValidator(_text)]
+FileName = Annotated[str, Field(min_length=1), AfterValidator(_check_text)]
 
 
 class Table(BaseModel):
     """A table as people write it."""
 
-    # TOML can say inf and nan; no number here may be either.
+    # TOML has inf and nan, but no number here may be either.
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 
@@ -105,7 +106,9 @@ class TargetTable(Table):
         "profiled, and its CPU time is unknown.",
     )
     env: Environment = Field({}, description="Environment variables of the command.")
-    cwd: str = Field(".", description="Where the command runs, from this folder.")
+    cwd: str = Field(
+        ".", description="Working directory of the command, from this folder."
+    )
     ready: UrlPath = Field(
         "/", description="The path that answers 2xx once the server is ready."
     )
@@ -115,18 +118,18 @@ class TargetTable(Table):
     guard: UrlPath = Field(
         "",
         description="A path that says whether the variant did what its name says: 2xx, "
-        'or `{"ok": false, "detail": "…"}`. It is asked after every launch, and stops '
-        "the run.",
+        'or `{"ok": false, "detail": "…"}`. It is requested after every launch; a '
+        "failure stops the run.",
     )
     needs: list[str] = Field(
         [],
-        description="`postgres` and `redis`, handed over as `DATABASE_URL` and "
+        description="`postgres` and `redis`, passed on as `DATABASE_URL` and "
         "`REDIS_URL`.",
     )
     round_trip: dict[str, str] = Field(
         {},
-        description='Puts a network before some of them: `{ redis = "1ms" }`. On '
-        "loopback they are nearer than ever in production.",
+        description='Network round trip to add to a service: `{ redis = "1ms" }`. On '
+        "loopback a service is nearer than it ever is in production.",
     )
     prepare: Command | None = Field(
         None,
@@ -149,7 +152,7 @@ class CompanionTable(Table):
 
 
 class LoadTable(Table):
-    """`[scenario] load`: how much load there is."""
+    """`[scenario] load`: the amount of load."""
 
     users: int = Field(4, ge=1, le=10_000, description="Users of the closed loop.")
     utilisation: float = Field(
@@ -157,8 +160,8 @@ class LoadTable(Table):
         gt=0,
         lt=1,
         description="Arrival rate of the open loop, as a share of the slower variant's "
-        "capacity. It is lowered, with a warning, where the load generator would be "
-        "late for it.",
+        "capacity. It is lowered, with a warning, if the load generator cannot send "
+        "so many arrivals on time.",
     )
     arrival_rate: float | None = Field(
         None,
@@ -170,16 +173,17 @@ class LoadTable(Table):
         32,
         ge=1,
         le=10_000,
-        description="The most users, and so connections, of the open loop. They are "
-        "made as they are needed.",
+        description="The most users, and so connections, of the open loop. Users are "
+        "made when they are needed.",
     )
     think_time: bool = Field(
-        False, description="Whether users of the closed loop wait as the file says."
+        False,
+        description="Whether users of the closed loop wait as the locustfile says.",
     )
     shape: str = Field(
         "",
-        description="How the rate changes over an open-loop slice, in multiples of it: "
-        "`ramp 0.5..1.5`, `spike 1..4 for 0.5s`.",
+        description="How the arrival rate changes over an open-loop slice, in "
+        "multiples: `ramp 0.5..1.5`, `spike 1..4 for 0.5s`.",
     )
 
 
@@ -189,41 +193,46 @@ class ScenarioTable(Table):
     locustfile: FileName | None = Field(None, description="An ordinary locustfile.")
     arguments: list[Text] = Field(
         [],
-        description='For the locustfile, as after `locust -f FILE`: `["--tags", '
-        '"read"]`, or options of its own.',
+        description="Arguments for the locustfile, as after `locust -f FILE`: "
+        '`["--tags", "read"]`, or options of its own.',
     )
     benchmarks: FileName | None = Field(
         None,
         description="A pattern of pytest-benchmark files, instead of a locustfile. "
-        "They take only `cwd` and `env` of a target, and `env` and `tests` of a "
+        "Benchmarks use only `cwd` and `env` of a target, and `env` and `tests` of a "
         "variant.",
     )
     load: LoadTable = LoadTable()
     time_budget: float | None = Field(
         None,
         gt=0,
-        description="Seconds that this topic may take, if not the project's.",
+        description="Seconds that this topic may take, instead of the project's "
+        "time budget.",
     )
 
 
 class VariantTable(Table):
     """`[variants] NAME`: a named change to the target."""
 
-    env: Environment = Field({}, description="Added to the target's.")
-    command: Command | None = Field(None, description="Instead of the target's.")
-    url: Url | None = Field(None, description="Instead of the target's.")
+    env: Environment = Field(
+        {}, description="Environment variables, added to the target's."
+    )
+    command: Command | None = Field(None, description="Used instead of the target's.")
+    url: Url | None = Field(None, description="Used instead of the target's.")
     tests: str | None = Field(
         None, description="A pytest node, in a topic of benchmarks."
     )
 
 
 class ClaimTable(Table):
-    """`[[claims]]`: what is claimed of two variants."""
+    """`[[claims]]`: a statement about two variants."""
 
     says: str = Field(description="The claim, in words.")
-    baseline: str = Field(description="The variant that is compared with.")
+    baseline: str = Field(
+        description="The variant that the candidate is compared with."
+    )
     candidate: str = Field(description="The variant that is judged.")
-    metric: str = Field(description="What is compared; see below.")
+    metric: str = Field(description="The metric that is compared; see below.")
     expect: str = Field(
         description="`<= X` or `>= X` of candidate / baseline, or `faster`, `slower`, "
         "`same`, `not slower`."
@@ -234,15 +243,15 @@ class ClaimTable(Table):
 class BudgetTable(Table):
     """`[[budgets]]`: a limit for one variant alone."""
 
-    variant: str = Field(description="Which variant.")
-    metric: str = Field(description="Which metric; see below.")
+    variant: str = Field(description="The variant.")
+    metric: str = Field(description="The metric; see below.")
     at_most: str = Field(description="The limit: `50ms`, `0.1%`, `128 MiB`.")
 
 
 class ClaimsFile(Table):
     """A whole claims.toml."""
 
-    title: str = Field(description="What it is about.")
+    title: str = Field(description="The title of the topic.")
     guide: str = Field("", description="Where the advice comes from.")
     target: TargetTable | None = None
     companions: dict[str, CompanionTable] = {}

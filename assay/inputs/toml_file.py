@@ -1,4 +1,4 @@
-"""TOML files whose mistakes are named with their line and the nearest valid name."""
+"""TOML files whose mistakes are reported with line and nearest valid name."""
 
 import copy
 import re
@@ -14,27 +14,33 @@ type Keys = tuple[str | int, ...]
 
 
 class Problems:
-    """What is wrong with one TOML file, each problem with its line."""
+    """The problems of one TOML file, each with its line.
+
+    Attributes:
+        file: The file.
+        messages: The problems so far.
+        content: What the file contains; None if it cannot be read.
+    """
 
     def __init__(self, file: Path) -> None:
         """Read the file; a file that cannot be read is a problem too."""
         self.file = file
-        self.found: list[str] = []
+        self.messages: list[str] = []
         self.content: dict[str, Any] | None = None
         self._lines: dict[Keys, int] = {}
-        self._noted: set[Keys] = set()
+        self._invalid: set[Keys] = set()
         try:
             text = file.read_text(encoding="utf-8")
             self._lines = key_lines(text)
             self.content = tomllib.loads(text)
         except (OSError, UnicodeDecodeError) as error:
-            self.found.append(f"{file}: cannot be read: {error}")
+            self.messages.append(f"{file}: cannot be read: {error}")
         except tomllib.TOMLDecodeError as error:
-            self.found.append(f"{file}: not valid TOML: {error}")
+            self.messages.append(f"{file}: not valid TOML: {error}")
 
     def add(self, path: Keys, text: str) -> None:
-        """Note a problem at a key, unless its table could not be read there."""
-        if path in self._noted:
+        """Add a problem at a key, unless the key is already reported as invalid."""
+        if path in self._invalid:
             return
         line = next(
             (
@@ -44,15 +50,15 @@ class Problems:
             ),
             1,
         )
-        self.found.append(f"{self.file}:{line}: {_dotted(path)}: {text}")
+        self.messages.append(f"{self.file}:{line}: {_dotted(path)}: {text}")
 
     def validate[Model: BaseModel](  # noqa: D102 (flake8-docstrings cannot see it)
         self, model: type[Model], at: Keys = ()
     ) -> Model | None:
-        """Return a table as a model, and note everything that is wrong with it.
+        """Return a table as a model, and add everything that is wrong with it.
 
-        Where it is wrong and can be read without that, the rest is returned, so that
-        whoever asks can go on and look for other mistakes; None where it cannot.
+        If the table is valid without its invalid keys, the rest is returned, so that
+        the caller can look for further mistakes; otherwise None.
         """
         if self.content is None:
             return None
@@ -64,32 +70,32 @@ class Problems:
         except ValidationError as error:
             for problem in error.errors():
                 path = at + tuple(problem["loc"])
-                self.add(path, _said(problem, model, problem["loc"]))
-                self._noted.add(path)
-            return _without_mistakes(table, model, error)
+                self.add(path, _in_words(problem, model, problem["loc"]))
+                self._invalid.add(path)
+            return _without_invalid_keys(table, model, error)
 
 
-def _without_mistakes[Model: BaseModel](
+def _without_invalid_keys[Model: BaseModel](
     table: Any, model: type[Model], error: ValidationError
 ) -> Model | None:
-    """Return what a table says apart from its mistakes; None if that says nothing."""
-    mended = copy.deepcopy(table)
+    """Return a table without its invalid keys as a model; None if still invalid."""
+    repaired = copy.deepcopy(table)
     for problem in error.errors():
         if not problem["loc"]:
-            return None  # it is no table at all
+            return None  # it is not a table
         *path, key = problem["loc"]
-        holder: Any = mended
+        parent: Any = repaired
         try:
             for step in path:
-                holder = holder[step]
+                parent = parent[step]
             if problem["type"] == "missing":
-                holder[key] = ""
+                parent[key] = ""
             else:
-                del holder[key]
+                del parent[key]
         except (LookupError, TypeError):
             return None
     try:
-        return model.model_validate(mended)
+        return model.model_validate(repaired)
     except ValidationError:
         return None
 
@@ -97,8 +103,8 @@ def _without_mistakes[Model: BaseModel](
 def key_lines(text: str) -> dict[Keys, int]:
     """Return the line of every table and key of a TOML text.
 
-    `tomllib` keeps no positions. This follows table headers and the first key of
-    a line, which is as near as an error message needs to be.
+    `tomllib` keeps no positions. This function follows table headers and the first key
+    of each line, which is precise enough for an error message.
     """
     lines: dict[Keys, int] = {}
     table: Keys = ()
@@ -122,17 +128,17 @@ def _keys(dotted: str) -> Keys:
     return tuple(part.strip("\"'") for part in parts)
 
 
-def _said(problem: Any, model: type[BaseModel], loc: Keys) -> str:
-    """Put one of pydantic's findings into our words."""
+def _in_words(problem: Any, model: type[BaseModel], loc: Keys) -> str:
+    """Return the message for one of pydantic's errors."""
     if problem["type"] == "extra_forbidden":
-        known = _known_keys(model, loc[:-1])
-        return f"unknown key{nearest(str(loc[-1]), known)}"
+        valid = _valid_keys(model, loc[:-1])
+        return f"unknown key{nearest(str(loc[-1]), valid)}"
     if problem["type"] == "missing":
         return "this key is missing"
     return f"{problem['msg'][:1].lower()}{problem['msg'][1:]}, got {problem['input']!r}"
 
 
-def _known_keys(model: type[BaseModel], loc: Keys) -> list[str]:
+def _valid_keys(model: type[BaseModel], loc: Keys) -> list[str]:
     """Return the keys of the table at `loc` below a model."""
     for key in loc:
         field = model.model_fields.get(str(key))
@@ -143,11 +149,11 @@ def _known_keys(model: type[BaseModel], loc: Keys) -> list[str]:
 
 
 def _table_in(annotation: Any) -> type[BaseModel] | None:
-    """Return the table that a field holds: itself, optional, in a list or by name."""
+    """Return the table in a field's type: alone, optional, in a list or in a dict."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
-    found = (_table_in(argument) for argument in get_args(annotation))
-    return next((table for table in found if table), None)
+    tables = (_table_in(argument) for argument in get_args(annotation))
+    return next((table for table in tables if table), None)
 
 
 def _dotted(path: Keys) -> str:
@@ -157,9 +163,9 @@ def _dotted(path: Keys) -> str:
     return text.lstrip(".")
 
 
-def nearest(name: str, known: Sequence[str]) -> str:
-    """Return a hint at the valid name that was probably meant, or at all of them."""
-    close = get_close_matches(name, known, n=1, cutoff=0.5)
+def nearest(name: str, valid: Sequence[str]) -> str:
+    """Return a hint: the valid name that was probably meant, or all valid names."""
+    close = get_close_matches(name, valid, n=1, cutoff=0.5)
     if close:
         return f"; did you mean {close[0]!r}?"
-    return f"; expected one of {', '.join(known)}" if known else ""
+    return f"; expected one of {', '.join(valid)}" if valid else ""

@@ -1,7 +1,7 @@
 """The load generator: a Locust process, and its remote control.
 
 `control` is Assay's side and never imports Locust. `inside` is the other side, which
-runs as `python -m assay.load.inside`. What both use lies here.
+runs as `python -m assay.load.inside`. What both sides use lies here.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,7 @@ __all__ = ["LeanHttpUser"]
 
 
 def __getattr__(name: str) -> Any:
-    """Import what a locustfile asks for: it imports Locust, which patches much."""
+    """Import `LeanHttpUser` on first use: Locust patches the standard library."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from assay.load.lean import user

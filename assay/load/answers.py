@@ -1,4 +1,4 @@
-"""What a Locust process answers: the beginnings of users, slices, and seconds."""
+"""The answers of a Locust process: what on_start came to, and slices."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,18 +10,18 @@ from numpy.typing import NDArray
 from assay.load import protocol
 from assay.metrics import Mode
 
-Columns = Mapping[str, NDArray[Any]]
+Columns = Mapping[str, NDArray[Any]]  # one array for each of `protocol.COLUMNS`
 
 
 @dataclass(frozen=True)
-class Beginnings:
-    """What the on_start of a variant's users came to.
+class OnStartResult:
+    """How the on_start of a variant's users went.
 
     Attributes:
-        seconds: Until all had come through.
-        requests: How many they made.
+        seconds: Until all users had completed it.
+        requests: How many requests they made.
         failed: How many of those failed.
-        errors: How often each error came.
+        errors: How often each error occurred.
     """
 
     seconds: float
@@ -44,24 +44,24 @@ class Slice:
         cpu: CPU seconds of the target's processes.
         run_delay: Seconds that its threads were runnable but not running.
         foreign: Seconds that its cores worked for others; NaN if unknown.
-        lag_p50: Seconds that tasks began late by the generator itself: median.
-        lag_p99: The same for the latest one in a hundred.
-        own_p50: Seconds from when arrivals could have begun to when they were sent,
-            the client's own work included: median.
-        own_p99: The same for the latest one in a hundred.
-        lags: All of these, in the bins of `assay.load.lateness`.
-        own: The same of the generator's own part.
+        lag_p50: Median of `lags`, in seconds.
+        lag_p99: 99th percentile of `lags`, in seconds.
+        own_p50: Median of `own`, in seconds.
+        own_p99: 99th percentile of `own`, in seconds.
+        lags: How late the generator began tasks, in bins of `assay.load.lateness`.
+        own: The generator's own delay: from when arrivals could have begun until
+            they were sent, the client's work included. In the same bins.
         tasks: How many tasks of each name ended.
-        raised: What tasks raised though none of their requests had failed.
+        raised: Exceptions of tasks none of whose requests had failed.
         limit: Which limit of the generator's machine was hit; empty if none was.
-        reconnects: Connections that had been closed meanwhile and were opened again.
-        short: Arrivals that found no idle user though more were allowed.
-        peak: Most arrivals that were under way or waited at once.
-        stall: Seconds that the generator was late for its own heartbeat, at worst.
+        reconnects: Connections that the server had closed and that were opened again.
+        short: Arrivals that found no idle user though more users were allowed.
+        peak: Most arrivals that were in flight or waiting at once.
+        stall: The longest delay of the generator's heartbeat, in seconds.
         columns: One array for each column of `protocol.COLUMNS`, of the requests.
         iterations: The same of the tasks that made several requests.
-        names: What the column `name` numbers: kind, method and name.
-        errors: How often each error came, at most 20 of them.
+        names: The kind, method and name of each number in the column `name`.
+        errors: How often each error occurred, for at most 20 errors.
     """
 
     variant: str
@@ -107,31 +107,19 @@ class Slice:
         return int(np.count_nonzero(self.columns["failed"]))
 
 
-@dataclass(frozen=True)
-class Tick:
-    """What a load test says of a second.
+def pack(*tables: Columns) -> bytes:
+    """Return the columns of some tables, one after the other, as a message's body."""
+    return b"".join(
+        columns[name].tobytes() for columns in tables for name, _ in protocol.COLUMNS
+    )
 
-    Attributes:
-        header: Counts so far, and what the second was like: see `Loading`; `worker`
-            is the index of who says it, and `lost` why that one is heard no more.
-        columns: The requests that ended in it.
-        iterations: The tasks of several requests that ended in it.
+
+def unpack(body: bytes, rows: int, offset: int = 0) -> tuple[Columns, int]:
+    """Return the columns that begin at an offset of a body, and where they end.
+
+    Raises:
+        ValueError: The body is too short.
     """
-
-    header: dict[str, Any]
-    columns: Columns = field(repr=False)
-    iterations: Columns = field(repr=False)
-
-
-def tick(header: dict[str, Any], body: bytes) -> Tick:
-    """Return what a message of a load test says."""
-    columns, offset = columns_of(body, header["requests"], 0)
-    iterations, _ = columns_of(body, header["iterations"], offset)
-    return Tick({"worker": 0, **header}, columns, iterations)
-
-
-def columns_of(body: bytes, rows: int, offset: int) -> tuple[Columns, int]:
-    """Return the columns that begin at an offset, and where they end."""
     columns = {}
     for name, code in protocol.COLUMNS:
         columns[name] = np.frombuffer(body, code, rows, offset)

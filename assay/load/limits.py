@@ -5,23 +5,26 @@ import os
 import resource
 from collections.abc import Iterator
 
-DESCRIPTORS = 1 << 20  # nobody needs more, and "unlimited" is no number
-DEPTH = 8  # errors within errors
-RESERVE = 16  # descriptors that are ours when the clients have used up the rest
+MAX_DESCRIPTORS = 1 << 20  # more than anybody needs, where the limit is "unlimited"
+MAX_CAUSES = 8  # errors that are looked at within one error
+RESERVED_DESCRIPTORS = 16  # for Assay, once the clients have used up the rest
 _reserve: list[int] = []
 
 
 def raise_soft_limits() -> None:
-    """Allow this process as many open files as it may allow itself.
+    """Raise this process's soft limit of open files as far as its hard limit allows.
 
-    A user has a connection, so that 1,024 descriptors, the usual soft limit, would
-    end a test of a thousand users, and its errors would look like the server's.
+    Every user has a connection. The usual soft limit of 1,024 descriptors would end a
+    test of a thousand users, and its errors would look like the server's.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    most = DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, DESCRIPTORS)
-    if soft != resource.RLIM_INFINITY and soft < most:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
-    _reserve.extend(os.open(os.devnull, os.O_RDONLY) for _ in range(RESERVE))
+    unlimited = hard == resource.RLIM_INFINITY
+    allowed = MAX_DESCRIPTORS if unlimited else min(hard, MAX_DESCRIPTORS)
+    if soft != resource.RLIM_INFINITY and soft < allowed:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+    _reserve.extend(
+        os.open(os.devnull, os.O_RDONLY) for _ in range(RESERVED_DESCRIPTORS)
+    )
 
 
 def descriptors() -> int:
@@ -29,18 +32,18 @@ def descriptors() -> int:
     return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
 
 
-def hit(error: object) -> str:
-    """Say which limit of this machine an error comes from; nothing if from none.
+def explain(error: object) -> str:
+    """Return which limit of this machine caused an error; empty if none did.
 
-    Only what the operating system or Python itself raised counts, wherever a client
-    has wrapped it: the text of an answer may say anything.
+    Only an error of the operating system or of Python itself counts, however deep a
+    client has wrapped it: the text of a response may say anything.
     """
-    for inner in _chain(error):
-        if isinstance(inner, MemoryError):
+    for cause in _causes(error):
+        if isinstance(cause, MemoryError):
             return "the load generator has no memory left: fewer --users"
-        number = inner.errno if isinstance(inner, OSError) else None
+        number = cause.errno if isinstance(cause, OSError) else None
         if number in (errno.EMFILE, errno.ENFILE):
-            while _reserve:  # what ends the test needs some, too
+            while _reserve:  # ending the test takes descriptors, too
                 os.close(_reserve.pop())
             return (
                 f"the load generator has no file descriptor left, of {descriptors():,}"
@@ -56,15 +59,15 @@ def hit(error: object) -> str:
     return ""
 
 
-def _chain(error: object) -> Iterator[BaseException]:
-    """Yield an error and those that it wraps or came of."""
-    waiting, seen = [error], 0
-    while waiting and seen < DEPTH:
-        inner = waiting.pop(0)
-        if not isinstance(inner, BaseException):
+def _causes(error: object) -> Iterator[BaseException]:
+    """Yield an error and the errors that it wraps or that caused it."""
+    pending, count = [error], 0
+    while pending and count < MAX_CAUSES:
+        cause = pending.pop(0)
+        if not isinstance(cause, BaseException):
             continue
-        seen += 1
-        yield inner
-        waiting += [inner.__cause__, inner.__context__]
-        waiting += [getattr(inner, name, None) for name in ("reason", "original")]
-        waiting += [one for one in inner.args if isinstance(one, BaseException)]
+        count += 1
+        yield cause
+        pending += [cause.__cause__, cause.__context__]
+        pending += [getattr(cause, name, None) for name in ("reason", "original")]
+        pending += [arg for arg in cause.args if isinstance(arg, BaseException)]

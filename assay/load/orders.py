@@ -1,4 +1,4 @@
-"""What Assay orders of a Locust process: each order is one message."""
+"""The orders that Assay gives a Locust process: each is one message."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -7,7 +7,7 @@ from typing import Any, Literal
 from assay.load.arrivals import WHOLE, Arrivals, Part
 from assay.load.shapes import Shape
 
-DRAIN = 10.0  # seconds that are waited for answers, if nothing else is said
+DRAIN = 10.0  # seconds to wait for answers, unless an order says otherwise
 
 
 @dataclass(frozen=True)
@@ -16,19 +16,19 @@ class Attach:
 
     Attributes:
         hosts: Variant to base URL.
-        users: Users of each pool, for the moment.
-        most: How many there may be; `users` if that is more.
-        timeout: Seconds in which one user more must come through its on_start.
+        users: Users of each pool, for now.
+        max_users: How many there may be later; `users` if that is more.
+        timeout: Seconds within which one more user must complete its on_start.
         processes: Variant to the processes whose CPU time is read.
         cores: The cores that these are pinned to; empty if they are not.
-        strict: Whether a user who does not come through is an error.
-        arguments: For the locustfile of a worker, which the master has.
-        settings: The same of Locust's own options.
+        strict: Whether a user who does not complete its on_start is an error.
+        arguments: The master's arguments for the locustfile, for a worker's.
+        settings: The master's settings of Locust's own options, likewise.
     """
 
     hosts: Mapping[str, str]
     users: int
-    most: int
+    max_users: int
     timeout: float
     processes: Mapping[str, Sequence[int]] = field(default_factory=dict)
     cores: Sequence[int] = ()
@@ -39,7 +39,7 @@ class Attach:
 
 @dataclass(frozen=True)
 class Grow:
-    """Make users until every pool has so many; the new ones connect."""
+    """Make users until every pool has as many; the new ones connect."""
 
     users: int
     timeout: float
@@ -57,12 +57,12 @@ class RunSlice:
     Attributes:
         mode: The load; *touch* lets every user run one task, which connects it.
         duration: Seconds of load.
-        users: Of the closed loop.
+        users: Users of the closed loop.
         rate: Arrivals per second of the open loop.
         seed: Of all random choices.
         drain: Seconds to wait for answers at its end.
         think_time: Whether users of the closed loop wait as the locustfile says.
-        shape: How the rate changes; None for one rate all the time.
+        shape: How the rate changes; None for a constant rate.
     """
 
     variant: str
@@ -78,21 +78,21 @@ class RunSlice:
 
 @dataclass(frozen=True)
 class RunLoad:
-    """Begin a load test, which tells of itself second by second.
+    """Begin a load test, which reports a tick once a second.
 
     Attributes:
         variant: Whose users work.
         shape: Rate of the open loop; None for a closed loop.
         schedule: How arrivals come.
-        users: Of the closed loop.
+        users: Users of the closed loop.
         duration: Seconds of the closed loop.
-        iterations: After so many tasks it ends; 0 for no such limit.
-        think_time: Whether users of a closed loop wait as they say themselves.
+        iterations: Number of tasks after which it ends; 0 for no limit.
+        think_time: Whether users of a closed loop wait as the locustfile says.
         seed: Of all random choices.
         drain: Seconds to wait for answers once the last request was sent.
-        part: Which of the arrivals, if others send the rest.
-        spawn_rate: Users of a closed loop that come a second; 0 if all are there.
-        shaped: Whether the locustfile's LoadTestShape says how many there are.
+        part: Which of the arrivals are its own, if other workers send the rest.
+        spawn_rate: Users per second that join a closed loop; 0 if all are there.
+        shaped: Whether the locustfile's LoadTestShape sets the number of users.
         final: Whether users stop at its end; otherwise another test follows.
     """
 
@@ -118,17 +118,17 @@ class RunLoad:
 
 @dataclass(frozen=True)
 class Begin:
-    """Fire `test_start` in a master, whose workers are there."""
+    """Fire `test_start` in a master, once its workers are there."""
 
 
 @dataclass(frozen=True)
 class Stop:
-    """End a load test before its time; it tells itself when it has ended."""
+    """End a load test early; its last tick says when it has ended."""
 
 
 @dataclass(frozen=True)
 class Finish:
-    """Stop all users, and let listeners know that all is over."""
+    """Stop all users, and fire the events of a test's end."""
 
 
 Order = Attach | Grow | Detach | RunSlice | RunLoad | Begin | Stop | Finish
@@ -150,7 +150,7 @@ def message(order: Order) -> dict[str, Any]:
     return {"do": _NAMES[type(order)], **asdict(order)}
 
 
-def parsed(header: Mapping[str, Any]) -> Order:
+def parse(header: Mapping[str, Any]) -> Order:
     """Return the order that a header holds.
 
     Raises:

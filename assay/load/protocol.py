@@ -1,8 +1,8 @@
-"""What Assay and the Locust process say to each other, over a socket pair.
+"""The messages between Assay and the Locust process, over a socket pair.
 
 A message is a JSON header and a binary body, each preceded by its length. The
-body of a slice's answer holds its samples: the columns of `COLUMNS`, one after
-the other, as the bytes of arrays.
+body of a slice's answer or of a tick holds its samples: the columns of `COLUMNS`, one
+after the other, as the bytes of arrays.
 """
 
 import json
@@ -10,21 +10,21 @@ import socket
 import struct
 from typing import Any
 
-VERSION = 3  # a master and its workers must agree on it
-NONSENSE = "it says what makes no sense"  # why a worker is given up
+VERSION = 4  # a master and its workers must agree on it
+MALFORMED = "it sent a malformed message"  # why a worker is given up
 SEPARATOR = ","  # between several locustfiles, as after `locust -f`
 LENGTHS = struct.Struct(">II")
-# What a name is of: the load, a user's on_start or on_stop, or a task as a whole.
+# What a name belongs to: the load, a user's on_start or on_stop, or a task as a whole.
 REQUEST, START, STOP, TASK = KINDS = ("request", "start", "stop", "task")
 # Column and its `array` type code, which is also NumPy's name of the type. Times are
 # of `time.perf_counter`, in seconds:
 #   scheduled  when the arrival was due
 #   start      when its request was sent; NaN if it never was
 #   end        when its answer had come; NaN if there was none
-#   waited     how long the arrival waited for a user since all waited for the target
-# Latency is `waited + (end - start)`; what is left of `start - scheduled` is the
-# generator's own part. `name` is a place in the message's `names`, each of which is
-# a kind, a method and a name; `user` is the number of the user in its pool.
+#   waited     how long the arrival waited for a user, since all waited for the target
+# Latency is `waited + (end - start)`; the rest of `start - scheduled` is the
+# generator's own delay. `name` is an index into the message's `names`, each of which
+# is a kind, a method and a name; `user` is the number of the user in its pool.
 COLUMNS = (
     ("scheduled", "d"),
     ("start", "d"),
@@ -35,6 +35,9 @@ COLUMNS = (
     ("failed", "B"),
 )
 
+Name = tuple[str, str, str]  # kind, method, name
+Message = tuple[dict[str, Any], bytes]  # header, body
+
 
 def send(channel: socket.socket, header: dict[str, Any], body: bytes = b"") -> None:
     """Send one message."""
@@ -42,18 +45,18 @@ def send(channel: socket.socket, header: dict[str, Any], body: bytes = b"") -> N
     channel.sendall(LENGTHS.pack(len(text), len(body)) + text + body)
 
 
-def receive(channel: socket.socket) -> tuple[dict[str, Any], bytes]:
+def receive(channel: socket.socket) -> Message:
     """Wait for one message and return its header and body.
 
     Raises:
         EOFError: The other side has closed the channel.
     """
-    text_length, body_length = LENGTHS.unpack(_exactly(channel, LENGTHS.size))
-    header: dict[str, Any] = json.loads(_exactly(channel, text_length))
-    return header, _exactly(channel, body_length)
+    text_length, body_length = LENGTHS.unpack(_read_exactly(channel, LENGTHS.size))
+    header: dict[str, Any] = json.loads(_read_exactly(channel, text_length))
+    return header, _read_exactly(channel, body_length)
 
 
-def _exactly(channel: socket.socket, size: int) -> bytes:
+def _read_exactly(channel: socket.socket, size: int) -> bytes:
     received = bytearray()
     while len(received) < size:
         chunk = channel.recv(size - len(received))

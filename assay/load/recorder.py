@@ -1,15 +1,19 @@
-"""The samples of one slice: exact times, in arrays in memory."""
+"""The samples of one slice or one load test: exact times, in arrays in memory."""
 
 import math
 from array import array
 from collections import Counter
+from dataclasses import dataclass, field, fields
 from typing import Any
 
+import numpy as np
+
 from assay.load import lateness, limits
-from assay.load.protocol import COLUMNS, REQUEST, TASK
+from assay.load.answers import Columns
+from assay.load.protocol import COLUMNS, REQUEST, TASK, Name
 
 NO_USER = 0xFFFF
-# What the column `failed` says: nothing wrong, an error, or given up waiting.
+# Values of the column `failed`: no error, an error, or a client that gave up waiting.
 FINE, FAILED, TIMED_OUT = range(3)
 MAX_NAMES = 1000
 OTHER = "(other names)"
@@ -19,27 +23,52 @@ ERROR_LENGTH = 200
 # Where errors keep what they wrap: Python's, Locust's, geventhttpclient's.
 WRAPPED = ("__cause__", "reason", "original")
 
-Name = tuple[str, str, str]  # kind, method, name
+
+@dataclass(frozen=True)
+class Recording:
+    """What a recorder took between two flushes; see `assay.load.answers.Slice`."""
+
+    columns: Columns = field(repr=False)
+    iterations: Columns = field(repr=False)
+    names: list[Name]
+    errors: dict[str, int]
+    tasks: dict[str, int]
+    raised: dict[str, int]
+    lags: dict[str, int]
+    own: dict[str, int]
+    lag_p50: float
+    lag_p99: float
+    own_p50: float
+    own_p99: float
+    stall: float
+    reconnects: int
+    limit: str
+
+    def totals(self) -> dict[str, Any]:
+        """Return all fields but the samples, by name."""
+        samples = ("columns", "iterations")
+        names = [item.name for item in fields(self) if item.name not in samples]
+        return {name: getattr(self, name) for name in names}
 
 
 class Recorder:
-    """Takes samples: those of requests, and those of tasks.
+    """Takes the samples of requests and of tasks.
 
-    A task has a row of its own where it made several requests, is a whole journey,
-    or raised something although none of its requests had failed.
+    A task has a sample of its own where it made several requests, is a whole journey,
+    or raised an exception although none of its requests had failed.
 
     Attributes:
         columns: One array for each column of `COLUMNS`.
         names: The numbers of the names in the column `name`.
-        errors: How often each error came: method and name of its request, and text.
+        errors: How often each error occurred: method and name of its request, and text.
         lengths: Bytes of the answers, by name.
         tasks: How many tasks of each name have ended.
-        raised: What tasks raised of their own, and how often.
-        lags: Seconds from when arrivals could have begun to when they did.
-        own: Seconds of the generator's own part, of each arrival.
-        stall: Seconds that this process was late for its own heartbeat, at worst.
+        raised: Exceptions of tasks none of whose requests had failed, with counts.
+        lags: How many seconds late each arrival began.
+        own: The generator's own delay of each arrival, in seconds.
+        stall: The longest delay of this process's heartbeat, in seconds.
         reconnects: Connections that a server had closed and that were opened again,
-            as far as the client tells.
+            as far as the client reports them.
         limit: Which limit of this machine was hit, as a sentence; empty if none was.
     """
 
@@ -63,14 +92,14 @@ class Recorder:
         """Take a request; times in seconds of `time.perf_counter`.
 
         Returns:
-            What the column `failed` says of it.
+            Its value in the column `failed`.
         """
         outcome = FINE
         if error is not None:
             outcome = _outcome(error)
             text = str(error)[:ERROR_LENGTH]
-            self._count(self.errors, tuple(map(_sound, (*name[1:], text))))
-            self.limit = self.limit or limits.hit(error)
+            self._count(self.errors, tuple(map(_encodable, (*name[1:], text))))
+            self.limit = self.limit or limits.explain(error)
         number = self.names.get(name)
         if number is None:
             number = self._number(name)
@@ -103,57 +132,47 @@ class Recorder:
             self.iterations[column].append(value)
 
     def add_raised(self, name: str, error: BaseException) -> None:
-        """Take what a task raised although none of its requests had failed."""
-        said = f"task {name} raised {type(error).__name__}: {error}"
-        self._count(self.raised, _sound(said[:ERROR_LENGTH]))
-        self.limit = self.limit or limits.hit(error)
+        """Take the exception of a task none of whose requests had failed."""
+        text = f"task {name} raised {type(error).__name__}: {error}"
+        self._count(self.raised, _encodable(text[:ERROR_LENGTH]))
+        self.limit = self.limit or limits.explain(error)
 
     def add_unserved(self, scheduled: float) -> None:
         """Take an arrival that nobody answered: its end is unknown."""
         name = REQUEST, "", UNSERVED
         self.add(name, scheduled, 0.0, math.nan, math.nan, NO_USER, "no answer")
 
-    def body(self) -> bytes:
-        """Return all columns as the body of an answer: requests, then tasks."""
-        return b"".join(
-            columns[name].tobytes()
-            for columns in (self.columns, self.iterations)
-            for name, _ in COLUMNS
-        )
+    def flush(self) -> Recording:
+        """Return what came since the last flush, and forget it.
 
-    def flush(self) -> tuple[dict[str, Any], bytes]:
-        """Return what came since the last time, and forget it.
-
-        Returns:
-            A header and a body, as in an answer. The names are all that there are.
+        Names are never forgotten: numbers keep their meaning.
         """
         errors = Counter[str]()
         for error, count in self.errors.items():
-            errors[told(*error)] += count
-        header = {
-            "requests": len(self.columns["end"]),
-            "iterations": len(self.iterations["end"]),
-            "names": [list(name) for name in self.names],
-            "errors": dict(errors),
-            "tasks": dict(self.tasks),
-            "raised": dict(self.raised),
-            "lags": lateness.binned(self.lags),
-            "own": lateness.binned(self.own),
-            "lag_p50": _quantile(self.lags, 0.5),
-            "lag_p99": _quantile(self.lags, 0.99),
-            "own_p50": _quantile(self.own, 0.5),
-            "own_p99": _quantile(self.own, 0.99),
-            "stall": self.stall,
-            "reconnects": self.reconnects,
-            "limit": self.limit,
-        }
-        body = self.body()
+            errors[error_text(*error)] += count
+        recording = Recording(
+            columns=_columns(self.columns),
+            iterations=_columns(self.iterations),
+            names=list(self.names),
+            errors=dict(errors),
+            tasks=dict(self.tasks),
+            raised=dict(self.raised),
+            lags=lateness.binned(self.lags),
+            own=lateness.binned(self.own),
+            lag_p50=_quantile(self.lags, 0.5),
+            lag_p99=_quantile(self.lags, 0.99),
+            own_p50=_quantile(self.own, 0.5),
+            own_p99=_quantile(self.own, 0.99),
+            stall=self.stall,
+            reconnects=self.reconnects,
+            limit=self.limit,
+        )
         self._begin()
-        return header, body
+        return recording
 
     def _begin(self) -> None:
         self.columns, self.iterations = _empty(), _empty()
-        # Bound once: this is done for every request.
+        # Bound once: they are called for every request.
         self._appends = tuple(self.columns[name].append for name, _ in COLUMNS)
         self.errors: Counter[Name] = Counter()
         self.lengths: Counter[Name] = Counter()
@@ -163,39 +182,43 @@ class Recorder:
         self.stall, self.reconnects = 0.0, 0
 
     def _count(self, counter: Counter[Any], error: Any) -> None:
+        """Count an error; errors with ids in them must not grow without bound."""
         if error not in self._known_errors:
-            # Nor must one that puts ids into its errors, in a test of many hours.
             if len(self._known_errors) >= MAX_NAMES:
-                whole = isinstance(error, str)
-                error = OTHER_ERRORS if whole else ("", "", OTHER_ERRORS)
+                is_text = isinstance(error, str)
+                error = OTHER_ERRORS if is_text else ("", "", OTHER_ERRORS)
             self._known_errors.add(error)
         counter[error] += 1
 
     def _number(self, name: Name) -> int:
+        """Return the number of a name; names with ids must not grow without bound."""
         kind, method, text = name
-        name = kind, _sound(method), _sound(text)
+        name = kind, _encodable(method), _encodable(text)
         number = self.names.get(name)
         if number is None:
-            # A locustfile that puts ids into names must not grow without bound.
             if len(self.names) >= MAX_NAMES:
                 name = kind, "", OTHER
             number = self.names.setdefault(name, len(self.names))
         return number
 
 
-def told(method: str, name: str, text: str) -> str:
-    """Return an error with the request that it is of."""
+def error_text(method: str, name: str, text: str) -> str:
+    """Return an error's text, preceded by its request."""
     request = f"{method} {name}".strip()
     return f"{request}: {text}" if request else text
 
 
-def _sound(text: str) -> str:
-    """Return a text without halves of letters, which no message could hold."""
+def _encodable(text: str) -> str:
+    """Return a text without lone surrogates, which UTF-8 cannot encode."""
     return text.encode("utf-8", "replace").decode()
 
 
 def _empty() -> dict[str, "array[Any]"]:
     return {name: array(code) for name, code in COLUMNS}
+
+
+def _columns(arrays: dict[str, "array[Any]"]) -> Columns:
+    return {name: np.frombuffer(arrays[name], code) for name, code in COLUMNS}
 
 
 def _quantile(values: "array[float]", share: float) -> float:
@@ -204,17 +227,17 @@ def _quantile(values: "array[float]", share: float) -> float:
 
 
 def _outcome(error: object) -> int:
-    """Say whether a request failed, or its client gave up waiting for the answer.
+    """Return whether a request failed, or its client gave up waiting for the answer.
 
-    Clients have timeouts of many types, so the type's name decides, of the error
-    or of what it wraps.
+    Clients have timeouts of many types, so the name of the type decides: that of the
+    error or of what it wraps.
     """
     if error is None:
         return FINE
     wrapped = (getattr(error, name, None) for name in WRAPPED)
-    for kind in (error, *wrapped):
-        if isinstance(kind, BaseException) and any(
-            "timeout" in known.__name__.lower() for known in type(kind).__mro__
+    for cause in (error, *wrapped):
+        if isinstance(cause, BaseException) and any(
+            "timeout" in base.__name__.lower() for base in type(cause).__mro__
         ):
             return TIMED_OUT
     return FAILED

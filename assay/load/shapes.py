@@ -1,7 +1,7 @@
 """How the rate of arrivals changes over a load test: pieces of straight lines.
 
-Whatever the shape, its arrivals follow from the expected number of arrivals up to a
-moment, and the moment of a number: both are exact on straight lines.
+Arrivals of any shape follow from two functions, which are exact on straight lines:
+the expected number of arrivals up to a time, and the time at which it is reached.
 """
 
 import bisect
@@ -16,7 +16,7 @@ from pathlib import Path
 from assay.errors import InputError
 
 _UNITS = {"ms": 1e-3, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
-_SPIKE_EDGE = 1.0  # seconds: a rise that is no step, but as good as one
+_SPIKE_EDGE = 1.0  # seconds: steep, but not a step
 KINDS = "constant, ramp, steps, spike or soak"
 
 
@@ -33,7 +33,7 @@ class Shape:
     rates: tuple[float, ...]
 
     def __post_init__(self) -> None:
-        """Check it.
+        """Check the times and rates.
 
         Raises:
             ValueError: Times go back, or a rate is negative or not finite.
@@ -57,7 +57,7 @@ class Shape:
         return self.counts()[-1]
 
     def times_rate(self, rate: float) -> "Shape":
-        """Return a shape of multiples as one of rates."""
+        """Return a shape of multiples of a rate as one of rates."""
         return Shape(self.times, tuple(rate * multiple for multiple in self.rates))
 
     def counts(self) -> tuple[float, ...]:
@@ -81,15 +81,15 @@ class Shape:
         low, high = self.rates[after - 1], self.rates[after]
         return high if a == b else low + (high - low) * (time - a) / (b - a)
 
-    def moments(self, numbers: Iterable[float]) -> Iterable[float]:
-        """Yield when each expected number of arrivals is reached, until the end.
+    def times_reaching(self, numbers: Iterable[float]) -> Iterable[float]:
+        """Yield when the expected number of arrivals reaches each of some numbers.
 
         Args:
-            numbers: Ascending, from 0.
+            numbers: Ascending, from 0. What lies after the end is left out.
         """
         counts, piece, end = self.counts(), -1, 0.0
         for number in numbers:
-            if number >= end:  # not done for every arrival, which makes it late
+            if number >= end:  # not for every arrival: it would be late
                 while piece < 0 or counts[piece + 1] <= number:
                     piece += 1
                     if piece == len(counts) - 1:
@@ -98,11 +98,11 @@ class Shape:
                 a, b = self.times[piece : piece + 2]
                 low, high = self.rates[piece : piece + 2]
                 slope = (high - low) / (b - a)
-            yield a + _reached(number - begin, low, slope)
+            yield a + _seconds_until(number - begin, low, slope)
 
 
-def _reached(area: float, rate: float, slope: float) -> float:
-    """Return after how many seconds a rate that changes evenly has made an area.
+def _seconds_until(area: float, rate: float, slope: float) -> float:
+    """Return how many seconds a rate that changes evenly takes to fill an area.
 
     The root of area = rate t + slope t² / 2 in the form that is exact for a slope
     near 0, too.
@@ -121,9 +121,12 @@ def ramp(low: float, high: float, duration: float) -> Shape:
     return Shape((0.0, duration), (low, high))
 
 
-def steps(rates: Sequence[float], each: float) -> Shape:
-    """Return rates one after the other, each for so many seconds."""
-    times = [(index * each, (index + 1) * each) for index in range(len(rates))]
+def steps(rates: Sequence[float], step_duration: float) -> Shape:
+    """Return rates one after the other, each for as many seconds."""
+    times = [
+        (index * step_duration, (index + 1) * step_duration)
+        for index in range(len(rates))
+    ]
     return Shape(
         tuple(itertools.chain.from_iterable(times)),
         tuple(itertools.chain.from_iterable((rate, rate) for rate in rates)),
@@ -148,7 +151,7 @@ def recorded(path: Path) -> Shape:
     Between two rows the rate changes evenly; two rows of one time are a step.
 
     Raises:
-        InputError: There is no such file, or it is not one of rates.
+        InputError: The file is missing, or holds no such series.
     """
     expected = "expected the columns seconds,rate, the seconds ascending from 0"
     try:
@@ -163,7 +166,7 @@ def recorded(path: Path) -> Shape:
                     rates.append(float(row["rate"]))
                 except (TypeError, ValueError) as error:
                     raise InputError(
-                        f"{path}:{rows.line_num}: no number; {expected}"
+                        f"{path}:{rows.line_num}: not a number; {expected}"
                     ) from error
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: cannot be read: {error}") from error
@@ -176,27 +179,28 @@ def recorded(path: Path) -> Shape:
 def parse(
     text: str,
     duration: float | None,
-    what: str = "--rate",
-    wanted: float | None = None,
+    label: str = "--rate",
+    required_duration: float | None = None,
 ) -> Shape:
-    """Return the shape that somebody wrote.
+    """Parse the text of a shape.
 
     ``200`` is a constant rate, ``ramp 100..500``, ``steps 100,200,400 each 30s``,
     ``spike 100..1000 for 10s``, ``soak 50``; a path ends in ``.csv``.
 
     Args:
-        text: What was written.
+        text: What the user wrote.
         duration: Seconds of the whole test, where the shape does not say.
-        what: What they wrote it for.
-        wanted: Seconds that it must take, where it says itself how long it is.
+        label: The option or key that it was written for.
+        required_duration: Seconds that a shape which says its own duration must take.
 
     Raises:
-        InputError: It is no shape, or takes another time than is wanted.
+        InputError: It is not a shape, or does not take the required duration.
     """
     words = text.split()
     try:
         if text.endswith(".csv"):
-            return _lasting(recorded(Path(text)), wanted, f"{what} {text!r}")
+            shape = recorded(Path(text))
+            return _of_duration(shape, required_duration, f"{label} {text!r}")
         kind = words[0] if words and not _NUMBER.fullmatch(words[0]) else "constant"
         numbers = words[1:] if kind == words[0] else words
         if kind in ("constant", "soak") and len(numbers) == 1:
@@ -207,30 +211,32 @@ def parse(
             return ramp(low, high, duration or 60.0)
         if kind == "steps" and len(numbers) in (1, 3):
             rates = [_rate(part) for part in numbers[0].split(",")]
-            each = _each(numbers[1:], "each")
-            if each is None:
+            step_duration = _seconds_after("each", numbers[1:])
+            if step_duration is None:
                 return steps(rates, (duration or 60.0) / len(rates))
-            return _lasting(steps(rates, each), wanted, f"{what} {text!r}")
+            shape = steps(rates, step_duration)
+            return _of_duration(shape, required_duration, f"{label} {text!r}")
         if kind == "spike" and len(numbers) in (1, 3):
             low, high = map(_rate, numbers[0].split(".."))
             whole = duration or 60.0
-            return spike(low, high, whole, _each(numbers[1:], "for") or whole / 6)
+            length = _seconds_after("for", numbers[1:]) or whole / 6
+            return spike(low, high, whole, length)
     except (ValueError, IndexError) as error:
-        raise InputError(_unclear(what, text, str(error))) from error
-    raise InputError(_unclear(what, text, ""))
+        raise InputError(_not_a_shape(label, text, str(error))) from error
+    raise InputError(_not_a_shape(label, text, ""))
 
 
-def _lasting(shape: Shape, wanted: float | None, said: str) -> Shape:
-    """Return a shape if it takes as long as it must.
+def _of_duration(shape: Shape, required: float | None, written: str) -> Shape:
+    """Return a shape if it takes the required seconds.
 
     Raises:
         InputError: It does not.
     """
-    if wanted is None or math.isclose(shape.duration, wanted):
+    if required is None or math.isclose(shape.duration, required):
         return shape
     raise InputError(
-        f"{said} takes {shape.duration:g} s by itself, and --duration says "
-        f"{wanted:g} s: leave out --duration"
+        f"{written} takes {shape.duration:g} s by itself, and --duration says "
+        f"{required:g} s: leave out --duration"
     )
 
 
@@ -239,15 +245,16 @@ _NUMBER = re.compile(r"\d+(\.\d+)?(/s)?")
 
 def _rate(text: str) -> float:
     if not _NUMBER.fullmatch(text):
-        raise ValueError(f"{text!r} is no rate")
+        raise ValueError(f"{text!r} is not a rate")
     return float(text.removesuffix("/s"))
 
 
-def _each(words: Sequence[str], before: str) -> float | None:
+def _seconds_after(keyword: str, words: Sequence[str]) -> float | None:
+    """Return the seconds that follow a keyword; None if there are no words."""
     if not words:
         return None
-    if words[0] != before:
-        raise ValueError(f"expected {before!r} before {words[1]!r}")
+    if words[0] != keyword:
+        raise ValueError(f"expected {keyword!r} before {words[1]!r}")
     return seconds(words[1])
 
 
@@ -255,17 +262,17 @@ def seconds(text: str) -> float:
     """Return the seconds of ``30s``, ``5m``, ``1h``, ``250ms`` or ``12``.
 
     Raises:
-        ValueError: It is no length of time above 0.
+        ValueError: It is not a duration above 0.
     """
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(ms|s|min|m|h)?", text.strip())
-    if not found or float(found[1]) == 0:
-        raise ValueError(f"{text!r} is no length of time, such as 30s, 5m or 1h")
-    return float(found[1]) * _UNITS[found[2] or "s"]
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(ms|s|min|m|h)?", text.strip())
+    if not match or float(match[1]) == 0:
+        raise ValueError(f"{text!r} is not a duration, such as 30s, 5m or 1h")
+    return float(match[1]) * _UNITS[match[2] or "s"]
 
 
-def _unclear(what: str, text: str, why: str) -> str:
+def _not_a_shape(label: str, text: str, reason: str) -> str:
     return (
-        f"{what} {text!r}: no shape that is known{f' ({why})' if why else ''}\n"
+        f"{label} {text!r}: not a known shape{f' ({reason})' if reason else ''}\n"
         f"  expected a rate ('200'), {KINDS} ('ramp 100..500', "
         "'steps 100,200,400 each 30s', 'spike 100..1000 for 10s', 'soak 50'), or a "
         ".csv file with the columns seconds,rate"

@@ -1,4 +1,4 @@
-"""Whether the load generator itself was the limit of a load test."""
+"""Decide whether the load generator itself was the limit of a load test."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -8,103 +8,111 @@ from typing import Any
 from assay.load import lateness
 from assay.wording import counted, percent, quantity
 
-BUSY = 0.9  # of a core: a generator so busy is measured itself
-OFTEN = 0.1  # of the seconds that had requests: more than that is no chance
-WHOLE = 0.5  # seconds that a report must cover for its share of a core to count
+BUSY = 0.9  # of a core: above it, the test measures the generator instead
+MAX_BUSY_SHARE = 0.1  # of the seconds with requests: more are no coincidence
+MIN_TICK_SECONDS = 0.5  # a shorter tick says too little about the share of a core
 
 Ticks = Sequence[Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
 class Strain:
-    """How hard a load test was for its generator.
+    """How close the generator of a load test came to its limit.
 
     Attributes:
-        seconds: How many had requests.
-        late: For what share of the arrivals it was late.
-        busy: In how many of them it used nearly a whole core.
-        lag: Seconds that it was late by: 99th percentile.
-        core: Share of a core that it used in its busiest second.
-        open: Whether arrivals came on a schedule: only then can it be late, and only
-            then is there a load that was asked for.
+        seconds: Number of seconds with requests.
+        late_share: Share of the arrivals that it began too late.
+        busy_seconds: In how many of the seconds it used nearly a whole core.
+        lag_p99: How late it began arrivals: 99th percentile, in seconds.
+        peak_cpu: Share of a core that it used in its busiest second.
+        open: Whether arrivals followed a schedule. Only then can the generator be late,
+            and only then can the load be less than was requested.
     """
 
     seconds: int
-    late: float
-    busy: int
-    lag: float
-    core: float
+    late_share: float
+    busy_seconds: int
+    lag_p99: float
+    peak_cpu: float
     open: bool = True
 
     @property
     def limit(self) -> bool:
-        """Whether it was the limit."""
-        return self.late > lateness.OFTEN or self.busy > OFTEN * self.seconds
+        """Whether the generator was the limit."""
+        return self._often_late or self._often_busy
 
     @property
     def bound(self) -> bool:
-        """Whether latencies are lower bounds: of a load that is less than asked for."""
+        """Whether latencies are lower bounds: the load was less than requested."""
         return self.open and self.limit
 
+    @property
+    def _often_late(self) -> bool:
+        return self.late_share > lateness.MAX_LATE_SHARE
+
+    @property
+    def _often_busy(self) -> bool:
+        return self.busy_seconds > MAX_BUSY_SHARE * self.seconds
+
     def warning(self) -> str:
-        """Say that it was the limit, what that means, and what to do about it."""
+        """Return a warning: the generator was the limit, why, and what to do."""
+        busy = (
+            f"used more than {BUSY:.0%} of a core in "
+            f"{counted(self.busy_seconds, 'second')} of {self.seconds}"
+        )
         if not self.open:
             return (
-                f"The load generator used more than {BUSY:.0%} of a core in "
-                f"{counted(self.busy, 'second')} of {self.seconds}: what was measured "
-                "may be the generator. Use LeanHttpUser, or --workers 2."
+                f"The load generator {busy}: what was measured may be the generator. "
+                "Use LeanHttpUser or --workers 2."
             )
-        parts = []
-        if self.late > lateness.OFTEN:
-            parts.append(
-                f"it was late for {percent(self.late)} of the arrivals, by "
-                f"{quantity(self.lag, 's')} at the 99th percentile"
+        reasons = []
+        if self._often_late:
+            reasons.append(
+                f"it was late for {percent(self.late_share)} of the arrivals, by "
+                f"{quantity(self.lag_p99, 's')} at the 99th percentile"
             )
-        if self.busy > OFTEN * self.seconds:
-            parts.append(
-                f"it used more than {BUSY:.0%} of a core in "
-                f"{counted(self.busy, 'second')} of {self.seconds}"
-            )
+        if self._often_busy:
+            reasons.append(f"it {busy}")
         return (
-            f"The load generator itself was the limit: {', and '.join(parts)}. The "
-            "server was not loaded as was asked for: latencies are lower bounds (≥). "
-            "Use LeanHttpUser or --workers 2, or give the generator a core of its own."
+            f"The load generator itself was the limit: {', and '.join(reasons)}. The "
+            "server got less load than requested: latencies are lower bounds (≥). Use "
+            "LeanHttpUser or --workers 2, or give the generator a core of its own."
         )
 
 
 def strain(ticks: Ticks, scheduled: bool = True, median: float | None = None) -> Strain:
-    """Return how hard a load test was for its generator, from its seconds.
+    """Return how close a generator came to its limit.
 
     Args:
-        ticks: What it said of them.
-        scheduled: Whether arrivals came on a schedule.
-        median: Seconds of the median latency.
+        ticks: The ticks of the test.
+        scheduled: Whether arrivals followed a schedule.
+        median: The median latency, in seconds; None if unknown.
     """
-    shares = _shares(ticks)
-    asked = [bool(tick["requests"]) for tick in ticks]
+    shares = _cpu_shares(ticks)
+    has_requests = [bool(tick["requests"]) for tick in ticks]
     lags = Counter[str]()
     for tick in ticks:
         lags.update(tick.get("lags", {}))
     return Strain(
-        seconds=sum(asked),
-        late=lateness.share_late(lags, median),
-        busy=sum(
+        seconds=sum(has_requests),
+        late_share=lateness.share_late(lags, median),
+        busy_seconds=sum(
             share > BUSY
-            for share, requests in zip(shares, asked, strict=True)
-            if requests
+            for share, counts in zip(shares, has_requests, strict=True)
+            if counts
         ),
-        lag=lateness.quantile(lags, 0.99),
-        core=max(shares, default=0.0),
+        lag_p99=lateness.quantile(lags, 0.99),
+        peak_cpu=max(shares, default=0.0),
         open=scheduled,
     )
 
 
-def _shares(ticks: Ticks) -> list[float]:
-    """Return the share of a core of each second; 0 where a report covers too little."""
+def _cpu_shares(ticks: Ticks) -> list[float]:
+    """Return the share of a core in each tick; 0 if the tick is too short to tell."""
     shares, before = [], 0.0
     for tick in ticks:
         passed = float(tick["at"]) - before
         before = float(tick["at"])
         cpu = float(tick["generator_cpu"])
-        shares.append(cpu / passed if passed > WHOLE else 0.0)
+        shares.append(cpu / passed if passed > MIN_TICK_SECONDS else 0.0)
     return shares

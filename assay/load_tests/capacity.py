@@ -1,29 +1,28 @@
-"""The highest rate that a service can take: bracketed, halved, and confirmed.
+"""Search for the capacity of a service: bracket it, bisect, and confirm both ends.
 
-Near its limit a service holds a service-level objective at one time and misses it
-at another, so what is returned is an interval, whose ends were each tried several
-times.
+Near its limit a service sometimes meets an objective and sometimes misses it. So the
+search returns an interval, and tries each of its ends several times.
 """
 
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-STEP = 2.0  # between two rates while the limit is still to be bracketed
-RESOLUTION = 0.05  # how far apart the ends of the interval may be, as a share
-VOTES = 3  # how often each end is tried
-MOST_PROBES = 40
-LEAST_RATE = 0.5  # per second
+BRACKET_FACTOR = 2.0  # between two rates while the limit is not yet bracketed
+RESOLUTION = 0.05  # maximum relative width of the interval
+VOTES = 3  # how often each end of the interval is tried
+MAX_PROBES = 40
+MIN_RATE = 0.5  # per second
 
 
 @dataclass
 class Capacity:
-    """What a search found.
+    """The result of a search.
 
     Attributes:
         low: Highest rate that held in most of its trials; None if none did.
-        high: Lowest rate above it that did not; None if every rate held.
-        votes: Every rate that was tried, and whether it held each time.
+        high: Lowest rate above `low` that did not; None if every rate held.
+        votes: Every rate that was tried, and whether it held in each trial.
     """
 
     low: float | None = None
@@ -32,117 +31,134 @@ class Capacity:
 
     @property
     def probes(self) -> int:
-        """How often anything was tried."""
+        """The number of trials."""
         return sum(map(len, self.votes.values()))
 
 
-def known(tried: Iterable[tuple[float, bool]]) -> Capacity:
-    """Return what trials say by themselves, of a search that did not come to its end.
+def from_trials(trials: Iterable[tuple[float, bool]]) -> Capacity:
+    """Return the interval that the trials of an unfinished search imply.
 
     Args:
-        tried: Rates, and whether they held, as often as they were tried.
+        trials: The rate of each trial, and whether it held.
     """
-    found = Capacity()
-    for rate, held in tried:
-        found.votes.setdefault(rate, []).append(held)
-    share = {rate: sum(own) / len(own) for rate, own in found.votes.items()}
-    found.low = max((r for r, held in share.items() if held > 1 / 2), default=None)
-    found.high = min(
-        (r for r, held in share.items() if held < 1 / 2 and r > (found.low or 0.0)),
+    result = Capacity()
+    for rate, held in trials:
+        result.votes.setdefault(rate, []).append(held)
+    shares = {rate: sum(votes) / len(votes) for rate, votes in result.votes.items()}
+    low = max((rate for rate, share in shares.items() if share > 1 / 2), default=None)
+    result.low = low
+    result.high = min(
+        (rate for rate, share in shares.items() if share < 1 / 2 and rate > (low or 0)),
         default=None,
     )
-    return found
+    return result
 
 
 def search(
     holds: Callable[[float], bool],
     start: float,
-    most: float,
+    max_rate: float,
     resolution: float = RESOLUTION,
     votes: int = VOTES,
 ) -> Capacity:
     """Find the highest rate that holds.
 
     Args:
-        holds: Tries a rate, in arrivals per second; what it raises ends the search.
-        start: Where to begin: a guess.
-        most: A rate that is not exceeded, because the generator has its limit, too.
-        resolution: How far apart the ends may be, as a share of the lower one.
-        votes: How often each end is tried; most of them decide.
+        holds: Tries a rate, in arrivals per second; an exception ends the search.
+        start: The first rate to try: an estimate.
+        max_rate: The highest rate to try, because the generator has a limit too.
+        resolution: Maximum width of the interval, as a share of its lower end.
+        votes: How often each end is tried; the majority decides.
     """
-    found = Capacity()
+    result = Capacity()
 
-    def once(rate: float) -> bool:
-        if rate not in found.votes:
-            found.votes[rate] = [holds(rate)]
-        return most_of(rate)
+    def try_once(rate: float) -> bool:
+        if rate not in result.votes:
+            result.votes[rate] = [holds(rate)]
+        return majority(rate)
 
-    def most_of(rate: float) -> bool:
-        own = found.votes[rate]
-        return 2 * sum(own) > len(own)
+    def majority(rate: float) -> bool:
+        rate_votes = result.votes[rate]
+        return 2 * sum(rate_votes) > len(rate_votes)
+
+    def undecided(rate: float) -> bool:
+        rate_votes = result.votes[rate]
+        held = sum(rate_votes)
+        return (
+            len(rate_votes) < votes and max(held, len(rate_votes) - held) * 2 <= votes
+        )
 
     def confirmed(rate: float) -> bool:
-        once(rate)
-        own = found.votes[rate]
-        while len(own) < votes and max(sum(own), len(own) - sum(own)) * 2 <= votes:
-            own.append(holds(rate))
-        return most_of(rate)
+        try_once(rate)
+        while undecided(rate):
+            result.votes[rate].append(holds(rate))
+        return majority(rate)
 
-    low, high = _bracket(once, min(start, most), most)
-    while found.probes < MOST_PROBES:
+    low, high = _bracket(try_once, min(start, max_rate), max_rate)
+    while result.probes < MAX_PROBES:
         if low is not None and high is not None and high / low > 1 + resolution:
             middle = math.sqrt(low * high)
-            if once(middle):
+            if try_once(middle):
                 low = middle
             else:
                 high = middle
         elif low is not None and not confirmed(low):
             high = low
-            low = _below(found, low, most_of) or _lower(low, resolution)
+            low = _next_held(result, low, majority) or _lower(low, resolution)
         elif high is not None and confirmed(high):
             low = high
-            high = _above(found, high, most_of) or _higher(high, resolution, most)
+            high = _next_missed(result, high, majority) or _higher(
+                high, resolution, max_rate
+            )
         else:
             break
-    found.low, found.high = low, high
-    return found
+    result.low, result.high = low, high
+    return result
 
 
 def _bracket(
-    holds: Callable[[float], bool], start: float, most: float
+    holds: Callable[[float], bool], start: float, max_rate: float
 ) -> tuple[float | None, float | None]:
-    """Return a rate that holds and one that does not, as far as there are."""
+    """Return a rate that holds and a higher one that does not; None if not found."""
     low: float | None = None
     high: float | None = None
     rate = start
     while True:
         if holds(rate):
             low = rate
-            if high is not None or rate >= most:
+            if high is not None or rate >= max_rate:
                 return low, high
-            rate = min(rate * STEP, most)
+            rate = min(rate * BRACKET_FACTOR, max_rate)
         else:
             high = rate
-            if low is not None or rate / STEP < LEAST_RATE:
+            if low is not None or rate / BRACKET_FACTOR < MIN_RATE:
                 return low, high
-            rate /= STEP
+            rate /= BRACKET_FACTOR
 
 
-def _below(
-    found: Capacity, rate: float, holds: Callable[[float], bool]
+def _next_held(
+    result: Capacity, below: float, held: Callable[[float], bool]
 ) -> float | None:
-    return max((r for r in found.votes if r < rate and holds(r)), default=None)
+    """Return the highest rate below one that was tried and held."""
+    rates = (rate for rate in result.votes if rate < below and held(rate))
+    return max(rates, default=None)
 
 
-def _above(
-    found: Capacity, rate: float, holds: Callable[[float], bool]
+def _next_missed(
+    result: Capacity, above: float, held: Callable[[float], bool]
 ) -> float | None:
-    return min((r for r in found.votes if r > rate and not holds(r)), default=None)
+    """Return the lowest rate above one that was tried and did not hold."""
+    rates = (rate for rate in result.votes if rate > above and not held(rate))
+    return min(rates, default=None)
 
 
 def _lower(rate: float, resolution: float) -> float | None:
-    return rate / (1 + resolution) if rate / (1 + resolution) >= LEAST_RATE else None
+    """Return the next rate to try below one; None at the bottom of the range."""
+    lower = rate / (1 + resolution)
+    return lower if lower >= MIN_RATE else None
 
 
-def _higher(rate: float, resolution: float, most: float) -> float | None:
-    return rate * (1 + resolution) if rate * (1 + resolution) <= most else None
+def _higher(rate: float, resolution: float, max_rate: float) -> float | None:
+    """Return the next rate to try above one; None at the top of the range."""
+    higher = rate * (1 + resolution)
+    return higher if higher <= max_rate else None

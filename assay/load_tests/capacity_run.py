@@ -1,4 +1,4 @@
-"""The search for a service's capacity, on the service itself."""
+"""Run a search for the capacity of a service, one load test per probe."""
 
 from __future__ import annotations
 
@@ -9,80 +9,83 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from assay.load import shapes
+from assay.load.control.loader import Loader
 from assay.load_plan import LoadPlan, Requirement
 from assay.load_results import CapacityResults, LoadResults, Probe
 from assay.load_tests import capacity
-from assay.load_tests.generators import TARGET, Loader, generating
+from assay.load_tests.generators import TARGET, open_generator
 from assay.load_tests.run import Watcher, check_limit, load
 from assay.metrics import requests_needed
 from assay.run_directory.load_run import LoadRun, redacted
 from assay.wording import judgement
 
-FIRST_LOOK = 1.0  # seconds of a closed loop, from which the search begins
-LONGEST = 60.0  # seconds of a probe that has few requests a second
-REST = 1.0  # seconds after a probe: what it left behind is no part of the next one
-ENOUGH = 1.2  # times the requests that a percentile needs: arrivals are random
+# A short closed loop estimates the first rate to try.
+CLOSED_LOOP_SECONDS = 1.0
+CLOSED_LOOP_USERS = 8
+MAX_PROBE_SECONDS = 60.0  # a low rate needs long to collect enough requests
+PAUSE = 1.0  # seconds after a probe that missed, until its backlog is worked off
+REQUEST_RESERVE = 1.2  # arrivals are random: plan for more than a percentile needs
 
 
-class _Ended(Exception):  # noqa: N818 (it is no error)
-    """A probe was ended before its time: it says nothing, and the search is over."""
+class _ProbeStopped(Exception):  # noqa: N818 (it is not an error)
+    """A probe was stopped early: its result is unknown, and the search ends."""
 
 
 @dataclass
 class _Search:
-    """A search that is under way."""
+    """A search in progress."""
 
     plan: LoadPlan
     objective: Sequence[Requirement]
-    most: float
+    max_rate: float
     run: LoadRun
     watcher: Watcher
-    say: Callable[[str], None]
+    print_line: Callable[[str], None]
     probes: list[Probe] = field(default_factory=list)
     warnings: Sequence[str] = ()
     exit_code: int | None = None
 
     def holds(self, generator: Loader, rate: float) -> bool:
-        """Try a rate for a while; say whether the objective was met.
+        """Probe a rate; return whether the objective was met.
 
         Raises:
-            _Ended: The probe was ended before its time.
-            MeasureError: A limit of the generator's own machine was hit, or a file
+            _ProbeStopped: The probe was stopped early.
+            MeasureError: The generator's machine hit a limit of its own, or a file
                 cannot be written.
         """
         number = len(self.probes) + 1
-        plan = _at(self.plan, self.objective, rate, self.plan.seed + number)
+        plan = _probe_plan(self.plan, self.objective, rate, self.plan.seed + number)
         run = LoadRun.create(self.run.path / "probes" / f"{number:03d}", plan, {})
-        self.say(f"probe {number}: {rate:,.1f} arrivals a second")
+        self.print_line(f"probe {number}: {rate:,.1f} arrivals per second")
         results = load(generator, plan, run, self.watcher)
         check_limit(results)
         if results.partial:
-            raise _Ended
+            raise _ProbeStopped
         probe = _probe(rate, results)
         self.probes.append(probe)
-        self.keep(None)
-        self.say(
-            f"  it {'held' if probe.held else 'did not hold'} {probe.reason}".rstrip()
-        )
+        self.write(None)
+        outcome = "it held" if probe.held else f"it did not hold: {probe.reason}"
+        self.print_line(f"  {outcome}")
         if not probe.held:
-            time.sleep(REST)
+            time.sleep(PAUSE)
         return probe.held
 
-    def keep(self, found: capacity.Capacity | None) -> CapacityResults:
-        """Write what was found; None if the search did not come to its end."""
-        over = found is not None
-        if found is None:
-            found = capacity.known((probe.rate, probe.held) for probe in self.probes)
-        warnings = _warnings(self.probes, found) if over else []
+    def write(self, interval: capacity.Capacity | None) -> CapacityResults:
+        """Write the results; `interval` is None while the search is unfinished."""
+        finished = interval is not None
+        if interval is None:
+            trials = ((probe.rate, probe.held) for probe in self.probes)
+            interval = capacity.from_trials(trials)
+        warnings = _warnings(self.probes, interval) if finished else []
         results = CapacityResults(
             run=self.run.name,
-            partial=not over,
+            partial=not finished,
             seed=self.plan.seed,
             host=redacted(self.plan).host,
             objective=" and ".join(part.text.strip() for part in self.objective),
-            low=found.low,
-            high=found.high,
-            most=self.most,
+            low=interval.low,
+            high=interval.high,
+            most=self.max_rate,
             probes=tuple(self.probes),
             locust_exit_code=self.exit_code,
             warnings=(*self.warnings, *warnings),
@@ -94,42 +97,46 @@ class _Search:
 def measure(
     plan: LoadPlan,
     objective: Sequence[Requirement],
-    most: float,
+    max_rate: float,
     run: LoadRun,
     watcher: Watcher,
-    say: Callable[[str], None],
+    print_line: Callable[[str], None],
 ) -> CapacityResults:
     """Search for the highest rate that meets an objective.
 
-    Whatever ends it, the probes that came to their end are kept.
+    Completed probes are kept, however the search ends.
 
     Args:
-        plan: Whose locustfile, host and users; `duration` is that of a probe.
-        objective: What has to hold.
-        most: A rate that is not exceeded.
-        run: Takes a directory for every probe, and the results.
-        watcher: Takes news of the probe that runs.
-        say: Takes what is tried, and what came of it.
+        plan: Gives locustfile, host and users; `duration` is the duration of a probe.
+        objective: The requirements that a rate has to meet.
+        max_rate: The highest rate to try.
+        run: Gets the results, and one directory per probe.
+        watcher: Gets the status of the running probe every second.
+        print_line: Prints which rate is tried, and the outcome.
 
     Raises:
         InputError: The locustfile cannot be imported.
-        MeasureError: The generator ended, or no user could begin; a limit of its own
-            machine was hit; or a file cannot be written.
+        MeasureError: The generator ended, no user could start, the generator's machine
+            hit a limit of its own, or a file cannot be written.
     """
-    search = _Search(plan, objective, most, run, watcher, say)
-    search.keep(None)
-    found = None
-    with generating(plan, run.path, say) as generator:
+    search = _Search(plan, objective, max_rate, run, watcher, print_line)
+    search.write(None)
+    interval = None
+    with open_generator(plan, run.path, print_line) as generator:
         search.warnings = generator.warnings
-        first = generator.pace(TARGET, min(plan.users, 8), FIRST_LOOK)
-        start = max(capacity.LEAST_RATE, first / 2)
-        with contextlib.suppress(_Ended):
-            found = capacity.search(partial(search.holds, generator), start, most)
+        closed_loop_rate = generator.closed_loop_rate(
+            TARGET, min(plan.users, CLOSED_LOOP_USERS), CLOSED_LOOP_SECONDS
+        )
+        start = max(capacity.MIN_RATE, closed_loop_rate / 2)
+        with contextlib.suppress(_ProbeStopped):
+            interval = capacity.search(
+                partial(search.holds, generator), start, max_rate
+            )
         search.exit_code = generator.finish()
-    return search.keep(found)
+    return search.write(interval)
 
 
-def _at(
+def _probe_plan(
     plan: LoadPlan, objective: Sequence[Requirement], rate: float, seed: int
 ) -> LoadPlan:
     """Return the plan of a probe, long enough for the percentiles of the objective."""
@@ -137,7 +144,8 @@ def _at(
         requests_needed(f"latency.{part.metric.partition('.')[2]}")
         for part in objective
     )
-    duration = max(plan.duration, min(LONGEST, ENOUGH * needed / rate))
+    expected_seconds = REQUEST_RESERVE * needed / rate
+    duration = max(plan.duration, min(MAX_PROBE_SECONDS, expected_seconds))
     shape = shapes.constant(rate, duration)
     return plan.model_copy(
         update={
@@ -153,34 +161,35 @@ def _at(
 
 
 def _probe(rate: float, results: LoadResults) -> Probe:
-    every = results.together
-    broken = [
+    total = results.total
+    missed = [
         f"{item.text.strip()}: {judgement(item)}"
         for item in results.requirements
         if item.verdict != "holds"
     ]
     return Probe(
         rate=rate,
-        held=not broken,
-        requests=every.requests if every else 0,
-        failed=every.failed if every else 0,
-        p50=every.latency.p50 if every else None,
-        p99=every.latency.p99 if every else None,
-        reason="; ".join(broken),
+        held=not missed,
+        requests=total.requests if total else 0,
+        failed=total.failed if total else 0,
+        p50=total.latency.p50 if total else None,
+        p99=total.latency.p99 if total else None,
+        reason="; ".join(missed),
         late=results.bound,
     )
 
 
-def _warnings(probes: Sequence[Probe], found: capacity.Capacity) -> list[str]:
-    said = []
-    if found.high is None and found.low is not None:
-        said.append(
-            f"Every rate held, up to {found.low:,.0f} a second, which was not to be "
-            "exceeded (--most): the capacity is that much or more."
+def _warnings(probes: Sequence[Probe], interval: capacity.Capacity) -> list[str]:
+    warnings = []
+    if interval.high is None and interval.low is not None:
+        warnings.append(
+            "Every rate held, up to the highest that was allowed (--most): the "
+            f"capacity is {interval.low:,.0f} arrivals per second or more."
         )
-    if any(probe.late and probe.rate == found.high for probe in probes):
-        said.append(
+    if any(probe.late and probe.rate == interval.high for probe in probes):
+        warnings.append(
             "At the upper end of the interval the load generator itself was the limit, "
-            "not the service. Use LeanHttpUser, --workers, or a core of its own."
+            "not the service. Use LeanHttpUser or --workers, or give the generator its "
+            "own core."
         )
-    return said
+    return warnings

@@ -1,4 +1,4 @@
-"""The generator of a load test: opened, and given its users."""
+"""Start the load generator of a test, with its workers and its first users."""
 
 from __future__ import annotations
 
@@ -12,55 +12,54 @@ from typing import Any
 from assay.errors import InputError, MeasureError
 from assay.load.control.fleet import Fleet
 from assay.load.control.generator import Generator
+from assay.load.control.loader import Loader
 from assay.load.control.process import Setup
 from assay.load_plan import LoadPlan
 from assay.system import processes
 
 TARGET = "target"
-LOOPBACK = "127.0.0.1:0"  # and a port that is free
-HIRED_WAIT = 60.0  # seconds for workers of this machine to join
-FIRST_USERS = 4  # that are there before the arrivals begin
-MOST_USERS = 10_000  # of a LoadTestShape
-JOINED_WAIT = 600.0  # the same from elsewhere, where somebody has to start them
-
-Loader = Generator | Fleet
+LOOPBACK = "127.0.0.1:0"  # 0: any free port
+FIRST_USERS = 4  # created before the arrivals begin
+MAX_SHAPE_USERS = 10_000  # of a LoadTestShape
+LOCAL_JOIN_TIMEOUT = 60.0  # seconds until all workers on this machine have joined
+REMOTE_JOIN_TIMEOUT = 600.0  # longer, because somebody has to start them elsewhere
 
 
 @contextlib.contextmanager
-def generating(
-    plan: LoadPlan, keep: Path, say: Callable[[str], None] = lambda words: None
+def open_generator(
+    plan: LoadPlan, keep: Path, print_line: Callable[[str], None] = lambda text: None
 ) -> Iterator[Loader]:
-    """Give a generator whose users are ready for a plan's host.
+    """Start a generator whose users are ready to load a plan's host.
 
     Args:
-        plan: Whose locustfile, host and users, and how many workers.
-        keep: A folder that keeps what the locustfile prints and logs.
-        say: Takes who of the workers has joined.
+        plan: Gives locustfile, host, users and number of workers.
+        keep: A folder for the log of the locustfile.
+        print_line: Prints which workers have joined.
 
     Raises:
         InputError: The locustfile cannot be imported.
-        MeasureError: No user could begin.
+        MeasureError: No user could start.
     """
     with tempfile.TemporaryDirectory(prefix="assay-") as name:
         folder = Path(name)
         with processes.guarded([folder]):
-            generator = _opened(plan, folder, keep)
+            generator = _start(plan, folder, keep)
             try:
                 if plan.shaped and not generator.shape:
                     raise InputError(
-                        "say how much load: --rate 200 for arrivals on a schedule, or "
-                        "--users 20 for users who wait for their answers (the "
-                        "locustfile has no LoadTestShape that would say it)"
+                        "say how much load to generate: --rate 200 for arrivals on a "
+                        "schedule, or --users 20 for users who wait for their answers "
+                        "(the locustfile has no LoadTestShape)"
                     )
                 if isinstance(generator, Fleet):
-                    _gather(generator, plan, say)
-                _attach(generator, plan)
+                    _gather_workers(generator, plan, print_line)
+                _create_users(generator, plan)
                 yield generator
             finally:
                 generator.close()
 
 
-def _opened(plan: LoadPlan, folder: Path, keep: Path) -> Loader:
+def _start(plan: LoadPlan, folder: Path, keep: Path) -> Loader:
     setup = Setup(
         plan.locustfiles,
         folder,
@@ -71,7 +70,7 @@ def _opened(plan: LoadPlan, folder: Path, keep: Path) -> Loader:
             "spawn_rate": plan.spawn_rate or plan.users,
             "run_time": math.ceil(plan.duration),
         },
-        cwd=Path.cwd(),  # what a locustfile opens is found as under `locust`
+        cwd=Path.cwd(),  # relative paths in a locustfile work as under `locust`
         keep=keep,
     )
     if plan.workers == 1 and not plan.bind:
@@ -80,14 +79,14 @@ def _opened(plan: LoadPlan, folder: Path, keep: Path) -> Loader:
     return Fleet(setup, (host, int(port)))
 
 
-def _attach(generator: Loader, plan: LoadPlan) -> None:
-    """Have the users made that are there before the load begins.
+def _create_users(generator: Loader, plan: LoadPlan) -> None:
+    """Create the users that exist before the load begins.
 
     Raises:
-        MeasureError: One could not begin; with what the locustfile printed last.
+        MeasureError: A user could not start; includes the end of the locustfile's log.
     """
     try:
-        generator.attach({TARGET: plan.host}, {}, (), **_users(plan))
+        generator.attach({TARGET: plan.host}, {}, (), **_user_counts(plan))
     except MeasureError as error:
         raise MeasureError(
             f"{error}\n  the last lines of the locustfile's log:\n"
@@ -95,26 +94,28 @@ def _attach(generator: Loader, plan: LoadPlan) -> None:
         ) from error
 
 
-def _users(plan: LoadPlan) -> dict[str, Any]:
-    """Return how many users there are before the load begins, and may be at most.
+def _user_counts(plan: LoadPlan) -> dict[str, Any]:
+    """Return the number of users before the load begins, and the maximum.
 
-    Arrivals have more of them made as they are needed; a closed loop has all of them,
-    unless they come at a rate of their own.
+    An open loop creates more users as its arrivals need them. A closed loop starts with
+    all of its users, unless it has a spawn rate.
     """
     if plan.shaped:
-        return {"users": 0, "most": MOST_USERS}
+        return {"users": 0, "max_users": MAX_SHAPE_USERS}
     if plan.open or plan.trials == "capacity":
         first = min(plan.users, max(FIRST_USERS, plan.workers))
-        return {"users": first, "most": plan.users, "strict": False}
-    return {"users": 0 if plan.spawn_rate else plan.users, "most": plan.users}
+        return {"users": first, "max_users": plan.users, "strict": False}
+    return {"users": 0 if plan.spawn_rate else plan.users, "max_users": plan.users}
 
 
-def _gather(fleet: Fleet, plan: LoadPlan, say: Callable[[str], None]) -> None:
-    """Wait until all workers are there: those of this machine, or from elsewhere."""
+def _gather_workers(
+    fleet: Fleet, plan: LoadPlan, print_line: Callable[[str], None]
+) -> None:
+    """Wait until all workers have joined; start them first if they run here."""
     if not plan.bind:
-        fleet.hire(plan.workers)
-        fleet.gather(plan.workers, HIRED_WAIT)
+        fleet.start_workers(plan.workers)
+        fleet.wait_for_workers(plan.workers, LOCAL_JOIN_TIMEOUT)
         return
     host, port = fleet.address
-    say(f"waiting for {plan.workers} workers: assay worker --join {host}:{port}")
-    fleet.gather(plan.workers, JOINED_WAIT, say)
+    print_line(f"waiting for {plan.workers} workers: assay worker --join {host}:{port}")
+    fleet.wait_for_workers(plan.workers, REMOTE_JOIN_TIMEOUT, print_line)

@@ -1,4 +1,4 @@
-"""The numbers of a load test, held to what was required of them."""
+"""Judge whether the numbers of a load test meet the requirements."""
 
 import math
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from typing import Literal
 from assay.analysis import load_failures
 from assay.inputs.toml_file import nearest
 from assay.load_plan import Requirement
-from assay.load_results import ORDER, Judgement, LoadResults, Row, Spread
+from assay.load_results import KIND_ORDER, Judgement, LoadResults, Row, Spread
 from assay.metrics import requests_needed
 from assay.system import redaction
 from assay.wording import counted, percent
@@ -20,33 +20,34 @@ GENERATOR = "the generator itself was the limit"
 
 @dataclass(frozen=True)
 class _Measured:
-    """What was measured of a requirement.
+    """The measured value of a requirement, and what else its verdict depends on.
 
     Attributes:
-        value: The number that is meant; None if there is none.
-        doubt: Why it cannot be judged.
-        more: Why the true value may be more than that, if it may.
-        at_most: What the true value is at most, where it may be more than `value`.
-        broken: What else breaks an upper limit, whatever the value.
+        value: The value; None if there is none.
+        undecided_because: Why it cannot be judged; empty if it can.
+        higher_because: Why the true value may be higher; empty if it cannot be.
+        upper_bound: The highest true value that is possible; None if unknown.
+        refuted_because: Why an upper limit is missed whatever the value; empty if it
+            depends on the value.
     """
 
     value: float | None = None
-    doubt: str = ""
-    more: str = ""
-    at_most: float | None = None
-    broken: str = ""
+    undecided_because: str = ""
+    higher_because: str = ""
+    upper_bound: float | None = None
+    refuted_because: str = ""
 
 
 def judge(
     requirements: Sequence[Requirement], results: LoadResults
 ) -> tuple[Judgement, ...]:
-    """Hold the numbers of a test to what was required of them."""
+    """Return the verdict on each requirement."""
     return tuple(_judge(requirement, results) for requirement in requirements)
 
 
 def _judge(requirement: Requirement, results: LoadResults) -> Judgement:
-    found = _measured(requirement, results)
-    verdict, reason = _verdict(requirement, found)
+    measured = _measured(requirement, results)
+    verdict, reason = _verdict(requirement, measured)
     if results.incomplete:
         verdict, reason = "undecided", results.incomplete
     return Judgement(
@@ -54,105 +55,111 @@ def _judge(requirement: Requirement, results: LoadResults) -> Judgement:
         metric=requirement.metric,
         name=requirement.name,
         limit=requirement.limit,
-        value=found.value,
+        value=measured.value,
         verdict=verdict,
-        bound=bool(found.more),
+        bound=bool(measured.higher_because),
         reason=reason,
     )
 
 
-def _verdict(requirement: Requirement, found: _Measured) -> tuple[Verdict, str]:
-    """Return the verdict, and its reason if the value does not say it all."""
+def _verdict(requirement: Requirement, measured: _Measured) -> tuple[Verdict, str]:
+    """Return the verdict, and its reason if the value alone does not explain it."""
     at_most = requirement.at_most
-    if found.broken and at_most:
-        return "refuted", found.broken
-    if found.value is None or found.doubt:
-        return "undecided", found.doubt
+    if measured.refuted_because and at_most:
+        return "refuted", measured.refuted_because
+    if measured.value is None or measured.undecided_because:
+        return "undecided", measured.undecided_because
     limit = requirement.limit
-    fine = found.value <= limit if at_most else found.value >= limit
-    if found.more and fine is at_most:  # the true value lies further up
-        highest = math.inf if found.at_most is None else found.at_most
-        if not (at_most and highest <= limit):
-            return "undecided", found.more
-    return ("holds" if fine else "refuted"), ""
+    met = measured.value <= limit if at_most else measured.value >= limit
+    # A higher value would reverse an upper limit that is met, or a lower one missed.
+    if measured.higher_because and met is at_most:
+        bound = math.inf if measured.upper_bound is None else measured.upper_bound
+        if not (at_most and bound <= limit):
+            return "undecided", measured.higher_because
+    return ("holds" if met else "refuted"), ""
 
 
 def _measured(requirement: Requirement, results: LoadResults) -> _Measured:
     metric = requirement.metric
     if metric == "rate":
-        # Tasks that ask nobody for anything are no load.
-        doubt = "" if results.together else NO_REQUEST
-        return _Measured(results.rate, doubt)
+        # Tasks without a request are no load.
+        return _Measured(results.rate, "" if results.total else NO_REQUEST)
     if metric == "dropped":
-        lost = results.dropped + results.unserved
-        return _Measured(lost / results.planned if results.planned else None)
+        not_served = results.dropped + results.unserved
+        return _Measured(not_served / results.planned if results.planned else None)
     if metric == "errors" and not requirement.name:
         return _errors(requirement, results)
-    row, doubt = _row(requirement, results)
+    row, missing_because = _row(requirement, results)
     if row is None:
-        return _Measured(doubt=doubt)
+        return _Measured(undecided_because=missing_because)
     if metric == "errors":
         return _Measured(row.failed / row.requests)
     return _time(metric, row, results)
 
 
 def _errors(requirement: Requirement, results: LoadResults) -> _Measured:
-    """Return the share of requests that failed, those around the load included."""
+    """Return the share of requests that failed, including on_start and on_stop."""
     value = load_failures.share(results)
     raised, tasks = load_failures.raised(results)
-    broken = ""
-    # A task that raised although its requests were fine failed in none of them.
+    refuted_because = ""
+    # A task that raised though its requests succeeded is not among the failed requests.
     if raised and raised / tasks > requirement.limit:
         if value is None or value <= requirement.limit:
-            broken = (
+            refuted_because = (
                 f"{raised:,} of {counted(tasks, 'task')} ({percent(raised / tasks)}) "
                 "raised an error of their own"
             )
-    return _Measured(value, NO_REQUEST if value is None else "", broken=broken)
+    return _Measured(
+        value,
+        undecided_because=NO_REQUEST if value is None else "",
+        refuted_because=refuted_because,
+    )
 
 
 def _time(metric: str, row: Row, results: LoadResults) -> _Measured:
-    """Return a percentile or a mean of how long the requests of a row took."""
-    kind, _, which = metric.partition(".")
+    """Return a percentile or the mean of a row's latency or service time."""
+    kind, _, statistic = metric.partition(".")
     spread: Spread = row.latency if kind == "latency" else row.service
-    needed = requests_needed(f"latency.{which}")
+    needed = requests_needed(f"latency.{statistic}")
     if spread.count < needed:
         return _Measured(
-            doubt=f"{metric} needs {needed} requests and there were {spread.count}"
+            undecided_because=f"{metric} needs {needed} requests and there were "
+            f"{spread.count}"
         )
-    value: float | None = getattr(spread, which)
+    value: float | None = getattr(spread, statistic)
     if value is None:
-        return _Measured(doubt="no request was answered")
+        return _Measured(undecided_because="no request was answered")
     if results.bound and kind == "latency":
-        return _Measured(value, more=GENERATOR, at_most=row.at_most.get(which))
-    more = ""
-    if which == "mean" and spread.unanswered:
-        more = (
-            f"{counted(spread.unanswered, 'request')} without an answer: it may be more"
+        return _Measured(
+            value, higher_because=GENERATOR, upper_bound=row.at_most.get(statistic)
         )
-    return _Measured(value, more=more)
+    higher_because = ""
+    if statistic == "mean" and spread.unanswered:
+        requests = counted(spread.unanswered, "request")
+        higher_because = f"{requests} without an answer: the mean may be higher"
+    return _Measured(value, higher_because=higher_because)
 
 
 def _row(requirement: Requirement, results: LoadResults) -> tuple[Row | None, str]:
-    """Return the row that a requirement is about, or why there is none."""
+    """Return the row that a requirement applies to, or why there is none."""
     if not requirement.name:
-        return results.together, NO_REQUEST
-    wanted = redaction.url(requirement.name)  # as the names of rows are
-    named = [row for row in results.rows if row.name or row.method]
-    if not named:
+        return results.total, NO_REQUEST
+    name = redaction.url(requirement.name)  # the names of rows are redacted too
+    named_rows = [row for row in results.rows if row.name or row.method]
+    if not named_rows:
         return None, NO_REQUEST
-    # The load comes first: a log-in has no say where the load has that name, too.
-    for kind in ORDER:
-        own = [row for row in named if row.kind == kind]
-        exact = [row for row in own if wanted in (_label(row), row.title)]
-        found = exact or [row for row in own if row.name == wanted]
-        if len(found) == 1:
-            return found[0], ""
-        if found:
-            hint = f"{requirement.metric} of {_label(found[0])}"
-            return None, f"several methods share that name: say '{hint}'"
-    known = [text for row in named for text in (row.name, _label(row), row.title)]
-    return None, f"no request {wanted!r}{nearest(wanted, known)}"
+    # The load comes first: it wins over a log-in of the same name.
+    for kind in KIND_ORDER:
+        rows = [row for row in named_rows if row.kind == kind]
+        exact = [row for row in rows if name in (_label(row), row.title)]
+        matches = exact or [row for row in rows if row.name == name]
+        if len(matches) == 1:
+            return matches[0], ""
+        if matches:
+            hint = f"{requirement.metric} of {_label(matches[0])}"
+            return None, f"several methods share that name: write '{hint}'"
+    names = [text for row in named_rows for text in (row.name, _label(row), row.title)]
+    return None, f"no request {name!r}{nearest(name, names)}"
 
 
 def _label(row: Row) -> str:

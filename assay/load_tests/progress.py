@@ -1,4 +1,4 @@
-"""What a person sees while a load test runs: live in a terminal, lines elsewhere."""
+"""Show how a load test goes: a live table in a terminal, lines elsewhere."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from assay.load.lateness import OFTEN
+from assay.load.lateness import MAX_LATE_SHARE
 from assay.load_plan import LoadPlan
 from assay.load_tests.bounds import BUSY
-from assay.load_tests.run import RECENT, News
+from assay.load_tests.run import RECENT, Status
 from assay.wording import fixed, quantity, significant
 
-EVERY = 5.0  # seconds between two lines of a log
-HISTORY = 12
+LINE_INTERVAL = 5.0  # seconds between two lines of a log
+TABLE_ROWS = 12
 
 
 class Quiet:
-    """Says nothing."""
+    """Shows nothing."""
 
-    def heard(self, news: News) -> None:
-        """Take how it stands, and forget it."""
+    def update(self, status: Status) -> None:
+        """Ignore the status."""
 
 
 class Lines:
@@ -34,42 +34,42 @@ class Lines:
         self._plan, self._out = plan, out
         self._next = 0.0
 
-    def heard(self, news: News) -> None:
-        """Say how it stands, now and then."""
-        if news.at >= self._next:
-            self._next = news.at + EVERY
-            self._out.print(Text(line(self._plan, news)), soft_wrap=True)
-            for warning in warnings(news):
+    def update(self, status: Status) -> None:
+        """Print the status as a line, every `LINE_INTERVAL` seconds."""
+        if status.at >= self._next:
+            self._next = status.at + LINE_INTERVAL
+            self._out.print(Text(line(self._plan, status)), soft_wrap=True)
+            for warning in warnings(status):
                 self._out.print(Text(f"  {warning}"), soft_wrap=True)
 
 
 class Screen:
-    """The last seconds as a table, drawn anew once a second."""
+    """A table of the last seconds, redrawn every second."""
 
     def __init__(self, plan: LoadPlan, out: Console) -> None:
-        """Prepare; use as a context manager."""
+        """Prepare the table; use the screen as a context manager."""
         self._plan = plan
-        self._news: list[News] = []
+        self._history: list[Status] = []
         self._live = Live(self._draw(), console=out, auto_refresh=False, transient=True)
 
     def __enter__(self) -> Screen:
-        """Take the screen."""
+        """Start the live display."""
         self._live.__enter__()
         return self
 
     def __exit__(self, *exception: object) -> None:
-        """Give the screen back."""
+        """Stop the live display."""
         self._live.__exit__(None, None, None)
 
-    def heard(self, news: News) -> None:
-        """Draw how it stands."""
-        self._news = [*self._news, news][-HISTORY:]
+    def update(self, status: Status) -> None:
+        """Add the status to the table."""
+        self._history = [*self._history, status][-TABLE_ROWS:]
         self._live.update(self._draw(), refresh=True)
 
     def _draw(self) -> Table:
-        last = self._news[-1] if self._news else None
+        last = self._history[-1] if self._history else None
         table = Table(
-            title=Text(f"{_where(self._plan)}  {_time(self._plan, last)}"),
+            title=Text(f"{_test_name(self._plan)}  {_time(self._plan, last)}"),
             caption="\n".join(warnings(last)) if last else "",
             title_justify="left",
             caption_justify="left",
@@ -82,71 +82,70 @@ class Screen:
             *("failed", "lag p99", "generator"),
         ):
             table.add_column(name, justify="right", no_wrap=True)
-        for news in self._news:
-            table.add_row(*_cells(news), style="" if news is last else "dim")
+        for status in self._history:
+            table.add_row(*_cells(status), style="" if status is last else "dim")
         return table
 
 
-def line(plan: LoadPlan, news: News) -> str:
-    """Return how it stands in one line."""
-    asked = ""
+def line(plan: LoadPlan, status: Status) -> str:
+    """Return the status as one line."""
+    scheduled = ""
     if plan.open:
         from assay.load.shapes import Shape
 
-        due = Shape(plan.times, plan.rates).rate(min(news.at, plan.duration))
-        asked = f" (asked for {significant(due)})"
-    waiting = f", {news.backlog:,} waiting" if news.backlog else ""
-    dropped = f", {news.dropped:,} dropped" if news.dropped else ""
+        rate = Shape(plan.times, plan.rates).rate(min(status.at, plan.duration))
+        scheduled = f" (scheduled: {significant(rate)})"
+    waiting = f", {status.backlog:,} waiting" if status.backlog else ""
+    dropped = f", {status.dropped:,} dropped" if status.dropped else ""
     return (
-        f"{_time(plan, news)}: {significant(news.rate)} requests/s{asked}, "
-        f"{news.in_flight} in flight{waiting}{dropped}, p50 {_seconds(news.p50)}, "
-        f"p99 {_seconds(news.p99)}, {news.failed:,} failed in {RECENT} s; generator "
-        f"late by {_seconds(news.lag_p99)}, {news.generator:.0%} of a core"
+        f"{_time(plan, status)}: {significant(status.rate)} requests/s{scheduled}, "
+        f"{status.in_flight} in flight{waiting}{dropped}, p50 {_seconds(status.p50)}, "
+        f"p99 {_seconds(status.p99)}, {status.failed:,} failed in {RECENT} s; "
+        f"generator late by {_seconds(status.lag_p99)}, "
+        f"{status.generator_cpu:.0%} of a core"
     )
 
 
-def warnings(news: News) -> list[str]:
-    """Return what says that the generator is the limit, and not the server."""
-    found = []
-    if news.generator > BUSY:
-        found.append(
-            f"! the generator uses {news.generator:.0%} of a core: it is the limit"
+def warnings(status: Status) -> list[str]:
+    """Return warnings that the generator is the limit instead of the server."""
+    texts = []
+    cpu, late = f"{status.generator_cpu:.0%}", f"{status.late_share:.0%}"
+    if status.generator_cpu > BUSY:
+        texts.append(f"! the generator uses {cpu} of a core: it is the limit")
+    if status.late_share > MAX_LATE_SHARE:
+        texts.append(
+            f"! the generator is late for {late} of the arrivals: it may be the limit"
         )
-    if news.late > OFTEN:
-        found.append(
-            f"! the generator is late for {news.late:.0%} of the arrivals: it may be "
-            "the limit"
-        )
-    return found
+    return texts
 
 
-def _cells(news: News) -> list[str]:
+def _cells(status: Status) -> list[str]:
     return [
-        _clock(news.at),
-        significant(news.rate),
-        fixed(news.in_flight, 0),
-        fixed(news.backlog, 0),
-        _seconds(news.p50),
-        _seconds(news.p99),
-        fixed(news.failed, 0),
-        _seconds(news.lag_p99),
-        f"{news.generator:.0%}",
+        _clock(status.at),
+        significant(status.rate),
+        fixed(status.in_flight, 0),
+        fixed(status.backlog, 0),
+        _seconds(status.p50),
+        _seconds(status.p99),
+        fixed(status.failed, 0),
+        _seconds(status.lag_p99),
+        f"{status.generator_cpu:.0%}",
     ]
 
 
-def _where(plan: LoadPlan) -> str:
+def _test_name(plan: LoadPlan) -> str:
     return plan.host or plan.locustfile.name
 
 
-def _time(plan: LoadPlan, news: News | None) -> str:
-    if news is None:
+def _time(plan: LoadPlan, status: Status | None) -> str:
+    if status is None:
         return "starting"
-    return f"{_clock(news.at)} of {_clock(plan.duration)}"
+    return f"{_clock(status.at)} of {_clock(plan.duration)}"
 
 
 def _clock(seconds: float) -> str:
-    whole = round(seconds)
-    return f"{whole // 60}:{whole % 60:02d}"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes}:{rest:02d}"
 
 
 def _seconds(value: float) -> str:

@@ -1,9 +1,9 @@
-"""Exact percentiles of more samples than memory holds, in two passes or three.
+"""Exact percentiles of more samples than fit in memory, in two or three passes.
 
-The first pass counts samples in narrow bins. Bins that hold a rank that is asked for,
-and too many samples, are counted once more in finer ones. The last pass keeps the
-samples of the few bins that are left. What is returned are samples, not the middles
-of bins.
+The first pass counts the samples in narrow bins. The bins that contain a requested rank
+are the ones that matter; if such a bin has too many samples, a second pass counts them
+in finer bins. The last pass keeps only the samples of the bins that matter. So the
+results are samples, not the middles of bins.
 """
 
 import math
@@ -19,146 +19,169 @@ Batch = tuple[Numbers, Floats]
 Batches = Callable[[], Iterable[Batch]]
 Key = tuple[int, int]  # a group, and one of its bins
 
-# From 100 ns to 10^5 s in steps of 2 %: some 1,400 bins for each group.
-LEAST, MOST, WIDTH = 1e-7, 1e5, 0.02
-BINS = math.ceil(math.log(MOST / LEAST) / WIDTH) + 3
-NEVER = BINS - 1  # infinity has a bin of its own
-MANY = 1_000_000  # samples of a bin, of which it is counted in finer ones
-FINE = 4096
+# About 1,400 logarithmic bins for each group.
+LOWEST_VALUE = 1e-7  # seconds
+HIGHEST_VALUE = 1e5
+BIN_WIDTH = 0.02  # relative
+BINS = math.ceil(math.log(HIGHEST_VALUE / LOWEST_VALUE) / BIN_WIDTH) + 3
+INFINITE_BIN = BINS - 1  # infinity has its own bin
+MAX_KEPT = 1_000_000  # samples of a bin; with more, finer bins are counted first
+FINE_BINS = 4096  # parts of a bin
+WHOLE_BIN = -1  # instead of the number of a fine bin
 
 
 def exact(
-    batches: Batches, groups: int, shares: Sequence[float], many: int = MANY
+    batches: Batches, groups: int, shares: Sequence[float], max_kept: int = MAX_KEPT
 ) -> list[list[float | None]]:
-    """Return quantiles of each group: the least sample that enough are no greater than.
+    """Return quantiles of each group, as numpy does with method "inverted_cdf".
 
     Args:
-        batches: Gives the samples, the same at every call: the number of a group
-            for each sample, and the samples, in seconds; infinity is the greatest.
-        groups: How many groups there are.
-        shares: Which quantiles, from 0 to 1.
-        many: Samples of a bin that are too many to be kept.
+        batches: Yields the same samples at every call: the number of the group of each
+            sample, and its value in seconds, which may be infinite.
+        groups: Number of groups.
+        shares: The quantiles, from 0 to 1.
+        max_kept: Maximum number of samples of a bin that are kept in memory.
 
     Returns:
-        For each group one number for each share; None for a group without samples.
+        For each group, one value for each share; None for a group without samples.
     """
     counts = _counts(batches(), groups)
-    upto = np.cumsum(counts, axis=1)
-    # For each rank that is asked for: its bin, and how many samples of it are less.
-    asked: dict[tuple[int, float], tuple[int, int]] = {}
-    for group, total in enumerate(upto[:, -1].tolist()):
+    cumulative = np.cumsum(counts, axis=1)
+    # For each group and share: the bin of its quantile, and the rank within the bin.
+    ranks: dict[tuple[int, float], tuple[int, int]] = {}
+    for group, total in enumerate(cumulative[:, -1].tolist()):
         for share in shares if total else ():
-            rank = max(0, math.ceil(share * total - 1e-9) - 1)
-            place = int(np.searchsorted(upto[group], rank, side="right"))
-            below = int(upto[group, place] - counts[group, place])
-            asked[group, share] = place, rank - below
-    places = {(group, place) for (group, _), (place, _) in asked.items()}
-    finite = {key for key in places if key[1] != NEVER}
-    fine = _fine_counts(batches, {key for key in finite if counts[key] > many})
-    wanted: dict[Key, set[int]] = {key: set() for key in finite}
-    where: dict[tuple[int, float], tuple[int, int]] = {}
-    for (group, share), (place, rank) in asked.items():
-        if place == NEVER:
+            rank = _rank(share, total)
+            bin_ = int(np.searchsorted(cumulative[group], rank, side="right"))
+            below = int(cumulative[group, bin_] - counts[group, bin_])
+            ranks[group, share] = bin_, rank - below
+    keys = {(group, bin_) for (group, _), (bin_, _) in ranks.items()}
+    finite = {key for key in keys if key[1] != INFINITE_BIN}
+    fine_counts = _fine_counts(
+        batches, {key for key in finite if counts[key] > max_kept}
+    )
+    # The fine bins that matter in each bin, and the rank within the fine bin.
+    needed: dict[Key, set[int]] = {key: set() for key in finite}
+    fine_ranks: dict[tuple[int, float], tuple[int, int]] = {}
+    for (group, share), (bin_, rank) in ranks.items():
+        if bin_ == INFINITE_BIN:
             continue
-        sub = -1
-        if (group, place) in fine:
-            within = np.cumsum(fine[group, place])
-            sub = int(np.searchsorted(within, rank, side="right"))
-            rank -= int(within[sub] - fine[group, place][sub])
-        wanted[group, place].add(sub)
-        where[group, share] = sub, rank
-    kept = _keep(batches, wanted)
+        fine_bin = WHOLE_BIN
+        if (group, bin_) in fine_counts:
+            fine_cumulative = np.cumsum(fine_counts[group, bin_])
+            fine_bin = int(np.searchsorted(fine_cumulative, rank, side="right"))
+            rank -= int(fine_cumulative[fine_bin] - fine_counts[group, bin_][fine_bin])
+        needed[group, bin_].add(fine_bin)
+        fine_ranks[group, share] = fine_bin, rank
+    kept = _keep(batches, needed)
 
     def quantile(group: int, share: float) -> float | None:
-        if (group, share) not in asked:
+        if (group, share) not in ranks:
             return None
-        place, _ = asked[group, share]
-        if place == NEVER:
+        bin_, _ = ranks[group, share]
+        if bin_ == INFINITE_BIN:
             return math.inf
-        sub, rank = where[group, share]
-        return float(kept[group, place, sub][rank])
+        fine_bin, rank = fine_ranks[group, share]
+        return float(kept[group, bin_, fine_bin][rank])
 
     return [[quantile(group, share) for share in shares] for group in range(groups)]
 
 
 def rough(batches: Batches, shares: Sequence[float]) -> list[float | None]:
-    """Return quantiles of all samples to 1 %, as a picture needs them, in one pass."""
-    (counts,) = _counts(((np.zeros_like(n), v) for n, v in batches()), 1)
-    upto = np.cumsum(counts)
-    if not upto[-1]:
+    """Return quantiles of all samples, accurate to 1 %, in one pass."""
+    (counts,) = _counts(((np.zeros_like(n), values) for n, values in batches()), 1)
+    cumulative = np.cumsum(counts)
+    if not cumulative[-1]:
         return [None] * len(shares)
-    ranks = [max(0, math.ceil(share * upto[-1] - 1e-9) - 1) for share in shares]
-    places = np.searchsorted(upto, ranks, side="right")
+    ranks = [_rank(share, int(cumulative[-1])) for share in shares]
+    bins = np.searchsorted(cumulative, ranks, side="right")
     return [
-        math.inf if place == NEVER else LEAST * math.exp((place - 0.5) * WIDTH)
-        for place in places.tolist()
+        (
+            math.inf
+            if bin_ == INFINITE_BIN
+            else LOWEST_VALUE * math.exp((bin_ - 0.5) * BIN_WIDTH)
+        )
+        for bin_ in bins.tolist()
     ]
 
 
+def _rank(share: float, total: int) -> int:
+    """Return the rank of a quantile among `total` sorted samples, from 0."""
+    return max(0, math.ceil(share * total - 1e-9) - 1)
+
+
 def _counts(batches: Iterable[Batch], groups: int) -> Numbers:
-    """Return how many samples each bin of each group holds."""
+    """Return the number of samples in each bin of each group."""
     counts = np.zeros((groups, BINS), dtype=np.int64)
     for numbers, values in batches:
-        flat = numbers * BINS + _bins(values)
-        counts += np.bincount(flat, minlength=groups * BINS).reshape(groups, BINS)
+        flat_keys = numbers * BINS + _bins(values)
+        counts += np.bincount(flat_keys, minlength=groups * BINS).reshape(groups, BINS)
     return counts
 
 
 def _fine_counts(batches: Batches, keys: set[Key]) -> Mapping[Key, Numbers]:
-    """Return how many samples the parts of some bins hold."""
-    found = {key: np.zeros(FINE, dtype=np.int64) for key in keys}
+    """Return the number of samples in each fine bin of some bins."""
+    counts = {key: np.zeros(FINE_BINS, dtype=np.int64) for key in keys}
     if keys:
-        for key, values in _of_bins(batches(), keys):
-            found[key] += np.bincount(_fine_bins(key[1], values), minlength=FINE)
-    return found
+        for key, values in _in_bins(batches(), keys):
+            fine_bins = _fine_bins(key[1], values)
+            counts[key] += np.bincount(fine_bins, minlength=FINE_BINS)
+    return counts
 
 
 def _keep(
-    batches: Batches, wanted: Mapping[Key, set[int]]
+    batches: Batches, needed: Mapping[Key, set[int]]
 ) -> Mapping[tuple[int, int, int], Floats]:
-    """Return the samples of some bins, sorted; part -1 is a whole bin."""
-    found: dict[tuple[int, int, int], list[Floats]] = {}
-    for (group, place), values in _of_bins(batches(), set(wanted)):
-        subs = wanted[group, place]
-        parts = None if subs == {-1} else _fine_bins(place, values)
-        for sub in subs:
-            own = values if parts is None else values[parts == sub]
-            found.setdefault((group, place, sub), []).append(own)
-    return {key: np.sort(np.concatenate(parts)) for key, parts in found.items()}
+    """Return the samples of some bins, or of some of their fine bins, sorted.
+
+    Args:
+        batches: Yields the samples.
+        needed: The fine bins of each bin that are kept, or only `WHOLE_BIN`.
+    """
+    kept: dict[tuple[int, int, int], list[Floats]] = {}
+    for (group, bin_), values in _in_bins(batches(), set(needed)):
+        needed_here = needed[group, bin_]
+        whole = needed_here == {WHOLE_BIN}
+        fine_bins = None if whole else _fine_bins(bin_, values)
+        for fine_bin in needed_here:
+            chosen = values if fine_bins is None else values[fine_bins == fine_bin]
+            kept.setdefault((group, bin_, fine_bin), []).append(chosen)
+    return {key: np.sort(np.concatenate(parts)) for key, parts in kept.items()}
 
 
-def _of_bins(batches: Iterable[Batch], keys: set[Key]) -> Iterator[tuple[Key, Floats]]:
+def _in_bins(batches: Iterable[Batch], keys: set[Key]) -> Iterator[tuple[Key, Floats]]:
     """Yield the samples of some bins, bin by bin."""
     if not keys:
         return
-    flat_keys = np.sort([group * BINS + place for group, place in keys])
+    needed_keys = np.sort([group * BINS + bin_ for group, bin_ in keys])
     for numbers, values in batches:
-        flat = numbers * BINS + _bins(values)
-        at = np.minimum(np.searchsorted(flat_keys, flat), len(flat_keys) - 1)
-        chosen = flat_keys[at] == flat
-        flat, own = flat[chosen], values[chosen]
-        if not len(own):
+        flat_keys = numbers * BINS + _bins(values)
+        nearest = np.searchsorted(needed_keys, flat_keys)
+        nearest = np.minimum(nearest, len(needed_keys) - 1)
+        chosen = needed_keys[nearest] == flat_keys
+        flat_keys, values = flat_keys[chosen], values[chosen]
+        if not len(values):
             continue
-        order = np.argsort(flat, kind="stable")
-        found, starts = np.unique(flat[order], return_index=True)
-        for key, part in zip(
-            found.tolist(), np.split(own[order], starts[1:]), strict=True
-        ):
+        order = np.argsort(flat_keys, kind="stable")
+        unique_keys, starts = np.unique(flat_keys[order], return_index=True)
+        parts = np.split(values[order], starts[1:])
+        for key, part in zip(unique_keys.tolist(), parts, strict=True):
             yield (key // BINS, key % BINS), part
 
 
 def _bins(values: Floats) -> Numbers:
-    """Return the bin of each sample: the first for what is 0, the last for infinity."""
+    """Return the bin of each sample: the first for 0, the last for infinity."""
     with np.errstate(divide="ignore"):
-        place = np.log(np.maximum(values, 0.0) / LEAST) / WIDTH
-    clipped: Numbers = (np.clip(place, -1, BINS - 3) + 1).astype(np.int64)
-    clipped[np.isinf(values)] = NEVER
-    return clipped
+        position = np.log(np.maximum(values, 0.0) / LOWEST_VALUE) / BIN_WIDTH
+    bins: Numbers = (np.clip(position, -1, BINS - 3) + 1).astype(np.int64)
+    bins[np.isinf(values)] = INFINITE_BIN
+    return bins
 
 
-def _fine_bins(place: int, values: Floats) -> Numbers:
-    """Return the part of its bin that each sample is in."""
-    low = LEAST * math.exp((place - 1) * WIDTH) if place else 0.0
-    step = (LEAST * math.exp(place * WIDTH) - low) / FINE
-    part: Numbers = np.clip((values - low) / step, 0, FINE - 1).astype(np.int64)
-    return part
+def _fine_bins(bin_: int, values: Floats) -> Numbers:
+    """Return the fine bin of each sample within its bin."""
+    low = LOWEST_VALUE * math.exp((bin_ - 1) * BIN_WIDTH) if bin_ else 0.0
+    step = (LOWEST_VALUE * math.exp(bin_ * BIN_WIDTH) - low) / FINE_BINS
+    position = np.clip((values - low) / step, 0, FINE_BINS - 1)
+    fine_bins: Numbers = position.astype(np.int64)
+    return fine_bins

@@ -1,4 +1,4 @@
-"""What whoever reads the numbers of a load test must know of them, in sentences."""
+"""Warnings for the readers of a load test's report, in sentences."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -7,72 +7,78 @@ from assay.load_results import WorkerCount
 from assay.load_tests.bounds import Strain
 from assay.wording import counted, quantity
 
-WHAT = ("requests", "tasks of several requests")
-LOCUSTFILE, USERS = "locustfile", "users"  # what can end a test before its time
+SAMPLE_KINDS = ("requests", "tasks of several requests")
+# What can end a test early.
+LOCUSTFILE = "locustfile"
+USERS = "users"
 
 
 def ended(ticks: Sequence[Mapping[str, Any]]) -> tuple[int, int]:
-    """Return how many requests, and tasks of several, the generator says had ended."""
+    """Return how many requests, and tasks of several, ended according to the ticks."""
     return (
         sum(int(tick["requests"]) for tick in ticks),
         sum(int(tick.get("iterations", 0)) for tick in ticks),
     )
 
 
-def missing(told: tuple[int, int], found: tuple[int, int]) -> tuple[int, str]:
-    """Compare what is on disk with what the generator said that had ended.
+def missing(
+    ended_counts: tuple[int, int], stored_counts: tuple[int, int]
+) -> tuple[int, str]:
+    """Compare the number of samples on disk with the number that ended.
 
     Args:
-        told: See `ended`.
-        found: How many samples of each there are.
+        ended_counts: See `ended`.
+        stored_counts: Number of samples of each kind on disk.
 
     Returns:
-        How many samples are missing, and what that means; empty if none is.
+        The number of missing samples, and a text about them; empty if none is missing.
     """
-    said, lost = [], 0
-    for what, ended, there in zip(WHAT, told, found, strict=True):
-        if there < ended:
-            lost += ended - there
-            said.append(f"{ended - there:,} of the {ended:,} {what} that ended")
-    if not lost:
+    parts, total = [], 0
+    for kind, ended, stored in zip(
+        SAMPLE_KINDS, ended_counts, stored_counts, strict=True
+    ):
+        if stored < ended:
+            total += ended - stored
+            parts.append(f"{ended - stored:,} of the {ended:,} {kind} that ended")
+    if not total:
         return 0, ""
-    are = "is" if lost == 1 else "are"
-    return lost, f"{' and '.join(said)} {are} not on disk"
+    are = "is" if total == 1 else "are"
+    return total, f"{' and '.join(parts)} {are} not on disk"
 
 
 def limited(limit: str) -> Iterator[str]:
-    """Yield which limit of the generator's own machine was hit, if one was."""
+    """Yield which limit of the generator's own machine was hit, if any."""
     if limit:
         yield limit
 
 
 def incomplete(gap: str) -> Iterator[str]:
-    """Yield what is missing of the samples, if anything is."""
+    """Yield which samples are missing, if any."""
     if gap:
-        yield f"{gap}: the numbers are of the rest, and no requirement is decided."
+        yield f"{gap}: the numbers leave them out, and no requirement can be decided."
 
 
 def bound(strain: Strain) -> Iterator[str]:
-    """Yield why latencies are lower bounds, if they are."""
+    """Yield a warning if the generator was the limit."""
     if strain.limit:
         yield strain.warning()
 
 
 def losses(lost: Sequence[WorkerCount]) -> Iterator[str]:
-    """Yield what became of the load of workers that were lost."""
+    """Yield, for each lost worker, why it was lost and what that means."""
     for worker in lost:
         yield (
             f"Worker {worker.name} was lost: {worker.lost}. {worker.unserved:,} of its "
-            f"{worker.planned:,} arrivals count as unserved, and the server had less "
-            "load than was asked for."
+            f"{worker.planned:,} arrivals count as unserved, and the server got less "
+            "load than requested."
         )
 
 
 def early(ended_by: str, loaded: float) -> Iterator[str]:
-    """Yield who ended a test before its time, if the locustfile did.
+    """Yield what ended a test early, if the locustfile or its users did.
 
     Args:
-        ended_by: As the generator says it: empty if nobody did.
+        ended_by: `LOCUSTFILE`, `USERS`, or empty.
         loaded: Seconds of load.
     """
     after = f"after {quantity(loaded, 's')}"
@@ -86,37 +92,40 @@ def dropped(number: int) -> Iterator[str]:
     """Yield why arrivals were dropped."""
     if number:
         yield (
-            f"{number:,} arrivals were dropped: so many waited for a free user "
-            "already. The server was slower than its load, or --users is too few."
+            f"{number:,} arrivals were dropped: too many others already waited for a "
+            "free user. The server was too slow for this load, or --users is too low."
         )
 
 
 def raised(errors: Mapping[str, int], tasks: Mapping[str, int]) -> Iterator[str]:
-    """Yield which tasks raised errors of their own.
+    """Yield which tasks raised an error although none of their requests failed.
 
     Args:
-        errors: ``task NAME raised ERROR: TEXT``, and how often each came.
+        errors: ``task NAME raised ERROR: TEXT``, and how often each occurred.
         tasks: How many tasks of each name ended.
     """
     texts: dict[str, list[str]] = {}
     counts: dict[str, int] = {}
     for error, count in errors.items():
-        name = _task_of(error, tasks)
+        name = _task_name(error, tasks)
         texts.setdefault(name, []).append(error)
         counts[name] = counts.get(name, 0) + count
-    for name, own in texts.items():
-        told = own[0].removeprefix(f"task {name} raised ") if name else own[0]
-        rest = counted(len(own) - 1, "other error")
-        others = f" (and {rest})" if len(own) > 1 else ""
+    for name, task_errors in texts.items():
+        first, *rest = task_errors
+        others = f" (and {counted(len(rest), 'other error')})" if rest else ""
         if name:
+            first = first.removeprefix(f"task {name} raised ")
             ended = max(tasks[name], counts[name])
-            whose = f"{counts[name]:,} of {counted(ended, 'task')} {name} raised an "
+            subject = f"{counts[name]:,} of {counted(ended, 'task')} {name}"
         else:
-            whose = f"{counted(counts[name], 'task')} raised an "
-        yield f"{whose}error of their own, though no request failed: {told}{others}."
+            subject = counted(counts[name], "task")
+        yield (
+            f"{subject} raised an error of their own, though no request failed: "
+            f"{first}{others}."
+        )
 
 
-def _task_of(error: str, tasks: Mapping[str, int]) -> str:
-    """Return whose error it is; empty if that cannot be told."""
-    fitting = [name for name in tasks if error.startswith(f"task {name} raised ")]
-    return max(fitting, key=len, default="")
+def _task_name(error: str, tasks: Mapping[str, int]) -> str:
+    """Return the name of the task that raised an error; empty if it is unknown."""
+    names = [name for name in tasks if error.startswith(f"task {name} raised ")]
+    return max(names, key=len, default="")

@@ -1,4 +1,4 @@
-"""Thresholds on a load test, as they are written: ``latency.p99 <= 50ms``."""
+"""Parse the requirements of a load test, such as ``latency.p99 <= 50ms``."""
 
 import re
 
@@ -6,65 +6,66 @@ from assay.errors import InputError
 from assay.inputs import expectations
 from assay.inputs.toml_file import nearest
 from assay.load_plan import Requirement
-from assay.metrics import LOAD_TEST_UNITS, SPREADS
+from assay.metrics import LOAD_TEST_UNITS, SPREAD_FIELDS
 
 SLO = "--slo"
-OBJECTIVE = "'p99 <= 50ms', or 'p99 <= 50ms and errors <= 0.1%'"
-EXAMPLE = "'latency.p99 <= 50ms', 'errors <= 0.1%' or 'rate >= 200/s'"
+OBJECTIVE_EXAMPLES = "'p99 <= 50ms', or 'p99 <= 50ms and errors <= 0.1%'"
+REQUIREMENT_EXAMPLES = "'latency.p99 <= 50ms', 'errors <= 0.1%' or 'rate >= 200/s'"
 
 
-def parse(text: str, whole: str = "", option: str = "--require") -> Requirement:
-    """Return the requirement that somebody wrote.
+def parse(text: str, objective: str = "", option: str = "--require") -> Requirement:
+    """Parse one requirement.
 
-    ``METRIC <= LIMIT`` or ``>=``; ``METRIC of NAME <= LIMIT`` is about the requests
-    of one name, ``METRIC of GET NAME <= LIMIT`` of one method, too.
+    It has the form ``METRIC <= LIMIT`` or ``METRIC >= LIMIT``. ``METRIC of NAME``
+    applies to the requests of one name, ``METRIC of GET NAME`` to those of one name and
+    method.
 
     Args:
-        text: What was written.
-        whole: What it is a part of.
-        option: What it was written for.
+        text: The requirement.
+        objective: The complete objective that it is a part of, for error messages.
+        option: The option that it was given with, for error messages.
 
     Raises:
-        InputError: It is none.
+        InputError: The text is not a requirement.
     """
     match = re.fullmatch(
         r"\s*([\w.]+)(?:\s+of\s+(.+?))?\s*(<=|>=)\s*(\S.*?)\s*", text, re.DOTALL
     )
-    said = f"{option} {whole or text!r}"
+    prefix = f"{option} {objective or text!r}"
     if not match:
-        example = OBJECTIVE if option == SLO else EXAMPLE
-        raise InputError(f"{said}: expected {example}")
+        examples = OBJECTIVE_EXAMPLES if option == SLO else REQUIREMENT_EXAMPLES
+        raise InputError(f"{prefix}: expected {examples}")
     metric, name, sign, limit = match.groups()
     if metric not in LOAD_TEST_UNITS:
         raise InputError(
-            f"{said}: no metric {metric!r}{nearest(metric, [*LOAD_TEST_UNITS])}"
+            f"{prefix}: no metric {metric!r}{nearest(metric, [*LOAD_TEST_UNITS])}"
         )
     if name and metric in ("dropped", "rate"):
-        raise InputError(f"{said}: {metric} is of all arrivals, not of one name")
+        raise InputError(
+            f"{prefix}: {metric} counts all arrivals, not those of one name"
+        )
     try:
         number = expectations.amount(limit, LOAD_TEST_UNITS[metric])
     except ValueError as error:
-        raise InputError(f"{said}: {error}") from error
+        raise InputError(f"{prefix}: {error}") from error
     return Requirement(
         text=text, metric=metric, at_most=sign == "<=", limit=number, name=name or ""
     )
 
 
-def objective(text: str) -> tuple[Requirement, ...]:
-    """Return the parts of a service-level objective: ``p99 <= 50ms and errors <= 1%``.
+def parse_objective(text: str) -> tuple[Requirement, ...]:
+    """Parse a service-level objective, such as ``p99 <= 50ms and errors <= 1%``.
 
-    A percentile or a mean without more is one of latency.
+    A percentile or mean without a prefix means latency: ``p99`` is ``latency.p99``.
+
+    Returns:
+        The requirements that it consists of.
 
     Raises:
-        InputError: It is none.
+        InputError: The text is not an objective.
     """
     parts = re.split(r"\s+and\s+|\s*,\s*", text.strip())
-    short = re.compile(rf"({'|'.join(SPREADS)})(?=\s|<|>|$)")
+    unprefixed = re.compile(rf"^({'|'.join(SPREAD_FIELDS)})(?=\s|<|>|$)")
     return tuple(
-        parse(
-            short.sub(r"latency.\1", part, count=1) if short.match(part) else part,
-            text,
-            SLO,
-        )
-        for part in parts
+        parse(unprefixed.sub(r"latency.\1", part), text, SLO) for part in parts
     )

@@ -1,4 +1,4 @@
-"""The rows of a load test: counts and exact percentiles of each kind and name."""
+"""The rows of a load test: counts and exact percentiles by kind, method and name."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from assay.load_results import ORDER, Curves, Name, Row, Spread
+from assay.load_results import KIND_ORDER, Curves, Name, Row, Spread
 from assay.load_tests import quantiles, samples
 from assay.load_tests.samples import FROM_DUE, LATENCY, SERVICE, Groups, Samples
 from assay.run_directory.load_run import ITERATIONS, REQUESTS, LoadRun
@@ -19,20 +19,21 @@ if TYPE_CHECKING:
     from assay.load_tests.quantiles import Batch
 
 SHARES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99, "p999": 0.999}
-FEWEST, BEYOND = 20, 5  # requests of a curve, and those beyond its last point
-POINTS = 120  # of a curve
-FEW = 2_000_000  # samples that a curve may keep
-ALL = Name("request", "", "")  # of the row of all requests together
+MIN_CURVE_REQUESTS = 20
+REQUESTS_BEYOND = 5  # requests beyond the last point of a curve
+CURVE_POINTS = 120
+MAX_EXACT_SAMPLES = 2_000_000  # of an exact curve, which keeps most of them in memory
+ALL_REQUESTS = Name("request", "", "")  # the row of all the load's requests together
 
 
 @dataclass(frozen=True)
-class Found:
-    """What the samples on disk came to.
+class SampleSummary:
+    """The samples on disk, summarised.
 
     Attributes:
-        rows: All requests together, then by kind and name.
-        requests: How many samples of requests there are, of every kind.
-        iterations: How many of tasks.
+        rows: All the load's requests together, then by kind, method and name.
+        requests: Number of samples of requests, of every kind.
+        iterations: Number of samples of tasks.
     """
 
     rows: tuple[Row, ...]
@@ -40,36 +41,39 @@ class Found:
     iterations: int
 
 
-def counted(
-    run: LoadRun, tasks: Mapping[str, int], over: float, bound: bool = False
-) -> Found:
-    """Return the rows of a test, and of how many samples they are.
+def summarise_samples(
+    run: LoadRun, tasks: Mapping[str, int], test_end: float, bound: bool = False
+) -> SampleSummary:
+    """Return the rows of a test, and the number of samples behind them.
 
     Args:
-        run: Whose samples.
-        tasks: How many tasks of each name ended, also those of a single request,
+        run: The directory of the test.
+        tasks: How many tasks of each name ended, including tasks of a single request,
             which have no samples of their own.
-        over: When the test had ended.
-        bound: Whether latencies are lower bounds, and what they are at most is wanted.
+        test_end: When the test ended, in seconds since its start.
+        bound: Whether latencies are lower bounds, so that the rows need upper bounds
+            too.
 
     Raises:
-        NotARunError: The samples are damaged, or of an older version of Assay.
+        NotARunError: The samples are damaged, or an older version of Assay wrote them.
     """
-    found = samples.groups(run)
+    groups = samples.groups(run)
     rows, counts = list[Row](), dict[str, int]()
     for kind in (REQUESTS, ITERATIONS):
-        tallies = _Tallies(found, over)
-        for batch in samples.batches(run, kind, found):
+        tallies = _Tallies(groups, test_end)
+        for batch in samples.batches(run, kind, groups):
             tallies.add(batch)
         counts[kind] = int(tallies.counts[0, :-1].sum())
         if counts[kind]:
-            rows += _rows(run, kind, found, tallies, bound)
-    rows.sort(key=lambda row: (ORDER.index(row.kind), bool(row.name or row.method)))
-    for place, row in enumerate(rows):
+            rows += _rows(run, kind, groups, tallies, bound)
+    rows.sort(
+        key=lambda row: (KIND_ORDER.index(row.kind), bool(row.name or row.method))
+    )
+    for index, row in enumerate(rows):
         if row.kind == "task":
             ended = max(row.requests, tasks.get(row.name, 0))
-            rows[place] = row.model_copy(update={"requests": ended})
-    return Found(tuple(rows), counts[REQUESTS], counts[ITERATIONS])
+            rows[index] = row.model_copy(update={"requests": ended})
+    return SampleSummary(tuple(rows), counts[REQUESTS], counts[ITERATIONS])
 
 
 def curves(
@@ -77,99 +81,106 @@ def curves(
 ) -> list[list[float | None]]:
     """Return latency and service time of the load's requests at many percentiles.
 
-    Of very many requests to 1 %, since nearly all of them would have to be kept.
+    For very many requests they are exact to 1 % only: exact ones would have to keep
+    nearly all samples in memory.
 
     Args:
-        run: Whose requests.
-        count: How many of them have a say in percentiles.
-        shares: Which percentiles, from 0 to 1.
+        run: The directory of the test.
+        count: Number of the load's requests that count in percentiles.
+        shares: The percentiles, from 0 to 1.
     """
-    every = [partial(_every, run, which) for which in (LATENCY, SERVICE)]
-    if count > FEW:
-        return [quantiles.rough(batches, shares) for batches in every]
-    return [quantiles.exact(batches, 1, shares)[0] for batches in every]
+    sources = [partial(_load_times, run, which) for which in (LATENCY, SERVICE)]
+    if count > MAX_EXACT_SAMPLES:
+        return [quantiles.rough(batches, shares) for batches in sources]
+    return [quantiles.exact(batches, 1, shares)[0] for batches in sources]
 
 
 def percentile_curves(run: LoadRun, count: int) -> Curves | None:
-    """Return the times of the load's requests by percentile; None if they are few.
+    """Return the times of the load's requests by percentile; None if they are too few.
 
-    The points are evenly spaced on a logarithmic axis of what lies beyond them.
+    The points are evenly spaced on a logarithmic axis of the share beyond them.
 
     Args:
-        run: Whose requests.
-        count: How many of them have a say in percentiles.
+        run: The directory of the test.
+        count: Number of the load's requests that count in percentiles.
     """
-    if count < FEWEST:
+    if count < MIN_CURVE_REQUESTS:
         return None
-    tail = -math.log10(BEYOND / count)
-    shares = [1 - 10 ** -(tail * at / (POINTS - 1)) for at in range(POINTS)]
+    decades = -math.log10(REQUESTS_BEYOND / count)
+    shares = [
+        1 - 10 ** -(decades * point / (CURVE_POINTS - 1))
+        for point in range(CURVE_POINTS)
+    ]
     latency, service = curves(run, count, shares)
     return Curves(shares=tuple(shares), latency=tuple(latency), service=tuple(service))
 
 
-def _every(run: LoadRun, which: int) -> Iterator[Batch]:
-    """Yield the load's requests that have a say in percentiles, as one group."""
-    found = samples.groups(run)
-    for batch in samples.batches(run, REQUESTS, found):
-        kept = batch.kept & found.load[batch.group]
-        yield np.zeros(int(kept.sum()), dtype=np.int64), batch.times(which)[kept]
+def _load_times(run: LoadRun, which: int) -> Iterator[Batch]:
+    """Yield the times of the load's requests for percentiles, as one group."""
+    groups = samples.groups(run)
+    for batch in samples.batches(run, REQUESTS, groups):
+        chosen = batch.timed & groups.load[batch.group]
+        yield np.zeros(int(chosen.sum()), dtype=np.int64), batch.times(which)[chosen]
 
 
 class _Tallies:
-    """Counts and sums of each group, and of the load's together in the last place."""
+    """Counts and sums of each group; the last column is the total of the load."""
 
-    def __init__(self, found: Groups, over: float) -> None:
-        self._load = found.load
-        groups = len(found.names)
-        self.counts = np.zeros((4, groups + 1), dtype=np.int64)
-        self.sums = np.zeros((2, groups + 1))
-        self.longest = np.zeros((2, groups + 1))
-        self.over = over
+    def __init__(self, groups: Groups, test_end: float) -> None:
+        self._load = groups.load
+        columns = len(groups.names) + 1
+        self.counts = np.zeros((4, columns), dtype=np.int64)
+        self.sums = np.zeros((2, columns))
+        self.longest = np.zeros((2, columns))
+        self.test_end = test_end
 
     def add(self, batch: Samples) -> None:
-        """Take some samples."""
+        """Add a batch of samples."""
         groups = self.counts.shape[1] - 1
-        group, kept = batch.group, batch.kept
-        kinds = (np.ones_like(kept), batch.failed > 0, kept, batch.given_up)
-        for row, chosen in enumerate(kinds):
-            counts = np.bincount(group[chosen], minlength=groups)
+        group, timed = batch.group, batch.timed
+        selections = (np.ones_like(timed), batch.failed > 0, timed, batch.given_up)
+        for row, selected in enumerate(selections):
+            counts = np.bincount(group[selected], minlength=groups)
             self.counts[row] += [*counts, counts[self._load].sum()]
-        own = group[kept]
-        for row in (LATENCY, SERVICE):
-            waited = batch.at_least(row, self.over)[kept]
-            sums = np.bincount(own, weights=waited, minlength=groups)
-            self.sums[row] += [*sums, sums[self._load].sum()]
-            np.maximum.at(self.longest[row], own, batch.times(row)[kept])
-            longest = self.longest[row, :-1][self._load]
-            self.longest[row, -1] = longest.max(initial=0.0)
+        timed_group = group[timed]
+        for which in (LATENCY, SERVICE):
+            times = batch.at_least(which, self.test_end)[timed]
+            sums = np.bincount(timed_group, weights=times, minlength=groups)
+            self.sums[which] += [*sums, sums[self._load].sum()]
+            np.maximum.at(self.longest[which], timed_group, batch.times(which)[timed])
+            longest = self.longest[which, :-1][self._load]
+            self.longest[which, -1] = longest.max(initial=0.0)
 
-    def spread(self, group: int, which: int, found: Sequence[float | None]) -> Spread:
-        """Return how long a group took: `LATENCY` or `SERVICE` time."""
+    def spread(
+        self, group: int, which: int, percentiles: Sequence[float | None]
+    ) -> Spread:
+        """Return the spread of a group's `LATENCY` or `SERVICE` times."""
         _, _, timed, given_up = self.counts[:, group].tolist()
-        known = dict(zip(SHARES, found, strict=True))
         return Spread(
             count=timed,
             unanswered=given_up,
             mean=float(self.sums[which, group]) / timed if timed else None,
             longest=float(self.longest[which, group]) if timed else None,
-            **known,
+            **dict(zip(SHARES, percentiles, strict=True)),
         )
 
 
 def _rows(
-    run: LoadRun, kind: str, found: Groups, tallies: _Tallies, bound: bool
+    run: LoadRun, kind: str, groups: Groups, tallies: _Tallies, bound: bool
 ) -> Iterator[Row]:
-    """Yield the load's requests together, where there are any, and then by name."""
-    every = len(found.names)
+    """Yield the total of the load, if there are requests, and then a row per name."""
+    total = len(groups.names)  # the number of the group of all the load's requests
     shares = tuple(SHARES.values())
-    wanted = (LATENCY, SERVICE, FROM_DUE) if bound else (LATENCY, SERVICE)
+    times = (LATENCY, SERVICE, FROM_DUE) if bound else (LATENCY, SERVICE)
     latency, service, *from_due = (
-        quantiles.exact(partial(_timed, run, kind, which, found), every + 1, shares)
-        for which in wanted
+        quantiles.exact(
+            partial(_group_times, run, kind, which, groups), total + 1, shares
+        )
+        for which in times
     )
-    for group in [*([every] if kind == REQUESTS else []), *range(every)]:
+    for group in [*([total] if kind == REQUESTS else []), *range(total)]:
         if tallies.counts[0, group]:
-            name = found.names[group] if group < every else ALL
+            name = groups.names[group] if group < total else ALL_REQUESTS
             yield Row(
                 kind=name.kind,
                 method=name.method,
@@ -186,12 +197,14 @@ def _rows(
             )
 
 
-def _timed(run: LoadRun, kind: str, which: int, found: Groups) -> Iterator[Batch]:
-    """Yield the samples that have a say in percentiles, the load's in two groups."""
-    load, every = found.load, len(found.names)
-    for batch in samples.batches(run, kind, found):
-        kept = batch.kept
-        group, values = batch.group[kept], batch.times(which)[kept]
-        yield group, values
-        own = values[load[group]]
-        yield np.full(len(own), every, dtype=np.int64), own
+def _group_times(
+    run: LoadRun, kind: str, which: int, groups: Groups
+) -> Iterator[Batch]:
+    """Yield the times of each name for percentiles, and again as the load's total."""
+    total = len(groups.names)
+    for batch in samples.batches(run, kind, groups):
+        timed = batch.timed
+        group, times = batch.group[timed], batch.times(which)[timed]
+        yield group, times
+        load_times = times[groups.load[group]]
+        yield np.full(len(load_times), total, dtype=np.int64), load_times

@@ -1,4 +1,4 @@
-"""A load test while it runs: samples to disk, news to whoever watches."""
+"""Run one load test: write its samples to disk, and report its status every second."""
 
 from __future__ import annotations
 
@@ -8,21 +8,22 @@ import signal
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from assay.analysis import load_failures
 from assay.errors import MeasureError
 from assay.load import lateness
-from assay.load.answers import Tick
+from assay.load.control.loader import Loader
 from assay.load.orders import RunLoad
 from assay.load.shapes import Shape
+from assay.load.ticks import Tick
 from assay.load_plan import LoadPlan
 from assay.load_results import LoadResults, Name
 from assay.load_tests import summary
-from assay.load_tests.generators import TARGET, Loader, generating
+from assay.load_tests.generators import TARGET, open_generator
 from assay.load_tests.writer import Writer
 from assay.run_directory.load_run import ITERATIONS, REQUESTS, LoadRun
 from assay.system import redaction
@@ -30,22 +31,27 @@ from assay.system import redaction
 if TYPE_CHECKING:
     from assay.analysis.statistics import Floats
 
-RECENT = 5  # seconds that the live percentiles are about
+RECENT = 5  # seconds that the live percentiles cover
 
 
 @dataclass(frozen=True)
-class News:
-    """How a load test stands, once a second.
+class Status:
+    """The status of a running load test, once a second.
 
     Attributes:
-        at: Seconds since it began.
-        rate: Requests of the load itself that ended in the last second.
-        failed: Requests of every kind that failed in the last seconds.
-        p50: Latency of the last seconds: median; NaN if nothing was answered.
-        p99: The same for one in a hundred.
-        lag_p99: Seconds that arrivals were begun late by the generator itself.
-        late: Share of the arrivals of the last seconds that this matters for.
-        generator: Share of a core that it used.
+        at: Seconds since the test began.
+        planned: Arrivals that were due.
+        done: Arrivals that were served.
+        dropped: Arrivals that found too many others waiting.
+        in_flight: Arrivals that a user works on.
+        backlog: Arrivals that wait for a user.
+        rate: Requests of the load per second, in the last second.
+        failed: Failed requests of every kind in the last `RECENT` seconds.
+        p50: Median latency in the last `RECENT` seconds; NaN without an answer.
+        p99: 99th percentile of the same.
+        lag_p99: How late the generator began arrivals: 99th percentile, in seconds.
+        late_share: Share of the recent arrivals that were late enough to matter.
+        generator_cpu: Share of a core that the generator used.
     """
 
     at: float
@@ -59,25 +65,25 @@ class News:
     p50: float
     p99: float
     lag_p99: float
-    late: float
-    generator: float
+    late_share: float
+    generator_cpu: float
 
 
 class Watcher(Protocol):
-    """Takes news of a load test."""
+    """Gets the status of a load test every second."""
 
-    def heard(self, news: News) -> None:
-        """Take how it stands."""
+    def update(self, status: Status) -> None:
+        """Take the latest status."""
 
 
 @dataclass(frozen=True)
 class _Second:
-    """What the requests that ended in a second were like.
+    """The requests that ended in one second.
 
     Attributes:
-        latencies: In seconds, of the load's requests that were answered well.
-        load: How many requests of the load itself ended.
-        failed: How many requests failed, of every kind.
+        latencies: Latencies of the load's successful requests, in seconds.
+        load: Number of requests of the load itself.
+        failed: Number of failed requests, of every kind.
         lags: How late arrivals were begun, see `lateness.binned`.
     """
 
@@ -91,25 +97,25 @@ def measure(
     plan: LoadPlan,
     run: LoadRun,
     watcher: Watcher,
-    say: Callable[[str], None] = lambda words: None,
+    print_line: Callable[[str], None] = lambda text: None,
 ) -> LoadResults:
-    """Do a load test into its directory.
+    """Run a load test, and write everything to its directory.
 
-    Whatever ends it, what was measured is kept and summed up.
+    However the test ends, what was measured is kept and summarised.
 
     Raises:
         InputError: The locustfile cannot be imported.
-        MeasureError: The generator ended, or no user could begin; a limit of its own
-            machine was hit; or a file cannot be written.
-        KeyboardInterrupt: Ctrl-C, a second time.
+        MeasureError: The generator ended, no user could start, the generator's machine
+            hit a limit of its own, or a file cannot be written.
+        KeyboardInterrupt: Ctrl-C was pressed a second time.
     """
-    with generating(plan, run.path, say) as generator:
+    with open_generator(plan, run.path, print_line) as generator:
         results = load(generator, plan, run, watcher, final=True)
         code = generator.finish()
         if code or results.raised or load_failures.nothing_succeeded(results):
-            say("the last lines of the locustfile's log:")
+            print_line("the last lines of the locustfile's log:")
             for line in generator.last_lines().splitlines():
-                say(line)
+                print_line(line)
     run.write_end(code)
     results = results.model_copy(update={"locust_exit_code": code})
     run.write_results(results)
@@ -124,14 +130,14 @@ def load(
     watcher: Watcher,
     final: bool = False,
 ) -> LoadResults:
-    """Do a load test with a generator that is ready.
+    """Run a load test with a generator that is ready.
 
     Args:
-        generator: Whose users are there.
-        plan: What it is to do.
-        run: Takes what came of it.
-        watcher: Takes news.
-        final: Whether no other test follows: then the users stop at its end.
+        generator: Its users exist already.
+        plan: The plan of the test.
+        run: Gets samples, ticks and results.
+        watcher: Gets the status every second.
+        final: Whether this is the last test: then the users stop at its end.
 
     Raises:
         MeasureError: The generator ended, or a file cannot be written.
@@ -139,27 +145,27 @@ def load(
     run.write_warnings([*plan.notes, *([] if plan.shaped else generator.warnings)])
     generator.load(order(plan, final))
     _collect(generator, run, watcher)
-    results = summary.summed(run)
+    results = summary.summarise(run)
     run.write_results(results)
     return results
 
 
 def check_limit(results: LoadResults) -> None:
-    """Make sure that the server was what was measured.
+    """Check that the generator's machine did not hit a limit of its own.
 
     Raises:
-        MeasureError: A limit of the generator's own machine was hit.
+        MeasureError: It did.
     """
     if results.limit:
         raise MeasureError(results.limit)
 
 
 def order(plan: LoadPlan, final: bool = False) -> RunLoad:
-    """Return what the generator is told.
+    """Return the order for the generator.
 
     Args:
-        plan: Of the test.
-        final: Whether no other test follows.
+        plan: The plan of the test.
+        final: Whether this is the last test.
     """
     return RunLoad(
         TARGET,
@@ -178,109 +184,114 @@ def order(plan: LoadPlan, final: bool = False) -> RunLoad:
 
 
 def _collect(generator: Loader, run: LoadRun, watcher: Watcher) -> None:
-    """Keep what the generator says until it has ended.
+    """Write what the generator reports, until the test has ended.
 
     Raises:
         MeasureError: The generator ended, or a file cannot be written.
     """
     writers = {kind: Writer(run, kind) for kind in (REQUESTS, ITERATIONS)}
     try:
-        with _stopping(generator) as asked:
-            _listen(generator, run, watcher, writers, asked)
+        with _stopped_by_signals(generator) as signals:
+            _take_ticks(generator, run, watcher, writers, signals)
     except BaseException:
         for writer in writers.values():
-            with contextlib.suppress(MeasureError):  # the first one says why
+            with contextlib.suppress(MeasureError):  # the first error is the cause
                 writer.flush()
         raise
 
 
-def _listen(
+def _take_ticks(
     generator: Loader,
     run: LoadRun,
     watcher: Watcher,
     writers: Mapping[str, Writer],
-    asked: Sequence[int],
+    signals: Sequence[int],
 ) -> None:
-    """Take second after second until the last one.
+    """Take the generator's ticks, second by second, until the last one.
 
     Args:
-        generator: Who tells of them.
-        run: Where they are kept.
-        watcher: Takes how it stands.
-        writers: Take the samples.
-        asked: The signals that came: whether somebody wants it to end.
+        generator: Sends the ticks.
+        run: Gets the ticks.
+        watcher: Gets the status.
+        writers: Get the samples.
+        signals: The signals that were received; the first one stops the test.
     """
     recent: list[_Second] = []
     before, ended, limited = 0.0, False, False
     while not ended:
-        tick = generator.tick()
-        header = _shown(tick.header)
-        ended = bool(header.get("last"))
-        names = [Name.of(list(name)) for name in header.pop("names")]
+        tick = _redacted(generator.tick())
+        ended = tick.last
+        names = [Name.from_list(list(name)) for name in tick.names]
         second = _second(tick, names)
         run.write_names([n._replace(name=redaction.url(n.name)) for n in names])
-        writers[REQUESTS].add(tick.columns, header["began"])
-        writers[ITERATIONS].add(tick.iterations, header["began"])
-        if ended:  # whoever reads the last second can rely on all samples
+        writers[REQUESTS].add(tick.columns, tick.began)
+        writers[ITERATIONS].add(tick.iterations, tick.began)
+        if ended:  # the last tick on disk means that all samples are there
             for writer in writers.values():
                 writer.flush()
         p50, p99 = _percentiles([second])
-        run.append_tick({**header, "p50": p50, "p99": p99, "stopped": bool(asked)})
+        row = {**tick.row(), "p50": p50, "p99": p99, "stopped": bool(signals)}
+        run.append_tick(row)
         recent = [*recent, second][-RECENT:]
-        watcher.heard(_news(header, recent, header["at"] - before))
-        before = header["at"]
-        if header["limit"] and not limited and not ended:
+        watcher.update(_status(tick, recent, tick.at - before))
+        before = tick.at
+        if tick.limit and not limited and not ended:
             limited = True
-            generator.stop()  # what follows would say nothing about the server
+            generator.stop()  # what follows would not measure the server
 
 
 @contextlib.contextmanager
-def _stopping(generator: Loader) -> Iterator[list[int]]:
-    """Let the first Ctrl-C end the test in order: it ends with all accounted for.
+def _stopped_by_signals(generator: Loader) -> Iterator[list[int]]:
+    """Let the first Ctrl-C stop the test in order, with every arrival accounted for.
 
-    Raising an exception wherever it comes could tear a message apart. The second one
-    does, for whoever does not want to wait.
+    An exception at any moment could cut a message in half, so only a second Ctrl-C
+    raises one, for a user who does not want to wait.
 
     Yields:
-        The signals that came.
+        The signals that were received.
     """
-    asked: list[int] = []
+    received: list[int] = []
 
     def stop(number: int, frame: object) -> None:
-        if asked:
+        if received:
             raise KeyboardInterrupt
-        asked.append(number)
+        received.append(number)
         generator.stop()
 
     if threading.current_thread() is not threading.main_thread():
-        yield asked
+        yield received
         return
-    before = {
+    original_handlers = {
         number: signal.signal(number, stop)
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-        if signal.getsignal(number) is not signal.SIG_IGN  # as nohup sets it
+        if signal.getsignal(number) is not signal.SIG_IGN  # nohup ignores SIGHUP
     }
     try:
-        yield asked
+        yield received
     finally:
-        for number, handler in before.items():
+        for number, handler in original_handlers.items():
             signal.signal(number, handler)
 
 
-def _shown(header: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a header whose texts, which can quote URLs, hold no secrets."""
-    texts = {
-        name: _without_secrets(header[name]) for name in ("errors", "raised", "tasks")
-    }
-    return {**header, **texts}
+def _redacted(tick: Tick) -> Tick:
+    """Return a tick without secrets in its texts, which can quote URLs.
+
+    Its names are redacted where they are written.
+    """
+    return replace(
+        tick,
+        errors=_redacted_counts(tick.errors),
+        raised=_redacted_counts(tick.raised),
+        tasks=_redacted_counts(tick.tasks),
+    )
 
 
-def _without_secrets(counts: Mapping[str, int]) -> dict[str, int]:
-    """Return counts by what may be kept of their texts."""
-    found = Counter[str]()
+def _redacted_counts(counts: Mapping[str, int]) -> dict[str, int]:
+    """Return counts by their redacted texts."""
+    redacted_counts = Counter[str]()
     for text, count in counts.items():
-        found[redaction.url(text)] += count
-    return dict(found)
+        redacted_counts[redaction.url(text)] += count
+    return dict(redacted_counts)
 
 
 def _second(tick: Tick, names: Sequence[Name]) -> _Second:
@@ -293,14 +304,14 @@ def _second(tick: Tick, names: Sequence[Name]) -> _Second:
         latencies=latencies[load & ~failed & np.isfinite(latencies)],
         load=int(load.sum()),
         failed=int(failed.sum()),
-        lags=tick.header["lags"],
+        lags=tick.lags,
     )
 
 
 def _percentiles(
     recent: Sequence[_Second],
 ) -> tuple[float | None, float | None]:
-    """Return the median and the 99th percentile; None where nothing was answered."""
+    """Return the median and the 99th percentile; None without an answer."""
     latencies = np.concatenate([second.latencies for second in recent])
     if not len(latencies):
         return None, None
@@ -308,23 +319,23 @@ def _percentiles(
     return float(p50), float(p99)
 
 
-def _news(header: Mapping[str, Any], recent: Sequence[_Second], passed: float) -> News:
+def _status(tick: Tick, recent: Sequence[_Second], passed: float) -> Status:
     p50, p99 = _percentiles(recent)
     lags = Counter[str]()
     for second in recent:
         lags.update(second.lags)
-    return News(
-        at=header["at"],
-        planned=header["planned"],
-        done=header["done"],
-        dropped=header["dropped"],
-        in_flight=header["in_flight"],
-        backlog=header["backlog"],
+    return Status(
+        at=tick.at,
+        planned=tick.counts.planned,
+        done=tick.counts.done,
+        dropped=tick.counts.dropped,
+        in_flight=tick.counts.in_flight,
+        backlog=tick.counts.backlog,
         rate=recent[-1].load / max(passed, 1e-9),
         failed=sum(second.failed for second in recent),
         p50=math.nan if p50 is None else p50,
         p99=math.nan if p99 is None else p99,
-        lag_p99=header["lag_p99"],
-        late=lateness.share_late(lags, p50),
-        generator=header["generator_cpu"] / max(passed, 1e-9),
+        lag_p99=tick.lag_p99,
+        late_share=lateness.share_late(lags, p50),
+        generator_cpu=tick.generator_cpu / max(passed, 1e-9),
     )

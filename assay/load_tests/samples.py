@@ -1,8 +1,8 @@
-"""The samples of a load test, read piece by piece, and what each of them took.
+"""Read the samples of a load test batch by batch, and compute their times.
 
-Latency is the waiting that the target caused, when no user was free since all of them
-waited for answers, and the time from sent to answered. What the generator itself was
-late by is in neither.
+Latency is the time from sent to answered, plus the time that an arrival waited for a
+user because all users waited for the target. The generator's own lateness is not part
+of it.
 """
 
 from __future__ import annotations
@@ -20,24 +20,25 @@ from assay.run_directory.directory import NotARunError
 from assay.run_directory.load_run import LoadRun
 
 Numbers = NDArray[np.int64]
-# With what the target made it wait; only since sent; and from the moment it was due,
-# with what the generator was late by, too.
-LATENCY, SERVICE, FROM_DUE = range(3)
+# The times of a sample.
+LATENCY = 0  # from sent to answered, plus the wait that the target caused
+SERVICE = 1  # from sent to answered
+FROM_DUE = 2  # from due to answered: includes the generator's lateness
 TIMED_OUT = 2  # in the column `failed`, see assay.load.recorder
 
 
 @dataclass(frozen=True)
 class Groups:
-    """What the samples belong to.
+    """The groups that samples are summarised by: one for each name.
 
     Attributes:
-        names: Of each group, each of them once.
-        of: The group of each number in the column `name`: names that differed in
-            nothing but a secret have become one.
+        names: The name of each group.
+        group_of: The group of each number in the column `name`. Names that differed
+            only in a secret share a group.
     """
 
     names: tuple[Name, ...]
-    of: Numbers
+    group_of: Numbers
 
     @property
     def load(self) -> NDArray[np.bool_]:
@@ -46,30 +47,31 @@ class Groups:
 
 
 def groups(run: LoadRun) -> Groups:
-    """Return what the samples of a test belong to.
+    """Return the groups of a test's samples.
 
     Raises:
-        NotARunError: The names are damaged, or of an older version of Assay.
+        NotARunError: The names are damaged, or an older version of Assay wrote them.
     """
-    known: dict[Name, int] = {}
-    of = []
+    numbers: dict[Name, int] = {}
+    group_of = []
     for name in run.names():
-        own = name if name.label else name._replace(name=UNNAMED)
-        of.append(known.setdefault(own, len(known)))
-    return Groups(tuple(known), np.array(of, dtype=np.int64))
+        group_name = name if name.label else name._replace(name=UNNAMED)
+        group_of.append(numbers.setdefault(group_name, len(numbers)))
+    return Groups(tuple(numbers), np.array(group_of, dtype=np.int64))
 
 
 @dataclass(frozen=True)
 class Samples:
-    """Some of the samples.
+    """One batch of samples, column by column; times in seconds since the start.
 
     Attributes:
-        group: The number of each one's group.
-        scheduled: When each was due.
+        group: The number of the sample's group.
+        failed: How it failed, see assay.load.recorder; 0 if it did not.
+        scheduled: When it was due.
         start: When it was sent; NaN if it never was.
         end: When it was answered; NaN if it never was.
-        waited: Seconds that it waited for a user, which the target caused.
-        given_up: Those that nobody waited for any longer.
+        waited: How long it waited for a user because of the target.
+        given_up: Whether it timed out or was still unanswered at the end.
     """
 
     group: Numbers
@@ -81,66 +83,66 @@ class Samples:
     given_up: NDArray[np.bool_]
 
     @property
-    def kept(self) -> NDArray[np.bool_]:
-        """Those that have a say in latency: a quick error is no quick answer."""
-        found: NDArray[np.bool_] = (self.failed == 0) | self.given_up
-        return found
+    def timed(self) -> NDArray[np.bool_]:
+        """Which samples count in the times: a quick error is not a quick answer."""
+        timed: NDArray[np.bool_] = (self.failed == 0) | self.given_up
+        return timed
 
     def times(self, which: int) -> Floats:
-        """Return what each took; infinity if it was given up.
+        """Return the time of each sample; infinity if it was given up.
 
         Args:
             which: `LATENCY`, `SERVICE` or `FROM_DUE`.
         """
-        found: Floats = np.where(self.given_up, math.inf, self._took(which))
-        return found
+        times: Floats = np.where(self.given_up, math.inf, self._elapsed(which))
+        return times
 
-    def at_least(self, which: int, over: float) -> Floats:
-        """Return what each took, or for how long it was waited.
+    def at_least(self, which: int, test_end: float) -> Floats:
+        """Return the time of each sample; a lower bound if it was given up.
 
         Args:
             which: `LATENCY` or `SERVICE`.
-            over: When the test had ended, and with it what had no end of its own.
+            test_end: When the test ended; unanswered samples count until then.
         """
+        unanswered = np.isnan(self.end)
         if which == SERVICE:
-            end = np.where(np.isnan(self.end), over, self.end)
-            # One that was never sent was not waited for since then.
+            end = np.where(unanswered, test_end, self.end)
+            # What was never sent has no service time: its NaN becomes 0.
             return np.maximum(0.0, np.nan_to_num(end - self.start))
-        open_still = np.isnan(self.end)
-        found = np.where(open_still, over - self.scheduled, self._took(LATENCY))
-        return np.maximum(0.0, np.nan_to_num(found))
+        bounds = np.where(unanswered, test_end - self.scheduled, self._elapsed(LATENCY))
+        return np.maximum(0.0, np.nan_to_num(bounds))
 
-    def _took(self, which: int) -> Floats:
+    def _elapsed(self, which: int) -> Floats:
         if which == FROM_DUE:
             from_due: Floats = np.maximum(0.0, self.end - self.scheduled)
             return from_due
-        # A client that could not even connect may not say when it began to.
-        begun = self.scheduled + self.waited
-        begun = np.where(np.isnan(self.start), begun, self.start)
-        took: Floats = np.maximum(0.0, self.end - begun)
-        return took + self.waited if which == LATENCY else took
+        # A client that failed to connect may not report when it started.
+        sent = self.scheduled + self.waited
+        sent = np.where(np.isnan(self.start), sent, self.start)
+        service: Floats = np.maximum(0.0, self.end - sent)
+        return service + self.waited if which == LATENCY else service
 
 
-def batches(run: LoadRun, kind: str, found: Groups) -> Iterator[Samples]:
-    """Yield the samples piece by piece.
+def batches(run: LoadRun, kind: str, groups: Groups) -> Iterator[Samples]:
+    """Yield the samples batch by batch.
 
     Args:
-        run: Whose samples.
-        kind: `runs.REQUESTS` or `runs.ITERATIONS`.
-        found: What they belong to.
+        run: The directory of the test.
+        kind: `load_run.REQUESTS` or `load_run.ITERATIONS`.
+        groups: The groups of the samples.
 
     Raises:
-        NotARunError: They are damaged, or of an older version of Assay.
+        NotARunError: They are damaged, or an older version of Assay wrote them.
     """
     columns = ("scheduled", "start", "end", "waited", "name", "failed")
     for batch in run.batches(kind, columns):
         scheduled, start, end, waited, name, failed = (
             batch.column(column).to_numpy(zero_copy_only=False) for column in columns
         )
-        if len(name) and name.max() >= len(found.of):
-            raise NotARunError(f"{run.path}: its samples have names that are lost")
+        if len(name) and name.max() >= len(groups.group_of):
+            raise NotARunError(f"{run.path}: the names of some samples are missing")
         yield Samples(
-            group=found.of[name],
+            group=groups.group_of[name],
             failed=failed.astype(np.int64),
             scheduled=scheduled,
             start=start,

@@ -1,42 +1,44 @@
-"""How throughput grows with concurrency: the Universal Scalability Law, fitted."""
+"""Fit the Universal Scalability Law: how throughput grows with concurrency."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from assay.load_results import Law
 
-FEWEST = 4  # numbers of users: three unknowns, and one to see whether they fit
+MIN_USER_COUNTS = 4  # one for each of three unknowns, and one that shows the misfit
 
 
 def fit(users: Sequence[int], throughputs: Sequence[float]) -> Law | None:
     """Fit the law to measurements.
 
-    In ``N / X`` it is linear, with coefficients that cannot be negative; each
-    measurement counts by its relative error.
+    For N users and throughput X, the law is linear in ``N / X``, with coefficients that
+    cannot be negative. The fit minimises relative errors.
 
     Args:
-        users: Concurrent users, each a positive number.
-        throughputs: Requests per second.
+        users: Number of concurrent users of each measurement, all positive.
+        throughputs: Requests per second of each measurement.
 
     Returns:
-        The law, or None where there are fewer than four different numbers of users.
+        The law; None if there are fewer than four different numbers of users.
     """
     from scipy.optimize import nnls
 
     n = np.asarray(users, dtype=float)
     x = np.asarray(throughputs, dtype=float)
-    known = x > 0
-    n, x = n[known], x[known]
-    if len(np.unique(n)) < FEWEST:
+    measured = x > 0
+    n, x = n[measured], x[measured]
+    if len(np.unique(n)) < MIN_USER_COUNTS:
         return None
-    target = n / x
-    terms = np.column_stack([np.ones_like(n), n - 1, n * (n - 1)]) / target[:, None]
-    (one, queue, talk), _ = nnls(terms, np.ones_like(n))
-    if one <= 0:
+    # Dividing both sides by N / X makes the errors relative.
+    terms = np.column_stack([np.ones_like(n), n - 1, n * (n - 1)]) / (n / x)[:, None]
+    (seconds, contention, coherency), _ = nnls(terms, np.ones_like(n))
+    if seconds <= 0:  # of one request by one user
         return None
-    law = Law(1 / one, queue / one, talk / one, 0.0)
+    law = Law(1 / seconds, contention / seconds, coherency / seconds, misfit=0.0)
     misfit = max(
-        abs(law.throughput(float(a)) / float(b) - 1) for a, b in zip(n, x, strict=True)
+        abs(law.throughput(float(count)) / float(throughput) - 1)
+        for count, throughput in zip(n, x, strict=True)
     )
-    return Law(law.rate, law.contention, law.coherency, misfit)
+    return replace(law, misfit=misfit)

@@ -1,4 +1,4 @@
-"""From the directory of a load test to its numbers, whatever its size."""
+"""Compute the results of a load test from its directory, however large it is."""
 
 from __future__ import annotations
 
@@ -16,22 +16,31 @@ from assay.run_directory.directory import reading
 from assay.run_directory.load_run import TICKS, LoadRun
 from assay.wording import counted
 
-MOST_ERRORS, OTHER_ERRORS = 1000, "(other errors)"
+MAX_ERRORS = 1000  # different ones that are counted separately
+OTHER_ERRORS = "(other errors)"
 
 Ticks = Sequence[Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
-class _Told:
-    """What the generator said of a whole test.
+class _Totals:
+    """The totals of a test's ticks.
 
     Attributes:
-        ended: Whether it said that the test had ended.
-        at: Seconds until the last that it said.
-        workers: What each of them came to; none if there was only one process.
+        ended: Whether the last tick ended the test.
+        stopped: Whether a signal stopped the test.
+        at: Time of the last tick, in seconds since the test began.
+        loaded: Seconds of load.
+        workers: The part of each worker; none if there was only one process.
         tasks: How many tasks of each name ended.
+        errors: How often each error of a request occurred.
+        raised: How often tasks raised an error of their own.
         samples: How many requests ended, and how many tasks of several.
-        generator: What it was like itself, as fields of the results.
+        strain: How close the generator came to its limit.
+        generator: Numbers about the generator, as fields of the results.
+        limit: Which limit of the generator's machine was hit; empty if none.
+        ended_by: What ended the test early; empty if nothing did.
+        notes: Remarks of the generator, in sentences.
     """
 
     ended: bool
@@ -59,68 +68,69 @@ class _Told:
         return [worker for worker in self.workers if worker.lost]
 
 
-def summed(run: LoadRun) -> LoadResults:
-    """Sum up a load test from its directory, and judge its requirements.
+def summarise(run: LoadRun) -> LoadResults:
+    """Compute the results of a load test from its directory, and judge them.
 
     Raises:
-        NotARunError: The directory is damaged, or of an older version of Assay.
+        NotARunError: The directory is damaged, or an older version of Assay wrote it.
     """
     plan = run.plan()
-    told = _told(run, plan.open)
-    found = rows.counted(run, told.tasks, told.at, told.strain.bound)
-    missing, gap = remarks.missing(told.samples, (found.requests, found.iterations))
-    never = sum(worker.unserved for worker in told.lost)
-    sent = told.planned - told.dropped - never
-    flaws = (not told.ended, told.stopped, told.lost, missing, told.limit)
+    totals = _totals(run, plan.open)
+    summary = rows.summarise_samples(run, totals.tasks, totals.at, totals.strain.bound)
+    stored = (summary.requests, summary.iterations)
+    missing, gap = remarks.missing(totals.samples, stored)
+    owed_by_lost = sum(worker.unserved for worker in totals.lost)
+    sent = totals.planned - totals.dropped - owed_by_lost
+    flaws = (not totals.ended, totals.stopped, totals.lost, missing, totals.limit)
     results = LoadResults(
         run=run.name,
         partial=any(flaws),
-        ended=told.ended,
+        ended=totals.ended,
         seed=plan.seed,
         host=plan.host,
-        planned=told.planned,
-        done=told.done,
-        dropped=told.dropped,
-        unserved=told.unserved,
-        owed=never if told.ended else told.unserved,
-        loaded=told.loaded,
-        rate=sent / told.loaded if told.loaded else 0.0,
-        bound=told.strain.bound,
-        generator_cpu=told.strain.core,
-        **told.generator,
-        workers=told.workers,
-        rows=found.rows,
-        curves=rows.percentile_curves(run, _latencies(found.rows)),
-        errors=told.errors,
-        raised=told.raised,
+        planned=totals.planned,
+        done=totals.done,
+        dropped=totals.dropped,
+        unserved=totals.unserved,
+        owed=owed_by_lost if totals.ended else totals.unserved,
+        loaded=totals.loaded,
+        rate=sent / totals.loaded if totals.loaded else 0.0,
+        bound=totals.strain.bound,
+        generator_cpu=totals.strain.peak_cpu,
+        **totals.generator,
+        workers=totals.workers,
+        rows=summary.rows,
+        curves=rows.percentile_curves(run, _timed_requests(summary.rows)),
+        errors=totals.errors,
+        raised=totals.raised,
         missing=missing,
-        limit=told.limit,
-        incomplete=told.limit or gap or _unsound(told),
+        limit=totals.limit,
+        incomplete=totals.limit or gap or _undecidable_because(totals),
         locust_exit_code=run.exit_code(),
-        warnings=tuple(dict.fromkeys([*run.warnings(), *_warnings(told, gap)])),
+        warnings=tuple(dict.fromkeys([*run.warnings(), *_warnings(totals, gap)])),
     )
     judged = judging.judge(plan.requirements, results)
     return results.model_copy(update={"requirements": judged})
 
 
-def _latencies(found: Sequence[Row]) -> int:
-    """Return how many of the load's requests have a say in percentiles."""
-    together = (row for row in found if row.kind == "request" and not row.label)
-    return next((row.latency.count for row in together), 0)
+def _timed_requests(all_rows: Sequence[Row]) -> int:
+    """Return the number of the load's requests that count in percentiles."""
+    total = (row for row in all_rows if row.kind == "request" and not row.label)
+    return next((row.latency.count for row in total), 0)
 
 
-def _told(run: LoadRun, scheduled: bool) -> _Told:
-    """Return what the generator said, from all seconds together."""
+def _totals(run: LoadRun, scheduled: bool) -> _Totals:
+    """Add up the ticks of a test."""
     ticks = run.ticks()
     last: Mapping[str, Any] = ticks[-1] if ticks else {}
     with reading(run.path / TICKS):
         ended = bool(last.get("last"))
         planned, done = int(last.get("planned", 0)), int(last.get("done", 0))
         dropped, unserved = int(last.get("dropped", 0)), int(last.get("unserved", 0))
-        if not ended:  # it died: nobody waited for what was under way
+        if not ended:  # the test died: nobody waited for what was under way
             unserved = planned - done - dropped
         at = float(last.get("at", 0.0))
-        return _Told(
+        return _Totals(
             ended=ended,
             stopped=bool(last.get("stopped")),
             planned=planned,
@@ -142,41 +152,41 @@ def _told(run: LoadRun, scheduled: bool) -> _Told:
         )
 
 
-def _warnings(told: _Told, gap: str) -> Iterator[str]:
-    """Yield what readers must know, what weighs most first."""
-    yield from remarks.limited(told.limit)
+def _warnings(totals: _Totals, gap: str) -> Iterator[str]:
+    """Yield the warnings for readers, the most serious first."""
+    yield from remarks.limited(totals.limit)
     yield from remarks.incomplete(gap)
-    yield from remarks.losses(told.lost)
-    yield from remarks.early(told.ended_by, told.loaded)
-    yield from remarks.bound(told.strain)
-    yield from told.notes
-    yield from remarks.dropped(told.dropped)
-    yield from remarks.raised(told.raised, told.tasks)
+    yield from remarks.losses(totals.lost)
+    yield from remarks.early(totals.ended_by, totals.loaded)
+    yield from remarks.bound(totals.strain)
+    yield from totals.notes
+    yield from remarks.dropped(totals.dropped)
+    yield from remarks.raised(totals.raised, totals.tasks)
 
 
-def _unsound(told: _Told) -> str:
-    """Return why no requirement can be decided, though no sample is missing."""
-    if lost := len(told.lost):
+def _undecidable_because(totals: _Totals) -> str:
+    """Return why no requirement can be decided, apart from missing samples."""
+    if lost := len(totals.lost):
         were = "was" if lost == 1 else "were"
         return f"{counted(lost, 'worker')} {were} lost: the server had less load"
-    return "" if told.ended else "the test did not come to its end"
+    return "" if totals.ended else "the test did not finish"
 
 
 def _generator(ticks: Ticks) -> dict[str, Any]:
-    """Return what the generator was like, as fields of the results."""
-    lags, own = (_added(ticks, name, most=None) for name in ("lags", "own"))
+    """Return numbers about the generator, as fields of the results."""
+    lags, delays = (_added(ticks, name, most=None) for name in ("lags", "own"))
     return {
         **{f"lag_p{p}": lateness.quantile(lags, p / 100) for p in (50, 99)},
-        **{f"own_p{p}": lateness.quantile(own, p / 100) for p in (50, 99)},
+        **{f"own_p{p}": lateness.quantile(delays, p / 100) for p in (50, 99)},
         "stall": _worst(ticks, "stall", np.max),
         "reconnects": sum(int(tick.get("reconnects", 0)) for tick in ticks),
     }
 
 
 def _median(ticks: Ticks) -> float | None:
-    """Return about what the median latency was: that of a typical second."""
-    known = [float(tick["p50"]) for tick in ticks if tick.get("p50") is not None]
-    return float(np.median(known)) if known else None
+    """Return an estimate of the median latency: the median over the seconds."""
+    medians = [float(tick["p50"]) for tick in ticks if tick.get("p50") is not None]
+    return float(np.median(medians)) if medians else None
 
 
 def _worst(ticks: Ticks, key: str, which: Any) -> float:
@@ -186,34 +196,34 @@ def _worst(ticks: Ticks, key: str, which: Any) -> float:
     return float(which(values)) if values else 0.0
 
 
-def _added(ticks: Ticks, key: str, most: int | None = MOST_ERRORS) -> dict[str, int]:
-    """Return the counts of all seconds together, the most frequent first.
+def _added(ticks: Ticks, key: str, most: int | None = MAX_ERRORS) -> dict[str, int]:
+    """Add up a table of counts over all ticks, the most frequent entries first.
 
     Args:
-        ticks: What the generator said of each second.
-        key: Of a table of counts.
-        most: How many of them are told apart; None for all.
+        ticks: The ticks of a test.
+        key: The key of the table.
+        most: Maximum number of entries that are counted separately; None for all.
     """
-    every: Counter[str] = Counter()
+    total: Counter[str] = Counter()
     for tick in ticks:
-        every.update(tick.get(key, {}))
-    told = dict(every.most_common(most))
-    if rest := every.total() - sum(told.values()):
-        told[OTHER_ERRORS] = told.get(OTHER_ERRORS, 0) + rest
-    return told
+        total.update(tick.get(key, {}))
+    counts = dict(total.most_common(most))
+    if rest := total.total() - sum(counts.values()):
+        counts[OTHER_ERRORS] = counts.get(OTHER_ERRORS, 0) + rest
+    return counts
 
 
 def _workers(ticks: Ticks) -> tuple[WorkerCount, ...]:
-    """Return what each worker came to; none if there was only one process."""
-    told = [tick["workers"] for tick in ticks if tick.get("workers")]
-    if not told:
+    """Return the part of each worker; none if there was only one process."""
+    seconds = [tick["workers"] for tick in ticks if tick.get("workers")]
+    if not seconds:
         return ()
     return tuple(
         WorkerCount(
             **{
                 **{name: last[name] for name in WorkerCount.model_fields},
-                "lag_p99": max(second[number]["lag_p99"] for second in told),
+                "lag_p99": max(second[number]["lag_p99"] for second in seconds),
             }
         )
-        for number, last in enumerate(told[-1])
+        for number, last in enumerate(seconds[-1])
     )

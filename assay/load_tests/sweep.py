@@ -1,4 +1,4 @@
-"""Throughput at several numbers of users, on the service itself."""
+"""Run a sweep: measure the throughput of a service at several numbers of users."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from assay.load_plan import LoadPlan
 from assay.load_results import LoadResults, SweepPoint, SweepResults
 from assay.load_tests import samples, scalability
 from assay.load_tests.bounds import BUSY
-from assay.load_tests.generators import generating
+from assay.load_tests.generators import open_generator
 from assay.load_tests.run import Watcher, check_limit, load
 from assay.run_directory.load_run import REQUESTS, LoadRun, redacted
 
-WARMING = 0.2  # of a trial's time
-ROUNDS = 2  # each number of users is tried as often: drift shows as disagreement
+WARM_UP = 0.2  # share of a trial that is not counted
+ROUNDS = 2  # trials of each number of users: drift shows as disagreement
 
 
 def measure(
@@ -22,66 +22,68 @@ def measure(
     users: Sequence[int],
     run: LoadRun,
     watcher: Watcher,
-    say: Callable[[str], None],
+    print_line: Callable[[str], None],
 ) -> SweepResults:
     """Measure the throughput of closed loops, and fit the scalability law.
 
-    Whatever ends it, the trials that came to their end are kept.
+    Completed trials are kept, however the sweep ends.
 
     Args:
-        plan: Whose locustfile, host, think time and duration of a trial.
-        users: Numbers of users.
-        run: Takes a directory for every trial, and the results.
-        watcher: Takes news of the trial that runs.
-        say: Takes what is tried.
+        plan: Gives locustfile, host, think time and duration of a trial.
+        users: The numbers of users.
+        run: Gets the results, and one directory per trial.
+        watcher: Gets the status of the running trial every second.
+        print_line: Prints which number of users is tried.
 
     Raises:
         InputError: The locustfile cannot be imported.
-        MeasureError: The generator ended, or no user could begin; a limit of its own
-            machine was hit; or a file cannot be written.
+        MeasureError: The generator ended, no user could start, the generator's machine
+            hit a limit of its own, or a file cannot be written.
     """
-    chance = random.Random(plan.seed)
-    # In an order of its own each time, so that what drifts is no slope.
+    rng = random.Random(plan.seed)
+    # A random order in each round, so that drift does not look like scalability.
     order = [
-        (turn, number)
-        for turn in range(1, ROUNDS + 1)
-        for number in chance.sample(sorted(users), len(users))
+        (round_number, user_count)
+        for round_number in range(1, ROUNDS + 1)
+        for user_count in rng.sample(sorted(users), len(users))
     ]
     points: list[SweepPoint] = []
-    _keep(plan, run, points, (), over=False)
-    most = plan.model_copy(update={"users": max(users)})
-    with generating(most, run.path, say) as generator:
-        for turn, number in order:
-            say(f"round {turn} of {ROUNDS}: {number} users")
-            index = len(points) + 1
-            changes = {"users": number, "seed": plan.seed + index, "trials": ""}
-            own = plan.model_copy(update=changes)
-            trial = LoadRun.create(run.path / "trials" / f"{index:03d}", own, {})
-            results = load(generator, own, trial, watcher)
+    _write(plan, run, points, (), finished=False)
+    largest = plan.model_copy(update={"users": max(users)})
+    with open_generator(largest, run.path, print_line) as generator:
+        for round_number, user_count in order:
+            print_line(f"round {round_number} of {ROUNDS}: {user_count} users")
+            number = len(points) + 1
+            changes = {"users": user_count, "seed": plan.seed + number, "trials": ""}
+            trial_plan = plan.model_copy(update=changes)
+            path = run.path / "trials" / f"{number:03d}"
+            trial = LoadRun.create(path, trial_plan, {})
+            results = load(generator, trial_plan, trial, watcher)
             check_limit(results)
             if results.partial:
                 break
-            points.append(_point(number, results, trial))
-            _keep(plan, run, points, generator.warnings, over=False)
+            points.append(_point(user_count, results, trial))
+            _write(plan, run, points, generator.warnings, finished=False)
         code = generator.finish()
-    over = len(points) == len(order)
-    return _keep(plan, run, points, generator.warnings, over, code)
+    finished = len(points) == len(order)
+    return _write(plan, run, points, generator.warnings, finished, code)
 
 
-def _keep(
+def _write(
     plan: LoadPlan,
     run: LoadRun,
     points: Sequence[SweepPoint],
     warnings: Sequence[str],
-    over: bool,
+    finished: bool,
     exit_code: int | None = None,
 ) -> SweepResults:
-    """Write what was found, also of a sweep that is not over."""
-    tried = sorted({point.users for point in points})
-    law = scalability.fit(tried, [_mean(points, number) for number in tried])
-    found = SweepResults(
+    """Write the results, also those of an unfinished sweep."""
+    user_counts = sorted({point.users for point in points})
+    throughputs = [_mean_rate(points, users) for users in user_counts]
+    law = scalability.fit(user_counts, throughputs)
+    results = SweepResults(
         run=run.name,
-        partial=not over,
+        partial=not finished,
         seed=plan.seed,
         host=redacted(plan).host,
         points=tuple(sorted(points, key=lambda point: point.users)),
@@ -89,44 +91,44 @@ def _keep(
         locust_exit_code=exit_code,
         warnings=tuple([*warnings, *_warnings(points)]),
     )
-    run.write_trials(found)
-    return found
+    run.write_trials(results)
+    return results
 
 
-def _mean(points: Sequence[SweepPoint], users: int) -> float:
-    """Return the throughput of a number of users over its trials."""
+def _mean_rate(points: Sequence[SweepPoint], users: int) -> float:
+    """Return the mean throughput of a number of users over its trials."""
     rates = [point.rate for point in points if point.users == users]
     return sum(rates) / len(rates)
 
 
 def _point(users: int, results: LoadResults, trial: LoadRun) -> SweepPoint:
-    every = results.together
-    requests = every.requests if every else 0
-    failed = every.failed if every else 0
+    total = results.total
+    requests = total.requests if total else 0
+    failed = total.failed if total else 0
     return SweepPoint(
         users=users,
         rate=_throughput(trial, results.loaded),
         requests=requests,
         failed=failed,
-        p50=every.latency.p50 if every else None,
-        p99=every.latency.p99 if every else None,
+        p50=total.latency.p50 if total else None,
+        p99=total.latency.p99 if total else None,
         generator=results.generator_cpu,
         bound=results.bound,
     )
 
 
 def _throughput(trial: LoadRun, loaded: float) -> float:
-    """Return the good answers a second while all users were under way.
+    """Return the successful requests per second after warm-up and until the load ends.
 
-    What ended after the load, or before it had settled, would make many users look
-    faster than few.
+    Requests that ended before or after that would make many users look faster than few.
     """
-    begin = WARMING * loaded
+    begin = WARM_UP * loaded
     answers = 0
-    found = samples.groups(trial)
-    for batch in samples.batches(trial, REQUESTS, found):
-        good = (batch.failed == 0) & found.load[batch.group]
-        answers += int((good & (batch.end > begin) & (batch.end <= loaded)).sum())
+    groups = samples.groups(trial)
+    for batch in samples.batches(trial, REQUESTS, groups):
+        succeeded = (batch.failed == 0) & groups.load[batch.group]
+        in_time = (batch.end > begin) & (batch.end <= loaded)
+        answers += int((succeeded & in_time).sum())
     return answers / (loaded - begin) if loaded else 0.0
 
 
@@ -135,6 +137,6 @@ def _warnings(points: Sequence[SweepPoint]) -> list[str]:
     if not busy:
         return []
     return [
-        f"From {busy[0]} users on the load generator used more than {BUSY:.0%} of a "
-        "core: the limit may be the generator's. Use LeanHttpUser, or --workers."
+        f"From {busy[0]} users on, the load generator used more than {BUSY:.0%} of a "
+        "core and may have been the limit. Use LeanHttpUser or --workers."
     ]

@@ -1,4 +1,4 @@
-"""Samples on their way to disk: gathered until there are enough for a file."""
+"""Write samples to disk: collect them until there are enough for a file."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ from assay.run_directory.load_run import LoadRun
 if TYPE_CHECKING:
     import pyarrow as pa
 
-FILE_ROWS = 500_000  # or some seconds, whatever comes first: a crash costs no more
+# A file is complete when it reaches one of them: a crash loses no more than that.
+FILE_ROWS = 500_000
 FILE_SECONDS = 5.0
 
 
 @dataclass
 class Writer:
-    """Gathers samples until there are enough for a file."""
+    """Collects samples of one kind until there are enough for a file."""
 
     run: LoadRun
     kind: str
@@ -30,7 +31,7 @@ class Writer:
     parts: list[Mapping[str, Any]] = field(default_factory=list)
 
     def add(self, columns: Mapping[str, Any], began: float) -> None:
-        """Take the samples of a second."""
+        """Add the samples of a second; their times become relative to `began`."""
         if len(columns["end"]):
             times = {
                 name: columns[name] - began for name in ("scheduled", "start", "end")
@@ -41,7 +42,7 @@ class Writer:
             self.flush()
 
     def flush(self) -> None:
-        """Write what there is."""
+        """Write the collected samples to a file."""
         self.since = time.monotonic()
         if not self.parts:
             return

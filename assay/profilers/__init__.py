@@ -1,9 +1,10 @@
 """Profilers: what observes a target that is under load.
 
-A profiler is one file that implements `Profiler` and stands in `PROFILERS`; another
-package adds one by an entry point of the group `assay.profilers`.
-Each turns the raw output of its tool into a `Profile`, divided by the requests
-served meanwhile, so that two variants compare at equal work.
+A profiler is one file that implements `Profiler` and is listed in `PROFILERS`. Another
+package adds one as an entry point of the group `assay.profilers`.
+
+Each profiler turns the raw output of its tool into a `Profile` per request, so that two
+variants are compared at equal work.
 """
 
 from assay.profilers.memory import Memory
@@ -14,5 +15,5 @@ from assay.system.registry import Registry
 __all__ = ["PROFILERS", "Capture", "Observed", "Profiler"]
 
 PROFILERS: Registry[Profiler] = Registry(
-    "assay.profilers", {one.name: one for one in (PySpy(), Memory())}
+    "assay.profilers", {profiler.name: profiler for profiler in (PySpy(), Memory())}
 )

@@ -1,8 +1,8 @@
 """Memory of a process tree over time, by memory-profiler.
 
-The sampling runs in a process of its own: in a thread of Assay it would compete
-with the steering of the load. Reading a tree costs about a millisecond, in the
-sampler's process and never in the target's.
+The sampler is a process of its own, since a thread of Assay would compete with the
+control of the load. Reading a tree costs about a millisecond, in the sampler's process
+and never in the target's.
 """
 
 import math
@@ -26,7 +26,7 @@ from assay.system import processes
 DEFAULTS: dict[str, Setting] = {"interval": 0.05}
 START_TIMEOUT = 15.0
 MEBIBYTE = 2**20
-_FOREVER = 86400.0
+_TIMEOUT_SECONDS = 86400.0  # longer than any profile
 
 
 class Memory:
@@ -65,38 +65,38 @@ class Memory:
             if not child.running() or time.monotonic() > deadline:
                 child.stop()
                 raise MeasureError(
-                    f"memory-profiler cannot observe process {pid}; it said:\n"
+                    f"memory-profiler cannot observe process {pid}; its output:\n"
                     f"{child.last_lines(3)}"
                 )
             time.sleep(0.02)
         return MemoryCapture(child, raw, preset)
 
-    def follow_up_preset(self, preset: Preset, seen: Sequence[Profile]) -> None:
-        """See `Profiler.follow_up_preset`: there is no other way to look at memory."""
+    def follow_up_preset(self, preset: Preset, profiles: Sequence[Profile]) -> None:
+        """See `Profiler.follow_up_preset`: no other preset shows more of memory."""
 
 
 class MemoryCapture:
-    """A memory-profiler that samples."""
+    """A running memory-profiler."""
 
     def __init__(self, child: processes.Child, raw: Path, preset: Preset) -> None:
-        """Take over a sampler that has written its first line."""
+        """Take a sampler that has written its first line."""
         self._child = child
         self._raw = raw
         self._preset = preset
 
     def enough(self, observed: Observed) -> bool:
-        """See `Capture.enough`: a line is as long as the preset says."""
+        """See `Capture.enough`: the preset's time is always enough."""
         return True
 
     def stop(self) -> None:
-        """Stop sampling; every line is on disk already."""
+        """Stop sampling; all lines are on disk already."""
         self._child.stop()
 
     def profile(self, observed: Observed) -> Timeline:
         """Return resident bytes of the process tree over time.
 
         Raises:
-            MeasureError: There are too few samples to draw a line.
+            MeasureError: There are fewer than two samples.
         """
         lines = self._raw.read_text(encoding="utf-8", errors="replace").split("\n")
         seconds, values = parse(lines)
@@ -116,7 +116,7 @@ class MemoryCapture:
             values=values,
             notes=(
                 "Resident memory of the server and its children; pages that they "
-                "share count once for each.",
+                "share are counted once for each process.",
             ),
         )
 
@@ -124,8 +124,8 @@ class MemoryCapture:
 def parse(lines: Iterable[str]) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Read memory-profiler's lines ``MEM <MiB> <Unix time>``.
 
-    A line that was cut off by the stop is left out, and so is one from before its
-    predecessor, which is what a wall clock that is set back leaves.
+    A line that the stop cut off is left out. So is a line that is older than the line
+    before it, which happens if the wall clock is set back.
 
     Returns:
         Seconds since the first line, ascending, and bytes, of equal length.
@@ -136,7 +136,7 @@ def parse(lines: Iterable[str]) -> tuple[tuple[float, ...], tuple[float, ...]]:
     for line in lines:
         match line.split(" "):
             case ["MEM", amount, stamp]:
-                # Four decimals are what a whole line has.
+                # A complete line has four decimals.
                 if len(stamp.partition(".")[2]) < 4:
                     continue
                 try:
@@ -162,12 +162,12 @@ def sample() -> None:
 
     pid, interval, path = int(sys.argv[1]), float(sys.argv[2]), sys.argv[3]
     try:
-        # Line by line, so that nothing is lost however this process is ended.
+        # Line buffering: no line is lost, however this process ends.
         with open(path, "a", buffering=1, encoding="utf-8") as stream:
             memory_usage(
                 pid,
                 interval=interval,
-                timeout=_FOREVER,
+                timeout=_TIMEOUT_SECONDS,
                 include_children=True,
                 stream=stream,
             )

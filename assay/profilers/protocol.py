@@ -1,4 +1,4 @@
-"""What a profiler is, and what its files share."""
+"""The interface of a profiler, and what its implementations share."""
 
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
@@ -11,11 +11,11 @@ from assay.results import Profile
 
 
 class Observed(Data):
-    """What the target did between the start and the stop of a capture.
+    """The work of the target between the start and the stop of a capture.
 
     Attributes:
-        requests: Requests that it served.
-        cpu_seconds: CPU time of its whole process tree, from the CPU clock.
+        requests: Number of requests served.
+        cpu_seconds: CPU time of the whole process tree, from the CPU clock.
     """
 
     topic: str
@@ -28,7 +28,7 @@ class Capture(Protocol):
     """A profiler at work on one process tree."""
 
     def enough(self, observed: Observed) -> bool:
-        """Say whether what was seen so far will do, as far as that can be told."""
+        """Say whether enough has been captured, as far as that can be known."""
 
     def stop(self) -> None:
         """Stop observing; safe to call again."""
@@ -51,8 +51,8 @@ class Profiler(Protocol):
     def check(self, preset: Preset) -> None:
         """Check a preset before anything is measured.
 
-        Whether the tool works on this machine is found out by `start`, since that
-        costs a profile and not the run.
+        It does not check whether the tool works on this machine: `start` does, since
+        that failure costs a profile and not the run.
 
         Raises:
             InputError: A setting of the preset is unknown or impossible.
@@ -63,27 +63,27 @@ class Profiler(Protocol):
     ) -> Capture:
         """Attach to a process and its children.
 
-        Returns once the tool observes, so that requests and CPU time can be
-        counted over the same stretch.
+        Return once the tool samples, so that requests and CPU time are counted over
+        the same period.
 
         Args:
             pid: The process at the root of the tree.
-            preset: What to capture, as `check` accepted it.
-            folder: Where the tool leaves its raw output and its log.
-            cores: Cores for the tool itself: never those of the target.
+            preset: What to capture; `check` has accepted it.
+            folder: Folder for the tool's raw output and log.
+            cores: Cores for the tool itself, never those of the target.
 
         Raises:
             MeasureError: The tool cannot attach, or the folder cannot be written.
         """
 
     def follow_up_preset(
-        self, preset: Preset, seen: Sequence[Profile]
+        self, preset: Preset, profiles: Sequence[Profile]
     ) -> Preset | None:
         """Return a preset that shows what this one could not; None if it showed all.
 
         Args:
-            preset: What was captured.
-            seen: Its profiles of every variant of a topic.
+            preset: The preset that was used.
+            profiles: Its profiles of all variants of a topic.
         """
 
 
@@ -99,19 +99,19 @@ def settings_of(preset: Preset, defaults: Mapping[str, Setting]) -> dict[str, Se
     for key, value in preset.settings.items():
         place = f"profiles/{preset.name}.toml: settings.{key}"
         if key not in defaults:
-            near = get_close_matches(key, defaults, n=1)
+            matches = get_close_matches(key, defaults, n=1)
             hint = (
-                f"did you mean {near[0]!r}?"
-                if near
+                f"did you mean {matches[0]!r}?"
+                if matches
                 else f"known: {', '.join(defaults)}"
             )
             raise InputError(f"{place}: {preset.profiler} has no such setting; {hint}")
-        wanted = type(defaults[key])
-        # TOML's 1 is a fine float, but its true is no number.
-        number = wanted is float and type(value) is int
-        if type(value) is not wanted and not number:
+        expected = type(defaults[key])
+        # In TOML, 1 is accepted as a float, but true is not a number.
+        int_for_float = expected is float and type(value) is int
+        if type(value) is not expected and not int_for_float:
             raise InputError(
-                f"{place}: expected {_KINDS[wanted]}, "
+                f"{place}: expected {_TYPE_NAMES[expected]}, "
                 f"such as {str(defaults[key]).lower()}, not {value!r}"
             )
     return {**defaults, **preset.settings}
@@ -120,7 +120,7 @@ def settings_of(preset: Preset, defaults: Mapping[str, Setting]) -> dict[str, Se
 def require_range(
     preset: Preset, key: str, value: float, low: float, high: float
 ) -> None:
-    """Refuse a setting outside its range, ends included.
+    """Refuse a setting outside its range; the ends belong to the range.
 
     Raises:
         InputError: It is outside.
@@ -133,23 +133,23 @@ def require_range(
 
 
 def writable(path: Path) -> Path:
-    """Make an empty file to be sure that the tool will be able to write it.
+    """Create an empty file, to check that the tool can write it.
 
     Raises:
-        MeasureError: It cannot be made.
+        MeasureError: It cannot be created.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"")
     except OSError as error:
         raise MeasureError(
-            f"{path}: a profile cannot be written here: {error.strerror}; "
-            "name another --output"
+            f"{path}: the profile cannot be written here: {error.strerror}; "
+            "choose another --output"
         ) from error
     return path
 
 
-_KINDS: dict[type, str] = {
+_TYPE_NAMES: dict[type, str] = {
     bool: "true or false",
     int: "a whole number",
     float: "a number",

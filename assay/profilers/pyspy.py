@@ -1,18 +1,18 @@
 """CPU time per request and call stack, sampled by py-spy from outside.
 
-py-spy runs with ``--nonblocking``: stopping the target for every sample slows it.
-The price is that some samples are torn. What it cannot tell is which threads use
-the processor: those that queue for the GIL or for the core look busy, and its idea
-of an idle thread misses what Python 3.12 shows. Three things make up for that.
+py-spy runs with ``--nonblocking``, since stopping the target for each sample slows it.
+The price is that some samples are unreadable. py-spy cannot tell which threads use the
+processor either: threads that wait for the GIL or for a core look busy, and it does not
+recognise all idle threads of Python 3.12. Three measures correct for that.
 
 - With ``gil`` (the default) only threads that hold the GIL are sampled: at most one
-  per process and moment, so nobody who queues is taken for busy.
-- Without it, stacks whose leaf waits are dropped here; threads that queue for the
-  GIL after a call into C still inflate that call.
-- The total is the CPU time that the kernel charged to the process tree. With
-  ``gil``, what the samples do not account for is shown as `OUTSIDE`; without it,
-  the samples are scaled to the total. Where most of the time is `OUTSIDE`, the
-  target is looked at once more without ``gil``.
+  per process and moment, so no waiting thread is counted as busy.
+- Without it, stacks whose leaf function waits are dropped here. Threads that wait for
+  the GIL after a call into C still inflate that call.
+- The total is the CPU time that the kernel charged to the process tree. With ``gil``,
+  time that the samples do not account for is shown as `OUTSIDE`; without it, the
+  samples are scaled to the total. If most of the time is `OUTSIDE`, the target is
+  profiled once more without ``gil``.
 """
 
 import functools
@@ -46,14 +46,14 @@ DEFAULTS: dict[str, Setting] = {
     "subprocesses": True,
 }
 OUTSIDE = "outside the GIL (system calls and C code)"
-# A frame that holds a tenth of the time is then known to about a third of itself.
-FEWEST_SAMPLES = 10
-# What an attribution needs, though more than half of the samples may be torn.
+# A frame with half of the time is then known to about a third of its value.
+MIN_SAMPLES = 10
+# Enough for an attribution, even if more than half of the samples are unreadable.
 ENOUGH_SAMPLES = 2.5 * SAMPLES_TO_COMPARE
-# Ends the name of a preset that is taken once more without ``gil``.
-ALL_THREADS = "-all-threads"
-# Beyond this share, what a profile shows is not where the time goes.
-MUCH_OUTSIDE = 0.5
+# Suffix of the name of a preset that is used once more without ``gil``.
+ALL_THREADS_SUFFIX = "-all-threads"
+# Above this share of `OUTSIDE`, a profile does not show where the time goes.
+MAX_SHARE_OUTSIDE = 0.5
 ATTACH_TIMEOUT = 15.0
 STOP_TIMEOUT = 15.0
 
@@ -68,7 +68,7 @@ class PySpy:
     def check(self, preset: Preset) -> None:
         """See `Profiler.check`."""
         settings = settings_of(preset, DEFAULTS)
-        # Above 1000 the sampler takes a core of its own and falls behind.
+        # Above 1000 the sampler needs a core of its own and falls behind.
         require_range(preset, "rate", float(settings["rate"]), 1, 1000)
 
     def start(
@@ -96,37 +96,38 @@ class PySpy:
         return PySpyCapture(child, raw, preset)
 
     def follow_up_preset(
-        self, preset: Preset, seen: Sequence[Profile]
+        self, preset: Preset, profiles: Sequence[Profile]
     ) -> Preset | None:
-        """See `Profiler.follow_up_preset`: where the cost is outside the GIL."""
+        """See `Profiler.follow_up_preset`: for costs outside the GIL."""
         if not settings_of(preset, DEFAULTS)["gil"]:
             return None
-        if max((_outside(profile) for profile in seen), default=0) <= MUCH_OUTSIDE:
+        share = max((_outside_share(profile) for profile in profiles), default=0.0)
+        if share <= MAX_SHARE_OUTSIDE:
             return None
         return preset.model_copy(
             update={
-                "name": preset.name + ALL_THREADS,
+                "name": preset.name + ALL_THREADS_SUFFIX,
                 "settings": {**preset.settings, "gil": False},
             }
         )
 
 
 class PySpyCapture:
-    """A py-spy that records."""
+    """A running py-spy."""
 
     def __init__(self, child: processes.Child, raw: Path, preset: Preset) -> None:
-        """Take over a py-spy that samples already."""
+        """Take a py-spy that is sampling."""
         self._child = child
         self._raw = raw
         self._preset = preset
 
     def enough(self, observed: Observed) -> bool:
-        """See `Capture.enough`: a busy thread is sampled once a period."""
+        """See `Capture.enough`: a busy thread yields one sample per period."""
         rate = float(settings_of(self._preset, DEFAULTS)["rate"])
         return observed.cpu_seconds * rate >= ENOUGH_SAMPLES
 
     def stop(self) -> None:
-        """Stop recording, by SIGINT: on any other signal py-spy writes nothing."""
+        """Stop recording with SIGINT; on other signals py-spy writes nothing."""
         if self._child.running():
             self._child.interrupt()
             self._child.wait(STOP_TIMEOUT)
@@ -136,17 +137,17 @@ class PySpyCapture:
         """Return CPU seconds per request by call stack.
 
         Raises:
-            MeasureError: py-spy failed, or saw too little running code.
+            MeasureError: py-spy failed, or took too few samples of running code.
         """
         log = self._child.log.read_text(encoding="utf-8", errors="replace")
         summary = _SUMMARY.search(log)
         if self._child.exit_code() != 0 or summary is None:
             raise MeasureError(
                 f"py-spy ended without a profile of {observed.topic}, "
-                f"variant {observed.variant}; it said:\n{self._child.last_lines()}"
+                f"variant {observed.variant}; its output:\n{self._child.last_lines()}"
             )
         lines = self._raw.read_text(encoding="utf-8", errors="replace").split("\n")
-        # Whoever holds the GIL does not wait, whatever its leaf is called.
+        # A thread that holds the GIL does not wait, whatever its leaf function is.
         raw = parse(lines, drop_idle=not settings_of(self._preset, DEFAULTS)["gil"])
         return to_stacks(raw, observed, self._preset, errors=int(summary.group(2)))
 
@@ -156,28 +157,28 @@ def to_stacks(raw: Raw, observed: Observed, preset: Preset, errors: int = 0) -> 
 
     Args:
         raw: The samples.
-        observed: Requests and CPU time of the same stretch.
-        preset: The preset that they were taken by.
-        errors: Samples that py-spy says it could not read.
+        observed: Requests and CPU time of the same period.
+        preset: The preset that was used.
+        errors: Number of samples that py-spy could not read, by its own count.
 
     Raises:
-        MeasureError: There are too few samples, or there was nothing to divide by.
+        MeasureError: There are too few samples, or no requests.
     """
     samples = raw.running.total()
-    place = f"py-spy, {observed.topic}, variant {observed.variant}"
+    subject = f"py-spy, {observed.topic}, variant {observed.variant}"
     if observed.requests < 1:
         raise MeasureError(
-            f"{place}: no request was served while it sampled; is the load running?"
+            f"{subject}: no request was served while it sampled; is the load running?"
         )
     outside = _share_outside(raw, observed, preset, errors)
-    if samples < FEWEST_SAMPLES:
+    if samples < MIN_SAMPLES:
         raise MeasureError(
-            f"{place}: only {samples} samples of running code, at least "
-            f"{FEWEST_SAMPLES} are needed; {_advice(preset, outside)}"
+            f"{subject}: only {samples} samples of running code, at least "
+            f"{MIN_SAMPLES} are needed; {_advice(preset, outside)}"
         )
     total = observed.cpu_seconds / observed.requests
-    each = total * (1 - outside) / samples
-    stacks = [(stack, each * count) for stack, count in raw.running.most_common()]
+    per_sample = total * (1 - outside) / samples
+    stacks = [(stack, per_sample * count) for stack, count in raw.running.most_common()]
     if outside:
         stacks.append(((OUTSIDE,), total * outside))
     return Stacks(
@@ -194,10 +195,10 @@ def to_stacks(raw: Raw, observed: Observed, preset: Preset, errors: int = 0) -> 
 
 
 def executable() -> Path:
-    """Return py-spy, from the environment that Assay runs in.
+    """Return the path of py-spy in the environment that Assay runs in.
 
     Raises:
-        MeasureError: It is not there.
+        MeasureError: It is not installed there.
     """
     path = Path(sys.executable).with_name("py-spy")
     if not path.is_file():
@@ -212,7 +213,7 @@ def executable() -> Path:
 def attach_problem() -> str:
     """Return why py-spy cannot observe a Python process here; empty if it can.
 
-    It really attaches, to a small process of its own; the answer is kept.
+    It attaches to a small process of its own, and caches the answer.
     """
     try:
         path = executable()
@@ -220,7 +221,7 @@ def attach_problem() -> str:
         return str(error)
     with tempfile.TemporaryDirectory(prefix="assay-") as name:
         folder = Path(name)
-        # A target is Assay's child, and so py-spy's sibling: the same is tried here.
+        # A target is a child of Assay and a sibling of py-spy; so is this process.
         sleeper = processes.start(
             "a process to attach to",
             [
@@ -232,43 +233,45 @@ def attach_problem() -> str:
         )
         try:
             _await_text(sleeper, "up")
-            dump = [str(path), "dump", "--nonblocking", "--pid", str(sleeper.pid)]
-            spy = processes.start(
-                "py-spy", dump, log=folder / "py-spy.log", env=_environment()
+            command = [str(path), "dump", "--nonblocking", "--pid", str(sleeper.pid)]
+            py_spy = processes.start(
+                "py-spy", command, log=folder / "py-spy.log", env=_environment()
             )
-            ended = spy.wait(ATTACH_TIMEOUT)
-            spy.stop()
-            if ended and spy.exit_code() == 0:
+            ended = py_spy.wait(ATTACH_TIMEOUT)
+            py_spy.stop()
+            if ended and py_spy.exit_code() == 0:
                 return ""
-            return (
-                f"py-spy cannot observe processes here: {_said(spy)}{_hint(_said(spy))}"
-            )
+            message = _first_line(py_spy)
+            return f"py-spy cannot observe processes here: {message}{_hint(message)}"
         finally:
             sleeper.stop()
 
 
 def _share_outside(raw: Raw, observed: Observed, preset: Preset, errors: int) -> float:
-    """Return the share of CPU time that no sample of a GIL's holder accounts for."""
+    """Return the share of CPU time that no sample of a GIL holder accounts for."""
     settings = settings_of(preset, DEFAULTS)
     if not settings["gil"] or observed.cpu_seconds <= 0:
         return 0.0
-    seen = (raw.running.total() + raw.unread + errors) / float(settings["rate"])
-    return max(0.0, 1 - seen / observed.cpu_seconds)
+    samples = raw.running.total() + raw.unread + errors
+    sampled_seconds = samples / float(settings["rate"])
+    return max(0.0, 1 - sampled_seconds / observed.cpu_seconds)
 
 
 def _advice(preset: Preset, outside: float) -> str:
     """Return what to do about too few samples."""
-    file = f"profiles/{preset.name.removesuffix(ALL_THREADS)}.toml"
-    said = f"raise `seconds` (now {preset.seconds:g}) in {file}, or the scenario's load"
-    if outside > MUCH_OUTSIDE:
-        said += (
+    file = f"profiles/{preset.name.removesuffix(ALL_THREADS_SUFFIX)}.toml"
+    advice = (
+        f"raise `seconds` (now {preset.seconds:g}) in {file}, or the scenario's load"
+    )
+    if outside > MAX_SHARE_OUTSIDE:
+        advice += (
             f"; {outside:.0%} of the CPU time was spent outside the GIL, which "
             "`gil = false` there shows"
         )
-    return said
+    return advice
 
 
-def _outside(profile: Profile) -> float:
+def _outside_share(profile: Profile) -> float:
     """Return the share of a profile that is `OUTSIDE`."""
     if not isinstance(profile, Stacks) or profile.total <= 0:
         return 0.0
@@ -280,26 +283,27 @@ def _notes(
     raw: Raw, observed: Observed, preset: Preset, errors: int, outside: float
 ) -> tuple[str, ...]:
     samples = raw.running.total()
-    spent = f"{observed.cpu_seconds:.3g} s of CPU time"
-    first = f"{samples} samples of running code in {spent}"
+    first = (
+        f"{samples} samples of running code in {observed.cpu_seconds:.3g} s of CPU time"
+    )
     if raw.idle:
         first += f"; {raw.idle} samples of waiting threads were left out"
     notes = [f"{first}."]
     if outside:
         notes.append(
-            f"{100 * outside:.0f} % of the CPU time is accounted for by no sample of "
-            "code that holds the GIL: system calls, C code that releases it, and what "
-            "quick changes of its holder hide. With gil = false in the preset such "
-            "calls are seen."
+            f"For {100 * outside:.0f} % of the CPU time there is no sample of code "
+            "that holds the GIL. The causes are system calls, C code that releases the "
+            "GIL, and quick changes of its holder. With gil = false, the preset shows "
+            "such calls."
         )
     if not settings_of(preset, DEFAULTS)["gil"]:
         notes.append(
-            "All threads were sampled: functions that queue for the GIL or for a core, "
-            "after a call into C, look busy and are overstated."
+            "All threads were sampled: functions that wait for the GIL or for a core "
+            "after a call into C look busy, so their cost is overstated."
         )
-    lost = errors + raw.unread
-    if lost:
-        share = 100 * lost / (samples + raw.idle + lost)
+    unread = errors + raw.unread
+    if unread:
+        share = 100 * unread / (samples + raw.idle + unread)
         notes.append(
             f"{share:.1f} % of the samples could not be read: "
             "the target is not stopped while it is sampled."
@@ -311,18 +315,20 @@ def _await_sampling(child: processes.Child, pid: int) -> None:
     """Wait until py-spy samples.
 
     Raises:
-        MeasureError: It ended, or did not begin in time.
+        MeasureError: It ended, or did not start to sample in time.
     """
     if _await_text(child, "Sampling process"):
         return
     child.stop()
-    said = _said(child)
-    if "No python processes" in said or "python version" in said:
+    message = _first_line(child)
+    if "No python processes" in message or "python version" in message:
         raise MeasureError(
             f"py-spy: process {pid} and its children run no Python that py-spy can "
             "read; it profiles only targets whose command starts Python"
         )
-    raise MeasureError(f"py-spy cannot attach to process {pid}: {said}{_hint(said)}")
+    raise MeasureError(
+        f"py-spy cannot attach to process {pid}: {message}{_hint(message)}"
+    )
 
 
 def _await_text(child: processes.Child, text: str) -> bool:
@@ -337,21 +343,21 @@ def _await_text(child: processes.Child, text: str) -> bool:
     return False
 
 
-def _said(child: processes.Child) -> str:
-    """Return the first line that a tool wrote, which is where py-spy says why."""
+def _first_line(child: processes.Child) -> str:
+    """Return the first line of a tool's output; there py-spy gives its reason."""
     lines = child.log.read_text(encoding="utf-8", errors="replace").splitlines()
     first = next((line.strip() for line in lines if line.strip()), "it wrote nothing")
     return first.removeprefix("Error: ").partition(" Try running")[0].rstrip(":.")
 
 
-def _hint(said: str) -> str:
-    """Return what to do about a refusal to attach."""
-    if "permission" not in said.lower():
+def _hint(message: str) -> str:
+    """Return what to do about a refused permission to attach; else nothing."""
+    if "permission" not in message.lower():
         return ""
     if sys.platform == "darwin":
         return "; macOS lets only root do this: run Assay with sudo"
     return (
-        "; allow it until the next start: sudo sysctl kernel.yama.ptrace_scope=0 "
+        "; allow it until the next reboot: sudo sysctl kernel.yama.ptrace_scope=0 "
         "(in a container: add the capability SYS_PTRACE)"
     )
 

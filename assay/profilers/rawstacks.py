@@ -1,4 +1,4 @@
-"""py-spy's raw format: stacks with their samples, and which of them wait."""
+"""Parser of py-spy's raw format: stacks, their samples, and which of them are idle."""
 
 import re
 from collections import Counter
@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-# Leaf frames of threads that wait: (last part of the function's name, end of the
-# file's path). The waiting itself is in C, where py-spy shows the caller.
-IDLE = (
+# Leaf frames of waiting threads: last part of the function's name, end of the file's
+# path. The wait itself is in C code, for which py-spy shows the caller.
+IDLE_LEAVES = (
     ("wait", "threading.py"),
     ("acquire", "threading.py"),
     ("_wait_for_tstate_lock", "threading.py"),
@@ -16,10 +16,10 @@ IDLE = (
     ("get", "queue.py"),
     ("select", "selectors.py"),
     ("select", "gevent/selectors.py"),
-    # asyncio wakes its loop from another thread: a send that gives up the GIL and
+    # asyncio wakes its loop from another thread with a send that releases the GIL and
     # then mostly waits to get it back.
     ("_write_to_self", "asyncio/selector_events.py"),
-    # uvloop's whole loop is in C: with no Python frame below, it polls.
+    # uvloop's event loop is all C code: without a Python frame below, it is polling.
     ("run", "asyncio/runners.py"),
     ("asyncio_run", "uvicorn/_compat.py"),
     ("run_until_complete", "asyncio/base_events.py"),
@@ -37,12 +37,12 @@ _PREFIX = re.compile(r"^.*/(?:site-packages|dist-packages|python3\.\d+)/")
 
 
 class Raw(NamedTuple):
-    """What a raw file holds, by what became of each sample.
+    """The content of a raw file.
 
     Attributes:
-        running: Stacks of running code, root first, and their samples.
-        idle: Samples of threads that waited.
-        unread: Samples without any frame.
+        running: Stacks of running code, root first, with their numbers of samples.
+        idle: Number of samples of waiting threads.
+        unread: Number of samples without any frame.
     """
 
     running: Counter[tuple[str, ...]]
@@ -51,9 +51,9 @@ class Raw(NamedTuple):
 
 
 def parse(lines: Iterable[str], drop_idle: bool = True) -> Raw:
-    """Read py-spy's raw format: one stack and its count a line, nothing escaped.
+    """Parse py-spy's raw format: a stack and its count per line, without escaping.
 
-    Lines that are not of that form are counted as unread samples of one.
+    A line of another form counts as one unread sample.
     """
     running: Counter[tuple[str, ...]] = Counter()
     idle = unread = 0
@@ -75,16 +75,17 @@ def parse(lines: Iterable[str], drop_idle: bool = True) -> Raw:
 
 
 def is_idle(stack: Sequence[str]) -> bool:
-    """Say whether a stack is that of a thread that waits, by its leaf."""
+    """Say whether a stack belongs to a waiting thread, judged by its leaf frame."""
     function, _, file = stack[-1].partition(" (")
-    last, path = function.rpartition(".")[2], file.removesuffix(")")
+    last_part, path = function.rpartition(".")[2], file.removesuffix(")")
     return any(
-        last == name and (path == end or path.endswith(f"/{end}")) for name, end in IDLE
+        last_part == name and (path == end or path.endswith(f"/{end}"))
+        for name, end in IDLE_LEAVES
     )
 
 
 def short_path(file: str) -> str:
-    """Return a source path without what differs from machine to machine."""
+    """Return a source path without the part that depends on the machine."""
     short = _PREFIX.sub("", file)
     if short.startswith("/"):
         short = "/".join(Path(short).parts[-2:])
@@ -92,9 +93,9 @@ def short_path(file: str) -> str:
 
 
 def _frames(text: str) -> Iterator[str]:
-    """Return the frames of a raw stack, without process and thread entries."""
-    # A command line may hold anything, semicolons too; its end is the last quote
-    # before a semicolon, because no frame contains one.
+    """Yield the frames of a raw stack, without process and thread entries."""
+    # A command line may contain anything, even semicolons. It ends at the last quote
+    # before a semicolon, because no frame contains a quote.
     text = _PROCESS.sub("", text.strip())
     for piece in _THREAD.sub("", text).lstrip(";").split(";"):
         if match := _FRAME.match(piece):

@@ -1,7 +1,7 @@
-"""Reports: a run directory, rendered in the formats that people and machines read.
+"""Reports: a run directory, rendered in formats for people and machines.
 
-Every format is one function from a run directory to text, registered in
-`FORMATS`. A report can be rebuilt from the directory alone, on another machine.
+Each format is one function from a run directory to text, registered in `FORMATS`. A
+report can be rebuilt from the directory alone, on another machine.
 """
 
 from collections.abc import Sequence
@@ -27,16 +27,16 @@ def _json(run: RunDirectory) -> str:
     return to_json(run.results())
 
 
-# Name of the format -> name of its file in the run directory, and what writes it.
-_OWN: dict[str, tuple[str, Renderer]] = {
+# Name of the format -> name of its file in the run directory, and its renderer.
+_BUILT_IN: dict[str, tuple[str, Renderer]] = {
     "html": ("index.html", html.render),
     "markdown": ("summary.md", markdown.render),
     "junit": ("junit.xml", junit.render),
     "json": ("results.json", _json),
     "csv": ("comparisons.csv", comparisons_csv.render),
 }
-# Another package adds one by an entry point of the group: a name and a function.
-FORMATS: Registry[tuple[str, Renderer]] = Registry("assay.reports", _OWN)
+# Another package adds a format as an entry point: a file name and a renderer.
+FORMATS: Registry[tuple[str, Renderer]] = Registry("assay.reports", _BUILT_IN)
 
 
 def write(
@@ -44,13 +44,13 @@ def write(
 ) -> list[Path]:
     """Write the reports of a run into its directory.
 
-    Works for a run that was cut short, too: what is missing is said, not drawn.
+    Also works for a run that was cut short: the report then says what is missing.
 
     Returns:
         The files written, in the order of `formats`.
 
     Raises:
-        InputError: There is no format of that name.
+        InputError: A format does not exist.
         NotARunError: plan.json or results.json is damaged.
     """
     unknown = [name for name in formats if name not in FORMATS]

@@ -1,7 +1,7 @@
 """Charts as SVG that follow the page's light and dark theme.
 
-Matplotlib draws in sentinel colours, which are replaced by CSS variables
-afterwards: one picture serves both themes. Text stays text, in the page's font.
+Matplotlib draws in sentinel colours, which CSS variables replace afterwards, so one
+picture serves both themes. Text stays text, in the page's font.
 """
 
 from __future__ import annotations
@@ -14,24 +14,34 @@ from html import escape
 from io import StringIO
 from typing import Any
 
-from assay.report.curves import Curve, at, median, thin
+from assay.report.curves import Curve, median, thin, value_at
 from assay.wording import clean, quantity, significant
 
-# Sentinels: colours that nothing else draws in.
-A, B, INK, MUTED, LINE = "#0000a1", "#0000b1", "#0000c1", "#0000d1", "#0000e1"
-_VARIABLES = {
-    A: "var(--a)",
-    B: "var(--b)",
-    INK: "var(--ink)",
-    MUTED: "var(--muted)",
-    LINE: "var(--line)",
+# Sentinel colours, which nothing else uses, and the CSS variables that replace them.
+COLOUR_A = "#0000a1"
+COLOUR_B = "#0000b1"
+COLOUR_MUTED = "#0000d1"
+COLOUR_LINE = "#0000e1"
+_CSS_VARIABLES = {
+    COLOUR_A: "var(--a)",
+    COLOUR_B: "var(--b)",
+    COLOUR_MUTED: "var(--muted)",
+    COLOUR_LINE: "var(--line)",
 }
-_SIZE = (3.9, 2.55)
+_SIZE_INCHES = (3.9, 2.55)
+# Percentiles that are marked on a percentile axis: share and name.
+PERCENTILES = (
+    (0.5, "p50"),
+    (0.9, "p90"),
+    (0.99, "p99"),
+    (0.999, "p99.9"),
+    (0.9999, "p99.99"),
+)
 
 
 @dataclass(frozen=True)
 class Chart:
-    """A finished picture: what it shows, in words, and its SVG."""
+    """A finished picture: its title, its caption and its SVG."""
 
     title: str
     caption: str
@@ -39,7 +49,7 @@ class Chart:
 
 
 def percentiles(baseline: Curve, candidate: Curve) -> Chart:
-    """Draw latency by percentile of both sides, with a log tail axis."""
+    """Draw latency by percentile of both sides, with a logarithmic tail axis."""
     largest = max(float(baseline.y.max()), float(candidate.y.max()))
     scale, unit = axis_unit(largest, "s")
 
@@ -57,16 +67,14 @@ def percentiles(baseline: Curve, candidate: Curve) -> Chart:
         plain_log_ticks(axes)
         name_axes(axes, "", f"latency, {unit}")
         last = max(float(baseline.x[-1]), float(candidate.x[-1]))
-        marks = [(0.5, "p50"), (0.9, "p90"), (0.99, "p99"), (0.999, "p99.9")]
-        marks.append((0.9999, "p99.99"))
-        shown = [(-math.log10(1 - share), name) for share, name in marks]
-        shown = [(x, name) for x, name in shown if x <= last + 0.05]
-        axes.set_xticks([x for x, _ in shown], [name for _, name in shown])
+        ticks = [(-math.log10(1 - share), name) for share, name in PERCENTILES]
+        ticks = [(x, name) for x, name in ticks if x <= last + 0.05]
+        axes.set_xticks([x for x, _ in ticks], [name for _, name in ticks])
 
-    described = "; ".join(
-        f"{name}: median {quantity(at(curve, 0.5), 's')}"
+    description = "; ".join(
+        f"{name}: median {quantity(value_at(curve, 0.5), 's')}"
         + (
-            f", p99 {quantity(at(curve, 0.99), 's')}"
+            f", p99 {quantity(value_at(curve, 0.99), 's')}"
             if curve.x[-1] >= 2
             else f", slowest shown {quantity(float(curve.y[-1]), 's')}"
         )
@@ -74,8 +82,8 @@ def percentiles(baseline: Curve, candidate: Curve) -> Chart:
     )
     return Chart(
         "Latency by percentile",
-        "Log tail axis: the gap at the right is the tail.",
-        as_svg(draw, f"Latency by percentile. {described}."),
+        "Log tail axis: the slowest requests are at the right.",
+        as_svg(draw, f"Latency by percentile. {description}."),
     )
 
 
@@ -143,7 +151,7 @@ def memory(baseline: Curve, candidate: Curve, unit: str) -> Chart:
 
     return Chart(
         "Memory over time",
-        "Whole process tree; a slope, not a step, suggests a leak.",
+        "The whole process tree. A steady slope suggests a leak; a step does not.",
         as_svg(
             draw,
             "Memory over time: baseline A ends at "
@@ -177,7 +185,7 @@ def by_launch(baseline: Curve, candidate: Curve, metric: str, unit: str) -> Char
 
     return Chart(
         "Launch by launch",
-        f"{metric}: one number per side and fresh start, the unit of inference.",
+        f"{metric}: one number per side and launch, the unit of inference.",
         as_svg(
             draw,
             f"{metric} by launch: baseline A around "
@@ -188,7 +196,7 @@ def by_launch(baseline: Curve, candidate: Curve, metric: str, unit: str) -> Char
 
 
 def with_prefix(chart: Chart, prefix: str) -> Chart:
-    """Return the chart with its ids set apart from those of its likes on a page."""
+    """Return the chart with a prefix on its ids, so that they are unique on a page."""
     svg = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{prefix}-", chart.svg)
     return Chart(chart.title, chart.caption, svg)
 
@@ -206,15 +214,19 @@ def as_svg(draw: Callable[[Any], None], description: str) -> str:
         "font.size": 8.5,
     }
     with matplotlib.rc_context(style):
-        figure = Figure(figsize=_SIZE, dpi=72)
+        figure = Figure(figsize=_SIZE_INCHES, dpi=72)
         figure.subplots_adjust(left=0.135, right=0.845, bottom=0.165, top=0.965)
         axes: Any = figure.add_subplot()
         for side in axes.spines:
             axes.spines[side].set_visible(False)
-        axes.grid(True, color=LINE, lw=0.7)
+        axes.grid(True, color=COLOUR_LINE, lw=0.7)
         axes.set_axisbelow(True)
         axes.tick_params(
-            which="both", color=LINE, labelcolor=MUTED, length=0, labelsize=8
+            which="both",
+            color=COLOUR_LINE,
+            labelcolor=COLOUR_MUTED,
+            length=0,
+            labelsize=8,
         )
         draw(axes)
         out = StringIO()
@@ -223,13 +235,13 @@ def as_svg(draw: Callable[[Any], None], description: str) -> str:
 
 
 def _for_page(svg: str, description: str) -> str:
-    """Strip what does not belong inside a page, and hand colours to its CSS."""
+    """Remove what does not belong inside a page, and use the page's CSS colours."""
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
     # Matplotlib's style element would apply to every element of the page.
     svg = re.sub(r"<defs>\s*<style.*?</style>\s*</defs>", "", svg, flags=re.DOTALL)
     svg = re.sub(r"<!--.*?-->", "", svg, flags=re.DOTALL)
-    # Its names for groups repeat from chart to chart; ids must not.
+    # Matplotlib's group ids repeat from chart to chart; ids must be unique.
     svg = re.sub(r'<g id="[^"]*"', "<g", svg)
     svg = re.sub(r"font: (\S+) 'DejaVu Sans'[^;\"]*", r"font-size: \1", svg)
     svg = re.sub(
@@ -239,7 +251,7 @@ def _for_page(svg: str, description: str) -> str:
     )
     svg = re.sub(r"(\d+\.\d\d)\d+", r"\1", svg)
     svg = re.sub(r"\n\s*", "\n", svg)
-    for sentinel, variable in _VARIABLES.items():
+    for sentinel, variable in _CSS_VARIABLES.items():
         svg = svg.replace(sentinel, variable)
     opening = re.sub(
         r' (width|height)="[^"]*"| xmlns\S*| version="[^"]*"', "", svg[: svg.index(">")]
@@ -251,17 +263,20 @@ def _for_page(svg: str, description: str) -> str:
 
 
 def _styled(baseline: Curve, candidate: Curve) -> list[tuple[Curve, dict[str, Any]]]:
-    """B is dashed as well as orange: colour alone would leave readers out."""
+    """Return both curves with their line styles.
+
+    B is dashed as well as orange, for readers who cannot tell the colours apart.
+    """
     return [
-        (baseline, {"color": A, "lw": 1.6}),
-        (candidate, {"color": B, "lw": 1.6, "dashes": (4, 1.6)}),
+        (baseline, {"color": COLOUR_A, "lw": 1.6}),
+        (candidate, {"color": COLOUR_B, "lw": 1.6, "dashes": (4, 1.6)}),
     ]
 
 
 def _end_labels(
     axes: Any, ends: Sequence[tuple[float, float, str]], log: bool = True
 ) -> None:
-    """Write each line's name and last value at its end, without overlap."""
+    """Write the name and last value of each line at its end, without overlap."""
     from matplotlib.transforms import ScaledTranslation
 
     low, high = sorted(ends, key=lambda end: end[1])
@@ -277,7 +292,7 @@ def _end_labels(
             x,
             y,
             f" {name} {significant(y)}",
-            color=A if name == "A" else B,
+            color=COLOUR_A if name == "A" else COLOUR_B,
             weight="bold",
             va="center",
             clip_on=False,
@@ -302,20 +317,20 @@ def plain_log_ticks(axes: Any) -> None:
     if spread < 0.35:
         steps = tuple(1 + index * 0.25 for index in range(36))
     ticks = [step * 10.0**decade for decade in decades for step in steps]
-    shown = [tick for tick in ticks if low <= tick <= high]
-    axes.yaxis.set_major_locator(FixedLocator(shown[:: max(1, len(shown) // 6)]))
+    visible = [tick for tick in ticks if low <= tick <= high]
+    axes.yaxis.set_major_locator(FixedLocator(visible[:: max(1, len(visible) // 6)]))
     axes.yaxis.set_minor_locator(NullLocator())
     axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:,.6g}"))
 
 
 def name_axes(axes: Any, x: str, y: str) -> None:
-    """Write what the axes are below and beside them."""
-    axes.set_xlabel(x, color=MUTED, fontsize=8)
-    axes.set_ylabel(y, color=MUTED, fontsize=8)
+    """Label the axes."""
+    axes.set_xlabel(x, color=COLOUR_MUTED, fontsize=8)
+    axes.set_ylabel(y, color=COLOUR_MUTED, fontsize=8)
 
 
 def axis_unit(largest: float, unit: str) -> tuple[float, str]:
-    """Return the scale of an axis and its name: 0.003 s is drawn in ms."""
+    """Return the scale and the unit of an axis: 0.003 s is drawn in ms."""
     scales = {
         "s": ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns")),
         "B": ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"), (1.0, "B")),

@@ -1,4 +1,4 @@
-"""comparisons.csv: every comparison as one row, for spreadsheets."""
+"""comparisons.csv: one row for each comparison, for spreadsheets."""
 
 import csv
 from io import StringIO
@@ -8,12 +8,12 @@ from assay.run_directory.run import RunDirectory
 from assay.wording import one_line
 
 COLUMNS = tuple(Comparison.model_fields)
-# A spreadsheet would run a text that starts like this as a formula.
-_FORMULA = ("=", "+", "-", "@")
+# A spreadsheet would run a text that starts with one of these as a formula.
+_FORMULA_STARTS = ("=", "+", "-", "@")
 
 
 def render(run: RunDirectory) -> str:
-    """Return the comparisons as CSV; ratios are plain numbers, missing is empty."""
+    """Return the comparisons as CSV; a missing value is an empty cell."""
     out = StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(COLUMNS)
@@ -24,8 +24,8 @@ def render(run: RunDirectory) -> str:
 
 
 def cell(value: object) -> object:
-    """Return a value fit for a spreadsheet: text that cannot act as a formula."""
+    """Return a value that is safe in a spreadsheet: no text acts as a formula."""
     if not isinstance(value, str):
         return value
     text = one_line(value)
-    return f"'{text}" if text.startswith(_FORMULA) else text
+    return f"'{text}" if text.startswith(_FORMULA_STARTS) else text

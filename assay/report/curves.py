@@ -1,4 +1,4 @@
-"""Samples -> short curves: what the charts draw, reduced to what can be seen."""
+"""Curves for the charts: samples reduced to the points that a reader can see."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ class Curve:
     """One side's line of a chart.
 
     Attributes:
-        x: Ascending.
+        x: Positions, ascending.
         y: One value for each x, in the metric's unit.
-        top: Upper edge of a band above y, or None for a plain line.
+        top: Upper edge of a band above y; None for a plain line.
     """
 
     x: Floats
@@ -33,10 +33,10 @@ class Curve:
 
 
 def percentile_curve(latencies: Floats) -> Curve | None:
-    """Return latency by percentile, x = -log10(1 - share), as a short curve.
+    """Return latency by percentile as a short curve, x = -log10(1 - share).
 
-    Requests that were never answered are NaN: they count, and the curve ends
-    where they begin. It ends, too, where fewer than five requests are slower.
+    Requests that were never answered are NaN. They count, and the curve ends
+    where they begin. It also ends where fewer than five requests are slower.
     """
     import numpy as np
 
@@ -52,14 +52,14 @@ def percentile_curve(latencies: Floats) -> Curve | None:
 
 
 def timeline(samples: pd.DataFrame) -> tuple[Curve, float] | None:
-    """Return latency over time of one variant: median, and a band to a tail.
+    """Return latency over time of one variant: the median and a band above it.
 
     Args:
         samples: Columns launch, block, scheduled and latency.
 
     Returns:
         The curve (x in seconds since the run began), and the quantile of the
-        band's upper edge; None where there is too little.
+        band's upper edge; None if there are too few samples.
     """
     keys = ["launch"]
     if samples["launch"].nunique() < 4:
@@ -68,11 +68,11 @@ def timeline(samples: pd.DataFrame) -> tuple[Curve, float] | None:
     groups = answered.groupby(keys, sort=True)
     if len(groups) < 2:
         return None
-    typical = float(groups.size().median())
-    tail = 0.99 if typical >= 500 else 0.95 if typical >= 100 else 0.9
+    group_size = float(groups.size().median())
+    tail = 0.99 if group_size >= 500 else 0.95 if group_size >= 100 else 0.9
     table = groups.agg(
         x=("scheduled", "median"),
-        middle=("latency", "median"),
+        median=("latency", "median"),
         top=("latency", lambda values: values.quantile(tail)),
     ).sort_values("x")
     step = math.ceil(len(table) / TIMELINE_POINTS)
@@ -80,7 +80,7 @@ def timeline(samples: pd.DataFrame) -> tuple[Curve, float] | None:
     return (
         Curve(
             table["x"].to_numpy(float),
-            table["middle"].to_numpy(float),
+            table["median"].to_numpy(float),
             table["top"].to_numpy(float),
         ),
         tail,
@@ -88,12 +88,12 @@ def timeline(samples: pd.DataFrame) -> tuple[Curve, float] | None:
 
 
 def thin(curve: Curve) -> Curve:
-    """Return the curve with no more points than can be seen."""
+    """Return the curve with no more points than a reader can see."""
     step = math.ceil(len(curve.x) / TIMELINE_POINTS)
     return Curve(curve.x[::step], curve.y[::step])
 
 
-def at(curve: Curve, share: float) -> float:
+def value_at(curve: Curve, share: float) -> float:
     """Return the value of a percentile curve at a share between 0 and 1."""
     import numpy as np
 

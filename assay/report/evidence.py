@@ -55,13 +55,13 @@ class StacksView:
 
 @dataclass(frozen=True)
 class Pictures:
-    """What is shown of a pair beside its numbers.
+    """What the page shows of a pair besides its numbers.
 
     Attributes:
-        charts: Percentiles, time, memory, launches: those that have data.
+        charts: Those of percentiles, time, memory and launches that have data.
         memory: Sentences on memory.
-        notes: What a reader must know of how the profiles were taken.
-        missing: Why there is no "why", where there is none.
+        notes: What a reader must know about how the profiles were taken.
+        missing: Why no cause can be shown; empty if one can.
     """
 
     charts: tuple[charts.Chart, ...]
@@ -74,7 +74,7 @@ class Pictures:
 def usable_samples(run: RunDirectory, topic: str) -> pd.DataFrame:
     """Return the undisturbed open-loop requests of a topic, with their latency.
 
-    Latency is in seconds; NaN if never answered. See `tables.latency`.
+    Latency is in seconds; NaN if never answered. See `measurements.latency`.
     """
     samples = run.samples(topic, columns=_SAMPLE_COLUMNS)
     if samples.empty:
@@ -83,39 +83,39 @@ def usable_samples(run: RunDirectory, topic: str) -> pd.DataFrame:
     return usable.assign(latency=latency(usable))
 
 
-def of_pair(
+def pictures_of_pair(
     pair: tuple[str, str],
     samples: pd.DataFrame,
     launches: pd.DataFrame,
     profiles: Sequence[Profile],
-    busy: tuple[float, float] | None,
-    claimed: Sequence[str],
+    busy_cores: tuple[float, float] | None,
+    claimed_metrics: Sequence[str],
     prefix: str,
 ) -> Pictures:
-    """Return every picture that the run has the data for.
+    """Return all pictures for which the run has data.
 
     Args:
         pair: Baseline and candidate.
         samples: See `usable_samples`.
-        launches: Rows of this topic.
-        profiles: Of this topic.
-        busy: Cores that both sides kept busy at capacity, if known.
-        claimed: Metrics that claims name, the first most wanted.
-        prefix: Of every id, unique on the page.
+        launches: The launches of this topic.
+        profiles: The profiles of this topic.
+        busy_cores: How many cores each side kept busy at capacity, if known.
+        claimed_metrics: Metrics that claims name, in order of preference.
+        prefix: Prefix of all ids in the charts, unique on the page.
     """
     drawn = _from_samples(pair, samples)
     if not drawn:
-        drawn = _from_launches(pair, launches, claimed)
-    sides = [
+        drawn = _from_launches(pair, launches, claimed_metrics)
+    baseline_profiles, candidate_profiles = (
         {profile.preset: profile for profile in profiles if profile.variant == name}
         for name in pair
-    ]
+    )
     stacks, memory, notes = [], [], []
-    for preset in sorted(set(sides[0]) & set(sides[1])):
-        baseline, candidate = sides[0][preset], sides[1][preset]
+    for preset in sorted(set(baseline_profiles) & set(candidate_profiles)):
+        baseline, candidate = baseline_profiles[preset], candidate_profiles[preset]
         if isinstance(baseline, Stacks) and isinstance(candidate, Stacks):
             if baseline.stacks or candidate.stacks:
-                stacks.append(_stacks(baseline, candidate, busy))
+                stacks.append(_stacks(baseline, candidate, busy_cores))
                 notes += _notes(baseline, candidate)
         elif isinstance(baseline, Timeline) and isinstance(candidate, Timeline):
             if baseline.values and candidate.values:
@@ -126,7 +126,7 @@ def of_pair(
                 notes += _notes(baseline, candidate)
     missing = ""
     if not stacks and not memory:
-        names = ", ".join(sorted(set(sides[0]) | set(sides[1])))
+        names = ", ".join(sorted(set(baseline_profiles) | set(candidate_profiles)))
         missing = (
             f"Profiles of one side only ({clean(names)}): nothing to compare."
             if names
@@ -137,14 +137,14 @@ def of_pair(
 
 
 def _notes(baseline: Profile, candidate: Profile) -> list[str]:
-    """Return what both profiles say of themselves, each with its preset and side."""
-    both = [note for note in baseline.notes if note in candidate.notes]
-    sides = (("A and B", both), ("A", baseline.notes), ("B", candidate.notes))
+    """Return the notes of both profiles, each with its preset and side."""
+    shared = [note for note in baseline.notes if note in candidate.notes]
+    sides = (("A and B", shared), ("A", baseline.notes), ("B", candidate.notes))
     return [
         f"{baseline.preset}, {side}: {note}"
         for side, notes in sides
         for note in notes
-        if side == "A and B" or note not in both
+        if side == "A and B" or note not in shared
     ]
 
 
@@ -153,26 +153,29 @@ def _from_samples(pair: tuple[str, str], samples: pd.DataFrame) -> list[charts.C
         return []
     sides = [samples[samples["variant"] == name] for name in pair]
     drawn = []
-    first, second = (
+    baseline, candidate = (
         curves.percentile_curve(side["latency"].to_numpy(float)) for side in sides
     )
-    if first and second:
-        drawn.append(charts.percentiles(first, second))
-    over, under = (curves.timeline(side) for side in sides)
-    if over and under:
-        drawn.append(charts.over_time(over[0], under[0], min(over[1], under[1])))
+    if baseline and candidate:
+        drawn.append(charts.percentiles(baseline, candidate))
+    baseline_timeline, candidate_timeline = (curves.timeline(side) for side in sides)
+    if baseline_timeline and candidate_timeline:
+        tail = min(baseline_timeline[1], candidate_timeline[1])
+        drawn.append(
+            charts.over_time(baseline_timeline[0], candidate_timeline[0], tail)
+        )
     return drawn
 
 
 def _from_launches(
-    pair: tuple[str, str], launches: pd.DataFrame, claimed: Sequence[str]
+    pair: tuple[str, str], launches: pd.DataFrame, claimed_metrics: Sequence[str]
 ) -> list[charts.Chart]:
-    """Draw one metric launch by launch: a claimed one, or the first that both have."""
+    """Draw one metric by launch: a claimed one, or the first that both sides have."""
     if launches.empty:
         return []
     present = set(launches["metric"])
-    wanted = [*claimed, *(metric for metric in METRICS if metric in present)]
-    for metric in dict.fromkeys(wanted):
+    preferred = [*claimed_metrics, *(name for name in METRICS if name in present)]
+    for metric in dict.fromkeys(preferred):
         sides = [
             launches[
                 (launches["variant"] == name) & (launches["metric"] == metric)
@@ -204,9 +207,9 @@ def _curve(profile: Timeline) -> curves.Curve:
 
 
 def _stacks(
-    baseline: Stacks, candidate: Stacks, busy: tuple[float, float] | None
+    baseline: Stacks, candidate: Stacks, busy_cores: tuple[float, float] | None
 ) -> StacksView:
-    attribution = attribute(baseline, candidate, busy)
+    attribution = attribute(baseline, candidate, busy_cores)
     shown = [change for change in attribution.changes if change.significant]
     shown = shown[:FUNCTIONS_SHOWN]
     longest = max((max(c.baseline, c.candidate) for c in shown), default=0.0) or 1.0

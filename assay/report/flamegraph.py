@@ -1,8 +1,8 @@
 """A differential flame graph as one static SVG.
 
 The width of a frame is the larger of both sides, so a frame that vanished stays
-visible. Every frame is a nested SVG with its place in percent: it fits any width,
-clips its own label, and needs no script. Runs of framework frames are one frame.
+visible. Each frame is a nested SVG with its position in percent: it fits any width,
+clips its label and needs no script. A run of framework frames becomes one frame.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from assay.analysis.attribution import beyond_noise, split_frame
 from assay.results import Stacks
 from assay.wording import one_line, quantity, signed_quantity
 
-# Narrower frames, as a share of the whole, are left out.
-NARROWEST = 0.003
-ROW = 19
+# Narrower frames are left out; a share of the total width.
+MIN_WIDTH = 0.003
+ROW_HEIGHT = 19
 _FRAMEWORK = frozenset(
     "anyio asyncio click concurrent contextlib fastapi gunicorn h11 httptools importlib"
     " multiprocessing runpy selectors socketserver starlette threading typer uvicorn"
@@ -63,55 +63,55 @@ def package_of(frame: str) -> str:
 
 
 def collapse(stack: Sequence[str]) -> tuple[str, ...]:
-    """Replace every run of framework frames by one: ``[fastapi + starlette]``."""
+    """Replace each run of framework frames by one: ``[fastapi + starlette]``."""
     collapsed: list[str] = []
-    run: list[str] = []
+    packages: list[str] = []
 
-    def close() -> None:
-        if run:
-            collapsed.append("[" + " + ".join(sorted(set(run))) + "]")
-            run.clear()
+    def end_run() -> None:
+        if packages:
+            collapsed.append("[" + " + ".join(sorted(set(packages))) + "]")
+            packages.clear()
 
     for frame in stack:
         package = package_of(frame)
         if package in _FRAMEWORK:
-            run.append(package)
+            packages.append(package)
         else:
-            close()
+            end_run()
             collapsed.append(frame)
-    close()
+    end_run()
     return tuple(collapsed)
 
 
 def draw(baseline: Stacks, candidate: Stacks) -> FlameGraph:
-    """Draw two profiles of one preset over each other.
+    """Draw two profiles of one preset as one graph.
 
-    Blue frames cost the candidate less, orange ones more; grey ones do not
+    Blue frames cost less in the candidate, orange frames more; grey frames do not
     differ beyond noise.
     """
     root = _Node("all")
     for profile, side in ((baseline, "baseline"), (candidate, "candidate")):
         for stack, value in profile.stacks:
             _add(root, collapse(stack), value, side)
-    _measure(root)
+    _set_widths(root)
     nodes = list(_walk(root))
-    flags = beyond_noise(
+    differences = beyond_noise(
         [(node.baseline, node.candidate) for node in nodes], (baseline, candidate)
     )
-    for node, flag in zip(nodes, flags, strict=True):
-        node.differs = flag
+    for node, differs in zip(nodes, differences, strict=True):
+        node.differs = differs
     placed = list(_place(root, 0.0, 0))
-    drawn = [item for item in placed if item[0].width >= NARROWEST * root.width]
+    drawn = [frame for frame in placed if frame[0].width >= MIN_WIDTH * root.width]
     depth = 1 + max((level for _, _, level in drawn), default=0)
     unit = baseline.unit
-    frames = "".join(_frame(item, root.width, unit) for item in drawn)
+    frames = "".join(_frame(frame, root.width, unit) for frame in drawn)
     label = (
         f"Differential flame graph: {len(drawn)} frames; baseline "
         f"{quantity(root.baseline, unit)}, candidate {quantity(root.candidate, unit)} "
         "per request. The table of changed functions below says the same in numbers."
     )
     return FlameGraph(
-        f'<svg class="flame" width="100%" height="{depth * ROW}" role="group" '
+        f'<svg class="flame" width="100%" height="{depth * ROW_HEIGHT}" role="group" '
         f'aria-label="{escape(label, quote=True)}">{frames}</svg>',
         len(drawn),
         len(placed) - len(drawn),
@@ -126,57 +126,60 @@ def _add(root: _Node, stack: Sequence[str], value: float, side: str) -> None:
         setattr(node, side, getattr(node, side) + value)
 
 
-def _measure(root: _Node) -> None:
-    """Set every width: its own part and its children's, each the larger side's."""
+def _set_widths(root: _Node) -> None:
+    """Set the widths: the larger side's self value plus the widths of the children."""
     for node in reversed(list(_walk(root))):
         children = node.children.values()
-        own_baseline = node.baseline - sum(child.baseline for child in children)
-        own_candidate = node.candidate - sum(child.candidate for child in children)
-        own = max(own_baseline, own_candidate, 0.0)
-        node.width = own + sum(child.width for child in children)
+        self_baseline = node.baseline - sum(child.baseline for child in children)
+        self_candidate = node.candidate - sum(child.candidate for child in children)
+        self_width = max(self_baseline, self_candidate, 0.0)
+        node.width = self_width + sum(child.width for child in children)
 
 
 def _walk(root: _Node) -> Iterator[_Node]:
-    """Yield every node, parents before children; no recursion, stacks are deep."""
-    waiting = [root]
-    while waiting:
-        node = waiting.pop()
+    """Yield all nodes, parents first. Stacks are deep, so there is no recursion."""
+    pending = [root]
+    while pending:
+        node = pending.pop()
         yield node
-        waiting.extend(node.children.values())
+        pending.extend(node.children.values())
 
 
 def _place(root: _Node, left: float, level: int) -> Iterator[tuple[_Node, float, int]]:
-    waiting = [(root, left, level)]
-    while waiting:
-        node, left, level = waiting.pop()
+    """Yield all nodes with their left edge and level, parents before children."""
+    pending = [(root, left, level)]
+    while pending:
+        node, left, level = pending.pop()
         yield node, left, level
         children = []
-        for child in sorted(node.children.values(), key=lambda c: -c.width):
+        for child in sorted(node.children.values(), key=lambda child: -child.width):
             children.append((child, left, level + 1))
             left += child.width
-        # Left to right, also for those who read or walk the graph in its order.
-        waiting.extend(reversed(children))
+        # Left to right in the document too, for screen readers and the keyboard.
+        pending.extend(reversed(children))
 
 
-def _frame(item: tuple[_Node, float, int], whole: float, unit: str) -> str:
-    node, left, level = item
-    whole = whole or 1.0
+def _frame(placed: tuple[_Node, float, int], total_width: float, unit: str) -> str:
+    """Return the SVG of one frame, from its node, left edge and level."""
+    node, left, level = placed
+    total_width = total_width or 1.0
     change = node.candidate - node.baseline
     larger = max(node.baseline, node.candidate) or 1.0
     strength = min(4, 1 + int(abs(change) / larger * 4)) if node.differs else 0
-    kind = f"{'more' if change > 0 else 'less'}{strength}" if strength else "even"
+    css_class = f"{'more' if change > 0 else 'less'}{strength}" if strength else "even"
     function, file = split_frame(node.name)
     name = one_line(f"{function} ({file})" if file else function)
-    words = (
+    tooltip = (
         f"{name}\nbaseline {quantity(node.baseline, unit)} per request, "
         f"candidate {quantity(node.candidate, unit)} "
         f"({signed_quantity(change, unit)}"
         + (")" if node.differs else "; within noise)")
     )
-    x, width = 100 * left / whole, 100 * node.width / whole
+    x, width = 100 * left / total_width, 100 * node.width / total_width
     return (
-        f'<svg class="{kind}" x="{x:.2f}%" y="{level * ROW}" width="{width:.2f}%" '
-        f'height="{ROW - 1}"><title>{escape(words)}</title>'
+        f'<svg class="{css_class}" x="{x:.2f}%" y="{level * ROW_HEIGHT}" '
+        f'width="{width:.2f}%" height="{ROW_HEIGHT - 1}">'
+        f"<title>{escape(tooltip)}</title>"
         f'<rect width="100%" height="100%" rx="1.5"/>'
         + (f'<text x="4" y="13">{escape(name)}</text>' if width > 2.5 else "")
         + "</svg>"

@@ -1,7 +1,7 @@
-"""The picture over all claims: where every number stands on its axis, in percent.
+"""The forest plot of all claims: positions on its axis, in percent.
 
-Every row is drawn as "how many times better the candidate is": right is better
-whatever the metric, so that latency and throughput can share one axis.
+Each row shows how many times better the candidate is. Right is better for every
+metric, so latency and throughput share one axis.
 """
 
 import math
@@ -13,25 +13,25 @@ from assay.plan import Expectation
 from assay.results import ClaimVerdict, Comparison, Verdict
 from assay.wording import better_by, ratio_parts, verdict_word
 
-# An effect beyond this is drawn at the edge, with an arrow.
-FARTHEST = 500.0
+# A larger effect is drawn at the edge, with an arrow.
+AXIS_LIMIT = 500.0
 _TICKS = (
     *(0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95),
     *(1.0, 1.05, 1.1, 1.25, 1.5, 2, 3, 5, 10, 20, 50, 100, 200, 500),
 )
-_FEWEST_PERCENT_BETWEEN_TICKS = 12.0
+_MIN_PERCENT_BETWEEN_TICKS = 12.0
 
 
 @dataclass(frozen=True)
-class Asked:
-    """One row as it is asked for: a claim, a pair as a whole, or what else decides.
+class ForestItem:
+    """The content of one row: a claim, a pair as a whole, or another verdict.
 
     Attributes:
-        comparison: Its numbers; a pair as a whole has none of its own.
-        verdict: Of the claim or of the whole; None for a comparison without one.
-        expect: What the claim expects; None without one.
-        notes: What must be read with it, in sentences.
-        topic: Title of its topic.
+        comparison: The numbers; None for a pair as a whole.
+        verdict: Of the claim or of the pair as a whole; None for a comparison.
+        expect: What the claim expects; None without a claim.
+        notes: Sentences to show with the row.
+        topic: Title of the topic.
     """
 
     text: str
@@ -47,18 +47,22 @@ class Asked:
 
 @dataclass(frozen=True)
 class Row:
-    """One row as it is drawn; places are percent of the axis.
+    """One row as it is drawn; positions are percent of the axis.
 
     Attributes:
-        number: How many times better, as text; empty where there is nothing to draw.
+        number: How many times better, as text; empty if unknown.
         interval: Its interval as text.
-        whole: Whether it heads the rows of a pair and has no numbers of its own.
-        side: Whom the result favours: ``candidate``, ``baseline`` or ``neither``.
+        is_pair: Whether this is the heading row of a pair, without numbers.
+        comparison_verdict: Verdict of the comparison, as a word.
+        side: The side that the result favours: ``candidate``, ``baseline`` or
+            ``neither``.
+        point: Position of the ratio; None if unknown.
         ends: Left and right end of the interval; None where there is none.
-        cut_left: Whether the interval goes on beyond the left edge, or is open there.
-        bounds: Places of the claimed bound, each with the direction (1 right,
+        cut_left: Whether the interval continues beyond the left edge.
+        cut_right: Whether the interval continues beyond the right edge.
+        bounds: Positions of the claimed bounds, each with the direction (1 right,
             -1 left) in which the claim is true.
-        group: Title of the topic that begins here, where there are several.
+        group: Title of the topic, if this row is its first and there are several.
     """
 
     text: str
@@ -66,10 +70,10 @@ class Row:
     anchor: str
     number: str
     interval: str
-    whole: bool
+    is_pair: bool
     notes: tuple[str, ...]
     verdict: ClaimVerdict | Verdict | None
-    compared: str
+    comparison_verdict: str
     side: str
     point: float | None
     ends: tuple[float, float] | None
@@ -81,31 +85,37 @@ class Row:
 
 @dataclass(frozen=True)
 class Forest:
-    """All rows over one axis; places are percent."""
+    """All rows over one axis; positions are percent.
+
+    Attributes:
+        ticks: Position and label of each tick.
+        margin: Left and right end of the margin around 1.
+        no_change: Position of the ratio 1.
+    """
 
     rows: tuple[Row, ...]
     ticks: tuple[tuple[float, str], ...]
     margin: tuple[float, float]
-    one: float
+    no_change: float
 
 
-def layout(asked: Sequence[Asked], margin: float) -> Forest:
-    """Place every row on a log axis that holds all points, ends and bounds.
+def layout(items: Sequence[ForestItem], margin: float) -> Forest:
+    """Place all rows on one log axis that contains all points, ends and bounds.
 
     Args:
-        asked: The rows in their order.
+        items: The content of the rows, in order.
         margin: The change that is too small to matter, as a share.
     """
-    seen = [1 / (1 + margin), 1 + margin]
-    for ask in asked:
-        seen += [value for value in _speed_ups(ask) if value is not None]
-        seen += [bound for bound, _ in _bounds(ask)]
-    shown = [value for value in seen if 1 / FARTHEST <= value <= FARTHEST]
-    low, high = math.log(min(shown)), math.log(max(shown))
-    if any(value > FARTHEST for value in seen):
-        high = math.log(FARTHEST)
-    if any(value < 1 / FARTHEST for value in seen):
-        low = -math.log(FARTHEST)
+    values = [1 / (1 + margin), 1 + margin]
+    for item in items:
+        values += [value for value in _improvement(item) if value is not None]
+        values += [bound for bound, _ in _bounds(item)]
+    drawable = [value for value in values if 1 / AXIS_LIMIT <= value <= AXIS_LIMIT]
+    low, high = math.log(min(drawable)), math.log(max(drawable))
+    if any(value > AXIS_LIMIT for value in values):
+        high = math.log(AXIS_LIMIT)
+    if any(value < 1 / AXIS_LIMIT for value in values):
+        low = -math.log(AXIS_LIMIT)
     padding = 0.06 * (high - low)
     low, high = low - padding, high + padding
 
@@ -114,73 +124,75 @@ def layout(asked: Sequence[Asked], margin: float) -> Forest:
         return round(100 * min(1.0, max(0.0, (log - low) / (high - low))), 2)
 
     ticks: list[tuple[float, str]] = []
-    # 1 comes first: it must be there; then the round ones.
+    # Place 1 first, since it must be shown, then the round numbers.
     for tick in sorted(_TICKS, key=_roundness):
-        inside = low <= math.log(tick) <= high
-        free = all(
-            abs(place(tick) - taken) >= _FEWEST_PERCENT_BETWEEN_TICKS
-            for taken, _ in ticks
+        on_axis = low <= math.log(tick) <= high
+        has_room = all(
+            abs(place(tick) - position) >= _MIN_PERCENT_BETWEEN_TICKS
+            for position, _ in ticks
         )
-        if inside and free:
+        if on_axis and has_room:
             ticks.append((place(tick), f"{tick:g}×"))
     edges = (math.exp(low), math.exp(high))
     return Forest(
         rows=tuple(
-            _row(ask, place, edges, group)
-            for ask, group in zip(asked, _groups(asked), strict=True)
+            _row(item, place, edges, group)
+            for item, group in zip(items, _groups(items), strict=True)
         ),
         ticks=tuple(sorted(ticks)),
         margin=(place(1 / (1 + margin)), place(1 + margin)),
-        one=place(1.0),
+        no_change=place(1.0),
     )
 
 
-def _groups(asked: Sequence[Asked]) -> list[str]:
-    """Return the title of each row's topic where another one was before it."""
-    topics = [ask.topic for ask in asked]
+def _groups(items: Sequence[ForestItem]) -> list[str]:
+    """Return the topic's title for the first row of each topic, else an empty text."""
+    topics = [item.topic for item in items]
     if len(set(topics)) < 2:
         return [""] * len(topics)
-    before = ["", *topics]
+    previous_topics = ["", *topics]
     return [
-        topic if topic != last else ""
-        for topic, last in zip(topics, before, strict=False)
+        topic if topic != previous else ""
+        for topic, previous in zip(topics, previous_topics, strict=False)
     ]
 
 
 def _roundness(tick: float) -> tuple[int, float]:
+    """Return a sort key: 1 first, then powers of ten, then all others."""
     if tick == 1:
         return (0, 0)
     log = abs(math.log10(tick))
     return (1 if math.isclose(log, round(log)) else 2, -log)
 
 
-def _speed_ups(ask: Asked) -> tuple[float | None, ...]:
-    comparison = ask.comparison
+def _improvement(item: ForestItem) -> tuple[float | None, ...]:
+    """Return how many times better the candidate is, with the interval's ends."""
+    comparison = item.comparison
     if comparison is None or comparison.ratio is None or comparison.censored == "both":
         return (None, None, None)
-    return better_by(ask.metric, comparison.ratio, comparison.low, comparison.high)
+    return better_by(item.metric, comparison.ratio, comparison.low, comparison.high)
 
 
-def _bounds(ask: Asked) -> list[tuple[float, int]]:
-    if ask.expect is None:
+def _bounds(item: ForestItem) -> list[tuple[float, int]]:
+    if item.expect is None:
         return []
-    sign = 1 if higher_is_better(ask.metric) else -1
-    found = []
-    if math.isfinite(ask.expect.low):
-        found.append((math.exp(sign * ask.expect.low), sign))
-    if math.isfinite(ask.expect.high):
-        found.append((math.exp(sign * ask.expect.high), -sign))
-    return found
+    sign = 1 if higher_is_better(item.metric) else -1
+    bounds = []
+    if math.isfinite(item.expect.low):
+        bounds.append((math.exp(sign * item.expect.low), sign))
+    if math.isfinite(item.expect.high):
+        bounds.append((math.exp(sign * item.expect.high), -sign))
+    return bounds
 
 
 def _row(
-    ask: Asked,
+    item: ForestItem,
     place: Callable[[float], float],
     edges: tuple[float, float],
     group: str,
 ) -> Row:
-    middle, low, high = _speed_ups(ask)
-    comparison = ask.comparison
+    ratio, low, high = _improvement(item)
+    comparison = item.comparison
     side = "neither"
     if low is not None and low > 1:
         side = "candidate"
@@ -188,41 +200,41 @@ def _row(
         side = "baseline"
     if comparison is not None and comparison.verdict in ("same", "undecided"):
         side = "neither"
-    number, interval = _numbers(ask, middle, low, high)
-    # An end that is not known is drawn as one beyond the edge: an arrow.
+    number, interval = _numbers(item, ratio, low, high)
+    # An unknown end is drawn like an end beyond the edge: as an arrow.
     ends = None
     if low is not None or high is not None:
         ends = (0.0 if low is None else low, math.inf if high is None else high)
     return Row(
-        text=ask.text,
-        detail=ask.detail,
-        anchor=ask.anchor,
+        text=item.text,
+        detail=item.detail,
+        anchor=item.anchor,
         number=number,
         interval=interval,
-        whole=ask.verdict is not None and not ask.metric,
-        notes=ask.notes,
-        verdict=ask.verdict,
-        compared=verdict_word(comparison) if comparison else "",
+        is_pair=item.verdict is not None and not item.metric,
+        notes=item.notes,
+        verdict=item.verdict,
+        comparison_verdict=verdict_word(comparison) if comparison else "",
         side=side,
-        point=None if middle is None else place(middle),
+        point=None if ratio is None else place(ratio),
         ends=(place(ends[0]), place(ends[1])) if ends else None,
         cut_left=ends is not None and ends[0] < edges[0],
         cut_right=ends is not None and ends[1] > edges[1],
-        bounds=tuple((place(bound), way) for bound, way in _bounds(ask)),
+        bounds=tuple((place(bound), direction) for bound, direction in _bounds(item)),
         group=group,
     )
 
 
 def _numbers(
-    ask: Asked, middle: float | None, low: float | None, high: float | None
+    item: ForestItem, ratio: float | None, low: float | None, high: float | None
 ) -> tuple[str, str]:
-    """Return "how many times better" as text, with its interval."""
-    if ask.comparison is None:
+    """Return as text how many times better the candidate is, and the interval."""
+    if item.comparison is None:
         return "", ""
-    censored: str = ask.comparison.censored
-    if middle is None and censored != "both":
+    censored: str = item.comparison.censored
+    if ratio is None and censored != "both":
         return "", ""
-    if not higher_is_better(ask.metric):
-        turned = {"candidate": "baseline", "baseline": "candidate"}
-        censored = turned.get(censored, censored)
-    return ratio_parts(middle or 0.0, low, high, censored)
+    if not higher_is_better(item.metric):
+        swapped = {"candidate": "baseline", "baseline": "candidate"}
+        censored = swapped.get(censored, censored)
+    return ratio_parts(ratio or 0.0, low, high, censored)

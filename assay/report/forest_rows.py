@@ -1,41 +1,41 @@
-"""The rows of the first picture: the claims, then what else was decided."""
+"""The rows of the forest plot: the claims, then all other verdicts."""
 
 import hashlib
 from collections.abc import Iterator
 from dataclasses import replace
 
 from assay.plan import Expectation, Plan
-from assay.report.forest import Asked
+from assay.report.forest import ForestItem
 from assay.report.summary import (
     answer,
-    by_whole,
     claim_notes,
     comparison_of,
+    drop_repeated,
+    group_by_pair,
     notes,
     pair_text,
-    unsaid,
     without_claims,
 )
 from assay.results import ClaimResult, Comparison, Results
 from assay.wording import clean, expectation, meaning_of, one_line
 
 
-def asked(plan: Plan, results: Results) -> list[Asked]:
-    """Return a row for each claim, each pair as a whole, and what else decides.
+def forest_items(plan: Plan, results: Results) -> list[ForestItem]:
+    """Return a row for each claim, each pair as a whole, and each other verdict.
 
-    What `answer` says above them already is left out of their notes.
+    The notes leave out what the answer at the top of the report already says.
     """
-    rows = [_claim(plan, results, claim) for claim in results.claims]
-    said = answer(plan, results)
+    claims = [_claim(plan, results, claim) for claim in results.claims]
+    answer_text = answer(plan, results)
     return [
-        replace(row, notes=tuple(unsaid(row.notes, said)))
-        for row in (*rows, *_without_claims(plan, results))
+        replace(item, notes=tuple(drop_repeated(item.notes, answer_text)))
+        for item in (*claims, *_without_claims(plan, results))
     ]
 
 
 def pair_anchor(plan: Plan, topic: str, baseline: str, candidate: str) -> str:
-    """Return a fragment name that is unique, and free of hostile characters."""
-    names = [known.name for known in plan.topics]
+    """Return a unique fragment name without hostile characters."""
+    names = [planned.name for planned in plan.topics]
     number = names.index(topic) if topic in names else len(names)
     raw = f"{topic}\0{baseline}\0{candidate}"
     return f"pair-{number}-{hashlib.sha256(raw.encode()).hexdigest()[:8]}"
@@ -46,8 +46,8 @@ def _title(plan: Plan, name: str) -> str:
     return one_line(titles.get(name, name))
 
 
-def _claim(plan: Plan, results: Results, claim: ClaimResult) -> Asked:
-    return Asked(
+def _claim(plan: Plan, results: Results, claim: ClaimResult) -> ForestItem:
+    return ForestItem(
         text=one_line(claim.says),
         detail=f"{one_line(claim.baseline)} → {one_line(claim.candidate)} · "
         f"{clean(claim.metric)} {expectation(claim.expect)}",
@@ -62,48 +62,60 @@ def _claim(plan: Plan, results: Results, claim: ClaimResult) -> Asked:
 
 
 def _expected(plan: Plan, claim: ClaimResult) -> Expectation | None:
-    """Return what the plan says that a claim expects, if it knows the claim."""
+    """Return what a claim expects, by the plan; None if the plan lacks the claim."""
     for topic in plan.topics:
-        for known in topic.claims:
-            if (topic.name, known.says, known.metric, known.baseline) == (
-                claim.topic,
-                claim.says,
-                claim.metric,
-                claim.baseline,
-            ) and known.candidate == claim.candidate:
-                return known.expect
+        if topic.name != claim.topic:
+            continue
+        for planned in topic.claims:
+            if (
+                planned.says == claim.says
+                and planned.metric == claim.metric
+                and planned.baseline == claim.baseline
+                and planned.candidate == claim.candidate
+            ):
+                return planned.expect
     return None
 
 
-def _without_claims(plan: Plan, results: Results) -> Iterator[Asked]:
-    for whole, items in by_whole(results, without_claims(results)):
-        if whole:
-            yield Asked(
-                text=pair_text(whole),
+def _without_claims(plan: Plan, results: Results) -> Iterator[ForestItem]:
+    for overall, comparisons in group_by_pair(results, without_claims(results)):
+        if overall:
+            yield ForestItem(
+                text=pair_text(overall),
                 detail="as a whole",
-                anchor=pair_anchor(plan, whole.topic, whole.baseline, whole.candidate),
+                anchor=pair_anchor(
+                    plan, overall.topic, overall.baseline, overall.candidate
+                ),
                 metric="",
                 comparison=None,
-                verdict=whole.verdict,
+                verdict=overall.verdict,
                 expect=None,
-                notes=(whole.reason,),
-                topic=_title(plan, whole.topic),
+                notes=(overall.reason,),
+                topic=_title(plan, overall.topic),
             )
-        for item in items:
-            pair = f"{one_line(item.baseline)} → {one_line(item.candidate)} · "
-            detail = ("" if whole else pair) + clean(item.metric)
-            yield _comparison(plan, results, item, detail)
+        for comparison in comparisons:
+            detail = clean(comparison.metric)
+            if overall is None:
+                detail = (
+                    f"{one_line(comparison.baseline)} → "
+                    f"{one_line(comparison.candidate)} · {detail}"
+                )
+            yield _comparison(plan, results, comparison, detail)
 
 
-def _comparison(plan: Plan, results: Results, item: Comparison, detail: str) -> Asked:
-    return Asked(
-        text=meaning_of(item.metric),
+def _comparison(
+    plan: Plan, results: Results, comparison: Comparison, detail: str
+) -> ForestItem:
+    return ForestItem(
+        text=meaning_of(comparison.metric),
         detail=detail,
-        anchor=pair_anchor(plan, item.topic, item.baseline, item.candidate),
-        metric=item.metric,
-        comparison=item,
+        anchor=pair_anchor(
+            plan, comparison.topic, comparison.baseline, comparison.candidate
+        ),
+        metric=comparison.metric,
+        comparison=comparison,
         verdict=None,
         expect=None,
-        notes=tuple(notes(results, item, plan.settings.margin)),
-        topic=_title(plan, item.topic),
+        notes=tuple(notes(results, comparison, plan.settings.margin)),
+        topic=_title(plan, comparison.topic),
     )

@@ -1,4 +1,4 @@
-"""index.html: the answer first, then every claim with its evidence, in one file."""
+"""index.html: one file with the answer, then each claim with its evidence."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING
 from assay.plan import Plan, Topic
 from assay.report import evidence
 from assay.report.forest import layout
-from assay.report.forest_rows import asked, pair_anchor
+from assay.report.forest_rows import forest_items, pair_anchor
 from assay.report.metric_table import MetricRow, metric_rows
 from assay.report.page import page
 from assay.report.provenance import (
-    controls,
+    control_lines,
     flatten,
-    load,
-    noise,
+    load_text,
+    noise_rows,
     repeat_command,
-    spent,
+    time_spent_text,
 )
 from assay.report.summary import answer, budget_reason, budget_text, title
 from assay.results import BudgetResult, ClaimResult, PairVerdict, Profile, Results
@@ -31,30 +31,30 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class PairView:
-    """Everything that is shown of one pair of variants."""
+    """Everything that the page shows of one pair of variants."""
 
     anchor: str
     baseline: str
     candidate: str
     claims: tuple[ClaimResult, ...]
-    whole: PairVerdict | None
+    overall: PairVerdict | None
     metrics: tuple[MetricRow, ...]
     pictures: evidence.Pictures
 
     @property
-    def forecasts(self) -> bool:
-        """Whether any metric says when a small difference would be seen."""
+    def has_forecasts(self) -> bool:
+        """Whether any metric has a forecast."""
         return any(row.forecast for row in self.metrics)
 
     @property
-    def browsed(self) -> bool:
+    def has_metrics_without_verdict(self) -> bool:
         """Whether any metric has no verdict."""
         return any(not row.verdict for row in self.metrics)
 
 
 @dataclass(frozen=True)
 class TopicView:
-    """One topic: its pairs, its budgets, and how it went."""
+    """Everything that the page shows of one topic."""
 
     anchor: str
     title: str
@@ -74,14 +74,14 @@ def render(run: RunDirectory) -> str:
         results=results,
         settings=plan.settings,
         looks=results.looks,
-        discovery=f"{(1 - plan.settings.confidence) * 100:.3g}",
+        discovery_rate=f"{(1 - plan.settings.confidence) * 100:.3g}",
         censored=any(item.censored for item in results.values + results.comparisons),
-        forest=layout(asked(plan, results), plan.settings.margin),
+        forest=layout(forest_items(plan, results), plan.settings.margin),
         topics=_topics(run, plan, results),
         noise=_noise(run, plan, results),
-        spent=_spent(results),
-        served=any(topic.scenario.locustfile for topic in plan.topics),
-        benchmarked=any(topic.scenario.benchmarks for topic in plan.topics),
+        time_spent=_time_spent(results),
+        with_servers=any(topic.scenario.locustfile for topic in plan.topics),
+        with_benchmarks=any(topic.scenario.benchmarks for topic in plan.topics),
         environment=list(flatten(run.environment())),
         command=repeat_command(plan, results),
         run=run.name,
@@ -95,15 +95,15 @@ def _topics(run: RunDirectory, plan: Plan, results: Results) -> list[TopicView]:
     views = []
     for number, topic in enumerate(plan.topics):
         samples = evidence.usable_samples(run, topic.name)
-        of_topic = [profile for profile in profiles if profile.topic == topic.name]
+        topic_profiles = [item for item in profiles if item.topic == topic.name]
         views.append(
             TopicView(
                 anchor=f"topic-{number}",
                 title=one_line(topic.title),
                 guide=one_line(topic.guide),
-                load=load(topic),
+                load=load_text(topic),
                 pairs=tuple(
-                    _pair(plan, results, topic, pair, samples, launches, of_topic)
+                    _pair(plan, results, topic, pair, samples, launches, topic_profiles)
                     for pair in topic.pairs()
                 ),
                 budgets=tuple(
@@ -132,31 +132,32 @@ def _pair(
         for claim in results.claims
         if (claim.topic, claim.baseline, claim.candidate) == (topic.name, *pair)
     )
-    of_topic = launches
+    topic_launches = launches
     if not launches.empty:
-        of_topic = launches[launches["topic"] == topic.name]
+        topic_launches = launches[launches["topic"] == topic.name]
     return PairView(
         anchor=anchor,
         baseline=one_line(baseline),
         candidate=one_line(candidate),
         claims=claims,
-        whole=next(
+        overall=next(
             (
-                whole
-                for whole in results.pairs
-                if (whole.topic, whole.baseline, whole.candidate) == (topic.name, *pair)
+                verdict
+                for verdict in results.pairs
+                if (verdict.topic, verdict.baseline, verdict.candidate)
+                == (topic.name, *pair)
             ),
             None,
         ),
         metrics=tuple(
             metric_rows(results, topic.name, pair, claims, plan.settings.margin)
         ),
-        pictures=evidence.of_pair(
+        pictures=evidence.pictures_of_pair(
             pair,
             samples,
-            of_topic,
+            topic_launches,
             profiles,
-            _busy(results, topic.name, pair),
+            _busy_cores(results, topic.name, pair),
             [claim.metric for claim in claims],
             anchor,
         ),
@@ -166,28 +167,30 @@ def _pair(
 def _noise(
     run: RunDirectory, plan: Plan, results: Results
 ) -> list[tuple[str, list[tuple[str, str]], list[str]]]:
-    """Return for each topic the rows of `noise` and the lines of `controls`."""
-    rows, lines = dict(noise(run.slices())), controls(results)
-    known = [topic.name for topic in plan.topics]
+    """Return for each topic its noise as rows and its A/A results as lines."""
+    rows, lines = dict(noise_rows(run.slices())), control_lines(results)
+    topics = [topic.name for topic in plan.topics]
     return [
         (name, rows.get(name, []), lines.get(name, []))
-        for name in dict.fromkeys([*rows, *known])
+        for name in dict.fromkeys([*rows, *topics])
         if name in rows or name in lines
     ]
 
 
-def _spent(results: Results) -> list[str]:
-    """Return where the time went: a sentence, and one for each topic of several."""
+def _time_spent(results: Results) -> list[str]:
+    """Return where the time went: one sentence in all, and one for each topic."""
     if len(results.spent) < 2:
-        return [spent(results.spent)] if results.spent else []
-    each = [f"{one_line(item.topic)}: {spent([item])}" for item in results.spent]
-    return [spent(results.spent), *each]
+        return [time_spent_text(results.spent)] if results.spent else []
+    by_topic = [
+        f"{one_line(item.topic)}: {time_spent_text([item])}" for item in results.spent
+    ]
+    return [time_spent_text(results.spent), *by_topic]
 
 
-def _busy(
+def _busy_cores(
     results: Results, topic: str, pair: tuple[str, str]
 ) -> tuple[float, float] | None:
-    """Return the cores that both sides kept busy at capacity, if it was measured."""
+    """Return how many cores each side kept busy at capacity, if it was measured."""
     values = {
         (value.variant, value.metric): value.value
         for value in results.values

@@ -1,9 +1,9 @@
 """junit.xml: one test case for each claim and budget, for CI systems.
 
-A claim that holds passes; a refuted one is a failure; an undecided one is an
-error, because no CI system shows an error as passed (a skipped test it might).
-In a topic without claims every pair as a whole is a test case, and every deciding
-comparison is one besides: *slower* is a failure.
+A claim that holds passes, a refuted one is a failure, and an undecided one is an
+error, because some CI systems show a skipped test as passed, but none an error.
+A topic without claims has one test case for each pair as a whole and one for each
+comparison with a verdict. There, *slower* is a failure.
 """
 
 from xml.etree import ElementTree as XML
@@ -61,7 +61,7 @@ def render(run: RunDirectory) -> str:
 
 
 def _cases(results: Results, topic: str) -> list[tuple[str, str, str]]:
-    """Return name, verdict and reason of every test case of a topic."""
+    """Return name, verdict and reason of each test case of a topic."""
     cases: list[tuple[str, str, str]] = []
     for claim in results.claims:
         if claim.topic == topic:
@@ -84,14 +84,15 @@ def _cases(results: Results, topic: str) -> list[tuple[str, str, str]]:
     if any(claim.topic == topic for claim in results.claims):
         return cases
     cases += [
-        (f"{pair_text(whole)}: as a whole", whole.verdict, one_line(whole.reason))
-        for whole in results.pairs
-        if whole.topic == topic
+        (f"{pair_text(overall)}: as a whole", overall.verdict, one_line(overall.reason))
+        for overall in results.pairs
+        if overall.topic == topic
     ]
-    for item in unclaimed(results):
-        if item.topic == topic:
-            name = f"{pair_text(item)}: {one_line(item.metric)}"
-            reason = f"; {one_line(item.reason)}" if item.reason else ""
-            measured = f"candidate / baseline {compared(item)}{reason}"
-            cases.append((name, str(item.verdict), measured))
+    for decided in unclaimed(results):
+        if decided.topic == topic:
+            name = f"{pair_text(decided)}: {one_line(decided.metric)}"
+            measured = f"candidate / baseline {compared(decided)}"
+            if decided.reason:
+                measured += f"; {one_line(decided.reason)}"
+            cases.append((name, str(decided.verdict), measured))
     return cases

@@ -1,21 +1,21 @@
-"""summary.md: the answer and one table, fit for a pull request comment."""
+"""summary.md: the answer and its tables, for a pull request comment."""
 
 import re
 from collections.abc import Sequence
 
-from assay.report.provenance import spent
+from assay.report.provenance import time_spent_text
 from assay.report.summary import (
     answer,
     budget_reason,
     budget_text,
-    by_whole,
     claim_notes,
     comparison_of,
+    drop_repeated,
+    group_by_pair,
     notes,
     pair_text,
     pair_verdict_of,
     title,
-    unsaid,
     without_claims,
 )
 from assay.results import Comparison, Results
@@ -24,17 +24,17 @@ from assay.wording import compared, expectation, one_line, percent
 
 _MARKS = {"holds": "✅ holds", "refuted": "❌ refuted", "undecided": "❔ undecided"}
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()#+\-.!|~^$=:@>])")
-# What begins a link by itself on GitHub: https://x.org and www.x.org.
+# What GitHub turns into a link by itself: https://x.org and www.x.org.
 _BARE_LINK = re.compile(r":(?=//)|(?<=www)\.", re.IGNORECASE)
-# GitHub looks for mentions and addresses in the finished text, where an entity is the
-# character itself. Only what stands between the @ and the name stops it.
+# GitHub looks for mentions and addresses after it has resolved entities, so an entity
+# for the @ does not stop it. A zero-width space after the @ does.
 _ENTITIES = {"@": "&#64;&#8203;"}
 
 
 def escape(text: str) -> str:
-    """Return text that Markdown and the HTML inside it show as it was written.
+    """Return text that Markdown, and HTML inside it, show literally.
 
-    It stays on one line, starts no link, mention or table cell.
+    It stays on one line and starts no link, mention or table cell.
     """
     text = one_line(text).replace("&", "&amp;").replace("<", "&lt;")
     text = _SPECIAL.sub(_entity, text)
@@ -45,10 +45,10 @@ def render(run: RunDirectory) -> str:
     """Return the summary; ratios are candidate / baseline."""
     plan, results = run.plan(), run.results()
     lines = [f"## {escape(title(plan, results))}", ""]
-    said, settings = answer(plan, results), plan.settings
-    lines += [f"**{escape(said)}**", ""]
+    answer_text, settings = answer(plan, results), plan.settings
+    lines += [f"**{escape(answer_text)}**", ""]
     if results.claims:
-        lines += _claims(results, settings.margin, said)
+        lines += _claims(results, settings.margin, answer_text)
     if results.budgets:
         lines += ["| verdict | budget | measured |", "|---|---|---|"]
         lines += [
@@ -57,10 +57,10 @@ def render(run: RunDirectory) -> str:
             for budget in results.budgets
         ]
         lines.append("")
-    lines += _without_claims(results, settings.margin, said)
+    lines += _without_claims(results, settings.margin, answer_text)
     lines += [f"> ⚠ {escape(warning)}\n" for warning in results.warnings]
-    if went := spent(results.spent):
-        lines += [f"<sub>{escape(went)}</sub>", ""]
+    if time_spent := time_spent_text(results.spent):
+        lines += [f"<sub>{escape(time_spent)}</sub>", ""]
     lines.append(
         f"<sub>{percent(settings.confidence)} intervals, "
         f"margin {percent(settings.margin)}, "
@@ -69,7 +69,7 @@ def render(run: RunDirectory) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _claims(results: Results, margin: float, said: str) -> list[str]:
+def _claims(results: Results, margin: float, answer_text: str) -> list[str]:
     """Return the table of the claims."""
     lines = [
         "| verdict | claim | metric | candidate / baseline | expected |",
@@ -79,7 +79,7 @@ def _claims(results: Results, margin: float, said: str) -> list[str]:
         comparison = comparison_of(results, claim)
         pair = f"{escape(claim.baseline)} → {escape(claim.candidate)}"
         reasons = claim_notes(results, claim, margin) or [claim.reason]
-        small = _small(unsaid(reasons, said))
+        small = _small(drop_repeated(reasons, answer_text))
         lines.append(
             f"| {_MARKS[claim.verdict]} "
             f"| {escape(claim.says)}<br><sub>{pair}</sub>{small} "
@@ -90,33 +90,36 @@ def _claims(results: Results, margin: float, said: str) -> list[str]:
     return [*lines, ""]
 
 
-def _without_claims(results: Results, margin: float, said: str) -> list[str]:
+def _without_claims(results: Results, margin: float, answer_text: str) -> list[str]:
     """Return the table of the pairs without claims: as a whole, then by metric."""
-    groups = by_whole(results, without_claims(results))
+    groups = group_by_pair(results, without_claims(results))
     if not groups:
         return []
     lines = [
         "| verdict | compared | metric | candidate / baseline |",
         "|---|---|---|---|",
     ]
-    for whole, items in groups:
-        if whole:
-            reason = _small(unsaid([whole.reason], said))
+    for overall, comparisons in groups:
+        if overall:
+            reason = _small(drop_repeated([overall.reason], answer_text))
             lines.append(
-                f"| **{whole.verdict}** | **{escape(pair_text(whole))}**{reason} "
+                f"| **{overall.verdict}** | **{escape(pair_text(overall))}**{reason} "
                 "| as a whole | |"
             )
-        lines += [_row(results, item, margin) for item in items]
+        lines += [_row(results, comparison, margin) for comparison in comparisons]
     return [*lines, ""]
 
 
-def _row(results: Results, item: Comparison, margin: float) -> str:
-    # Beneath its pair as a whole a metric's word is not bold: it is not the answer.
-    verdict = item.verdict if pair_verdict_of(results, item) else f"**{item.verdict}**"
+def _row(results: Results, comparison: Comparison, margin: float) -> str:
+    # Below the verdict on the pair a metric's verdict is not bold: it is no answer.
+    verdict: str = comparison.verdict or ""
+    if pair_verdict_of(results, comparison) is None:
+        verdict = f"**{verdict}**"
     return (
         f"| {verdict} "
-        f"| {escape(pair_text(item))}{_small(notes(results, item, margin))} "
-        f"| {_code(item.metric)} | {compared(item)} |"
+        f"| {escape(pair_text(comparison))}"
+        f"{_small(notes(results, comparison, margin))} "
+        f"| {_code(comparison.metric)} | {compared(comparison)} |"
     )
 
 
@@ -129,8 +132,8 @@ def _code(metric: str) -> str:
 
 
 def _entity(match: re.Match[str]) -> str:
-    # Entities hold where backslashes do not: in raw HTML, for mentions and links.
-    # Harmless ones stay, so that the source is readable, too.
+    # Entities work where backslashes do not: in raw HTML, for mentions and links.
+    # Harmless characters stay, so that the source is readable, too.
     character = match[1]
     if character in "-.()=:!+":
         return character

@@ -1,10 +1,10 @@
-"""The table of a pair: every metric that was measured, as text."""
+"""The table of a pair: all measured metrics, as text."""
 
 from dataclasses import dataclass
 
 from assay.metrics import METRICS
 from assay.report.summary import pair_verdict_of, side_text
-from assay.results import ClaimResult, Comparison, PairVerdict, Results
+from assay.results import ClaimResult, Comparison, Results
 from assay.wording import (
     about,
     compared,
@@ -20,8 +20,8 @@ class MetricRow:
     """One metric of a pair, as text.
 
     Attributes:
-        forecast: When a difference as small as the margin would be seen.
-        differs: Whether it stands out among those that are only browsed.
+        forecast: How long it takes to see a difference as small as the margin.
+        differs: Whether it stands out among the metrics without a verdict.
         claimed: Whether a claim names it.
     """
 
@@ -44,7 +44,7 @@ def metric_rows(
     claims: tuple[ClaimResult, ...],
     margin: float,
 ) -> list[MetricRow]:
-    """Return every metric of the pair: those that decide first, then by METRICS."""
+    """Return the metrics of the pair: first those that decide, then as in METRICS."""
     values = {
         (value.variant, value.metric): value
         for value in results.values
@@ -60,7 +60,7 @@ def metric_rows(
     deciding = claimed | {c.metric for c in comparisons.values() if c.verdict}
     names = [name for variant, name in values if variant in pair]
     order = list(METRICS)
-    found = sorted(
+    metrics = sorted(
         dict.fromkeys([*names, *comparisons]),
         key=lambda name: (
             name not in deciding,
@@ -69,22 +69,26 @@ def metric_rows(
         ),
     )
     rows = []
-    for name in found:
-        known = comparisons.get(name)
-        seconds = known.seconds_to_see if known else None
+    for name in metrics:
+        comparison = comparisons.get(name)
+        seconds = comparison.seconds_to_see if comparison else None
         rows.append(
             MetricRow(
                 metric=name,
                 meaning=meaning_of(name),
                 baseline=side_text(values.get((pair[0], name))),
                 candidate=side_text(values.get((pair[1], name))),
-                compared=_compared(known),
+                compared=_compared(comparison),
                 forecast=(
                     "" if seconds is None else f"{percent(margin)} in {about(seconds)}"
                 ),
-                verdict=verdict_word(known) if known else "",
-                reason=_reason(known, pair_verdict_of(results, known)) if known else "",
-                differs=known is not None and known.differs and known.verdict is None,
+                verdict=verdict_word(comparison) if comparison else "",
+                reason=_reason(results, comparison) if comparison else "",
+                differs=(
+                    comparison is not None
+                    and comparison.differs
+                    and comparison.verdict is None
+                ),
                 claimed=name in claimed,
             )
         )
@@ -97,10 +101,13 @@ def _compared(comparison: Comparison | None) -> str:
     return compared(comparison) if comparison and comparison.ratio is not None else "–"
 
 
-def _reason(comparison: Comparison, whole: PairVerdict | None) -> str:
-    """Return why there is no verdict, unless the whole says it, or no ratio."""
-    reason = comparison.reason
-    if whole and reason in whole.reason:
+def _reason(results: Results, comparison: Comparison) -> str:
+    """Return why there is no verdict or no ratio.
+
+    A reason that the verdict on the whole pair already gives is left out.
+    """
+    overall, reason = pair_verdict_of(results, comparison), comparison.reason
+    if overall and reason in overall.reason:
         reason = ""
-    unknown = compared_parts(comparison)[1] if comparison.censored == "both" else ""
-    return "; ".join(filter(None, (reason, unknown)))
+    no_ratio = compared_parts(comparison)[1] if comparison.censored == "both" else ""
+    return "; ".join(filter(None, (reason, no_ratio)))

@@ -1,4 +1,4 @@
-"""Pages of one file: templates in which everything is escaped."""
+"""HTML pages, each a single file, from templates that escape all values."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def page(template: str, **values: Any) -> str:
-    """Return a page from a template, with the style and script of all pages."""
+    """Return a page from a template, with the style and script that all pages share."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
 
@@ -24,7 +24,7 @@ def page(template: str, **values: Any) -> str:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-        # What came from the target may hold control characters; none gets out.
+        # Text from the target may hold control characters: replace them.
         finalize=lambda value: (
             clean(value)
             if isinstance(value, str) and not isinstance(value, Markup)
@@ -43,7 +43,7 @@ def page(template: str, **values: Any) -> str:
 
 
 def code_spans(text: str) -> Markup:
-    """Return escaped text in which `backticks` have become code elements."""
+    """Return escaped text with `backticks` turned into code elements."""
     from markupsafe import Markup, escape
 
     escaped = str(escape(clean(text)))

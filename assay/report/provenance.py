@@ -1,4 +1,4 @@
-"""Under which conditions it was measured: load, noise, machine, how to repeat it."""
+"""The conditions of a run: load, noise, machine, and the command to repeat it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from assay.plan import AA_SUFFIX, Plan, Topic
-from assay.results import Results, Spent
+from assay.results import Results, TimeSpent
 from assay.wording import (
     DISTURBANCES,
     counted,
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def repeat_command(plan: Plan, results: Results) -> str:
-    """Return the command that measures the same again, with the same seed."""
+    """Return the command that repeats the run with the same seed."""
     command = one_line(plan.command) or shlex.join(
         ["assay", "run", *(topic.name for topic in plan.topics)]
     )
@@ -32,7 +32,7 @@ def repeat_command(plan: Plan, results: Results) -> str:
 
 
 def flatten(values: Mapping[str, object], prefix: str = "") -> list[tuple[str, str]]:
-    """Return nested values as rows of dotted name and text."""
+    """Return nested values as rows: a dotted name and a text."""
     rows: list[tuple[str, str]] = []
     for key, value in values.items():
         name = f"{prefix}{key}"
@@ -51,7 +51,7 @@ def flatten(values: Mapping[str, object], prefix: str = "") -> list[tuple[str, s
     return rows
 
 
-def load(topic: Topic) -> str:
+def load_text(topic: Topic) -> str:
     """Return the load of a topic in words."""
     if topic.scenario.benchmarks:
         return (
@@ -71,132 +71,141 @@ def load(topic: Topic) -> str:
     return f"closed loop: {counted(planned.users, 'user')}{wait}; open loop: {rate}"
 
 
-def noise(slices: pd.DataFrame) -> list[tuple[str, list[tuple[str, str]]]]:
-    """Return for each topic what disturbed the measuring, as rows of name and text."""
+def noise_rows(slices: pd.DataFrame) -> list[tuple[str, list[tuple[str, str]]]]:
+    """Return the noise of each topic, as rows of name and text."""
     if slices.empty:
         return []
-    found = []
-    for topic, of_topic in slices.groupby("topic", sort=False):
-        # A column that older runs lack is empty for them, where runs are joined.
-        columns = {name: of_topic[name] for name in of_topic.columns}
-        rows = [("slices", f"{len(of_topic):,}")]
+    noise_by_topic = []
+    for topic, topic_slices in slices.groupby("topic", sort=False):
+        # Older runs lack some columns; where runs are joined, those are empty.
+        columns = {name: topic_slices[name] for name in topic_slices.columns}
+        rows = [("slices", f"{len(topic_slices):,}")]
         if "launch" in columns:
             rows.append(("launches", f"{columns['launch'].nunique():,}"))
         if "disturbed" in columns:
             share = float(columns["disturbed"].astype(bool).mean())
-            rows.append(("slices disturbed, left out", percent(share)))
+            rows.append(("slices left out as disturbed", percent(share)))
         if "why" in columns:
-            rows += _causes(of_topic)
-        for name, words in (
+            rows += _disturbances(topic_slices)
+        for name, label in (
             ("planned", "arrivals planned"),
             ("dropped", "dropped"),
             ("unserved", "never served"),
             ("failed", "requests failed"),
         ):
             if name in columns:
-                rows.append((words, f"{columns[name].fillna(0).sum():,.0f}"))
+                rows.append((label, f"{columns[name].fillna(0).sum():,.0f}"))
         # Only an open loop has a schedule to be late for.
-        lag = of_topic.loc[of_topic["mode"] == "open", "lag_p99"].dropna()
+        lag = topic_slices.loc[topic_slices["mode"] == "open", "lag_p99"].dropna()
         if len(lag):
             rows.append(
                 (
-                    "generator lag p99, typical slice",
+                    "generator lag p99, median slice",
                     quantity(float(lag.median()), "s"),
                 )
             )
         if "stall" in columns and columns["stall"].notna().any():
             longest = quantity(float(columns["stall"].max()), "s")
-            rows.append(("generator stopped at most for", longest))
-        for name, words in (
-            ("generator_cpu", "generator busy"),
-            ("foreign", "others on the target's cores"),
+            rows.append(("longest stall of the generator", longest))
+        for name, label in (
+            ("generator_cpu", "generator CPU"),
+            ("foreign", "other processes on the target's cores"),
         ):
             if {name, "duration"} <= set(columns):
-                known = of_topic[of_topic[name].notna()]
-                duration = float(known["duration"].sum())
+                measured = topic_slices[topic_slices[name].notna()]
+                duration = float(measured["duration"].sum())
                 if duration > 0:
-                    share = float(known[name].sum()) / duration
-                    rows.append((words, f"{percent(share)} of a core"))
-        found.append((str(topic), rows))
-    return found
+                    share = float(measured[name].sum()) / duration
+                    rows.append((label, f"{percent(share)} of a core"))
+        noise_by_topic.append((str(topic), rows))
+    return noise_by_topic
 
 
-def spent(found: Sequence[Spent]) -> str:
-    """Return where the time of all launches went, in a sentence; empty if unknown."""
-    parts = {
-        words: sum(getattr(item, part) for item in found)
-        for part, words in (
-            ("starts", "starts took"),
+def time_spent_text(topics: Sequence[TimeSpent]) -> str:
+    """Return a sentence on where the time of the launches went; empty if unknown."""
+    seconds_by_part = {
+        label: sum(getattr(topic, part) for topic in topics)
+        for part, label in (
+            ("starts", "starts"),
             ("log_ins", "log-ins"),
             ("warm_up", "warm-up"),
             ("slices", "slices"),
-            ("rest", "all else"),
+            ("rest", "other"),
         )
     }
-    whole = sum(parts.values())
-    if not whole:
+    total = sum(seconds_by_part.values())
+    if not total:
         return ""
-    each = ", ".join(f"{words} {_seconds(took)}" for words, took in parts.items())
-    return f"Of {_seconds(whole)} that the launches took, {each}."
+    parts = ", ".join(
+        f"{label} {_seconds(seconds)}" for label, seconds in seconds_by_part.items()
+    )
+    return f"The launches took {_seconds(total)}: {parts}."
 
 
 def _seconds(value: float) -> str:
     return f"{fixed(value, 0 if value >= 10 else 1)} s"
 
 
-def _causes(slices: pd.DataFrame) -> list[tuple[str, str]]:
-    """Return how many slices of a topic each cause cost, by variant if that differs."""
-    why = slices["why"].fillna("")
+def _disturbances(slices: pd.DataFrame) -> list[tuple[str, str]]:
+    """Return how many slices each disturbance cost; by variant if those differ."""
+    causes = slices["why"].fillna("")
     rows = []
-    for cause in sorted(set(why) - {""}):
-        hit = why == cause
+    for cause in sorted(set(causes) - {""}):
+        hit = causes == cause
         text = f"{int(hit.sum()):,}"
         groups = hit.groupby(slices["variant"], sort=False)
         shares = [
-            (_arm(str(name)), float(own.mean()), len(own)) for name, own in groups
+            (_arm_name(str(variant)), float(hits.mean()), len(hits))
+            for variant, hits in groups
         ]
-        if _unlike(shares):
-            each = ", ".join(f"{name} {percent(share)}" for name, share, _ in shares)
-            text += f" ({each})"
+        if _differ_beyond_chance(shares):
+            parts = [f"{name} {percent(share)}" for name, share, _ in shares]
+            text += f" ({', '.join(parts)})"
         rows.append((f"– for {DISTURBANCES.get(cause, one_line(cause))}", text))
     return rows
 
 
-def _unlike(shares: Sequence[tuple[str, float, int]]) -> bool:
-    """Say whether the least and the greatest share differ beyond chance.
+def _differ_beyond_chance(shares: Sequence[tuple[str, float, int]]) -> bool:
+    """Say whether the smallest and the largest share differ beyond chance.
 
-    Three standard errors of a difference of shares: a hint for the reader, and
-    not a test, since slices that follow each other are disturbed together.
+    The limit is three standard errors of a difference of shares. It is a hint for
+    the reader and no test, since consecutive slices are disturbed together.
     """
-    _, least, few = min(shares, key=lambda item: item[1])
-    _, most, many = max(shares, key=lambda item: item[1])
-    pooled = (least * few + most * many) / (few + many)
-    error = math.sqrt(pooled * (1 - pooled) * (1 / few + 1 / many))
-    return most - least > 3 * error
+    _, smallest, smallest_count = min(shares, key=lambda item: item[1])
+    _, largest, largest_count = max(shares, key=lambda item: item[1])
+    slices = smallest_count + largest_count
+    pooled = (smallest * smallest_count + largest * largest_count) / slices
+    variance = pooled * (1 - pooled) * (1 / smallest_count + 1 / largest_count)
+    return largest - smallest > 3 * math.sqrt(variance)
 
 
-def _arm(variant: str) -> str:
-    """Return a variant's name in words, the A/A arm's too."""
+def _arm_name(variant: str) -> str:
+    """Return a variant's name; the A/A arm is marked as "again"."""
     name = variant.removesuffix(AA_SUFFIX)
     return one_line(name) + (" (again)" if name != variant else "")
 
 
-def controls(results: Results) -> dict[str, list[str]]:
-    """Return what the A/A arm says, as lines by topic."""
-    found: dict[str, list[str]] = {}
+def control_lines(results: Results) -> dict[str, list[str]]:
+    """Return the results of the A/A arm, as lines by topic."""
+    lines: dict[str, list[str]] = {}
     arms = dict.fromkeys((item.topic, item.variant) for item in results.controls)
     for topic, variant in arms:
-        own = [i for i in results.controls if (i.topic, i.variant) == (topic, variant)]
+        controls_of_arm = [
+            control
+            for control in results.controls
+            if (control.topic, control.variant) == (topic, variant)
+        ]
         numbers = ", ".join(
-            f"{one_line(item.metric)} {fixed(item.ratio, 3)}×"
-            + (" (more than chance explains)" if item.failed else "")
-            for item in own
+            f"{one_line(control.metric)} {fixed(control.ratio, 3)}×"
+            + (" (more than chance explains)" if control.failed else "")
+            for control in controls_of_arm
         )
-        fewest, most = min(i.launches for i in own), max(i.launches for i in own)
+        fewest = min(control.launches for control in controls_of_arm)
+        most = max(control.launches for control in controls_of_arm)
         launches = counted(most, "launch", "launches")
         if fewest < most:
             launches = f"{fewest} to {launches}"
         name = f"the baseline {one_line(variant)}"
         line = f"{name} against itself: {numbers} in {launches}"
-        found.setdefault(topic, []).append(line)
-    return found
+        lines.setdefault(topic, []).append(line)
+    return lines

@@ -1,4 +1,4 @@
-"""What a run answers, in words: shared by every format."""
+"""The answer of a run in words, shared by all formats."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ def title(plan: Plan, results: Results) -> str:
     if len(results.claims) == 1 and not results.budgets:
         return f"“{one_line(results.claims[0].says)}” – does it hold?"
     names = [one_line(topic.title) for topic in plan.topics]
-    asked = " and ".join(
+    counts = " and ".join(
         counted(number, noun)
         for number, noun in (
             (len(results.claims), "claim"),
@@ -37,9 +37,9 @@ def title(plan: Plan, results: Results) -> str:
         )
         if number
     )
-    if asked:
+    if counts:
         start = f"{names[0]}: do" if len(names) == 1 else "Do"
-        return f"{start} these {asked} hold?"
+        return f"{start} these {counts} hold?"
     pairs = [(topic, pair) for topic in plan.topics for pair in topic.pairs()]
     if len(pairs) == 1:
         baseline, candidate = pairs[0][1]
@@ -48,9 +48,9 @@ def title(plan: Plan, results: Results) -> str:
 
 
 def answer(plan: Plan, results: Results) -> str:
-    """Return the answer in one sentence, or two where the run was cut short.
+    """Return the answer in one sentence, or two if the run was cut short.
 
-    What decided is part of it where only one thing was asked.
+    If the run had a single question, the answer includes the reason.
     """
     parts = []
     if results.claims:
@@ -58,53 +58,64 @@ def answer(plan: Plan, results: Results) -> str:
         parts.append(_tally(verdicts, "claim"))
     if results.budgets:
         parts.append(_tally([budget.verdict for budget in results.budgets], "budget"))
-    alone = len(results.claims) + len(results.budgets) + len(results.pairs) == 1
-    for whole in results.pairs:
-        word = pair_verdict_text(whole) if alone else whole.verdict
-        parts.append(f"{pair_text(whole)}: {word}")
+    single_question = (
+        len(results.claims) + len(results.budgets) + len(results.pairs) == 1
+    )
+    for overall in results.pairs:
+        verdict = pair_verdict_text(overall) if single_question else overall.verdict
+        parts.append(f"{pair_text(overall)}: {verdict}")
     if not parts:
         parts = _decided(results)
-    if alone and results.claims and results.claims[0].verdict == "undecided":
+    if single_question and results.claims and results.claims[0].verdict == "undecided":
         parts[0] += f": {one_line(results.claims[0].reason)}"
     sentence = "; ".join(parts).rstrip(".") or "Nothing was decided"
     sentence = sentence[0].upper() + sentence[1:] + "."
     if results.partial:
-        sentence += " The run did not finish: this is what was measured until then."
+        sentence += (
+            " The run did not finish: the results cover what was measured until then."
+        )
     return sentence
 
 
 def pair_text(pair: Comparison | PairVerdict) -> str:
-    """Return a pair as people name it: ``redis against uncached``."""
+    """Return a pair as text: ``redis against uncached``."""
     return f"{one_line(pair.candidate)} against {one_line(pair.baseline)}"
 
 
-def pair_verdict_text(whole: PairVerdict) -> str:
-    """Return the word of a whole with its reason, in which it is not said again."""
-    reason = one_line(whole.reason)
-    if not reason or reason.startswith(f"{whole.verdict} "):
-        return reason or whole.verdict
-    return f"{whole.verdict}: {reason}"
+def pair_verdict_text(overall: PairVerdict) -> str:
+    """Return a pair's verdict and its reason, without repeating the verdict."""
+    reason = one_line(overall.reason)
+    if not reason or reason.startswith(f"{overall.verdict} "):
+        return reason or overall.verdict
+    return f"{overall.verdict}: {reason}"
 
 
 def pair_verdict_of(results: Results, comparison: Comparison) -> PairVerdict | None:
-    """Return the verdict as a whole of a comparison's pair, if it has one."""
-    return next((w for w in results.pairs if _pair(w) == _pair(comparison)), None)
+    """Return the verdict on the whole pair that a comparison belongs to, if any."""
+    return next(
+        (overall for overall in results.pairs if _pair(overall) == _pair(comparison)),
+        None,
+    )
 
 
-def by_whole(
+def group_by_pair(
     results: Results, comparisons: Sequence[Comparison]
 ) -> list[tuple[PairVerdict | None, list[Comparison]]]:
-    """Return comparisons by the whole they belong to, those without one last."""
+    """Return comparisons grouped by pair verdict; those without one come last."""
     groups: list[tuple[PairVerdict | None, list[Comparison]]] = []
-    for whole in (*results.pairs, None):
-        own = [item for item in comparisons if pair_verdict_of(results, item) == whole]
-        if whole or own:
-            groups.append((whole, own))
+    for overall in (*results.pairs, None):
+        members = [
+            comparison
+            for comparison in comparisons
+            if pair_verdict_of(results, comparison) == overall
+        ]
+        if overall or members:
+            groups.append((overall, members))
     return groups
 
 
 def claim_notes(results: Results, claim: ClaimResult, margin: float) -> list[str]:
-    """Return why a claim is undecided and what deciding would take, or nothing."""
+    """Return why a claim is undecided and how long deciding it would take."""
     if claim.verdict != "undecided":
         return []
     comparison = comparison_of(results, claim)
@@ -113,25 +124,27 @@ def claim_notes(results: Results, claim: ClaimResult, margin: float) -> list[str
 
 
 def notes(results: Results, comparison: Comparison, margin: float) -> list[str]:
-    """Return why a comparison is undecided and what deciding would take, or nothing.
+    """Return why a comparison is undecided and how long deciding it would take.
 
-    A reason that its pair as a whole gives already is not said again.
+    A reason that the verdict on the whole pair already gives is left out.
     """
-    whole, reason = pair_verdict_of(results, comparison), comparison.reason
-    if whole and reason in whole.reason:
+    overall, reason = pair_verdict_of(results, comparison), comparison.reason
+    if overall and reason in overall.reason:
         reason = ""
     seconds = comparison.seconds_to_see if comparison.verdict == "undecided" else None
     return _notes(reason, comparison.metric, margin, seconds)
 
 
-def unsaid(texts: Sequence[str], said: str) -> list[str]:
-    """Return those texts that stand nowhere in what was said already."""
-    return [text for text in map(one_line, texts) if text and text not in said]
+def drop_repeated(sentences: Sequence[str], answer_text: str) -> list[str]:
+    """Return the notes that the answer does not already contain."""
+    return [
+        note for note in map(one_line, sentences) if note and note not in answer_text
+    ]
 
 
 def unclaimed(results: Results) -> list[Comparison]:
-    """Return the comparisons that decide although no claim asked for them."""
-    asked = {
+    """Return the comparisons that have a verdict but belong to no claim."""
+    claimed = {
         (claim.topic, claim.baseline, claim.candidate, claim.metric)
         for claim in results.claims
     }
@@ -145,18 +158,22 @@ def unclaimed(results: Results) -> list[Comparison]:
             comparison.candidate,
             comparison.metric,
         )
-        not in asked
+        not in claimed
     ]
 
 
 def without_claims(results: Results) -> list[Comparison]:
-    """Return the deciding comparisons of the topics that make no claims."""
-    claiming = {claim.topic for claim in results.claims}
-    return [item for item in unclaimed(results) if item.topic not in claiming]
+    """Return the comparisons with a verdict in topics that have no claims."""
+    topics_with_claims = {claim.topic for claim in results.claims}
+    return [
+        comparison
+        for comparison in unclaimed(results)
+        if comparison.topic not in topics_with_claims
+    ]
 
 
 def comparison_of(results: Results, claim: ClaimResult) -> Comparison | None:
-    """Return the comparison that a claim was judged by, if there is one."""
+    """Return the comparison that decided a claim, if there is one."""
     for comparison in results.comparisons:
         if (
             comparison.topic == claim.topic
@@ -182,8 +199,8 @@ def budget_reason(results: Results, budget: BudgetResult) -> str:
     if budget.value is None:
         return "it was not measured"
     unit = unit_of(budget.metric)
-    wanted = (budget.topic, budget.variant, budget.metric)
-    if any(v.censored and _key(v) == wanted for v in results.values):
+    key = (budget.topic, budget.variant, budget.metric)
+    if any(value.censored and _key(value) == key for value in results.values):
         return f"measured ≥ {quantity(budget.value, unit)}: it reached the timeout"
     if budget.high is None:
         return f"measured {quantity(budget.value, unit)}"
@@ -211,27 +228,29 @@ def _pair(item: Comparison | PairVerdict) -> tuple[str, str, str]:
 
 
 def _notes(reason: str, metric: str, margin: float, seconds: float | None) -> list[str]:
-    said = [one_line(reason)] if reason else []
-    return said + ([forecast(metric, margin, seconds)] if seconds is not None else [])
+    sentences = [one_line(reason)] if reason else []
+    if seconds is not None:
+        sentences.append(forecast(metric, margin, seconds))
+    return sentences
 
 
 def _tally(verdicts: Sequence[str], noun: str) -> str:
     counts = Counter(verdicts)
-    words = {"holds": "hold", "refuted": "are refuted", "undecided": "are undecided"}
-    one = {"holds": "holds", "refuted": "is refuted", "undecided": "is undecided"}
+    plural = {"holds": "hold", "refuted": "are refuted", "undecided": "are undecided"}
+    singular = {"holds": "holds", "refuted": "is refuted", "undecided": "is undecided"}
     if len(verdicts) == 1:
-        return f"the {noun} {one[verdicts[0]]}"
+        return f"the {noun} {singular[verdicts[0]]}"
     if len(counts) == 1:
-        every = "both" if len(verdicts) == 2 else f"all {len(verdicts)}"
-        return f"{every} {noun}s {words[verdicts[0]]}"
-    present = [verdict for verdict in words if counts[verdict]]
-    first, *others = (
-        (counts[verdict], (one if counts[verdict] == 1 else words)[verdict])
-        for verdict in present
+        quantifier = "both" if len(verdicts) == 2 else f"all {len(verdicts)}"
+        return f"{quantifier} {noun}s {plural[verdicts[0]]}"
+    (first_number, first_verb), *others = (
+        (number, (singular if number == 1 else plural)[verdict])
+        for verdict in plural
+        if (number := counts[verdict])
     )
-    rest = [f"{number} {does}" for number, does in others]
+    rest = [f"{number} {verb}" for number, verb in others]
     joined = ", ".join(rest[:-1]) + (" and " if len(rest) > 1 else "") + rest[-1]
-    return f"{first[0]} of {counted(len(verdicts), noun)} {first[1]}, {joined}"
+    return f"{first_number} of {counted(len(verdicts), noun)} {first_verb}, {joined}"
 
 
 def _decided(results: Results) -> list[str]:
@@ -239,14 +258,14 @@ def _decided(results: Results) -> list[str]:
     pairs = dict.fromkeys((c.baseline, c.candidate) for c in unclaimed(results))
     phrases = []
     for baseline, candidate in pairs:
-        of_pair = [
+        comparisons = [
             comparison
             for comparison in unclaimed(results)
             if (comparison.baseline, comparison.candidate) == (baseline, candidate)
         ]
-        words = ", ".join(
+        verdicts = ", ".join(
             f"{comparison.verdict} by {comparison.metric} ({compared(comparison)})"
-            for comparison in of_pair
+            for comparison in comparisons
         )
-        phrases.append(f"{pair_text(of_pair[0])}: {words}")
+        phrases.append(f"{pair_text(comparisons[0])}: {verdicts}")
     return phrases

@@ -8,9 +8,9 @@ from assay.plan import Settings
 from assay.report.summary import (
     budget_reason,
     budget_text,
-    by_whole,
     claim_notes,
     comparison_of,
+    group_by_pair,
     notes,
     pair_text,
     unclaimed,
@@ -36,62 +36,64 @@ _STYLES = {
 def render(
     results: Results, console: Console, margin: float = Settings().margin
 ) -> None:
-    """Print the claims and budgets, what else was decided, and the warnings.
+    """Print the claims, the budgets, all other verdicts and the warnings.
 
-    Ratios are candidate / baseline. Names are shown as they are: neither rich's
-    markup nor escape sequences in them have any effect.
+    Ratios are candidate / baseline. Names are printed literally: rich markup and
+    escape sequences in them have no effect.
 
     Args:
-        results: Of the run.
-        console: Where.
-        margin: Of the run, as a share: what the forecasts are about.
+        results: The results of the run.
+        console: The console to print to.
+        margin: The margin of the run, as a share; the forecasts use it.
     """
     from rich.text import Text
 
     if results.claims or results.budgets:
-        console.print(_asked(results, margin))
-    groups = by_whole(results, unclaimed(results))
+        console.print(_claims_and_budgets(results, margin))
+    groups = group_by_pair(results, unclaimed(results))
     if groups:
         table = _table("comparison", "candidate / baseline")
-        for whole, items in groups:
-            if whole:
-                words = Text(pair_text(whole), "bold")
-                words.append(f"\n{one_line(whole.reason)}", "not bold dim")
-                table.add_row(_verdict(whole.verdict), words, "")
-            for item in items:
-                words = Text(f"  {one_line(item.metric)}")
-                if whole is None:
-                    words = Text(one_line(item.baseline))
-                    words.append(f" → {one_line(item.candidate)}")
-                    words.append(f", {one_line(item.metric)}", "dim")
-                _add_comparison(table, results, item, words, margin)
+        for overall, comparisons in groups:
+            if overall:
+                label = Text(pair_text(overall), "bold")
+                label.append(f"\n{one_line(overall.reason)}", "not bold dim")
+                table.add_row(_verdict(overall.verdict), label, "")
+            for comparison in comparisons:
+                label = Text(f"  {one_line(comparison.metric)}")
+                if overall is None:
+                    label = Text(one_line(comparison.baseline))
+                    label.append(f" → {one_line(comparison.candidate)}")
+                    label.append(f", {one_line(comparison.metric)}", "dim")
+                _add_comparison(table, results, comparison, label, margin)
         console.print(table)
     elif not (results.claims or results.budgets):
         console.print(Text("Nothing was decided."))
     for warning in results.warnings:
         console.print(Text.assemble(("! ", "bold yellow"), one_line(warning)))
     if results.partial:
-        console.print(Text("The run did not finish: this is partial.", "yellow"))
+        console.print(
+            Text("The run did not finish: the results are partial.", "yellow")
+        )
 
 
-def _asked(results: Results, margin: float) -> Table:
+def _claims_and_budgets(results: Results, margin: float) -> Table:
     """Return the table of the claims and budgets."""
     from rich.text import Text
 
     table = _table("claim", "candidate / baseline")
     for claim in results.claims:
         comparison = comparison_of(results, claim)
-        says = Text(one_line(claim.says))
-        says.append(
+        label = Text(one_line(claim.says))
+        label.append(
             f"\n{one_line(claim.baseline)} → {one_line(claim.candidate)}, "
             f"{one_line(claim.metric)} {expectation(claim.expect)}",
             "dim",
         )
-        said = claim_notes(results, claim, margin) or [one_line(claim.reason)]
-        for note in filter(None, said):
-            says.append(f"\n{note}", "dim")
+        notes_of_claim = claim_notes(results, claim, margin)
+        for note in filter(None, notes_of_claim or [one_line(claim.reason)]):
+            label.append(f"\n{note}", "dim")
         measured = compared_parts(comparison) if comparison else ("not measured", "")
-        table.add_row(_verdict(claim.verdict), says, _stacked(*measured))
+        table.add_row(_verdict(claim.verdict), label, _stacked(*measured))
     for budget in results.budgets:
         table.add_row(
             _verdict(budget.verdict),
@@ -102,22 +104,22 @@ def _asked(results: Results, margin: float) -> Table:
 
 
 def _add_comparison(
-    table: Table, results: Results, item: Comparison, words: Text, margin: float
+    table: Table, results: Results, comparison: Comparison, label: Text, margin: float
 ) -> None:
-    indent = " " * (len(words.plain) - len(words.plain.lstrip()))
-    for note in notes(results, item, margin):
-        words.append(f"\n{indent}{note}", "dim")
-    measured = _stacked(*compared_parts(item))
-    table.add_row(_verdict(item.verdict or ""), words, measured)
+    indent = " " * (len(label.plain) - len(label.plain.lstrip()))
+    for note in notes(results, comparison, margin):
+        label.append(f"\n{indent}{note}", "dim")
+    measured = _stacked(*compared_parts(comparison))
+    table.add_row(_verdict(comparison.verdict or ""), label, measured)
 
 
-def _table(what: str, measured: str) -> Table:
+def _table(subject: str, measured: str) -> Table:
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
     table = Table(box=SIMPLE_HEAD, pad_edge=False, expand=False)
     table.add_column("verdict", no_wrap=True)
-    table.add_column(what, ratio=1, overflow="fold")
+    table.add_column(subject, ratio=1, overflow="fold")
     table.add_column(measured, overflow="fold", max_width=22)
     return table
 
@@ -129,7 +131,7 @@ def _verdict(verdict: str) -> Text:
 
 
 def _stacked(ratio: str, interval: str) -> Text:
-    """Put the interval under the ratio: the column stays narrow."""
+    """Put the interval below the ratio, so that the column stays narrow."""
     from rich.text import Text
 
     return Text(ratio, "bold") + Text(f"\n{interval}" if interval else "", "dim")

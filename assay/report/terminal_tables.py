@@ -13,22 +13,22 @@ from assay import wording
 from assay.results import Profile, Stacks
 
 STYLES = {"good": "green", "poor": "yellow", "bad": "red", "yes": "green", "no": "red"}
-MOST_FUNCTIONS = 15
-BELOW = ("advice",)
-FOR_MACHINES = ("value", "unit")  # what a person reads has them in a sentence
+MAX_FUNCTIONS = 15
+BELOW_ROW = ("advice",)
+ONLY_IN_JSON = ("value", "unit")  # in the table a sentence contains them
 
 
 def render(rows: Sequence[Mapping[str, object]], console: Console) -> None:
-    """Print rows with the same keys as a table; empty columns are left out.
+    """Print rows that have the same keys as a table, without empty columns.
 
-    Advice stands below what it is about, so that a narrow terminal has room for
-    both.
+    Advice stands below the row that it belongs to, so that a narrow terminal has
+    room for both.
     """
     table = Table(box=None, pad_edge=False, show_header=True, header_style="bold")
     columns = [
         key
         for key in rows[0]
-        if key not in BELOW + FOR_MACHINES and any(row[key] != "" for row in rows)
+        if key not in BELOW_ROW + ONLY_IN_JSON and any(row[key] != "" for row in rows)
     ]
     for column in columns:
         table.add_column(column, overflow="fold")
@@ -36,9 +36,9 @@ def render(rows: Sequence[Mapping[str, object]], console: Console) -> None:
         cells = []
         for column in columns:
             value = row[column]
-            word = ("yes" if value else "no") if isinstance(value, bool) else str(value)
-            cells.append(Text(wording.clean(word), style=STYLES.get(word, "")))
-        for key in BELOW:
+            text = ("yes" if value else "no") if isinstance(value, bool) else str(value)
+            cells.append(Text(wording.clean(text), style=STYLES.get(text, "")))
+        for key in BELOW_ROW:
             if row.get(key):
                 cells[-1].append(f"\n→ {wording.clean(str(row[key]))}", style="italic")
         table.add_row(*cells)
@@ -47,34 +47,34 @@ def render(rows: Sequence[Mapping[str, object]], console: Console) -> None:
 
 @contextlib.contextmanager
 def status(console: Console) -> Iterator[Callable[[str], None]]:
-    """Give a function that shows what is being done, on one line of a terminal.
+    """Yield a function that shows the current activity on one line of a terminal.
 
-    It is drawn when told only: a spinner would disturb what is measured.
+    The line is redrawn only when the function is called: a spinner would disturb the
+    measurement.
     """
     if not console.is_terminal:
-        yield lambda words: None
+        yield lambda activity: None
         return
     with Live(console=console, auto_refresh=False, transient=True) as live:
-        yield lambda words: live.update(Text(f"{words} …", "dim"), refresh=True)
+        yield lambda activity: live.update(Text(f"{activity} …", "dim"), refresh=True)
 
 
 def render_profile(profile: Profile, console: Console) -> None:
-    """Print the functions that cost most, or what memory did."""
+    """Print the functions that cost most, or the course of memory."""
     console.print(
         Text(f"{profile.variant}: {profile.preset}, {profile.requests} requests"),
         style="bold",
     )
     if isinstance(profile, Stacks):
-        own: defaultdict[str, float] = defaultdict(float)
+        cost_by_function: defaultdict[str, float] = defaultdict(float)
         for stack, value in profile.stacks:
-            own[stack[-1]] += value
+            cost_by_function[stack[-1]] += value
         table = Table(box=None, pad_edge=False, header_style="bold")
         table.add_column("own, per request", justify="right", no_wrap=True)
         table.add_column("share", justify="right")
         table.add_column("function", overflow="fold")
-        for frame, value in sorted(own.items(), key=lambda item: -item[1])[
-            :MOST_FUNCTIONS
-        ]:
+        most_expensive = sorted(cost_by_function.items(), key=lambda item: -item[1])
+        for frame, value in most_expensive[:MAX_FUNCTIONS]:
             table.add_row(
                 wording.quantity(value, profile.unit),
                 f"{value / profile.total:.0%}",
@@ -84,9 +84,9 @@ def render_profile(profile: Profile, console: Console) -> None:
     elif profile.values:
         first, last = profile.values[0], profile.values[-1]
         console.print(
-            f"  at first {wording.quantity(first, profile.unit)}, "
+            f"  first {wording.quantity(first, profile.unit)}, "
             f"at most {wording.quantity(max(profile.values), profile.unit)}, "
-            f"at last {wording.quantity(last, profile.unit)}"
+            f"last {wording.quantity(last, profile.unit)}"
         )
     for note in profile.notes:
         console.print(Text(f"  {wording.clean(note)}", style="dim"))

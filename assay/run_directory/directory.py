@@ -1,4 +1,4 @@
-"""What all run directories share: how they are made, written and read."""
+"""What all run directories share: how they are created, written and read."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from typing import ClassVar, Self
 
 from assay.plan import Data
 
-ENVIRONMENT, RESULTS = "environment.json", "results.json"
+ENVIRONMENT = "environment.json"
+RESULTS = "results.json"
 
 
 class NotARunError(ValueError):
@@ -20,7 +21,7 @@ class NotARunError(ValueError):
 
 @contextlib.contextmanager
 def reading(path: Path) -> Iterator[None]:
-    """Say of whatever goes wrong within that a file cannot be read.
+    """Report any error within as one that says which file cannot be read.
 
     Raises:
         NotARunError: It is missing or damaged.
@@ -37,8 +38,8 @@ class Directory:
     """One directory with everything of one run.
 
     Attributes:
-        PLAN: The file that holds the plan; a directory with it is one of this kind.
-        FOLDERS: Folders that it begins with.
+        PLAN: The file that holds the plan; it marks a directory of this kind.
+        FOLDERS: Folders that are created with it.
     """
 
     PLAN: ClassVar[str]
@@ -55,11 +56,11 @@ class Directory:
 
     @classmethod
     def create(cls, path: Path, plan: Data, environment: Mapping[str, object]) -> Self:
-        """Make the directory and write what is known before measuring.
+        """Create the directory and write what is known before measuring.
 
         Raises:
             NotARunError: The directory exists and is not empty.
-            OSError: It cannot be made.
+            OSError: It cannot be created.
         """
         if path.exists() and any(path.iterdir()):
             raise NotARunError(
@@ -73,7 +74,7 @@ class Directory:
         return run
 
     @classmethod
-    def is_one(cls, path: Path) -> bool:
+    def recognises(cls, path: Path) -> bool:
         """Say whether a directory is one of this kind."""
         return (path / cls.PLAN).is_file()
 
@@ -90,7 +91,7 @@ class Directory:
             return dict(json.loads(path.read_text(encoding="utf-8")))
 
     def write_text(self, name: str, text: str) -> Path:
-        """Write one file whole or not at all, and return its path."""
+        """Write one file completely or not at all, and return its path."""
         path = self.path / name
         part = path.with_name(path.name + ".part")
         part.write_text(text, encoding="utf-8")
@@ -114,6 +115,6 @@ class Directory:
 
 
 def to_json(results: Data) -> str:
-    """Return results as the text of their file: a public contract."""
+    """Return results as the JSON text of their file, which is a public contract."""
     fields = json.loads(results.model_dump_json())
     return json.dumps({"schema": fields.pop("schema_"), **fields}, indent=1)

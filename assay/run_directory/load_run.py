@@ -4,13 +4,14 @@
     environment.json     machine, versions, commits; secrets redacted
     samples/*.parquet    requests, in the order in which they ended, a file for
                          some seconds; `iterations-*` hold tasks of several
-    ticks.jsonl          what the generator said of each second
+    ticks.jsonl          what the generator reported of each second
     names.json           kind, method and name of each number in the samples
-    warnings.json        what of the locustfile has no effect
+    warnings.json        which parts of the locustfile have no effect
     end.json             the exit code that the locustfile has set
     results.json         numbers, requirements, warnings
-    capacity.json        what a search for the capacity found, or
-    sweep.json           a sweep of users: their trials are in directories below
+    capacity.json        the result of a capacity search; its trials are in directories
+                         below
+    sweep.json           the same of a sweep of users
     index.html …         the reports
 
 It is written as it goes, so a test that died can be reported as far as it went.
@@ -41,12 +42,19 @@ from assay.system import redaction
 if TYPE_CHECKING:
     import pyarrow as pa
 
-CAPACITY, SWEEP, TICKS = "capacity.json", "sweep.json", "ticks.jsonl"
-NAMES, WARNINGS, END = "names.json", "warnings.json", "end.json"
-REQUESTS, ITERATIONS = "requests", "iterations"
-BATCH = 1 << 18  # rows that are read at once
-COUNTED = ("at", "planned", "requests", "generator_cpu")  # numbers of every tick
-OLDER = (
+CAPACITY = "capacity.json"
+SWEEP = "sweep.json"
+TICKS = "ticks.jsonl"
+NAMES = "names.json"
+WARNINGS = "warnings.json"
+END = "end.json"
+# The kinds of files of samples.
+REQUESTS = "requests"
+ITERATIONS = "iterations"
+BATCH_ROWS = 1 << 18  # samples that are read at once
+# Fields that are a number in every tick.
+TICK_NUMBERS = ("at", "planned", "requests", "generator_cpu")
+MADE_BY_OLDER_VERSION = (
     "an older version of Assay made this, and this one cannot read it: run the test "
     "again, or build the report with that version"
 )
@@ -54,10 +62,10 @@ OLDER = (
 
 @contextlib.contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Say of whatever goes wrong within that a file cannot be written.
+    """Report any error within as one that says which file cannot be written.
 
     Raises:
-        MeasureError: The disk is full, or does not take it.
+        MeasureError: It cannot be written: the disk is full, for example.
     """
     try:
         yield
@@ -70,7 +78,7 @@ def writing(path: Path) -> Iterator[None]:
 
 
 def redacted(plan: LoadPlan) -> LoadPlan:
-    """Return the plan without what must not be shown: passwords and keys."""
+    """Return the plan without its secrets: passwords and keys."""
     return plan.model_copy(
         update={
             "host": redaction.url(plan.host),
@@ -88,9 +96,9 @@ class LoadRun(Directory):
 
     @classmethod
     def create(cls, path: Path, plan: Data, environment: Mapping[str, object]) -> Self:
-        """Make the directory; see `Directory.create`. The plan is redacted."""
-        shown = redacted(plan) if isinstance(plan, LoadPlan) else plan
-        return super().create(path, shown, environment)
+        """Create the directory, see `Directory.create`, with a redacted plan."""
+        without_secrets = redacted(plan) if isinstance(plan, LoadPlan) else plan
+        return super().create(path, without_secrets, environment)
 
     def began(self) -> bool:
         """Say whether anything was measured, in this test or a trial of it."""
@@ -105,7 +113,7 @@ class LoadRun(Directory):
         return self.read(self.PLAN, LoadPlan)
 
     def append_tick(self, tick: Mapping[str, Any]) -> None:
-        """Keep what the generator said of a second.
+        """Keep what the generator reported of a second.
 
         Raises:
             MeasureError: It cannot be written.
@@ -115,7 +123,7 @@ class LoadRun(Directory):
             file.write(json.dumps(tick) + "\n")
 
     def ticks(self) -> list[dict[str, Any]]:
-        """Return what the generator said, second by second.
+        """Return what the generator reported, second by second.
 
         Raises:
             NotARunError: It is damaged.
@@ -123,18 +131,20 @@ class LoadRun(Directory):
         path = self.path / TICKS
         if not path.is_file():
             return []
-        found: list[dict[str, Any]] = []
+        ticks: list[dict[str, Any]] = []
         with reading(path):
             for line in path.read_text(encoding="utf-8").splitlines():
                 try:
                     tick = json.loads(line)
                 except ValueError:
                     break  # the last line of a test that died
-                found.append({**tick, **{name: tick[name] + 0 for name in COUNTED}})
-        return found
+                ticks.append(
+                    {**tick, **{name: tick[name] + 0 for name in TICK_NUMBERS}}
+                )
+        return ticks
 
     def write_names(self, names: Sequence[Name]) -> None:
-        """Keep the names that the samples number.
+        """Keep the names that the samples refer to by number.
 
         Raises:
             MeasureError: They cannot be written.
@@ -142,7 +152,7 @@ class LoadRun(Directory):
         self._write(NAMES, json.dumps(list(names)))
 
     def names(self) -> list[Name]:
-        """Return the names that the samples number.
+        """Return the names that the samples refer to by number.
 
         Raises:
             NotARunError: They are damaged, or of an older version of Assay.
@@ -151,13 +161,13 @@ class LoadRun(Directory):
         if not path.is_file():
             return []
         with reading(path):
-            given = list(json.loads(path.read_text(encoding="utf-8")))
-            if given and all(isinstance(name, str) for name in given):
-                raise NotARunError(f"{path}: {OLDER}")
-            return [Name.of(name) for name in given]
+            entries = list(json.loads(path.read_text(encoding="utf-8")))
+            if entries and all(isinstance(entry, str) for entry in entries):
+                raise NotARunError(f"{path}: {MADE_BY_OLDER_VERSION}")
+            return [Name.from_list(entry) for entry in entries]
 
     def write_warnings(self, warnings: Sequence[str]) -> None:
-        """Keep what the locustfile's readers must know.
+        """Keep the warnings about the locustfile.
 
         Raises:
             MeasureError: It cannot be written.
@@ -165,7 +175,7 @@ class LoadRun(Directory):
         self._write(WARNINGS, json.dumps(list(warnings)))
 
     def warnings(self) -> list[str]:
-        """Return what the locustfile's readers must know.
+        """Return the warnings about the locustfile.
 
         Raises:
             NotARunError: It is damaged.
@@ -202,11 +212,11 @@ class LoadRun(Directory):
             self.write_text(name, text)
 
     def write_samples(self, kind: str, number: int, table: pa.Table) -> None:
-        """Write one file of samples whole or not at all.
+        """Write one file of samples completely or not at all.
 
         Args:
             kind: `REQUESTS` or `ITERATIONS`.
-            number: Of the file.
+            number: Number of the file.
             table: The columns of `assay.load.protocol`; times since the start.
 
         Raises:
@@ -220,12 +230,12 @@ class LoadRun(Directory):
             try:
                 parquet.write_table(table, part, compression="zstd")
             except OSError:
-                part.unlink(missing_ok=True)  # room for what sums up the rest
+                part.unlink(missing_ok=True)  # makes room for the summary
                 raise
             os.replace(part, path)
 
     def batches(self, kind: str, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
-        """Yield the samples piece by piece: memory holds only one of them.
+        """Yield the samples in batches: memory holds only one at a time.
 
         Raises:
             NotARunError: A file of them is damaged, or of an older version of Assay.
@@ -236,10 +246,11 @@ class LoadRun(Directory):
             with reading(path), parquet.ParquetFile(path) as file:
                 missing = set(columns) - set(file.schema_arrow.names)
                 if "waited" in missing:
-                    raise NotARunError(f"{path}: {OLDER}")
+                    raise NotARunError(f"{path}: {MADE_BY_OLDER_VERSION}")
                 if missing:
-                    raise NotARunError(f"{path}: without {', '.join(sorted(missing))}")
-                yield from file.iter_batches(BATCH, columns=list(columns))
+                    names = ", ".join(sorted(missing))
+                    raise NotARunError(f"{path}: missing columns: {names}")
+                yield from file.iter_batches(BATCH_ROWS, columns=list(columns))
 
     def write_results(self, results: LoadResults) -> None:
         """Write results.json.
@@ -258,7 +269,7 @@ class LoadRun(Directory):
         return self.read(RESULTS, LoadResults)
 
     def trials(self) -> CapacityResults | SweepResults | None:
-        """Read what a test in many trials came to; None if this is a single one.
+        """Read the results of a test of many trials; None if this is a single test.
 
         Raises:
             NotARunError: It is damaged, or missing.
@@ -268,11 +279,11 @@ class LoadRun(Directory):
         if (self.path / SWEEP).is_file():
             return self.read(SWEEP, SweepResults)
         if self.plan().trials:
-            raise NotARunError(f"{self.path}: ended before its first trial had begun")
+            raise NotARunError(f"{self.path}: ended before its first trial began")
         return None
 
     def write_trials(self, results: CapacityResults | SweepResults) -> None:
-        """Write what a test in many trials came to.
+        """Write the results of a test of many trials.
 
         Raises:
             MeasureError: It cannot be written.

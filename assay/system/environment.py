@@ -1,4 +1,4 @@
-"""What to record of a machine so that a number can be judged later."""
+"""A description of the machine and the software, recorded with every run."""
 
 import os
 import platform
@@ -37,14 +37,14 @@ PACKAGES = (
 def describe(
     plan: Plan, folders: Mapping[str, Path] | None = None
 ) -> dict[str, object]:
-    """Return the machine, the versions and the commits of a run.
+    """Describe the machine, the versions and the commits of a run.
 
     Args:
-        plan: Whose topics have a commit each.
-        folders: Others that have one, by a name for each.
+        plan: The commit of each topic's folder is recorded.
+        folders: Other folders whose commits are recorded, by name.
     """
     cores = processes.split_cores()
-    named = {topic.name: topic.folder for topic in plan.topics}
+    topic_folders = {topic.name: topic.folder for topic in plan.topics}
     return {
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "platform": platform.platform(),
@@ -55,13 +55,13 @@ def describe(
         "load average": list(os.getloadavg()),
         "python": sys.version.split()[0],
         "versions": dict(_versions(PACKAGES)),
-        "commits": _commits({**named, **(folders or {})}),
+        "commits": _commits({**topic_folders, **(folders or {})}),
     }
 
 
 def redacted(plan: Plan) -> Plan:
-    """Return the plan without what must not be shown: passwords and keys."""
-    topics = tuple(_topic(topic) for topic in plan.topics)
+    """Return the plan with passwords and keys replaced by `***`."""
+    topics = tuple(_redacted_topic(topic) for topic in plan.topics)
     command = redaction.command(plan.command)
     return plan.model_copy(update={"topics": topics, "command": command})
 
@@ -71,28 +71,28 @@ def redact(env: Mapping[str, str]) -> dict[str, str]:
     return redaction.environment(env)
 
 
-def _topic(topic: Topic) -> Topic:
-    words = tuple(redaction.arguments(topic.scenario.arguments))
+def _redacted_topic(topic: Topic) -> Topic:
+    arguments = tuple(redaction.arguments(topic.scenario.arguments))
     return topic.model_copy(
         update={
-            "target": _without_secrets(topic.target),
-            "companions": tuple(_without_secrets(one) for one in topic.companions),
-            "scenario": topic.scenario.model_copy(update={"arguments": words}),
-            "variants": tuple(_without_secrets(one) for one in topic.variants),
+            "target": _redacted_part(topic.target),
+            "companions": tuple(_redacted_part(part) for part in topic.companions),
+            "scenario": topic.scenario.model_copy(update={"arguments": arguments}),
+            "variants": tuple(_redacted_part(part) for part in topic.variants),
         }
     )
 
 
-def _without_secrets[Part: (Target, Companion, Variant)](  # noqa: D103
+def _redacted_part[Part: (Target, Companion, Variant)](  # noqa: D103
     part: Part,
 ) -> Part:
-    shown: dict[str, object] = {"env": redact(part.env)}
-    for name in ("command", "prepare"):
-        if text := getattr(part, name, None):
-            shown[name] = redaction.command(text)
+    redacted_fields: dict[str, object] = {"env": redact(part.env)}
+    for field in ("command", "prepare"):
+        if text := getattr(part, field, None):
+            redacted_fields[field] = redaction.command(text)
     if text := getattr(part, "url", None):
-        shown["url"] = redaction.url(text)
-    return part.model_copy(update=shown)
+        redacted_fields["url"] = redaction.url(text)
+    return part.model_copy(update=redacted_fields)
 
 
 def _versions(packages: Iterable[str]) -> Iterable[tuple[str, str]]:
@@ -113,19 +113,20 @@ def _cpu_model() -> str:
 
 
 def _commits(folders: Mapping[str, Path]) -> dict[str, str]:
-    """Return the commit of each folder, `+` for uncommitted changes."""
-    found = {}
+    """Return the commit of each folder, with a `+` if it has uncommitted changes."""
+    commits = {}
     for name, folder in folders.items():
         commit = _git(folder, "rev-parse", "--short", "HEAD")
         if commit:
-            changed = _git(folder, "status", "--porcelain")
-            found[name] = commit + ("+" if changed else "")
-    return found
+            changes = _git(folder, "status", "--porcelain")
+            commits[name] = commit + ("+" if changes else "")
+    return commits
 
 
 def _git(folder: Path, *arguments: str) -> str:
+    """Return the output of a git command; empty if it fails."""
     try:
-        done = subprocess.run(
+        completed = subprocess.run(
             ["git", "-C", str(folder), *arguments],
             capture_output=True,
             text=True,
@@ -134,4 +135,4 @@ def _git(folder: Path, *arguments: str) -> str:
         )
     except (OSError, subprocess.SubprocessError):
         return ""
-    return done.stdout.strip()
+    return completed.stdout.strip()

@@ -1,4 +1,4 @@
-"""Work that no Ctrl-C splits."""
+"""Sections of code that Ctrl-C must not interrupt."""
 
 import contextlib
 import importlib
@@ -10,35 +10,37 @@ _INTERRUPTING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @contextlib.contextmanager
-def held() -> Iterator[None]:
-    """Let what interrupts wait until this is done.
+def deferred() -> Iterator[None]:
+    """Defer signals that interrupt until the end of the `with` block.
 
-    Only the main thread is interrupted, so in any other nothing has to wait.
+    Python runs signal handlers in the main thread only, so in other threads there is
+    nothing to defer.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    came: list[int] = []
-    before = {
-        number: signal.signal(number, lambda number, _: came.append(number))
+    received: list[int] = []
+    original_handlers = {
+        number: signal.signal(number, lambda number, _: received.append(number))
         for number in _INTERRUPTING
-        if callable(signal.getsignal(number))  # neither ignored nor deadly
+        if callable(signal.getsignal(number))  # neither SIG_IGN nor SIG_DFL
     }
     try:
         yield
     finally:
-        for number, handler in before.items():
+        for number, handler in original_handlers.items():
             signal.signal(number, handler)
-    if came:
-        signal.raise_signal(came[0])
+    if received:
+        signal.raise_signal(received[0])
 
 
 def load_scipy() -> None:
-    """Import SciPy before anything depends on it.
+    """Import SciPy in one piece, before anything is measured.
 
-    It is imported late, since most commands need none of it. A SciPy whose import was
-    interrupted cannot be imported again, and what was measured could not be judged.
+    Most commands do not need SciPy, so it is not imported at the start. If Ctrl-C
+    interrupted the import, SciPy could not be imported again in this process, and what
+    was measured could not be judged.
     """
-    with held():
-        for part in ("optimize", "special", "stats"):
-            importlib.import_module(f"scipy.{part}")
+    with deferred():
+        for package in ("optimize", "special", "stats"):
+            importlib.import_module(f"scipy.{package}")

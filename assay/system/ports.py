@@ -1,4 +1,4 @@
-"""Ports for servers that take a while to listen."""
+"""Free ports for servers that take a while to start listening."""
 
 import contextlib
 import random
@@ -8,46 +8,51 @@ from pathlib import Path
 
 from assay.errors import MeasureError
 
-FIRST = 15_000  # below it are ports that servers are known by
-DYNAMIC = 49_152  # from here on connections get theirs, after RFC 6335
-TRIES = 500
+LOWEST_PORT = 15_000  # well-known servers use the ports below it
+FIRST_DYNAMIC_PORT = 49_152  # outgoing connections use ports from here on (RFC 6335)
+MAX_TRIES = 500
 
-_given: set[int] = set()
-_choosing = threading.Lock()
+_reserved: set[int] = set()
+_lock = threading.Lock()
 
 
 def free() -> int:
-    """Return a loopback port that is free, and that stays so until it is listened on.
+    """Reserve a free loopback port.
 
-    Until then this process gives it to nobody else. Nor does the kernel give it to a
-    connection, where there is room below the range that it takes those ports from.
+    This process does not hand it out again before a server listens on it. If there is
+    room below the kernel's range of ephemeral ports, the port lies there, so that no
+    outgoing connection can take it either.
 
     Raises:
-        MeasureError: There is none.
+        MeasureError: No port is free.
     """
-    end = _first_of_connections()
-    everything = range(FIRST, end) if end > FIRST + TRIES else range(end, 2**16)
-    with _choosing:
-        if 2 * len(_given) > len(everything):
-            _given.clear()  # those of long ago are listened on, or free again
-        # A generator of its own: what a seed repeats must not depend on ports.
-        for port in random.Random().sample(everything, TRIES):
-            if port in _given:
+    ephemeral = _first_ephemeral_port()
+    candidates = (
+        range(LOWEST_PORT, ephemeral)
+        if ephemeral > LOWEST_PORT + MAX_TRIES
+        else range(ephemeral, 2**16)
+    )
+    with _lock:
+        if 2 * len(_reserved) > len(candidates):
+            _reserved.clear()  # old ones are in use or free again by now
+        # Its own random generator: choosing ports must not change what a seed repeats.
+        for port in random.Random().sample(candidates, MAX_TRIES):
+            if port in _reserved:
                 continue
             with contextlib.suppress(OSError), socket.socket() as probe:
                 probe.bind(("127.0.0.1", port))
-                _given.add(port)
+                _reserved.add(port)
                 return port
     raise MeasureError(
-        f"no port of 127.0.0.1 between {everything.start} and {everything.stop} could "
-        "be had; end the servers that listen there"
+        f"no port of 127.0.0.1 between {candidates.start} and {candidates.stop} is "
+        "free; stop the servers that listen there"
     )
 
 
-def _first_of_connections() -> int:
+def _first_ephemeral_port() -> int:
     """Return the lowest port that the kernel gives to an outgoing connection."""
     with contextlib.suppress(OSError, ValueError, IndexError):
         return int(
             Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0]
         )
-    return DYNAMIC
+    return FIRST_DYNAMIC_PORT

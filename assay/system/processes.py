@@ -1,8 +1,8 @@
-"""Child processes that never outlive Assay, and what can be read of them.
+"""Child processes that never outlive Assay, and measurements of processes.
 
-Every child gets a process group of its own and carries a token in its
-environment. A guard process waits for Assay's end, however that comes, and ends
-whatever still carries the token; so even SIGKILL leaves nothing behind.
+Every child has its own process group and a token in its environment. A guard process
+waits until Assay ends, for whatever reason, and then ends every process that has the
+token. So nothing stays behind even after SIGKILL.
 """
 
 import contextlib
@@ -27,15 +27,16 @@ import psutil
 from assay.errors import MeasureError
 
 TOKEN = "ASSAY_TOKEN"
-SHORTEST_SLICE = 100_000  # nanoseconds: the least that Linux accepts
+MIN_TIME_SLICE = 100_000  # nanoseconds: the shortest that Linux accepts
+SCHED_SETATTR = {"x86_64": 314, "aarch64": 274}  # number of the system call
 _token = secrets.token_hex(8)
 
 
 @dataclass(frozen=True)
 class Cores:
-    """Which cores the target has for itself, and which everything else shares.
+    """The cores that only the target uses, and those that everything else shares.
 
-    Both are empty where nothing can be pinned.
+    Both are empty if processes cannot be pinned.
     """
 
     target: tuple[int, ...] = ()
@@ -43,7 +44,7 @@ class Cores:
 
 
 def split_cores() -> Cores:
-    """Give the target half of the cores that this process may use."""
+    """Assign half of the cores that this process may use to the target."""
     if not hasattr(os, "sched_getaffinity"):
         return Cores()
     allowed = sorted(os.sched_getaffinity(0))
@@ -52,34 +53,34 @@ def split_cores() -> Cores:
 
 
 class Child:
-    """A process with its own group, its output in a log file."""
+    """A process in its own process group, with its output in a log file."""
 
     def __init__(self, name: str, process: subprocess.Popen[bytes], log: Path) -> None:
-        """Wrap a process that `start` started."""
+        """Wrap a process that `start` has started."""
         self.name = name
         self.log = log
         self._process = process
 
     @property
     def pid(self) -> int:
-        """Process id, which is also the id of its group."""
+        """The process id, which is also the id of the process group."""
         return self._process.pid
 
     def running(self) -> bool:
-        """Say whether the process itself is still there."""
+        """Return whether the process itself still runs."""
         return self._process.poll() is None
 
     def exit_code(self) -> int | None:
-        """Return its exit code, negative for a signal, None while it runs."""
+        """Return the exit code: negative for a signal, None while the process runs."""
         return self._process.poll()
 
     def interrupt(self) -> None:
-        """Send SIGINT to the process alone."""
+        """Send SIGINT to the process, but not to the rest of its group."""
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.pid, signal.SIGINT)
 
     def wait(self, timeout: float) -> bool:
-        """Wait at most `timeout` seconds; say whether it has ended."""
+        """Wait at most `timeout` seconds; return whether the process has ended."""
         try:
             self._process.wait(timeout)
         except subprocess.TimeoutExpired:
@@ -87,15 +88,15 @@ class Child:
         return True
 
     def terminate(self) -> None:
-        """Send SIGTERM to the whole group, and do not wait."""
+        """Send SIGTERM to the group, without waiting for its end."""
         self._signal_group(signal.SIGTERM)
 
     def stop(self, grace: float = 3.0) -> None:
-        """End the whole group: SIGTERM, then SIGKILL after `grace` seconds."""
+        """End the group: SIGTERM, then SIGKILL after at most `grace` seconds."""
         self.terminate()
         self.wait(grace)
-        # Members can outlive their leader (a process pool does), so the group
-        # is killed whether or not the leader has gone.
+        # Other processes of the group can outlive the first one (a process pool does),
+        # so the group is killed even if the first one has ended.
         self._signal_group(signal.SIGKILL)
         self._process.wait()
 
@@ -114,18 +115,19 @@ class Child:
 
 @dataclass(frozen=True)
 class Inherited:
-    """What a child gets from this process.
+    """What a child inherits from this process.
 
     Attributes:
-        descriptors: That stay open in it.
-        user: (uid, gid) that it becomes, which needs root; None for this one's.
+        descriptors: File descriptors that stay open in the child.
+        user: (uid, gid) that the child runs as, which needs root; None for this
+            process's own.
     """
 
     descriptors: tuple[int, ...] = ()
     user: tuple[int, int] | None = None
 
 
-NOTHING = Inherited()
+INHERITS_NOTHING = Inherited()
 
 
 def start(
@@ -136,18 +138,18 @@ def start(
     cwd: Path | None = None,
     env: Mapping[str, str] | None = None,
     cores: Sequence[int] = (),
-    inherits: Inherited = NOTHING,
+    inherits: Inherited = INHERITS_NOTHING,
 ) -> Child:
-    """Start a process in a session of its own.
+    """Start a process in its own session.
 
     Args:
-        name: What to call it in messages.
+        name: Name of the process in messages.
         command: Program and arguments.
-        log: File that takes its standard output and error.
-        cwd: Working directory; this one if None.
-        env: Its whole environment; this one if None.
-        cores: Cores it is pinned to; empty leaves it free.
-        inherits: What it gets from this process, and as whom it runs.
+        log: File for its standard output and standard error.
+        cwd: Working directory; this process's if None.
+        env: Complete environment; this process's if None.
+        cores: Cores that the process is pinned to; empty for no pinning.
+        inherits: File descriptors and user of the process.
 
     Raises:
         MeasureError: The program cannot be started.
@@ -179,20 +181,20 @@ def start(
 
 
 def pin(pid: int, cores: Sequence[int]) -> None:
-    """Pin every process of a family, with all its threads, to some cores."""
-    for member in family(pid):
+    """Pin a process and its descendants, with all their threads, to some cores."""
+    for member in tree(pid):
         for thread in _threads(member):
             with contextlib.suppress(OSError):
                 os.sched_setaffinity(thread, cores)
 
 
 def raise_priority(child: Child) -> None:
-    """Let a process that is due run before anything else on its core.
+    """Let a process preempt everything else on its core as soon as it is runnable.
 
-    A load generator that waits behind a database sends late, by milliseconds.
-    Real-time priority prevents that but needs root (or an `rtprio` limit); what
-    everybody may ask for is a short slice, which lets the scheduler preempt
-    others for it (sched_setattr(2), Linux 6.12 and newer).
+    A load generator that has to wait for a database sends late, by milliseconds.
+    Real-time priority prevents that, but needs root or an `rtprio` limit. A short time
+    slice needs no privileges, and lets the scheduler preempt other processes
+    (sched_setattr(2), Linux 6.12 and newer).
     """
     if not hasattr(os, "SCHED_FIFO"):
         return
@@ -200,27 +202,27 @@ def raise_priority(child: Child) -> None:
         policy = os.SCHED_FIFO | os.SCHED_RESET_ON_FORK
         os.sched_setscheduler(child.pid, policy, os.sched_param(1))
     except OSError:
-        number = {"x86_64": 314, "aarch64": 274}.get(platform.machine())
-        if number is not None:
-            # size, policy, flags, nice, priority, then the slice in nanoseconds.
-            attributes = struct.pack("IIQiIQQQ", 48, 0, 0, 0, 0, SHORTEST_SLICE, 0, 0)
-            ctypes.CDLL(None).syscall(number, child.pid, attributes, 0)
+        syscall = SCHED_SETATTR.get(platform.machine())
+        if syscall is not None:
+            # size, policy, flags, nice, priority, then the time slice in nanoseconds.
+            attributes = struct.pack("IIQiIQQQ", 48, 0, 0, 0, 0, MIN_TIME_SLICE, 0, 0)
+            ctypes.CDLL(None).syscall(syscall, child.pid, attributes, 0)
 
 
-def step_back(child: Child) -> None:
-    """Let a process run only when nothing else wants its core.
+def lower_priority(child: Child) -> None:
+    """Let a process run only when its core is otherwise idle.
 
-    For a database that shares the generator's core. It is inherited by what the
-    process forks. (Where every session is a scheduling group of its own, the
-    policy says little: then `raise_priority` must do.)
+    Meant for a database that shares the generator's core. Processes that it forks
+    inherit the policy. Where every session is its own scheduling group, the policy has
+    little effect; then only `raise_priority` of the generator helps.
     """
     if hasattr(os, "SCHED_IDLE"):
         with contextlib.suppress(OSError):
             os.sched_setscheduler(child.pid, os.SCHED_IDLE, os.sched_param(0))
 
 
-def family(pid: int) -> list[int]:
-    """Return the process and all its descendants that are there now."""
+def tree(pid: int) -> list[int]:
+    """Return the ids of a process and of all its current descendants."""
     try:
         process = psutil.Process(pid)
         return [pid, *(child.pid for child in process.children(recursive=True))]
@@ -231,8 +233,8 @@ def family(pid: int) -> list[int]:
 def cpu_seconds(pid: int) -> float:
     """Return the CPU time of another process, to the nanosecond where possible.
 
-    On Linux this is the process's CPU clock (`clock_getcpuclockid(3)`); elsewhere
-    psutil's figure, which has the grain of the scheduler's ticks.
+    On Linux it comes from the process's CPU clock (`clock_getcpuclockid(3)`), elsewhere
+    from psutil, with the resolution of the scheduler's ticks.
     """
     if sys.platform == "linux":
         with contextlib.suppress(OSError):
@@ -246,12 +248,12 @@ def cpu_seconds(pid: int) -> float:
 
 def run_delays(pid: int) -> dict[int, float]:
     """Return the seconds that each thread was runnable but not running."""
-    waited = {}
+    delays = {}
     for thread in _threads(pid):
         with contextlib.suppress(OSError, IndexError, ValueError):
             with open(f"/proc/{pid}/task/{thread}/schedstat") as file:
-                waited[thread] = int(file.read().split()[1]) / 1e9
-    return waited
+                delays[thread] = int(file.read().split()[1]) / 1e9
+    return delays
 
 
 def run_delay(pid: int) -> float:
@@ -260,21 +262,21 @@ def run_delay(pid: int) -> float:
 
 
 def busy_seconds(cores: Sequence[int]) -> float:
-    """Return the seconds that some cores have worked since some fixed moment.
+    """Return the seconds that some cores have been busy since a fixed moment.
 
-    What they worked between two calls, less the CPU time of one's own processes,
-    is what neighbours took. The kernel accounts for it per core to the
-    microsecond in the cpuacct controller, or else in the idle states' residence
-    times; the ticks of /proc/stat would be far too coarse for a short slice.
+    The difference between two calls, minus the CPU time of one's own processes, is the
+    time that other processes took. The kernel counts it per core to the microsecond,
+    in the cpuacct controller or as residence times of the idle states. The ticks of
+    /proc/stat would be far too coarse for a short slice.
 
     Returns:
-        Seconds, summed over the cores; NaN where the kernel does not say.
+        Seconds, summed over the cores; NaN if the kernel does not provide them.
     """
     with contextlib.suppress(OSError, ValueError, IndexError):
         with open("/sys/fs/cgroup/cpuacct/cpuacct.usage_percpu") as file:
-            used = file.read().split()
-        return sum(int(used[core]) for core in cores) / 1e9
-    worked = 0.0
+            usage = file.read().split()
+        return sum(int(usage[core]) for core in cores) / 1e9
+    busy = 0.0
     for core in cores:
         idle = 0
         states = glob.glob(f"/sys/devices/system/cpu/cpu{core}/cpuidle/state*/time")
@@ -286,26 +288,20 @@ def busy_seconds(cores: Sequence[int]) -> float:
             return math.nan
         if not idle:
             return math.nan
-        worked += time.perf_counter() - idle / 1e6
-    return worked
+        busy += time.perf_counter() - idle / 1e6
+    return busy
 
 
 def memory_peak(pid: int) -> int:
-    """Return the bytes of peak resident memory, summed over a family."""
+    """Return the peak resident memory in bytes, summed over a process tree."""
     total = 0
-    for member in family(pid):
+    for member in tree(pid):
         with contextlib.suppress(OSError, psutil.Error):
             status = Path(f"/proc/{member}/status")
             if status.exists():
-                line = next(
-                    (
-                        x
-                        for x in status.read_text().splitlines()
-                        if x.startswith("VmHWM:")
-                    ),
-                    "",
-                )
-                total += int(line.split()[1]) * 1024 if line else 0
+                lines = status.read_text().splitlines()
+                peak = next((line for line in lines if line.startswith("VmHWM:")), "")
+                total += int(peak.split()[1]) * 1024 if peak else 0
             else:
                 total += psutil.Process(member).memory_info().rss
     return total
@@ -315,8 +311,8 @@ def memory_peak(pid: int) -> int:
 def guarded(temporary: Sequence[Path] = ()) -> Iterator[None]:
     """Have a guard end every child, and remove `temporary`, if Assay dies.
 
-    The guard is a process in its own session that holds one end of a pipe: when
-    the other end closes, Assay is gone. On a clean exit it finds nothing to do.
+    The guard is a process in its own session that holds one end of a pipe. When the
+    other end closes, Assay has ended. After a clean exit nothing is left for it to do.
     """
     reader, writer = os.pipe()
     guard = subprocess.Popen(
@@ -341,25 +337,26 @@ def _threads(pid: int) -> list[int]:
         return []
 
 
-def _marked(token: str) -> list[psutil.Process]:
-    """Return every process that carries the token, but this one."""
-    found = []
+def _processes_with_token(token: str) -> list[psutil.Process]:
+    """Return every process with the token in its environment, except this one."""
+    marked = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error, OSError):
             if process.pid != os.getpid() and process.environ().get(TOKEN) == token:
-                found.append(process)
-    return found
+                marked.append(process)
+    return marked
 
 
 def _guard(token: str, temporary: Sequence[str]) -> None:
+    """Wait until Assay ends; then end its processes and remove its temporary files."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
-    sys.stdin.buffer.read()
-    for process in _marked(token):
+    sys.stdin.buffer.read()  # returns when Assay's end of the pipe closes
+    for process in _processes_with_token(token):
         with contextlib.suppress(psutil.Error):
             process.terminate()
     deadline = time.monotonic() + 2.0
-    while (left := _marked(token)) and time.monotonic() < deadline:
+    while (left := _processes_with_token(token)) and time.monotonic() < deadline:
         time.sleep(0.05)
     for process in left:
         with contextlib.suppress(psutil.Error):

@@ -1,7 +1,7 @@
-"""Passwords and keys kept out of what is written down and shown.
+"""Keep passwords and keys out of everything that is stored or shown.
 
-What a secret is follows from the name that it was given under, and from its place in
-a URL: nothing else tells it from other text.
+A secret is recognised by the name that it is given under, or by its place in a URL.
+Nothing else distinguishes it from other text.
 """
 
 import re
@@ -10,12 +10,12 @@ from collections.abc import Iterable, Mapping
 
 HIDDEN = "***"
 SECRET = re.compile(r"pass|secret|token|key|credential|auth", re.IGNORECASE)
-# Up to the last @ before the path: a password may hold one.
+# Up to the last @ before the path: a password may contain one.
 USER_INFO = re.compile(r"(?<=://)[^/?#\s]*@")
 _QUERY = re.compile(r"([?&][\w.~-]*=)[^&#\s]*")
 # `--name=value`, `NAME=value`, or a header: `Name: value`.
 _PAIR = re.compile(r"(-{0,2}[\w.-]+(?:=|:\s+))(.+)", re.DOTALL)
-DEPTH = 2  # commands within commands: sh -c 'API_TOKEN=... serve'
+MAX_DEPTH = 2  # of commands within commands: sh -c 'API_TOKEN=... serve'
 _WORD = re.compile(r"""(?:"(?:\\.|[^"\\])*"|'[^']*'|\\.|\S)+""", re.DOTALL)
 
 
@@ -28,57 +28,62 @@ def environment(env: Mapping[str, str]) -> dict[str, str]:
 
 
 def url(text: str) -> str:
-    """Return text in which URLs have lost their users and the secrets they carry."""
+    """Return text whose URLs have users and secret parameters replaced by `***`."""
 
-    def shown(match: re.Match[str]) -> str:
-        return match[1] + HIDDEN if SECRET.search(match[1]) else match[0]
+    def redact(parameter: re.Match[str]) -> str:
+        name = parameter[1]
+        return name + HIDDEN if SECRET.search(name) else parameter[0]
 
-    return _QUERY.sub(shown, USER_INFO.sub(f"{HIDDEN}@", text))
+    return _QUERY.sub(redact, USER_INFO.sub(f"{HIDDEN}@", text))
 
 
 def arguments(words: Iterable[str]) -> list[str]:
-    """Return the words of a command with their secrets replaced by `***`."""
-    return _words(words, DEPTH)
+    """Return the words of a command with secrets replaced by `***`."""
+    return _redact_words(words, MAX_DEPTH)
 
 
 def command(text: str) -> str:
-    """Return a command line with its secrets replaced by `***`, else as it was."""
-    return _line(text, DEPTH)
+    """Return a command line with secrets replaced by `***`, otherwise unchanged."""
+    return _redact_line(text, MAX_DEPTH)
 
 
-def _words(words: Iterable[str], depth: int) -> list[str]:
-    found, awaited = [], False
+def _redact_words(words: Iterable[str], depth: int) -> list[str]:
+    redacted, secret_follows = [], False
     for word in words:
-        # What follows a flag can only be told from its value by its dashes.
-        if awaited and not word.startswith("--"):
-            found.append(HIDDEN)
-            awaited = False
+        # Only the dashes of the next option show that this one has no value.
+        if secret_follows and not word.startswith("--"):
+            redacted.append(HIDDEN)
+            secret_follows = False
             continue
-        awaited = bool(re.fullmatch(r"--?[\w.-]+", word) and SECRET.search(word))
-        found.append(_word(word, depth))
-    return found
+        is_option = re.fullmatch(r"--?[\w.-]+", word)
+        secret_follows = bool(is_option and SECRET.search(word))
+        redacted.append(_redact_word(word, depth))
+    return redacted
 
 
-def _line(text: str, depth: int) -> str:
+def _redact_line(text: str, depth: int) -> str:
     matches = list(_WORD.finditer(text))
-    plain = [_unquoted(match[0]) for match in matches]
-    shown, at = [], 0
-    for match, before, after in zip(matches, plain, _words(plain, depth), strict=True):
-        shown.append(text[at : match.start()])
-        shown.append(match[0] if before == after else shlex.quote(after))
-        at = match.end()
-    return "".join([*shown, text[at:]])
+    words = [_unquoted(match[0]) for match in matches]
+    parts, position = [], 0
+    for match, word, redacted in zip(
+        matches, words, _redact_words(words, depth), strict=True
+    ):
+        parts.append(text[position : match.start()])
+        parts.append(match[0] if word == redacted else shlex.quote(redacted))
+        position = match.end()
+    return "".join([*parts, text[position:]])
 
 
-def _word(word: str, depth: int) -> str:
+def _redact_word(word: str, depth: int) -> str:
     pair = _PAIR.fullmatch(word)
     if pair and SECRET.search(pair[1]):
         return pair[1] + HIDDEN
-    return url(_line(word, depth - 1) if depth and len(word.split()) > 1 else word)
+    is_command = depth and len(word.split()) > 1
+    return url(_redact_line(word, depth - 1) if is_command else word)
 
 
 def _unquoted(word: str) -> str:
     try:
         return "".join(shlex.split(word))
-    except ValueError:  # a quote that nothing closes
+    except ValueError:  # an unclosed quote
         return word

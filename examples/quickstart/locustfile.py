@@ -8,5 +8,5 @@ class Visitor(FastHttpUser):
 
     @task
     def look(self) -> None:
-        """Ask for the page."""
+        """Request the page."""
         self.client.get("/bestsellers")

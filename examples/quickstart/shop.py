@@ -1,4 +1,4 @@
-"""A shop that counts its bestsellers for every visitor, or once."""
+"""A shop that computes its bestsellers for every request, or only once."""
 
 import os
 from functools import cache
@@ -9,7 +9,7 @@ app = FastAPI()
 
 
 def bestsellers() -> list[int]:
-    """Count what was sold, as a slow query would."""
+    """Compute the bestsellers; it stands for a slow query."""
     return sorted(sum(sold % day for sold in range(500)) for day in range(1, 40))
 
 
@@ -19,11 +19,11 @@ if os.environ.get("CACHE") == "1":
 
 @app.get("/health")
 def health() -> dict[str, str]:
-    """Say that the shop is open."""
+    """Answer that the shop is ready."""
     return {"status": "ok"}
 
 
 @app.get("/bestsellers")
 def page() -> list[int]:
-    """Show the bestsellers."""
+    """Return the bestsellers."""
     return bestsellers()

@@ -1,4 +1,4 @@
-"""People who have logged in and now ask who they are."""
+"""Users who have logged in and read their own identity."""
 
 import random
 
@@ -7,14 +7,14 @@ from locust import constant, task
 from assay.load import LeanHttpUser
 
 
-class Person(LeanHttpUser):
-    """Asks with one of some credentials."""
+class LoggedInUser(LeanHttpUser):
+    """Sends one of ten credentials with each request."""
 
     wait_time = constant(0)
     credentials: list[str]
 
     def on_start(self) -> None:
-        """Log in, as some of the 40 000."""
+        """Get credentials of ten of the 40 000 users."""
         self.credentials = []
         for _ in range(10):
             user = random.randrange(1, 40_001)
@@ -26,6 +26,6 @@ class Person(LeanHttpUser):
 
     @task
     def me(self) -> None:
-        """Ask who one is."""
+        """Read one's own identity."""
         header = {"authorization": random.choice(self.credentials)}
         self.client.get("/v1/authentication", headers=header)

@@ -1,4 +1,4 @@
-"""Users who ask for something that has to wait for something else."""
+"""Users whose requests wait for a slow call."""
 
 import random
 
@@ -14,6 +14,6 @@ class Visitor(LeanHttpUser):
 
     @task
     def wait(self) -> None:
-        """Ask; the number keeps anything on the way from answering instead."""
+        """Send a request; the random number prevents that a cache answers it."""
         number = random.randrange(1_000_000)
         self.client.get(f"/v1/blocking?number={number}", name="/v1/blocking")

@@ -1,6 +1,6 @@
-"""Hits of a cache in the process: a key is made of parameters, and looked up.
+"""Hits of an in-memory cache: a key is made from parameters, and looked up.
 
-A hundred pages of items, by the three parameters that the service's handler has.
+The cache has a hundred pages of items, with the three parameters of the handler.
 """
 
 import hashlib
@@ -12,19 +12,20 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from target_app.core.database import KEY_PREFIX
 
-LIMIT, CATEGORY = 100, "garden"
+LIMIT = 100
+CATEGORY = "garden"
 AFTER = range(0, 10_000, LIMIT)
 
 Key = Callable[[int, int, str], str]
 
 
 def by_name(after: int, limit: int, category: str) -> str:
-    """Return a key as the service writes it."""
+    """Return the key that the service uses."""
     return f"{KEY_PREFIX}items:{after}:{limit}:{category}"
 
 
 def by_json(after: int, limit: int, category: str) -> str:
-    """Return a key that can be made of any parameters with a name."""
+    """Return a key that works for any named parameters."""
     parameters = {"after": after, "limit": limit, "category": category}
     text = json.dumps(parameters, sort_keys=True)
     return f"{KEY_PREFIX}items:{hashlib.sha256(text.encode()).hexdigest()}"
@@ -32,32 +33,32 @@ def by_json(after: int, limit: int, category: str) -> str:
 
 @lru_cache(maxsize=len(AFTER))
 def page(after: int, limit: int, category: str) -> int:
-    """Return what is cached under these parameters."""
+    """Return the value for these parameters; it is cached."""
     return after
 
 
-def hits(benchmark: BenchmarkFixture, key: Key) -> None:
-    """Time a hundred hits under such keys."""
-    kept = {key(after, LIMIT, CATEGORY): after for after in AFTER}
+def time_hits(benchmark: BenchmarkFixture, key: Key) -> None:
+    """Time a hundred hits with this kind of key."""
+    cache = {key(after, LIMIT, CATEGORY): after for after in AFTER}
 
     def read() -> list[int]:
-        return [kept[key(after, LIMIT, CATEGORY)] for after in AFTER]
+        return [cache[key(after, LIMIT, CATEGORY)] for after in AFTER]
 
     assert benchmark(read) == list(AFTER)
 
 
 def test_name(benchmark: BenchmarkFixture) -> None:
-    """An f-string."""
-    hits(benchmark, by_name)
+    """The key is an f-string."""
+    time_hits(benchmark, by_name)
 
 
 def test_json(benchmark: BenchmarkFixture) -> None:
-    """The hash of JSON."""
-    hits(benchmark, by_json)
+    """The key is a hash of JSON."""
+    time_hits(benchmark, by_json)
 
 
 def test_lru_cache(benchmark: BenchmarkFixture) -> None:
-    """No key of ours: what a hit costs at least."""
+    """lru_cache makes the key: the minimum cost of a hit."""
 
     def read() -> list[int]:
         return [page(after, LIMIT, CATEGORY) for after in AFTER]

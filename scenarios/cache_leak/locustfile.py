@@ -1,4 +1,4 @@
-"""Visitors who each ask for something else."""
+"""Visitors who never request the same report twice."""
 
 import random
 
@@ -8,12 +8,12 @@ from assay.load import LeanHttpUser
 
 
 class Visitor(LeanHttpUser):
-    """Asks again as soon as there is an answer."""
+    """Sends the next request as soon as the last one is answered."""
 
     wait_time = constant(0)
 
     @task
     def read_report(self) -> None:
-        """Ask for what nobody asked for before."""
+        """Read the report of a random number."""
         number = random.randrange(0, 2**31)
         self.client.get(f"/v1/cache_leak?number={number}", name="/v1/cache_leak")

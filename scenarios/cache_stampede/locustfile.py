@@ -1,4 +1,4 @@
-"""Managers who all look at the month that is shown on the wall."""
+"""Managers who all read the same month."""
 
 from locust import constant, task
 
@@ -6,11 +6,11 @@ from assay.load import LeanHttpUser
 
 
 class Manager(LeanHttpUser):
-    """Asks again as soon as there is an answer."""
+    """Sends the next request as soon as the last one is answered."""
 
     wait_time = constant(0)
 
     @task
     def read_sales(self) -> None:
-        """Read the sales of the newest month."""
+        """Read the sales of the latest month."""
         self.client.get("/v1/cache_stampede?month=19", name="/v1/cache_stampede")

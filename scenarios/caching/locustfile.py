@@ -1,4 +1,4 @@
-"""Users who look at the sales of one month after another."""
+"""Managers who read the sales of random months."""
 
 import random
 
@@ -8,7 +8,7 @@ from assay.load import LeanHttpUser
 
 
 class Manager(LeanHttpUser):
-    """Reads the sales of months at random."""
+    """Sends the next request as soon as the last one is answered."""
 
     wait_time = constant(0)
 

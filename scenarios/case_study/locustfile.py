@@ -1,4 +1,4 @@
-"""People who browse, look at their orders, and now and then buy something."""
+"""People who browse, look at their orders, and sometimes buy something."""
 
 import itertools
 import json
@@ -13,21 +13,21 @@ from locust import constant, events, tag, task
 from assay.load import LeanHttpUser
 
 PASSWORD = "Window-shopping-1"
-ACCOUNTS = 2  # checking a password is slow, as it should be: few log in
+ACCOUNTS = 2  # few, because verifying a password is slow on purpose
 
 _numbers = itertools.count(random.randrange(1000))
-_one_at_a_time = BoundedSemaphore()
-_logged_in: dict[tuple[str | None, int], dict[str, str]] = {}
+_login_lock = BoundedSemaphore()
+_login_headers: dict[tuple[str | None, int], dict[str, str]] = {}
 
 
 @events.init_command_line_parser.add_listener
 def add_options(parser: ArgumentParser) -> None:
-    """Let a scenario say how long people wait."""
+    """Add the option for the time that people wait."""
     parser.add_argument("--patience", type=float, default=60.0, help="seconds")
 
 
 def log_in(host: str | None, account: int) -> dict[str, str]:
-    """Return the headers of somebody who has logged in, however long that took."""
+    """Log in an account and return the headers of its requests."""
     login = {"email": f"buyer{account}@example.com", "password": PASSWORD}
     request = Request(
         f"{host}/api/v1/auth/login",
@@ -39,49 +39,49 @@ def log_in(host: str | None, account: int) -> dict[str, str]:
 
 
 class Buyer(LeanHttpUser):
-    """Logs in once, then goes on as soon as there is an answer."""
+    """Logs in, then sends each request as soon as the last one is answered."""
 
     wait_time = constant(0)
     headers: dict[str, str]
 
     def __init__(self, environment: Any) -> None:
-        """Take the patience that was asked for."""
+        """Use the patience of the option as the timeout."""
         self.network_timeout = environment.parsed_options.patience
         super().__init__(environment)
 
     def on_start(self) -> None:
-        """Be logged in as one of those who are."""
+        """Log in, or use a login of the same account."""
         account = next(_numbers) % ACCOUNTS + 1
-        with _one_at_a_time:
-            if (self.host, account) not in _logged_in:
-                _logged_in[self.host, account] = log_in(self.host, account)
-        self.headers = _logged_in[self.host, account]
+        with _login_lock:
+            if (self.host, account) not in _login_headers:
+                _login_headers[self.host, account] = log_in(self.host, account)
+        self.headers = _login_headers[self.host, account]
 
     @tag("reading")
     @task(8)
     def browse(self) -> None:
-        """Leaf through a page of items, then read one of them."""
+        """Read a page of items, then one of them."""
         after = random.randrange(0, 400, 20)
         page = self.client.get(f"/api/v1/items?after={after}", name="/api/v1/items")
         if page.status_code != 200:
-            return  # has failed already, and whoever got nothing goes away
+            return  # the failure is recorded, and there is no item to read
         item = random.choice(page.json()["rows"])["id"]
         self.client.get(f"/api/v1/items/{item}", name="/api/v1/items/{id}")
 
     @tag("reading")
     @task(4)
     def look_at_orders(self) -> None:
-        """Read one's latest orders."""
+        """Read one's own latest orders."""
         self.client.get("/api/v1/orders", headers=self.headers)
 
     @task(2)
     def look_at_oneself(self) -> None:
-        """Read one's account."""
+        """Read one's own account."""
         self.client.get("/api/v1/users/me", headers=self.headers)
 
     @task(1)
     def buy(self) -> None:
-        """Order two things."""
+        """Order two items."""
         lines = [
             {"item_id": item, "quantity": 1} for item in random.sample(range(1, 401), 2)
         ]

@@ -1,4 +1,4 @@
-"""Visitors of whom one in twenty asks for something that has to be computed."""
+"""Visitors whose requests need a computation once in twenty times."""
 
 import random
 
@@ -8,17 +8,17 @@ from assay.load import LeanHttpUser
 
 
 class Visitor(LeanHttpUser):
-    """Asks again as soon as there is an answer."""
+    """Sends the next request as soon as the last one is answered."""
 
     wait_time = constant(0)
 
     @task(19)
     def quick(self) -> None:
-        """Ask for what is there."""
+        """Send a quick request."""
         self.client.get("/v1/cpu_work/quick")
 
     @task
     def compute(self) -> None:
-        """Ask for what has to be computed."""
+        """Send a request that needs a computation."""
         start = random.randrange(1_000_000)
         self.client.get(f"/v1/cpu_work?start={start}", name="/v1/cpu_work")

@@ -1,4 +1,4 @@
-"""Visitors who ask for what another service knows."""
+"""Visitors whose requests need five calls of another service."""
 
 import random
 
@@ -8,13 +8,13 @@ from assay.load import LeanHttpUser
 
 
 class Visitor(LeanHttpUser):
-    """Asks again as soon as there is an answer."""
+    """Sends the next request as soon as the last one is answered."""
 
     wait_time = constant(0)
 
     @task
     def squares(self) -> None:
-        """Ask for five squares."""
+        """Read five squares."""
         number = random.randrange(0, 1_000_000)
         self.client.get(
             f"/v1/downstream_calls?first={number}", name="/v1/downstream_calls"

@@ -1,7 +1,8 @@
-"""Five calls to another service, by the handlers of the practice `downstream_calls`.
+"""Five calls to another service, with the handlers of the practice `downstream_calls`.
 
-The guide's example opens a client for every call. Under load that takes so much of
-the processor that little else could be compared beside it, so one caller asks here.
+The guide's example opens a client for every call. Under load that needs so much CPU
+time that other variants could run only at a very low rate. So this benchmark times a
+single caller.
 """
 
 import asyncio
@@ -25,16 +26,16 @@ from target_app.schemas import Square
 REPOSITORY = Path(__file__).parents[2]
 FIRST = 7
 
-Ask = Callable[[int], Awaitable[list[Square]]]
+Squares = Callable[[int], Awaitable[list[Square]]]
 
 
 @pytest.fixture(scope="module")
 def downstream() -> Iterator[str]:
     """Start the other service; yield its address."""
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        port = listening.getsockname()[1]
-    # Not by handing over the socket: its connections would be without TCP_NODELAY,
-    # and every answer would wait for an acknowledgement.
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    # The socket is not passed to the server, because its connections would not have
+    # TCP_NODELAY, and every answer would wait for an acknowledgement.
     command = [sys.executable, "-m", "uvicorn", "target_app.downstream:app"]
     with subprocess.Popen(
         [*command, f"--port={port}", "--log-level=warning"], cwd=REPOSITORY
@@ -50,30 +51,32 @@ def downstream() -> Iterator[str]:
             server.terminate()
 
 
-def calls(
-    benchmark: BenchmarkFixture, url: str, practice: Callable[[Resources], Handler]
+def time_requests(
+    benchmark: BenchmarkFixture, url: str, build: Callable[[Resources], Handler]
 ) -> None:
-    """Time one request after the other, each of five calls."""
+    """Time one request after the other, each with five calls."""
     resources = Resources(Settings(downstream_url=url))
-    squares = cast(Ask, practice(resources))
+    squares = cast(Squares, build(resources))
     with asyncio.Runner() as runner:
         loop = runner.get_loop()
-        found = benchmark(lambda: loop.run_until_complete(squares(FIRST)))
+        answer = benchmark(lambda: loop.run_until_complete(squares(FIRST)))
         loop.run_until_complete(resources.close())
-    wanted = range(FIRST, FIRST + downstream_calls.CALLS)
-    assert [(one.number, one.square) for one in found] == [(n, n * n) for n in wanted]
+    numbers = range(FIRST, FIRST + downstream_calls.CALLS)
+    assert [(item.number, item.square) for item in answer] == [
+        (number, number**2) for number in numbers
+    ]
 
 
 def test_sequential(benchmark: BenchmarkFixture, downstream: str) -> None:
-    """Before: one after the other, by one client."""
-    calls(benchmark, downstream, downstream_calls.sequential)
+    """Before: one call after the other, with one client."""
+    time_requests(benchmark, downstream, downstream_calls.sequential)
 
 
 def test_client_per_call(benchmark: BenchmarkFixture, downstream: str) -> None:
-    """After, as the guide writes it: all at once, with a client for each."""
-    calls(benchmark, downstream, downstream_calls.client_per_call)
+    """After, as in the guide: all calls at once, with a client for each."""
+    time_requests(benchmark, downstream, downstream_calls.client_per_call)
 
 
 def test_shared_client(benchmark: BenchmarkFixture, downstream: str) -> None:
-    """After: all at once, by one client that keeps its connections."""
-    calls(benchmark, downstream, downstream_calls.gathered)
+    """After: all calls at once, with one client that keeps its connections."""
+    time_requests(benchmark, downstream, downstream_calls.gathered)

@@ -1,4 +1,4 @@
-"""Clerks who look for costly returns."""
+"""Clerks who look for expensive returns."""
 
 import random
 
@@ -8,12 +8,12 @@ from assay.load import LeanHttpUser
 
 
 class Clerk(LeanHttpUser):
-    """Asks again as soon as there is an answer."""
+    """Sends the next request as soon as the last one is answered."""
 
     wait_time = constant(0)
 
     @task
     def costly_returns(self) -> None:
-        """Read those of a day."""
+        """Read the expensive returns of a day."""
         month, day = random.randrange(0, 20), random.randrange(1, 29)
         self.client.get(f"/v1/filtering?month={month}&day={day}", name="/v1/filtering")

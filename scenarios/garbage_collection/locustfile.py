@@ -1,4 +1,4 @@
-"""Visitors whose requests leave garbage behind."""
+"""Visitors whose requests leave garbage."""
 
 import random
 
@@ -8,13 +8,13 @@ from assay.load import LeanHttpUser
 
 
 class Visitor(LeanHttpUser):
-    """Asks again as soon as there is an answer."""
+    """Sends the next request as soon as the last one is answered."""
 
     wait_time = constant(0)
 
     @task
     def work(self) -> None:
-        """Leave some."""
+        """Send a request that leaves garbage."""
         number = random.randrange(0, 1_000_000)
         self.client.get(
             f"/v1/garbage_collection?number={number}", name="/v1/garbage_collection"

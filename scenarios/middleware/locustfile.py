@@ -1,4 +1,4 @@
-"""Visitors who ask for next to nothing."""
+"""Visitors whose requests do almost nothing."""
 
 import random
 
@@ -8,12 +8,12 @@ from assay.load import LeanHttpUser
 
 
 class Visitor(LeanHttpUser):
-    """Asks again as soon as there is an answer."""
+    """Sends the next request as soon as the last one is answered."""
 
     wait_time = constant(0)
 
     @task
     def answer(self) -> None:
-        """Ask."""
+        """Send a request."""
         number = random.randrange(1_000_000)
         self.client.get(f"/v1/middleware?number={number}", name="/v1/middleware")

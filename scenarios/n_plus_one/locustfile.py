@@ -1,4 +1,4 @@
-"""Users who leaf through customers and their orders."""
+"""Clerks who browse customers and their orders."""
 
 import random
 
@@ -8,12 +8,12 @@ from assay.load import LeanHttpUser
 
 
 class Clerk(LeanHttpUser):
-    """Opens pages of the list at random."""
+    """Sends the next request as soon as the last one is answered."""
 
     wait_time = constant(0)
 
     @task
     def list_users(self) -> None:
-        """Read one page of users, each with all orders."""
+        """Read a random page of users with their orders."""
         page = random.randrange(4_000)
         self.client.get(f"/v1/n_plus_one?page={page}", name="/v1/n_plus_one")

@@ -1,4 +1,4 @@
-"""Clerks who leaf through orders."""
+"""Clerks who browse orders."""
 
 import random
 
@@ -8,12 +8,12 @@ from assay.load import LeanHttpUser
 
 
 class Clerk(LeanHttpUser):
-    """Asks again as soon as there is an answer."""
+    """Sends the next request as soon as the last one is answered."""
 
     wait_time = constant(0)
 
     @task
     def list_orders(self) -> None:
-        """Read one page of them."""
+        """Read a page of orders."""
         number = random.randrange(0, 1680)
         self.client.get(f"/v1/pagination?page={number}", name="/v1/pagination")

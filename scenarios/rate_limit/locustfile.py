@@ -1,4 +1,4 @@
-"""Clients of whom each is counted."""
+"""Clients whose requests are counted."""
 
 import random
 
@@ -8,12 +8,12 @@ from assay.load import LeanHttpUser
 
 
 class Client(LeanHttpUser):
-    """Asks again as soon as there is an answer."""
+    """Sends the next request as soon as the last one is answered."""
 
     wait_time = constant(0)
 
     @task
     def answer(self) -> None:
-        """Ask as one of many."""
+        """Send a request as one of 10 000 clients."""
         number = random.randrange(0, 10_000)
         self.client.get(f"/v1/rate_limit?client={number}", name="/v1/rate_limit")

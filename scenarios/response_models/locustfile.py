@@ -8,7 +8,7 @@ from assay.load import LeanHttpUser
 
 
 class Clerk(LeanHttpUser):
-    """Asks again as soon as there is an answer."""
+    """Sends the next request as soon as the last one is answered."""
 
     wait_time = constant(0)
 

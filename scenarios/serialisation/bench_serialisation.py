@@ -1,4 +1,4 @@
-"""A list of orders to and from JSON: by way of dictionaries, and directly."""
+"""A list of orders to and from JSON: through dictionaries, and directly."""
 
 import json
 from datetime import date
@@ -8,7 +8,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 
 class Order(BaseModel):
-    """Something ordered."""
+    """An order."""
 
     id: int
     status: str
@@ -17,7 +17,7 @@ class Order(BaseModel):
 
 
 class Orders(BaseModel):
-    """What a request for orders is answered with."""
+    """The body of an answer with orders."""
 
     orders: list[Order]
 
@@ -33,14 +33,14 @@ TEXT = ORDERS.model_dump_json()
 
 def test_json_loads_then_validate(benchmark: BenchmarkFixture) -> None:
     """Before: the standard library reads, Pydantic validates."""
-    found = benchmark(lambda: Orders.model_validate(json.loads(TEXT)))
-    assert found == ORDERS
+    orders = benchmark(lambda: Orders.model_validate(json.loads(TEXT)))
+    assert orders == ORDERS
 
 
 def test_model_validate_json(benchmark: BenchmarkFixture) -> None:
     """After: Pydantic does both in one pass."""
-    found = benchmark(Orders.model_validate_json, TEXT)
-    assert found == ORDERS
+    orders = benchmark(Orders.model_validate_json, TEXT)
+    assert orders == ORDERS
 
 
 def test_model_dump_then_json_dumps(benchmark: BenchmarkFixture) -> None:

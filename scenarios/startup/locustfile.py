@@ -1,4 +1,4 @@
-"""Visitors who ask for a report."""
+"""Visitors who read a report."""
 
 import random
 
@@ -8,12 +8,12 @@ from assay.load import LeanHttpUser
 
 
 class Visitor(LeanHttpUser):
-    """Asks again as soon as there is an answer."""
+    """Sends the next request as soon as the last one is answered."""
 
     wait_time = constant(0)
 
     @task
     def report(self) -> None:
-        """Ask for one."""
+        """Read the report."""
         number = random.randrange(0, 1_000_000)
         self.client.get(f"/v1/startup?number={number}", name="/v1/startup")

@@ -1,4 +1,4 @@
-"""Users who look at one user's record after another."""
+"""Users who read random user records."""
 
 import random
 
@@ -8,12 +8,12 @@ from assay.load import LeanHttpUser
 
 
 class Reader(LeanHttpUser):
-    """Reads records of users at random."""
+    """Sends the next request as soon as the last one is answered."""
 
     wait_time = constant(0)
 
     @task
     def read_user(self) -> None:
-        """Read one user out of 40 000."""
+        """Read one of 40 000 users."""
         user_id = random.randint(1, 40_000)
         self.client.get(f"/v1/sync_async?user_id={user_id}", name="/v1/sync_async")

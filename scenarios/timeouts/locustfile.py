@@ -1,4 +1,4 @@
-"""Visitors who ask for what another service knows."""
+"""Visitors whose requests need another service."""
 
 import random
 
@@ -8,12 +8,12 @@ from assay.load import LeanHttpUser
 
 
 class Visitor(LeanHttpUser):
-    """Asks again as soon as there is an answer."""
+    """Sends the next request as soon as the last one is answered."""
 
     wait_time = constant(0)
 
     @task
     def square(self) -> None:
-        """Ask for a square; every tenth is slow."""
+        """Read a square; every tenth is slow."""
         number = random.randrange(0, 1_000_000)
         self.client.get(f"/v1/timeouts?number={number}", name="/v1/timeouts")

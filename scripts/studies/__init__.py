@@ -1,1 +1,1 @@
-"""Studies that measure Assay itself; each prints a table."""
+"""Studies that measure Assay itself; each prints a page."""

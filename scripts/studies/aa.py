@@ -1,8 +1,8 @@
-"""Is Assay's power what it was? A few whole runs of +5 % CPU, and of identical code.
+"""Is Assay's power unchanged? A few whole runs of +5 % CPU, and of identical code.
 
 The runs are those of `scripts/study_verdicts`, without its launches of many arms, so
-that they take minutes; what that study found when it was measured last is beside
-them. Runs that are done are kept, so the study can be stopped and continued.
+that they take minutes. The page compares them with the last measurement of that
+study. Finished runs are stored, so the study can be stopped and continued.
 """
 
 import argparse
@@ -15,157 +15,166 @@ from pathlib import Path
 
 from assay.wording import percent
 from scripts.studies import verdicts
-from scripts.studies.kept import keep, rows, workshop
 from scripts.studies.outcomes import (
     ANY,
     ASSAY,
     IDENTICAL,
-    MOST_SECONDS,
+    MAX_SECONDS,
     Outcome,
     Share,
-    chosen,
-    is_false,
+    is_different,
     is_slower,
+    select,
 )
-from scripts.studies.pages import Target, answer, headed, put, target_table
+from scripts.studies.pages import (
+    Goal,
+    goal_summary,
+    goal_table,
+    markdown_table,
+    publish,
+)
+from scripts.studies.storage import append_row, read_rows, scratch_folder
 
 BEFORE = Path("reports/reference/verdicts-quiet.json")
-SLOWER = verdicts.WHOLE
+SLOWER = verdicts.RUNS_EFFECT
 PAGE = Path("reports/reference/power.md")
 
 
-def measure(output: Path, wanted: dict[str, int]) -> None:
-    """Do whole runs until there are enough of each effect, one effect after the other.
+def measure(output: Path, runs: dict[str, int]) -> None:
+    """Do whole runs until there are enough of each effect, alternating the effects.
 
     Args:
         output: The study's folder.
-        wanted: Effect to its number of runs.
+        runs: Effect to its number of runs.
     """
-    rounds = verdicts.rounds_for(output)[SLOWER]
-    while todo := [e for e, n in wanted.items() if len(of(read(output), e)) < n]:
+    slower_rounds = verdicts.extra_rounds(output)[SLOWER]
+    while todo := [e for e, n in runs.items() if len(of_effect(read(output), e)) < n]:
         for effect in todo:
             verdicts.note_machine(output, "aa")
-            seed = len(of(read(output), effect))
-            more = rounds if effect == SLOWER else 0
-            with workshop() as folder:
-                one = verdicts.whole_run("quiet", folder, ASSAY, effect, more, seed)
-            keep(output / "runs.jsonl", asdict(one))
-            said = f"{one.verdict} after {one.launches} launches"
-            print(f"{effect} run {seed}: {said}, {one.seconds} s")
+            seed = len(of_effect(read(output), effect))
+            more = slower_rounds if effect == SLOWER else 0
+            with scratch_folder() as folder:
+                outcome = verdicts.whole_run("quiet", folder, ASSAY, effect, more, seed)
+            append_row(output / "runs.jsonl", asdict(outcome))
+            verdict = f"{outcome.verdict} after {outcome.launches} launches"
+            print(f"{effect} run {seed}: {verdict}, {outcome.seconds} s")
 
 
 def read(output: Path) -> list[Outcome]:
-    """Return the runs that were kept."""
-    return [Outcome(**row) for row in rows(output / "runs.jsonl")]
+    """Return the outcomes of the stored runs."""
+    return [Outcome(**row) for row in read_rows(output / "runs.jsonl")]
 
 
-def before(path: Path) -> list[Outcome]:
-    """Return what the study of verdicts found in its whole runs, if it is there."""
+def read_before(path: Path) -> list[Outcome]:
+    """Return the outcomes of whole runs in the study of verdicts, if there are any."""
     if not path.exists():
         return []
-    found = [Outcome(**row) for row in json.loads(path.read_text())["outcomes"]]
-    return chosen(found, noise="quiet", rule=ASSAY, metric=ANY)
+    rows = json.loads(path.read_text())["outcomes"]
+    outcomes = [Outcome(**row) for row in rows]
+    return select(outcomes, noise="quiet", rule=ASSAY, metric=ANY)
 
 
-def of(found: Sequence[Outcome], effect: str) -> list[Outcome]:
-    """Return the runs of an effect."""
-    return chosen(found, effect=effect)
+def of_effect(outcomes: Sequence[Outcome], effect: str) -> list[Outcome]:
+    """Return the outcomes of an effect."""
+    return select(outcomes, effect=effect)
 
 
-def targets(found: Sequence[Outcome], was: Sequence[Outcome]) -> list[Target]:
-    """Judge Assay by what it found before.
+def goals(now: Sequence[Outcome], before: Sequence[Outcome]) -> list[Goal]:
+    """Judge Assay by its earlier results.
 
     Args:
-        found: The runs of now.
-        was: Those of before.
+        now: The runs of this study.
+        before: The earlier runs.
     """
-    now, then = of(found, SLOWER), of(was, SLOWER)
-    share, old = Share.of(now, is_slower), Share.of(then, is_slower)
-    judged = [
-        Target(
+    slower_now, slower_before = of_effect(now, SLOWER), of_effect(before, SLOWER)
+    power = Share.of(slower_now, is_slower)
+    power_before = Share.of(slower_before, is_slower)
+    required = "as often as before"
+    if slower_before:
+        required = f"at least {percent(power_before.value)}"
+    max_seconds, seconds = MAX_SECONDS["quiet"], _median_seconds(slower_now)
+    identical = of_effect(now, IDENTICAL)
+    false = Share.of(identical, is_different)
+    return [
+        Goal(
             f"{SLOWER} called slower",
-            f"at least {percent(old.value)}" if then else "as often as before",
-            f"{share.count} of {share.total}",
-            share.value >= old.value if now and then else None,
-        )
-    ]
-    most, seconds = MOST_SECONDS["quiet"], _seconds(now)
-    judged.append(
-        Target(
+            required,
+            f"{power.count} of {power.total}",
+            power.value >= power_before.value if slower_now and slower_before else None,
+        ),
+        Goal(
             f"median time for {SLOWER}",
-            f"at most {most:g} s",
-            _cell(seconds),
-            None if seconds is None else seconds <= most,
-        )
-    )
-    same = of(found, IDENTICAL)
-    false = Share.of(same, is_false)
-    judged.append(
-        Target(
+            f"at most {max_seconds:g} s",
+            _seconds_cell(seconds),
+            None if seconds is None else seconds <= max_seconds,
+        ),
+        Goal(
             "false verdicts on identical code",
             "none",
             f"{false.count} of {false.total}",
-            not false.count if same else None,
-        )
-    )
-    return judged
+            not false.count if identical else None,
+        ),
+    ]
 
 
-def table(found: Sequence[Outcome], was: Sequence[Outcome]) -> str:
-    """Return the table of what was said, now and before."""
-    lines = []
+def table(now: Sequence[Outcome], before: Sequence[Outcome]) -> str:
+    """Return the table of the verdicts, now and before."""
+    rows = []
     for effect in (SLOWER, IDENTICAL):
-        for when, own in (("now", of(found, effect)), ("before", of(was, effect))):
-            if not own:
+        for when, outcomes in (
+            ("now", of_effect(now, effect)),
+            ("before", of_effect(before, effect)),
+        ):
+            if not outcomes:
                 continue
-            words = [one.verdict for one in own]
-            lines.append(
+            words = [outcome.verdict for outcome in outcomes]
+            rows.append(
                 [
-                    *(effect, when, str(len(own))),
+                    *(effect, when, str(len(outcomes))),
                     *(str(words.count(word)) for word in ("slower", "same")),
                     *(str(words.count(word)) for word in ("faster", "undecided")),
-                    f"{statistics.median(one.launches for one in own):g}",
-                    _cell(_seconds(own)),
+                    f"{statistics.median(o.launches for o in outcomes):g}",
+                    _seconds_cell(_median_seconds(outcomes)),
                 ]
             )
-    head = ["effect", "", "runs", "slower", "same", "faster", "undecided"]
-    return headed([*head, "median launches", "median time"], lines)
+    header = ["effect", "", "runs", "slower", "same", "faster", "undecided"]
+    return markdown_table([*header, "median launches", "median time"], rows)
 
 
 def page(
-    found: Sequence[Outcome], was: Sequence[Outcome], machines: Sequence[str]
+    now: Sequence[Outcome], before: Sequence[Outcome], machines: Sequence[str]
 ) -> str:
     """Return the page."""
-    judged = targets(found, was)
+    judged = goals(now, before)
     parts = [
-        "# Is Assay's power what it was?",
-        answer(judged),
-        target_table(judged),
-        "## What Assay said",
-        "Whole runs of the command, quiet, with the service of `study_verdicts`. "
-        f"*Before* is what that study found when it was measured last; of {IDENTICAL} "
-        "it has launches of many arms, not whole runs.",
-        table(found, was),
+        "# Is Assay's power unchanged?",
+        goal_summary(judged),
+        goal_table(judged),
+        "## Assay's verdicts",
+        "Whole runs of the command on a quiet machine, with the service of "
+        "`study_verdicts`. *Before* is the last measurement of that study; for "
+        f"{IDENTICAL} it has launches of many arms, not whole runs.",
+        table(now, before),
         "## How to repeat it",
-        f"Measured on {' and '.join(machines) or 'a machine not noted'}.",
+        f"Measured on {' and '.join(machines) or 'an unknown machine'}.",
         "```console\n$ ./scripts/study_aa --page\n```",
     ]
     return "\n\n".join(parts) + "\n"
 
 
-def _seconds(own: Sequence[Outcome]) -> float | None:
-    known = [one.seconds for one in own if one.seconds is not None]
-    return statistics.median(known) if known else None
+def _median_seconds(outcomes: Sequence[Outcome]) -> float | None:
+    seconds = [o.seconds for o in outcomes if o.seconds is not None]
+    return statistics.median(seconds) if seconds else None
 
 
-def _cell(seconds: float | None) -> str:
+def _seconds_cell(seconds: float | None) -> str:
     return "–" if seconds is None else f"{seconds:.1f} s"
 
 
 def main() -> None:
     """Measure what is missing, print the page, and write it if asked to."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--runs", type=int, default=10, help=f"of {SLOWER}")
+    parser.add_argument("--runs", type=int, default=10, help="of slower code")
     parser.add_argument("--identical", type=int, default=5, help="of identical code")
     parser.add_argument("--output", type=Path, default=Path("reports/study-aa"))
     parser.add_argument(
@@ -175,7 +184,7 @@ def main() -> None:
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     measure(options.output, {SLOWER: options.runs, IDENTICAL: options.identical})
     machines = verdicts.machines(options.output, "aa")
-    put(page(read(options.output), before(BEFORE), machines), options.page)
+    publish(page(read(options.output), read_before(BEFORE), machines), options.page)
 
 
 if __name__ == "__main__":

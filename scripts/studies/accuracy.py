@@ -1,16 +1,16 @@
 """Assay's percentiles against the server's own log, with Locust's beside them.
 
-Three servers, each of which knows the truth:
+There are three servers, and each logs the truth:
 
-* `constant` answers after 5 ms of a timer, and logs how long each request really
-  took on its side. What a client sees is longer by the way through the kernel.
-* `steady` does the same with service times that it draws itself.
-* `freezing` answers at once but stops for 500 ms every 5 s, and logs when. The
-  ideal open-loop latency follows from the arrivals and that log alone.
+* `constant` answers after a timer of 5 ms, and logs how long each request really took
+  in the server. A client's times also contain the way through the kernel.
+* `steady` does the same with random service times.
+* `freezing` answers at once, but stops for 500 ms every 5 s, and logs when. The ideal
+  open-loop latency is computed from the arrivals and that log alone.
 
-Each client at each rate is measured several times, one after the other in rounds,
-and beside them whole tests of the command. What is done is kept in files, so the
-study can be stopped and continued.
+Each client is measured several times at each rate, in rounds over all of them. Whole
+tests of the command are measured besides. Finished runs are stored, so the study can be
+stopped and continued.
 """
 
 import argparse
@@ -32,17 +32,25 @@ from assay.load.control.generator import Generator
 from assay.load.control.process import Setup
 from assay.system import ports, processes
 from scripts.studies import accuracy_page, verdicts
-from scripts.studies.accuracy_page import ASSAY, CELLS, FREEZING, LOCUST, Cell, Run
-from scripts.studies.kept import keep, rows, workshop
-from scripts.studies.pages import put
+from scripts.studies.accuracy_page import (
+    ASSAY,
+    CELLS,
+    FREEZING,
+    LOCUST,
+    Cell,
+    CommandRun,
+    Run,
+)
+from scripts.studies.pages import publish
+from scripts.studies.storage import append_row, read_rows, scratch_folder
 
 SHARES = (0.5, 0.9, 0.95, 0.99)
 STEADY_RATE = 300.0
 USERS = 32
-LONGER = 2.5  # times as long is the freezing server loaded: it freezes every 5 s
-MOST = 2  # times as many runs as are wanted, if some are disturbed
+FREEZING_FACTOR = 2.5  # its runs are longer, because it freezes only every 5 s
+MAX_RUNS_FACTOR = 2  # times the number of runs, if some are disturbed
 TEST_SECONDS = 6
-SLACK = 60.0  # seconds that a command may take beyond its load
+MAX_EXTRA_SECONDS = 60.0  # that a command may take beyond its load
 PAGE = Path("reports/reference/accuracy.md")
 
 SERVER = """\
@@ -56,9 +64,9 @@ took, frozen = [], []
 
 class Selector(selectors.DefaultSelector):
     def select(self, timeout=None):
-        found = super().select(timeout)
-        self.woke = time.perf_counter()  # what came in is known from now on
-        return found
+        events = super().select(timeout)
+        self.woke = time.perf_counter()  # from now on the server knows of the requests
+        return events
 
 
 class Server(asyncio.Protocol):
@@ -119,8 +127,8 @@ class Visitor(CLIENT):
     def get(self):
         self.client.get("/")
 """
-# Users of Locust that begin together stay in step, and wait for each other.
-OUT_OF_STEP = """
+# Locust's users that begin together stay in step, and wait for each other.
+RANDOM_BEGIN = """
     def on_start(self):
         import random, time
         time.sleep(random.random() / PACE)
@@ -130,10 +138,10 @@ Floats = NDArray[np.float64]
 
 
 class Server:
-    """One of the servers, and afterwards its log."""
+    """A running server of the study."""
 
     def __init__(self, kind: str, folder: Path, cores: processes.Cores) -> None:
-        """Start it and wait until it accepts."""
+        """Start it and wait until it accepts connections."""
         script = folder / "server.py"
         script.write_text(SERVER)
         self.port = ports.free()
@@ -150,12 +158,12 @@ class Server:
     def stop(self) -> dict[str, Any]:
         """Stop it and return its log."""
         self.child.stop()
-        read: dict[str, Any] = json.loads(self.log.read_text())
-        return read
+        log: dict[str, Any] = json.loads(self.log.read_text())
+        return log
 
 
 def write_locustfile(folder: Path, client: str, pace: float, more: str = "") -> Path:
-    """Write a locustfile: `pace` is the requests a second of one closed user."""
+    """Write a locustfile: `pace` is the requests per second of one closed-loop user."""
     text = (LOCUSTFILE + more).replace("PACE", str(pace)).replace("CLIENT", client)
     if client == "LeanHttpUser":
         text = text.replace("import LeanHttpUser, ", "import ")
@@ -165,24 +173,24 @@ def write_locustfile(folder: Path, client: str, pace: float, more: str = "") -> 
     return path
 
 
-def with_assay(
+def load_with_assay(
     kind: str, rate: float, seconds: float, folder: Path, client: str = "FastHttpUser"
 ) -> tuple[dict[str, Floats], dict[str, Any]]:
-    """Load a server by Assay and a client; return the samples and the server's log."""
-    taken, log = loaded(kind, rate, seconds, folder, client)
+    """Load a server with Assay; return the samples and the server's log."""
+    measured, log = measure_slice(kind, rate, seconds, folder, client)
     print(
-        f"{kind}: planned {taken.planned} = done {taken.done} + dropped "
-        f"{taken.dropped} + unserved {taken.unserved}; generator lag p99 "
-        f"{taken.lag_p99 * 1e3:.2f} ms",
+        f"{kind}: planned {measured.planned} = done {measured.done} + dropped "
+        f"{measured.dropped} + unserved {measured.unserved}; generator lag p99 "
+        f"{measured.lag_p99 * 1e3:.2f} ms",
         flush=True,
     )
-    return dict(taken.columns), log
+    return dict(measured.columns), log
 
 
-def loaded(
+def measure_slice(
     kind: str, rate: float, seconds: float, folder: Path, client: str, seed: int = 1
 ) -> tuple[Slice, dict[str, Any]]:
-    """Load a server by one slice of Assay; return that and the server's log."""
+    """Load a server with one slice of Assay; return the slice and the server's log."""
     cores = processes.split_cores()
     locustfile = write_locustfile(folder, client, rate / USERS)
     server = Server(kind, folder, cores)
@@ -190,24 +198,24 @@ def loaded(
     try:
         generator.attach({kind: server.url}, {kind: [server.child.pid]}, (), USERS)
         generator.touch(kind)
-        taken = generator.open(kind, rate, seconds, seed=seed)
-        return taken, server.stop()
+        measured = generator.open(kind, rate, seconds, seed=seed)
+        return measured, server.stop()
     finally:
         generator.close()
         server.child.stop()
 
 
-def latencies(taken: Slice) -> Floats:
-    """Return the latency of each request, of one without an answer at least so long."""
-    columns = taken.columns
-    found = columns["end"] - columns["start"] + columns["waited"]
-    lost = np.isnan(found)
-    found[lost] = taken.ended - columns["scheduled"][lost]
-    return np.asarray(found, dtype=float)
+def latencies(measured: Slice) -> Floats:
+    """Return the latency of each request; a lower bound if it has no answer."""
+    columns = measured.columns
+    seconds = columns["end"] - columns["start"] + columns["waited"]
+    unanswered = np.isnan(seconds)
+    seconds[unanswered] = measured.ended - columns["scheduled"][unanswered]
+    return np.asarray(seconds, dtype=float)
 
 
-def ideal(scheduled: Floats, frozen: list[list[float]]) -> Floats:
-    """Return what each arrival must wait if only the freezes delay it."""
+def ideal_latencies(scheduled: Floats, frozen: list[list[float]]) -> Floats:
+    """Return how long each arrival must wait if only the freezes delay it."""
     wait = np.zeros(len(scheduled))
     for began, ended in frozen:
         inside = (scheduled >= began) & (scheduled < ended)
@@ -215,48 +223,48 @@ def ideal(scheduled: Floats, frozen: list[list[float]]) -> Floats:
     return wait
 
 
-def by_assay(cell: Cell, seconds: float, folder: Path, seed: int) -> Run:
-    """Load a server once by Assay."""
+def run_assay(cell: Cell, seconds: float, folder: Path, seed: int) -> Run:
+    """Load a server once with Assay."""
     kind, client, rate = cell
-    taken, log = loaded(kind, rate, seconds, folder, client, seed)
-    truth = np.array([took for began, took in log["took"] if began >= taken.began])
+    measured, log = measure_slice(kind, rate, seconds, folder, client, seed)
+    truth = np.array([took for began, took in log["took"] if began >= measured.began])
     if kind == FREEZING:
-        truth = ideal(taken.columns["scheduled"], log["frozen"])
+        truth = ideal_latencies(measured.columns["scheduled"], log["frozen"])
     names = "stall run_delay generator_run_delay generator_cpu duration lag_p50 lag_p99"
     return Run(
         ASSAY,
         *cell,
         truth=_percentiles(kind, truth),
-        seen=_percentiles(kind, latencies(taken)),
-        machine={name: float(getattr(taken, name)) for name in names.split()},
+        seen=_percentiles(kind, latencies(measured)),
+        machine={name: float(getattr(measured, name)) for name in names.split()},
         counts={
-            name: int(getattr(taken, name)) for name in ("planned", "done", "failed")
+            name: int(getattr(measured, name)) for name in ("planned", "done", "failed")
         },
     )
 
 
-def by_locust(cell: Cell, seconds: float, folder: Path) -> Run:
-    """Load a server once by Locust alone, and read its CSV."""
+def run_locust(cell: Cell, seconds: float, folder: Path) -> Run:
+    """Load a server once with Locust alone, and read its CSV."""
     kind, client, rate = cell
-    users = max(10, rate // 10)  # several times as many as wait at once
-    file = write_locustfile(folder, client, rate / users, OUT_OF_STEP)
+    users = max(10, rate // 10)  # several times as many as wait at the same time
+    file = write_locustfile(folder, client, rate / users, RANDOM_BEGIN)
     cores = processes.split_cores()
     server = Server(kind, folder, cores)
     command = ["locust", "-f", str(file), "--headless", "--only-summary"]
     command += ["-u", str(users), "-r", str(users), "-t", f"{math.ceil(seconds)}s"]
     command += ["--host", server.url, "--csv", str(folder / kind)]
     try:
-        _run(command, folder, seconds, cores.generator)
+        _run_module(command, folder, seconds, cores.generator)
         log = server.stop()
     finally:
         server.child.stop()
     truth = np.array([took for _, took in log["took"]])
     if kind == FREEZING:
-        moments = [began for began, _ in log["took"]]
-        even = np.arange(moments[0], moments[-1], 1 / rate)
-        truth = ideal(even, log["frozen"])
-    with (folder / f"{kind}_stats.csv").open() as file_of_csv:
-        total = list(csv.DictReader(file_of_csv))[-1]
+        begins = [began for began, _ in log["took"]]
+        even_arrivals = np.arange(begins[0], begins[-1], 1 / rate)
+        truth = ideal_latencies(even_arrivals, log["frozen"])
+    with (folder / f"{kind}_stats.csv").open() as csv_file:
+        total = list(csv.DictReader(csv_file))[-1]
     seen = {
         f"p{share * 100:g}": float(total[f"{share:.0%}"]) / 1e3
         for share in _shares(kind)
@@ -264,21 +272,23 @@ def by_locust(cell: Cell, seconds: float, folder: Path) -> Run:
     return Run(LOCUST, *cell, truth=_percentiles(kind, truth), seen=seen)
 
 
-def by_command(folder: Path, seed: int) -> accuracy_page.Ended:
-    """Do one whole `assay load` with HttpUser at 50/s."""
+def run_command(folder: Path, seed: int) -> CommandRun:
+    """Run one whole `assay load` with HttpUser at 50/s."""
     file = write_locustfile(folder, "HttpUser", 1)
     server = Server("constant", folder, processes.split_cores())
     command = ["assay", "load", str(file), "--host", server.url, "--rate", "50"]
     command += ["--duration", f"{TEST_SECONDS}s", "--seed", str(seed)]
     try:
-        code = _run([*command, "--output", str(folder / "out")], folder, TEST_SECONDS)
+        exit_code = _run_module(
+            [*command, "--output", str(folder / "out")], folder, TEST_SECONDS
+        )
     finally:
         server.child.stop()
     results = json.loads((folder / "out" / "results.json").read_text())
-    return accuracy_page.Ended(accuracy_page.about_generator(results), code)
+    return CommandRun(accuracy_page.generator_warnings(results), exit_code)
 
 
-def _run(
+def _run_module(
     module: Sequence[str], folder: Path, seconds: float, cores: Sequence[int] = ()
 ) -> int:
     """Run a Python module as a command, and return its exit code."""
@@ -289,7 +299,7 @@ def _run(
         cwd=folder,
         cores=cores,
     )
-    ended = child.wait(seconds + SLACK)
+    ended = child.wait(seconds + MAX_EXTRA_SECONDS)
     child.stop()
     if not ended:
         sys.exit(f"{module[0]} did not end; its last lines:\n{child.last_lines()}")
@@ -305,57 +315,62 @@ def _percentiles(kind: str, values: Floats) -> dict[str, float]:
 
 
 def read_runs(output: Path) -> list[Run]:
-    """Return the runs that were kept."""
-    return [Run(**row) for row in rows(output / "runs.jsonl")]
+    """Return the stored runs."""
+    return [Run(**row) for row in read_rows(output / "runs.jsonl")]
 
 
-def read_tests(output: Path) -> list[accuracy_page.Ended]:
-    """Return how the whole tests that were kept ended."""
+def read_tests(output: Path) -> list[CommandRun]:
+    """Return the stored whole tests."""
     return [
-        accuracy_page.Ended(tuple(row["about"]), row["exit_code"])
-        for row in rows(output / "tests.jsonl")
+        CommandRun(tuple(row["about"]), row["exit_code"])
+        for row in read_rows(output / "tests.jsonl")
     ]
 
 
-def missing(runs: Sequence[Run], wanted: int) -> list[tuple[str, Cell]]:
-    """Return which tool still needs a run of which cell."""
-    found = []
+def missing(runs: Sequence[Run], required: int) -> list[tuple[str, Cell]]:
+    """Return the pairs of tool and cell that still need a run.
+
+    Args:
+        runs: The runs so far.
+        required: How many undisturbed runs each pair needs.
+    """
+    needed = []
     for cell in CELLS:
         for tool in (ASSAY, LOCUST):
             if tool == LOCUST and cell[1] == "LeanHttpUser":
                 continue  # it is Assay's own
-            tried = len(accuracy_page.of_cell(runs, tool, cell))
-            fine = len(accuracy_page.chosen(runs, tool, cell))
-            if fine < wanted and tried < MOST * wanted:
-                found.append((tool, cell))
-    return found
+            all_runs = len(accuracy_page.of_cell(runs, tool, cell))
+            undisturbed = len(accuracy_page.undisturbed(runs, tool, cell))
+            if undisturbed < required and all_runs < MAX_RUNS_FACTOR * required:
+                needed.append((tool, cell))
+    return needed
 
 
 def measure(options: argparse.Namespace) -> None:
-    """Measure what is missing, in rounds over all cells, and keep it."""
+    """Measure what is missing, in rounds over all cells, and store it."""
     output: Path = options.output
     output.mkdir(parents=True, exist_ok=True)
     while todo := missing(read_runs(output), options.runs):
         verdicts.note_machine(output, "accuracy")
         for tool, cell in todo:
             number = len(read_runs(output))
-            seconds = options.seconds * (LONGER if cell[0] == FREEZING else 1)
-            with workshop() as folder:
+            seconds = options.seconds * (FREEZING_FACTOR if cell[0] == FREEZING else 1)
+            with scratch_folder() as folder:
                 if tool == ASSAY:
-                    run = by_assay(cell, seconds, folder, seed=number)
+                    run = run_assay(cell, seconds, folder, seed=number)
                 else:
-                    run = by_locust(cell, seconds, folder)
-            keep(output / "runs.jsonl", asdict(run))
-            off = ", ".join(
-                f"{name} {run.off(name) * 1e3:+.2f} ms" for name in run.seen
+                    run = run_locust(cell, seconds, folder)
+            append_row(output / "runs.jsonl", asdict(run))
+            errors = ", ".join(
+                f"{name} {run.error(name) * 1e3:+.2f} ms" for name in run.seen
             )
-            print(f"{tool}: {cell} {off}")
+            print(f"{tool}: {cell} {errors}")
     while (number := len(read_tests(output))) < options.tests:
         verdicts.note_machine(output, "accuracy")
-        with workshop() as folder:
-            ended = by_command(folder, seed=number)
-        keep(output / "tests.jsonl", asdict(ended))
-        print(f"test {number}: {'; '.join(ended.about) or 'no warning'}")
+        with scratch_folder() as folder:
+            test = run_command(folder, seed=number)
+        append_row(output / "tests.jsonl", asdict(test))
+        print(f"test {number}: {'; '.join(test.about) or 'no warning'}")
 
 
 def main() -> None:
@@ -377,7 +392,7 @@ def main() -> None:
         verdicts.machines(options.output, "accuracy"),
         options.seconds,
     )
-    put(text, options.page)
+    publish(text, options.page)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""From runs beside a server's own log to a page: accuracy.md.
+"""The page of the accuracy study: accuracy.md, from runs beside a server's own log.
 
-What counts as a disturbed run is defined here from what the machine's clocks say,
-without a look at how far off a run is. A target is judged by the median of the
-undisturbed runs; how many of them meet it stands beside it.
+This module defines which runs were disturbed. It decides from measurements of the
+machine, and does not look at the error of a run. A goal is judged by the median of the
+undisturbed runs; the page also says how many of them meet it.
 """
 
 import statistics
@@ -11,17 +11,20 @@ from dataclasses import dataclass, field
 
 from assay.report.markdown import escape
 from assay.wording import counted, percent
-from scripts.studies.pages import Target, answer, headed, target_table
+from scripts.studies.pages import Goal, goal_summary, goal_table, markdown_table
 
-ASSAY, LOCUST = "assay", "locust"
+ASSAY = "assay"
+LOCUST = "locust"
 FREEZING = "freezing"
-# A standstill of the generator's heartbeat, in seconds beyond what is usual for the
-# cell (its runs' lower quartile), or the share of a run that the generator's threads or
-# the server's waited for a core, from which on something else disturbed the run.
-STALL, WAITED = 3e-3, 0.01
+# A run is disturbed if the generator's heartbeat stood still for this many seconds more
+# than is usual for the cell (the lower quartile of its runs).
+MAX_EXTRA_STALL = 3e-3
+# A run is also disturbed if the generator's threads or the server's waited for a core
+# for more than this share of the run.
+MAX_WAITING_SHARE = 0.01
 # Percentile to seconds and share of the truth; the larger of them is allowed.
-ALLOWED = {"p50": (0.3e-3, 0.03), "p99": (1e-3, 0.05)}
-ALLOWED_FREEZING = {"p95": (0.0, 0.10)}
+ALLOWED_ERROR = {"p50": (0.3e-3, 0.03), "p99": (1e-3, 0.05)}
+ALLOWED_ERROR_FREEZING = {"p95": (0.0, 0.10)}
 
 Cell = tuple[str, str, int]  # server, client, requests a second
 CELLS: tuple[Cell, ...] = (
@@ -44,10 +47,10 @@ class Run:
     Attributes:
         tool: `ASSAY` or `LOCUST`.
         truth: Percentile (such as ``p50``) to seconds by the server's log.
-        seen: The same by the tool.
-        machine: Assay only: numbers of the slice that say how quiet it was, as
-            `assay.load.control.generator.Slice` names them, in seconds.
-        counts: Assay only: what became of the arrivals.
+        seen: Percentile to seconds by the tool.
+        machine: Assay only: numbers of the slice that show how quiet the machine was,
+            in seconds, with the names of `assay.load.answers.Slice`.
+        counts: Assay only: numbers of arrivals that were planned, done and failed.
     """
 
     tool: str
@@ -61,49 +64,51 @@ class Run:
 
     @property
     def cell(self) -> Cell:
-        """Return what it is a run of."""
+        """Return the cell that it is a run of."""
         return self.server, self.client, self.rate
 
-    def disturbed(self, usual: float) -> bool:
+    def disturbed(self, usual_stall: float) -> bool:
         """Say whether something else kept the generator or the server from its core.
 
         Args:
-            usual: Seconds that the heartbeat stands still in runs of this cell.
+            usual_stall: The usual stall of the heartbeat in runs of this cell, in
+                seconds.
         """
         if not self.machine:
-            return False  # Locust says nothing of it
+            return False  # Locust does not report it
         waited = max(self.machine["run_delay"], self.machine["generator_run_delay"])
         return (
-            self.machine["stall"] > usual + STALL
-            or waited > WAITED * self.machine["duration"]
+            self.machine["stall"] > usual_stall + MAX_EXTRA_STALL
+            or waited > MAX_WAITING_SHARE * self.machine["duration"]
         )
 
-    def off(self, name: str) -> float:
-        """Return how much more than the log a percentile says, in seconds."""
+    def error(self, name: str) -> float:
+        """Return by how many seconds a percentile exceeds that of the log."""
         return self.seen[name] - self.truth[name]
 
-    def within(self, name: str) -> bool:
-        """Say whether a percentile is as near to the log as is wanted."""
-        return abs(self.off(name)) <= _allowed(self.server, name, self.truth[name])
+    def within_limit(self, name: str) -> bool:
+        """Say whether the error of a percentile is allowed."""
+        limit = _allowed_error(self.server, name, self.truth[name])
+        return abs(self.error(name)) <= limit
 
 
 @dataclass(frozen=True)
-class Ended:
+class CommandRun:
     """How a whole `assay load` ended.
 
     Attributes:
-        about: What it said about its own load generator; empty if nothing.
+        about: Its warnings about its own load generator.
     """
 
     about: tuple[str, ...]
     exit_code: int
 
 
-def about_generator(results: Mapping[str, object]) -> tuple[str, ...]:
-    """Return what a results.json says against its load generator."""
+def generator_warnings(results: Mapping[str, object]) -> tuple[str, ...]:
+    """Return the warnings of a results.json about its load generator."""
     warnings = results.get("warnings")
-    found = [str(text) for text in warnings] if isinstance(warnings, list) else []
-    about = [text for text in found if "generator" in text.lower()]
+    texts = [str(text) for text in warnings] if isinstance(warnings, list) else []
+    about = [text for text in texts if "generator" in text.lower()]
     if results.get("bound"):
         about.append("The generator was the limit: latencies are lower bounds.")
     return tuple(about)
@@ -114,168 +119,176 @@ def of_cell(runs: Sequence[Run], tool: str, cell: Cell) -> list[Run]:
     return [run for run in runs if run.tool == tool and run.cell == cell]
 
 
-def chosen(runs: Sequence[Run], tool: str, cell: Cell) -> list[Run]:
+def undisturbed(runs: Sequence[Run], tool: str, cell: Cell) -> list[Run]:
     """Return the undisturbed runs of a cell."""
-    own = of_cell(runs, tool, cell)
-    stalls = sorted(run.machine["stall"] for run in own if run.machine)
-    usual = stalls[len(stalls) // 4] if stalls else 0.0
-    return [run for run in own if not run.disturbed(usual)]
+    cell_runs = of_cell(runs, tool, cell)
+    stalls = sorted(run.machine["stall"] for run in cell_runs if run.machine)
+    usual_stall = stalls[len(stalls) // 4] if stalls else 0.0
+    return [run for run in cell_runs if not run.disturbed(usual_stall)]
 
 
-def targets(runs: Sequence[Run], ended: Sequence[Ended]) -> list[Target]:
-    """Judge Assay by every target."""
+def goals(runs: Sequence[Run], tests: Sequence[CommandRun]) -> list[Goal]:
+    """Judge Assay by every goal."""
     judged = [
-        _target(chosen(runs, ASSAY, cell), cell, name)
+        _percentile_goal(undisturbed(runs, ASSAY, cell), cell, name)
         for cell in CELLS
         for name in _limits(cell[0])
     ]
-    warned = sum(bool(one.about) for one in ended)
+    warned = sum(bool(test.about) for test in tests)
     judged.append(
-        Target(
+        Goal(
             "tests with HttpUser at 50/s that end with a warning about the generator",
             "none",
-            f"{warned} of {len(ended)}",
-            not warned if ended else None,
+            f"{warned} of {len(tests)}",
+            not warned if tests else None,
         )
     )
     return judged
 
 
 def percentiles(runs: Sequence[Run]) -> str:
-    """Return the table of every cell: log, Assay, and Locust beside its own log."""
+    """Return the table of all cells: Assay and Locust, each beside the server's log."""
     rows = []
     for cell in CELLS:
-        ours, theirs = (chosen(runs, tool, cell) for tool in (ASSAY, LOCUST))
-        names = sorted({name for run in [*ours, *theirs] for name in run.truth})
+        assay, locust = (undisturbed(runs, tool, cell) for tool in (ASSAY, LOCUST))
+        names = sorted({name for run in [*assay, *locust] for name in run.truth})
         for name in names:
             limited = name in _limits(cell[0])
-            near = sum(run.within(name) for run in ours) if limited else 0
+            within = sum(run.within_limit(name) for run in assay) if limited else 0
             rows.append(
                 [
                     *(cell[0], f"`{cell[1]}`", f"{cell[2]}/s", name),
-                    *_cells(ours, name),
-                    f"{near} of {len(ours)}" if limited else "–",
-                    *_cells(theirs, name),
+                    *_cells(assay, name),
+                    f"{within} of {len(assay)}" if limited else "–",
+                    *_cells(locust, name),
                 ]
             )
-    head = ["server", "client", "rate", "", "log", "Assay", "off by", "runs within"]
-    return headed([*head, "log", "Locust's CSV", "off by"], rows)
+    header = ["server", "client", "rate", "", "log", "Assay", "error", "runs within"]
+    return markdown_table([*header, "log", "Locust's CSV", "error"], rows)
 
 
 def disturbances(runs: Sequence[Run]) -> str:
-    """Return the table of how many runs were left out, and how quiet the rest was."""
+    """Return the table of how many runs were left out, and how quiet all runs were."""
     rows = []
     for cell in CELLS:
-        own = of_cell(runs, ASSAY, cell)
-        if not own:
+        cell_runs = of_cell(runs, ASSAY, cell)
+        if not cell_runs:
             continue
-        lost = len(own) - len(chosen(runs, ASSAY, cell))
+        left_out = len(cell_runs) - len(undisturbed(runs, ASSAY, cell))
         rows.append(
             [
-                *(cell[0], f"`{cell[1]}`", f"{cell[2]}/s", f"{lost} of {len(own)}"),
-                _ms(_median(run.machine["stall"] for run in own)),
+                *(cell[0], f"`{cell[1]}`", f"{cell[2]}/s"),
+                f"{left_out} of {len(cell_runs)}",
+                _ms(_median(run.machine["stall"] for run in cell_runs)),
                 *(
-                    percent(_median(run.machine[key] / _duration(run) for run in own))
+                    percent(
+                        _median(run.machine[key] / _duration(run) for run in cell_runs)
+                    )
                     for key in ("generator_run_delay", "run_delay", "generator_cpu")
                 ),
-                _ms(_median(run.machine["lag_p99"] for run in own)),
-                str(sum(_not_done(run) for run in own)),
+                _ms(_median(run.machine["lag_p99"] for run in cell_runs)),
+                str(sum(_not_done(run) for run in cell_runs)),
             ]
         )
-    head = ["server", "client", "rate", "disturbed", "stall", "generator waited"]
-    head += ["server waited", "generator's CPU", "lag p99", "failed or not done"]
-    return headed(head, rows)
+    header = ["server", "client", "rate", "disturbed", "stall", "generator waited"]
+    header += ["server waited", "generator's CPU", "lag p99", "failed or not done"]
+    return markdown_table(header, rows)
 
 
 def page(
-    runs: Sequence[Run], ended: Sequence[Ended], machines: Sequence[str], seconds: float
+    runs: Sequence[Run],
+    tests: Sequence[CommandRun],
+    machines: Sequence[str],
+    seconds: float,
 ) -> str:
     """Return the page.
 
     Args:
-        runs: Of as many cells as were measured, none at all included.
-        ended: The whole tests.
-        machines: What measured it.
-        seconds: Of each run; those of the freezing server are longer.
+        runs: The runs of all measured cells; there may be none.
+        tests: The whole tests.
+        machines: The machines that measured.
+        seconds: The length of each run; those of the freezing server are longer.
     """
-    judged = targets(runs, ended)
-    said = dict.fromkeys(text for one in ended for text in one.about)
+    judged = goals(runs, tests)
+    warnings = dict.fromkeys(text for test in tests for text in test.about)
     parts = [
         "# Are the percentiles those of the server?",
-        answer(judged),
-        target_table(judged),
+        goal_summary(judged),
+        goal_table(judged),
         "## Percentiles beside the server's own log",
-        "Medians over the undisturbed runs. Assay's are of the latency: the waiting "
-        "that the server caused, and the time from sent to answered. Locust stands "
-        "beside the log of its own runs: closed users with `constant_throughput` at "
-        "the same rate, which begin at random moments; all of its runs count, since "
-        "it does not say which were disturbed. The log of the freezing server says "
-        "when it stood still; the ideal follows from that and from the arrivals "
-        "alone. A client sees the way through the kernel besides.",
+        "Medians over the undisturbed runs. Assay's percentiles are those of the "
+        "latency: the waiting that the server caused, and the time from sent to "
+        "answered. Locust is compared with the log of its own runs: closed users with "
+        "`constant_throughput` at the same rate, which begin at random moments. All of "
+        "its runs count, because it does not report which were disturbed. The log of "
+        "the freezing server says when it stood still; the ideal latency is computed "
+        "from that and from the arrivals alone. A client's times also contain the way "
+        "through the kernel.",
         percentiles(runs),
         "## What was left out",
-        f"Runs of {seconds:g} s. One is disturbed if the generator's heartbeat stood "
-        f"still for {STALL * 1e3:g} ms more than is usual for the same client and rate "
-        "(the lower quartile of its runs), or if its threads or the server's "
-        f"waited for a core for more than {percent(WAITED)} of the run. It is left "
-        "out and repeated, until there are twice as many runs as wanted. Medians of "
-        "all runs:",
+        f"Runs of {seconds:g} s. A run is disturbed if the generator's heartbeat stood "
+        f"still for {MAX_EXTRA_STALL * 1e3:g} ms more than is usual for the same "
+        "client and rate (the lower quartile of its runs), or if the generator's "
+        "threads or the server's waited for a core for more than "
+        f"{percent(MAX_WAITING_SHARE)} of the run. A disturbed run is left out and "
+        "repeated, up to twice the number of runs. Medians of all runs:",
         disturbances(runs),
         "## Whole tests that warn",
-        f"`assay load` with `HttpUser` at 50/s: {_warned(ended)}",
-        *(["\n".join(f"- {escape(text)}" for text in said)] if said else []),
+        f"`assay load` with `HttpUser` at 50/s: {_warned(tests)}",
+        *(["\n".join(f"- {escape(text)}" for text in warnings)] if warnings else []),
         "## How to repeat it",
-        f"Measured on {' and '.join(machines) or 'a machine not noted'}.",
+        f"Measured on {' and '.join(machines) or 'an unknown machine'}.",
         "```console\n$ ./scripts/study_accuracy --page\n```",
     ]
     return "\n\n".join(parts) + "\n"
 
 
-def _target(own: Sequence[Run], cell: Cell, name: str) -> Target:
+def _percentile_goal(cell_runs: Sequence[Run], cell: Cell, name: str) -> Goal:
     server, client, rate = cell
-    least, share = _limits(server)[name]
-    wanted = f"within {percent(share)}"
-    if least:
-        wanted = f"within {least * 1e3:g} ms or {percent(share)}"
-    what = f"{name}, `{client}` at {rate}/s, {server}"
-    if not own:
-        return Target(what, wanted, "–", None)
-    off, truth = _off(own, name), _median(run.truth[name] for run in own)
-    near = sum(run.within(name) for run in own)
-    found = f"{_signed(off, truth)}, {near} of {counted(len(own), 'run')} within"
-    met = abs(off) <= _allowed(server, name, truth)
-    return Target(what, wanted, found, met)
+    seconds, share = _limits(server)[name]
+    required = f"within {percent(share)}"
+    if seconds:
+        required = f"within {seconds * 1e3:g} ms or {percent(share)}"
+    goal_name = f"{name}, `{client}` at {rate}/s, {server}"
+    if not cell_runs:
+        return Goal(goal_name, required, "–", None)
+    error = _median_error(cell_runs, name)
+    truth = _median(run.truth[name] for run in cell_runs)
+    within = sum(run.within_limit(name) for run in cell_runs)
+    runs_within = f"{within} of {counted(len(cell_runs), 'run')} within"
+    met = abs(error) <= _allowed_error(server, name, truth)
+    return Goal(goal_name, required, f"{_signed(error, truth)}, {runs_within}", met)
 
 
-def _cells(own: Sequence[Run], name: str) -> Iterator[str]:
-    """Yield three cells: what the log says, what is seen, and how far off that is."""
-    if not own:
+def _cells(runs: Sequence[Run], name: str) -> Iterator[str]:
+    """Yield three cells: the percentile of the log, that of the tool, and its error."""
+    if not runs:
         yield from ("–", "–", "–")
         return
-    truth = _median(run.truth[name] for run in own)
-    yield from (_ms(truth), _ms(_median(run.seen[name] for run in own)))
-    yield _signed(_off(own, name), truth)
+    truth = _median(run.truth[name] for run in runs)
+    yield from (_ms(truth), _ms(_median(run.seen[name] for run in runs)))
+    yield _signed(_median_error(runs, name), truth)
 
 
 def _limits(server: str) -> Mapping[str, tuple[float, float]]:
-    return ALLOWED_FREEZING if server == FREEZING else ALLOWED
+    return ALLOWED_ERROR_FREEZING if server == FREEZING else ALLOWED_ERROR
 
 
-def _allowed(server: str, name: str, truth: float) -> float:
-    least, share = _limits(server)[name]
-    return max(least, share * truth)
+def _allowed_error(server: str, name: str, truth: float) -> float:
+    seconds, share = _limits(server)[name]
+    return max(seconds, share * truth)
 
 
-def _off(own: Sequence[Run], name: str) -> float:
-    return _median(run.off(name) for run in own)
+def _median_error(runs: Sequence[Run], name: str) -> float:
+    return _median(run.error(name) for run in runs)
 
 
-def _warned(ended: Sequence[Ended]) -> str:
-    if not ended:
+def _warned(tests: Sequence[CommandRun]) -> str:
+    if not tests:
         return "not measured."
-    warned = sum(bool(one.about) for one in ended)
+    warned = sum(bool(test.about) for test in tests)
     return (
-        f"{warned} of {counted(len(ended), 'test')} ended with a warning about the "
+        f"{warned} of {counted(len(tests), 'test')} ended with a warning about the "
         f"load generator{':' if warned else '.'}"
     )
 
@@ -297,6 +310,6 @@ def _ms(seconds: float) -> str:
     return f"{seconds * 1e3:.2f} ms"
 
 
-def _signed(off: float, truth: float) -> str:
-    share = f" ({off / truth:+.1%})" if truth > 0 else ""
-    return f"{off * 1e3:+.2f} ms{share}"
+def _signed(error: float, truth: float) -> str:
+    share = f" ({error / truth:+.1%})" if truth > 0 else ""
+    return f"{error * 1e3:+.2f} ms{share}"

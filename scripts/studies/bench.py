@@ -1,4 +1,4 @@
-"""Launches of a small service for the studies: with Assay's own machinery."""
+"""A test bench for the studies: launches of a small service, measured by Assay."""
 
 import contextlib
 import random
@@ -31,7 +31,7 @@ class Visitor(FastHttpUser):
         self.client.get("/")
 """
 
-# Says when it began and ended, so that it is known which slices it hit.
+# It logs when it burned, so that the studies know which slices it hit.
 BURNER = """\
 import random, sys, time
 on, off = [float(x) for x in sys.argv[1:3]], [float(x) for x in sys.argv[3:5]]
@@ -50,11 +50,12 @@ Span = tuple[float, float]
 
 @dataclass
 class Bench:
-    """A service and its generator, on cores of their own.
+    """A service and its load generator, on separate cores.
 
     Attributes:
-        schedule: Of the launch before; it is used as long as it knows the variants.
-        pids: Of the servers of the launch that is under way, with all their family.
+        schedule: The schedule of the last launch. It is used again as long as it has
+            all variants.
+        pids: The processes of the servers of the current launch, and their children.
     """
 
     folder: Path
@@ -69,15 +70,15 @@ class Bench:
         variants: Sequence[Variant],
         load: Load,
         pairs: Sequence[tuple[str, str]] = (),
-        while_it: contextlib.AbstractContextManager[object] | None = None,
+        disturbance: contextlib.AbstractContextManager[object] | None = None,
     ) -> launch.Launch:
-        """Start variants afresh and measure one launch of them.
+        """Start fresh servers of variants and measure one launch of them.
 
         Args:
-            variants: Of the service.
-            load: To put on them.
-            pairs: Which are compared; the first with all others if none is named.
-            while_it: What happens while it measures; by then the servers run.
+            variants: Variants of the service.
+            load: The load to put on them.
+            pairs: The pairs to compare; by default the first with each other one.
+            disturbance: Entered while slices are measured; the servers run by then.
         """
         topic = Topic(
             name="arms",
@@ -94,8 +95,8 @@ class Bench:
             self.pids = [
                 pid
                 for server in order
-                for one in server.pids
-                for pid in processes.family(one)
+                for parent in server.pids
+                for pid in processes.tree(parent)
             ]
             self.generator.attach(
                 {server.variant.name: server.url for server in order},
@@ -108,7 +109,7 @@ class Bench:
             calibration.warm_up(self.generator, topic, order)
             if not (self.schedule and set(names) <= set(self.schedule.closed_seconds)):
                 self.schedule = calibration.calibrate(self.generator, topic, names)
-            with while_it or contextlib.nullcontext():
+            with disturbance or contextlib.nullcontext():
                 measured = launch.measure(
                     self.generator,
                     running,
@@ -122,9 +123,9 @@ class Bench:
 
 
 @contextlib.contextmanager
-def opened(folder: Path, app: str, cores: processes.Cores) -> Iterator[Bench]:
-    """Write a service into a folder, and start a generator for it."""
-    write(folder, app)
+def open_bench(folder: Path, app: str, cores: processes.Cores) -> Iterator[Bench]:
+    """Write a service into a folder, and start a load generator for it."""
+    write_service(folder, app)
     generator = Generator(Setup(folder / "locustfile.py", folder), cores.generator)
     try:
         yield Bench(folder, generator, cores)
@@ -132,7 +133,7 @@ def opened(folder: Path, app: str, cores: processes.Cores) -> Iterator[Bench]:
         generator.close()
 
 
-def write(folder: Path, app: str) -> None:
+def write_service(folder: Path, app: str) -> None:
     """Write a service and its locustfile."""
     (folder / "app.py").write_text(app)
     (folder / "locustfile.py").write_text(LOCUSTFILE)
@@ -140,13 +141,16 @@ def write(folder: Path, app: str) -> None:
 
 @contextlib.contextmanager
 def burner(folder: Path, cores: Sequence[int], on: Span, off: Span) -> Iterator[Path]:
-    """Burn some cores part of the time, and say when in the file that it yields.
+    """Burn cores part of the time.
 
     Args:
-        folder: Takes that file.
-        cores: Which.
-        on: Shortest and longest burning, in seconds; drawn anew every time.
-        off: The same of the pauses.
+        folder: Where the log is written.
+        cores: The cores to burn.
+        on: Shortest and longest burning, in seconds; each time is drawn at random.
+        off: Shortest and longest pause, in seconds.
+
+    Yields:
+        The log, which says when the cores were burned.
     """
     log = folder / "burner.log"
     log.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""The page and the picture of the study of generators."""
+"""The page and the picture of the study of load generators."""
 
 import os
 import platform
@@ -12,11 +12,15 @@ from assay.load.arrivals import Arrivals
 from assay.load.lateness import LATE
 
 REFERENCE = "FastHttpUser"
+_TEXT_COLOUR = "#1b1d21"
+_ASSAY_COLOUR = "#1f74b4"
+_LOCUST_COLOUR = "#8fb8d8"
+_OTHER_COLOUR = "#b9bec6"
 
 
 @dataclass(frozen=True)
 class Turn:
-    """What one generator did in one turn: requests, and seconds of wall and CPU."""
+    """One turn of a generator: its requests, and its seconds of wall clock and CPU."""
 
     requests: int
     seconds: float
@@ -34,13 +38,13 @@ class Turn:
 
 
 @dataclass(frozen=True)
-class Punctual:
+class Punctuality:
     """How punctual one open-loop run was.
 
     Attributes:
-        sent: Arrivals that were sent, as a share of those expected.
-        late: Seconds of lag: median, and one in a hundred of the worst second.
-        flagged: Whether Assay itself says that the generator was late.
+        sent: Arrivals that were sent, as a share of the expected number.
+        late: Seconds of lag: the median, and the 99th percentile of the worst second.
+        flagged: Whether Assay itself reports that the generator was late.
     """
 
     rate: int
@@ -53,18 +57,18 @@ class Punctual:
 
     @property
     def flagged(self) -> bool:
-        """Whether the report would warn of it."""
+        """Whether a report would warn about it."""
         return self.late[1] > LATE
 
 
 @dataclass(frozen=True)
-class Seen:
-    """What a client saw of a server's service times, beside the server's own log.
+class ClientPercentile:
+    """A percentile of service times by a client, beside the server's own log.
 
     Attributes:
-        share: Of the percentile, from 0 to 1.
+        share: The percentile as a share, from 0 to 1.
         truth: Seconds by the log.
-        seen: Seconds by the client, which has the way there and back besides.
+        seen: Seconds by the client, which include the way there and back.
     """
 
     client: str
@@ -78,15 +82,15 @@ class Study:
     """All that was measured.
 
     Attributes:
-        turns: Of each generator in a closed loop, one for each round.
-        punctual: Of LeanHttpUser in an open loop.
-        seen: Percentiles beside a server's log.
-        workers: Requests a second of one worker and of two, for each round.
+        turns: The turns of each generator in a closed loop, one for each round.
+        punctuality: The runs of LeanHttpUser in an open loop.
+        percentiles: Percentiles of clients beside a server's log.
+        workers: Requests per second of one worker and of two, for each round.
     """
 
     turns: Mapping[str, Sequence[Turn]]
-    punctual: Sequence[Punctual]
-    seen: Sequence[Seen]
+    punctuality: Sequence[Punctuality]
+    percentiles: Sequence[ClientPercentile]
     workers: Sequence[tuple[float, float]]
     connections: int
 
@@ -97,30 +101,30 @@ def page(study: Study) -> str:
         [
             "# What a load generator costs",
             "",
-            "![Requests a second and CPU time per request](generators.png)",
+            "![Requests per second and CPU time per request](generators.png)",
             "",
             f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}, Python "
             f"{platform.python_version()}; {study.connections} connections in a closed "
-            "loop, one core for the generator, one for a server that only answers. "
-            "Medians of the rounds; ratios are medians of the ratios within a round, "
-            "with the least and the greatest. The clients of Locust run under Assay "
-            "and record every request.",
+            "loop; one core for the generator, one for a server that does nothing but "
+            "answer. Numbers are medians over the rounds. Ratios are medians of the "
+            "ratios within a round, with the smallest and the largest. Locust's "
+            "clients run under Assay and record every request.",
             "",
             *_cost(study.turns),
             "",
             "## Punctuality of LeanHttpUser in an open loop",
             "",
-            "The lag is how late a request was sent by the generator itself.",
+            "The lag is the delay of a request that the generator itself caused.",
             "",
-            *_punctuality(study.punctual),
+            *_punctuality(study.punctuality),
             "",
             "## Percentiles beside the server's log",
             "",
-            "The server draws its service times and logs how long each request took on "
-            "its side; a client sees the way there and back besides, through the "
+            "The server has random service times and logs how long each request took "
+            "in it. A client's times also contain the way there and back, through the "
             "kernel and both event loops.",
             "",
-            *_accuracy(study.seen),
+            *_accuracy(study.percentiles),
             "",
             "## Two workers",
             "",
@@ -143,67 +147,70 @@ def _cost(turns: Mapping[str, Sequence[Turn]]) -> list[str]:
         "CPU ÷ FastHttpUser's |",
         "|---|---|---|---|---|",
     ]
-    for name, own in sorted(turns.items(), key=lambda item: -_median_rate(item[1])):
-        rate = _ratio(own, reference, lambda turn: turn.rate)
-        cost = _ratio(own, reference, lambda turn: turn.cost)
+    by_rate = sorted(turns.items(), key=lambda item: -_median_rate(item[1]))
+    for name, generator_turns in by_rate:
+        rate = _ratio(generator_turns, reference, lambda turn: turn.rate)
+        cost = _ratio(generator_turns, reference, lambda turn: turn.cost)
         rows.append(
-            f"| {name} | {_median_rate(own):,.0f} | {_median_cost(own):,.1f} | {rate} "
-            f"| {cost} |"
+            f"| {name} | {_median_rate(generator_turns):,.0f} | "
+            f"{_median_cost(generator_turns):,.1f} | {rate} | {cost} |"
         )
     return rows
 
 
-def _punctuality(punctual: Sequence[Punctual]) -> list[str]:
+def _punctuality(runs: Sequence[Punctuality]) -> list[str]:
     rows = [
-        "| arrivals | rate asked for | sent ÷ asked | planned = done | lag p50 | "
+        "| arrivals | rate | sent ÷ expected | planned = done | lag p50 | "
         "lag p99, worst second | generator | flagged by Assay |",
         "|---|---|---|---|---|---|---|---|",
     ]
-    for item in punctual:
+    for run in runs:
         rows.append(
-            f"| {item.arrivals} | {item.rate:,}/s | {item.sent:.4f} | "
-            f"{item.planned:,} = {item.done:,} | {1e3 * item.late[0]:.3f} ms | "
-            f"{1e3 * item.late[1]:.3f} ms | {item.cpu:.0%} of a core | "
-            f"{'yes' if item.flagged else 'no'} |"
+            f"| {run.arrivals} | {run.rate:,}/s | {run.sent:.4f} | "
+            f"{run.planned:,} = {run.done:,} | {1e3 * run.late[0]:.3f} ms | "
+            f"{1e3 * run.late[1]:.3f} ms | {run.cpu:.0%} of a core | "
+            f"{'yes' if run.flagged else 'no'} |"
         )
     return rows
 
 
-def _accuracy(seen: Sequence[Seen]) -> list[str]:
+def _accuracy(percentiles: Sequence[ClientPercentile]) -> list[str]:
     rows = [
-        "| client | percentile | server's log | seen | off by |",
+        "| client | percentile | server's log | client | error |",
         "|---|---|---|---|---|",
     ]
-    for item in seen:
-        off = item.seen - item.truth
+    for item in percentiles:
+        error = item.seen - item.truth
         rows.append(
             f"| {item.client} | p{100 * item.share:g} | {1e3 * item.truth:.2f} ms | "
-            f"{1e3 * item.seen:.2f} ms | {1e3 * off:+.2f} ms "
-            f"({off / item.truth:+.1%}) |"
+            f"{1e3 * item.seen:.2f} ms | {1e3 * error:+.2f} ms "
+            f"({error / item.truth:+.1%}) |"
         )
     return rows
 
 
 def _workers(rates: Sequence[tuple[float, float]]) -> list[str]:
-    ratios = sorted(two / one for one, two in rates)
+    ratios = sorted(two_workers / one_worker for one_worker, two_workers in rates)
+    one_worker_median = statistics.median(rate for rate, _ in rates)
+    two_workers_median = statistics.median(rate for _, rate in rates)
     return [
-        f"FastHttpUser, a core for each worker; the server shares one of them, with "
-        f"what little it needs. One worker {_middle([a for a, _ in rates]):,.0f} "
-        f"requests a second, two {_middle([b for _, b in rates]):,.0f}: "
+        "FastHttpUser, with one core for each worker. The server shares a core with a "
+        f"worker; it needs little. One worker made {one_worker_median:,.0f} requests "
+        f"per second, two made {two_workers_median:,.0f}: "
         f"{statistics.median(ratios):.2f} times as many [{ratios[0]:.2f}, "
         f"{ratios[-1]:.2f}].",
     ]
 
 
 def picture(study: Study, path: Path) -> None:
-    """Draw requests a second and CPU time per request of each generator."""
+    """Draw requests per second and CPU time per request of each generator."""
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 
     names = sorted(study.turns, key=lambda name: _median_rate(study.turns[name]))
     figure = Figure(figsize=(11, 0.9 + 0.42 * len(names)), dpi=200, facecolor="white")
     charts: list[tuple[str, Callable[[Sequence[Turn]], float], str]] = [
-        ("Requests a second of one core", _median_rate, "{:,.0f}"),
+        ("Requests per second of one core", _median_rate, "{:,.0f}"),
         ("CPU time per request, µs", _median_cost, "{:,.1f}"),
     ]
     with rc_context({"font.family": "DejaVu Sans", "font.size": 9.5}):
@@ -213,30 +220,30 @@ def picture(study: Study, path: Path) -> None:
             colours = [_colour(name) for name in names]
             axes.barh(range(len(names)), values, color=colours, height=0.62)
             for row, value in enumerate(values):
-                axes.text(value, row, "  " + form.format(value), va="center", color=INK)
+                axes.text(
+                    value,
+                    row,
+                    "  " + form.format(value),
+                    va="center",
+                    color=_TEXT_COLOUR,
+                )
             axes.set_yticks(
                 range(len(names)), names if not column else [""] * len(names)
             )
             axes.set_xticks([])
             axes.set_xlim(0, 1.2 * max(values))
-            axes.tick_params(length=0, labelcolor=INK)
+            axes.tick_params(length=0, labelcolor=_TEXT_COLOUR)
             axes.spines[:].set_visible(False)
-            axes.set_title(title, loc="left", color=INK, weight="bold", fontsize=12)
+            axes.set_title(
+                title, loc="left", color=_TEXT_COLOUR, weight="bold", fontsize=12
+            )
     figure.savefig(path)
-
-
-INK = "#1b1d21"
-_OURS, _LOCUST, _OTHER = "#1f74b4", "#8fb8d8", "#b9bec6"
 
 
 def _colour(name: str) -> str:
     if name == "LeanHttpUser":
-        return _OURS
-    return _LOCUST if name.endswith("HttpUser") else _OTHER
-
-
-def _middle(values: Sequence[float]) -> float:
-    return statistics.median(values)
+        return _ASSAY_COLOUR
+    return _LOCUST_COLOUR if name.endswith("HttpUser") else _OTHER_COLOUR
 
 
 def _median_rate(turns: Sequence[Turn]) -> float:
@@ -248,7 +255,7 @@ def _median_cost(turns: Sequence[Turn]) -> float:
 
 
 def _ratio(
-    own: Sequence[Turn], reference: Sequence[Turn], number: Callable[[Turn], float]
+    turns: Sequence[Turn], reference: Sequence[Turn], number: Callable[[Turn], float]
 ) -> str:
-    ratios = [number(a) / number(b) for a, b in zip(own, reference, strict=True)]
+    ratios = [number(a) / number(b) for a, b in zip(turns, reference, strict=True)]
     return f"{statistics.median(ratios):.2f} [{min(ratios):.2f}, {max(ratios):.2f}]"

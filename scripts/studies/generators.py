@@ -1,13 +1,14 @@
-"""How much load one core can generate, at what cost, and how punctually.
+"""How much load can one core generate, at what cost, and how punctually?
 
-Closed loop: clients under Assay (each of them recording every request) and
-whatever other generators are installed, turn by turn, on the generator's core,
-against a server on another core that is no bottleneck. Ratios to FastHttpUser are
-of the same round, so that the machine's wandering speed has no say.
+Closed loop: clients under Assay, which record every request, and all other generators
+that are installed. They take turns on the generator's core, against a server on another
+core that is no bottleneck. Ratios to FastHttpUser are those of one round, so that
+changes of the machine's speed do not matter.
 
-Open loop: LeanHttpUser under Assay at several rates, against the same server. Then
-what each client's percentiles are worth, beside a server that logs the truth; and
-one worker beside two.
+Open loop: LeanHttpUser under Assay at several rates, against the same server.
+
+Besides, the study compares each client's percentiles with the log of a server, and the
+throughput of one worker with that of two.
 """
 
 import argparse
@@ -22,7 +23,6 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -32,12 +32,13 @@ from assay.load.control.fleet import Fleet
 from assay.load.control.generator import Generator
 from assay.load.control.process import Setup
 from assay.load.orders import RunLoad
+from assay.load.ticks import Tick
 from assay.system import ports, processes
 from scripts.studies import accuracy
 from scripts.studies.generator_page import (
     REFERENCE,
-    Punctual,
-    Seen,
+    ClientPercentile,
+    Punctuality,
     Study,
     Turn,
     page,
@@ -46,9 +47,9 @@ from scripts.studies.generator_page import (
 
 CONNECTIONS = 16
 RATES = (500, 1500, 5000, 10_000)
-KINDS: tuple[Arrivals, ...] = ("even", "poisson")
+SCHEDULES: tuple[Arrivals, ...] = ("even", "poisson")
 
-# Nothing but system calls: some 150,000 answers a second.
+# It does nothing but system calls: about 150,000 answers per second.
 SERVER = """\
 import select, socket, sys
 
@@ -58,7 +59,7 @@ listener = socket.create_server(("127.0.0.1", int(sys.argv[1])), backlog=1024)
 listener.setblocking(False)
 epoll = select.epoll()
 epoll.register(listener, select.EPOLLIN)
-open_ones = {}
+connections = {}
 print("ready", flush=True)
 while True:
     for fd, event in epoll.poll():
@@ -67,9 +68,9 @@ while True:
             connection.setblocking(False)
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             epoll.register(connection, select.EPOLLIN)
-            open_ones[connection.fileno()] = connection
+            connections[connection.fileno()] = connection
             continue
-        connection = open_ones[fd]
+        connection = connections[fd]
         try:
             data = connection.recv(65536)
             if data:
@@ -78,7 +79,7 @@ while True:
             data = b""
         if not data:
             epoll.unregister(fd)
-            open_ones.pop(fd).close()
+            connections.pop(fd).close()
 """
 
 LOCUSTFILE = """\
@@ -93,12 +94,11 @@ class Visitor({client}):
 """
 CLIENTS = ("LeanHttpUser", "FastHttpUser", "HttpUser")
 
+TakeTurn = Callable[[str, float], Turn]  # gets a URL and seconds
 
-Take = Callable[[str, float], Turn]
 
-
-def others(core: Sequence[int]) -> dict[str, Take]:
-    """Return the other generators that are installed, with how to run them."""
+def other_generators(core: Sequence[int]) -> dict[str, TakeTurn]:
+    """Return a function that takes a turn for each other installed generator."""
     commands: dict[str, tuple[list[str], str]] = {
         "wrk": (["-t1", f"-c{CONNECTIONS}", "-d{s}s", "{url}"], r"(\d+) requests in"),
         "hey": (
@@ -118,39 +118,42 @@ def others(core: Sequence[int]) -> dict[str, Take]:
             r'"2xx":(\d+)',
         ),
     }
-    found: dict[str, Take] = {}
-    for name, (words, pattern) in commands.items():
+    installed: dict[str, TakeTurn] = {}
+    for name, (arguments, pattern) in commands.items():
         if path := shutil.which(name):
-            found[name] = _command([path, *words], pattern, core)
-    return found
+            installed[name] = _turn_of_command([path, *arguments], pattern, core)
+    return installed
 
 
-def _command(words: Sequence[str], pattern: str, core: Sequence[int]) -> Take:
-    def take(url: str, seconds: float) -> Turn:
-        command = [word.format(url=url, s=round(seconds)) for word in words]
-        before, began = _children(), time.perf_counter()
-        done = subprocess.run(
+def _turn_of_command(
+    template: Sequence[str], pattern: str, core: Sequence[int]
+) -> TakeTurn:
+    def take_turn(url: str, seconds: float) -> Turn:
+        command = [word.format(url=url, s=round(seconds)) for word in template]
+        cpu_before, began = _cpu_of_children(), time.perf_counter()
+        ended = subprocess.run(
             command,
             capture_output=True,
             text=True,
             preexec_fn=lambda: os.sched_setaffinity(0, core),
         )
-        took, cpu = time.perf_counter() - began, _children() - before
-        match = re.search(pattern, done.stdout + done.stderr)
+        duration = time.perf_counter() - began
+        cpu = _cpu_of_children() - cpu_before
+        match = re.search(pattern, ended.stdout + ended.stderr)
         if not match:
-            sys.exit(f"{command[0]} said nothing of its requests:\n{done.stdout}")
-        return Turn(int(match[1]), min(took, seconds), cpu)
+            sys.exit(f"{command[0]} did not print its requests:\n{ended.stdout}")
+        return Turn(int(match[1]), min(duration, seconds), cpu)
 
-    return take
+    return take_turn
 
 
-def _children() -> float:
+def _cpu_of_children() -> float:
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     return usage.ru_utime + usage.ru_stime
 
 
-def _client(generator: Generator) -> Take:
-    def take(url: str, seconds: float) -> Turn:
+def _turn_of_client(generator: Generator) -> TakeTurn:
+    def take_turn(url: str, seconds: float) -> Turn:
         generator.attach({"a": url}, {}, (), CONNECTIONS)
         generator.touch("a")
         measured = generator.closed("a", CONNECTIONS, seconds)
@@ -159,110 +162,111 @@ def _client(generator: Generator) -> Take:
             sys.exit(f"requests failed: {measured.errors}")
         return Turn(measured.requests, measured.duration, measured.generator_cpu)
 
-    return take
+    return take_turn
 
 
-def closed(
-    takes: Mapping[str, Take], url: str, seconds: float, rounds: int
+def closed_loop(
+    generators: Mapping[str, TakeTurn], url: str, seconds: float, rounds: int
 ) -> dict[str, list[Turn]]:
-    """Let the generators take turns; a first round is not counted."""
-    turns: dict[str, list[Turn]] = {name: [] for name in takes}
+    """Let the generators take turns; the first round is warm-up and does not count."""
+    turns: dict[str, list[Turn]] = {name: [] for name in generators}
     for number in range(rounds + 1):
-        for name, take in takes.items():
-            turn = take(url, seconds)
+        for name, take_turn in generators.items():
+            turn = take_turn(url, seconds)
             if number:
                 turns[name].append(turn)
             print(f"round {number}, {name}: {turn.rate:,.0f}/s", file=sys.stderr)
     return turns
 
 
-def open_loop(generator: Generator, url: str, seconds: float) -> list[Punctual]:
+def open_loop(generator: Generator, url: str, seconds: float) -> list[Punctuality]:
     """Send arrivals at several rates."""
-    found = []
+    runs = []
     for rate in RATES:
-        for kind in KINDS:
+        for schedule in SCHEDULES:
             generator.attach({"a": url}, {}, (), 64)
             generator.touch("a")
             shape = shapes.constant(rate, seconds)
-            generator.load(RunLoad("a", shape=shape, schedule=kind, seed=rate))
-            ticks: list[dict[str, Any]] = []
-            while not ticks or not ticks[-1].get("last"):
-                ticks.append(generator.tick().header)
+            generator.load(RunLoad("a", shape=shape, schedule=schedule, seed=rate))
+            ticks: list[Tick] = []
+            while not ticks or not ticks[-1].last:
+                ticks.append(generator.tick())
             generator.detach()
-            found.append(_punctual(rate, kind, seconds, ticks))
-            print(f"{kind} arrivals at {rate}/s done", file=sys.stderr)
-    return found
+            runs.append(_punctuality(rate, schedule, seconds, ticks))
+            print(f"{schedule} arrivals at {rate}/s done", file=sys.stderr)
+    return runs
 
 
-def _punctual(
-    rate: int, kind: Arrivals, seconds: float, ticks: Sequence[Mapping[str, float]]
-) -> Punctual:
+def _punctuality(
+    rate: int, schedule: Arrivals, seconds: float, ticks: Sequence[Tick]
+) -> Punctuality:
     last = ticks[-1]
-    assert last["planned"] == last["done"] + last["dropped"] + last["unserved"]
-    lags = [(tick["lag_p50"], tick["lag_p99"]) for tick in ticks if tick["requests"]]
-    return Punctual(
+    counts = last.counts
+    assert counts.planned == counts.done + counts.dropped + counts.unserved
+    lags = [(tick.lag_p50, tick.lag_p99) for tick in ticks if tick.requests]
+    return Punctuality(
         rate=rate,
-        arrivals=kind,
-        sent=last["planned"] / last["loaded"] / rate,
-        done=int(last["done"]),
-        planned=int(last["planned"]),
+        arrivals=schedule,
+        sent=counts.planned / last.loaded / rate,
+        done=counts.done,
+        planned=counts.planned,
         late=(
             statistics.median(lag for lag, _ in lags),
             max(lag for _, lag in lags),
         ),
-        cpu=sum(tick["generator_cpu"] for tick in ticks) / seconds,
+        cpu=sum(tick.generator_cpu for tick in ticks) / seconds,
     )
 
 
-def shared(
+def worker_rates(
     folder: Path, url: str, seconds: float, rounds: int
 ) -> list[tuple[float, float]]:
-    """Return the requests a second of one worker and of two, by turns.
+    """Return the requests per second of one worker and of two, for each round.
 
-    By FastHttpUser, whose own work is nearly all there is: what the server needs of
-    the core that it shares is a tenth of it.
+    The client is FastHttpUser, because it does nearly all the work: the server needs
+    a tenth of the core that it shares with a worker.
     """
-    found = []
+    rates_of_rounds = []
     path = folder / REFERENCE / "locustfile.py"
     for number in range(rounds):
         rates = []
         for count in (1, 2):
             fleet = Fleet(Setup(path, path.parent))
             try:
-                fleet.hire(count)
-                fleet.gather(count, 60.0)
+                fleet.start_workers(count)
+                fleet.wait_for_workers(count, 60.0)
                 users = CONNECTIONS * count
                 fleet.attach({"a": url}, {}, (), users)
-                fleet.pace("a", users, 1.0)
-                rates.append(fleet.pace("a", users, seconds))
+                fleet.closed_loop_rate("a", users, 1.0)
+                rates.append(fleet.closed_loop_rate("a", users, seconds))
             finally:
                 fleet.close()
-        found.append((rates[0], rates[1]))
+        rates_of_rounds.append((rates[0], rates[1]))
         print(f"workers, round {number + 1}: {rates}", file=sys.stderr)
-    return found
+    return rates_of_rounds
 
 
-def percentiles(folder: Path, seconds: float) -> list[Seen]:
-    """Return what each client saw of a server's service times, beside its log."""
-    found = []
+def client_percentiles(folder: Path, seconds: float) -> list[ClientPercentile]:
+    """Return percentiles of each client's service times, beside the server's log."""
+    percentiles = []
     for client in CLIENTS:
-        own = folder / f"steady-{client}"
-        own.mkdir()
-        samples, log = accuracy.with_assay(
-            "steady", accuracy.STEADY_RATE, seconds, own, client
+        client_folder = folder / f"steady-{client}"
+        client_folder.mkdir()
+        samples, log = accuracy.load_with_assay(
+            "steady", accuracy.STEADY_RATE, seconds, client_folder, client
         )
         truth = [took for _, took in log["took"]][accuracy.USERS :]
         service = samples["end"] - samples["start"]
         for share in accuracy.SHARES:
-            found.append(
-                Seen(
+            percentiles.append(
+                ClientPercentile(
                     client,
                     share,
                     float(np.quantile(truth, share)),
                     float(np.quantile(service, share)),
                 )
             )
-    return found
+    return percentiles
 
 
 def main() -> None:
@@ -306,19 +310,21 @@ def _study(folder: Path, cores: processes.Cores, options: argparse.Namespace) ->
             path.parent.mkdir()
             path.write_text(LOCUSTFILE.format(client=client))
             generators[client] = Generator(Setup(path, path.parent), cores.generator)
-        takes = {name: _client(generator) for name, generator in generators.items()}
-        takes |= others(cores.generator)
-        turns = closed(takes, url, options.seconds, options.rounds)
-        punctual = open_loop(generators["LeanHttpUser"], url, options.open_seconds)
+        take_turn = {
+            name: _turn_of_client(generator) for name, generator in generators.items()
+        }
+        take_turn |= other_generators(cores.generator)
+        turns = closed_loop(take_turn, url, options.seconds, options.rounds)
+        punctuality = open_loop(generators["LeanHttpUser"], url, options.open_seconds)
         while generators:
             generators.popitem()[1].close()
-        workers = shared(folder, url, options.seconds, options.rounds)
+        workers = worker_rates(folder, url, options.seconds, options.rounds)
     finally:
         for generator in generators.values():
             generator.close()
         server.stop()
-    seen = percentiles(folder, options.open_seconds)
-    return Study(turns, punctual, seen, workers, CONNECTIONS)
+    percentiles = client_percentiles(folder, options.open_seconds)
+    return Study(turns, punctuality, percentiles, workers, CONNECTIONS)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
-"""The guide, measured: each of its sentences, and what a run says of it.
+"""The guide, measured: each of its sentences, with its verdict from a run.
 
 Verdicts come from the run's `results.json`, sentences from `guide.toml`. A sentence
-holds if all the claims that test it hold, and is refuted if all are; where some hold
-and some do not it depends, and the claims beside it say on what. What is said of the
-reason is written for one verdict, and left out if the run has another.
+holds if all claims that test it hold, and is refuted if all of them are refuted. If
+some hold and some do not, it depends, and the claims beside it show on what. An
+explanation is written for one verdict, and left out if the run has another.
 """
 
 import re
@@ -27,13 +27,13 @@ MARKS = {"holds": "✅", "refuted": "❌", "depends": "🔀", "undecided": "❔"
 
 @dataclass(frozen=True)
 class Sentence:
-    """Something that the guide says.
+    """A sentence of the guide.
 
     Attributes:
-        claims: Which claims test it, as they are named in the file.
-        budgets: Which budgets do.
-        reason: Why it cannot be measured, where none does.
-        because: What explains a verdict, by the verdict that it explains.
+        claims: The claims that test it, with their names in the file.
+        budgets: The budgets that test it.
+        reason: Why it cannot be measured, if nothing tests it.
+        because: Verdict to its explanation.
     """
 
     says: str
@@ -45,13 +45,13 @@ class Sentence:
 
 
 def sentences(path: Path = FILE) -> list[Sentence]:
-    """Read what the guide says.
+    """Read the sentences of the guide.
 
     Raises:
-        ValueError: A sentence has nothing that tests it and no reason, or both; or
-            it explains what is no verdict.
+        ValueError: A sentence has neither tests nor a reason, or it has both; or it
+            explains something that is not a verdict.
     """
-    found = []
+    result = []
     for entry in tomllib.loads(path.read_text(encoding="utf-8"))["sentences"]:
         lists = {key: tuple(entry.get(key, ())) for key in ("claims", "budgets")}
         sentence = Sentence(**{**entry, **lists})
@@ -64,25 +64,25 @@ def sentences(path: Path = FILE) -> list[Sentence]:
                 f"{path}: {sentence.says!r} explains {sorted(unknown)}; "
                 f"verdicts are {', '.join(MARKS)}"
             )
-        found.append(sentence)
-    return found
+        result.append(sentence)
+    return result
 
 
-def _named[Item: (ClaimResult, BudgetResult)](
+def _matching[Item: (ClaimResult, BudgetResult)](
     sentence: Sentence, names: Sequence[str], items: Sequence[Item]
 ) -> list[Item]:
     """Return the claims or budgets of a run that test a sentence.
 
     Raises:
-        ValueError: It names one that the run does not have.
+        ValueError: The sentence names one that the run does not have.
     """
-    found: list[Item] = []
+    result: list[Item] = []
     for name in names:
-        own = [item for item in items if f"{_name(item)}/".startswith(f"{name}/")]
-        if not own:
+        matches = [item for item in items if f"{_name(item)}/".startswith(f"{name}/")]
+        if not matches:
             raise ValueError(f"{sentence.says!r}: the run has no {name!r}")
-        found += [item for item in own if item not in found]
-    return found
+        result += [item for item in matches if item not in result]
+    return result
 
 
 def _name(item: ClaimResult | BudgetResult) -> str:
@@ -92,7 +92,7 @@ def _name(item: ClaimResult | BudgetResult) -> str:
 
 
 def verdict(items: Sequence[ClaimResult | BudgetResult]) -> str:
-    """Return what verdicts mean for the sentence that they test."""
+    """Return the verdict on a sentence, from the claims and budgets that test it."""
     words = {item.verdict for item in items}
     if words == {"holds"}:
         return "holds"
@@ -102,16 +102,16 @@ def verdict(items: Sequence[ClaimResult | BudgetResult]) -> str:
 
 
 def conditions(run: RunDirectory) -> dict[str, str]:
-    """Return on what a run was measured."""
-    known = run.environment()
-    cores = known.get("cores")
+    """Return when and on which machine a run was measured."""
+    environment = run.environment()
+    cores = environment.get("cores")
     count = sum(map(len, cores.values())) if isinstance(cores, dict) else "?"
-    memory = known.get("memory")
+    memory = environment.get("memory")
     return {
-        "measured": str(known.get("started", "?"))[:10],
-        "machine": f"{known.get('cpu', '?')}, {count} cores"
+        "measured": str(environment.get("started", "?"))[:10],
+        "machine": f"{environment.get('cpu', '?')}, {count} cores"
         + (f", {quantity(memory, 'B')}" if isinstance(memory, int) else ""),
-        "Python": str(known.get("python", "?")),
+        "Python": str(environment.get("python", "?")),
     }
 
 
@@ -119,8 +119,8 @@ def page(results: Results, conditions: Mapping[str, str]) -> str:
     """Return the page.
 
     Args:
-        results: Of a run of all topics.
-        conditions: On what it was measured.
+        results: The results of a run of all topics.
+        conditions: When and on which machine it was measured, by name.
 
     Raises:
         ValueError: A sentence names a claim that the run does not have.
@@ -130,17 +130,17 @@ def page(results: Results, conditions: Mapping[str, str]) -> str:
     lines = [
         "# The guide, measured",
         "",
-        "Each sentence of the guide about performance, and what a run of the scenarios "
-        "says of it: it *holds*, is *refuted*, or *depends*, where it holds in one "
-        "case and not in another. "
+        "Each sentence of the guide about performance, with its verdict from a run of "
+        "the scenarios. It *holds*, is *refuted*, or *depends*: it holds in one case "
+        "and not in another. "
         f"{len(entries)} sentences: "
         + ", ".join(f"{word} {counts[word]}" for word in MARKS if counts[word])
         + ".",
         "",
-        "Numbers are candidate / baseline, with 95 % intervals of their own; verdicts "
-        "allow for the number of claims. [summary.md](summary.md) has all claims, "
-        "`index.html` is the report with its profiles. "
-        "Sentences in italics are explanations by hand, not measured ones.",
+        "Numbers are candidate / baseline, each with its own 95 % interval. Verdicts "
+        "are corrected for the number of claims. [summary.md](summary.md) has all "
+        "claims; `index.html` is the report with its profiles. "
+        "Sentences in italics are explanations that people wrote.",
         "",
         *(f"- {escape(name)}: {escape(text)}" for name, text in conditions.items()),
         *_floor(results),
@@ -160,10 +160,10 @@ def page(results: Results, conditions: Mapping[str, str]) -> str:
 
 @dataclass(frozen=True)
 class Entry:
-    """A sentence, and what the run says of it.
+    """A sentence with its verdict.
 
     Attributes:
-        measured: A line for each claim and budget that tests it.
+        measured: One line for each claim and budget that tests it.
     """
 
     sentence: Sentence
@@ -172,71 +172,71 @@ class Entry:
 
     @property
     def part(self) -> str:
-        """The part of the guide that it is from."""
+        """The part of the guide that contains the sentence."""
         return self.sentence.where.partition(" > ")[0]
 
     def row(self) -> str:
-        """Return its row of a table."""
-        below = self.sentence.where.partition(" > ")[2]
+        """Return its row of the table."""
+        subheading = self.sentence.where.partition(" > ")[2]
         says = f"“{escape(self.sentence.says)}”"
-        if below:
-            says += f"<br><sub>{escape(below)}</sub>"
-        found = list(self.measured)
+        if subheading:
+            says += f"<br><sub>{escape(subheading)}</sub>"
+        lines = list(self.measured)
         if because := self.sentence.because.get(self.verdict):
-            found.append(f"*{escape(because)}*")
+            lines.append(f"*{escape(because)}*")
         word = f"{MARKS[self.verdict]} **{self.verdict}**"
-        return f"| {says} | {word} | {'<br>'.join(found)} |"
+        return f"| {says} | {word} | {'<br>'.join(lines)} |"
 
 
 def _entry(sentence: Sentence, results: Results) -> Entry:
-    claims = _named(sentence, sentence.claims, results.claims)
-    budgets = _named(sentence, sentence.budgets, results.budgets)
-    measured = [*(_measured(claim, results) for claim in claims)]
-    measured += [_kept(budget, results.values) for budget in budgets]
+    claims = _matching(sentence, sentence.claims, results.claims)
+    budgets = _matching(sentence, sentence.budgets, results.budgets)
+    measured = [*(_claim_line(claim, results) for claim in claims)]
+    measured += [_budget_line(budget, results.values) for budget in budgets]
     return Entry(sentence, verdict([*claims, *budgets]), tuple(measured))
 
 
-def _measured(claim: ClaimResult, results: Results) -> str:
-    """Return what a claim came to: the number first, then of what, then the word."""
-    side = claim.topic, claim.baseline, claim.candidate, claim.metric
+def _claim_line(claim: ClaimResult, results: Results) -> str:
+    """Return a claim's ratio, its metric and variants, and its verdict."""
+    key = claim.topic, claim.baseline, claim.candidate, claim.metric
     ratio = "not measured"
-    for found in results.comparisons:
-        if (found.topic, found.baseline, found.candidate, found.metric) != side:
+    for item in results.comparisons:
+        if (item.topic, item.baseline, item.candidate, item.metric) != key:
             continue
-        if found.ratio is not None:
-            ratio = f"**{significant(found.ratio)}×**"
-        if found.low is not None and found.high is not None:
-            ratio += f" [{significant(found.low)}, {significant(found.high)}]"
+        if item.ratio is not None:
+            ratio = f"**{significant(item.ratio)}×**"
+        if item.low is not None and item.high is not None:
+            ratio += f" [{significant(item.low)}, {significant(item.high)}]"
     expected = escape(claim.expect.replace("<=", "≤").replace(">=", "≥"))
-    said = f"{expected}: {claim.verdict}"
+    judged = f"{expected}: {claim.verdict}"
     if claim.verdict == "undecided" and claim.alone != "undecided":
-        said += f" ({claim.alone} on its own, but not among all claims of the run)"
+        judged += f" ({claim.alone} on its own, but not among all claims of the run)"
     return (
         f"{ratio} {_code(claim.metric)} of {_code(claim.topic)}, "
-        f"{_code(claim.baseline)} → {_code(claim.candidate)}; {said}"
+        f"{_code(claim.baseline)} → {_code(claim.candidate)}; {judged}"
     )
 
 
 def _code(name: str) -> str:
-    """Return a name as code if it is one."""
+    """Return text as code if it is a name, otherwise escaped."""
     return f"`{name}`" if re.fullmatch(r"[\w.-]+", name) else escape(one_line(name))
 
 
-def _kept(budget: BudgetResult, values: Sequence[Value]) -> str:
-    """Return how a budget was kept, with what the other variants came to."""
-    others = ", ".join(
+def _budget_line(budget: BudgetResult, values: Sequence[Value]) -> str:
+    """Return the values of all variants, and the verdict on a budget."""
+    measured = ", ".join(
         f"{_code(value.variant)} {percent(value.value)}"
         for value in values
         if (value.topic, value.metric) == (budget.topic, budget.metric)
     )
     return (
-        f"{_code(budget.metric)} of {_code(budget.topic)}: {others}; "
+        f"{_code(budget.metric)} of {_code(budget.topic)}: {measured}; "
         f"{_code(budget.variant)} ≤ {percent(budget.at_most)}: {budget.verdict}"
     )
 
 
 def _floor(results: Results) -> list[str]:
-    """Return how long a request takes that asks for next to nothing."""
+    """Return the time of a request that does almost nothing."""
     values: list[Any] = [
         value
         for value in results.values
@@ -245,7 +245,7 @@ def _floor(results: Results) -> list[str]:
     if not values or values[0].value is None:
         return []
     return [
-        "- floor: a request that asks for next to nothing takes "
-        f"{quantity(values[0].value, 's')} (median); no ratio of latencies can be "
-        "smaller than what is left of it"
+        "- floor: a request that does almost nothing takes "
+        f"{quantity(values[0].value, 's')} (median). A latency cannot fall below it, "
+        "which limits the ratios of latencies."
     ]

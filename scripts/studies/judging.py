@@ -18,12 +18,12 @@ from assay.results import Verdict
 from assay.run_directory import rows
 from assay.run_directory.run import RunDirectory
 from scripts.studies import rivals
-from scripts.studies.outcomes import ANY, ASSAY, MARGIN_RULE, Outcome
+from scripts.studies.outcomes import ANY, ASSAY, IDENTICAL, MARGIN_RULE, Outcome
 
 TOPIC = "arms"
 SETTINGS = Settings()
 TIGHT_MARGIN = 0.03
-# Launches that each of today's rules gets for one comparison.
+# Launches that each rival rule gets for one comparison.
 RIVAL_LAUNCHES = 18
 Pair = tuple[str, str]
 
@@ -35,7 +35,8 @@ class Stream:
     Attributes:
         launches: The launches' numbers.
         ratios: Log ratios of each deciding metric, one for each launch.
-        spans: The least and the greatest that these can be; shape (2, launches).
+        spans: The lowest and the highest value that each log ratio can have; shape
+            (2, launches).
     """
 
     noise: str
@@ -46,8 +47,8 @@ class Stream:
     spans: Mapping[str, Floats]
 
 
-def directory(output: Path, noise: str) -> RunDirectory:
-    """Return the directory of a condition's launches; make it the first time."""
+def open_or_create_run(output: Path, noise: str) -> RunDirectory:
+    """Return the run directory for the launches of a condition."""
     path = output / noise
     if (path / "plan.json").exists():
         return RunDirectory.open(path)
@@ -62,12 +63,13 @@ def directory(output: Path, noise: str) -> RunDirectory:
     return RunDirectory.create(path, Plan(topics=(topic,)), {})
 
 
-def append(run: RunDirectory, measured: launch.Launch, seconds: float) -> int:
-    """Keep a launch and return its number."""
-    before = run.slices()
-    number = 1 if before.empty else int(before["launch"].max()) + 1
-    known = {("", "seconds"): (seconds, False), **measured.values}
-    values = rows.values(TOPIC, number, known)
+def append_launch(run: RunDirectory, measured: launch.Launch, seconds: float) -> int:
+    """Append a launch to a run and return its number."""
+    slices = run.slices()
+    number = 1 if slices.empty else int(slices["launch"].max()) + 1
+    values = rows.values(
+        TOPIC, number, {("", "seconds"): (seconds, False), **measured.values}
+    )
     samples = rows.samples(number, measured.samples, 0.0)
     run.append_launch(
         TOPIC,
@@ -82,59 +84,58 @@ def append(run: RunDirectory, measured: launch.Launch, seconds: float) -> int:
 def streams(
     run: RunDirectory, noise: str, pairs: Sequence[tuple[str, Pair]]
 ) -> Iterator[Stream]:
-    """Yield what is known of each (effect, pair)."""
+    """Yield the stream of launches of each (effect, pair)."""
     measured = measurements.Measurements(run.slices(), run.launches())
     for effect, pair in pairs:
-        where = {
-            metric: (measured, TOPIC, *pair, metric) for metric in DECIDING_METRICS
-        }
-        numbers = {m: measurements.by_launch(*key)[0] for m, key in where.items()}
-        both = sorted(set.intersection(*(set(found) for found in numbers.values())))
-        kept = {m: np.isin(found, both) for m, found in numbers.items()}
+        keys = {metric: (measured, TOPIC, *pair, metric) for metric in DECIDING_METRICS}
+        numbers = {m: measurements.by_launch(*key)[0] for m, key in keys.items()}
+        # Only launches that have a value of every metric.
+        common = sorted(set.intersection(*(set(n) for n in numbers.values())))
+        masks = {m: np.isin(n, common) for m, n in numbers.items()}
         yield Stream(
             noise,
             effect,
             pair,
-            tuple(int(number) for number in both),
-            {m: measurements.log_ratios(*key)[kept[m]] for m, key in where.items()},
-            {m: measurements.log_spans(*key)[:, kept[m]] for m, key in where.items()},
+            tuple(int(number) for number in common),
+            {m: measurements.log_ratios(*key)[masks[m]] for m, key in keys.items()},
+            {m: measurements.log_spans(*key)[:, masks[m]] for m, key in keys.items()},
         )
 
 
-def judged(stream: Stream, margin: float, metrics: Sequence[str]) -> list[Outcome]:
-    """Judge a stream as `assay run` does: one comparison after the other.
+def judge(stream: Stream, margin: float, metrics: Sequence[str]) -> list[Outcome]:
+    """Judge a stream as `assay run` does, one comparison after the other.
 
-    Each begins where the one before has ended. What is left at the end, too short
-    to be decided, is no comparison.
+    Each comparison begins where the one before has ended. Launches at the end that
+    are too few for a verdict are not judged.
     """
     looks = SETTINGS.looks
     alpha = (1 - SETTINGS.confidence) / len(metrics)
     level = statistics.pocock_level(looks, alpha)
-    found: list[Outcome] = []
+    outcomes: list[Outcome] = []
     start = 0
     while start + looks[0] <= len(stream.launches):
         for look in looks:
             if start + look > len(stream.launches):
-                return found
-            part = {m: stream.spans[m][:, start : start + look] for m in metrics}
+                return outcomes
+            spans = {m: stream.spans[m][:, start : start + look] for m in metrics}
             verdicts = {
                 m: _verdict(stream.ratios[m][start : start + look], x, level, margin, m)
-                for m, x in part.items()
+                for m, x in spans.items()
             }
             if "undecided" not in verdicts.values() or look == looks[-1]:
                 break
-        found += _outcomes(stream, start, part, verdicts, level)
+        outcomes += _outcomes(stream, start, spans, verdicts, level)
         start += look
-    return found
+    return outcomes
 
 
-def together(words: Sequence[str]) -> Verdict:
-    """Return the verdict of a comparison as a whole, from its metrics' words."""
-    if "slower" in words and "faster" not in words:
+def overall_verdict(verdicts: Sequence[str]) -> Verdict:
+    """Return the verdict of a comparison as a whole, from those of its metrics."""
+    if "slower" in verdicts and "faster" not in verdicts:
         return "slower"
-    if "faster" in words and "slower" not in words:
+    if "faster" in verdicts and "slower" not in verdicts:
         return "faster"
-    return "same" if set(words) == {"same"} else "undecided"
+    return "same" if set(verdicts) == {"same"} else "undecided"
 
 
 def _verdict(
@@ -152,21 +153,22 @@ def _verdict(
 def _outcomes(
     stream: Stream,
     start: int,
-    part: Mapping[str, Floats],
+    spans_of: Mapping[str, Floats],
     verdicts: Mapping[str, Verdict],
     level: float,
 ) -> Iterator[Outcome]:
-    look = next(iter(part.values())).shape[1]
-    false = [v for v in verdicts.values() if v in ("faster", "slower")]
-    whole = together(list(verdicts.values()))
-    # Of identical code one false metric is a false verdict, whatever the others say.
-    word = false[0] if stream.effect == "A/A" and false else whole
+    look = next(iter(spans_of.values())).shape[1]
+    different = [v for v in verdicts.values() if v in ("faster", "slower")]
+    word = overall_verdict(list(verdicts.values()))
+    if stream.effect == IDENTICAL and different:
+        # If the code is identical, one false metric makes the comparison false.
+        word = different[0]
     yield Outcome(stream.noise, stream.effect, ASSAY, ANY, word, look)
-    for metric, spans in part.items():
+    for metric, spans in spans_of.items():
         x = stream.ratios[metric][start : start + look]
         interval = statistics.signed_rank_interval(spans, level)
         assert interval is not None
-        truth = _truth(stream, metric, start, look)
+        truth = _true_log_ratio(stream, metric, start, look)
         yield Outcome(
             stream.noise,
             stream.effect,
@@ -182,65 +184,66 @@ def _outcomes(
         )
 
 
-def _truth(stream: Stream, metric: str, start: int, look: int) -> float:
-    """Return the log ratio that is known from elsewhere.
+def _true_log_ratio(stream: Stream, metric: str, start: int, look: int) -> float:
+    """Return the log ratio that the comparison should find.
 
-    For identical code it is 0. Otherwise it is what all other launches of the
-    stream say, which are many times as many as one comparison has.
+    It is 0 for identical code. Otherwise it is the estimate from all other launches
+    of the stream, of which there are many more than in one comparison.
     """
-    if stream.effect == "A/A":
+    if stream.effect == IDENTICAL:
         return 0.0
     x = stream.ratios[metric]
     others = np.concatenate([x[:start], x[start + look :]])
     return statistics.hodges_lehmann(others if len(others) else x)
 
 
-def tight(stream: Stream, seconds_per_launch: float | None) -> list[Outcome]:
+def judge_with_tight_margin(
+    stream: Stream, seconds_per_launch: float | None
+) -> list[Outcome]:
     """Judge CPU per request alone, with a margin of 3 %."""
-    found = judged(stream, TIGHT_MARGIN, ["cpu_per_request"])
     return [
         Outcome(
-            item.noise,
-            item.effect,
+            outcome.noise,
+            outcome.effect,
             MARGIN_RULE,
-            item.metric,
-            item.verdict,
-            item.launches,
+            outcome.metric,
+            outcome.verdict,
+            outcome.launches,
             seconds=(
                 None
                 if seconds_per_launch is None
-                else item.launches * seconds_per_launch
+                else outcome.launches * seconds_per_launch
             ),
         )
-        for item in found
-        if item.metric == "cpu_per_request"
+        for outcome in judge(stream, TIGHT_MARGIN, ["cpu_per_request"])
+        if outcome.metric == "cpu_per_request"
     ]
 
 
-def by_rivals(run: RunDirectory, stream: Stream) -> Iterator[Outcome]:
-    """Judge the same launches by today's rules, on closed-loop response times.
+def judge_by_rivals(run: RunDirectory, stream: Stream) -> Iterator[Outcome]:
+    """Judge the same launches by the rival rules, on closed-loop response times.
 
-    Each gets 18 launches for a comparison, and of those what it would use: two
-    consecutive ones where it compares two runs.
+    Each rule gets 18 launches for a comparison. A rule that compares two runs uses
+    two consecutive ones of them.
     """
     for start in range(0, len(stream.launches) - RIVAL_LAUNCHES + 1, RIVAL_LAUNCHES):
         numbers = stream.launches[start : start + RIVAL_LAUNCHES]
         sides = [
             [_times(run, number, arm) for number in numbers] for arm in stream.pair
         ]
-        base, other = sides
-        runs = base[0].times, other[1].times
-        every = [np.concatenate([one.times for one in side]) for side in sides]
-        means = [np.array([one.times.mean() for one in side]) for side in sides]
-        slices = [np.concatenate([one.slices for one in side]) for side in sides]
-        words: dict[str, Verdict] = {
-            "threshold of 5 % on two runs": rivals.threshold(*runs),
+        baseline, candidate = sides
+        two_runs = baseline[0].times, candidate[1].times
+        requests = [np.concatenate([t.times for t in side]) for side in sides]
+        means = [np.array([t.times.mean() for t in side]) for side in sides]
+        slices = [np.concatenate([t.slices for t in side]) for side in sides]
+        verdicts: dict[str, Verdict] = {
+            "threshold of 5 % on two runs": rivals.threshold(*two_runs),
             "Welch's t-test on launches": rivals.welch(means[0], means[1]),
-            "Mann–Whitney on requests": rivals.mann_whitney(every[0], every[1]),
+            "Mann–Whitney on requests": rivals.mann_whitney(requests[0], requests[1]),
             "tachometer's rule on slices": rivals.tachometer(slices[0], slices[1])[0],
-            "compare-fail=median:5% on two runs": rivals.benchmark_compare(*runs),
+            "compare-fail=median:5% on two runs": rivals.benchmark_compare(*two_runs),
         }
-        for rule, word in words.items():
+        for rule, word in verdicts.items():
             yield Outcome(stream.noise, stream.effect, rule, ANY, word, RIVAL_LAUNCHES)
 
 
@@ -249,7 +252,7 @@ class Times:
     """Closed-loop response times of an arm in a launch, in seconds.
 
     Attributes:
-        times: Of every request.
+        times: The time of every request.
         slices: The mean of each slice.
     """
 
@@ -262,22 +265,22 @@ def _times(run: RunDirectory, number: int, arm: str) -> Times:
         run.path / "samples" / f"{TOPIC}-{number:03d}.parquet",
         columns=["block", "variant", "mode", "start", "end", "failed"],
     )
-    own = frame[
+    answered = frame[
         (frame["variant"] == arm) & (frame["mode"] == "closed") & ~frame["failed"]
     ]
-    took = own["end"] - own["start"]
+    times = answered["end"] - answered["start"]
     return Times(
-        took.to_numpy(dtype=float),
-        took.groupby(own["block"]).mean().to_numpy(dtype=float),
+        times.to_numpy(dtype=float),
+        times.groupby(answered["block"]).mean().to_numpy(dtype=float),
     )
 
 
-def missing(
+def pairs_to_measure(
     run: RunDirectory,
     noise: str,
     identical: Sequence[Pair],
     slower: Mapping[str, Pair],
-    wanted: Mapping[str, int],
+    comparisons: Mapping[str, int],
 ) -> list[Pair]:
     """Return the pairs of arms that still need launches.
 
@@ -286,14 +289,15 @@ def missing(
         noise: Their condition.
         identical: Pairs of identical arms.
         slower: Effect to its pair.
-        wanted: Effect (`A/A` too) to the number of comparisons wanted.
+        comparisons: Effect, `IDENTICAL` included, to the number of comparisons
+            that it needs.
     """
-    pairs = [("A/A", pair) for pair in identical] + list(slower.items())
-    counts = dict.fromkeys(wanted, 0)
+    pairs = [(IDENTICAL, pair) for pair in identical] + list(slower.items())
+    counts = dict.fromkeys(comparisons, 0)
     for stream in streams(run, noise, pairs):
-        found = judged(stream, SETTINGS.margin, DECIDING_METRICS)
-        counts[stream.effect] += sum(1 for item in found if item.metric == ANY)
-    return [pair for effect, pair in pairs if counts[effect] < wanted[effect]]
+        outcomes = judge(stream, SETTINGS.margin, DECIDING_METRICS)
+        counts[stream.effect] += sum(1 for o in outcomes if o.metric == ANY)
+    return [pair for effect, pair in pairs if counts[effect] < comparisons[effect]]
 
 
 def all_outcomes(
@@ -303,37 +307,43 @@ def all_outcomes(
     slower: Mapping[str, Pair],
     runs: Sequence[Outcome],
 ) -> list[Outcome]:
-    """Judge everything that is known of a condition.
+    """Judge all launches and runs of a condition.
 
     Args:
         output: The study's folder.
         noise: The condition.
         identical: Pairs of identical arms.
         slower: Effect to its pair.
-        runs: Outcomes of whole runs. They replace what the arms' launches say of
-            the whole comparison of their effect, because they know its time.
+        runs: Outcomes of whole runs of the command. They replace the outcomes of
+            whole comparisons of the same effect, because they include the time.
     """
     if not (output / noise / "plan.json").exists():
         return list(runs)
     run = RunDirectory.open(output / noise)
-    each = _seconds_per_launch(runs, ASSAY)
-    whole = {item.effect for item in runs if item.rule == ASSAY}
-    found = list(runs)
-    pairs = [("A/A", pair) for pair in identical] + list(slower.items())
+    launch_seconds = _seconds_per_launch(runs, ASSAY)
+    effects_with_runs = {outcome.effect for outcome in runs if outcome.rule == ASSAY}
+    outcomes = list(runs)
+    pairs = [(IDENTICAL, pair) for pair in identical] + list(slower.items())
     for stream in streams(run, noise, pairs):
-        for item in judged(stream, SETTINGS.margin, DECIDING_METRICS):
-            if item.metric != ANY:
-                found.append(item)
-            elif item.effect not in whole:
-                seconds = None if each is None else item.launches * each
-                found.append(replace(item, seconds=seconds))
-        if stream.effect == "A/A":
-            found += tight(stream, _seconds_per_launch(runs, MARGIN_RULE))
-        found += by_rivals(run, stream)
-    return found
+        for outcome in judge(stream, SETTINGS.margin, DECIDING_METRICS):
+            if outcome.metric != ANY:
+                outcomes.append(outcome)
+            elif outcome.effect not in effects_with_runs:
+                seconds = (
+                    None
+                    if launch_seconds is None
+                    else outcome.launches * launch_seconds
+                )
+                outcomes.append(replace(outcome, seconds=seconds))
+        if stream.effect == IDENTICAL:
+            outcomes += judge_with_tight_margin(
+                stream, _seconds_per_launch(runs, MARGIN_RULE)
+            )
+        outcomes += judge_by_rivals(run, stream)
+    return outcomes
 
 
 def _seconds_per_launch(runs: Sequence[Outcome], rule: str) -> float | None:
-    """Return what a launch took in whole runs of a rule, start and end included."""
-    own = [o.seconds / o.launches for o in runs if o.rule == rule and o.seconds]
-    return float(np.median(own)) if own else None
+    """Return the median time of a launch in whole runs, start and end included."""
+    seconds = [o.seconds / o.launches for o in runs if o.rule == rule and o.seconds]
+    return float(np.median(seconds)) if seconds else None

@@ -1,6 +1,6 @@
-"""One small service of many kinds, of which KIND in the environment chooses one.
+"""A small service of several kinds; the environment variable KIND selects one.
 
-It is copied beside a locustfile and started there: it is measured, not imported.
+The study copies it beside a locustfile and starts it there. It is not imported.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ import zlib
 from fastapi import FastAPI
 
 KIND = os.environ.get("KIND", "async-compute")
-ROUNDS = 1000  # some 0.3 ms of CPU
+ROUNDS = 1000  # about 0.3 ms of CPU time
 BLOCK = bytes(range(256))
 CONNECTIONS = 4
 
@@ -23,7 +23,7 @@ lock = threading.Lock()
 
 @app.get("/health")
 async def health() -> dict[str, str]:
-    """Say that it is there."""
+    """Answer that the service runs."""
     return {"status": "ok"}
 
 

@@ -1,8 +1,8 @@
-"""Several estimators of throughput, by what they scatter on identical code.
+"""How much do several estimators of throughput scatter on identical code?
 
-They are computed anew from the samples that runs have kept: for each closed slice
-one number, for each block the log ratio of its two sides, for each launch the
-median over its undisturbed blocks, as Assay does it.
+They are computed from the stored samples of runs, as Assay does it: one number for each
+closed slice, the log ratio of the two sides for each block, and the median over the
+undisturbed blocks for each launch.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -14,21 +14,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assay.run_directory.run import RunDirectory
-from scripts.studies.kinds_known import SIDES
-from scripts.studies.kinds_page import spread
-from scripts.studies.pages import headed
+from scripts.studies.kinds_page import spread_cell
+from scripts.studies.kinds_topics import SIDES
+from scripts.studies.pages import markdown_table
 
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Slice:
-    """The requests of one closed slice that were answered, in order of their start.
+    """The answered requests of one closed slice, in order of their start.
 
     Attributes:
         began: When the slice began; seconds on the clock of `start` and `end`.
-        users: Of its closed loop.
-        user: Who asked; None where the samples do not say.
+        users: Users of its closed loop.
+        start: When each request started.
+        end: When each request ended.
+        user: The user of each request; None if the samples do not record it.
     """
 
     began: float
@@ -38,49 +40,49 @@ class Slice:
     user: NDArray[np.int64] | None
 
 
-def until_last_end(found: Slice) -> float:
-    """Return the count over the time until the last request ended."""
-    return len(found.end) / (float(found.end.max()) - found.began)
+def until_last_end(data: Slice) -> float:
+    """Return the number of requests over the time until the last one ended."""
+    return len(data.end) / (float(data.end.max()) - data.began)
 
 
-def by_response(found: Slice) -> float:
+def by_response(data: Slice) -> float:
     """Return users / mean response time: Little's law, without think time."""
-    return found.users / float((found.end - found.start).mean())
+    return data.users / float((data.end - data.start).mean())
 
 
-def by_later_responses(found: Slice) -> float:
-    """Return the same without each user's first request.
+def by_later_responses(data: Slice) -> float:
+    """Return `by_response` without the first request of each user.
 
-    Where nobody says whose a request is, the first so many as there are users are
-    left out: all begin at once.
+    If the users are not recorded, it leaves out as many first requests as there are
+    users, because all users begin at the same time.
     """
-    later = _later(found)
+    later = _later(data)
     if not later.any():
         return float("nan")
-    return found.users / float((found.end - found.start)[later].mean())
+    return data.users / float((data.end - data.start)[later].mean())
 
 
-def by_cycle(found: Slice) -> float:
+def by_cycle(data: Slice) -> float:
     """Return users / (mean response + mean gap until the user's next request)."""
-    gap = _mean_gap(found)
-    return found.users / (float((found.end - found.start).mean()) + gap)
+    mean_response = float((data.end - data.start).mean())
+    return data.users / (mean_response + _mean_gap(data))
 
 
-def by_later_cycle(found: Slice) -> float:
-    """Return the same without each user's first request."""
-    later = _later(found)
+def by_later_cycle(data: Slice) -> float:
+    """Return `by_cycle` without the first request of each user."""
+    later = _later(data)
     if not later.any():
         return float("nan")
-    mean = float((found.end - found.start)[later].mean())
-    return found.users / (mean + _mean_gap(found))
+    mean_response = float((data.end - data.start)[later].mean())
+    return data.users / (mean_response + _mean_gap(data))
 
 
 ESTIMATORS: Mapping[str, Callable[[Slice], float]] = {
     "count / time until the last end": until_last_end,
     "users / mean response": by_response,
-    "… without first requests": by_later_responses,
+    "users / mean response, without first requests": by_later_responses,
     "users / (mean response + mean gap)": by_cycle,
-    "… without first requests ": by_later_cycle,
+    "users / (mean response + mean gap), without first requests": by_later_cycle,
 }
 
 
@@ -92,29 +94,31 @@ def table(runs: Mapping[str, Sequence[Path]]) -> str:
     """
     rows = []
     for kind, paths in runs.items():
-        found: dict[str, list[float]] = {name: [] for name in ESTIMATORS}
+        ratios: dict[str, list[float]] = {name: [] for name in ESTIMATORS}
         for path in paths:
-            for name, ratios in log_ratios(path, kind).items():
-                found[name] += ratios
-        count = max((len(ratios) for ratios in found.values()), default=0)
+            for name, ratios_of_run in log_ratios(path, kind).items():
+                ratios[name] += ratios_of_run
+        count = max((len(values) for values in ratios.values()), default=0)
         if count:
-            rows.append([kind, str(count), *(spread(x) for x in found.values())])
-    return headed(["kind", "launches", *(name.strip() for name in ESTIMATORS)], rows)
+            spreads = (spread_cell(values) for values in ratios.values())
+            rows.append([kind, str(count), *spreads])
+    return markdown_table(["kind", "launches", *ESTIMATORS], rows)
 
 
 def log_ratios(path: Path, topic: str) -> dict[str, list[float]]:
     """Return each estimator's log ratios of the launches of a run."""
-    found: dict[str, list[float]] = {name: [] for name in ESTIMATORS}
-    blocks: dict[int, dict[int, dict[str, Slice]]] = {}
-    for launch, block, side, one in slices(RunDirectory.open(path), topic):
-        blocks.setdefault(launch, {}).setdefault(block, {})[side] = one
-    for own in blocks.values():
-        pairs = [sides for sides in own.values() if set(sides) == set(SIDES)]
+    ratios: dict[str, list[float]] = {name: [] for name in ESTIMATORS}
+    launches: dict[int, dict[int, dict[str, Slice]]] = {}
+    for launch, block, side, data in slices(RunDirectory.open(path), topic):
+        launches.setdefault(launch, {}).setdefault(block, {})[side] = data
+    base, other = SIDES
+    for blocks in launches.values():
+        pairs = [sides for sides in blocks.values() if set(sides) == set(SIDES)]
         for name, estimate in ESTIMATORS.items():
-            x = [np.log(estimate(p[SIDES[1]]) / estimate(p[SIDES[0]])) for p in pairs]
-            if known := [value for value in x if np.isfinite(value)]:
-                found[name].append(float(np.median(known)))
-    return found
+            x = [np.log(estimate(pair[other]) / estimate(pair[base])) for pair in pairs]
+            if finite := [value for value in x if np.isfinite(value)]:
+                ratios[name].append(float(np.median(finite)))
+    return ratios
 
 
 def slices(run: RunDirectory, topic: str) -> Iterator[tuple[int, int, str, Slice]]:
@@ -127,46 +131,46 @@ def slices(run: RunDirectory, topic: str) -> Iterator[tuple[int, int, str, Slice
         return
     samples = samples[samples["launch"].isin(counted["launch"])]
     keys = ["launch", "block", "variant"]
-    fine = rows[(rows["mode"] == "closed") & ~rows["disturbed"]].set_index(keys)
+    undisturbed = rows[(rows["mode"] == "closed") & ~rows["disturbed"]].set_index(keys)
     closed = samples[
         (samples["mode"] == "closed")
         & ~samples["disturbed"]
         & ~samples["failed"]
         & samples["end"].notna()
     ].sort_values("start", kind="stable")
-    for at, own in closed.groupby(keys, observed=True):
-        key: Any = at
+    for group_key, requests in closed.groupby(keys, observed=True):
+        key: Any = group_key
         launch, block, side = key
-        if side in SIDES and key in fine.index:
-            row: Any = fine.loc[key]
+        if side in SIDES and key in undisturbed.index:
+            row: Any = undisturbed.loc[key]
             yield int(launch), int(block), str(side), Slice(
                 began=float(row["started"]),
                 users=int(row["users"]),
-                start=own["start"].to_numpy(dtype=float),
-                end=own["end"].to_numpy(dtype=float),
+                start=requests["start"].to_numpy(dtype=float),
+                end=requests["end"].to_numpy(dtype=float),
                 user=(
-                    own["user"].to_numpy(dtype=np.int64)
-                    if "user" in own.columns
+                    requests["user"].to_numpy(dtype=np.int64)
+                    if "user" in requests.columns
                     else None
                 ),
             )
 
 
-def _later(found: Slice) -> NDArray[np.bool_]:
-    """Say of each request whether its user had asked before in the slice."""
-    later = np.ones(len(found.start), dtype=np.bool_)
-    if found.user is None:
-        later[: found.users] = False
+def _later(data: Slice) -> NDArray[np.bool_]:
+    """Say for each request whether it is not the first of its user in the slice."""
+    later = np.ones(len(data.start), dtype=np.bool_)
+    if data.user is None:
+        later[: data.users] = False
     else:
-        later[np.unique(found.user, return_index=True)[1]] = False
+        later[np.unique(data.user, return_index=True)[1]] = False
     return later
 
 
-def _mean_gap(found: Slice) -> float:
+def _mean_gap(data: Slice) -> float:
     """Return the mean seconds from an answer to the user's next request."""
-    if found.user is None:
+    if data.user is None:
         return float("nan")
-    order = np.lexsort((found.start, found.user))
-    user, start, end = found.user[order], found.start[order], found.end[order]
+    order = np.lexsort((data.start, data.user))
+    user, start, end = data.user[order], data.start[order], data.end[order]
     same = user[1:] == user[:-1]
     return float((start[1:] - end[:-1])[same].mean()) if same.any() else float("nan")

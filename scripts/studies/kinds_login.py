@@ -1,7 +1,7 @@
 """A service whose users register and log in, with a password hash that costs CPU.
 
-It is copied beside a locustfile and started there: it is measured, not imported.
-HASHES says how many rounds a hash takes.
+The study copies it beside a locustfile and starts it there. It is not imported. The
+environment variable HASHES is the number of rounds of a hash.
 """
 
 import contextlib
@@ -18,24 +18,25 @@ from typing import Annotated
 from fastapi import Depends, FastAPI, Header, HTTPException
 from pydantic import BaseModel
 
-HASHES = int(os.environ.get("HASHES", "1000"))
+HASH_ROUNDS = int(os.environ.get("HASHES", "1000"))
 folder = tempfile.TemporaryDirectory(prefix="shop-")
-here = threading.local()
+thread_data = threading.local()
 
 
 def database() -> sqlite3.Connection:
     """Return this thread's connection."""
-    if not hasattr(here, "connection"):
+    if not hasattr(thread_data, "connection"):
         path = Path(folder.name) / "shop.db"
-        here.connection = sqlite3.connect(path, isolation_level=None, timeout=30)
-        here.connection.execute("PRAGMA synchronous = OFF")
-    found: sqlite3.Connection = here.connection
-    return found
+        new = sqlite3.connect(path, isolation_level=None, timeout=30)
+        new.execute("PRAGMA synchronous = OFF")
+        thread_data.connection = new
+    connection: sqlite3.Connection = thread_data.connection
+    return connection
 
 
 @contextlib.asynccontextmanager
-async def life(_: FastAPI) -> AsyncIterator[None]:
-    """Make the tables, and remove them at the end."""
+async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+    """Make the tables, and delete them at the end."""
     database().executescript(
         "PRAGMA journal_mode = WAL;"
         "CREATE TABLE members (name TEXT PRIMARY KEY, salt BLOB, hash BLOB);"
@@ -47,62 +48,64 @@ async def life(_: FastAPI) -> AsyncIterator[None]:
     folder.cleanup()
 
 
-app = FastAPI(lifespan=life)
+app = FastAPI(lifespan=lifespan)
 
 
 class Member(BaseModel):
-    """Who registers or logs in."""
+    """The name and password of a member who registers or logs in."""
 
     name: str
     password: str
 
 
 class Note(BaseModel):
-    """What a member writes."""
+    """A note that a member writes."""
 
     text: str
 
 
-def hashed(password: str, salt: bytes) -> bytes:
-    """Return a hash that is slow on purpose."""
-    return hashlib.pbkdf2_hmac("sha256", password.encode(), salt, HASHES)
+def password_hash(password: str, salt: bytes) -> bytes:
+    """Return the hash of a password; it is slow on purpose."""
+    return hashlib.pbkdf2_hmac("sha256", password.encode(), salt, HASH_ROUNDS)
 
 
-def who(authorization: Annotated[str, Header()]) -> str:
-    """Return the member whose token it is."""
+def authenticated(authorization: Annotated[str, Header()]) -> str:
+    """Return the name of the member with this token."""
     token = authorization.removeprefix("Bearer ")
-    row = database().execute("SELECT name FROM tokens WHERE token = ?", (token,))
-    found = row.fetchone()
-    if not found:
+    rows = database().execute("SELECT name FROM tokens WHERE token = ?", (token,))
+    row = rows.fetchone()
+    if not row:
         raise HTTPException(401, "log in first")
-    return str(found[0])
+    return str(row[0])
 
 
 @app.get("/health")
 def health() -> dict[str, str]:
-    """Say that it is there."""
+    """Answer that the service runs."""
     return {"status": "ok"}
 
 
 @app.post("/members", status_code=201)
 def register(member: Member) -> dict[str, str]:
-    """Keep a member."""
+    """Store a new member."""
     salt = secrets.token_bytes(16)
     database().execute(
         "INSERT INTO members VALUES (?, ?, ?)",
-        (member.name, salt, hashed(member.password, salt)),
+        (member.name, salt, password_hash(member.password, salt)),
     )
     return {"name": member.name}
 
 
 @app.post("/tokens")
 def log_in(member: Member) -> dict[str, str]:
-    """Hand out a token."""
-    found = database().execute(
+    """Issue a token."""
+    rows = database().execute(
         "SELECT salt, hash FROM members WHERE name = ?", (member.name,)
     )
-    row = found.fetchone()
-    if not row or not secrets.compare_digest(hashed(member.password, row[0]), row[1]):
+    row = rows.fetchone()
+    if not row or not secrets.compare_digest(
+        password_hash(member.password, row[0]), row[1]
+    ):
         raise HTTPException(401, "wrong name or password")
     token = secrets.token_urlsafe(24)
     database().execute("INSERT INTO tokens VALUES (?, ?)", (token, member.name))
@@ -110,17 +113,17 @@ def log_in(member: Member) -> dict[str, str]:
 
 
 @app.get("/notes")
-def notes(name: Annotated[str, Depends(who)]) -> list[dict[str, str]]:
+def notes(name: Annotated[str, Depends(authenticated)]) -> list[dict[str, str]]:
     """Return a member's latest notes."""
-    found = database().execute(
+    rows = database().execute(
         "SELECT id, text FROM notes WHERE name = ? ORDER BY id DESC LIMIT 10", (name,)
     )
-    return [{"id": str(number), "text": text} for number, text in found]
+    return [{"id": str(number), "text": text} for number, text in rows]
 
 
 @app.post("/notes", status_code=201)
-def write(note: Note, name: Annotated[str, Depends(who)]) -> dict[str, str]:
-    """Keep a note."""
+def write(note: Note, name: Annotated[str, Depends(authenticated)]) -> dict[str, str]:
+    """Store a note."""
     database().execute(
         "INSERT INTO notes (name, text) VALUES (?, ?)", (name, note.text)
     )

@@ -1,4 +1,4 @@
-"""From runs on identical code of many kinds of services to a page: kinds.md."""
+"""The page of the study of kinds: kinds.md, from runs on identical code."""
 
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,27 +10,28 @@ from assay.analysis import power
 from assay.plan import Settings
 from assay.report.markdown import escape
 from assay.wording import percent
-from scripts.studies.kinds_known import KINDS, LOG_IN, Kind
-from scripts.studies.pages import Target, answer, headed, target_table
+from scripts.studies.kinds_topics import KINDS, LOG_IN, Kind
+from scripts.studies.pages import Goal, goal_summary, goal_table, markdown_table
 
 METRICS = ("cpu_per_request", "throughput", "service.p50", "latency.p50")
-SOON = Settings().looks[1]  # launches of the second look
-LEAST_SOON = 0.9
-MOST_SECONDS = 70.0
-LOG_IN_LAUNCH, LOG_IN_SECONDS = 10.0, 180.0
-FALSE = ("faster", "slower")
+SECOND_LOOK = Settings().looks[1]  # launches
+MIN_EARLY_SAME = 0.9  # share of runs that are *same* by the second look
+MAX_SECONDS = 70.0
+MAX_LOG_IN_LAUNCH_SECONDS = 10.0
+MAX_LOG_IN_SECONDS = 180.0
+DIFFERENT = ("faster", "slower")
 
 
 @dataclass(frozen=True)
-class Found:
-    """What one whole run said of identical code.
+class KindRun:
+    """The result of one whole run on identical code.
 
     Attributes:
-        verdict: Of the pair; empty where it could not be measured.
-        reason: Why, in Assay's words.
-        launches: How many it rests on.
-        seconds: Of the command, wall clock.
-        launch_seconds: Median of its launches; None if unknown.
+        verdict: The verdict on the pair; empty if it could not be measured.
+        reason: The reason for the verdict, in Assay's words.
+        launches: How many launches the verdict rests on.
+        seconds: Wall-clock time of the command.
+        launch_seconds: Median time of its launches; None if unknown.
         comparisons: Each metric's ratio, interval and verdict.
         ratios: Metric to the log ratios of its launches.
     """
@@ -47,104 +48,111 @@ class Found:
 
     @property
     def false(self) -> bool:
-        """Say whether anything was called different."""
+        """Say whether the pair or a metric was called different."""
         words = [self.verdict, *(c["verdict"] for c in self.comparisons)]
-        return any(word in FALSE for word in words)
+        return any(word in DIFFERENT for word in words)
 
     @property
-    def soon(self) -> bool:
+    def early_same(self) -> bool:
         """Say whether it was called the same at the first or the second look."""
-        return self.verdict == "same" and self.launches <= SOON
+        return self.verdict == "same" and self.launches <= SECOND_LOOK
 
 
-def of_kind(found: Sequence[Found], kind: Kind) -> list[Found]:
+def of_kind(runs: Sequence[KindRun], kind: Kind) -> list[KindRun]:
     """Return the runs of a kind."""
-    return [one for one in found if one.kind == kind.name]
+    return [run for run in runs if run.kind == kind.name]
 
 
-def targets(found: Sequence[Found], runs: int) -> list[Target]:
-    """Judge Assay by every target.
+def goals(runs: Sequence[KindRun], runs_per_kind: int) -> list[Goal]:
+    """Judge Assay by every goal.
 
     Args:
-        found: All runs.
-        runs: How many of each kind were wanted.
+        runs: All runs.
+        runs_per_kind: How many runs each kind should have.
     """
-    judged = []
-    for kind in KINDS:
-        own = of_kind(found, kind)
-        soon = sum(one.soon for one in own)
-        judged.append(
-            Target(
-                f"{kind.name}: *same* after at most {SOON} launches",
-                f"at least {percent(LEAST_SOON)}",
-                f"{soon} of {len(own)}",
-                soon >= LEAST_SOON * len(own) if own else None,
-            )
-        )
-    eight = [one for kind in KINDS for one in of_kind(found, kind)]
-    false, total = sum(one.false for one in eight), runs * len(KINDS)
+    judged = [_early_same_goal(of_kind(runs, kind), kind) for kind in KINDS]
+    eight = [run for kind in KINDS for run in of_kind(runs, kind)]
+    false, total = sum(run.false for run in eight), runs_per_kind * len(KINDS)
     judged.append(
-        Target(
+        Goal(
             "false verdicts of all kinds",
             f"none of {total}",
             f"{false} of {len(eight)}",
-            # Fewer runs than wanted can show that it is missed, but not that it is met.
+            # Too few runs can show that the goal is missed, but not that it is met.
             False if false else (True if len(eight) >= total else None),
         )
     )
-    seconds = _median(one.seconds for one in eight)
+    seconds = _median(run.seconds for run in eight)
     judged.append(
-        Target(
+        Goal(
             "median time of a run",
-            f"at most {MOST_SECONDS:g} s",
+            f"at most {MAX_SECONDS:g} s",
             _seconds(seconds),
-            None if seconds is None else seconds <= MOST_SECONDS,
+            None if seconds is None else seconds <= MAX_SECONDS,
         )
     )
-    return judged + _of_log_in(of_kind(found, LOG_IN))
+    return judged + _log_in_goals(of_kind(runs, LOG_IN))
 
 
-def _of_log_in(own: Sequence[Found]) -> list[Target]:
-    launch = _median(one.launch_seconds for one in own)
-    soon = sum(one.verdict == "same" and one.seconds <= LOG_IN_SECONDS for one in own)
+def _early_same_goal(runs: Sequence[KindRun], kind: Kind) -> Goal:
+    early = sum(run.early_same for run in runs)
+    return Goal(
+        f"{kind.name}: *same* after at most {SECOND_LOOK} launches",
+        f"at least {percent(MIN_EARLY_SAME)}",
+        f"{early} of {len(runs)}",
+        early >= MIN_EARLY_SAME * len(runs) if runs else None,
+    )
+
+
+def _log_in_goals(runs: Sequence[KindRun]) -> list[Goal]:
+    launch_seconds = _median(run.launch_seconds for run in runs)
+    same_in_time = sum(
+        run.verdict == "same" and run.seconds <= MAX_LOG_IN_SECONDS for run in runs
+    )
     return [
-        Target(
+        Goal(
             f"{LOG_IN.name}: median time of a launch",
-            f"at most {LOG_IN_LAUNCH:g} s",
-            _seconds(launch),
-            None if launch is None else launch <= LOG_IN_LAUNCH,
+            f"at most {MAX_LOG_IN_LAUNCH_SECONDS:g} s",
+            _seconds(launch_seconds),
+            (
+                None
+                if launch_seconds is None
+                else launch_seconds <= MAX_LOG_IN_LAUNCH_SECONDS
+            ),
         ),
-        Target(
-            f"{LOG_IN.name}: *same* within {LOG_IN_SECONDS:g} s",
+        Goal(
+            f"{LOG_IN.name}: *same* within {MAX_LOG_IN_SECONDS:g} s",
             "every run",
-            f"{soon} of {len(own)}",
-            soon == len(own) if own else None,
+            f"{same_in_time} of {len(runs)}",
+            same_in_time == len(runs) if runs else None,
         ),
     ]
 
 
-def verdicts(found: Sequence[Found]) -> str:
-    """Return the table of what was said of each kind."""
+def verdicts(runs: Sequence[KindRun]) -> str:
+    """Return the table of the verdicts on each kind."""
     rows = []
     for kind in (*KINDS, LOG_IN):
-        if not (own := of_kind(found, kind)):
+        if not (kind_runs := of_kind(runs, kind)):
             continue
-        words = [one.verdict for one in own]
+        words = [run.verdict for run in kind_runs]
+        early = sum(run.early_same for run in kind_runs)
         rows.append(
             [
                 *(kind.name, kind.says, _load(kind)),
-                f"{sum(one.soon for one in own)} of {len(own)}",
+                f"{early} of {len(kind_runs)}",
                 str(words.count("same")),
-                str(sum(one.false for one in own)),
+                str(sum(run.false for run in kind_runs)),
                 str(words.count("undecided")),
                 str(words.count("")),
-                _seconds(_median(one.seconds for one in own)),
-                _number(_median(one.launches for one in own)),
-                _seconds(_median(one.launch_seconds for one in own)),
+                _seconds(_median(run.seconds for run in kind_runs)),
+                _number(_median(run.launches for run in kind_runs)),
+                _seconds(_median(run.launch_seconds for run in kind_runs)),
             ]
         )
-    head = ["kind", "what it does", "load", f"*same* by {SOON} launches", "*same*"]
-    head += [
+    header = ["kind", "what it does", "load", f"*same* by {SECOND_LOOK} launches"]
+    header += [
+        "*same*",
         "false",
         "undecided",
         "not measured",
@@ -152,68 +160,72 @@ def verdicts(found: Sequence[Found]) -> str:
         "launches",
         "a launch",
     ]
-    return headed(head, rows)
+    return markdown_table(header, rows)
 
 
-def spreads(found: Sequence[Found]) -> str:
-    """Return the table of what the launches' log ratios scatter by."""
+def spreads(runs: Sequence[KindRun]) -> str:
+    """Return the table of the spread of the launches' log ratios."""
     rows = []
     for kind in (*KINDS, LOG_IN):
-        if not (own := of_kind(found, kind)):
+        if not (kind_runs := of_kind(runs, kind)):
             continue
         cells = [
-            spread(x for one in own for x in one.ratios.get(m, ())) for m in METRICS
+            spread_cell(x for run in kind_runs for x in run.ratios.get(metric, ()))
+            for metric in METRICS
         ]
         rows.append([kind.name, *cells])
-    return headed(["kind", *(f"`{metric}`" for metric in METRICS)], rows)
+    return markdown_table(["kind", *(f"`{metric}`" for metric in METRICS)], rows)
 
 
-def spread(ratios: Iterable[float]) -> str:
-    """Return the spread of log ratios as a cell, without outliers."""
+def spread_cell(ratios: Iterable[float]) -> str:
+    """Return the spread of log ratios, without outliers, as a cell."""
     sd = power.spread(np.array(list(ratios), dtype=float))
     return "–" if sd is None else f"{100 * sd:.2f} %"
 
 
-def not_same(found: Sequence[Found]) -> str:
-    """Return the table of the runs that were not soon called the same."""
+def not_early_same(runs: Sequence[KindRun]) -> str:
+    """Return the table of the runs that were not called the same by the second look."""
     rows = [
         [
-            *(one.kind, str(one.seed), one.verdict or "not measured"),
-            *(str(one.launches), _seconds(one.seconds), escape(one.reason[:300])),
+            *(run.kind, str(run.seed), run.verdict or "not measured"),
+            *(str(run.launches), _seconds(run.seconds), escape(run.reason[:300])),
         ]
-        for one in found
-        if not one.soon
+        for run in runs
+        if not run.early_same
     ]
-    return headed(["kind", "seed", "verdict", "launches", "time", "why"], rows)
+    return markdown_table(
+        ["kind", "seed", "verdict", "launches", "time", "reason"], rows
+    )
 
 
-def page(found: Sequence[Found], runs: int, machines: Sequence[str]) -> str:
+def page(runs: Sequence[KindRun], runs_per_kind: int, machines: Sequence[str]) -> str:
     """Return the page.
 
     Args:
-        found: Of as many kinds as were measured, none at all included.
-        runs: How many of each kind were wanted.
-        machines: What measured it.
+        runs: The runs of all measured kinds; there may be none.
+        runs_per_kind: How many runs each kind should have.
+        machines: The machines that measured.
     """
-    judged = targets(found, runs)
+    judged = goals(runs, runs_per_kind)
+    all_early = bool(runs) and all(run.early_same for run in runs)
     parts = [
         "# Identical code of many kinds of services",
-        answer(judged),
-        target_table(judged),
-        "## What Assay said",
+        goal_summary(judged),
+        goal_table(judged),
+        "## Assay's verdicts",
         "Whole runs of `assay run` with two identical variants and default settings, "
-        "without profiles, in rounds over all kinds. A run is false if it, or one of "
-        "its deciding metrics, is called *faster* or *slower*. The time is that of the "
-        "command, from beginning to end.",
-        verdicts(found),
-        "## What the launches' log ratios scatter by",
-        "Without outliers, over the launches of all runs: what a verdict has to see "
-        "through.",
-        spreads(found),
-        f"## Runs not called *same* by {SOON} launches",
-        "None." if found and all(one.soon for one in found) else not_same(found),
+        "without profiles, in rounds over all kinds. A run is false if its pair or one "
+        "of its deciding metrics is called *faster* or *slower*. The time is that of "
+        "the whole command.",
+        verdicts(runs),
+        "## Spread of the launches' log ratios",
+        "The standard deviation without outliers, over the launches of all runs. It is "
+        "the noise that a verdict has to overcome.",
+        spreads(runs),
+        f"## Runs not called *same* by {SECOND_LOOK} launches",
+        "None." if all_early else not_early_same(runs),
         "## How to repeat it",
-        f"Measured on {' and '.join(machines) or 'a machine not noted'}.",
+        f"Measured on {' and '.join(machines) or 'an unknown machine'}.",
         "```console\n$ ./scripts/study_kinds --page\n```",
     ]
     return "\n\n".join(parts) + "\n"
@@ -225,8 +237,8 @@ def _load(kind: Kind) -> str:
 
 
 def _median(values: Iterable[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return statistics.median(known) if known else None
+    numbers = [value for value in values if value is not None]
+    return statistics.median(numbers) if numbers else None
 
 
 def _seconds(value: float | None) -> str:

@@ -1,7 +1,7 @@
-"""A server of eight threads and a poller before them, as gunicorn's gthread has them.
+"""A server with a poller and eight threads, like gunicorn's gthread worker.
 
-It is copied beside a locustfile and started there: it is measured, not imported.
-A connection that is quiet takes no thread; each answer takes 10 ms of waiting.
+The study copies it beside a locustfile and starts it there. It is not imported. An idle
+connection occupies no thread. Each answer waits for 10 ms.
 """
 
 import selectors
@@ -12,25 +12,26 @@ from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 
 THREADS = 8
-SECONDS = 0.010
+ANSWER_SECONDS = 0.010
 ANSWER = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
 
 
 class Server:
-    """Accepts, waits for requests, and lets the threads answer them."""
+    """Accepts connections, polls for requests, and lets the threads answer them."""
 
     def __init__(self, port: int) -> None:
         """Listen on a port."""
         self.listener = socket.create_server(("127.0.0.1", port), backlog=1024)
+        # A thread sends a byte to wake the poller when it has answered.
         self.waker, self.woken = socket.socketpair()
         self.answered: deque[socket.socket] = deque()
         self.threads = ThreadPoolExecutor(THREADS)
         self.selector = selectors.DefaultSelector()
-        for each in (self.listener, self.woken):
-            self.selector.register(each, selectors.EVENT_READ)
+        for source in (self.listener, self.woken):
+            self.selector.register(source, selectors.EVENT_READ)
 
     def run(self) -> None:
-        """Serve for ever."""
+        """Serve forever."""
         while True:
             for key, _ in self.selector.select():
                 ready = key.fileobj
@@ -58,7 +59,7 @@ class Server:
             if not request:
                 connection.close()
                 return
-            time.sleep(SECONDS)
+            time.sleep(ANSWER_SECONDS)
             connection.sendall(ANSWER)
         except OSError:
             connection.close()

@@ -1,10 +1,10 @@
-"""Which slices are found disturbed, when it is known which ones were.
+"""Which slices are found disturbed, where the disturbance is known?
 
-Services of several kinds are measured while something disturbs them that keeps a
-log: nothing, a neighbour on the server's core, one on the generator's core, and
-standstills of generator and servers together. For each slice it is known for how
-long it was hit. The rule of `assay.experiment.disturbance` is put beside the plain
-one that takes a slice's run-delay for its neighbour's.
+Services of several kinds are measured under disturbances that keep a log: nothing, a
+neighbour on the server's core, a neighbour on the generator's core, and standstills
+of generator and servers together. So the study knows for how long each slice was hit.
+It compares the rule of `assay.experiment.disturbance` with a plain rule, which takes
+all run-delay of a slice for the work of a neighbour.
 """
 
 import argparse
@@ -27,8 +27,8 @@ from assay.plan import Load, Variant
 from assay.run_directory.rows import SliceRow
 from assay.system import processes
 from assay.wording import percent
-from scripts.studies.bench import COMMAND, Bench, Span, burner, opened
-from scripts.studies.pages import put, table_of
+from scripts.studies.bench import COMMAND, Bench, Span, burner, open_bench
+from scripts.studies.pages import markdown_rows, publish
 
 APP = """\
 import asyncio, os, zlib
@@ -75,11 +75,13 @@ SERVICES = (
     (BUSY, Load(users=4, utilisation=0.4, connections=16)),
     (IDLE, Load(users=64, utilisation=0.5, connections=96)),
 )
-STANDSTILL, STANDSTILL_EVERY = 0.03, 0.2  # seconds
-HIT = 0.3  # of a slice, or nearly a whole standstill
+STANDSTILL = 0.03  # seconds
+STANDSTILL_INTERVAL = 0.2  # mean seconds between two standstills
+HIT_SHARE = 0.3  # of a slice; nearly a whole standstill is enough, too
 NOTHING = "nothing"
-FEWEST = 3  # slices that have a median worth showing
-PLAIN = 0.05  # of the wall clock, above the variant's own lower quartile
+MIN_SLICES = 3  # for a median worth showing
+PLAIN_DELAY = 0.05  # of the wall clock, above the variant's own lower quartile
+PLAIN_LAG = 1.5e-3  # seconds
 
 Rule = Callable[[Sequence[SliceRow]], list[bool]]
 
@@ -94,23 +96,23 @@ def nothing(bench: Bench, spans: list[Span]) -> Iterator[None]:
 def burning(
     bench: Bench, spans: list[Span], cores: Sequence[int], on: Span, off: Span
 ) -> Iterator[None]:
-    """Burn a core part of the time, and note when."""
+    """Burn cores part of the time, and add when to `spans`."""
     with burner(bench.folder, cores, on, off) as log:
         yield
     lines = [line for line in log.read_text().splitlines() if line.endswith("]")]
     for line in lines:
-        first, last = line[1:-1].split(",")
-        spans.append((float(first), float(last)))
+        began, ended = line[1:-1].split(",")
+        spans.append((float(began), float(ended)))
 
 
 @contextlib.contextmanager
 def standstills(bench: Bench, spans: list[Span]) -> Iterator[None]:
-    """Stop generator and servers together now and then, and note when."""
+    """Stop generator and servers together at times, and add when to `spans`."""
     done = threading.Event()
 
-    def stop_them() -> None:
+    def stop_processes() -> None:
         rng = random.Random(3)
-        while not done.wait(rng.uniform(0.5, 1.5) * STANDSTILL_EVERY):
+        while not done.wait(rng.uniform(0.5, 1.5) * STANDSTILL_INTERVAL):
             pids = (bench.generator.child.pid, *bench.pids)
             began = time.perf_counter()
             for pid in pids:
@@ -120,7 +122,7 @@ def standstills(bench: Bench, spans: list[Span]) -> Iterator[None]:
                 os.kill(pid, signal.SIGCONT)
             spans.append((began, time.perf_counter()))
 
-    thread = threading.Thread(target=stop_them)
+    thread = threading.Thread(target=stop_processes)
     thread.start()
     try:
         yield
@@ -130,24 +132,25 @@ def standstills(bench: Bench, spans: list[Span]) -> Iterator[None]:
 
 
 def overlap(row: SliceRow, spans: Sequence[Span]) -> float:
-    """Return for how many seconds of a slice something happened."""
+    """Return for how many seconds a slice was disturbed."""
     began, ended = row.started, row.started + row.duration
     return float(sum(max(0.0, min(ended, b) - max(began, a)) for a, b in spans))
 
 
-def plain(rows: Sequence[SliceRow]) -> list[bool]:
+def by_run_delay(rows: Sequence[SliceRow]) -> list[bool]:
     """Judge by run-delay alone, and by the generator's lag."""
     usual = {
         name: float(np.quantile([_delay(r) for r in rows if r.variant == name], 0.25))
         for name in {row.variant for row in rows}
     }
     return [
-        _delay(row) > usual[row.variant] + PLAIN or row.lag_p99 > 1.5e-3 for row in rows
+        _delay(row) > usual[row.variant] + PLAIN_DELAY or row.lag_p99 > PLAIN_LAG
+        for row in rows
     ]
 
 
-def ours(rows: Sequence[SliceRow]) -> list[bool]:
-    """Judge as Assay does: the rows say it already."""
+def by_assay(rows: Sequence[SliceRow]) -> list[bool]:
+    """Return what Assay decided; it is a column of the rows."""
     return [bool(row.disturbed) for row in rows]
 
 
@@ -155,12 +158,12 @@ def _delay(row: SliceRow) -> float:
     return float(row.run_delay / row.duration)
 
 
-RULES: dict[str, Rule] = {"Assay": ours, "run-delay alone": plain}
+RULES: dict[str, Rule] = {"Assay": by_assay, "run-delay alone": by_run_delay}
 Disturbance = Callable[[Bench, list[Span]], contextlib.AbstractContextManager[None]]
 
 
 def disturbances(cores: processes.Cores) -> dict[str, Disturbance]:
-    """Return what is done to the services, by name."""
+    """Return the disturbances of the study, by name."""
     return {
         NOTHING: nothing,
         "neighbour on the target's core, a third of the time": lambda bench, spans: (
@@ -169,19 +172,19 @@ def disturbances(cores: processes.Cores) -> dict[str, Disturbance]:
         "neighbour on the generator's core, half of the time": lambda bench, spans: (
             burning(bench, spans, cores.generator, (0.15, 0.45), (0.15, 0.45))
         ),
-        "all of them stand still for 30 ms, five times a second": standstills,
+        "generator and servers stopped for 30 ms, five times a second": standstills,
     }
 
 
 @dataclass(frozen=True)
-class Found:
-    """What the rules said of the slices of one service under one disturbance.
+class RuleCounts:
+    """How the rules judged the slices of one service under one disturbance.
 
     Attributes:
-        flags: For each rule, by whether a slice was hit (True) or spared: how many
-            it found disturbed, and of how many.
+        flags: For each rule, for slices that were hit (True) and spared (False): how
+            many the rule found disturbed, and of how many.
         responses: Median response times, in seconds, of the slices that were hit
-            and that Assay kept all the same.
+            although Assay kept them.
     """
 
     disturbance: str
@@ -192,130 +195,138 @@ class Found:
 
 
 @dataclass(frozen=True)
-class Judged:
-    """A slice, whether it was hit (None: only grazed), and what each rule says."""
+class JudgedSlice:
+    """A slice, whether it was hit (None: only grazed), and what each rule decided."""
 
     row: SliceRow
     hit: bool | None
-    words: Mapping[str, bool]
+    flags: Mapping[str, bool]
 
 
-def study(launches: int, say: Callable[[str], None]) -> list[Found]:
+def study(launches: int, report: Callable[[str], None]) -> list[RuleCounts]:
     """Measure every service under every disturbance."""
     split = processes.split_cores()
     cores = processes.Cores(split.target[:1], split.generator[:1])
-    found: list[Found] = []
-    # The same load under every disturbance, or response times could not be compared.
+    counts: list[RuleCounts] = []
+    # The load is the same under every disturbance, so that response times compare.
     schedules: list[calibration.Schedule | None] = [None] * len(SERVICES)
     with tempfile.TemporaryDirectory(prefix="assay-study-") as name:
-        with processes.guarded([Path(name)]), opened(Path(name), APP, cores) as bench:
-            for what, disturb in disturbances(cores).items():
+        folder = Path(name)
+        with processes.guarded([folder]), open_bench(folder, APP, cores) as bench:
+            for disturbance, disturb in disturbances(cores).items():
                 for group, (variants, load) in enumerate(SERVICES):
-                    kept: list[Judged] = []
+                    slices: list[JudgedSlice] = []
                     bench.schedule = schedules[group]
                     for number in range(launches):
-                        say(f"{what}: launch {number + 1} of {launches}")
+                        report(f"{disturbance}: launch {number + 1} of {launches}")
                         spans: list[Span] = []
                         measured = bench.launch(
-                            variants, load, while_it=disturb(bench, spans)
+                            variants, load, disturbance=disturb(bench, spans)
                         )
-                        kept += judged(measured.slices, spans)
+                        slices += judge(measured.slices, spans)
                     schedules[group] = bench.schedule
-                    found += summed(what, kept)
-    return found
+                    counts += count_flags(disturbance, slices)
+    return counts
 
 
-def judged(rows: Sequence[SliceRow], spans: Sequence[Span]) -> Iterator[Judged]:
-    """Judge the slices of one launch by every rule, and by what is known."""
+def judge(rows: Sequence[SliceRow], spans: Sequence[Span]) -> Iterator[JudgedSlice]:
+    """Judge the slices of one launch by every rule, and by the log."""
     for mode in ("closed", "open"):
-        of = [row for row in rows if row.mode == mode]
-        words = {name: rule(of) for name, rule in RULES.items()}
-        for index, row in enumerate(of):
-            inside = overlap(row, spans)
-            hit = inside > min(HIT * row.duration, 0.9 * STANDSTILL)
-            known = None if inside and not hit else hit
-            yield Judged(row, known, {name: words[name][index] for name in RULES})
+        rows_of_mode = [row for row in rows if row.mode == mode]
+        flags = {name: rule(rows_of_mode) for name, rule in RULES.items()}
+        for index, row in enumerate(rows_of_mode):
+            seconds = overlap(row, spans)
+            hit = seconds > min(HIT_SHARE * row.duration, 0.9 * STANDSTILL)
+            grazed = bool(seconds) and not hit
+            yield JudgedSlice(
+                row,
+                None if grazed else hit,
+                {name: flags[name][index] for name in RULES},
+            )
 
 
-def summed(what: str, kept: Sequence[Judged]) -> list[Found]:
-    """Count what the rules said, by service and mode."""
-    groups: dict[tuple[str, str], list[Judged]] = {}
-    for item in kept:
+def count_flags(disturbance: str, slices: Sequence[JudgedSlice]) -> list[RuleCounts]:
+    """Count what the rules decided, by service and mode."""
+    groups: dict[tuple[str, str], list[JudgedSlice]] = {}
+    for item in slices:
         groups.setdefault((item.row.variant, item.row.mode), []).append(item)
     return [
-        Found(
-            what,
+        RuleCounts(
+            disturbance,
             service,
             mode,
             {
-                rule: {hit: _count(own, rule, hit) for hit in (True, False)}
+                rule: {hit: _count(group, rule, hit) for hit in (True, False)}
                 for rule in RULES
             },
             [
                 item.row.service_p50 if mode == "closed" else item.row.latency_p50
-                for item in own
-                # Where nothing is done, every slice is what the others are held to.
-                if not item.words["Assay"] and (item.hit or what == NOTHING)
+                for item in group
+                # Without a disturbance, all slices are what the others compare with.
+                if not item.flags["Assay"] and (item.hit or disturbance == NOTHING)
             ],
         )
-        for (service, mode), own in sorted(groups.items())
+        for (service, mode), group in sorted(groups.items())
     ]
 
 
-def _count(own: Sequence[Judged], rule: str, hit: bool) -> tuple[int, int]:
-    of = [item.words[rule] for item in own if item.hit is hit]
-    return sum(of), len(of)
+def _count(slices: Sequence[JudgedSlice], rule: str, hit: bool) -> tuple[int, int]:
+    flags = [item.flags[rule] for item in slices if item.hit is hit]
+    return sum(flags), len(flags)
 
 
-def table(found: Sequence[Found]) -> str:
-    """Return the Markdown table of all that was found."""
-    head = ["disturbance", "service", "load"]
-    head += [
+def table(counts: Sequence[RuleCounts]) -> str:
+    """Return the Markdown table of all counts."""
+    header = ["disturbance", "service", "load"]
+    header += [
         f"{rule}: found of {which}" for rule in RULES for which in ("hit", "spared")
     ]
-    head.append("hit but kept: response against quiet")
-    usual = {
+    header.append("hit but kept: response against quiet")
+    quiet_responses = {
         (item.service, item.mode): item.responses
-        for item in found
+        for item in counts
         if item.disturbance == NOTHING
     }
-    lines = [head, ["---"] * len(head)]
-    for item in found:
+    lines = [header, ["---"] * len(header)]
+    for item in counts:
         cells = [item.disturbance, item.service, item.mode]
         for rule in RULES:
             for hit in (True, False):
                 count, total = item.flags[rule][hit]
                 share = f" ({percent(count / total)})" if total else ""
                 cells.append(f"{count}/{total}{share}" if total else "–")
-        quiet = usual.get((item.service, item.mode), ())
-        known = item.disturbance != NOTHING and len(item.responses) >= FEWEST and quiet
-        ratio = np.median(item.responses) / np.median(quiet) if known else None
+        quiet = quiet_responses.get((item.service, item.mode), ())
+        enough = item.disturbance != NOTHING and len(item.responses) >= MIN_SLICES
+        ratio = (
+            np.median(item.responses) / np.median(quiet) if enough and quiet else None
+        )
         cells.append("–" if ratio is None else f"{ratio:.2f}× ({len(item.responses)})")
         lines.append(cells)
-    return table_of(lines)
+    return markdown_rows(lines)
 
 
 def main() -> None:
     """Measure, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--launches", type=int, default=5, help="of each kind")
-    parser.add_argument("--page", type=Path, help="write the table to this file, too")
+    parser.add_argument("--page", type=Path, help="also write the page to this file")
     options = parser.parse_args()
-    found = study(options.launches, lambda words: print(words, file=sys.stderr))
+    counts = study(options.launches, lambda line: print(line, file=sys.stderr))
     text = (
         "# Which slices are found disturbed?\n\n"
-        "A slice is *hit* if the disturbance took more than 30 % of it, or nearly a "
-        "whole standstill; *spared* if it took none of it. Slices that were only "
-        "grazed are left out. Where nothing is done, other processes of the machine "
-        "still may. `run-delay alone` is the rule that a slice is disturbed whose "
-        "threads waited for more than 5 % of the wall clock above their variant's "
-        "lower quartile, or whose generator was late by more than 1.5 ms. The last "
-        "column is the median response time of the slices that were hit and yet kept, "
-        "against that of the same service where nothing is done.\n\n"
-        f"{table(found)}\n\n## How to repeat it\n\n"
+        "A slice is *hit* if the disturbance covered more than 30 % of it, or nearly a "
+        "whole standstill. It is *spared* if the disturbance did not touch it. Slices "
+        "that were only grazed are left out. Where the disturbance is *nothing*, other "
+        "processes of the machine may still disturb. `run-delay alone` is a plain "
+        "rule: a slice is disturbed if its threads waited for more than 5 % of the "
+        "wall clock above their variant's lower quartile, or if the generator was late "
+        "by more than 1.5 ms. The last column is the median response time of the "
+        "slices that were hit although Assay kept them, against that of the same "
+        "service without a disturbance.\n\n"
+        f"{table(counts)}\n\n## How to repeat it\n\n"
         "```console\n$ ./scripts/study_noise\n```\n"
     )
-    put(text, options.page)
+    publish(text, options.page)
 
 
 if __name__ == "__main__":

@@ -6,56 +6,70 @@ from pathlib import Path
 
 from assay.wording import counted
 
-MET = {True: "met", False: "**missed**", None: "not judged"}
+MET_WORDS = {True: "met", False: "**missed**", None: "not judged"}
 
 
 @dataclass(frozen=True)
-class Target:
-    """What was wanted of Assay and what was found; `met` is None if not judged."""
+class Goal:
+    """Something that a study requires of Assay.
 
-    what: str
-    wanted: str
-    found: str
+    Attributes:
+        name: What is required, as a row of the table names it.
+        required: The limit, in words.
+        measured: What was measured, in words.
+        met: Whether the goal is met; None if it could not be judged.
+    """
+
+    name: str
+    required: str
+    measured: str
     met: bool | None
 
 
-def target_table(targets: Sequence[Target]) -> str:
-    """Return the table of every target, with what was found."""
+def goal_table(goals: Sequence[Goal]) -> str:
+    """Return the table of all goals, with what was measured."""
     rows = [
-        [t.what, t.wanted, "–" if t.met is None else t.found, MET[t.met]]
-        for t in targets
+        [
+            goal.name,
+            goal.required,
+            "–" if goal.met is None else goal.measured,
+            MET_WORDS[goal.met],
+        ]
+        for goal in goals
     ]
-    return headed(["target", "wanted", "found", ""], rows)
+    return markdown_table(["goal", "required", "measured", ""], rows)
 
 
-def answer(targets: Sequence[Target]) -> str:
-    """Return the paragraph that says how many targets are met, and which are not."""
-    missed = [t for t in targets if t.met is False]
-    open_ = [t.what for t in targets if t.met is None]
-    met, of_all = sum(t.met is True for t in targets), counted(len(targets), "target")
-    said = [f"Assay **meets** {met or 'none'} of {of_all}."]
+def goal_summary(goals: Sequence[Goal]) -> str:
+    """Return the paragraph that says how many goals are met, and which are not."""
+    missed = [goal for goal in goals if goal.met is False]
+    unjudged = [goal.name for goal in goals if goal.met is None]
+    met = sum(goal.met is True for goal in goals)
+    sentences = [f"Assay **meets** {met or 'none'} of {counted(len(goals), 'goal')}."]
     if missed:
-        parts = [f"{t.what}: {t.found}, wanted {t.wanted}" for t in missed]
-        said.append(f"It **misses** {len(missed)}: {'; '.join(parts)}.")
-    if open_:
-        said.append(f"**Not judged**, for want of outcomes: {'; '.join(open_)}.")
-    return " ".join(said)
+        parts = [f"{g.name}: {g.measured}, required {g.required}" for g in missed]
+        sentences.append(f"It **misses** {len(missed)}: {'; '.join(parts)}.")
+    if unjudged:
+        sentences.append(
+            f"**Not judged**, because nothing was measured: {'; '.join(unjudged)}."
+        )
+    return " ".join(sentences)
 
 
-def headed(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return a Markdown table, or that there is nothing to put into it."""
+def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a Markdown table, or "Not measured." if it has no rows."""
     if not rows:
         return "Not measured."
-    return table_of([head, ["---"] * len(head), *rows])
+    return markdown_rows([header, ["---"] * len(header), *rows])
 
 
-def table_of(lines: Sequence[Sequence[str]]) -> str:
-    """Return rows of cells as a Markdown table; the second row rules off the first."""
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+def markdown_rows(rows: Sequence[Sequence[str]]) -> str:
+    """Return rows of cells as Markdown, one line for each row."""
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
-def put(text: str, page: Path | None) -> None:
-    """Print a page, and write it to a file if there is to be one."""
+def publish(text: str, page: Path | None) -> None:
+    """Print a page, and write it to a file if a path is given."""
     print(text)
     if page:
         page.parent.mkdir(parents=True, exist_ok=True)

@@ -1,9 +1,9 @@
-"""Today's rules for "is it slower?", as pure functions on arrays.
+"""Rules in use today for "is it slower?", as pure functions on arrays.
 
-The studies put them beside Assay on the same measurements. Every rule judges a
-candidate against a baseline by numbers of which a greater one is slower; a rule
-that was only meant to see a slowdown never says *faster* here either. *undecided*
-is the word of a test that found no significant difference: that is not yet *same*.
+The studies apply them to the same measurements as Assay. Each rule compares the
+numbers of a candidate with those of a baseline; larger numbers are slower. A rule that
+detects only slowdowns never returns *faster*. A test that finds no significant
+difference returns *undecided*, because that does not show that the sides are the same.
 """
 
 import warnings
@@ -14,22 +14,22 @@ from scipy import stats
 from assay.analysis.statistics import Floats
 from assay.results import Verdict
 
-# How many samples a side tachometer adds before it looks again (src/runner.ts).
+# Samples per side that tachometer adds before it looks again (src/runner.ts).
 BATCH = 10
 
 
 def threshold(baseline: Floats, candidate: Floats, limit: float = 0.05) -> Verdict:
     """Compare the means of two consecutive runs with a fixed limit.
 
-    This is what a script in CI does over two load tests, and what
-    github-action-benchmark does with `alert-threshold: 105%` (findAlerts in
-    src/write.ts; its default is 200 %, and it alerts to slowdowns only). The two
-    numbers carry no interval, so the rule cannot say that it does not know.
+    A CI script does this with two load tests, and so does github-action-benchmark
+    with `alert-threshold: 105%` (findAlerts in src/write.ts; its default is 200 %, and
+    it reports slowdowns only). The two numbers have no interval, so the rule is never
+    undecided.
 
     Args:
-        baseline: Response times of one run, in one unit.
-        candidate: Those of the other.
-        limit: Greatest change of the mean that passes, as a share.
+        baseline: Response times of one run.
+        candidate: Response times of the other run, in the same unit.
+        limit: Largest change of the mean that passes, as a share.
 
     Raises:
         ValueError: A side is empty, or a time is not above zero.
@@ -44,24 +44,24 @@ def threshold(baseline: Floats, candidate: Floats, limit: float = 0.05) -> Verdi
 
 
 def welch(baseline: Floats, candidate: Floats, alpha: float = 0.05) -> Verdict:
-    """Ask Welch's t-test, two-sided and unpaired, whether the means differ.
+    """Apply Welch's t-test, two-sided and unpaired, to the means.
 
-    As hyperfine's scripts/welch_ttest.py does: each number comes from a launch of
-    its own, p < 0.05 is a difference. That both sides of a launch were measured
-    side by side is not used.
+    hyperfine's scripts/welch_ttest.py does this: each number comes from a separate
+    launch, and p < 0.05 is a difference. The test ignores that the two sides of a
+    launch were measured side by side.
 
     Source: Welch, Biometrika 34 (1947); scipy.stats.ttest_ind(equal_var=False).
 
     Args:
-        baseline: One number for each launch, in one unit.
-        candidate: The same of the other side; it may have more or fewer.
+        baseline: One number for each launch.
+        candidate: The numbers of the other side; there may be more or fewer.
         alpha: Two-sided level.
 
     Raises:
         ValueError: A side has fewer than two numbers, or one not above zero.
     """
-    _check(baseline, candidate, fewest=2)
-    # SciPy warns of sides without spread; p is then 0 or not a number.
+    _check(baseline, candidate, minimum=2)
+    # SciPy warns if a side has no spread; p is then 0 or NaN.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)
         p = float(stats.ttest_ind(candidate, baseline, equal_var=False).pvalue)
@@ -69,30 +69,31 @@ def welch(baseline: Floats, candidate: Floats, alpha: float = 0.05) -> Verdict:
 
 
 def mann_whitney(baseline: Floats, candidate: Floats, alpha: float = 0.05) -> Verdict:
-    """Ask the Mann-Whitney U test, two-sided, about all requests of both sides.
+    """Apply the two-sided Mann-Whitney U test to all requests of both sides.
 
-    The test itself is sound, and benchstat (golang.org/x/perf) uses it by default
-    at the same level, but there on one number for each of many runs. Here it gets
-    what many people feed it: raw request times, as if requests of one run were
-    independent. The direction is that of U: whose request tends to be the slower
-    of two drawn at random.
+    The test itself is sound. benchstat (golang.org/x/perf) uses it by default at the
+    same level, on one number for each of many runs. Here it gets what many people
+    give it: raw request times, as if the requests of one run were independent. The
+    direction is that of U: which side's request is more often the slower of two drawn
+    at random.
 
     Source: Mann and Whitney, Annals of Mathematical Statistics 18 (1947);
     scipy.stats.mannwhitneyu, which corrects for ties and, except for small sides
     without ties, takes the normal approximation.
 
     Args:
-        baseline: One time for each request, in one unit.
-        candidate: The same of the other side.
+        baseline: One time for each request.
+        candidate: The times of the other side, in the same unit.
         alpha: Two-sided level.
 
     Raises:
         ValueError: A side is empty, or a time is not above zero.
     """
     _check(baseline, candidate)
-    found = stats.mannwhitneyu(candidate, baseline, alternative="two-sided")
-    middle = len(baseline) * len(candidate) / 2
-    return _significant(float(found.pvalue) < alpha, float(found.statistic) - middle)
+    result = stats.mannwhitneyu(candidate, baseline, alternative="two-sided")
+    expected_u = len(baseline) * len(candidate) / 2
+    difference = float(result.statistic) - expected_u
+    return _significant(float(result.pvalue) < alpha, difference)
 
 
 def tachometer(
@@ -104,37 +105,37 @@ def tachometer(
 ) -> tuple[Verdict, int]:
     """Sample until the difference is clear: the default rule of google/tachometer.
 
-    It takes `minimum` samples a side, then ten a side at a time until the 95 %
-    intervals of the relative difference of means, (b - a) / a in both directions,
-    leave out the horizon, or until its time limit of three minutes (src/runner.ts,
-    src/stats.ts, src/defaults.ts of 0.7.2). The level is the same at every look.
-    Where time ran out it says "unsure", which is *undecided* here. Its samples
-    are page loads, side after side in turn.
+    It takes `minimum` samples per side, then ten more per side at a time. It stops
+    when the 95 % intervals of the relative difference of means, (b - a) / a in both
+    directions, exclude the horizon, or at its time limit of three minutes
+    (src/runner.ts, src/stats.ts, src/defaults.ts of 0.7.2). The level is the same at
+    every look. At the time limit it reports "unsure", which is *undecided* here. Its
+    samples are page loads, alternating between the sides.
 
     Args:
-        baseline: Samples in the order of measuring, in one unit.
-        candidate: The same of the other side, measured in turn with the first.
-        minimum: Samples a side before the first look; 2 or more.
+        baseline: Samples in the order of measuring.
+        candidate: Samples of the other side, in the same unit, measured alternately.
+        minimum: Samples per side before the first look; 2 or more.
         horizon: The relative difference to resolve, as a share: 0.1 is its
             `--auto-sample-conditions=10%`, that is both -10 % and +10 %.
-        most: Samples a side at which it stops, in place of its time limit. By
+        most: Samples per side at which it stops, in place of its time limit. By
             default as many as both sides have.
 
     Returns:
-        The verdict, and how many samples of each side it rests on.
+        The verdict, and the number of samples per side that it rests on.
 
     Raises:
         ValueError: A side has fewer samples than `minimum`, or one that is not
             above zero.
     """
-    _check(baseline, candidate, fewest=max(2, minimum))
+    _check(baseline, candidate, minimum=max(2, minimum))
     available = min(len(baseline), len(candidate))
     last = available if most is None else min(most, available)
     used = max(2, minimum)
     while used < last and not _resolved(baseline[:used], candidate[:used], horizon):
         used = min(used + BATCH, last)
-    # The word is about zero whatever the horizon, and needs both intervals of the
-    # candidate's row (formatDifference in src/format.ts).
+    # The verdict compares with zero, whatever the horizon is. It needs both intervals
+    # of the candidate's row (formatDifference in src/format.ts).
     intervals = _differences(baseline[:used], candidate[:used])
     if all(low > 0 for low, _ in intervals):
         return "slower", used
@@ -148,15 +149,15 @@ def benchmark_compare(
 ) -> Verdict:
     """Compare medians as `pytest --benchmark-compare-fail=median:5%` does.
 
-    It fails where the candidate's median is more than the limit above that of the
-    saved run, and passes otherwise (PercentageRegressionCheck in
-    pytest_benchmark/utils.py of 5.3.1; its limits are whole percents). It has no
-    word for faster or for not knowing: a pass is *same* here.
+    It fails if the candidate's median exceeds that of the saved run by more than the
+    limit, and passes otherwise (PercentageRegressionCheck in
+    pytest_benchmark/utils.py of 5.3.1; its limits are whole percents). It cannot report
+    "faster" or "undecided": a pass is *same* here.
 
     Args:
         baseline: Seconds of each round of the saved run.
-        candidate: Those of the run that is compared with it.
-        limit: Greatest rise of the median that passes, as a share.
+        candidate: Seconds of each round of the run that is compared with it.
+        limit: Largest increase of the median that passes, as a share.
 
     Raises:
         ValueError: A side is empty, or a time is not above zero.
@@ -166,12 +167,12 @@ def benchmark_compare(
     return "slower" if rise > limit * 100 else "same"
 
 
-def _check(baseline: Floats, candidate: Floats, fewest: int = 1) -> None:
-    """Refuse what a rule would turn into a verdict without meaning."""
+def _check(baseline: Floats, candidate: Floats, minimum: int = 1) -> None:
+    """Refuse numbers from which a rule would get a meaningless verdict."""
     for side, values in (("baseline", baseline), ("candidate", candidate)):
-        if len(values) < fewest:
+        if len(values) < minimum:
             raise ValueError(
-                f"the rule needs {fewest} or more numbers of the {side}, got "
+                f"the rule needs {minimum} or more numbers of the {side}, got "
                 f"{len(values)}: measure more"
             )
         if not bool(np.all(np.isfinite(values) & (values > 0))):
@@ -189,10 +190,10 @@ def _significant(significant: bool, difference: float) -> Verdict:
 
 
 def _resolved(baseline: Floats, candidate: Floats, horizon: float) -> bool:
-    """Say whether the relative differences of both directions leave the horizon out.
+    """Say whether the relative differences in both directions exclude the horizon.
 
-    See autoSampleConditionsResolved in src/stats.ts: every side is compared with
-    every other, and a horizon on the edge of an interval counts as inside.
+    See autoSampleConditionsResolved in src/stats.ts: each side is compared with each
+    other side, and a horizon on the edge of an interval counts as inside.
     """
     return not any(
         low <= bound <= high

@@ -1,8 +1,8 @@
-"""How much a launch knows, by the length of its slices, at the same measuring time.
+"""How precise is a launch, by the length of its slices, at the same measuring time?
 
-Launches of two identical variants, with slices as long as Assay's and with longer
-but fewer ones, in random order: what their log ratios scatter by is noise and
-nothing else. How much it matters depends on how fast the machine's speed changes.
+Two identical variants are launched in random order, with slices as long as Assay's
+and with longer but fewer slices. All spread of their log ratios is noise. The effect of
+the length depends on how fast the machine's speed changes.
 """
 
 import argparse
@@ -24,24 +24,24 @@ from assay.plan import Load, Variant
 from assay.run_directory.run import RunDirectory
 from assay.system import processes
 from scripts.studies import judging
-from scripts.studies.bench import Bench, opened
-from scripts.studies.pages import put, table_of
+from scripts.studies.bench import Bench, open_bench
+from scripts.studies.pages import markdown_rows, publish
 from scripts.studies.verdicts import APP, ROUNDS
 
-TIMES = (1, 2, 4)  # as long as Assay's own
+LENGTHS = (1, 2, 4)  # times Assay's own length
 LOAD = Load(users=4, connections=32)
 PAIR = ("a0", "a1")
 ARMS = tuple(Variant(name=n, env={"ROUNDS": str(ROUNDS)}) for n in PAIR)
 RESAMPLES = 2000
-FEWEST = 10  # launches; of fewer, resamples can be all alike
+MIN_LAUNCHES = 10  # with fewer, a resample can consist of equal values
 
 
 @dataclass(frozen=True)
-class Found:
+class Launches:
     """The launches whose slices have one length.
 
     Attributes:
-        lengths: Of a closed and of an open slice, in seconds.
+        lengths: The lengths of a closed and of an open slice, in seconds.
         ratios: Metric to the log ratios of the launches that count.
         lost: How many launches were too disturbed to count.
     """
@@ -51,67 +51,71 @@ class Found:
     lost: int
 
 
-def longer(schedule: calibration.Schedule, times: int) -> calibration.Schedule:
-    """Return a schedule of slices so many times as long, and as much fewer."""
+def lengthened(schedule: calibration.Schedule, factor: int) -> calibration.Schedule:
+    """Return a schedule whose slices are longer and fewer by a factor."""
     return replace(
         schedule,
         closed_seconds={
-            name: times * seconds for name, seconds in schedule.closed_seconds.items()
+            name: factor * seconds for name, seconds in schedule.closed_seconds.items()
         },
-        open_seconds=times * schedule.open_seconds,
-        closed_blocks=schedule.closed_blocks // times,
-        open_blocks=schedule.open_blocks // times,
+        open_seconds=factor * schedule.open_seconds,
+        closed_blocks=schedule.closed_blocks // factor,
+        open_blocks=schedule.open_blocks // factor,
     )
 
 
 def study(
-    launches: int, rng: random.Random, say: Callable[[str], None]
-) -> dict[int, Found]:
-    """Measure so many launches of each length."""
+    launches: int, rng: random.Random, report: Callable[[str], None]
+) -> dict[int, Launches]:
+    """Measure this many launches of each length."""
     with tempfile.TemporaryDirectory(prefix="assay-study-") as name:
         folder = Path(name)
         with processes.guarded([folder]):
-            with opened(folder, APP, processes.split_cores()) as bench:
-                return _measured(bench, folder, launches, rng, say)
+            with open_bench(folder, APP, processes.split_cores()) as bench:
+                return _measure(bench, folder, launches, rng, report)
 
 
-def _measured(
+def _measure(
     bench: Bench,
     folder: Path,
     launches: int,
     rng: random.Random,
-    say: Callable[[str], None],
-) -> dict[int, Found]:
-    bench.launch(ARMS, LOAD)  # which chooses the rate, one for all
+    report: Callable[[str], None],
+) -> dict[int, Launches]:
+    bench.launch(ARMS, LOAD)  # calibrates; all launches have the same rate
     usual = bench.schedule
     assert usual is not None
-    runs = {times: judging.directory(folder, f"times-{times}") for times in TIMES}
+    runs = {
+        factor: judging.open_or_create_run(folder, f"times-{factor}")
+        for factor in LENGTHS
+    }
     for number in range(launches):
-        for times in rng.sample(TIMES, len(TIMES)):
-            bench.schedule = longer(usual, times)
+        for factor in rng.sample(LENGTHS, len(LENGTHS)):
+            bench.schedule = lengthened(usual, factor)
             began = time.monotonic()
             measured = bench.launch(ARMS, LOAD)
-            judging.append(runs[times], measured, time.monotonic() - began)
-        say(f"{number + 1} of {launches} launches of each length")
+            judging.append_launch(runs[factor], measured, time.monotonic() - began)
+        report(f"{number + 1} of {launches} launches of each length")
     closed = min(usual.closed_seconds.values())
     return {
-        times: read(run, (times * closed, times * usual.open_seconds))
-        for times, run in runs.items()
+        factor: read(run, (factor * closed, factor * usual.open_seconds))
+        for factor, run in runs.items()
     }
 
 
-def read(run: RunDirectory, lengths: tuple[float, float]) -> Found:
-    """Return what the launches of one length say, as Assay reads them."""
+def read(run: RunDirectory, lengths: tuple[float, float]) -> Launches:
+    """Return the launches of one length, with the log ratios that Assay computes."""
     measured = measurements.Measurements(run.slices(), run.launches())
     ratios = {
         metric: measurements.log_ratios(measured, judging.TOPIC, *PAIR, metric)
         for metric in DECIDING_METRICS
     }
-    return Found(lengths, ratios, measurements.uncounted(measured, judging.TOPIC)[0])
+    lost = measurements.uncounted_launches(measured, judging.TOPIC)[0]
+    return Launches(lengths, ratios, lost)
 
 
-def compared(first: Floats, second: Floats) -> tuple[float, float, float]:
-    """Return spread / spread with its bootstrap interval of 95 %.
+def spread_ratio(first: Floats, second: Floats) -> tuple[float, float, float]:
+    """Return the ratio of two spreads, with its 95 % bootstrap interval.
 
     The percentile bootstrap (Efron and Tibshirani, An Introduction to the Bootstrap,
     1993, chapter 13), over launches.
@@ -119,26 +123,26 @@ def compared(first: Floats, second: Floats) -> tuple[float, float, float]:
     rng = np.random.default_rng(1)
 
     def spread(x: Floats) -> float:
-        found = power.spread(x)
-        assert found is not None
-        return found
+        sd = power.spread(x)
+        assert sd is not None
+        return sd
 
-    drawn = [
+    resampled = [
         spread(rng.choice(first, len(first))) / spread(rng.choice(second, len(second)))
         for _ in range(RESAMPLES)
     ]
-    low, high = np.quantile(drawn, [0.025, 0.975])
+    low, high = np.quantile(resampled, [0.025, 0.975])
     return spread(first) / spread(second), float(low), float(high)
 
 
-def table(found: Mapping[int, Found]) -> str:
+def table(launches: Mapping[int, Launches]) -> str:
     """Return the Markdown table of all lengths."""
-    head = ["slices: closed, open", "launches", "lost"]
+    header = ["slices: closed, open", "launches", "lost"]
     for metric in DECIDING_METRICS:
-        head += [f"`{metric}`: spread", "against the longest"]
-    lines: list[Sequence[str]] = [head, ["---"] * len(head)]
-    longest = found[max(found)]
-    for item in found.values():
+        header += [f"`{metric}`: spread", "against the longest"]
+    lines: list[Sequence[str]] = [header, ["---"] * len(header)]
+    longest = launches[max(launches)]
+    for item in launches.values():
         closed, open_ = item.lengths
         count = len(item.ratios["cpu_per_request"])
         cells = [f"{1e3 * closed:g} ms, {1e3 * open_:g} ms", str(count), str(item.lost)]
@@ -146,36 +150,36 @@ def table(found: Mapping[int, Found]) -> str:
             x, y = item.ratios[metric], longest.ratios[metric]
             spread = power.spread(x)
             cells.append("–" if spread is None else f"{100 * spread:.2f} %")
-            if item is longest or min(len(x), len(y)) < FEWEST:
+            if item is longest or min(len(x), len(y)) < MIN_LAUNCHES:
                 cells.append("–")
             else:
-                ratio, low, high = compared(x, y)
+                ratio, low, high = spread_ratio(x, y)
                 cells.append(f"{ratio:.2f}× [{low:.2f}, {high:.2f}]")
         lines.append(cells)
-    return table_of(lines)
+    return markdown_rows(lines)
 
 
 def main() -> None:
     """Measure, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--launches", type=int, default=40, help="of each length")
-    parser.add_argument("--page", type=Path, help="write the table to this file, too")
+    parser.add_argument("--page", type=Path, help="also write the page to this file")
     options = parser.parse_args()
-    found = study(
-        options.launches, random.Random(), lambda words: print(words, file=sys.stderr)
+    launches = study(
+        options.launches, random.Random(), lambda line: print(line, file=sys.stderr)
     )
     text = (
         "# How long should a slice be?\n\n"
-        "Launches of two identical variants, with slices as long as Assay's and with "
-        "longer but fewer ones, in random order, at the same measuring time and the "
-        "same arrival rate. The spread is that of the launches' log ratios, without "
-        "outliers: what a verdict has to see through. Half the spread takes a quarter "
-        "of the launches. How much the length matters depends on how fast the "
-        "machine's speed changes.\n\n"
-        f"{table(found)}\n\n## How to repeat it\n\n"
+        "Launches of two identical variants, in random order: with slices as long as "
+        "Assay's, and with longer but fewer slices. Measuring time and arrival rate "
+        "are the same. The spread is the standard deviation of the launches' log "
+        "ratios, without outliers. It is the noise that a verdict has to overcome: "
+        "half the spread takes a quarter of the launches. The effect of the length "
+        "depends on how fast the machine's speed changes.\n\n"
+        f"{table(launches)}\n\n## How to repeat it\n\n"
         "```console\n$ ./scripts/study_slices\n```\n"
     )
-    put(text, options.page)
+    publish(text, options.page)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""From the outcomes of many comparisons to a page: verdicts.md and verdicts.png.
+"""The page of the verdict study: verdicts.md and verdicts.png, from its outcomes.
 
-Every number on the page is computed from the outcomes given; what was not
-measured is named, and a missed target is said as plainly as one that is met.
+Every number on the page is computed from the given outcomes. The page names what was
+not measured, and says as plainly that a goal is missed as that it is met.
 """
 
 import statistics
@@ -15,153 +15,191 @@ from scripts.studies.outcomes import (
     ANY,
     ASSAY,
     EFFECTS,
-    HIGHEST_FALSE,
     IDENTICAL,
-    LEAST_COVERED,
-    LEAST_POWER,
-    LEAST_SAME,
     MARGIN_METRIC,
     MARGIN_RULE,
-    MOST_FALSE,
-    MOST_SECONDS,
+    MAX_FALSE,
+    MAX_FALSE_UPPER_END,
+    MAX_SAME_SECONDS,
+    MAX_SECONDS,
+    MIN_COVERAGE,
+    MIN_POWER,
+    MIN_SAME,
     NOISES,
-    SAME_SECONDS,
-    TARGET_EFFECT,
+    POWER_EFFECT,
     VERDICTS,
     Outcome,
     Share,
-    chosen,
-    covering,
     grouped,
-    identical,
     is_covered,
-    is_false,
+    is_different,
+    is_same_in_time,
     is_slower,
-    is_soon_same,
-    with_margin,
+    of_identical_code,
+    select,
+    under_tight_margin,
+    with_true_ratio,
 )
-from scripts.studies.pages import Target, headed
+from scripts.studies.pages import Goal, markdown_table
 from scripts.studies.verdict_picture import picture
 
 
 def false_verdicts(outcomes: Sequence[Outcome]) -> str:
-    """Return the table of verdicts of a difference on identical code."""
+    """Return the table of how often identical code is called different."""
     rows = [
-        [escape(rule), noise, *Share.of(own, is_false).cells()]
-        for (rule, noise), own in grouped(identical(outcomes), "rule", "noise")
+        [escape(rule), noise, *Share.of(group, is_different).cells()]
+        for (rule, noise), group in grouped(
+            of_identical_code(outcomes), "rule", "noise"
+        )
     ]
-    return headed(["rule", "noise", "false", "share", "95 % interval"], rows)
+    return markdown_table(["rule", "noise", "false", "share", "95 % interval"], rows)
 
 
 def power(outcomes: Sequence[Outcome]) -> str:
     """Return the table of how often and how soon slower code is called slower."""
-    measured = [o for o in chosen(outcomes, metric=ANY) if o.effect != IDENTICAL]
+    slowed = [o for o in select(outcomes, metric=ANY) if o.effect != IDENTICAL]
     rows = [
         [
             *(effect, noise, escape(rule)),
-            *Share.of(own, is_slower).cells(),
-            f"{statistics.median(o.launches for o in own):g}",
-            _seconds(_median(o.seconds for o in own)),
+            *Share.of(group, is_slower).cells(),
+            f"{statistics.median(o.launches for o in group):g}",
+            _seconds(_median(o.seconds for o in group)),
         ]
-        for (effect, noise, rule), own in grouped(measured, "effect", "noise", "rule")
+        for (effect, noise, rule), group in grouped(slowed, "effect", "noise", "rule")
     ]
-    head = ["effect", "noise", "rule", "slower", "share", "95 % interval"]
-    return headed([*head, "median launches", "median time"], rows)
+    header = ["effect", "noise", "rule", "slower", "share", "95 % interval"]
+    return markdown_table([*header, "median launches", "median time"], rows)
 
 
 def coverage(outcomes: Sequence[Outcome]) -> str:
-    """Return the table of how often Assay's interval holds the injected effect."""
+    """Return the table of how often Assay's interval contains the injected effect."""
     rows = []
-    for (metric,), both in grouped(covering(outcomes), "metric"):
-        for (noise,), own in [*grouped(both, "noise"), (("**all**",), both)]:
-            rows.append([f"`{metric}`", noise, *Share.of(own, is_covered).cells()])
-    return headed(["metric", "noise", "held", "share", "95 % interval"], rows)
+    for (metric,), both_noises in grouped(with_true_ratio(outcomes), "metric"):
+        by_noise = [*grouped(both_noises, "noise"), (("**all**",), both_noises)]
+        for (noise,), group in by_noise:
+            rows.append([f"`{metric}`", noise, *Share.of(group, is_covered).cells()])
+    return markdown_table(
+        ["metric", "noise", "contained", "share", "95 % interval"], rows
+    )
 
 
 def verdict_counts(outcomes: Sequence[Outcome]) -> str:
-    """Return the table of what Assay said of every metric."""
-    measured = [o for o in chosen(outcomes, rule=ASSAY) if o.metric != ANY]
+    """Return the table of Assay's verdicts on every metric."""
+    by_metric = [o for o in select(outcomes, rule=ASSAY) if o.metric != ANY]
     keys = ("noise", "effect", "metric")
     rows = [
         [
             *(noise, effect, f"`{metric}`"),
-            *(str(sum(o.verdict == word for o in own)) for word in VERDICTS),
-            _ratio(_median(o.ratio for o in own)),
-            _ratio(_median(o.true_ratio for o in own)),
+            *(str(sum(o.verdict == word for o in group)) for word in VERDICTS),
+            _ratio(_median(o.ratio for o in group)),
+            _ratio(_median(o.true_ratio for o in group)),
         ]
-        for (noise, effect, metric), own in grouped(measured, *keys)
+        for (noise, effect, metric), group in grouped(by_metric, *keys)
     ]
-    return headed([*keys, *VERDICTS, "median ratio", "injected"], rows)
+    return markdown_table([*keys, *VERDICTS, "median ratio", "injected"], rows)
 
 
 def same_in_time(outcomes: Sequence[Outcome]) -> str:
-    """Return the table of how often identical code is soon called the same."""
+    """Return the table of how often identical code is called *same* in time."""
     rows = [
         [
-            *(noise, *Share.of(own, is_soon_same).cells()),
-            _seconds(_median(o.seconds for o in own)),
+            *(noise, *Share.of(group, is_same_in_time).cells()),
+            _seconds(_median(o.seconds for o in group)),
         ]
-        for (noise,), own in grouped(with_margin(outcomes), "noise")
+        for (noise,), group in grouped(under_tight_margin(outcomes), "noise")
     ]
-    head = ["noise", f"*same* within {_seconds(SAME_SECONDS)}", "share"]
-    return headed([*head, "95 % interval", "median time"], rows)
+    header = ["noise", f"*same* within {_seconds(MAX_SAME_SECONDS)}", "share"]
+    return markdown_table([*header, "95 % interval", "median time"], rows)
 
 
-def targets(outcomes: Sequence[Outcome]) -> list[Target]:
-    """Judge Assay by every target, each noise and each metric on its own."""
-    whole, judged = chosen(outcomes, rule=ASSAY, metric=ANY), []
-    for noise in NOISES:
-        share = Share.of(chosen(whole, noise=noise, effect=IDENTICAL), is_false)
-        wanted = f"at most {percent(MOST_FALSE)}, upper end {percent(HIGHEST_FALSE)}"
-        good = share.value <= MOST_FALSE and share.interval[1] <= HIGHEST_FALSE
-        judged.append(_target(f"false verdicts, {noise}", wanted, share, good))
-    for noise in NOISES:
-        own = chosen(whole, noise=noise, effect=TARGET_EFFECT)
-        share, median = Share.of(own, is_slower), _median(o.seconds for o in own)
-        wanted = f"at least {percent(LEAST_POWER)}"
-        what, good = f"{TARGET_EFFECT} called slower", share.value >= LEAST_POWER
-        judged.append(_target(f"{what}, {noise}", wanted, share, good))
-        wanted = f"at most {_seconds(MOST_SECONDS[noise])}"
-        soon = None if median is None else median <= MOST_SECONDS[noise]
-        what = f"median time for {TARGET_EFFECT}, {noise}"
-        judged.append(Target(what, wanted, _seconds(median), soon))
-    named = [(f"`{key[0]}`", o) for key, o in grouped(covering(outcomes), "metric")]
-    for name, own in named or [("any metric", [])]:
-        share = Share.of(own, is_covered)
-        wanted, good = (
-            f"at least {percent(LEAST_COVERED)}",
-            share.value >= LEAST_COVERED,
+def goals(outcomes: Sequence[Outcome]) -> list[Goal]:
+    """Judge Assay by every goal, for each noise and each metric separately."""
+    comparisons = select(outcomes, rule=ASSAY, metric=ANY)
+    return [
+        *(_false_verdict_goal(comparisons, noise) for noise in NOISES),
+        *(goal for noise in NOISES for goal in _power_goals(comparisons, noise)),
+        *_coverage_goals(outcomes),
+        *(_same_in_time_goal(outcomes, noise) for noise in NOISES),
+    ]
+
+
+def _false_verdict_goal(comparisons: Sequence[Outcome], noise: str) -> Goal:
+    share = Share.of(select(comparisons, noise=noise, effect=IDENTICAL), is_different)
+    upper_end = percent(MAX_FALSE_UPPER_END)
+    required = f"at most {percent(MAX_FALSE)}, upper end {upper_end}"
+    met = share.value <= MAX_FALSE and share.interval[1] <= MAX_FALSE_UPPER_END
+    return _share_goal(f"false verdicts, {noise}", required, share, met)
+
+
+def _power_goals(comparisons: Sequence[Outcome], noise: str) -> list[Goal]:
+    slowed = select(comparisons, noise=noise, effect=POWER_EFFECT)
+    share = Share.of(slowed, is_slower)
+    median = _median(outcome.seconds for outcome in slowed)
+    limit = MAX_SECONDS[noise]
+    return [
+        _share_goal(
+            f"{POWER_EFFECT} called slower, {noise}",
+            f"at least {percent(MIN_POWER)}",
+            share,
+            share.value >= MIN_POWER,
+        ),
+        Goal(
+            f"median time for {POWER_EFFECT}, {noise}",
+            f"at most {_seconds(limit)}",
+            _seconds(median),
+            None if median is None else median <= limit,
+        ),
+    ]
+
+
+def _coverage_goals(outcomes: Sequence[Outcome]) -> list[Goal]:
+    by_metric = [
+        (f"`{metric}`", group)
+        for (metric,), group in grouped(with_true_ratio(outcomes), "metric")
+    ]
+    goals_of_metrics = []
+    for name, group in by_metric or [("any metric", [])]:
+        share = Share.of(group, is_covered)
+        required = f"at least {percent(MIN_COVERAGE)}"
+        met = share.value >= MIN_COVERAGE
+        goals_of_metrics.append(
+            _share_goal(f"coverage on {name}", required, share, met)
         )
-        judged.append(_target(f"coverage on {name}", wanted, share, good))
-    for noise in NOISES:
-        share = Share.of(chosen(with_margin(outcomes), noise=noise), is_soon_same)
-        wanted = f"at least {percent(LEAST_SAME)} within {_seconds(SAME_SECONDS)}"
-        what = f"identical code called *same* ({MARGIN_RULE}), {noise}"
-        judged.append(_target(what, wanted, share, share.value >= LEAST_SAME))
-    return judged
+    return goals_of_metrics
+
+
+def _same_in_time_goal(outcomes: Sequence[Outcome], noise: str) -> Goal:
+    group = select(under_tight_margin(outcomes), noise=noise)
+    share = Share.of(group, is_same_in_time)
+    required = f"at least {percent(MIN_SAME)} within {_seconds(MAX_SAME_SECONDS)}"
+    name = f"identical code called *same* ({MARGIN_RULE}), {noise}"
+    return _share_goal(name, required, share, share.value >= MIN_SAME)
 
 
 def missing(outcomes: Sequence[Outcome]) -> list[str]:
-    """Name the conditions without outcomes: of Assay, and of every rival seen."""
-    whole = [o for o in chosen(outcomes, metric=ANY) if o.rule != MARGIN_RULE]
-    have = {(o.rule, o.noise, o.effect) for o in [*whole, *with_margin(outcomes)]}
-    wanted = {rule: EFFECTS for rule in (ASSAY, *(o.rule for o in whole))}
+    """Name the conditions without outcomes, for Assay and for every rival."""
+    comparisons = [o for o in select(outcomes, metric=ANY) if o.rule != MARGIN_RULE]
+    measured = {
+        (o.rule, o.noise, o.effect)
+        for o in [*comparisons, *under_tight_margin(outcomes)]
+    }
+    required = {rule: EFFECTS for rule in (ASSAY, *(o.rule for o in comparisons))}
     lines = []
-    for rule, effects in [*wanted.items(), (MARGIN_RULE, (IDENTICAL,))]:
+    for rule, effects in [*required.items(), (MARGIN_RULE, (IDENTICAL,))]:
         for noise in NOISES:
-            if absent := [e for e in effects if (rule, noise, e) not in have]:
+            if absent := [e for e in effects if (rule, noise, e) not in measured]:
                 lines.append(f"{escape(rule)}, {noise}: {', '.join(absent)}")
     return lines
 
 
-def target_table(outcomes: Sequence[Outcome]) -> str:
-    """Return the table of every target, with what was found."""
-    return pages.target_table(targets(outcomes))
+def goal_table(outcomes: Sequence[Outcome]) -> str:
+    """Return the table of all goals, with what was measured."""
+    return pages.goal_table(goals(outcomes))
 
 
-def answer(outcomes: Sequence[Outcome]) -> str:
-    """Return the paragraph that says how many targets are met, and which are not."""
-    return pages.answer(targets(outcomes))
+def goal_summary(outcomes: Sequence[Outcome]) -> str:
+    """Return the paragraph that says how many goals are met, and which are not."""
+    return pages.goal_summary(goals(outcomes))
 
 
 def write(
@@ -170,25 +208,31 @@ def write(
     """Write verdicts.md and verdicts.png.
 
     Args:
-        outcomes: Of as many conditions as were measured, none at all included.
-        conditions: What was measured and on what, each with its name.
-        folder: Made if it is not there.
+        outcomes: The outcomes of all measured conditions; there may be none.
+        conditions: What was measured and on which machine, by name.
+        folder: Where to write; it is made if it does not exist.
     """
-    measured = [f"- **{escape(k)}:** {escape(v)}" for k, v in conditions.items()]
-    absent = [f"- {line}" for line in missing(outcomes)]
+    condition_lines = [f"- **{escape(k)}:** {escape(v)}" for k, v in conditions.items()]
+    missing_lines = [f"- {line}" for line in missing(outcomes)]
     parts = [
         "# How often is a verdict wrong, and how soon is it right?",
-        answer(outcomes),
+        goal_summary(outcomes),
         "![Left: how often each rule calls identical code different. Right: how soon "
-        "Assay calls slower code slower. The tables say the same.](verdicts.png)",
-        target_table(outcomes),
-        *(["**Missing**, not measured:", "\n".join(absent)] if absent else []),
+        "Assay calls slower code slower. The tables have the same numbers.]"
+        "(verdicts.png)",
+        goal_table(outcomes),
+        *(
+            ["**Missing**, not measured:", "\n".join(missing_lines)]
+            if missing_lines
+            else []
+        ),
         "## How it was measured",
-        "A verdict of *faster* or *slower* on identical code is false; on slower code "
-        "only *slower* is right. It is the verdict of the whole comparison unless a "
-        "metric is named. Intervals of shares are exact (Clopper-Pearson). What each "
-        "of today's rules does, and whose it is, is in `scripts/studies/rivals.py`.",
-        "\n".join(measured) or "The conditions were not recorded.",
+        "A verdict of *faster* or *slower* on identical code is false. On slower code "
+        "only *slower* is right. A verdict is that of the whole comparison unless a "
+        "metric is named. Intervals of shares are exact (Clopper-Pearson). "
+        "`scripts/studies/rivals.py` says what each rival rule does and where it comes "
+        "from.",
+        "\n".join(condition_lines) or "The conditions were not recorded.",
         "## False verdicts on identical code",
         false_verdicts(outcomes),
         "## Slower code called slower",
@@ -196,7 +240,7 @@ def write(
         power(outcomes),
         "## Coverage of the injected effect by Assay's interval",
         coverage(outcomes),
-        "## What Assay said, by metric",
+        "## Assay's verdicts by metric",
         "Ratios are candidate / baseline.",
         verdict_counts(outcomes),
         f"## Identical code called the same: {MARGIN_RULE}, `{MARGIN_METRIC}`",
@@ -209,15 +253,15 @@ def write(
     picture(outcomes).savefig(folder / "verdicts.png", metadata={"Software": None})
 
 
-def _target(what: str, wanted: str, share: Share, good: bool) -> Target:
-    """Return a target on a share; where nothing was measured it is not judged."""
-    found = "{} = {} {}".format(*share.cells())
-    return Target(what, wanted, found, good if share.total else None)
+def _share_goal(name: str, required: str, share: Share, met: bool) -> Goal:
+    """Return a goal for a share; it is not judged if nothing was measured."""
+    measured = "{} = {} {}".format(*share.cells())
+    return Goal(name, required, measured, met if share.total else None)
 
 
 def _median(values: Iterable[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return statistics.median(known) if known else None
+    numbers = [value for value in values if value is not None]
+    return statistics.median(numbers) if numbers else None
 
 
 def _seconds(value: float | None) -> str:

@@ -13,30 +13,32 @@ from scripts.studies.outcomes import (
     ASSAY,
     EFFECTS,
     IDENTICAL,
-    LEAST_POWER,
-    MOST_FALSE,
+    MAX_FALSE,
+    MIN_POWER,
     NOISES,
     Outcome,
     Share,
-    chosen,
     grouped,
-    identical,
-    is_false,
+    is_different,
     is_slower,
+    of_identical_code,
+    select,
 )
 
-_INK, _MUTED, _LINE = "#1b1d21", "#59616e", "#e3e6eb"
+_INK = "#1b1d21"
+_MUTED = "#59616e"
+_LINE = "#e3e6eb"
 _STYLES = {"quiet": ("#1f74b4", "o", "-"), "burst": ("#c4520c", "D", "--")}
 _COLOURS = ("#59616e", "#7a4fa3", "#c4520c", "#1f74b4", "#2a7f4f")
 
 
 def picture(outcomes: Sequence[Outcome]) -> Figure:
-    """Draw the page's picture: 1100 x 600 logical pixels at twice their number.
+    """Draw the page's picture: 1100 x 600 logical pixels at twice the density.
 
-    It has its own white ground, so it reads on a dark page, too.
+    The background is white, so that it can be read on a dark page, too.
     """
     figure = Figure(figsize=(11, 6), dpi=200, facecolor="white")
-    heads = (
+    headings = (
         (
             0.02,
             "Identical code called different",
@@ -45,14 +47,14 @@ def picture(outcomes: Sequence[Outcome]) -> Figure:
         (0.50, "Slower code called slower by Assay", "share within a measuring time"),
     )
     with rc_context({"font.family": "DejaVu Sans", "font.size": 9.5}):
-        for x, head, detail in heads:
-            figure.text(x, 0.93, head, color=_INK, weight="bold", fontsize=13)
+        for x, heading, detail in headings:
+            figure.text(x, 0.93, heading, color=_INK, weight="bold", fontsize=13)
             figure.text(x, 0.885, detail, color=_MUTED)
-        for place, draw in (
+        for rectangle, draw in (
             ((0.155, 0.11, 0.215, 0.74), _draw_false),
             ((0.545, 0.11, 0.26, 0.74), _draw_power),
         ):
-            axes: Any = figure.add_axes(place)
+            axes: Any = figure.add_axes(rectangle)
             axes.spines[:].set_visible(False)
             axes.grid(True, color=_LINE, lw=0.8)
             axes.set_axisbelow(True)
@@ -65,15 +67,17 @@ def picture(outcomes: Sequence[Outcome]) -> Figure:
 
 
 def _draw_false(axes: Any, outcomes: Sequence[Outcome]) -> bool:
-    """Draw a row for each rule and noise with its count; say whether there is any."""
-    own, beside = identical(outcomes), axes.get_yaxis_transform()
-    rules = [rule for (rule,), _ in grouped(own, "rule")]
-    plain = {"va": "center", "parse_math": False, "transform": beside}
+    """Draw a row for each rule and noise; say whether there is any."""
+    comparisons = of_identical_code(outcomes)
+    label_transform = axes.get_yaxis_transform()
+    rules = [rule for (rule,), _ in grouped(comparisons, "rule")]
+    plain = {"va": "center", "parse_math": False, "transform": label_transform}
     for row, rule in enumerate(rules):
         name = textwrap.fill(one_line(rule).replace(" %", "\u00a0%"), 17)
         axes.text(-0.06, row, name, ha="right", color=_INK, **plain)
-    for (rule, noise), found in grouped(own, "rule", "noise"):
-        share, (colour, marker, _) = Share.of(found, is_false), _STYLES[noise]
+    for (rule, noise), group in grouped(comparisons, "rule", "noise"):
+        share = Share.of(group, is_different)
+        colour, marker, _ = _STYLES[noise]
         y = rules.index(rule) + (-0.18 if noise == NOISES[0] else 0.18)
         ends = [100 * end for end in share.interval]
         dot = {"marker": marker, "mec": "white", "ms": 8, "clip_on": False}
@@ -81,41 +85,45 @@ def _draw_false(axes: Any, outcomes: Sequence[Outcome]) -> bool:
         axes.plot(100 * share.value, y, color=colour, zorder=3, **dot)
         count = f"{noise} {share.count}/{share.total}"
         axes.text(1.05, y, count, color=colour, **plain)
-    axes.axvline(100 * MOST_FALSE, color=_MUTED, lw=1.2, ls=":")
+    axes.axvline(100 * MAX_FALSE, color=_MUTED, lw=1.2, ls=":")
     axes.set(xlim=(0, 100), ylim=(max(len(rules), 1) - 0.5, -0.5), yticks=[])
-    axes.set_xticks([100 * MOST_FALSE, 25, 50, 75, 100])
+    axes.set_xticks([100 * MAX_FALSE, 25, 50, 75, 100])
     axes.xaxis.set_major_formatter("{x:g} %")
     return bool(rules)
 
 
 def _draw_power(axes: Any, outcomes: Sequence[Outcome]) -> bool:
-    """Draw for each effect and noise who is found by when; say whether there is any."""
-    timed = [o for o in chosen(outcomes, rule=ASSAY, metric=ANY) if o.seconds]
+    """Draw a curve for each effect and noise; say whether there is any.
+
+    A curve is the share of comparisons that were called slower within a time.
+    """
+    timed = [o for o in select(outcomes, rule=ASSAY, metric=ANY) if o.seconds]
     slower = [o for o in timed if o.effect != IDENTICAL]
-    last, ends = max((o.seconds or 0 for o in slower), default=1.0), []
-    for (effect, noise), found in grouped(slower, "effect", "noise"):
-        times = sorted(o.seconds or 0 for o in found if is_slower(o))
-        steps = [100 * count / len(found) for count in range(len(times) + 1)]
+    last = max((o.seconds or 0 for o in slower), default=1.0)
+    ends = []
+    for (effect, noise), group in grouped(slower, "effect", "noise"):
+        times = sorted(o.seconds or 0 for o in group if is_slower(o))
+        steps = [100 * count / len(group) for count in range(len(times) + 1)]
         colour = _COLOURS[EFFECTS.index(effect) if effect in EFFECTS else 0]
         line = {"color": colour, "ls": _STYLES[noise][2], "clip_on": False}
         x, y = [0.0, *times, last], [*steps, steps[-1]]
         axes.plot(x, y, drawstyle="steps-post", lw=1.8, **line)
         ends.append((steps[-1], f"{effect}, {noise} {steps[-1]:.3g} %", line))
-    places = _apart([end for end, _, _ in ends], 4.4, 103.0)
-    for (end, name, line), place in zip(ends, places, strict=True):
-        axes.plot([last, last * 1.07], [end, place], lw=0.8, **line)
+    label_heights = _spread_labels([end for end, _, _ in ends], 4.4, 103.0)
+    for (end, name, line), height in zip(ends, label_heights, strict=True):
+        axes.plot([last, last * 1.07], [end, height], lw=0.8, **line)
         text = {"va": "center", "color": line["color"], "parse_math": False}
-        axes.text(last * 1.08, place, name, fontsize=9, **text)
-    axes.axhline(100 * LEAST_POWER, color=_MUTED, lw=1.2, ls=":")
-    axes.set(xlim=(0, last), ylim=(0, 103), yticks=[0, 25, 50, 75, 100 * LEAST_POWER])
+        axes.text(last * 1.08, height, name, fontsize=9, **text)
+    axes.axhline(100 * MIN_POWER, color=_MUTED, lw=1.2, ls=":")
+    axes.set(xlim=(0, last), ylim=(0, 103), yticks=[0, 25, 50, 75, 100 * MIN_POWER])
     axes.yaxis.set_major_formatter("{x:g} %")
     axes.set_xlabel("seconds of measuring", color=_MUTED)
     return bool(ends)
 
 
-def _apart(wanted: Sequence[float], gap: float, top: float) -> list[float]:
-    """Return places for labels as wanted, but `gap` apart and none above `top`."""
-    places, above = [0.0] * len(wanted), top + gap
-    for index in sorted(range(len(wanted)), key=lambda i: -wanted[i]):
-        above = places[index] = min(wanted[index], above - gap)
-    return places
+def _spread_labels(preferred: Sequence[float], gap: float, top: float) -> list[float]:
+    """Return heights for labels: as preferred, but `gap` apart and not above `top`."""
+    heights, above = [0.0] * len(preferred), top + gap
+    for index in sorted(range(len(preferred)), key=lambda i: -preferred[i]):
+        above = heights[index] = min(preferred[index], above - gap)
+    return heights

@@ -1,11 +1,12 @@
-"""How often Assay's verdict is false, how soon it is right, and how others do.
+"""How often is Assay's verdict false, how soon is it right, and how do others do?
 
-Identical arms and slower ones are measured in shared launches, quiet and with a
-neighbour that burns the server's core a quarter of the time. Disjoint pairs of
-arms give disjoint comparisons: the launches of a pair are judged look by look, as
-`assay run` does, and where a comparison ends the next one begins. +5 % CPU is
-measured by whole runs of the command instead, since what it says of time must
-hold for the command; so is what a launch takes where one claim on CPU is all.
+Identical and slower arms are measured in shared launches: on a quiet machine, and
+beside a neighbour that burns the server's core a quarter of the time. Each comparison
+has a pair of arms of its own. The launches of a pair are judged look by look, as
+`assay run` does; where one comparison ends, the next one begins.
+
++5 % CPU is measured by whole runs of the command instead, because the study states
+its time. The time of a launch for a single claim on CPU is measured in the same way.
 
 Launches are appended to files, so the study can be stopped and continued.
 """
@@ -30,7 +31,7 @@ from assay.plan import Load, Plan, Variant
 from assay.system import processes
 from assay.system.environment import describe
 from scripts.studies import judging, verdict_page
-from scripts.studies.bench import COMMAND, Bench, burner, opened, write
+from scripts.studies.bench import COMMAND, Bench, burner, open_bench, write_service
 from scripts.studies.outcomes import (
     ANY,
     ASSAY,
@@ -39,12 +40,14 @@ from scripts.studies.outcomes import (
     MARGIN_RULE,
     NOISES,
     Outcome,
-    chosen,
+    select,
 )
 
-ROUNDS = 600  # of work for the baseline: some 0.2 ms of CPU a request
-CALIBRATION = 12  # launches
-ON, OFF = (0.2, 0.8), (0.6, 2.4)  # seconds of the neighbour, at random: a quarter
+ROUNDS = 600  # of work for the baseline: about 0.2 ms of CPU time per request
+CALIBRATION_LAUNCHES = 12
+# The neighbour burns and pauses for random times; it burns a quarter of the time.
+NEIGHBOUR_ON_SECONDS = (0.2, 0.8)
+NEIGHBOUR_OFF_SECONDS = (0.6, 2.4)
 LOAD = Load(users=4, connections=32)
 
 APP = """\
@@ -76,30 +79,32 @@ async def app(scope, receive, send):
     await send(END)
 """
 
-EFFECTS = {"+2 % CPU": 0.02, "+5 % CPU": 0.05, "+10 % CPU": 0.10}
-TAIL = "+5 ms on 3 %"
-# Each pair is disjoint from the other identical pairs. A slower arm is compared
-# with an identical one, each with another.
+CPU_EFFECTS = {"+2 % CPU": 0.02, "+5 % CPU": 0.05, "+10 % CPU": 0.10}
+TAIL_EFFECT = "+5 ms on 3 %"
+# The identical pairs share no arm. Each slower arm is compared with an identical arm,
+# and no two of them with the same one.
 IDENTICAL_PAIRS = (("a0", "a1"), ("a2", "a3"), ("a4", "a5"))
-SLOWER = {
+SLOWER_PAIRS = {
     "+2 % CPU": ("a0", "e2"),
     "+5 % CPU": ("a1", "e5"),
     "+10 % CPU": ("a2", "e10"),
-    TAIL: ("a4", "tail"),
+    TAIL_EFFECT: ("a4", "tail"),
 }
-WHOLE = "+5 % CPU"
-TIGHT_RUNS = 5  # of the command, with nothing but that claim
+RUNS_EFFECT = "+5 % CPU"  # measured by whole runs of the command
+TIGHT_RUNS = 5  # whole runs with the tight claim and nothing else
 
 METHOD = {
     "service": "a plain ASGI application under uvicorn, one process on one core",
     "load": f"closed loop of {LOAD.users} users; Poisson arrivals at half capacity",
-    "neighbour": f"a process on the server's core, on for {ON[0]} to {ON[1]} s and "
-    f"off for {OFF[0]} to {OFF[1]} s, at random",
-    WHOLE: "whole runs of assay run for the verdict and its time; the seconds of the "
-    "other effects are launches times what a launch took in those runs",
-    MARGIN_RULE: f"its seconds are launches times what a launch took in {TIGHT_RUNS} "
-    "whole runs with that one claim, where the other load gets half the time",
-    "truth": "for identical code a ratio of 1; otherwise the estimate of all other "
+    "neighbour": "a process on the server's core, on for "
+    f"{NEIGHBOUR_ON_SECONDS[0]} to {NEIGHBOUR_ON_SECONDS[1]} s and off for "
+    f"{NEIGHBOUR_OFF_SECONDS[0]} to {NEIGHBOUR_OFF_SECONDS[1]} s, at random",
+    RUNS_EFFECT: "whole runs of assay run give the verdict and its time; the seconds "
+    "of the other effects are their launches times the time of a launch in these runs",
+    MARGIN_RULE: "its seconds are its launches times the time of a launch in "
+    f"{TIGHT_RUNS} whole runs with that one claim, where the other load gets half the "
+    "time",
+    "truth": "a ratio of 1 for identical code; otherwise the estimate from all other "
     "launches of the same arms",
 }
 
@@ -128,90 +133,105 @@ expect    = "same"
 
 @contextlib.contextmanager
 def bench(noise: str) -> Iterator[Bench]:
-    """Set up a service, a generator, and the neighbour where there is to be one."""
+    """Set up a service, a generator, and the neighbour if the condition has one."""
     with tempfile.TemporaryDirectory(prefix="assay-study-") as name:
         folder = Path(name)
         with processes.guarded([folder]), neighbour(noise, folder):
-            with opened(folder, APP, processes.split_cores()) as found:
-                yield found
+            with open_bench(folder, APP, processes.split_cores()) as opened:
+                yield opened
 
 
 def neighbour(noise: str, folder: Path) -> contextlib.AbstractContextManager[object]:
-    """Burn the server's core a quarter of the time, where that is the condition."""
+    """Burn the server's core a quarter of the time, if the condition is noisy."""
     if noise == "quiet":
         return contextlib.nullcontext()
-    return burner(folder, processes.split_cores().target[:1], ON, OFF)
+    core = processes.split_cores().target[:1]
+    return burner(folder, core, NEIGHBOUR_ON_SECONDS, NEIGHBOUR_OFF_SECONDS)
 
 
-def rounds_for(output: Path) -> dict[str, int]:
-    """Return the rounds of work that each effect takes, measuring that once."""
-    kept = output / "rounds.json"
-    if kept.exists():
-        found: dict[str, int] = json.loads(kept.read_text())
-        return found
+def extra_rounds(output: Path) -> dict[str, int]:
+    """Return the extra rounds of work for each effect on CPU time.
+
+    They are measured once and read from a file afterwards.
+    """
+    file = output / "rounds.json"
+    if file.exists():
+        stored: dict[str, int] = json.loads(file.read_text())
+        return stored
     extra = ROUNDS // 2
     arms = [_variant("a0", ROUNDS), _variant("more", ROUNDS + extra)]
     shares: list[float] = []
-    with bench("quiet") as here:
-        for _ in range(3 * CALIBRATION):
-            if len(shares) == CALIBRATION:
+    with bench("quiet") as calibration_bench:
+        for _ in range(3 * CALIBRATION_LAUNCHES):
+            if len(shares) == CALIBRATION_LAUNCHES:
                 break
-            measured = here.launch(arms, LOAD)
+            measured = calibration_bench.launch(arms, LOAD)
             if measured.counts:
-                shares.append(_share(measured, *(arm.name for arm in arms)) / extra)
-    if len(shares) < CALIBRATION:
+                share = _extra_cpu_share(measured, *(arm.name for arm in arms))
+                shares.append(share / extra)
+    if len(shares) < CALIBRATION_LAUNCHES:
         sys.exit("too many launches were disturbed to calibrate: is the machine quiet?")
-    each = statistics.median(shares)
-    found = {name: round(effect / each) for name, effect in EFFECTS.items()}
+    share_per_round = statistics.median(shares)
+    rounds = {
+        name: round(effect / share_per_round) for name, effect in CPU_EFFECTS.items()
+    }
     output.mkdir(parents=True, exist_ok=True)
-    kept.write_text(json.dumps(found))
-    print(f"one round more is {each:.3%} of a request's CPU time: {found}")
-    return found
+    file.write_text(json.dumps(rounds))
+    print(f"one more round is {share_per_round:.3%} of a request's CPU time: {rounds}")
+    return rounds
 
 
-def _share(measured: launch.Launch, base: str, more: str) -> float:
-    """Return how much more CPU time a request takes, by blocks of both arms."""
+def _extra_cpu_share(measured: launch.Launch, base: str, more: str) -> float:
+    """Return how much more CPU time a request takes, over blocks with both arms."""
     cost: dict[str, dict[int, float]] = {base: {}, more: {}}
     for row in measured.slices:
         if row.mode == "closed" and not row.disturbed:
             cost[row.variant][row.block] = row.cpu_per_request
-    both = cost[base].keys() & cost[more].keys()
-    return statistics.median(cost[more][n] / cost[base][n] for n in both) - 1
+    blocks = cost[base].keys() & cost[more].keys()
+    return statistics.median(cost[more][n] / cost[base][n] for n in blocks) - 1
 
 
-def measure_arms(noise: str, options: argparse.Namespace, until: float) -> None:
+def measure_arms(noise: str, options: argparse.Namespace, deadline: float) -> None:
     """Append launches until there are enough comparisons, or time is up."""
-    rounds = rounds_for(options.output)
-    run = judging.directory(options.output, noise)
-    wanted = {IDENTICAL: options.identical, **dict.fromkeys(SLOWER, options.each)}
-    pairs = judging.missing(run, noise, IDENTICAL_PAIRS, SLOWER, wanted)
+    rounds = extra_rounds(options.output)
+    run = judging.open_or_create_run(options.output, noise)
+    comparisons = {
+        IDENTICAL: options.identical,
+        **dict.fromkeys(SLOWER_PAIRS, options.each),
+    }
+    pairs = judging.pairs_to_measure(
+        run, noise, IDENTICAL_PAIRS, SLOWER_PAIRS, comparisons
+    )
     if not pairs:
         return
-    # Once: what is committed meanwhile is not what this process has loaded.
+    # Only once: this process does not run code that is committed later.
     note_machine(options.output, noise)
-    with bench(noise) as here:
-        while pairs and time.monotonic() < until:
-            arms = [_arm(n, rounds) for n in sorted({a for p in pairs for a in p})]
+    with bench(noise) as arms_bench:
+        while pairs and time.monotonic() < deadline:
+            names = sorted({name for pair in pairs for name in pair})
+            arms = [_arm(name, rounds) for name in names]
             began = time.monotonic()
-            measured = here.launch(arms, LOAD, pairs)
-            took = time.monotonic() - began
-            number = judging.append(run, measured, took)
-            said = "" if measured.counts else ", too disturbed to count"
-            print(f"{noise} launch {number}: {len(arms)} arms, {took:.1f} s{said}")
-            pairs = judging.missing(run, noise, IDENTICAL_PAIRS, SLOWER, wanted)
+            measured = arms_bench.launch(arms, LOAD, pairs)
+            seconds = time.monotonic() - began
+            number = judging.append_launch(run, measured, seconds)
+            note = "" if measured.counts else ", too disturbed to count"
+            print(f"{noise} launch {number}: {len(arms)} arms, {seconds:.1f} s{note}")
+            pairs = judging.pairs_to_measure(
+                run, noise, IDENTICAL_PAIRS, SLOWER_PAIRS, comparisons
+            )
 
 
 def measure_runs(
-    noise: str, rule: str, wanted: int, options: argparse.Namespace, until: float
+    noise: str, rule: str, runs: int, options: argparse.Namespace, deadline: float
 ) -> None:
     """Do whole runs of the command until there are enough, or time is up."""
-    effect, more = WHOLE, rounds_for(options.output)[WHOLE]
+    effect, more = RUNS_EFFECT, extra_rounds(options.output)[RUNS_EFFECT]
     if rule == MARGIN_RULE:
         effect, more = IDENTICAL, 0
     log = options.output / f"runs-{noise}.jsonl"
     while True:
-        seed = len(chosen(whole_runs(options.output, noise), rule=rule))
-        if seed >= wanted or time.monotonic() > until:
+        seed = len(select(whole_runs(options.output, noise), rule=rule))
+        if seed >= runs or time.monotonic() > deadline:
             return
         note_machine(options.output, noise)
         with tempfile.TemporaryDirectory(prefix="assay-study-") as name:
@@ -222,24 +242,24 @@ def measure_runs(
             file.write(json.dumps(outcome.__dict__) + "\n")
             file.flush()
             os.fsync(file.fileno())
-        said = f"{outcome.verdict} after {outcome.launches} launches"
-        print(f"{noise} run {seed} of {rule}: {said}, {outcome.seconds} s")
+        verdict = f"{outcome.verdict} after {outcome.launches} launches"
+        print(f"{noise} run {seed} of {rule}: {verdict}, {outcome.seconds} s")
 
 
 def whole_run(
     noise: str, folder: Path, rule: str, effect: str, more: int, seed: int
 ) -> Outcome:
-    """Run the command once; its time begins and ends with the command's.
+    """Run the command once; the time is that of the whole command.
 
     Args:
         noise: The condition, for the outcome.
-        folder: Takes the topic and its run.
-        rule: `ASSAY`, or `MARGIN_RULE` for nothing but its claim.
-        effect: What the candidate does on top, in words.
-        more: Rounds of work that this takes.
-        seed: Of the run.
+        folder: Where the topic and its run are written.
+        rule: `ASSAY`, or `MARGIN_RULE` for a run with its one claim.
+        effect: What the candidate does in addition, in words.
+        more: Extra rounds of work for this effect.
+        seed: The seed of the run.
     """
-    write(folder, APP)
+    write_service(folder, APP)
     tight, other = rule == MARGIN_RULE, ROUNDS + more
     text = CLAIMS.format(effect=effect, command=COMMAND, base=ROUNDS, other=other)
     (folder / "claims.toml").write_text(text + (TIGHT_CLAIM if tight else ""))
@@ -249,10 +269,10 @@ def whole_run(
     command = [sys.executable, "-m", "assay", "run", ".", "--output", "out"]
     command += ["--seed", str(seed), "--no-profiles"]
     began = time.monotonic()
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    ended = subprocess.run(command, cwd=folder, capture_output=True, text=True)
     seconds = time.monotonic() - began
-    if done.returncode not in (0, 1, 3):
-        sys.exit(f"assay run failed:\n{done.stdout}{done.stderr}")
+    if ended.returncode not in (0, 1, 3):
+        sys.exit(f"assay run failed:\n{ended.stdout}{ended.stderr}")
     results = json.loads((folder / "out" / "results.json").read_text())
     deciding = [c for c in results["comparisons"] if c["verdict"]]
     cpu = next(c for c in deciding if c["metric"] == "cpu_per_request")
@@ -280,102 +300,111 @@ def whole_runs(output: Path, noise: str) -> list[Outcome]:
 
 def _arm(name: str, rounds: dict[str, int]) -> Variant:
     """Return an arm by its name."""
-    extra = {"e2": "+2 % CPU", "e5": "+5 % CPU", "e10": "+10 % CPU"}
-    slow = {"SLOW_SHARE": "0.03"} if name == "tail" else {}
-    return _variant(name, ROUNDS + (rounds[extra[name]] if name in extra else 0), slow)
+    effects = {"e2": "+2 % CPU", "e5": "+5 % CPU", "e10": "+10 % CPU"}
+    more = rounds[effects[name]] if name in effects else 0
+    env = {"SLOW_SHARE": "0.03"} if name == "tail" else {}
+    return _variant(name, ROUNDS + more, env)
 
 
-def _variant(name: str, rounds: int, more: dict[str, str] | None = None) -> Variant:
-    return Variant(name=name, env={"ROUNDS": str(rounds), **(more or {})})
+def _variant(name: str, rounds: int, env: dict[str, str] | None = None) -> Variant:
+    return Variant(name=name, env={"ROUNDS": str(rounds), **(env or {})})
 
 
 def report(output: Path, folder: Path) -> None:
-    """Judge what is there, and write the page.
+    """Judge the launches and runs of all conditions, and write the page.
 
-    What the conditions came to is kept beside it: each takes hours, and one that
-    was not measured again stays as it is.
+    The outcomes of each condition are stored beside the page, because measuring them
+    takes hours: a condition that was not measured again keeps its outcomes.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    found: list[Outcome] = []
-    measured: dict[str, str] = {}
+    outcomes: list[Outcome] = []
+    conditions: dict[str, str] = {}
     for noise in NOISES:
-        kept = folder / f"verdicts-{noise}.json"
+        file = folder / f"verdicts-{noise}.json"
         if (output / noise / "plan.json").exists():
-            runs = whole_runs(output, noise)
-            outcomes = judging.all_outcomes(
-                output, noise, IDENTICAL_PAIRS, SLOWER, runs
+            outcomes_now = judging.all_outcomes(
+                output, noise, IDENTICAL_PAIRS, SLOWER_PAIRS, whole_runs(output, noise)
             )
-            kept.write_text(_kept(conditions(output, noise), outcomes))
-        if kept.exists():
-            known = json.loads(kept.read_text())
-            measured[noise] = known["measured"]
-            found += [Outcome(**outcome) for outcome in known["outcomes"]]
-    verdict_page.write(found, METHOD | measured, folder)
-    print(verdict_page.answer(found))
+            condition = describe_condition(output, noise)
+            file.write_text(_outcomes_json(condition, outcomes_now))
+        if file.exists():
+            stored = json.loads(file.read_text())
+            conditions[noise] = stored["measured"]
+            outcomes += [Outcome(**outcome) for outcome in stored["outcomes"]]
+    verdict_page.write(outcomes, METHOD | conditions, folder)
+    print(verdict_page.goal_summary(outcomes))
 
 
-def _kept(measured: str, outcomes: Sequence[Outcome]) -> str:
+def _outcomes_json(condition: str, outcomes: Sequence[Outcome]) -> str:
     """Return outcomes as JSON, one a line."""
     lines = ",\n".join(json.dumps(asdict(outcome)) for outcome in outcomes)
-    return f'{{"measured": {json.dumps(measured)}, "outcomes": [\n{lines}\n]}}\n'
+    return f'{{"measured": {json.dumps(condition)}, "outcomes": [\n{lines}\n]}}\n'
 
 
 def note_machine(output: Path, noise: str) -> None:
-    """Note what measures this condition, if that is not what measured it before.
+    """Note the machine and the commit that measure this condition, if they are new.
 
-    A study goes on where it was stopped, be it on another machine or with another
-    version, and its page is written later still: it names all that measured.
+    A study that was stopped may go on with another machine or commit, and its page is
+    written later. The page names all of them.
     """
     machine = describe(Plan(topics=()), {"assay": Path()})
     commit = cast(Mapping[str, str], machine["commits"]).get("assay", "unknown")
-    noted = (
+    description = (
         f"{os.cpu_count()} cores ({machine['cpu']}), Python {machine['python']}, "
         f"commit {commit}"
     )
-    known = machines(output, noise)
-    if noted not in known:
-        text = "".join(f"{line}\n" for line in [*known, noted])
-        _noted(output, noise).write_text(text, encoding="utf-8")
+    noted = machines(output, noise)
+    if description not in noted:
+        text = "".join(f"{line}\n" for line in [*noted, description])
+        _machines_file(output, noise).write_text(text, encoding="utf-8")
 
 
 def machines(output: Path, noise: str) -> list[str]:
-    """Return what measured a condition: machines with the version of Assay."""
-    path = _noted(output, noise)
+    """Return the machines and commits that measured a condition."""
+    path = _machines_file(output, noise)
     return path.read_text(encoding="utf-8").splitlines() if path.exists() else []
 
 
-def _noted(output: Path, noise: str) -> Path:
+def _machines_file(output: Path, noise: str) -> Path:
     return output / f"machines-{noise}.txt"
 
 
-def conditions(output: Path, noise: str) -> str:
-    """Return what was measured of a condition, and on what."""
-    slices = judging.directory(output, noise).slices()
-    launches, lost = slices["launch"].nunique(), slices["disturbed"].mean()
-    more = ", ".join(f"{count} for {key}" for key, count in rounds_for(output).items())
+def describe_condition(output: Path, noise: str) -> str:
+    """Return what was measured of a condition, and on which machines."""
+    slices = judging.open_or_create_run(output, noise).slices()
+    launches, disturbed = slices["launch"].nunique(), slices["disturbed"].mean()
+    extra = ", ".join(
+        f"{count} for {effect}" for effect, count in extra_rounds(output).items()
+    )
     return (
-        f"{launches} launches, {lost:.1%} of slices disturbed; "
-        f"{' and '.join(machines(output, noise)) or 'on a machine not noted'}; "
-        f"{ROUNDS} rounds of work a request, {more} on top"
+        f"{launches} launches, {disturbed:.1%} of slices disturbed; "
+        f"{' and '.join(machines(output, noise)) or 'on an unknown machine'}; "
+        f"{ROUNDS} rounds of work per request, {extra} in addition"
     )
 
 
 def main() -> None:
     """Measure what is missing, and write the page."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--identical", type=int, default=60, help="A/A comparisons")
-    parser.add_argument("--each", type=int, default=20, help="comparisons an effect")
-    parser.add_argument("--minutes", type=float, default=math.inf, help="then stop")
+    parser.add_argument(
+        "--identical", type=int, default=60, help="comparisons of identical code"
+    )
+    parser.add_argument(
+        "--each", type=int, default=20, help="comparisons of each slower effect"
+    )
+    parser.add_argument(
+        "--minutes", type=float, default=math.inf, help="stop after this time"
+    )
     parser.add_argument("--noise", choices=NOISES, help="only this condition")
     parser.add_argument("--output", type=Path, default=Path("reports/study-verdicts"))
     parser.add_argument("--page", type=Path, default=Path("reports/reference"))
     options = parser.parse_args()
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
-    until = time.monotonic() + 60 * options.minutes
+    deadline = time.monotonic() + 60 * options.minutes
     for noise in [options.noise] if options.noise else NOISES:
-        measure_arms(noise, options, until)
-        measure_runs(noise, ASSAY, options.each, options, until)
-        measure_runs(noise, MARGIN_RULE, TIGHT_RUNS, options, until)
+        measure_arms(noise, options, deadline)
+        measure_runs(noise, ASSAY, options.each, options, deadline)
+        measure_runs(noise, MARGIN_RULE, TIGHT_RUNS, options, deadline)
     report(options.output, options.page)
 
 

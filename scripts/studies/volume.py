@@ -1,8 +1,8 @@
-"""What many samples cost: memory of generator and report, and time of the report.
+"""What do many samples cost: memory of generator and report, and time of the report?
 
-The report is built by `assay report` from a run of synthetic samples; the generator
-is measured by `assay load` with LeanHttpUser as fast as it goes. Memory is the
-greatest resident size of each process.
+`assay report` builds the report from a run of synthetic samples. The generator is
+measured by `assay load` with LeanHttpUser as fast as it goes. Memory is the peak
+resident size of each process.
 """
 
 import argparse
@@ -26,8 +26,8 @@ from assay.run_directory.load_run import REQUESTS, LoadRun
 from assay.system import ports, processes
 from scripts.studies.generators import LOCUSTFILE, SERVER
 
-FILE_ROWS = 500_000
-RATE = 20_000.0  # of the synthetic test
+ROWS_PER_FILE = 500_000
+RATE = 20_000.0  # arrivals per second of the synthetic test
 NAMES = [
     Name("request", "GET", name)
     for name in ("/items", "/items/{id}", "/orders", "/search", "/login")
@@ -35,8 +35,8 @@ NAMES = [
 MB = 1e6
 
 
-def synthesise(folder: Path, rows: int) -> None:
-    """Write a run of so many samples: five kinds of request, a thousandth failed."""
+def write_synthetic_run(folder: Path, rows: int) -> None:
+    """Write a run with this many samples: five kinds of request, 0.1 % failed."""
     seconds = rows / RATE
     plan = LoadPlan(
         locustfile=Path("locustfile.py"),
@@ -48,21 +48,20 @@ def synthesise(folder: Path, rows: int) -> None:
     )
     run = LoadRun.create(folder, plan, {})
     run.write_names(NAMES)
-    chance = np.random.default_rng(1)
-    for number, first in enumerate(range(0, rows, FILE_ROWS), start=1):
-        run.write_samples(
-            REQUESTS, number, _table(chance, first, min(FILE_ROWS, rows - first))
-        )
+    rng = np.random.default_rng(1)
+    for number, first in enumerate(range(0, rows, ROWS_PER_FILE), start=1):
+        count = min(ROWS_PER_FILE, rows - first)
+        run.write_samples(REQUESTS, number, _samples(rng, first, count))
     for second in range(round(seconds) + 1):
         done = min(rows, round(second * RATE))
         run.append_tick(_tick(second, done, rows if second == round(seconds) else 0))
 
 
-def _table(chance: np.random.Generator, first: int, count: int) -> pa.Table:
+def _samples(rng: np.random.Generator, first: int, count: int) -> pa.Table:
     scheduled = (first + np.arange(count)) / RATE
-    kinds = chance.integers(0, len(NAMES), count)
-    service = chance.lognormal(-5.5 + 0.3 * kinds, 0.6)
-    start = scheduled + chance.exponential(50e-6, count)
+    kinds = rng.integers(0, len(NAMES), count)
+    service = rng.lognormal(-5.5 + 0.3 * kinds, 0.6)
+    start = scheduled + rng.exponential(50e-6, count)
     return pa.table(
         {
             "scheduled": scheduled,
@@ -70,8 +69,8 @@ def _table(chance: np.random.Generator, first: int, count: int) -> pa.Table:
             "end": start + service,
             "waited": np.zeros(count),
             "name": kinds.astype(np.uint16),
-            "user": chance.integers(0, 100, count).astype(np.uint16),
-            "failed": (chance.random(count) < 0.001).astype(np.uint8),
+            "user": rng.integers(0, 100, count).astype(np.uint16),
+            "failed": (rng.random(count) < 0.001).astype(np.uint8),
         }
     )
 
@@ -95,21 +94,22 @@ def _tick(second: int, done: int, last: int) -> Mapping[str, object]:
 
 
 @dataclass
-class Watch:
-    """Watches the memory of a family of processes.
+class MemoryWatch:
+    """Watches the memory of a process tree.
 
     Attributes:
-        most: Greatest resident size of each, in bytes, by what it is.
+        peaks: The peak resident size of each process, in bytes, by role.
+        stopped: Set to end `watch`.
     """
 
     pid: int
-    most: dict[str, int] = field(default_factory=dict)
-    over: bool = False
+    peaks: dict[str, int] = field(default_factory=dict)
+    stopped: bool = False
 
     def watch(self) -> None:
-        """Look ten times a second until told that it is over."""
-        while not self.over:
-            for member in processes.family(self.pid):
+        """Read the memory ten times a second until stopped."""
+        while not self.stopped:
+            for member in processes.tree(self.pid):
                 try:
                     process = psutil.Process(member)
                     role = _role(process.cmdline())
@@ -117,34 +117,38 @@ class Watch:
                 except (psutil.Error, OSError):
                     continue
                 if role:
-                    self.most[role] = max(self.most.get(role, 0), round(size))
+                    self.peaks[role] = max(self.peaks.get(role, 0), round(size))
             time.sleep(0.1)
 
 
-def _role(words: list[str]) -> str:
-    if "assay.load.inside" in words:
+def _role(command: list[str]) -> str:
+    if "assay.load.inside" in command:
         return "generator"
-    return "assay" if "assay" in words else ""
+    return "assay" if "assay" in command else ""
 
 
-def watched(command: list[str], cwd: Path) -> tuple[float, dict[str, int]]:
-    """Run a command; return its seconds and the memory of its processes."""
+def run_watched(command: list[str], cwd: Path) -> tuple[float, dict[str, int]]:
+    """Run a command; return its seconds and the peak memory of its processes."""
     began = time.perf_counter()
     process = subprocess.Popen(command, cwd=cwd, stdout=subprocess.DEVNULL)
-    watch = Watch(process.pid)
+    watch = MemoryWatch(process.pid)
     thread = threading.Thread(target=watch.watch)
     thread.start()
     code = process.wait()
     seconds = time.perf_counter() - began
-    watch.over = True
+    watch.stopped = True
     thread.join()
     if code not in (0, 3):
         sys.exit(f"{' '.join(command)} failed with exit code {code}")
-    return seconds, watch.most
+    return seconds, watch.peaks
 
 
-def generate(folder: Path, samples: int) -> tuple[int, dict[str, int]]:
-    """Load a server with so many requests; return how many, and the memory."""
+def measure_generator(folder: Path, samples: int) -> tuple[int, dict[str, int]]:
+    """Load a server with this many requests.
+
+    Returns:
+        The number of requests, and the peak memory of each process.
+    """
     (folder / "server.py").write_text(SERVER)
     (folder / "locustfile.py").write_text(LOCUSTFILE.format(client="LeanHttpUser"))
     port = ports.free()
@@ -163,12 +167,12 @@ def generate(folder: Path, samples: int) -> tuple[int, dict[str, int]]:
             *("--host", f"http://127.0.0.1:{port}", "--duration", "1h"),
             *("--iterations", str(samples), "--output", "out"),
         ]
-        _, most = watched(command, folder)
+        _, peaks = run_watched(command, folder)
     finally:
         server.stop()
     results = LoadRun(folder / "out").results()
     assert results.planned == results.done + results.dropped + results.unserved
-    return results.rows[0].requests, most
+    return results.rows[0].requests, peaks
 
 
 def main() -> None:
@@ -184,20 +188,20 @@ def main() -> None:
         folder = Path(name)
         with processes.guarded([folder]):
             if options.requests:
-                requests, most = generate(folder, options.requests)
+                requests, peaks = measure_generator(folder, options.requests)
                 sizes = ", ".join(
-                    f"{role} {size / MB:.0f} MB" for role, size in sorted(most.items())
+                    f"{role} {size / MB:.0f} MB" for role, size in sorted(peaks.items())
                 )
                 print(f"{requests:,} requests by LeanHttpUser: {sizes}", flush=True)
             if options.rows:
                 run = folder / "synthetic"
-                synthesise(run, options.rows)
+                write_synthetic_run(run, options.rows)
                 disk = sum(path.stat().st_size for path in run.rglob("*"))
                 command = [sys.executable, "-m", "assay", "report", str(run)]
-                seconds, most = watched(command, folder)
+                seconds, peaks = run_watched(command, folder)
                 print(
                     f"report of {options.rows:,} samples ({disk / MB:,.0f} MB on disk)"
-                    f": {seconds:.1f} s, {most['assay'] / MB:.0f} MB"
+                    f": {seconds:.1f} s, {peaks['assay'] / MB:.0f} MB"
                 )
 
 

@@ -1,14 +1,18 @@
-"""Is the service there, which variant does it serve, and is the database there?"""
+"""Health checks of the service and of its databases."""
 
 from fastapi import APIRouter
 
 from target_app.core.database import Resources
 from target_app.core.errors import AppError
-from target_app.schemas.errors import problems
+from target_app.schemas.errors import error_responses
 
 
 def health_router(resources: Resources) -> APIRouter:
-    """Return the routes; `resources` are theirs alone, so no guard counts them."""
+    """Return the health checks.
+
+    Args:
+        resources: Used by the health checks only, so that guards do not count them.
+    """
     router = APIRouter(tags=["health"])
     status = {"status": "ok"}
     if resources.settings.target_variant:
@@ -16,13 +20,13 @@ def health_router(resources: Resources) -> APIRouter:
 
     @router.get("/health")
     async def health() -> dict[str, str]:
-        """Answer that the service is there, and with which variant."""
+        """Answer that the service runs, and which variant it serves."""
         return status
 
-    @router.get("/health/db", responses=problems(503))
+    @router.get("/health/db", responses=error_responses(503))
     def health_db() -> dict[str, str]:
-        """Answer 503 where the database does not."""
-        # Where there is a database; the others start without.
+        """Answer 503 if the database does not answer."""
+        # Imported here, because variants without a database start without SQLAlchemy.
         from sqlalchemy import text
         from sqlalchemy.exc import SQLAlchemyError
 
@@ -30,15 +34,15 @@ def health_router(resources: Resources) -> APIRouter:
             with resources.postgres() as session:
                 session.execute(text("SELECT 1"))
         except SQLAlchemyError as error:
-            # The driver's own message would name hosts and accounts.
+            # The driver's message would contain hosts and accounts.
             raise AppError(
                 "The database does not answer", 503, {"cause": type(error).__name__}
             ) from error
         return {"status": "ok", "database": "connected"}
 
-    @router.get("/ready", responses=problems(503))
+    @router.get("/ready", responses=error_responses(503))
     async def ready() -> dict[str, str]:
-        """Answer 503 where something that requests need does not answer."""
+        """Answer 503 if PostgreSQL or Redis is configured and does not answer."""
         settings = resources.settings
         try:
             if settings.database_url:
@@ -48,7 +52,7 @@ def health_router(resources: Resources) -> APIRouter:
                     await session.execute(text("SELECT 1"))
             if settings.redis_url:
                 await resources.redis_async.ping()
-        except Exception as error:  # of either driver, or of the network
+        except Exception as error:  # from either driver, or from the network
             raise AppError("Not ready", 503, {"cause": type(error).__name__}) from error
         return {"status": "ready"}
 

@@ -1,1 +1,1 @@
-"""What every part of the service rests on."""
+"""What all parts of the service use: settings, connections, errors and logs."""

@@ -1,29 +1,32 @@
-"""A limit on bodies, whose error has the shape of every other."""
+"""A limit on the size of request bodies."""
 
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 
 class BodyLimit:
-    """Refuses to read on where a body is too large, however it comes."""
+    """Middleware that stops reading a body that is too large.
 
-    def __init__(self, app: ASGIApp, most: int) -> None:
-        """Say how many bytes are too many."""
-        self._app, self._most = app, most
+    It counts the bytes that arrive, and does not rely on Content-Length.
+    """
+
+    def __init__(self, app: ASGIApp, max_bytes: int) -> None:
+        """Wrap an application and set the largest size of a body."""
+        self._app, self._max_bytes = app, max_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass on what is small enough."""
+        """Pass a request on, and answer 413 if its body is too large."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        read = 0
+        bytes_read = 0
 
-        async def limited() -> Message:
-            nonlocal read
+        async def limited_receive() -> Message:
+            nonlocal bytes_read
             message = await receive()
-            read += len(message.get("body", b""))
-            if read > self._most:
+            bytes_read += len(message.get("body", b""))
+            if bytes_read > self._max_bytes:
                 raise HTTPException(413, "The body is too large")
             return message
 
-        await self._app(scope, limited, send)
+        await self._app(scope, limited_receive, send)

@@ -1,4 +1,4 @@
-"""A cache of what is read often: in Redis, or none."""
+"""A cache for data that is read often: in Redis, or none."""
 
 from collections.abc import Awaitable, Callable
 
@@ -9,36 +9,36 @@ from target_app.core.database import KEY_PREFIX
 
 
 class Cache:
-    """Keeps nothing: every request asks the database."""
+    """Caches nothing: every request queries the database."""
 
-    async def get[Model: BaseModel](  # noqa: D102 (flake8-docstrings cannot see it)
+    async def get_or_load[Model: BaseModel](  # noqa: D102 (it has a docstring)
         self, name: str, model: type[Model], load: Callable[[], Awaitable[Model]]
     ) -> Model:
-        """Return what is kept under a name, or load it."""
+        """Return the cached value of a name, or load it."""
         return await load()
 
-    async def forget(self, name: str) -> None:
-        """Keep nothing under a name any more."""
+    async def invalidate(self, name: str) -> None:
+        """Remove the cached value of a name."""
 
 
 class RedisCache(Cache):
-    """Keeps answers in Redis, for all processes of the service."""
+    """Caches answers in Redis, for all processes of the service."""
 
     def __init__(self, store: Redis, seconds: int) -> None:
-        """Say where, and for how long."""
+        """Set the Redis client and the seconds until values expire."""
         self._store, self._seconds = store, seconds
 
-    async def get[Model: BaseModel](  # noqa: D102 (flake8-docstrings cannot see it)
+    async def get_or_load[Model: BaseModel](  # noqa: D102 (it has a docstring)
         self, name: str, model: type[Model], load: Callable[[], Awaitable[Model]]
     ) -> Model:
-        """Return what is kept under a name, or load it and keep it."""
+        """Return the cached value of a name, or load it and cache it."""
         key = f"{KEY_PREFIX}{name}"
-        if (kept := await self._store.get(key)) is not None:
-            return model.model_validate_json(kept)
+        if (cached := await self._store.get(key)) is not None:
+            return model.model_validate_json(cached)
         loaded = await load()
         await self._store.set(key, loaded.model_dump_json(), ex=self._seconds)
         return loaded
 
-    async def forget(self, name: str) -> None:
-        """Keep nothing under a name any more."""
+    async def invalidate(self, name: str) -> None:
+        """Remove the cached value of a name."""
         await self._store.delete(f"{KEY_PREFIX}{name}")

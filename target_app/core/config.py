@@ -14,32 +14,32 @@ def _default_sqlite_path() -> Path:
 
 
 class Settings(BaseSettings):
-    """What the service is started with.
+    """Settings of the service.
 
     Attributes:
-        database_url: PostgreSQL; the service keeps to its schema `assay`.
-        redis_url: Redis or Valkey; the service keeps to keys under `assay:`.
-        downstream_url: Another service, `target_app.downstream`.
+        database_url: PostgreSQL; the practices use only its schema `assay`.
+        redis_url: Redis or Valkey; the service uses only keys that begin with `assay:`.
+        downstream_url: The service that it calls, `target_app.downstream`.
         sqlite_path: The SQLite file that `python -m target_app.seed` makes.
-        target_variant: The one variant to serve, as `topic.variant`; where it
-            is empty, all are served, each under a path of its own.
+        target_variant: The one variant to serve, as `topic.variant`. If it is empty,
+            all variants are served, each under its own path.
         pool_size: Connections of a pool, the same for every variant.
-        cache_seconds: How long a cached value is used.
-        features: What the shop under `/api/v1` does better than it used to: `legacy`,
-            `optimised`, or some of `cache,async,pool,queries,background,jwt`.
-        secret_keys: Keys that sign tokens, by name; random ones if there are none,
-            which no other process knows.
-        current_key: The name of the one that signs.
-        access_seconds: Life of an access token.
-        refresh_seconds: Life of a refresh token.
-        login_attempts: Failures after which an address is locked out.
-        lockout_seconds: For how long.
-        requests_per_minute: That one client may make.
+        cache_seconds: Seconds until a cached value expires.
+        features: The optimisations of the shop under `/api/v1`: `legacy`, `optimised`,
+            or some of `cache,async,pool,queries,background,jwt`.
+        secret_keys: Keys that sign tokens, by name. If there are none, each process
+            makes a random one, and does not accept tokens of other processes.
+        current_key: The name of the key that signs new tokens.
+        access_seconds: Lifetime of an access token.
+        refresh_seconds: Lifetime of a refresh token.
+        login_attempts: Failed logins after which an address is locked out.
+        lockout_seconds: Seconds for which it is locked out.
+        requests_per_minute: The most requests that one client may make.
         mail_seconds: How long sending a mail takes.
-        log_level: From which level on the service logs; from `info` on, a line for
-            each request, which takes its time, too.
-        telemetry: FastAPI's own tracing and metrics, off unless asked for, so
-            that no variant pays for what another does not.
+        log_level: The lowest level that is logged. `info` and `debug` add a line for
+            each request, which costs time.
+        telemetry: FastAPI's own tracing and metrics. They are off by default, so that
+            they do not distort the comparison of variants.
     """
 
     database_url: str | None = Field(default=None, repr=False)

@@ -1,4 +1,4 @@
-"""Counts of what really happened, and the guards that judge them."""
+"""Counts of events while a variant is served, and the guards that check them."""
 
 import asyncio
 import threading
@@ -6,27 +6,27 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-# A thread can lose an increment to another, and requests in flight are counted
-# before what they do is; neither comes near the difference between variants.
+# Threads can lose increments, and a request is counted before its events are. Both
+# errors are much smaller than the difference between variants.
 TOLERANCE = 0.05
 
 
 class Counts:
-    """How often each event happened while one variant was served."""
+    """The number of requests and of each event, for one variant."""
 
     def __init__(self) -> None:
-        """Start at nothing."""
+        """Start at zero."""
         self.requests = 0
         self.events: Counter[str] = Counter()
 
-    def request(self) -> None:
+    def count_request(self) -> None:
         """Count a request, and where its handler runs."""
         self.requests += 1
-        self.events["handler " + place()] += 1
+        self.events["handler " + execution_place()] += 1
 
 
-def place() -> str:
-    """Say where the caller runs, as an adverbial: on the event loop, or where."""
+def execution_place() -> str:
+    """Return where the caller runs, such as "on the event loop"."""
     try:
         asyncio.get_running_loop()
     except RuntimeError:
@@ -37,12 +37,12 @@ def place() -> str:
 
 @dataclass(frozen=True)
 class Guard:
-    """What must be true of a variant's counts if it does what its name says.
+    """What the counts of a variant must be if it does what its name says.
 
     Attributes:
-        exactly: Events per request, within `TOLERANCE`.
-        at_least: Least share of requests in which an event must happen.
-        at_most: Greatest share of requests in which it may.
+        exactly: Event to its number per request, within `TOLERANCE`.
+        at_least: Event to its smallest number per request.
+        at_most: Event to its largest number per request.
     """
 
     exactly: Mapping[str, float] = field(default_factory=dict)
@@ -50,21 +50,25 @@ class Guard:
     at_most: Mapping[str, float] = field(default_factory=dict)
 
     def judge(self, counts: Counts) -> tuple[bool, str]:
-        """Return whether the counts are as they must be, and what they are."""
+        """Return whether the counts are as required, and the counts in words."""
         if not counts.requests:
             return False, "no request has been served yet"
-        fine = True
-        seen = []
+        ok = True
+        details = []
         for event, expected in self.exactly.items():
-            found = counts.events[event] / counts.requests
-            fine &= abs(found - expected) <= TOLERANCE * expected
-            seen.append(f"{event}: {found:.3g} per request, expected {expected:g}")
+            per_request = counts.events[event] / counts.requests
+            ok &= abs(per_request - expected) <= TOLERANCE * expected
+            details.append(
+                f"{event}: {per_request:.3g} per request, expected {expected:g}"
+            )
         for event, least in self.at_least.items():
-            found = counts.events[event] / counts.requests
-            fine &= found >= least
-            seen.append(f"{event}: {found:.3g} per request, at least {least:g}")
+            per_request = counts.events[event] / counts.requests
+            ok &= per_request >= least
+            details.append(
+                f"{event}: {per_request:.3g} per request, at least {least:g}"
+            )
         for event, most in self.at_most.items():
-            found = counts.events[event] / counts.requests
-            fine &= found <= most
-            seen.append(f"{event}: {found:.3g} per request, at most {most:g}")
-        return fine, "; ".join(seen)
+            per_request = counts.events[event] / counts.requests
+            ok &= per_request <= most
+            details.append(f"{event}: {per_request:.3g} per request, at most {most:g}")
+        return ok, "; ".join(details)

@@ -1,7 +1,7 @@
 """Connections to PostgreSQL, SQLite and Redis, each opened when first used.
 
-SQLAlchemy and the drivers are imported where they are needed: a variant that does not
-use them does not pay for them at start.
+SQLAlchemy and the drivers are imported where they are needed, so that a variant without
+them starts faster.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ CONNECT_SECONDS = 5
 
 
 class Resources:
-    """What one variant works with; no other variant shares it."""
+    """The connections and counts of one variant; no other variant shares them."""
 
     def __init__(self, settings: Settings) -> None:
         """Open nothing yet."""
@@ -39,20 +39,20 @@ class Resources:
 
     @cached_property
     def postgres(self) -> sessionmaker[Session]:
-        """Sessions on PostgreSQL by psycopg."""
+        """Sessions on PostgreSQL, with psycopg."""
         from sqlalchemy.orm import sessionmaker
 
         engine = postgres_engine(self.settings)
-        return sessionmaker(self._counted(engine), expire_on_commit=False)
+        return sessionmaker(self._count_statements(engine), expire_on_commit=False)
 
     @cached_property
     def postgres_async(self) -> async_sessionmaker[AsyncSession]:
-        """Sessions on PostgreSQL by asyncpg."""
+        """Sessions on PostgreSQL, with asyncpg."""
         from sqlalchemy.ext.asyncio import async_sessionmaker, create_async_engine
 
         url = postgres_url(self.settings).set(drivername="postgresql+asyncpg")
         if mode := url.query.get("sslmode"):
-            # asyncpg has another name for libpq's parameter.
+            # asyncpg has a different name for libpq's parameter.
             url = url.difference_update_query(["sslmode"])
             url = url.update_query_dict({"ssl": mode})
         engine = create_async_engine(
@@ -64,12 +64,12 @@ class Resources:
                 "timeout": CONNECT_SECONDS,
             },
         )
-        self._counted(engine.sync_engine)
+        self._count_statements(engine.sync_engine)
         return async_sessionmaker(engine, expire_on_commit=False)
 
     @cached_property
     def sqlite(self) -> sessionmaker[Session]:
-        """Sessions on the SQLite file by the standard library's driver."""
+        """Sessions on the SQLite file, with the standard library's driver."""
         from sqlalchemy import create_engine
         from sqlalchemy.orm import sessionmaker
 
@@ -78,11 +78,11 @@ class Resources:
             pool_size=self.settings.pool_size,
             max_overflow=0,
         )
-        return sessionmaker(self._counted(engine), expire_on_commit=False)
+        return sessionmaker(self._count_statements(engine), expire_on_commit=False)
 
     @cached_property
     def sqlite_async(self) -> async_sessionmaker[AsyncSession]:
-        """Sessions on the SQLite file by aiosqlite."""
+        """Sessions on the SQLite file, with aiosqlite."""
         from sqlalchemy.ext.asyncio import async_sessionmaker, create_async_engine
 
         engine = create_async_engine(
@@ -90,12 +90,12 @@ class Resources:
             pool_size=self.settings.pool_size,
             max_overflow=0,
         )
-        self._counted(engine.sync_engine)
+        self._count_statements(engine.sync_engine)
         return async_sessionmaker(engine, expire_on_commit=False)
 
     @cached_property
     def redis(self) -> Redis:
-        """A client of the Redis-protocol server, with a pool of its own."""
+        """A client of the Redis-protocol server, with its own pool."""
         import redis
 
         if not self.settings.redis_url:
@@ -117,11 +117,11 @@ class Resources:
 
     @cached_property
     def downstream(self) -> AsyncClient:
-        """A client of the service downstream, with connections that stay open."""
+        """A client of the downstream service that keeps its connections open."""
         return self.downstream_client()
 
     def downstream_client(self) -> AsyncClient:
-        """Return a new client of the service downstream; whoever asks closes it."""
+        """Return a new client of the downstream service; the caller closes it."""
         import httpx
 
         if not self.settings.downstream_url:
@@ -130,32 +130,32 @@ class Resources:
         return httpx.AsyncClient(base_url=self.settings.downstream_url)
 
     def postgres_sessions(self, **options: Any) -> sessionmaker[Session]:
-        """Return sessions on PostgreSQL whose pool is another than usual.
+        """Return sessions on PostgreSQL with a pool of their own.
 
         Args:
-            options: Of `sqlalchemy.create_engine`.
+            options: Options of `sqlalchemy.create_engine`.
         """
         from sqlalchemy import event
         from sqlalchemy.orm import sessionmaker
 
-        engine = self._counted(postgres_engine(self.settings, **options))
+        engine = self._count_statements(postgres_engine(self.settings, **options))
         self._engines.append(engine)
 
-        def connected(*_: object) -> None:
+        def count_connection(*_: object) -> None:
             self.counts.events["connection"] += 1
 
-        event.listen(engine, "connect", connected)
+        event.listen(engine, "connect", count_connection)
         return sessionmaker(engine, expire_on_commit=False)
 
-    def closing[Pool: Executor](  # noqa: D102 (flake8-docstrings cannot see it)
+    def register_pool[Pool: Executor](  # noqa: D102 (flake8-docstrings cannot see it)
         self, pool: Pool
     ) -> Pool:
-        """Have a pool of threads or processes end with everything else."""
+        """Register a pool of threads or processes, which `close` shuts down."""
         self._pools.append(pool)
         return pool
 
     async def close(self) -> None:
-        """Close whatever was opened."""
+        """Close everything that was opened."""
         opened = vars(self)
         for pool in self._pools:
             pool.shutdown(wait=True, cancel_futures=True)
@@ -174,17 +174,17 @@ class Resources:
         if "redis_async" in opened:
             await opened["redis_async"].aclose()
 
-    def _counted(self, engine: Engine) -> Engine:
+    def _count_statements(self, engine: Engine) -> Engine:
         """Count the engine's statements under the name of its driver."""
         from sqlalchemy import event
 
         events = self.counts.events
         name = f"{engine.dialect.driver} query"
 
-        def count(*_: object) -> None:
+        def count_statement(*_: object) -> None:
             events[name] += 1
 
-        event.listen(engine, "before_cursor_execute", count)
+        event.listen(engine, "before_cursor_execute", count_statement)
         return engine
 
 
@@ -192,11 +192,12 @@ def postgres_engine(settings: Settings, **options: Any) -> Engine:
     """Return an engine on PostgreSQL that finds its tables in schema `assay`.
 
     Args:
-        settings: Where it is.
-        options: Of `sqlalchemy.create_engine`, instead of the pool of the settings.
+        settings: Contains the URL.
+        options: Options of `sqlalchemy.create_engine`, instead of the pool of the
+            settings.
 
     Raises:
-        AppError: No DATABASE_URL is set, or it is not one of PostgreSQL.
+        AppError: DATABASE_URL is not set, or is not a PostgreSQL URL.
     """
     from sqlalchemy import create_engine
 
@@ -211,10 +212,10 @@ def postgres_engine(settings: Settings, **options: Any) -> Engine:
 
 
 def postgres_url(settings: Settings) -> URL:
-    """Return where PostgreSQL is.
+    """Return the URL of PostgreSQL.
 
     Raises:
-        AppError: No DATABASE_URL is set, or it is not one of PostgreSQL.
+        AppError: DATABASE_URL is not set, or is not a PostgreSQL URL.
     """
     from sqlalchemy.engine import make_url
     from sqlalchemy.exc import ArgumentError

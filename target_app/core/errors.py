@@ -1,4 +1,4 @@
-"""Errors, and the one shape in which they are answered."""
+"""Errors, and their handlers, which answer all of them in the same shape."""
 
 import logging
 from collections.abc import Mapping
@@ -15,16 +15,16 @@ log = logging.getLogger(__name__)
 
 
 class ConfigurationError(ValueError):
-    """The service cannot start as it is set up; the message says why."""
+    """The service cannot start with its settings; the message says why."""
 
 
 class AppError(Exception):
     """An error that is answered as `{"error": {"message", "data"}}`.
 
     Attributes:
-        message: For the caller; nothing secret.
+        message: For the caller; it contains nothing secret.
         status_code: HTTP status.
-        data: Whatever helps the caller beyond the message.
+        data: Details for the caller.
     """
 
     def __init__(
@@ -33,7 +33,7 @@ class AppError(Exception):
         status_code: int = 400,
         data: dict[str, object] | None = None,
     ) -> None:
-        """Keep what will be answered."""
+        """Set the message, the status and the details of the answer."""
         super().__init__(message)
         self.message = message
         self.status_code = status_code
@@ -52,7 +52,7 @@ def _answer(
 
 async def _app_error(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, AppError)
-    # What HTTP itself has to say about these, for clients that know nothing of us.
+    # Standard HTTP headers, for clients that do not know this service.
     headers = {}
     if error.status_code == 401:
         headers["WWW-Authenticate"] = "Bearer"
@@ -69,13 +69,13 @@ async def _http_error(_: Request, error: Exception) -> JSONResponse:
 async def _invalid_request(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
     details = [
-        {"where": found["loc"], "message": found["msg"]} for found in error.errors()
+        {"where": detail["loc"], "message": detail["msg"]} for detail in error.errors()
     ]
     return _answer(422, "Validation error", {"details": details})
 
 
 async def _unexpected(request: Request, error: Exception) -> JSONResponse:
-    # The traceback goes to the log; the caller learns the id to ask for it by.
+    # The traceback goes to the log. The caller gets the id, which finds it there.
     id_ = request_id(request.scope)
     log.error(
         "unexpected error",
@@ -86,7 +86,7 @@ async def _unexpected(request: Request, error: Exception) -> JSONResponse:
 
 
 def setup_error_handlers(app: FastAPI) -> None:
-    """Have every error of the service answered in the same shape."""
+    """Register the handlers of all errors."""
     app.add_exception_handler(AppError, _app_error)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(RequestValidationError, _invalid_request)

@@ -1,17 +1,17 @@
-"""What the shop does better than it used to, each on its own.
+"""The optimisations of the shop; each can be switched on separately.
 
-The guide's case studies name what was done, one thing after the other. Each can be had
-without the others here, so that a measurement can say which of them earned what.
+The guide's case studies name several optimisations. Here each of them can be used
+without the others, so that a measurement can show its effect.
 """
 
 from collections.abc import Iterator
 
 from target_app.core.errors import ConfigurationError
 
-# In the order of the case studies, with what each of them changes.
+# In the order of the case studies, with the effect of each.
 STEPS = {
-    "cache": "items are kept in Redis for a while",
-    "async": "the database is asked from the event loop, not from threads",
+    "cache": "items are cached in Redis",
+    "async": "the database is queried from the event loop, not from threads",
     "pool": "connections to the database stay open",
     "queries": "related rows come with one more query, not with one for each row",
     "background": "mails are sent after the answer",
@@ -20,11 +20,11 @@ STEPS = {
 Features = frozenset[str]
 
 
-def parsed(text: str) -> Features:
-    """Return the features that somebody wrote.
+def parse_features(text: str) -> Features:
+    """Return the features in a text such as ``cache,async``.
 
     Raises:
-        ConfigurationError: There is none of that name.
+        ConfigurationError: A name is unknown.
     """
     if text == "optimised":
         return frozenset(STEPS)
@@ -38,7 +38,7 @@ def parsed(text: str) -> Features:
 
 
 def ladder() -> Iterator[str]:
-    """Yield what to set FEATURES to for each step: one thing more every time."""
+    """Yield the values of FEATURES from legacy on, each with one feature more."""
     yield "legacy"
     for count in range(1, len(STEPS) + 1):
         yield ",".join(list(STEPS)[:count])

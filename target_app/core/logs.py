@@ -1,7 +1,7 @@
-"""The log: one line of JSON for each event, and for each request where asked for.
+"""The log: one line of JSON for each event and, if switched on, for each request.
 
-Lines hold what the code names in `extra`, and of a request neither its query, its
-headers nor its body: those are where passwords, tokens and addresses come.
+A line contains the fields of `extra`. It never contains the query, headers or body of a
+request, because they can contain passwords, tokens and addresses.
 """
 
 import json
@@ -15,12 +15,12 @@ from datetime import UTC, datetime
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 log = logging.getLogger(__name__)
-_OWN = set(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
-_ID = re.compile(rb"[\w.-]{1,64}", re.ASCII)
+_STANDARD_FIELDS = set(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
+_REQUEST_ID = re.compile(rb"[\w.-]{1,64}", re.ASCII)
 
 
 class JsonLine(logging.Formatter):
-    """Writes a record as one line, whatever is in it."""
+    """Formats a record as one line of JSON."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line."""
@@ -30,58 +30,62 @@ class JsonLine(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
         }
-        line |= {n: value for n, value in vars(record).items() if n not in _OWN}
+        line |= {
+            name: value
+            for name, value in vars(record).items()
+            if name not in _STANDARD_FIELDS
+        }
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
         return json.dumps(line, default=str)
 
 
 def setup_logs(level: str) -> None:
-    """Have the service's own log go to standard error, from this level on."""
-    own = logging.getLogger("target_app")
-    own.setLevel(level.upper())
-    # An application can be made more than once in a process, as tests do.
-    for handler in [h for h in own.handlers if isinstance(h.formatter, JsonLine)]:
-        own.removeHandler(handler)
+    """Send the service's own log to standard error, from this level on."""
+    logger = logging.getLogger("target_app")
+    logger.setLevel(level.upper())
+    # Tests make several applications in one process; each line must be logged once.
+    for handler in [h for h in logger.handlers if isinstance(h.formatter, JsonLine)]:
+        logger.removeHandler(handler)
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLine())
-    own.addHandler(handler)
+    logger.addHandler(handler)
 
 
 def request_id(scope: Scope) -> str:
-    """Return the id of a request: the caller's own, if it is one, or a new one."""
+    """Return the id of a request: the caller's if it is valid, otherwise a new one."""
     if "request_id" not in scope:
-        given = dict(scope["headers"]).get(b"x-request-id", b"")
-        known = _ID.fullmatch(given)
-        scope["request_id"] = given.decode() if known else secrets.token_hex(8)
-    found: str = scope["request_id"]
-    return found
+        header = dict(scope["headers"]).get(b"x-request-id", b"")
+        valid = _REQUEST_ID.fullmatch(header)
+        scope["request_id"] = header.decode() if valid else secrets.token_hex(8)
+    id_: str = scope["request_id"]
+    return id_
 
 
 class AccessLog:
-    """Writes a line for each request, and tells the caller its id."""
+    """Middleware that logs each request, and adds its id to the response."""
 
     def __init__(self, app: ASGIApp) -> None:
-        """Stand around an application."""
+        """Wrap an application."""
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on, and say what became of it."""
+        """Pass a request on, and log its status and time."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        id_, begun, status = request_id(scope), time.perf_counter(), 500
+        id_, began, status = request_id(scope), time.perf_counter(), 500
 
-        async def noted(message: Message) -> None:
+        async def send_with_id(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                named = (b"x-request-id", id_.encode())
-                message["headers"] = [*message.get("headers", ()), named]
+                header = (b"x-request-id", id_.encode())
+                message["headers"] = [*message.get("headers", ()), header]
             await send(message)
 
         try:
-            await self._app(scope, receive, noted)
+            await self._app(scope, receive, send_with_id)
         finally:
             log.info(
                 "request",
@@ -90,6 +94,6 @@ class AccessLog:
                     "method": scope["method"],
                     "path": scope["path"],
                     "status": status,
-                    "milliseconds": round((time.perf_counter() - begun) * 1000, 3),
+                    "milliseconds": round((time.perf_counter() - began) * 1000, 3),
                 },
             )

@@ -9,10 +9,10 @@ log = logging.getLogger(__name__)
 
 
 class Mailer:
-    """Stands for a mail server that takes its time; it sends nothing anywhere."""
+    """Simulates sending mails, which takes some time; it sends nothing."""
 
     def __init__(self, seconds: float, later: bool) -> None:
-        """Say how long it takes, and whether the answer waits for it."""
+        """Set how long a mail takes, and whether it is sent after the answer."""
         self._seconds, self._later = seconds, later
         self.sent = 0
 
@@ -26,5 +26,5 @@ class Mailer:
     async def _send(self, subject: str) -> None:
         await asyncio.sleep(self._seconds)
         self.sent += 1
-        # The address stays out of the log: it is personal.
+        # The address is personal, so it is not logged.
         log.info("mail sent", extra={"subject": subject})

@@ -1,7 +1,7 @@
-"""Passwords and tokens: hashed by Argon2, signed by keys that can be changed.
+"""Passwords, hashed with Argon2, and tokens, signed with keys that can be rotated.
 
-A token names the key that it was signed with (`kid`). To change keys, add a new one,
-make it the current one, and take the old one away once its tokens have expired.
+A token names the key that it was signed with (`kid`). To rotate keys, add a new one,
+make it the current one, and remove the old one when its tokens have expired.
 """
 
 import json
@@ -22,24 +22,24 @@ _hasher = PasswordHasher()
 
 
 class KeyRing:
-    """Signs with one key, and knows others that were used before it.
+    """Signs tokens with the current key, and verifies them with all keys.
 
     Attributes:
         current: The name of the key that new tokens are signed with.
     """
 
     def __init__(self, keys: Mapping[str, str], current: str) -> None:
-        """Take keys by name.
+        """Set the keys by name, and the name of the current one.
 
         Raises:
-            ValueError: The current one is none of them.
+            ValueError: There is no key of that name.
         """
         if current not in keys:
             raise ValueError(f"no key {current!r}; known are {', '.join(sorted(keys))}")
         self.current, self._keys = current, dict(keys)
 
-    def signed(self, subject: str, seconds: float, **claims: Any) -> str:
-        """Return a token of somebody that holds for so many seconds."""
+    def sign(self, subject: str, seconds: float, **claims: Any) -> str:
+        """Return a token for a subject that is valid for some seconds."""
         now = time.time()
         content = {
             **claims,
@@ -51,19 +51,20 @@ class KeyRing:
         key = self._keys[self.current]
         return jwt.encode(content, key, ALGORITHM, headers={"kid": self.current})
 
-    def verified(self, token: str) -> dict[str, Any]:
-        """Return what a token says.
+    def verify(self, token: str) -> dict[str, Any]:
+        """Return the claims of a token.
 
         Raises:
-            AppError: 401; it is none of ours, or has expired. Why is not said.
+            AppError: 401; the token is invalid or has expired. The error does not say
+                which.
         """
         try:
             name = _header(token).get("kid")
             key = self._keys.get(name) if isinstance(name, str) else None
             if key is None:
                 raise jwt.InvalidKeyError("unknown key")
-            # The algorithm is ours to choose, never the token's: "none" is not one.
-            found: dict[str, Any] = jwt.decode(
+            # The algorithm is fixed: a token must not choose it, for instance "none".
+            claims: dict[str, Any] = jwt.decode(
                 token,
                 key,
                 algorithms=[ALGORITHM],
@@ -71,28 +72,28 @@ class KeyRing:
             )
         except jwt.PyJWTError as error:
             raise AppError("Not authenticated", 401) from error
-        return found
+        return claims
 
 
 def _header(token: str) -> dict[str, Any]:
-    """Return a token's header, of which nothing can be believed yet.
+    """Return a token's header, which is not verified yet.
 
-    PyJWT's own way to it reads the whole token, and `decode` reads it all again.
+    PyJWT's own function parses the whole token, and `decode` would parse it again.
     """
     try:
-        found = json.loads(base64url_decode(token.partition(".")[0]))
+        header = json.loads(base64url_decode(token.partition(".")[0]))
     except (ValueError, RecursionError) as error:
         raise jwt.DecodeError("no header") from error
-    return found if isinstance(found, dict) else {}
+    return header if isinstance(header, dict) else {}
 
 
-def hashed(password: str) -> str:
-    """Return the hash of a password; it takes some 50 ms and 64 MB, on purpose."""
+def hash_password(password: str) -> str:
+    """Return the hash of a password; it takes about 50 ms and 64 MB, on purpose."""
     return _hasher.hash(password)
 
 
-def matches(hash_: str, password: str) -> bool:
-    """Say whether a password is the one of a hash."""
+def verify_password(hash_: str, password: str) -> bool:
+    """Say whether a password has this hash."""
     try:
         return _hasher.verify(hash_, password)
     except (Argon2Error, InvalidHashError):

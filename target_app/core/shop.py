@@ -1,4 +1,4 @@
-"""What the shop is made of, as its features want it."""
+"""The parts of the shop, as its features require."""
 
 import secrets
 from dataclasses import dataclass
@@ -8,18 +8,18 @@ from redis.asyncio import Redis
 from target_app.core.cache import Cache, RedisCache
 from target_app.core.config import Settings
 from target_app.core.errors import ConfigurationError
-from target_app.core.features import Features, parsed
+from target_app.core.features import Features, parse_features
 from target_app.core.limits import Limits
 from target_app.core.mail import Mailer
 from target_app.core.security import KeyRing
-from target_app.core.work import Database, database
+from target_app.core.work import Database, make_database
 
-SHORTEST_KEY = 32  # as long as what HMAC-SHA256 makes of it
+MIN_KEY_LENGTH = 32  # the length of HMAC-SHA256's output
 
 
 @dataclass(frozen=True)
 class Shop:
-    """The parts that requests share."""
+    """The parts of the shop that all requests share."""
 
     settings: Settings
     features: Features
@@ -32,7 +32,7 @@ class Shop:
 
     @property
     def eager(self) -> bool:
-        """Whether related rows come with the first ones."""
+        """Whether related rows are loaded together with the first ones."""
         return "queries" in self.features
 
     async def close(self) -> None:
@@ -41,13 +41,13 @@ class Shop:
         await self.redis.aclose()
 
 
-def opened(settings: Settings) -> Shop:
-    """Put the shop together; nothing is connected yet.
+def make_shop(settings: Settings) -> Shop:
+    """Return the shop; it connects when it is first used.
 
     Raises:
-        ConfigurationError: A setting is missing, or makes no sense.
+        ConfigurationError: A setting is missing or invalid.
     """
-    features = parsed(settings.features)
+    features = parse_features(settings.features)
     if not (settings.database_url and settings.redis_url):
         raise ConfigurationError("the shop needs DATABASE_URL and REDIS_URL")
     redis = Redis.from_url(settings.redis_url, socket_connect_timeout=5)
@@ -55,7 +55,7 @@ def opened(settings: Settings) -> Shop:
     return Shop(
         settings=settings,
         features=features,
-        database=database(settings, features),
+        database=make_database(settings, features),
         redis=redis,
         cache=RedisCache(redis, settings.cache_seconds) if cached else Cache(),
         limits=Limits(
@@ -65,18 +65,18 @@ def opened(settings: Settings) -> Shop:
             settings.lockout_seconds,
         ),
         mailer=Mailer(settings.mail_seconds, "background" in features),
-        keys=_keys(settings),
+        keys=_key_ring(settings),
     )
 
 
-def _keys(settings: Settings) -> KeyRing:
-    keys = {n: key.get_secret_value() for n, key in settings.secret_keys.items()}
+def _key_ring(settings: Settings) -> KeyRing:
+    keys = {name: key.get_secret_value() for name, key in settings.secret_keys.items()}
     if not keys:
-        # Good for one process alone, such as a test's; see .env.example.
+        # A random key works only in one process, such as a test's; see .env.example.
         return KeyRing({"random": secrets.token_hex(32)}, "random")
-    if weak := [name for name, key in keys.items() if len(key) < SHORTEST_KEY]:
+    if weak := [name for name, key in keys.items() if len(key) < MIN_KEY_LENGTH]:
         raise ConfigurationError(
-            f"SECRET_KEYS: {', '.join(weak)}: fewer than {SHORTEST_KEY} characters"
+            f"SECRET_KEYS: {', '.join(weak)}: fewer than {MIN_KEY_LENGTH} characters"
         )
     try:
         return KeyRing(keys, settings.current_key or next(reversed(keys)))

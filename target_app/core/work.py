@@ -1,8 +1,7 @@
 """Units of work on the shop's database: in threads, or on the event loop.
 
-What is done is written once, as functions that are given a `Session`. Who does it
-differs: a thread with a synchronous driver, or the event loop with an asynchronous
-one, which SQLAlchemy lets run the same functions.
+A unit of work is a function that gets a `Session`. The same functions run in a thread
+with a synchronous driver, or on the event loop with an asynchronous one.
 """
 
 from collections.abc import Callable
@@ -21,15 +20,15 @@ SCHEMA = "shop"
 
 
 class Database:
-    """Does units of work, each in a transaction of its own."""
+    """Runs units of work, each in its own transaction."""
 
-    async def run[**Given, Result](  # noqa: D102 (flake8-docstrings cannot see it)
+    async def run[**Args, Result](  # noqa: D102 (flake8-docstrings cannot see it)
         self,
-        work: Callable[Concatenate[Session, Given], Result],
-        *args: Given.args,
-        **kwargs: Given.kwargs,
+        work: Callable[Concatenate[Session, Args], Result],
+        *args: Args.args,
+        **kwargs: Args.kwargs,
     ) -> Result:
-        """Do something with a session, and commit; whatever it raises rolls back."""
+        """Run a unit of work and commit; an exception rolls back."""
         raise NotImplementedError
 
     async def close(self) -> None:
@@ -38,10 +37,10 @@ class Database:
 
 
 class ThreadedDatabase(Database):
-    """By psycopg, in AnyIO's threads, as FastAPI does with plain functions."""
+    """Uses psycopg in AnyIO's threads, as FastAPI does for plain functions."""
 
     def __init__(self, settings: Settings, options: dict[str, Any]) -> None:
-        """Open nothing yet."""
+        """Make the engine; it connects when it is first used."""
         self._engine = create_engine(
             postgres_url(settings).set(drivername="postgresql+psycopg"),
             connect_args={
@@ -51,20 +50,20 @@ class ThreadedDatabase(Database):
             **options,
         )
 
-    async def run[**Given, Result](  # noqa: D102 (flake8-docstrings cannot see it)
+    async def run[**Args, Result](  # noqa: D102 (flake8-docstrings cannot see it)
         self,
-        work: Callable[Concatenate[Session, Given], Result],
-        *args: Given.args,
-        **kwargs: Given.kwargs,
+        work: Callable[Concatenate[Session, Args], Result],
+        *args: Args.args,
+        **kwargs: Args.kwargs,
     ) -> Result:
-        """Do something in a thread."""
+        """Run a unit of work in a thread."""
 
-        def whole() -> Result:  # noqa: D102 (it is no method)
+        def run_in_transaction() -> Result:  # noqa: D102 (it is not a method)
             with Session(self._engine, expire_on_commit=False) as session:
                 with session.begin():
                     return work(session, *args, **kwargs)
 
-        return await run_in_threadpool(whole)
+        return await run_in_threadpool(run_in_transaction)
 
     async def close(self) -> None:
         """Close all connections."""
@@ -72,10 +71,10 @@ class ThreadedDatabase(Database):
 
 
 class LoopDatabase(Database):
-    """By asyncpg, on the event loop."""
+    """Uses asyncpg on the event loop."""
 
     def __init__(self, settings: Settings, options: dict[str, Any]) -> None:
-        """Open nothing yet."""
+        """Make the engine; it connects when it is first used."""
         self._engine = create_async_engine(
             postgres_url(settings).set(drivername="postgresql+asyncpg"),
             connect_args={
@@ -85,13 +84,13 @@ class LoopDatabase(Database):
             **options,
         )
 
-    async def run[**Given, Result](  # noqa: D102 (flake8-docstrings cannot see it)
+    async def run[**Args, Result](  # noqa: D102 (flake8-docstrings cannot see it)
         self,
-        work: Callable[Concatenate[Session, Given], Result],
-        *args: Given.args,
-        **kwargs: Given.kwargs,
+        work: Callable[Concatenate[Session, Args], Result],
+        *args: Args.args,
+        **kwargs: Args.kwargs,
     ) -> Result:
-        """Do something between two turns of the event loop."""
+        """Run a unit of work on the event loop."""
         async with AsyncSession(self._engine, expire_on_commit=False) as session:
             async with session.begin():
                 return await session.run_sync(work, *args, **kwargs)
@@ -101,12 +100,12 @@ class LoopDatabase(Database):
         await self._engine.dispose()
 
 
-def database(settings: Settings, features: Features) -> Database:
-    """Return the database as the features want it."""
+def make_database(settings: Settings, features: Features) -> Database:
+    """Return the database with the driver and pool that the features require."""
     options: dict[str, Any] = {"poolclass": NullPool}
     if "pool" in features:
         options = {"pool_size": settings.pool_size, "max_overflow": 0}
-    # Errors are logged, and what a statement is given can be a hash or an address.
+    # Errors are logged, and parameters of a statement can be hashes or addresses.
     options["hide_parameters"] = True
-    kind = LoopDatabase if "async" in features else ThreadedDatabase
-    return kind(settings, options)
+    database_class = LoopDatabase if "async" in features else ThreadedDatabase
+    return database_class(settings, options)

@@ -1,4 +1,4 @@
-"""How Alembic reaches the database."""
+"""Alembic's environment: it connects to the database and runs the migrations."""
 
 from alembic import context
 from sqlalchemy import create_engine, text
@@ -9,8 +9,8 @@ from target_app.core.work import SCHEMA
 from target_app.models.shop import ShopBase
 
 
-def run() -> None:
-    """Bring the schema to where it is asked to be, in one transaction."""
+def run_migrations() -> None:
+    """Migrate the schema to the requested revision, in one transaction."""
     url = postgres_url(Settings()).set(drivername="postgresql+psycopg")
     engine = create_engine(url, connect_args={"options": f"-csearch_path={SCHEMA}"})
     with engine.connect() as connection:
@@ -26,4 +26,4 @@ def run() -> None:
     engine.dispose()
 
 
-run()
+run_migrations()

@@ -1,4 +1,4 @@
-"""The tables."""
+"""The database tables."""
 
 from target_app.models.practice_data import Base, Invoice, Login, Order, Seed, User
 

@@ -1,4 +1,4 @@
-"""A shop's users and orders, and the version of the data made for them."""
+"""The tables of the practices: users and orders, and the version of their data."""
 
 from datetime import date
 
@@ -11,7 +11,7 @@ class Base(DeclarativeBase):
 
 
 class User(Base):
-    """Somebody who orders."""
+    """A customer."""
 
     __tablename__ = "users"
 
@@ -25,7 +25,7 @@ class User(Base):
 
 
 class Order(Base):
-    """Something ordered."""
+    """An order."""
 
     __tablename__ = "orders"
 
@@ -37,7 +37,7 @@ class Order(Base):
 
 
 class Invoice(Base):
-    """A bill for an order, found by either of two columns of the same value."""
+    """An invoice; two columns contain the same number, one with an index."""
 
     __tablename__ = "invoices"
 
@@ -49,7 +49,7 @@ class Invoice(Base):
 
 
 class Login(Base):
-    """A session of somebody who logged in."""
+    """A session of a user who has logged in."""
 
     __tablename__ = "logins"
 
@@ -58,7 +58,7 @@ class Login(Base):
 
 
 class Seed(Base):
-    """The version of the rows that are there; written last."""
+    """The version of the rows; it is written last."""
 
     __tablename__ = "seed"
 

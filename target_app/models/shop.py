@@ -1,4 +1,4 @@
-"""The shop's own tables, in schema `shop`; Alembic makes them."""
+"""The tables of the shop, in schema `shop`; Alembic creates them."""
 
 from datetime import datetime
 
@@ -15,7 +15,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
-# Constraints have names, so that a migration can take them away again.
+# Constraints have names, so that a migration can drop them.
 _NAMES = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
     "uq": "uq_%(table_name)s_%(column_0_N_name)s",
@@ -32,7 +32,7 @@ class ShopBase(DeclarativeBase):
 
 
 class Account(ShopBase):
-    """Somebody who can log in."""
+    """An account that can log in."""
 
     __tablename__ = "accounts"
 
@@ -47,7 +47,7 @@ class Account(ShopBase):
 
 
 class Item(ShopBase):
-    """Something that can be bought."""
+    """An item that can be bought."""
 
     __tablename__ = "items"
     __table_args__ = (Index("ix_items_category_id", "category", "id"),)
@@ -77,7 +77,7 @@ class Purchase(ShopBase):
 
 
 class PurchaseLine(ShopBase):
-    """One kind of item in an order."""
+    """One item in an order, with its quantity."""
 
     __tablename__ = "purchase_lines"
 
@@ -91,7 +91,7 @@ class PurchaseLine(ShopBase):
 
 
 class AccessSession(ShopBase):
-    """An access token as it used to be: a random word that is looked up."""
+    """An access token of the legacy shop: a random text that is looked up."""
 
     __tablename__ = "access_sessions"
 
@@ -102,7 +102,7 @@ class AccessSession(ShopBase):
 
 
 class RefreshToken(ShopBase):
-    """A refresh token; each is used once, and its family ends if it comes again."""
+    """A refresh token; if it is used twice, its family is revoked."""
 
     __tablename__ = "refresh_tokens"
 

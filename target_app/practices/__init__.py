@@ -1,7 +1,7 @@
-"""The guide's practices, one file each, before above after.
+"""The guide's practices, one file each; a file has the worse variants first.
 
-A variant is a function that is given its resources and returns the handler. All
-handlers of a practice have one name, so that their stacks can be compared.
+A variant is a function that gets resources and returns the handler. All handlers of a
+practice have the same name, so that their stacks can be compared.
 """
 
 import pkgutil
@@ -21,28 +21,28 @@ Handler = Callable[..., object]
 
 @dataclass(frozen=True)
 class Served:
-    """A variant's handler, with what it does not say itself.
+    """A variant's handler, with the options of its route.
 
     Attributes:
-        options: Of `FastAPI.add_api_route`; GET unless they say `methods`.
-        beside: More handlers by name, answered at paths below the variant's own.
-        wrap: Puts middleware around the handler, as an ASGI application.
+        options: Options of `FastAPI.add_api_route`; the default method is GET.
+        extra_handlers: More handlers; each is at its name below the variant's path.
+        wrap: Wraps the route's ASGI application in middleware.
     """
 
     handler: Handler
     options: Mapping[str, Any] = field(default_factory=dict)
-    beside: Mapping[str, Handler] = field(default_factory=dict)
+    extra_handlers: Mapping[str, Handler] = field(default_factory=dict)
     wrap: Callable[[Any], Any] | None = None
 
 
 @dataclass(frozen=True)
 class Variant:
-    """One way of doing it.
+    """One variant of a practice.
 
     Attributes:
         build: Makes the handler.
-        guard: Tells from the counts whether it does what its name says.
-        needs: The settings without which it cannot be served.
+        guard: Checks by the counts that the variant does what its name says.
+        needs: The settings that it requires.
     """
 
     build: Callable[[Resources], Handler | Served]
@@ -55,39 +55,39 @@ class Practice:
     """A practice of the guide.
 
     Attributes:
-        guide: The heading under which the guide recommends it.
-        variants: By name, what is advised against first.
+        guide: The heading of the guide that recommends it.
+        variants: The variants by name, the worse ones first.
     """
 
     guide: str
     variants: Mapping[str, Variant]
 
 
-def practice(topic: str) -> Practice:
-    """Return the practice of that topic; only its own file is imported."""
-    found: Practice = import_module(f"target_app.practices.{topic}").PRACTICE
-    return found
+def load_practice(topic: str) -> Practice:
+    """Return the practice of a topic; only its own file is imported."""
+    practice: Practice = import_module(f"target_app.practices.{topic}").PRACTICE
+    return practice
 
 
-def every_variant() -> dict[str, Variant]:
-    """Return every variant by its full name, `topic.variant`."""
+def all_variants() -> dict[str, Variant]:
+    """Return all variants by full name, `topic.variant`."""
     return {
         f"{topic}.{name}": variant
         for topic in TOPICS
-        for name, variant in practice(topic).variants.items()
+        for name, variant in load_practice(topic).variants.items()
     }
 
 
-def variant_named(full_name: str) -> Variant:
-    """Return the variant with that full name.
+def get_variant(full_name: str) -> Variant:
+    """Return the variant with a full name.
 
     Raises:
-        ConfigurationError: There is none; the message names those there are.
+        ConfigurationError: There is no such variant; the message names all of them.
     """
     topic, _, name = full_name.partition(".")
-    if topic in TOPICS and name in practice(topic).variants:
-        return practice(topic).variants[name]
+    if topic in TOPICS and name in load_practice(topic).variants:
+        return load_practice(topic).variants[name]
     raise ConfigurationError(
         f"TARGET_VARIANT={full_name!r}: there is no such variant; "
-        f"known are {', '.join(every_variant())}"
+        f"known are {', '.join(all_variants())}"
     )

@@ -1,8 +1,8 @@
-"""Authentication: who asks? Six ways to know it, for each request.
+"""Authentication: six ways to identify the user of each request.
 
 The guide: "Implemented JWT-based authentication with proper key rotation"; "Used
 asynchronous processing for token validation"; "Reduced authentication latency by 60%".
-`GET …/token?user_id=3` gives the credentials that each way wants to see.
+`GET …/token?user_id=3` returns the credentials that a variant expects.
 """
 
 import asyncio
@@ -22,44 +22,47 @@ from target_app.core.database import KEY_PREFIX, Resources
 from target_app.core.errors import AppError
 from target_app.models import Login
 from target_app.practices import Practice, Served, Variant
-from target_app.schemas.errors import problems
+from target_app.schemas.errors import error_responses
 from target_app.services.users import session_token
 
-PASSWORD = "Correct-horse-1"  # of everybody, since only its cost matters here
-SECONDS, MOST = 3600, 10_000  # a token's life, and how many are remembered
-UserId = Annotated[int, Query(ge=1, le=40_000, description="Whose credentials")]
+PASSWORD = "Correct-horse-1"  # of all users, because only the cost matters here
+TOKEN_SECONDS = 3600
+MAX_CACHED_TOKENS = 10_000
+UserId = Annotated[int, Query(ge=1, le=40_000, description="The user to log in")]
 _NUMBER = re.compile(r"\d{1,9}", re.ASCII)
 Credentials = Annotated[str, Header(alias="authorization")]
 
 
 class Token(BaseModel):
-    """What to send as the header `Authorization`."""
+    """The value of the header `Authorization`."""
 
     authorization: str
 
 
-class Known(BaseModel):
-    """Who asked."""
+class CurrentUser(BaseModel):
+    """The user that sent the request."""
 
     user_id: int
 
 
-Tell = Callable[[int], str]
-Ask = Callable[[str], Awaitable[int]]
+Issue = Callable[[int], str]  # user id to credentials
+Authenticate = Callable[[str], Awaitable[int]]  # credentials to user id
 
 
-def _served(resources: Resources, tell: Tell, ask: Ask) -> Served:
+def _served(resources: Resources, issue: Issue, authenticate: Authenticate) -> Served:
     async def token(user_id: UserId) -> Token:
-        return Token(authorization=f"Bearer {tell(user_id)}")
+        return Token(authorization=f"Bearer {issue(user_id)}")
 
-    async def me(authorization: Credentials = "") -> Known:
-        resources.counts.request()
+    async def me(authorization: Credentials = "") -> CurrentUser:
+        resources.counts.count_request()
         kind, _, credentials = authorization.partition(" ")
         if kind != "Bearer":
             raise AppError("Not authenticated", 401)
-        return Known(user_id=await ask(credentials))
+        return CurrentUser(user_id=await authenticate(credentials))
 
-    return Served(me, {"responses": problems(401)}, beside={"token": token})
+    return Served(
+        me, {"responses": error_responses(401)}, extra_handlers={"token": token}
+    )
 
 
 def _refused() -> AppError:
@@ -67,28 +70,30 @@ def _refused() -> AppError:
 
 
 def password(resources: Resources) -> Served:
-    """Before: name and password with each request, hashed in a thread."""
+    """Before: name and password in each request; the hash runs in a thread."""
     counts = resources.counts
     hashes: list[str] = []
 
-    async def ask(credentials: str) -> int:
-        name, _, given = credentials.partition(":")
+    async def authenticate(credentials: str) -> int:
+        name, _, password_ = credentials.partition(":")
         if not hashes:
-            hashes.append(await asyncio.to_thread(security.hashed, PASSWORD))
+            hashes.append(await asyncio.to_thread(security.hash_password, PASSWORD))
         counts.events["password"] += 1
-        fits = await asyncio.to_thread(security.matches, hashes[0], given)
-        if not (fits and _NUMBER.fullmatch(name)):
+        correct = await asyncio.to_thread(
+            security.verify_password, hashes[0], password_
+        )
+        if not (correct and _NUMBER.fullmatch(name)):
             raise _refused()
         return int(name)
 
-    return _served(resources, lambda user: f"{user}:{PASSWORD}", ask)
+    return _served(resources, lambda user: f"{user}:{PASSWORD}", authenticate)
 
 
 def session_database(resources: Resources) -> Served:
-    """Before: a session, looked up in the database."""
+    """Before: a session that is looked up in the database."""
     sessions = resources.postgres_async
 
-    async def ask(credentials: str) -> int:
+    async def authenticate(credentials: str) -> int:
         statement = select(Login.user_id).where(Login.token == credentials)
         async with sessions() as session:
             user = await session.scalar(statement)
@@ -96,71 +101,77 @@ def session_database(resources: Resources) -> Served:
             raise _refused()
         return user
 
-    return _served(resources, session_token, ask)
+    return _served(resources, session_token, authenticate)
 
 
 def session_redis(resources: Resources) -> Served:
-    """After: a session, looked up in Redis."""
+    """After: a session that is looked up in Redis."""
     counts, store, writer = resources.counts, resources.redis_async, resources.redis
 
-    def tell(user: int) -> str:
+    def issue(user: int) -> str:
         token = session_token(user)
-        writer.set(f"{KEY_PREFIX}session:{token}", user, ex=SECONDS)
+        writer.set(f"{KEY_PREFIX}session:{token}", user, ex=TOKEN_SECONDS)
         return token
 
-    async def ask(credentials: str) -> int:
+    async def authenticate(credentials: str) -> int:
         counts.events["asked Redis"] += 1
         user = await store.get(f"{KEY_PREFIX}session:{credentials}")
         if user is None:
             raise _refused()
         return int(user)
 
-    return _served(resources, tell, ask)
+    return _served(resources, issue, authenticate)
 
 
 def jwt(resources: Resources) -> Served:
-    """After: a signed token, which is verified and looked up nowhere."""
-    counts, ring = resources.counts, _ring()
+    """After: a signed token, which is verified without a lookup."""
+    counts, ring = resources.counts, _key_ring()
 
-    async def ask(credentials: str) -> int:
+    async def authenticate(credentials: str) -> int:
         counts.events["verified"] += 1
-        return int(ring.verified(credentials)["sub"])
+        return int(ring.verify(credentials)["sub"])
 
-    return _served(resources, lambda user: ring.signed(str(user), SECONDS), ask)
+    return _served(
+        resources, lambda user: ring.sign(str(user), TOKEN_SECONDS), authenticate
+    )
 
 
 def jwt_cached(resources: Resources) -> Served:
-    """After: what was verified once is remembered until the token expires."""
-    counts, ring = resources.counts, _ring()
-    known: dict[str, tuple[float, int]] = {}
+    """After: a verified token is cached until it expires."""
+    counts, ring = resources.counts, _key_ring()
+    cached: dict[str, tuple[float, int]] = {}
 
-    async def ask(credentials: str) -> int:
-        expiry, user = known.get(credentials, (0.0, 0))
+    async def authenticate(credentials: str) -> int:
+        expiry, user = cached.get(credentials, (0.0, 0))
         if time.time() < expiry:
             counts.events["remembered"] += 1
             return user
-        found = ring.verified(credentials)
-        if len(known) >= MOST:
-            known.clear()
-        known[credentials] = float(found["exp"]), int(found["sub"])
-        return int(found["sub"])
+        claims = ring.verify(credentials)
+        if len(cached) >= MAX_CACHED_TOKENS:
+            cached.clear()
+        cached[credentials] = float(claims["exp"]), int(claims["sub"])
+        return int(claims["sub"])
 
-    return _served(resources, lambda user: ring.signed(str(user), SECONDS), ask)
+    return _served(
+        resources, lambda user: ring.sign(str(user), TOKEN_SECONDS), authenticate
+    )
 
 
 def jwt_thread(resources: Resources) -> Served:
-    """As the guide has it, "asynchronous processing for token validation"."""
-    counts, ring = resources.counts, _ring()
+    """As in the guide: "asynchronous processing for token validation"."""
+    counts, ring = resources.counts, _key_ring()
 
-    async def ask(credentials: str) -> int:
+    async def authenticate(credentials: str) -> int:
         counts.events["verified in a thread"] += 1
-        found = await asyncio.to_thread(ring.verified, credentials)
-        return int(found["sub"])
+        claims = await asyncio.to_thread(ring.verify, credentials)
+        return int(claims["sub"])
 
-    return _served(resources, lambda user: ring.signed(str(user), SECONDS), ask)
+    return _served(
+        resources, lambda user: ring.sign(str(user), TOKEN_SECONDS), authenticate
+    )
 
 
-def _ring() -> security.KeyRing:
+def _key_ring() -> security.KeyRing:
     keys = {"old": secrets.token_hex(32), "new": secrets.token_hex(32)}
     return security.KeyRing(keys, "new")
 

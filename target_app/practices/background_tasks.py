@@ -1,4 +1,4 @@
-"""Background tasks: a sign-up, after which a welcome has to be sent, in 30 ms.
+"""Background tasks: a sign-up sends a welcome mail, which takes 30 ms.
 
 The guide: "Create a user and send welcome email in background"; "Implemented
 background tasks for non-critical operations".
@@ -10,25 +10,25 @@ from typing import Annotated
 
 from fastapi import BackgroundTasks, Query
 
-from target_app.core.counts import Counts, Guard, place
+from target_app.core.counts import Counts, Guard, execution_place
 from target_app.core.database import Resources
 from target_app.practices import Handler, Practice, Variant
 from target_app.schemas import Accepted
 
-SECONDS = 0.03
-Number = Annotated[int, Query(ge=0, le=1_000_000, description="Who signs up")]
+MAIL_SECONDS = 0.03
+Number = Annotated[int, Query(ge=0, le=1_000_000, description="The user")]
 
 
 async def _welcome(counts: Counts) -> None:
-    """Stand for a mail, sent by a library that is asynchronous."""
-    await asyncio.sleep(SECONDS)
-    counts.events["sent " + place()] += 1
+    """Simulate sending a mail with an asynchronous library."""
+    await asyncio.sleep(MAIL_SECONDS)
+    counts.events["sent " + execution_place()] += 1
 
 
 def _welcome_blocking(counts: Counts) -> None:
-    """Stand for a mail, sent by a library that blocks."""
-    time.sleep(SECONDS)
-    counts.events["sent " + place()] += 1
+    """Simulate sending a mail with a blocking library."""
+    time.sleep(MAIL_SECONDS)
+    counts.events["sent " + execution_place()] += 1
 
 
 def _accepted(number: int) -> Accepted:
@@ -40,7 +40,7 @@ def inline(resources: Resources) -> Handler:
     counts = resources.counts
 
     async def sign_up(number: Number) -> Accepted:
-        counts.request()
+        counts.count_request()
         await _welcome(counts)
         return _accepted(number)
 
@@ -48,26 +48,26 @@ def inline(resources: Resources) -> Handler:
 
 
 def background(resources: Resources) -> Handler:
-    """After: the answer first, then the mail."""
+    """After: the mail is sent after the answer."""
     counts = resources.counts
 
-    async def sign_up(number: Number, later: BackgroundTasks) -> Accepted:
-        counts.request()
+    async def sign_up(number: Number, tasks: BackgroundTasks) -> Accepted:
+        counts.count_request()
         counts.events["put off"] += 1
-        later.add_task(_welcome, counts)
+        tasks.add_task(_welcome, counts)
         return _accepted(number)
 
     return sign_up
 
 
 def background_threads(resources: Resources) -> Handler:
-    """After, with a library that blocks: each mail keeps one of AnyIO's 40 threads."""
+    """After, with a blocking library: each mail occupies one of AnyIO's 40 threads."""
     counts = resources.counts
 
-    async def sign_up(number: Number, later: BackgroundTasks) -> Accepted:
-        counts.request()
+    async def sign_up(number: Number, tasks: BackgroundTasks) -> Accepted:
+        counts.count_request()
         counts.events["put off"] += 1
-        later.add_task(_welcome_blocking, counts)
+        tasks.add_task(_welcome_blocking, counts)
         return _accepted(number)
 
     return sign_up

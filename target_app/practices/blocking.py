@@ -1,4 +1,4 @@
-"""Blocking the event loop: a call that waits 3 ms for something else.
+"""Blocking the event loop: a call that waits for 3 ms.
 
 The guide: "Long-running synchronous code blocks the async event loop"; "Run
 blocking I/O in thread pools".
@@ -7,33 +7,33 @@ blocking I/O in thread pools".
 import asyncio
 import time
 
-from target_app.core.counts import Counts, Guard, place
+from target_app.core.counts import Counts, Guard, execution_place
 from target_app.core.database import Resources
 from target_app.practices import Handler, Practice, Variant
 from target_app.schemas import Waited
 
-SECONDS = 0.003
-ANSWER = Waited(milliseconds=SECONDS * 1000)
+CALL_SECONDS = 0.003
+ANSWER = Waited(milliseconds=CALL_SECONDS * 1000)
 
 
 def _slow_call(counts: Counts) -> None:
-    """Stand for a client library that blocks: HTTP, mail, a database driver."""
-    counts.events["waits " + place()] += 1
-    time.sleep(SECONDS)
+    """Simulate a blocking client library: HTTP, mail, a database driver."""
+    counts.events["waits " + execution_place()] += 1
+    time.sleep(CALL_SECONDS)
 
 
 async def _slow_call_async(counts: Counts) -> None:
-    """Stand for the same library's asynchronous twin."""
-    counts.events["awaits " + place()] += 1
-    await asyncio.sleep(SECONDS)
+    """Simulate the asynchronous version of the same library."""
+    counts.events["awaits " + execution_place()] += 1
+    await asyncio.sleep(CALL_SECONDS)
 
 
 def blocking(resources: Resources) -> Handler:
-    """Before: the call blocks the event loop, and with it every request."""
+    """Before: the call blocks the event loop, and with it all requests."""
     counts = resources.counts
 
     async def wait() -> Waited:
-        counts.request()
+        counts.count_request()
         _slow_call(counts)
         return ANSWER
 
@@ -41,11 +41,11 @@ def blocking(resources: Resources) -> Handler:
 
 
 def to_thread(resources: Resources) -> Handler:
-    """After: asyncio's threads, of which there are min(32, cores + 4)."""
+    """After: the call runs in one of asyncio's min(32, cores + 4) threads."""
     counts = resources.counts
 
     async def wait() -> Waited:
-        counts.request()
+        counts.count_request()
         await asyncio.to_thread(_slow_call, counts)
         return ANSWER
 
@@ -53,11 +53,11 @@ def to_thread(resources: Resources) -> Handler:
 
 
 def native(resources: Resources) -> Handler:
-    """After: a library that is asynchronous itself."""
+    """After: the library is asynchronous."""
     counts = resources.counts
 
     async def wait() -> Waited:
-        counts.request()
+        counts.count_request()
         await _slow_call_async(counts)
         return ANSWER
 
@@ -69,7 +69,7 @@ def sync(resources: Resources) -> Handler:
     counts = resources.counts
 
     def wait() -> Waited:
-        counts.request()
+        counts.count_request()
         _slow_call(counts)
         return ANSWER
 

@@ -1,8 +1,8 @@
-"""A cache without an end: answers of 20 kB, each for a key that comes only once.
+"""A cache without a limit: reports of 20 kB, each for a key that occurs only once.
 
 The guide: "Memory usage grows over time"; "Use weakref for caching, implement proper
-cleanup". A weak reference keeps nothing by itself: it helps where something else holds
-the value for as long as it is needed.
+cleanup". A weak reference does not keep a value alive. It helps only if something else
+holds the value as long as it is needed.
 """
 
 from collections import OrderedDict
@@ -16,46 +16,48 @@ from target_app.core.database import Resources
 from target_app.practices import Handler, Practice, Variant
 from target_app.schemas import Digest
 
-SIZE, MOST, RECENT = 20_000, 100, 10
+REPORT_BYTES = 20_000
+MAX_CACHED = 100
+RECENT = 10  # reports that the variant `weak` holds
 Number = Annotated[int, Query(ge=0, le=2**31, description="A key")]
 
 
 class Report:
-    """Something that takes room; plain dictionaries and texts cannot be weak."""
+    """A report that takes memory; built-in types cannot be referenced weakly."""
 
     def __init__(self, number: int) -> None:
-        """Take room."""
+        """Allocate the memory."""
         self.value = number
-        self.room = bytearray(SIZE)
+        self.content = bytearray(REPORT_BYTES)
 
 
 def unbounded(resources: Resources) -> Handler:
-    """Before: what was once asked for is kept for ever."""
+    """Before: every report is kept forever."""
     counts = resources.counts
-    kept: dict[int, Report] = {}
+    cache: dict[int, Report] = {}
 
     async def read_report(number: Number) -> Digest:
-        counts.request()
-        if number not in kept:
-            kept[number] = Report(number)
-            counts.events["kept"] = len(kept)
-        return Digest(value=kept[number].value)
+        counts.count_request()
+        if number not in cache:
+            cache[number] = Report(number)
+            counts.events["kept"] = len(cache)
+        return Digest(value=cache[number].value)
 
     return read_report
 
 
 def bounded(resources: Resources) -> Handler:
-    """After: the hundred that were asked for last are kept."""
+    """After: the hundred most recently used reports are kept."""
     counts = resources.counts
-    kept: OrderedDict[int, Report] = OrderedDict()
+    cache: OrderedDict[int, Report] = OrderedDict()
 
     async def read_report(number: Number) -> Digest:
-        counts.request()
-        report = kept.get(number) or Report(number)
-        kept[number] = report
-        kept.move_to_end(number)
-        if len(kept) > MOST:
-            kept.popitem(last=False)
+        counts.count_request()
+        report = cache.get(number) or Report(number)
+        cache[number] = report
+        cache.move_to_end(number)
+        if len(cache) > MAX_CACHED:
+            cache.popitem(last=False)
             counts.events["dropped"] += 1
         return Digest(value=report.value)
 
@@ -63,19 +65,19 @@ def bounded(resources: Resources) -> Handler:
 
 
 def weak(resources: Resources) -> Handler:
-    """After, as the guide advises: kept as long as somebody else holds it."""
+    """After, as the guide advises: a report is kept as long as something holds it."""
     counts = resources.counts
-    kept: WeakValueDictionary[int, Report] = WeakValueDictionary()
-    recent: OrderedDict[int, Report] = OrderedDict()  # somebody else
+    cache: WeakValueDictionary[int, Report] = WeakValueDictionary()
+    recent: OrderedDict[int, Report] = OrderedDict()  # holds the reports
 
     async def read_report(number: Number) -> Digest:
-        counts.request()
-        report = kept.get(number) or Report(number)
-        kept[number] = recent[number] = report
+        counts.count_request()
+        report = cache.get(number) or Report(number)
+        cache[number] = recent[number] = report
         recent.move_to_end(number)
         if len(recent) > RECENT:
             recent.popitem(last=False)
-        counts.events["kept weakly"] = len(kept)
+        counts.events["kept weakly"] = len(cache)
         return Digest(value=report.value)
 
     return read_report

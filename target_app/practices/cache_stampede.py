@@ -1,7 +1,7 @@
-"""A cache that expires: who loads the value again, one request or all of them?
+"""A cache that expires: is the value loaded again by one request, or by all of them?
 
-The guide shows a cache that is filled by whoever misses. When a value that is asked
-for often expires, everybody misses at once.
+The guide shows a cache that every miss fills. When a popular value expires, many
+requests miss at the same time.
 """
 
 import asyncio
@@ -16,14 +16,14 @@ from target_app.practices import Handler, Practice, Variant
 from target_app.schemas import MonthSales
 from target_app.services.sales import MONTHS, load_sales
 
-EXPIRY = 0.25  # seconds: so that it happens often enough to be measured
+EXPIRY = 0.25  # seconds; short, so that a slice contains expiries
 Month = Annotated[int, Query(ge=0, lt=MONTHS, description="Months since the start")]
 
 
 def everybody(resources: Resources) -> Handler:
-    """Before: each request that misses asks the database."""
+    """Before: each request that misses queries the database."""
     sessions, counts = resources.postgres, resources.counts
-    kept: dict[int, tuple[float, MonthSales]] = {}
+    cache: dict[int, tuple[float, MonthSales]] = {}
 
     def load(month: int) -> MonthSales:
         counts.events["load"] += 1
@@ -31,22 +31,22 @@ def everybody(resources: Resources) -> Handler:
             return load_sales(session, month)
 
     async def read_sales(month: Month) -> MonthSales:
-        counts.request()
-        expiry, sales = kept.get(month, (0.0, None))
+        counts.count_request()
+        expiry, sales = cache.get(month, (0.0, None))
         if sales is None or time.monotonic() >= expiry:
             counts.events["miss"] += 1
             sales = await asyncio.to_thread(load, month)
-            kept[month] = (time.monotonic() + EXPIRY, sales)
+            cache[month] = (time.monotonic() + EXPIRY, sales)
         return sales
 
     return read_sales
 
 
 def one_flight(resources: Resources) -> Handler:
-    """After: the first one asks, the others wait for its answer."""
+    """After: the first miss queries the database, the others wait for its result."""
     sessions, counts = resources.postgres, resources.counts
-    kept: dict[int, tuple[float, MonthSales]] = {}
-    flights: dict[int, asyncio.Task[MonthSales]] = {}
+    cache: dict[int, tuple[float, MonthSales]] = {}
+    loading: dict[int, asyncio.Task[MonthSales]] = {}
 
     def load(month: int) -> MonthSales:
         counts.events["load"] += 1
@@ -56,20 +56,20 @@ def one_flight(resources: Resources) -> Handler:
     async def refresh(month: int) -> MonthSales:
         try:
             sales = await asyncio.to_thread(load, month)
-            kept[month] = (time.monotonic() + EXPIRY, sales)
+            cache[month] = (time.monotonic() + EXPIRY, sales)
             return sales
         finally:
-            del flights[month]
+            del loading[month]
 
     async def read_sales(month: Month) -> MonthSales:
-        counts.request()
-        expiry, sales = kept.get(month, (0.0, None))
+        counts.count_request()
+        expiry, sales = cache.get(month, (0.0, None))
         if sales is None or time.monotonic() >= expiry:
             counts.events["miss"] += 1
-            if month not in flights:
-                flights[month] = asyncio.create_task(refresh(month))
-            # Shielded: one client that goes away must not take the answer from all.
-            sales = await asyncio.shield(flights[month])
+            if month not in loading:
+                loading[month] = asyncio.create_task(refresh(month))
+            # Shielded, so that one client that disconnects does not cancel it for all.
+            sales = await asyncio.shield(loading[month])
         return sales
 
     return read_sales

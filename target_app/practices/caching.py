@@ -1,8 +1,8 @@
-"""Caching what is read often: an aggregate over 10 000 of 200 000 orders.
+"""Caching data that is read often: an aggregate over 10 000 of 200 000 orders.
 
 The guide: "Implemented Redis caching for frequently accessed data", "70%
-reduction in average response time". Its `lru_cache` never expires; the cache in
-memory shown here does.
+reduction in average response time". Its `lru_cache` never expires; the in-memory cache
+here does.
 """
 
 import time
@@ -16,16 +16,16 @@ from target_app.practices import Handler, Practice, Variant
 from target_app.schemas import MonthSales
 from target_app.services.sales import MONTHS, load_sales
 
-# The bound on the month also bounds what the caches can hold.
+# The limit on the month also limits the size of the caches.
 Month = Annotated[int, Query(ge=0, lt=MONTHS, description="Months since the start")]
 
 
 def uncached(resources: Resources) -> Handler:
-    """Before: every request asks the database."""
+    """Before: every request queries the database."""
     sessions = resources.postgres
 
     def read_sales(month: Month) -> MonthSales:
-        resources.counts.request()
+        resources.counts.count_request()
         with sessions() as session:
             return load_sales(session, month)
 
@@ -33,33 +33,33 @@ def uncached(resources: Resources) -> Handler:
 
 
 def memory(resources: Resources) -> Handler:
-    """After: a dictionary in the process, each value with its time of expiry."""
+    """After: a dictionary in the process; each value has a time of expiry."""
     sessions = resources.postgres
     seconds = resources.settings.cache_seconds
-    kept: dict[int, tuple[float, MonthSales]] = {}
+    cache: dict[int, tuple[float, MonthSales]] = {}
 
     def read_sales(month: Month) -> MonthSales:
-        resources.counts.request()
-        expiry, sales = kept.get(month, (0.0, None))
+        resources.counts.count_request()
+        expiry, sales = cache.get(month, (0.0, None))
         if sales is not None and time.monotonic() < expiry:
             resources.counts.events["hit in memory"] += 1
             return sales
         with sessions() as session:
             sales = load_sales(session, month)
-        kept[month] = (time.monotonic() + seconds, sales)
+        cache[month] = (time.monotonic() + seconds, sales)
         return sales
 
     return read_sales
 
 
 def redis(resources: Resources) -> Handler:
-    """After: Redis, shared by every process of the service."""
+    """After: Redis, which all processes of the service share."""
     sessions = resources.postgres
     client = resources.redis
     seconds = resources.settings.cache_seconds
 
     def read_sales(month: Month) -> MonthSales:
-        resources.counts.request()
+        resources.counts.count_request()
         key = f"{KEY_PREFIX}sales:{month}"
         cached = client.get(key)
         if cached is not None:

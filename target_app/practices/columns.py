@@ -1,4 +1,4 @@
-"""Selecting only needed columns: 100 users, of whom three columns are answered.
+"""Selecting only needed columns: the answer has three columns of 100 users.
 
 The guide: "Select only needed columns".
 """
@@ -15,17 +15,17 @@ from target_app.models import User
 from target_app.practices import Handler, Practice, Variant
 from target_app.schemas import Contact
 
-SIZE = 100
+PAGE_SIZE = 100
 Page = Annotated[int, Query(ge=0, lt=400, description="The first page is 0")]
 
 
 def entities(resources: Resources) -> Handler:
-    """Before: whole rows become objects of the mapped class."""
+    """Before: objects of the mapped class, with all columns."""
     sessions, counts = resources.postgres, resources.counts
 
     def list_contacts(page: Page) -> list[Contact]:
-        counts.request()
-        statement = select(User).where(_of(page)).order_by(User.id)
+        counts.count_request()
+        statement = select(User).where(_on_page(page)).order_by(User.id)
         with sessions() as session:
             users = session.scalars(statement).all()
             counts.events["columns"] += len(vars(users[0])) - 1
@@ -35,13 +35,15 @@ def entities(resources: Resources) -> Handler:
 
 
 def only(resources: Resources) -> Handler:
-    """After: objects of the mapped class, with three of their columns."""
+    """After: objects of the mapped class, with three columns."""
     sessions, counts = resources.postgres, resources.counts
 
     def list_contacts(page: Page) -> list[Contact]:
-        counts.request()
-        wanted = load_only(User.id, User.email, User.full_name)
-        statement = select(User).options(wanted).where(_of(page)).order_by(User.id)
+        counts.count_request()
+        columns = load_only(User.id, User.email, User.full_name)
+        statement = (
+            select(User).options(columns).where(_on_page(page)).order_by(User.id)
+        )
         with sessions() as session:
             users = session.scalars(statement).all()
             counts.events["columns"] += len(vars(users[0])) - 1
@@ -51,13 +53,13 @@ def only(resources: Resources) -> Handler:
 
 
 def core(resources: Resources) -> Handler:
-    """After: three columns, and no object of the mapped class."""
+    """After: rows of three columns, without objects of the mapped class."""
     sessions, counts = resources.postgres, resources.counts
 
     def list_contacts(page: Page) -> list[Contact]:
-        counts.request()
+        counts.count_request()
         columns = select(User.id, User.email, User.full_name)
-        statement = columns.where(_of(page)).order_by(User.id)
+        statement = columns.where(_on_page(page)).order_by(User.id)
         with sessions() as session:
             rows = session.execute(statement).all()
             counts.events["columns"] += len(rows[0])
@@ -67,17 +69,17 @@ def core(resources: Resources) -> Handler:
     return list_contacts
 
 
-def _of(page: int) -> ColumnElement[bool]:
-    return User.id.between(page * SIZE + 1, (page + 1) * SIZE)
+def _on_page(page: int) -> ColumnElement[bool]:
+    return User.id.between(page * PAGE_SIZE + 1, (page + 1) * PAGE_SIZE)
 
 
 _NEEDS = ("database_url",)
-_ALL = len(User.__table__.columns)
+_COLUMNS = len(User.__table__.columns)
 PRACTICE = Practice(
     guide="Database Optimization > Optimizing SQLAlchemy",
     variants={
         "entities": Variant(
-            entities, Guard({"psycopg query": 1, "columns": _ALL}), _NEEDS
+            entities, Guard({"psycopg query": 1, "columns": _COLUMNS}), _NEEDS
         ),
         "only": Variant(only, Guard({"psycopg query": 1, "columns": 3}), _NEEDS),
         "core": Variant(

@@ -1,7 +1,7 @@
-"""Connection pooling: one user is read, with a connection of one's own or a pooled one.
+"""Connection pooling: one user is read, over a new connection or a pooled one.
 
-The guide: "Added connection pooling". A pool that is too small for what holds its
-connections makes every request wait for another one.
+The guide: "Added connection pooling". If a pool has fewer connections than requests
+hold at the same time, requests wait for each other.
 """
 
 import time
@@ -15,53 +15,54 @@ from target_app.core.counts import Guard
 from target_app.core.database import Resources
 from target_app.practices import Practice, Served, Variant
 from target_app.schemas import UserRead
-from target_app.schemas.errors import problems
-from target_app.services.users import LAST_ID, found, one_user
+from target_app.schemas.errors import error_responses
+from target_app.services.users import MAX_ID, one_user, user_or_404
 
-HELD = 0.005  # seconds of other work, with the connection in hand
-SMALL, LARGE = 2, 32
-UserId = Annotated[int, Query(ge=1, le=LAST_ID, description="The user to read")]
+HELD_SECONDS = 0.005  # of other work while a request holds its connection
+SMALL_POOL = 2
+LARGE_POOL = 32
+UserId = Annotated[int, Query(ge=1, le=MAX_ID, description="The user to read")]
 
 
 def unpooled(resources: Resources) -> Served:
-    """Before: every request opens a connection, and closes it."""
+    """Before: every request opens and closes a connection."""
     return _reader(resources, resources.postgres_sessions(poolclass=NullPool))
 
 
 def pooled(resources: Resources) -> Served:
-    """After: connections stay open and are used again."""
+    """After: connections stay open and are reused."""
     size = resources.settings.pool_size
     sessions = resources.postgres_sessions(pool_size=size, max_overflow=0)
     return _reader(resources, sessions)
 
 
 def too_small(resources: Resources) -> Served:
-    """Before: two connections, each held for 5 ms, whatever waits for them."""
-    sessions = resources.postgres_sessions(pool_size=SMALL, max_overflow=0)
-    return _reader(resources, sessions, HELD)
+    """Before: two connections, each held for 5 ms by every request."""
+    sessions = resources.postgres_sessions(pool_size=SMALL_POOL, max_overflow=0)
+    return _reader(resources, sessions, HELD_SECONDS)
 
 
 def large_enough(resources: Resources) -> Served:
-    """After: as many connections as requests may hold one."""
-    sessions = resources.postgres_sessions(pool_size=LARGE, max_overflow=0)
-    return _reader(resources, sessions, HELD)
+    """After: a connection for each request that can hold one."""
+    sessions = resources.postgres_sessions(pool_size=LARGE_POOL, max_overflow=0)
+    return _reader(resources, sessions, HELD_SECONDS)
 
 
 def _reader(
-    resources: Resources, sessions: sessionmaker[Session], held: float = 0.0
+    resources: Resources, sessions: sessionmaker[Session], held_seconds: float = 0.0
 ) -> Served:
     counts = resources.counts
 
     def read_user(user_id: UserId) -> UserRead:
-        counts.request()
+        counts.count_request()
         with sessions() as session:
             user = session.scalar(one_user(user_id))
-            if held:
+            if held_seconds:
                 counts.events["held"] += 1
-                time.sleep(held)
-            return found(user)
+                time.sleep(held_seconds)
+            return user_or_404(user)
 
-    return Served(read_user, {"responses": problems(404)})
+    return Served(read_user, {"responses": error_responses(404)})
 
 
 _NEEDS = ("database_url",)

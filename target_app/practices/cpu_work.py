@@ -1,7 +1,7 @@
-"""Computing: 20 ms of pure Python, and a quick endpoint beside it.
+"""CPU-bound work: 20 ms of pure Python, and a quick endpoint besides.
 
 The guide: "Use asyncio.to_thread for CPU-bound tasks", and elsewhere "Move CPU-bound
-tasks to separate processes". What matters is what the others wait meanwhile.
+tasks to separate processes". What matters is how long other requests wait.
 """
 
 import asyncio
@@ -11,18 +11,18 @@ from typing import Annotated
 
 from fastapi import Query
 
-from target_app.core.counts import Guard, place
+from target_app.core.counts import Guard, execution_place
 from target_app.core.database import Resources
 from target_app.practices import Practice, Served, Variant
 from target_app.schemas import Digest, Waited
 
 ROUNDS = 200_000
 PROCESSES = 2
-Start = Annotated[int, Query(ge=0, le=1_000_000, description="Where it begins")]
+Start = Annotated[int, Query(ge=0, le=1_000_000, description="The first value")]
 
 
 def compute(start: int) -> int:
-    """Return a number that takes a while to find."""
+    """Return a number that takes a while to compute."""
     value = start
     for _ in range(ROUNDS):
         value = (value * 1_103_515_245 + 12_345) & 0x7FFF_FFFF
@@ -30,51 +30,51 @@ def compute(start: int) -> int:
 
 
 async def quick() -> Waited:
-    """Answer at once, if the event loop is free."""
+    """Answer immediately, if the event loop is free."""
     return Waited(milliseconds=0)
 
 
 def inline(resources: Resources) -> Served:
-    """Before: on the event loop, where nobody else can go on."""
+    """Before: on the event loop, which blocks all other requests."""
     counts = resources.counts
 
     async def digest(start: Start) -> Digest:
-        counts.request()
-        counts.events["computed " + place()] += 1
+        counts.count_request()
+        counts.events["computed " + execution_place()] += 1
         return Digest(value=compute(start))
 
-    return Served(digest, beside={"quick": quick})
+    return Served(digest, extra_handlers={"quick": quick})
 
 
 def to_thread(resources: Resources) -> Served:
-    """As the guide advises: in a thread, which shares the interpreter's lock."""
+    """As the guide advises: in a thread, which shares the GIL."""
     counts = resources.counts
 
-    def computed(start: int) -> int:
-        counts.events["computed " + place()] += 1
+    def compute_counted(start: int) -> int:
+        counts.events["computed " + execution_place()] += 1
         return compute(start)
 
     async def digest(start: Start) -> Digest:
-        counts.request()
-        return Digest(value=await asyncio.to_thread(computed, start))
+        counts.count_request()
+        return Digest(value=await asyncio.to_thread(compute_counted, start))
 
-    return Served(digest, beside={"quick": quick})
+    return Served(digest, extra_handlers={"quick": quick})
 
 
 def processes(resources: Resources) -> Served:
-    """As the guide advises elsewhere: in processes, which have a lock each."""
+    """As the guide advises elsewhere: in processes, each with its own GIL."""
     counts = resources.counts
-    # Not forked: the service has threads, whose locks a copy would hold for ever.
+    # Not forked: a forked process could inherit locks that a thread holds.
     context = get_context("spawn")
-    pool = resources.closing(ProcessPoolExecutor(PROCESSES, mp_context=context))
+    pool = resources.register_pool(ProcessPoolExecutor(PROCESSES, mp_context=context))
 
     async def digest(start: Start) -> Digest:
-        counts.request()
+        counts.count_request()
         loop = asyncio.get_running_loop()
         counts.events["handed to a process"] += 1
         return Digest(value=await loop.run_in_executor(pool, compute, start))
 
-    return Served(digest, beside={"quick": quick})
+    return Served(digest, extra_handlers={"quick": quick})
 
 
 PRACTICE = Practice(

@@ -1,4 +1,4 @@
-"""Filtering in the database: the costly returns among the 350 orders of a day.
+"""Filtering in the database: the expensive returns among the 350 orders of a day.
 
 The guide: "Implement database-level filtering".
 """
@@ -15,38 +15,39 @@ from target_app.schemas import OrderRead
 from target_app.services.orders import DAYS, PER_DAY, orders_of_day
 from target_app.services.sales import MONTHS
 
-STATUS, COSTLY = "returned", 40_000
+STATUS = "returned"
+MIN_CENTS = 40_000
 Month = Annotated[int, Query(ge=0, lt=MONTHS, description="Months since the start")]
-Day = Annotated[int, Query(ge=1, le=DAYS, description="Of the month")]
+Day = Annotated[int, Query(ge=1, le=DAYS, description="Day of the month")]
 
 
 def in_python(resources: Resources) -> Handler:
-    """Before: all orders of the day are read, and most are thrown away."""
+    """Before: all orders of the day are read, and most are discarded."""
     sessions, counts = resources.postgres, resources.counts
 
     def costly_returns(month: Month, day: Day) -> list[OrderRead]:
-        counts.request()
+        counts.count_request()
         with sessions() as session:
             orders = session.scalars(orders_of_day(month, day)).all()
         counts.events["rows"] += len(orders)
-        wanted = [
+        matching = [
             order
             for order in orders
-            if order.status == STATUS and order.total_cents >= COSTLY
+            if order.status == STATUS and order.total_cents >= MIN_CENTS
         ]
-        return [OrderRead.model_validate(order) for order in wanted]
+        return [OrderRead.model_validate(order) for order in matching]
 
     return costly_returns
 
 
 def in_database(resources: Resources) -> Handler:
-    """After: the database answers with those that are wanted."""
+    """After: the database returns only the matching orders."""
     sessions, counts = resources.postgres, resources.counts
 
     def costly_returns(month: Month, day: Day) -> list[OrderRead]:
-        counts.request()
+        counts.count_request()
         statement = orders_of_day(month, day).where(
-            Order.status == STATUS, Order.total_cents >= COSTLY
+            Order.status == STATUS, Order.total_cents >= MIN_CENTS
         )
         with sessions() as session:
             orders = session.scalars(statement).all()

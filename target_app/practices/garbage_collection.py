@@ -1,8 +1,8 @@
-"""Garbage collection: a service with many objects, of which nearly all stay.
+"""Garbage collection: a service with many objects that live forever.
 
-The guide: "warm-up procedures", "startup optimization". A full collection looks at
-every object there is; those that were frozen after the start are spared. It comes when
-enough objects have grown old, so what requests leave behind lives for a while here.
+The guide: "warm-up procedures", "startup optimization". A full collection examines all
+objects except frozen ones. It runs when enough objects have become old, so the objects
+of a request live for some requests here.
 """
 
 import gc
@@ -17,61 +17,63 @@ from target_app.core.database import Resources
 from target_app.practices import Handler, Practice, Variant
 from target_app.schemas import Digest
 
-OBJECTS, PER_REQUEST, RARELY = 300_000, 200, 50_000
-LIVING = 50  # requests, for which what one made is kept
-USUAL = (700, 10, 10)  # Python's own thresholds
+OBJECTS = 300_000
+OBJECTS_PER_REQUEST = 200
+KEPT_REQUESTS = 50  # how many requests the objects of a request live
+USUAL_THRESHOLDS = (700, 10, 10)  # Python's defaults
+RARE_THRESHOLDS = (50_000, 20, 50)
 Number = Annotated[int, Query(ge=0, le=1_000_000, description="Any number")]
 
 
 class Node:
-    """An object that refers to another: what the collector has to follow."""
+    """An object that refers to another one, so that the collector must examine it."""
 
     def __init__(self, value: int, other: "Node | None" = None) -> None:
-        """Keep both."""
+        """Set the value and the reference."""
         self.value, self.other = value, other
 
 
 def _handler(resources: Resources, prepare: Callable[[], None]) -> Handler:
     counts = resources.counts
-    kept: list[Node] = []
-    recent: deque[Node] = deque(maxlen=LIVING)
-    spared = False
+    permanent: list[Node] = []
+    recent: deque[Node] = deque(maxlen=KEPT_REQUESTS)
+    frozen = False
 
     async def work(number: Number) -> Digest:
-        nonlocal spared
-        counts.request()
-        if not kept:  # by the first request, since it takes a while
-            kept.extend(Node(value) for value in range(OBJECTS))
+        nonlocal frozen
+        counts.count_request()
+        if not permanent:  # in the first request, because it takes a while
+            permanent.extend(Node(value) for value in range(OBJECTS))
             prepare()
-            spared = gc.get_freeze_count() > 0  # once: it counts them one by one
-        counts.events["frozen"] += spared
-        counts.events["rarely"] += gc.get_threshold()[0] >= RARELY
-        # Objects that refer to each other go only when they are collected.
+            frozen = gc.get_freeze_count() > 0  # only once, because it is slow
+        counts.events["frozen"] += frozen
+        counts.events["rarely"] += gc.get_threshold()[0] >= RARE_THRESHOLDS[0]
+        # A cycle of objects is freed only by the garbage collector.
         first = last = Node(0)
-        for value in range(1, PER_REQUEST):
+        for value in range(1, OBJECTS_PER_REQUEST):
             last = Node(value, last)
         first.other = last
         recent.append(last)
-        return Digest(value=kept[number % OBJECTS].value)
+        return Digest(value=permanent[number % OBJECTS].value)
 
     return work
 
 
 def usual(resources: Resources) -> Handler:
-    """Before: as Python is set up."""
+    """Before: Python's default settings."""
 
     def prepare() -> None:
         gc.unfreeze()
-        gc.set_threshold(*USUAL)
+        gc.set_threshold(*USUAL_THRESHOLDS)
 
     return _handler(resources, prepare)
 
 
 def frozen(resources: Resources) -> Handler:
-    """After: what is there at the start is not looked at again."""
+    """After: the objects of the start are frozen, and not examined again."""
 
     def prepare() -> None:
-        gc.set_threshold(*USUAL)
+        gc.set_threshold(*USUAL_THRESHOLDS)
         gc.collect()
         gc.freeze()
 
@@ -79,10 +81,10 @@ def frozen(resources: Resources) -> Handler:
 
 
 def rarely(resources: Resources) -> Handler:
-    """After: the same, and fifty thousand objects make a collection, not 700."""
+    """After: frozen, and a collection runs after 50 000 new objects, not after 700."""
 
     def prepare() -> None:
-        gc.set_threshold(RARELY, 20, 50)
+        gc.set_threshold(*RARE_THRESHOLDS)
         gc.collect()
         gc.freeze()
 

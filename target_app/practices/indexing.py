@@ -15,38 +15,44 @@ from target_app.practices import Handler, Practice, Variant
 from target_app.schemas import InvoiceRead
 from target_app.services.orders import INVOICES, invoice_number, invoices
 
-OrderId = Annotated[int, Query(ge=1, le=INVOICES, description="Whose invoice")]
+OrderId = Annotated[
+    int, Query(ge=1, le=INVOICES, description="The order of the invoice")
+]
 
 
 def unindexed(resources: Resources) -> Handler:
-    """Before: the database looks at every invoice."""
+    """Before: the database scans all invoices."""
     sessions, counts = resources.postgres, resources.counts
 
     def read_invoice(order_id: OrderId) -> InvoiceRead:
-        counts.request()
+        counts.count_request()
         number = invoice_number(order_id)
         with sessions() as session:
             counts.events["by reference"] += 1
-            return _found(session.scalar(invoices().where(Invoice.reference == number)))
+            return _invoice_or_404(
+                session.scalar(invoices().where(Invoice.reference == number))
+            )
 
     return read_invoice
 
 
 def indexed(resources: Resources) -> Handler:
-    """After: an index finds it."""
+    """After: the database uses an index."""
     sessions, counts = resources.postgres, resources.counts
 
     def read_invoice(order_id: OrderId) -> InvoiceRead:
-        counts.request()
+        counts.count_request()
         number = invoice_number(order_id)
         with sessions() as session:
             counts.events["by number"] += 1
-            return _found(session.scalar(invoices().where(Invoice.number == number)))
+            return _invoice_or_404(
+                session.scalar(invoices().where(Invoice.number == number))
+            )
 
     return read_invoice
 
 
-def _found(invoice: Invoice | None) -> InvoiceRead:
+def _invoice_or_404(invoice: Invoice | None) -> InvoiceRead:
     if invoice is None:
         raise AppError("Invoice not found", 404)
     return InvoiceRead.model_validate(invoice)

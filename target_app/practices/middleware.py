@@ -1,7 +1,7 @@
-"""Middleware: three of them, by Starlette's base class or as plain ASGI.
+"""Three middlewares, with Starlette's base class or as plain ASGI.
 
-The guide has middleware for errors and logging in mind and does not say how to write
-it. `BaseHTTPMiddleware` runs the application in a task of its own, three times here.
+The guide recommends middleware for errors and logging, and does not say how to write
+it. `BaseHTTPMiddleware` runs the application in a separate task, three times here.
 """
 
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -24,17 +24,17 @@ App = Callable[[Message, Receive, Send], Awaitable[None]]
 
 
 class Based(BaseHTTPMiddleware):
-    """Adds a header, as the base class has it."""
+    """Adds a header, with Starlette's base class."""
 
     def __init__(self, app: App, name: str, counts: Counts) -> None:
-        """Say which header."""
+        """Set the name of the header."""
         super().__init__(app)
         self._name, self._counts = name, counts
 
     async def dispatch(
         self, request: Request, call_next: RequestResponseEndpoint
     ) -> Response:
-        """Add it to the response."""
+        """Add the header to the response."""
         response = await call_next(request)
         self._counts.events["base class"] += 1
         response.headers[self._name] = "1"
@@ -42,61 +42,61 @@ class Based(BaseHTTPMiddleware):
 
 
 class Plain:
-    """Adds a header to the message that begins the response."""
+    """Adds a header, as a plain ASGI application."""
 
     def __init__(self, app: App, name: str, counts: Counts) -> None:
-        """Say which header."""
+        """Set the name of the header."""
         self._app, self._counts = app, counts
         self._header = (name.encode(), b"1")
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
-        """Pass everything on, and the header with it."""
+        """Pass the request on, and add the header to the response."""
 
-        async def sending(message: Message) -> None:
+        async def send_with_header(message: Message) -> None:
             if message["type"] == "http.response.start":
                 self._counts.events["plain"] += 1
                 message["headers"] = [*message["headers"], self._header]
             await send(message)
 
-        await self._app(scope, receive, sending)
+        await self._app(scope, receive, send_with_header)
 
 
-def _served(resources: Resources, kind: Callable[..., Any] | None) -> Served:
+def _served(resources: Resources, middleware: Callable[..., Any] | None) -> Served:
     counts = resources.counts
 
     async def answer() -> Waited:
-        counts.request()
+        counts.count_request()
         return Waited(milliseconds=0)
 
     def wrap(app: Any) -> Any:
         for name in reversed(NAMES):
-            app = kind(app, name, counts) if kind else app
+            app = middleware(app, name, counts) if middleware else app
         return app
 
     return Served(answer, wrap=wrap)
 
 
 def none(resources: Resources) -> Served:
-    """Without any, for comparison."""
+    """No middleware, for comparison."""
     return _served(resources, None)
 
 
 def based(resources: Resources) -> Served:
-    """Before: three classes derived from `BaseHTTPMiddleware`."""
+    """Before: three instances of a `BaseHTTPMiddleware`."""
     return _served(resources, Based)
 
 
 def plain(resources: Resources) -> Served:
-    """After: three plain ASGI applications around each other."""
+    """After: three nested plain ASGI applications."""
     return _served(resources, Plain)
 
 
-_NOT = {"plain": 0.0, "base class": 0.0}
+_NO_MIDDLEWARE = {"plain": 0.0, "base class": 0.0}
 PRACTICE = Practice(
     guide="FastAPI Best Practices > Error Handling",
     variants={
         "based": Variant(based, Guard({"base class": len(NAMES)})),
         "plain": Variant(plain, Guard({"plain": len(NAMES)})),
-        "none": Variant(none, Guard(at_most=_NOT)),
+        "none": Variant(none, Guard(at_most=_NO_MIDDLEWARE)),
     },
 )

@@ -1,4 +1,4 @@
-"""The N+1 query problem: a page of users, each with all orders.
+"""The N+1 query problem: a page of users, each with all their orders.
 
 The guide: "Executing one database query to fetch a list, then one query per
 item"; "Use joinedload or subquery load with SQLAlchemy".
@@ -20,11 +20,11 @@ Page = Annotated[int, Query(ge=0, lt=100_000, description="The first page is 0")
 
 
 def lazy(resources: Resources) -> Handler:
-    """Before: each user's orders are fetched when they are first looked at."""
+    """Before: each user's orders are loaded when they are first accessed."""
     sessions = resources.postgres
 
     def list_users(page: Page) -> list[UserOrders]:
-        resources.counts.request()
+        resources.counts.count_request()
         with sessions() as session:
             users = session.scalars(page_of_users(page))
             return [UserOrders.model_validate(user) for user in users]
@@ -33,11 +33,11 @@ def lazy(resources: Resources) -> Handler:
 
 
 def selectin(resources: Resources) -> Handler:
-    """After: the orders of all users in a second query."""
+    """After: a second query loads the orders of all users."""
     sessions = resources.postgres
 
     def list_users(page: Page) -> list[UserOrders]:
-        resources.counts.request()
+        resources.counts.count_request()
         with sessions() as session:
             statement = page_of_users(page).options(selectinload(User.orders))
             users = session.scalars(statement)
@@ -47,11 +47,11 @@ def selectin(resources: Resources) -> Handler:
 
 
 def joined(resources: Resources) -> Handler:
-    """After: users and orders in one query."""
+    """After: one query loads users and orders."""
     sessions = resources.postgres
 
     def list_users(page: Page) -> list[UserOrders]:
-        resources.counts.request()
+        resources.counts.count_request()
         with sessions() as session:
             statement = page_of_users(page).options(joinedload(User.orders))
             users = session.scalars(statement).unique()

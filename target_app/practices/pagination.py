@@ -1,4 +1,4 @@
-"""Pagination: a page of 100 out of the 350 orders of a day, or of all 200 000.
+"""Pagination: a page of 100, from the 350 orders of a day or from all 200 000.
 
 The guide: "Always paginate large result sets"; "Use cursor-based pagination for
 large datasets".
@@ -23,39 +23,41 @@ from target_app.services.orders import (
 )
 from target_app.services.sales import MONTHS
 
-PAGES = int(PER_DAY) // PAGE_SIZE  # of a day, without the one that is not full
-Page = Annotated[int, Query(ge=0, lt=MONTHS * DAYS * PAGES, description="From 0")]
+PAGES = int(PER_DAY) // PAGE_SIZE  # full pages of a day
+Page = Annotated[
+    int, Query(ge=0, lt=MONTHS * DAYS * PAGES, description="The first page is 0")
+]
 
 
-def _placed(page: int) -> tuple[int, int, int]:
-    """Return the month and the day of a page, and how many of its orders precede it."""
-    day, part = divmod(page, PAGES)
-    return day // DAYS, day % DAYS + 1, part * PAGE_SIZE
+def _position(page: int) -> tuple[int, int, int]:
+    """Return the month and day of a page, and how many orders of the day precede it."""
+    day, page_of_day = divmod(page, PAGES)
+    return day // DAYS, day % DAYS + 1, page_of_day * PAGE_SIZE
 
 
 def unpaginated(resources: Resources) -> Handler:
-    """Before: all orders of the day are read; the page is cut out of them."""
+    """Before: all orders of the day are read, and the page is taken from them."""
     sessions, counts = resources.postgres, resources.counts
 
     def list_orders(page: Page) -> list[OrderRead]:
-        counts.request()
-        month, day, before = _placed(page)
+        counts.count_request()
+        month, day, before = _position(page)
         with sessions() as session:
             orders = session.scalars(orders_of_day(month, day)).all()
         counts.events["rows"] += len(orders)
-        page_of = orders[before : before + PAGE_SIZE]
-        return [OrderRead.model_validate(order) for order in page_of]
+        page_orders = orders[before : before + PAGE_SIZE]
+        return [OrderRead.model_validate(order) for order in page_orders]
 
     return list_orders
 
 
 def offset(resources: Resources) -> Handler:
-    """After: the database skips what comes before the page."""
+    """After: the database skips the orders before the page."""
     sessions, counts = resources.postgres, resources.counts
 
     def list_orders(page: Page) -> list[OrderRead]:
-        counts.request()
-        month, day, before = _placed(page)
+        counts.count_request()
+        month, day, before = _position(page)
         statement = orders_of_day(month, day).offset(before).limit(PAGE_SIZE)
         with sessions() as session:
             orders = session.scalars(statement).all()
@@ -66,13 +68,13 @@ def offset(resources: Resources) -> Handler:
 
 
 def cursor(resources: Resources) -> Handler:
-    """After: the page begins behind the last order of the page before."""
+    """After: the page begins after the last order of the previous page."""
     sessions, counts = resources.postgres, resources.counts
 
     def list_orders(page: Page) -> list[OrderRead]:
-        counts.request()
-        month, day, before = _placed(page)
-        # Its id: a client has it from the page before.
+        counts.count_request()
+        month, day, before = _position(page)
+        # The id of the last order; a client knows it from the previous page.
         last = orders_before(month, day) + before
         statement = orders_of_day(month, day).where(Order.id > last)
         with sessions() as session:
@@ -84,12 +86,12 @@ def cursor(resources: Resources) -> Handler:
 
 
 def deep_offset(resources: Resources) -> Handler:
-    """Before, in a large data set: up to 200 000 orders are skipped."""
+    """Before, in a large data set: the database skips up to 200 000 orders."""
     sessions, counts = resources.postgres, resources.counts
 
     def list_orders(page: Page) -> list[OrderRead]:
-        counts.request()
-        month, day, before = _placed(page)
+        counts.count_request()
+        month, day, before = _position(page)
         skipped = orders_before(month, day) + before
         statement = select(Order).order_by(Order.id)
         with sessions() as session:
@@ -101,12 +103,12 @@ def deep_offset(resources: Resources) -> Handler:
 
 
 def deep_cursor(resources: Resources) -> Handler:
-    """After, in a large data set: the index finds where the page begins."""
+    """After, in a large data set: the index finds the beginning of the page."""
     sessions, counts = resources.postgres, resources.counts
 
     def list_orders(page: Page) -> list[OrderRead]:
-        counts.request()
-        month, day, before = _placed(page)
+        counts.count_request()
+        month, day, before = _position(page)
         last = orders_before(month, day) + before
         statement = select(Order).order_by(Order.id).where(Order.id > last)
         with sessions() as session:
@@ -118,20 +120,20 @@ def deep_cursor(resources: Resources) -> Handler:
 
 
 _NEEDS = ("database_url",)
-_PAGE = Guard({"psycopg query": 1, "rows": PAGE_SIZE})
+_ONE_PAGE = Guard({"psycopg query": 1, "rows": PAGE_SIZE})
 PRACTICE = Practice(
     guide="Database Optimization > Pagination",
     variants={
         "unpaginated": Variant(
             unpaginated, Guard({"psycopg query": 1, "rows": PER_DAY}), _NEEDS
         ),
-        "offset": Variant(offset, _PAGE, _NEEDS),
-        "cursor": Variant(cursor, _PAGE, _NEEDS),
+        "offset": Variant(offset, _ONE_PAGE, _NEEDS),
+        "cursor": Variant(cursor, _ONE_PAGE, _NEEDS),
         "deep_offset": Variant(
             deep_offset,
             Guard({"psycopg query": 1}, at_least={"skipped": PAGE_SIZE}),
             _NEEDS,
         ),
-        "deep_cursor": Variant(deep_cursor, _PAGE, _NEEDS),
+        "deep_cursor": Variant(deep_cursor, _ONE_PAGE, _NEEDS),
     },
 )

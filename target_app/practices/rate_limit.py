@@ -1,7 +1,7 @@
-"""Rate limiting: how much does it cost to count every request of a client?
+"""Rate limiting: what does it cost to count every request of a client?
 
-The guide: "Implemented rate limiting and brute force protection". It protects; this
-says at what price.
+The guide: "Implemented rate limiting and brute force protection". This practice
+measures the cost of the protection.
 """
 
 import time
@@ -15,35 +15,37 @@ from target_app.core.errors import AppError
 from target_app.practices import Handler, Practice, Variant
 from target_app.schemas import Waited
 
-WINDOW, MOST, CLIENTS = 60, 1_000_000, 10_000  # seconds, requests, who is remembered
+WINDOW_SECONDS = 60
+MAX_REQUESTS = 1_000_000  # of a client in a window
+CLIENTS = 10_000
 ANSWER = Waited(milliseconds=0)
-Client = Annotated[int, Query(ge=0, lt=CLIENTS, description="Who asks")]
+Client = Annotated[int, Query(ge=0, lt=CLIENTS, description="The client")]
 
 
 def unlimited(resources: Resources) -> Handler:
-    """Before: whoever asks is answered."""
+    """Before: no limit."""
     counts = resources.counts
 
     async def answer(client: Client) -> Waited:
-        counts.request()
+        counts.count_request()
         return ANSWER
 
     return answer
 
 
 def memory(resources: Resources) -> Handler:
-    """After, in the process: each process counts for itself."""
+    """After, in memory: each process counts separately."""
     counts = resources.counts
     windows: dict[int, tuple[int, int]] = {}
 
     async def answer(client: Client) -> Waited:
-        counts.request()
-        window = int(time.monotonic()) // WINDOW
-        begun, asked = windows.get(client, (window, 0))
-        asked = asked + 1 if begun == window else 1
-        windows[client] = window, asked
+        counts.count_request()
+        window = int(time.monotonic()) // WINDOW_SECONDS
+        last_window, requests = windows.get(client, (window, 0))
+        requests = requests + 1 if last_window == window else 1
+        windows[client] = window, requests
         counts.events["counted in memory"] += 1
-        _check(asked)
+        _check(requests)
         return ANSWER
 
     return answer
@@ -54,22 +56,22 @@ def redis(resources: Resources) -> Handler:
     counts, store = resources.counts, resources.redis_async
 
     async def answer(client: Client) -> Waited:
-        counts.request()
-        key = f"{KEY_PREFIX}rate:{client}:{int(time.time()) // WINDOW}"
+        counts.count_request()
+        key = f"{KEY_PREFIX}rate:{client}:{int(time.time()) // WINDOW_SECONDS}"
         async with store.pipeline(transaction=False) as pipeline:
             pipeline.incr(key)
-            pipeline.expire(key, 2 * WINDOW)
-            asked, _ = await pipeline.execute()
+            pipeline.expire(key, 2 * WINDOW_SECONDS)
+            requests, _ = await pipeline.execute()
         counts.events["counted in Redis"] += 1
-        _check(asked)
+        _check(requests)
         return ANSWER
 
     return answer
 
 
-def _check(asked: int) -> None:
-    if asked > MOST:
-        raise AppError("Too many requests", 429, {"retry_after": WINDOW})
+def _check(requests: int) -> None:
+    if requests > MAX_REQUESTS:
+        raise AppError("Too many requests", 429, {"retry_after": WINDOW_SECONDS})
 
 
 PRACTICE = Practice(

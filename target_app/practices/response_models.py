@@ -1,7 +1,7 @@
-"""Response models: a page of 100 contacts, on its way from the handler to bytes.
+"""Response models: how a page of 100 contacts becomes JSON.
 
-The guide answers with a `response_model` everywhere. What it costs depends on what
-the handler returns: FastAPI validates it, and then serialises what came of that.
+The guide uses a `response_model` everywhere. Its cost depends on what the handler
+returns: FastAPI validates that, and then serialises the result.
 """
 
 from typing import Annotated, Any
@@ -15,27 +15,28 @@ from target_app.core.database import Resources
 from target_app.practices import Practice, Served, Variant
 from target_app.schemas import Contact
 
-SIZE, PAGES = 100, 50
+PAGE_SIZE = 100
+PAGES = 50
 CONTACTS = TypeAdapter(list[Contact])
 Page = Annotated[int, Query(ge=0, lt=PAGES, description="The first page is 0")]
 
-# They all answer alike, whether or not FastAPI knows it by itself.
-_SAID = {"responses": {200: {"model": list[Contact]}}}
+# All variants have the same documentation, also if FastAPI cannot derive it.
+_DOCUMENTATION = {"responses": {200: {"model": list[Contact]}}}
 
 
-# What a service has at hand, from a database or a cache: making it is not the subject.
+# Made in advance: where a service gets its rows from does not matter here.
 ROWS = [
     {
         "id": number,
         "email": f"user{number}@example.com",
         "full_name": f"User Number {number}",
     }
-    for number in range(1, SIZE * PAGES + 1)
+    for number in range(1, PAGE_SIZE * PAGES + 1)
 ]
 
 
 def _page[Item](items: list[Item], page: int) -> list[Item]:
-    return items[page * SIZE : (page + 1) * SIZE]
+    return items[page * PAGE_SIZE : (page + 1) * PAGE_SIZE]
 
 
 def dictionaries(resources: Resources) -> Served:
@@ -43,11 +44,11 @@ def dictionaries(resources: Resources) -> Served:
     counts = resources.counts
 
     async def list_contacts(page: Page) -> Any:
-        counts.request()
+        counts.count_request()
         counts.events["dictionaries"] += 1
         return _page(ROWS, page)
 
-    return Served(list_contacts, {"response_model": list[Contact], **_SAID})
+    return Served(list_contacts, {"response_model": list[Contact], **_DOCUMENTATION})
 
 
 def objects(resources: Resources) -> Served:
@@ -56,49 +57,49 @@ def objects(resources: Resources) -> Served:
     contacts = CONTACTS.validate_python(ROWS)
 
     async def list_contacts(page: Page) -> list[Contact]:
-        counts.request()
+        counts.count_request()
         counts.events["objects"] += 1
         return _page(contacts, page)
 
-    return Served(list_contacts, _SAID)
+    return Served(list_contacts, _DOCUMENTATION)
 
 
 def written(resources: Resources) -> Served:
-    """After: bytes, which Pydantic writes and FastAPI only passes on."""
+    """After: bytes that Pydantic writes and FastAPI passes on."""
     counts = resources.counts
     contacts = CONTACTS.validate_python(ROWS)
 
     async def list_contacts(page: Page) -> Response:
-        counts.request()
+        counts.count_request()
         counts.events["bytes"] += 1
         body = CONTACTS.dump_json(_page(contacts, page))
         return Response(body, media_type="application/json")
 
-    return Served(list_contacts, {"response_model": None, **_SAID})
+    return Served(list_contacts, {"response_model": None, **_DOCUMENTATION})
 
 
 def unmodelled(resources: Resources) -> Served:
-    """Before, too: no model at all, so FastAPI looks at every value itself."""
+    """Before, too: no model, so FastAPI encodes every value itself."""
     counts = resources.counts
 
     async def list_contacts(page: Page) -> Any:
-        counts.request()
+        counts.count_request()
         counts.events["without a model"] += 1
         return _page(ROWS, page)
 
-    return Served(list_contacts, {"response_model": None, **_SAID})
+    return Served(list_contacts, {"response_model": None, **_DOCUMENTATION})
 
 
 def plain_json(resources: Resources) -> Served:
-    """After, without a model: the standard library's JSON, and nobody looks."""
+    """After, without a model: the standard library writes JSON, without a check."""
     counts = resources.counts
 
     async def list_contacts(page: Page) -> JSONResponse:
-        counts.request()
+        counts.count_request()
         counts.events["plain"] += 1
         return JSONResponse(_page(ROWS, page))
 
-    return Served(list_contacts, {"response_model": None, **_SAID})
+    return Served(list_contacts, {"response_model": None, **_DOCUMENTATION})
 
 
 PRACTICE = Practice(

@@ -1,7 +1,7 @@
-"""Start-up: a heavy library, imported when the service starts or when it is needed.
+"""Start-up: a heavy library, imported at the start or when it is first needed.
 
-The guide: "Application takes too long to start"; "Lazy loading of resources". The
-first request that needs it pays instead.
+The guide: "Application takes too long to start"; "Lazy loading of resources". With lazy
+loading, the first request that needs the library is slow instead.
 """
 
 import sys
@@ -14,7 +14,7 @@ from target_app.core.database import Resources
 from target_app.practices import Handler, Practice, Variant
 from target_app.schemas import Digest
 
-HEAVY = "pandas"
+HEAVY_LIBRARY = "pandas"
 Number = Annotated[int, Query(ge=0, le=1_000_000, description="Any number")]
 
 
@@ -25,14 +25,14 @@ def _median(number: int) -> int:
 
 
 def eager(resources: Resources) -> Handler:
-    """Before: imported at the start, whether anybody asks or not."""
+    """Before: imported at the start, even if no request needs it."""
     import pandas  # noqa: F401
 
     counts = resources.counts
-    loaded = HEAVY in sys.modules
+    loaded = HEAVY_LIBRARY in sys.modules
 
     async def report(number: Number) -> Digest:
-        counts.request()
+        counts.count_request()
         counts.events["there at the start"] += loaded
         return Digest(value=_median(number))
 
@@ -42,10 +42,10 @@ def eager(resources: Resources) -> Handler:
 def lazy(resources: Resources) -> Handler:
     """After: imported by the first request that needs it."""
     counts = resources.counts
-    loaded = HEAVY in sys.modules
+    loaded = HEAVY_LIBRARY in sys.modules
 
     async def report(number: Number) -> Digest:
-        counts.request()
+        counts.count_request()
         counts.events["there at the start"] += loaded
         return Digest(value=_median(number))
 

@@ -1,4 +1,4 @@
-"""Asynchronous database access against synchronous, reading one user by id.
+"""Asynchronous and synchronous database access, reading one user by id.
 
 The guide: "Switched to asynchronous database queries", "3x increase in request
 throughput".
@@ -12,58 +12,58 @@ from target_app.core.counts import Guard
 from target_app.core.database import Resources
 from target_app.practices import Practice, Served, Variant
 from target_app.schemas import UserRead
-from target_app.schemas.errors import problems
-from target_app.services.users import LAST_ID, found, one_user
+from target_app.schemas.errors import error_responses
+from target_app.services.users import MAX_ID, one_user, user_or_404
 
-UserId = Annotated[int, Query(ge=1, le=LAST_ID, description="The user to read")]
+UserId = Annotated[int, Query(ge=1, le=MAX_ID, description="The user to read")]
 
 
 def postgres_sync(resources: Resources) -> Served:
-    """Before: a plain function, which FastAPI runs in a thread; psycopg."""
+    """Before: psycopg in a plain function, which FastAPI runs in a thread."""
     sessions = resources.postgres
 
     def read_user(user_id: UserId) -> UserRead:
-        resources.counts.request()
+        resources.counts.count_request()
         with sessions() as session:
-            return found(session.scalar(one_user(user_id)))
+            return user_or_404(session.scalar(one_user(user_id)))
 
-    return Served(read_user, {"responses": problems(404)})
+    return Served(read_user, {"responses": error_responses(404)})
 
 
 def postgres_async(resources: Resources) -> Served:
-    """After: a coroutine on the event loop; asyncpg."""
+    """After: asyncpg in a coroutine on the event loop."""
     sessions = resources.postgres_async
 
     async def read_user(user_id: UserId) -> UserRead:
-        resources.counts.request()
+        resources.counts.count_request()
         async with sessions() as session:
-            return found(await session.scalar(one_user(user_id)))
+            return user_or_404(await session.scalar(one_user(user_id)))
 
-    return Served(read_user, {"responses": problems(404)})
+    return Served(read_user, {"responses": error_responses(404)})
 
 
 def sqlite_sync(resources: Resources) -> Served:
-    """Before: a plain function, which FastAPI runs in a thread; sqlite3."""
+    """Before: sqlite3 in a plain function, which FastAPI runs in a thread."""
     sessions = resources.sqlite
 
     def read_user(user_id: UserId) -> UserRead:
-        resources.counts.request()
+        resources.counts.count_request()
         with sessions() as session:
-            return found(session.scalar(one_user(user_id)))
+            return user_or_404(session.scalar(one_user(user_id)))
 
-    return Served(read_user, {"responses": problems(404)})
+    return Served(read_user, {"responses": error_responses(404)})
 
 
 def sqlite_async(resources: Resources) -> Served:
-    """After: a coroutine; aiosqlite, which has a thread for every connection."""
+    """After: aiosqlite in a coroutine; it has a thread for each connection."""
     sessions = resources.sqlite_async
 
     async def read_user(user_id: UserId) -> UserRead:
-        resources.counts.request()
+        resources.counts.count_request()
         async with sessions() as session:
-            return found(await session.scalar(one_user(user_id)))
+            return user_or_404(await session.scalar(one_user(user_id)))
 
-    return Served(read_user, {"responses": problems(404)})
+    return Served(read_user, {"responses": error_responses(404)})
 
 
 _THREAD = "handler in AnyIO's pool"

@@ -1,7 +1,7 @@
-"""A deadline for what is slow: every tenth call takes 300 ms instead of 2 ms.
+"""A deadline for slow calls: every tenth call takes 300 ms instead of 2 ms.
 
-The guide: "Use timeouts for external requests"; what comes too late is answered
-without.
+The guide: "Use timeouts for external requests". After the deadline the service answers
+without the result.
 """
 
 import asyncio
@@ -15,13 +15,17 @@ from target_app.core.database import Resources
 from target_app.practices import Handler, Practice, Variant
 from target_app.schemas import Square
 
-EVERY, SLOW, QUICK, DEADLINE = 10, 300, 2, 0.05  # calls, milliseconds twice, seconds
+SLOW_CALL_INTERVAL = 10  # every tenth call is slow
+SLOW_MILLISECONDS = 300
+QUICK_MILLISECONDS = 2
+DEADLINE_SECONDS = 0.05
 Number = Annotated[int, Query(ge=0, le=1_000_000, description="Any number")]
 
 
 async def _call(client: AsyncClient, number: int, counts: Counts) -> Square:
     counts.events["call"] += 1
-    milliseconds = QUICK if number % EVERY else SLOW
+    slow = number % SLOW_CALL_INTERVAL == 0
+    milliseconds = SLOW_MILLISECONDS if slow else QUICK_MILLISECONDS
     query = {"number": number, "milliseconds": milliseconds}
     response = await client.get("/answer", params=query)
     response.raise_for_status()
@@ -29,25 +33,25 @@ async def _call(client: AsyncClient, number: int, counts: Counts) -> Square:
 
 
 def patient(resources: Resources) -> Handler:
-    """Before: however long it takes."""
+    """Before: the request waits as long as the call takes."""
     client, counts = resources.downstream, resources.counts
 
     async def square(number: Number) -> Square | None:
-        counts.request()
+        counts.count_request()
         return await _call(client, number, counts)
 
     return square
 
 
 def deadline(resources: Resources) -> Handler:
-    """After: what takes more than 50 ms is given up."""
+    """After: a call is given up after 50 ms."""
     client, counts = resources.downstream, resources.counts
 
     async def square(number: Number) -> Square | None:
-        counts.request()
+        counts.count_request()
         counts.events["deadline"] += 1
         try:
-            async with asyncio.timeout(DEADLINE):
+            async with asyncio.timeout(DEADLINE_SECONDS):
                 return await _call(client, number, counts)
         except TimeoutError:
             counts.events["given up"] += 1

@@ -1,4 +1,4 @@
-"""What is answered."""
+"""Bodies of requests and responses."""
 
 from target_app.schemas.practice_data import (
     Accepted,

@@ -1,4 +1,4 @@
-"""The body of every error, and how the documentation tells of it."""
+"""The body of every error, and its documentation in OpenAPI."""
 
 import json
 from typing import Any
@@ -10,7 +10,7 @@ _SCHEMAS = "#/components/schemas/"
 
 
 class Problem(BaseModel):
-    """What went wrong."""
+    """The message and the details of an error."""
 
     message: str
     data: Any = None
@@ -41,15 +41,15 @@ _DATA: dict[int, Any] = {
 }
 
 
-BODY = (400, 413)  # the errors of whatever has a body, beside 422
+BODY_ERRORS = (400, 413)  # of every operation with a body, in addition to 422
 
 
-def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """Return the documentation of errors, each with an example."""
-    return {status: _documented(status) for status in statuses}
+def error_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Return the documentation of errors with these statuses, each with an example."""
+    return {status: _error_response(status) for status in statuses}
 
 
-def _documented(status: int) -> dict[str, Any]:
+def _error_response(status: int) -> dict[str, Any]:
     example = {"error": {"message": _MESSAGES[status], "data": _DATA.get(status)}}
     return {
         "model": ErrorBody,
@@ -58,16 +58,16 @@ def _documented(status: int) -> dict[str, Any]:
     }
 
 
-def documented(app: FastAPI) -> None:
-    """Have the documentation tell of validation errors as they are answered.
+def document_errors(app: FastAPI) -> None:
+    """Document validation errors with the body that the service really answers.
 
-    FastAPI writes its own shape there, which nothing here answers with.
+    By default FastAPI documents its own body, which this service never uses.
     """
-    written = app.openapi
+    default_openapi = app.openapi
 
     def openapi() -> dict[str, Any]:
         if not app.openapi_schema:
-            text = json.dumps(written())
+            text = json.dumps(default_openapi())
             document: dict[str, Any] = json.loads(
                 text.replace(_SCHEMAS + "HTTPValidationError", _SCHEMAS + "ErrorBody")
             )

@@ -1,4 +1,4 @@
-"""Bodies of responses."""
+"""Bodies of the practices' responses."""
 
 from datetime import date
 
@@ -38,7 +38,7 @@ class InvoiceRead(_FromRow):
 
 
 class Contact(_FromRow):
-    """How somebody is reached."""
+    """A user's name and address."""
 
     id: int
     email: str
@@ -62,27 +62,27 @@ class StatusSales(_FromRow):
 
 
 class MonthSales(BaseModel):
-    """What was ordered in one month, by status."""
+    """The orders of one month, by status."""
 
     month: int
     sales: list[StatusSales]
 
 
 class Square(BaseModel):
-    """A number and its square, as the service downstream knows it."""
+    """A number and its square, from the downstream service."""
 
     number: int
     square: int
 
 
 class Digest(BaseModel):
-    """What a computation came to."""
+    """The result of a computation."""
 
     value: int
 
 
 class Accepted(BaseModel):
-    """A sign-up that was taken."""
+    """An accepted sign-up."""
 
     email: str
 

@@ -1,4 +1,4 @@
-"""Bodies of the shop's requests and responses: for creating, changing and reading."""
+"""Bodies of the shop's requests and responses."""
 
 from datetime import datetime
 from typing import Annotated, Literal
@@ -33,16 +33,16 @@ FullName = Annotated[Text, Field(min_length=2, max_length=100)]
 Password = Annotated[str, Field(min_length=8, max_length=200)]
 Name = Annotated[Text, Field(min_length=1, max_length=100)]
 Description = Annotated[Text, Field(max_length=2000)]
-# Numbers as the documentation says: neither "3" nor true, though 3.0 is one.
+# Only numbers, as the OpenAPI document says: not "3" and not true, but 3.0 is allowed.
 Cents = Annotated[int, Field(ge=0, le=10**8), BeforeValidator(_number)]
 Stock = Annotated[int, Field(ge=0, le=10**6), BeforeValidator(_number)]
 Quantity = Annotated[int, Field(ge=1, le=1000), BeforeValidator(_number)]
-MOST_ID = 2**53  # what every JSON parser reads exactly
-KnownId = Annotated[int, Field(ge=1, le=MOST_ID), BeforeValidator(_number)]
+MAX_ID = 2**53  # the largest number that every JSON parser reads exactly
+Id = Annotated[int, Field(ge=1, le=MAX_ID), BeforeValidator(_number)]
 
 
 class _Written(BaseModel):
-    """What somebody sends: unknown fields are mistakes."""
+    """Base of request bodies; unknown fields are errors."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -52,7 +52,7 @@ class _Read(BaseModel):
 
 
 class AccountCreate(_Written):
-    """Somebody new."""
+    """A new account."""
 
     email: Email = Field(examples=["ada@example.com"])
     full_name: FullName = Field(examples=["Ada Lovelace"])
@@ -61,7 +61,7 @@ class AccountCreate(_Written):
     @field_validator("password")
     @classmethod
     def strong(cls, password: str) -> str:
-        """Want a digit and a capital letter."""
+        """Require a digit and a capital letter."""
         if not any(letter.isdigit() for letter in password):
             raise ValueError("Password must contain at least one digit")
         if not any(letter.isupper() for letter in password):
@@ -70,7 +70,7 @@ class AccountCreate(_Written):
 
 
 class AccountUpdate(_Written):
-    """What may be changed; what is left out stays."""
+    """Changes of an account; a field that is left out stays as it is."""
 
     full_name: FullName | None = Field(default=None, examples=["Ada King"])
 
@@ -86,7 +86,7 @@ class AccountRead(_Read):
 
 
 class LoginForm(_Written):
-    """Who logs in."""
+    """Address and password of a login."""
 
     email: Email = Field(examples=["ada@example.com"])
     password: str = Field(max_length=200, examples=["Analytical-1"])
@@ -110,7 +110,7 @@ class Tokens(BaseModel):
 
 
 class ItemCreate(_Written):
-    """Something new to buy."""
+    """A new item."""
 
     name: Name = Field(examples=["Difference engine"])
     description: Description = Field(default="", examples=["Of brass, by hand."])
@@ -122,7 +122,7 @@ class ItemCreate(_Written):
 
 
 class ItemUpdate(_Written):
-    """What may be changed; what is left out stays."""
+    """Changes of an item; a field that is left out stays as it is."""
 
     name: Name | None = Field(default=None, examples=["Analytical engine"])
     description: Description | None = Field(
@@ -133,7 +133,7 @@ class ItemUpdate(_Written):
 
 
 class ItemRead(_Read):
-    """Something to buy."""
+    """An item."""
 
     id: int
     name: str
@@ -144,20 +144,20 @@ class ItemRead(_Read):
 
 
 class LineCreate(_Written):
-    """How many of what."""
+    """An item and its quantity, in an order."""
 
-    item_id: KnownId = Field(examples=[1])
+    item_id: Id = Field(examples=[1])
     quantity: Quantity = Field(examples=[2])
 
 
 class PurchaseCreate(_Written):
-    """An order."""
+    """A new order."""
 
     lines: list[LineCreate] = Field(min_length=1, max_length=50)
 
 
 class LineRead(_Read):
-    """How many of what was bought, at which price."""
+    """A bought item, with its quantity and price."""
 
     item: ItemRead
     quantity: int
@@ -165,7 +165,7 @@ class LineRead(_Read):
 
 
 class PurchaseRead(_Read):
-    """An order with what was bought."""
+    """An order with its lines."""
 
     id: int
     status: str
@@ -174,7 +174,7 @@ class PurchaseRead(_Read):
 
 
 class Page[Row](BaseModel):
-    """A page; `next` is where the following one begins, if there is one."""
+    """A page of rows; `next` leads to the next page, if there is one."""
 
     rows: list[Row]
     next: int | None

@@ -1,1 +1,1 @@
-"""What the service knows about its data, apart from how it is asked."""
+"""Business logic: reading and changing the data, independent of HTTP."""

@@ -1,4 +1,4 @@
-"""Accounts: found, made and changed."""
+"""Accounts: read, created and changed."""
 
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
@@ -10,7 +10,7 @@ from target_app.schemas.shop import AccountRead, AccountUpdate
 
 
 def by_email(session: Session, email: str) -> Account | None:
-    """Return the account of an address, if there is one."""
+    """Return the account with an address, if there is one."""
     return session.scalar(select(Account).where(Account.email == email))
 
 
@@ -18,7 +18,7 @@ def by_id(session: Session, account_id: int) -> AccountRead:
     """Return an account.
 
     Raises:
-        AppError: 401; it is not there any more, or must not log in.
+        AppError: 401; the account was deleted, or is not active.
     """
     account = session.get(Account, account_id)
     if account is None or not account.is_active:
@@ -29,10 +29,10 @@ def by_id(session: Session, account_id: int) -> AccountRead:
 def create(
     session: Session, email: str, full_name: str, password_hash: str
 ) -> AccountRead:
-    """Make an account.
+    """Create an account.
 
     Raises:
-        AppError: 409; there is one of that address.
+        AppError: 409; there is an account with this address.
     """
     account = Account(email=email, full_name=full_name, password_hash=password_hash)
     session.add(account)
@@ -45,7 +45,7 @@ def create(
 
 
 def update(session: Session, account_id: int, changes: AccountUpdate) -> AccountRead:
-    """Change what is given of an account."""
+    """Change the given fields of an account."""
     account = session.get(Account, account_id)
     if account is None:
         raise AppError("Not authenticated", 401)
@@ -55,8 +55,8 @@ def update(session: Session, account_id: int, changes: AccountUpdate) -> Account
     return AccountRead.model_validate(account)
 
 
-def listed(session: Session, after: int, limit: int) -> list[AccountRead]:
-    """Return a page of accounts, those behind an id."""
+def list_page(session: Session, after: int, limit: int) -> list[AccountRead]:
+    """Return a page of accounts whose ids are greater than `after`."""
     statement = select(Account).where(Account.id > after).order_by(Account.id)
     accounts = session.scalars(statement.limit(limit))
     return [AccountRead.model_validate(account) for account in accounts]

@@ -1,4 +1,4 @@
-"""Items: found, made and changed."""
+"""Items: read, created and changed."""
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -12,15 +12,18 @@ def by_id(session: Session, item_id: int) -> ItemRead:
     """Return an item.
 
     Raises:
-        AppError: 404; there is none.
+        AppError: 404; there is no such item.
     """
-    return ItemRead.model_validate(_found(session, item_id))
+    return ItemRead.model_validate(_item_or_404(session, item_id))
 
 
-def listed(
+def list_page(
     session: Session, after: int, limit: int, category: str | None
 ) -> list[ItemRead]:
-    """Return a page of items, those behind an id, of one category or of all."""
+    """Return a page of items whose ids are greater than `after`.
+
+    With a category, it contains only items of that category.
+    """
     statement = select(Item).where(Item.id > after).order_by(Item.id).limit(limit)
     if category is not None:
         statement = statement.where(Item.category == category)
@@ -28,7 +31,7 @@ def listed(
 
 
 def create(session: Session, new: ItemCreate) -> ItemRead:
-    """Make an item."""
+    """Create an item."""
     item = Item(**new.model_dump())
     session.add(item)
     session.flush()
@@ -36,19 +39,19 @@ def create(session: Session, new: ItemCreate) -> ItemRead:
 
 
 def update(session: Session, item_id: int, changes: ItemUpdate) -> ItemRead:
-    """Change what is given of an item.
+    """Change the given fields of an item.
 
     Raises:
-        AppError: 404; there is none.
+        AppError: 404; there is no such item.
     """
-    item = _found(session, item_id)
+    item = _item_or_404(session, item_id)
     for name, value in changes.model_dump(exclude_none=True).items():
         setattr(item, name, value)
     session.flush()
     return ItemRead.model_validate(item)
 
 
-def _found(session: Session, item_id: int) -> Item:
+def _item_or_404(session: Session, item_id: int) -> Item:
     item = session.get(Item, item_id)
     if item is None:
         raise AppError("Item not found", 404)

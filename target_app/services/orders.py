@@ -1,4 +1,4 @@
-"""Orders and invoices: the statements, apart from how much of them is asked for."""
+"""Orders and invoices: the statements that the practices have in common."""
 
 import math
 from datetime import timedelta
@@ -10,7 +10,7 @@ from target_app.services.sales import first_day
 
 PAGE_SIZE = 100
 PER_MONTH = 10_000
-DAYS = 28  # of a month, on which there are orders
+DAYS = 28  # days of a month that have orders
 PER_DAY = PER_MONTH / DAYS
 ORDERS = 200_000
 INVOICES = 100_000
@@ -18,17 +18,17 @@ INVOICES = 100_000
 
 def invoice_number(order: int) -> str:
     """Return the number of an order's invoice."""
-    # Scattered, so that neighbours in the table are none in the index.
+    # Scattered, so that neighbours in the table are not neighbours in the index.
     return f"INV-{order * 2_654_435_761 % 2**32:010d}"
 
 
 def orders_before(month: int, day: int) -> int:
-    """Return how many orders there are before a day: the id of the last of them."""
+    """Return the number of orders before a day, which is the id of the last of them."""
     return month * PER_MONTH + math.ceil((day - 1) * PER_MONTH / DAYS)
 
 
 def orders_of_day(month: int, day: int) -> Select[Order]:
-    """Return the statement that reads all orders of a day, in order."""
+    """Return the statement that reads all orders of a day, sorted by id."""
     placed_on = first_day(month) + timedelta(days=day - 1)
     return select(Order).where(Order.placed_on == placed_on).order_by(Order.id)
 

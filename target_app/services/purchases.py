@@ -1,4 +1,4 @@
-"""Orders: placed and read, with what was bought."""
+"""The shop's orders: placed and read."""
 
 from collections import Counter
 
@@ -11,19 +11,18 @@ from target_app.schemas.shop import PurchaseCreate, PurchaseRead
 
 
 def place(
-    session: Session, account_id: int, wanted: PurchaseCreate, eager: bool
+    session: Session, account_id: int, new: PurchaseCreate, eager: bool
 ) -> PurchaseRead:
-    """Place an order, and take what is ordered from the stock.
+    """Place an order, and reduce the stock of its items.
 
     Raises:
-        AppError: 404; an item does not exist. 409; there are not enough of it.
+        AppError: 404; an item does not exist. 409; the stock is too small.
     """
     quantities: Counter[int] = Counter()
-    for line in wanted.lines:
+    for line in new.lines:
         quantities[line.item_id] += line.quantity
     purchase = Purchase(account_id=account_id, status="placed")
-    # Always in the same order: two orders of the same items must not wait for each
-    # other for ever.
+    # Always in the same order, so that two orders of the same items cannot deadlock.
     for item_id, quantity in sorted(quantities.items()):
         price = session.scalar(
             update(Item)
@@ -50,7 +49,7 @@ def by_id(
     """Return an order of an account.
 
     Raises:
-        AppError: 404; the account has none of that number.
+        AppError: 404; the account has no such order.
     """
     statement = _statement(eager).where(
         Purchase.id == purchase_id, Purchase.account_id == account_id
@@ -61,7 +60,7 @@ def by_id(
     return PurchaseRead.model_validate(purchase)
 
 
-def listed(
+def list_page(
     session: Session, account_id: int, before: int | None, limit: int, eager: bool
 ) -> list[PurchaseRead]:
     """Return a page of an account's orders, the latest first."""
@@ -73,7 +72,10 @@ def listed(
 
 
 def _statement(eager: bool) -> Select[Purchase]:
-    """Return what reads orders: with what was bought, or without, to ask again."""
+    """Return the statement that reads orders.
+
+    If `eager`, it loads their lines, too; otherwise each access to them is a query.
+    """
     if not eager:
         return select(Purchase)
     lines = selectinload(Purchase.lines).selectinload(PurchaseLine.item)

@@ -1,4 +1,4 @@
-"""Sales: the aggregate over the 10 000 orders of a month."""
+"""Sales: an aggregate over the 10 000 orders of a month."""
 
 from datetime import date
 
@@ -13,7 +13,7 @@ MONTHS = 20
 
 
 def first_day(month: int) -> date:
-    """Return the first day of a month, counted from 0 since the shop opened."""
+    """Return the first day of a month; month 0 is the one in which the shop opened."""
     return date(FIRST_YEAR + month // 12, month % 12 + 1, 1)
 
 

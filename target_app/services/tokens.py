@@ -1,7 +1,7 @@
-"""Tokens in the database: refresh tokens, and access tokens as they used to be.
+"""Tokens in the database: refresh tokens, and the access tokens of the legacy shop.
 
-A refresh token is used once and replaced by another of its family. If one comes a
-second time, somebody has stolen it: the whole family ends.
+A refresh token is used once, and replaced by a new one of the same family. If a token
+is used twice, it may be stolen, so its whole family is revoked.
 """
 
 import hashlib
@@ -18,7 +18,7 @@ from target_app.models.shop import AccessSession, Account, RefreshToken
 
 @dataclass(frozen=True)
 class Issued:
-    """A refresh token that was handed out, and whose it is."""
+    """An issued refresh token, with its account."""
 
     token: str
     account_id: int
@@ -26,14 +26,14 @@ class Issued:
 
 
 def digest(token: str) -> str:
-    """Return what is kept of a token: whoever reads the table cannot use it."""
+    """Return the hash of a token; only hashes are stored, so tokens cannot leak."""
     return hashlib.sha256(token.encode()).hexdigest()
 
 
 def issue(
     session: Session, account_id: int, seconds: float, family: str | None = None
 ) -> Issued:
-    """Hand out a refresh token."""
+    """Issue a refresh token, in a new family if none is given."""
     token, family = secrets.token_urlsafe(32), family or secrets.token_urlsafe(16)
     session.add(
         RefreshToken(
@@ -48,24 +48,25 @@ def issue(
 
 
 def rotate(session: Session, token: str, seconds: float) -> Issued | None:
-    """Replace a refresh token by a new one.
+    """Replace a refresh token with a new one.
 
     Returns:
-        The new one; None if the old one must not be used (any more). Then its family
-        has ended, which has to be kept: so this raises nothing.
+        The new token; None if the old one is not valid. A token that was used before
+        revokes its family. This function does not raise then, because an exception
+        would roll back the revocation.
     """
     statement = select(RefreshToken).where(RefreshToken.token_hash == digest(token))
-    known = session.scalar(statement.with_for_update())
-    if known is None:
+    stored = session.scalar(statement.with_for_update())
+    if stored is None:
         return None
-    account = session.get(Account, known.account_id)
-    if known.used_at or known.revoked_at:
-        revoke(session, known.family)
+    account = session.get(Account, stored.account_id)
+    if stored.used_at or stored.revoked_at:
+        revoke(session, stored.family)
         return None
-    if known.expires_at <= _now() or account is None or not account.is_active:
+    if stored.expires_at <= _now() or account is None or not account.is_active:
         return None
-    known.used_at = _now()
-    return issue(session, known.account_id, seconds, known.family)
+    stored.used_at = _now()
+    return issue(session, stored.account_id, seconds, stored.family)
 
 
 def family_of(session: Session, token: str) -> str | None:
@@ -76,7 +77,7 @@ def family_of(session: Session, token: str) -> str | None:
 
 
 def revoke(session: Session, family: str) -> None:
-    """End a family: none of its tokens is good for anything any more."""
+    """Revoke a family: none of its tokens can be used any more."""
     session.execute(
         update(RefreshToken)
         .where(RefreshToken.family == family, RefreshToken.revoked_at.is_(None))
@@ -86,7 +87,7 @@ def revoke(session: Session, family: str) -> None:
 
 
 def open_session(session: Session, account_id: int, family: str, seconds: float) -> str:
-    """Hand out an access token as it used to be: a word that is looked up."""
+    """Issue an access token of the legacy shop: a random text that is looked up."""
     token = secrets.token_urlsafe(32)
     session.add(
         AccessSession(
@@ -100,11 +101,11 @@ def open_session(session: Session, account_id: int, family: str, seconds: float)
     return token
 
 
-def of_session(session: Session, token: str) -> int:
-    """Return whose access token that is.
+def account_of_session(session: Session, token: str) -> int:
+    """Return the id of the account with an access token of the legacy shop.
 
     Raises:
-        AppError: 401; nobody's, or it has expired.
+        AppError: 401; the token is unknown or has expired.
     """
     account_id = session.scalar(
         select(AccessSession.account_id).where(

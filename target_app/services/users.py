@@ -1,4 +1,4 @@
-"""Users: the statements, and how a row becomes an answer."""
+"""Users: the statements that the practices have in common."""
 
 import hashlib
 
@@ -9,11 +9,11 @@ from target_app.models import User
 from target_app.schemas import UserRead
 
 PAGE_SIZE = 5
-LAST_ID = 2**31 - 1  # that a column of integers can hold
+MAX_ID = 2**31 - 1  # the largest value of an integer column
 
 
 def session_token(user_id: int) -> str:
-    """Return the token of a user's login, as the seed makes it: no secret at all."""
+    """Return the token of a user's login in the seed; it is not secret."""
     return hashlib.sha1(f"login {user_id}".encode(), usedforsecurity=False).hexdigest()
 
 
@@ -23,7 +23,7 @@ def one_user(user_id: int) -> Select[User]:
 
 
 def page_of_users(page: int) -> Select[User]:
-    """Return the statement that reads a page of users, the first being 0."""
+    """Return the statement that reads a page of users; the first page is 0."""
     first = page * PAGE_SIZE + 1
     return (
         select(User)
@@ -32,11 +32,11 @@ def page_of_users(page: int) -> Select[User]:
     )
 
 
-def found(user: User | None) -> UserRead:
-    """Return the user as it is answered.
+def user_or_404(user: User | None) -> UserRead:
+    """Return the body of the answer for a user.
 
     Raises:
-        AppError: There is none.
+        AppError: 404; there is no such user.
     """
     if user is None:
         raise AppError("User not found", 404)

@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from assay.errors import MeasureError
-from assay.experiment.companions import surroundings
+from assay.experiment.companions import running_dependencies
 from assay.plan import Companion, Scenario, Target, Topic, Variant
 
 WEATHER = """\
@@ -69,7 +69,7 @@ def asked(url: str) -> float:
 
 def test_companions_run_beside_services_that_are_far_away(tmp_path: Path) -> None:
     far = topic(tmp_path, needs=("redis",), round_trip={"redis": 0.02})
-    with surroundings(far, tmp_path, ()) as environment:
+    with running_dependencies(far, tmp_path, ()) as environment:
         assert asked(environment["REDIS_URL"]) >= 0.02
         url = environment["WEATHER_URL"]
         with urllib.request.urlopen(f"{url}/ready") as answer:
@@ -91,7 +91,7 @@ def test_a_companion_that_is_never_ready_is_named(tmp_path: Path) -> None:
     slow = companion.model_copy(update={"ready": "/never", "ready_timeout": 1.5})
     never = never.model_copy(update={"companions": (slow,)})
     with pytest.raises(MeasureError, match="'weather' was not ready") as caught:
-        with surroundings(never, tmp_path, ()):
+        with running_dependencies(never, tmp_path, ()):
             pass
     assert "[companions] weather ready" in str(caught.value)
     assert "404" in str(caught.value)

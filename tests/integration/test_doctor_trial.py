@@ -15,9 +15,9 @@ def test_this_machine_is_tried_out(
 ) -> None:
     monkeypatch.setattr(trial, "LAUNCHES", 3)
     said: list[str] = []
-    found = trial.try_out(tmp_path, said.append)
-    assert found.begun >= 3
-    assert len(said) == found.begun
+    found = trial.run_trial(tmp_path, said.append)
+    assert found.started >= 3
+    assert len(said) == found.started
     if found.launches < 3:
         pytest.skip("this machine is too busy now for launches that count")
     assert set(found.spreads) == set(DECIDING_METRICS)

@@ -428,7 +428,7 @@ found["status"] = client.post("/").status_code
         ('client.post("/", files={"a": "b"})', "files="),
         ('client.get("/", timeout=3)', "network_timeout"),
         ('client.get("/", what=3)', "no option 'what'"),
-        ('client.get("ftp://x/")', "no http"),
+        ('client.get("ftp://x/")', "not an http"),
         ('client.get("/", headers={"X": "a\\r\\nEvil: 1"})', "line break"),
     ],
 )

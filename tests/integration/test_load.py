@@ -201,7 +201,7 @@ def test_users_are_made_between_slices_where_arrivals_lack_them(
 ) -> None:
     generator, server = loaded
     host = f"http://127.0.0.1:{server_port(server)}"
-    generator.attach({"a": host}, {"a": [server.pid]}, (), 2, most=12)
+    generator.attach({"a": host}, {"a": [server.pid]}, (), 2, max_users=12)
     generator.touch("a")
     taken = generator.open("a", 300, 0.3, seed=4)
     assert set(taken.columns["user"]) == {0, 1}

@@ -123,7 +123,7 @@ def test_options_of_others_do_not_reach_it(
         (Variant(name="a", tests="bad.py"), r"pytest failed \(exit code 2\).*boom"),
         (
             side("test_short", PYTEST_DISABLE_PLUGIN_AUTOLOAD="1"),
-            "pytest-benchmark is not at work",
+            "pytest-benchmark is not active",
         ),
     ],
 )

@@ -16,7 +16,7 @@ from assay.experiment import launch
 from assay.plan import Load, Variant
 from assay.run_directory.rows import SliceRow
 from assay.system import processes
-from scripts.studies.bench import COMMAND, Bench, Span, opened
+from scripts.studies.bench import COMMAND, Bench, Span, open_bench
 from scripts.studies.noise import APP, STANDSTILL, burning, overlap, standstills
 
 BUSY = 0.03  # of a core, used by nobody of ours
@@ -44,7 +44,7 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
     """Return a service and a generator that nobody disturbs yet."""
     found = processes.split_cores()
     cores = processes.Cores(found.target[:1], found.generator[:1])
-    with opened(tmp_path, APP, cores) as here:
+    with open_bench(tmp_path, APP, cores) as here:
         yield here
 
 
@@ -132,7 +132,7 @@ def test_a_standstill_is_found_in_both_modes(bench: Bench) -> None:
     def attempt() -> None:
         spans: list[Span] = []
         measured = bench.launch(
-            (ASYNC, AA_SUFFIX), LOAD, while_it=standstills(bench, spans)
+            (ASYNC, AA_SUFFIX), LOAD, disturbance=standstills(bench, spans)
         )
         for mode in ("closed", "open"):
             of = [row for row in measured.slices if row.mode == mode]

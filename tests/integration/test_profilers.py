@@ -138,7 +138,7 @@ def served(folder: Path, loop: str) -> Iterator[Server]:
 
 
 def cpu(pid: int) -> float:
-    return sum(processes.cpu_seconds(member) for member in processes.family(pid))
+    return sum(processes.cpu_seconds(member) for member in processes.tree(pid))
 
 
 def share(profile: Stacks, function: str) -> float:

@@ -170,7 +170,7 @@ def test_a_generator_that_is_the_limit_makes_nobody_the_same(tmp_path: Path) -> 
     for name, text in outcome.pages.items():
         # Of the two, one at least took nine tenths of the core when it was tried.
         assert re.search("the load generator is the limit under (one|two)", text), name
-        assert "service.p50 decides in the place of throughput" in text, name
+        assert "service.p50 decides instead of throughput" in text, name
 
 
 @pytest.mark.parametrize("claimed", [False, True])

@@ -145,7 +145,7 @@ def measured(
             key = {"topic": "shop", "launch": number, "variant": variant}
             if number <= launches and variant in (generator or {}):
                 share = {"value": (generator or {})[variant], "censored": False}
-                values.append(key | share | {"metric": measurements.GENERATOR})
+                values.append(key | share | {"metric": measurements.GENERATOR_SHARE})
             own: dict[str, float] = {}
             for metric, ratio in ratios.items():
                 factor = {"b": ratio, "a" + AA_SUFFIX: again}.get(variant) or 1.0

@@ -12,14 +12,14 @@ def budget(variant: str, metric: str = "latency.p99") -> Budget:
 
 
 def topic(*claims: str, budgets: str = "", variants: str = "abc") -> Topic:
-    made = [claim("faster", metric) for metric in claims]
-    return plan(*made, budgets=[budget(b) for b in budgets], variants=variants).topics[
-        0
-    ]
+    all_claims = [claim("faster", metric) for metric in claims]
+    return plan(
+        *all_claims, budgets=[budget(b) for b in budgets], variants=variants
+    ).topics[0]
 
 
 @pytest.mark.parametrize(
-    ("found", "metrics"),
+    ("a_topic", "metrics"),
     [
         (topic(), set(DECIDING_METRICS)),
         (topic("latency.p95"), {"latency.p95"}),
@@ -27,10 +27,8 @@ def topic(*claims: str, budgets: str = "", variants: str = "abc") -> Topic:
         (topic("throughput", budgets="b"), {"throughput", "latency.p99"}),
     ],
 )
-def test_the_metrics_that_verdicts_are_wanted_on(
-    found: Topic, metrics: set[str]
-) -> None:
-    assert found.metrics() == metrics
+def test_the_metrics_that_need_a_verdict(a_topic: Topic, metrics: set[str]) -> None:
+    assert a_topic.metrics() == metrics
 
 
 def test_the_pairs_that_need_blocks() -> None:

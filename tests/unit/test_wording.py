@@ -56,7 +56,7 @@ def test_a_ratio_is_as_precise_as_its_interval(
         (0.08, None, 0.1, "baseline", "≤ 0.080× (0, 0.10]"),
         # Too few launches were cut short to move the estimate, but one end is open.
         (5.0, 3.1, None, "", "5.0× [3.1, ∞)"),
-        (5.0, 3.1, None, "both", "unknown: of both sides only a bound is known"),
+        (5.0, 3.1, None, "both", "unknown: only a bound is known for each side"),
     ],
 )
 def test_a_ratio_that_is_a_bound_says_so(
@@ -86,7 +86,7 @@ def test_a_comparison_of_two_timeouts_is_unknown_with_and_without_a_ratio() -> N
         )
         assert (
             wording.compared(comparison)
-            == "unknown: of both sides only a bound is known"
+            == "unknown: only a bound is known for each side"
         )
         bare = comparison.model_copy(update={"ratio": None, "censored": ""})
         assert wording.compared(bare) == "no ratio"
@@ -143,15 +143,17 @@ def test_a_forecast_names_what_would_be_seen() -> None:
 
 
 @given(st.floats(0, 1e9), st.floats(0, 1e9))
-def test_a_longer_time_never_reads_as_a_shorter_one(one: float, other: float) -> None:
+def test_a_longer_time_never_reads_as_a_shorter_one(
+    first: float, second: float
+) -> None:
     units = ["second", "minute", "hour", "day", "month"]
 
-    def order(said: str) -> tuple[int, float]:
-        unit = next(i for i, name in enumerate(units) if name in said)
-        number = said.split()[1]
+    def order(text: str) -> tuple[int, float]:
+        unit = next(i for i, name in enumerate(units) if name in text)
+        number = text.split()[1]
         return unit, float(number) if unit < 4 else 0.0
 
-    shorter, longer = sorted((one, other))
+    shorter, longer = sorted((first, second))
     assert order(wording.about(shorter)) <= order(wording.about(longer))
 
 

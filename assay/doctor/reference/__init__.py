@@ -1,1 +1,1 @@
-"""A server and its locustfile that come with Assay: to try out a machine with."""
+"""The reference server and locustfile with which `assay doctor` tests a machine."""

@@ -1,14 +1,14 @@
-"""Users of the reference server; like any locustfile, for the generator alone."""
+"""Users of the reference server. Only the load generator imports this file."""
 
 from locust import FastHttpUser, constant, task
 
 
 class Visitor(FastHttpUser):
-    """Asks for the one page that there is."""
+    """Requests the only page of the server."""
 
     wait_time = constant(0)
 
     @task
     def read_items(self) -> None:
-        """Read the page."""
+        """Request the page."""
         self.client.get("/")

@@ -1,8 +1,8 @@
 """A tiny HTTP server whose requests all cost the same, on the standard library alone.
 
-A request costs some 0.25 ms of CPU, as a small endpoint of a framework does: the
-work is what such an endpoint does, and its amount is fixed rather than fitted to
-the machine, so that every launch serves the same.
+A request costs some 0.25 ms of CPU time, as a small endpoint of a framework does, and
+does the same kind of work. The amount is fixed, not fitted to the machine: every launch
+serves the same.
 """
 
 import asyncio
@@ -10,18 +10,18 @@ import json
 import sys
 
 ITEMS = [{"id": n, "name": f"item {n}", "price": 9.5} for n in range(40)]
-TURNS = 5
+ROUNDS = 5  # of work for each request
 HEAD = (
     b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
 )
 
 
 def work() -> bytes:
-    """Return a page of items as JSON, after some searching and sorting."""
-    for _ in range(TURNS):
-        found = json.loads(json.dumps(ITEMS))
-        found.sort(key=lambda item: item["name"], reverse=True)
-        body = json.dumps([item["id"] for item in found if item["price"] > 1])
+    """Sort and filter the items, and return a page of them as JSON."""
+    for _ in range(ROUNDS):
+        items = json.loads(json.dumps(ITEMS))
+        items.sort(key=lambda item: item["name"], reverse=True)
+        body = json.dumps([item["id"] for item in items if item["price"] > 1])
     return body.encode()
 
 
@@ -29,17 +29,17 @@ class Connection(asyncio.Protocol):
     """One keep-alive connection; its requests have no bodies."""
 
     def __init__(self) -> None:
-        """Begin with nothing received."""
+        """Begin without received data."""
         self._received = b""
         self._transport: asyncio.WriteTransport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep what answers are written to."""
+        """Keep the transport, to which answers are written."""
         assert isinstance(transport, asyncio.WriteTransport)
         self._transport = transport
 
     def data_received(self, data: bytes) -> None:
-        """Answer every request that is complete."""
+        """Answer every complete request."""
         assert self._transport is not None
         *requests, self._received = (self._received + data).split(b"\r\n\r\n")
         for _ in requests:

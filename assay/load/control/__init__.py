@@ -1,1 +1,1 @@
-"""Locust processes as Assay sees them: started, asked, ended."""
+"""Locust processes as Assay sees them: started, sent orders, ended."""

@@ -1,7 +1,8 @@
-"""Several workers that load one target: on this machine, or on many.
+"""Several workers that load one target: on this machine, or on several.
 
-Their master is a Locust process of its own, with a channel to Assay. It begins when
-all have joined; whoever is lost on the way is counted, and the others go on.
+Their master is a Locust process of its own, with a channel to Assay. The test begins
+when all workers have joined. A worker that is lost on the way is counted, and the
+others go on.
 """
 
 import contextlib
@@ -13,17 +14,18 @@ from dataclasses import replace
 from typing import Any
 
 from assay.errors import InputError, MeasureError
-from assay.load import arrivals, protocol
-from assay.load.answers import Beginnings, Tick, tick
+from assay.load import arrivals, protocol, ticks
+from assay.load.answers import OnStartResult
 from assay.load.control.generator import (
-    ATTACH_LONGEST,
     ATTACH_TIMEOUT,
     FINISH_TIMEOUT,
+    LOAD_TIMEOUT,
     TICK_TIMEOUT,
+    USER_TIMEOUT,
 )
-from assay.load.control.merge import Seconds, check
-from assay.load.control.process import LocustProcess, Message, Setup
-from assay.load.control.workers import Member, Workers, cores_of
+from assay.load.control.merge import TickMerger
+from assay.load.control.process import LocustProcess, Setup
+from assay.load.control.workers import Member, Workers, cores_for
 from assay.load.orders import (
     Attach,
     Begin,
@@ -34,10 +36,14 @@ from assay.load.orders import (
     Stop,
     message,
 )
+from assay.load.protocol import Message
+from assay.load.ticks import Tick
 
-NO_SENSE = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError)
+# What a malformed answer of a worker can raise when it is read.
+MALFORMED_ERRORS = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError)
 BEGIN_TIMEOUT = 60.0  # seconds that a test_start listener may take
-LOOK = 0.5  # seconds between two looks at whether a worker has ended
+SLICE_TIMEOUT = 60.0  # seconds beyond a slice's duration
+POLL_INTERVAL = 0.5  # seconds between two checks whether a worker has ended
 
 
 class Fleet(LocustProcess):
@@ -45,7 +51,7 @@ class Fleet(LocustProcess):
 
     Attributes:
         address: Where the master listens.
-        members: Those that take part, in the order in which they joined.
+        members: The workers that take part.
     """
 
     def __init__(
@@ -54,8 +60,8 @@ class Fleet(LocustProcess):
         """Start the master.
 
         Args:
-            setup: What it is started with.
-            address: Where it listens; port 0 takes one that is free.
+            setup: How it is started.
+            address: Where it listens; port 0 takes a free one.
 
         Raises:
             InputError: The locustfile cannot be imported, or the port is taken.
@@ -65,49 +71,49 @@ class Fleet(LocustProcess):
         self.address = (address[0], int(self.hello["port"]))
         self.members = Workers()
         self._quit = False  # whether a listener of the master's has ended the test
-        self._seconds: Seconds | None = None
+        self._merger: TickMerger | None = None
 
-    def hire(self, count: int) -> None:
-        """Start so many workers on this machine."""
-        self.members.hire(self.setup, self.address[1], count, cores_of(count))
+    def start_workers(self, count: int) -> None:
+        """Start workers on this machine."""
+        self.members.start(self.setup, self.address[1], count, cores_for(count))
 
-    def gather(
+    def wait_for_workers(
         self,
         expected: int,
         timeout: float,
         say: Callable[[str], None] = lambda words: None,
     ) -> None:
-        """Wait until all workers have joined, and have the master begin.
+        """Wait until all workers have joined, and let the master begin the test.
 
         Args:
             expected: How many.
             timeout: Seconds to wait.
-            say: Takes who has joined.
+            say: Takes messages about who has joined.
 
         Raises:
             InputError: A `test_start` listener fails.
-            MeasureError: Not all did, or one cannot work for this master.
+            MeasureError: Not all joined, or one cannot work for this master.
         """
-        until = time.monotonic() + timeout
+        deadline = time.monotonic() + timeout
         while len(self.members) < expected:
             self.members.check_alive()
-            if time.monotonic() > until:
+            if time.monotonic() > deadline:
                 raise MeasureError(
                     f"{len(self.members)} of {expected} workers joined within "
                     f"{timeout:g} s; start the others: assay worker --join "
                     f"HOST:{self.address[1]}"
                 )
-            heard = self._heard(LOOK)
-            if heard is None:
+            received = self._receive(POLL_INTERVAL)
+            if received is None:
                 continue
-            header, _ = heard
+            header, _ = received
             if header["event"] == "joined":
-                self._join(header)
+                self._add_worker(header)
                 say(f"worker {len(self.members)} of {expected}: {header['host']}")
             elif header["event"] == "lost":
-                self.members.leave(header["worker"])
+                self.members.remove(header["worker"])
                 say(f"a worker is gone again: {header['why']}")
-        self.members.complete()
+        self.members.sort_by_speed()
         self._begin()
 
     def attach(
@@ -116,54 +122,56 @@ class Fleet(LocustProcess):
         pids: Mapping[str, Sequence[int]],
         cores: Sequence[int],
         users: int,
-        most: int = 0,
+        max_users: int = 0,
         strict: bool = True,
-    ) -> dict[str, Beginnings]:
+    ) -> dict[str, OnStartResult]:
         """Give each worker its part of the users; see `Generator.attach`.
 
         Raises:
             InputError: There are fewer users than workers.
             MeasureError: A user's `on_start` failed, or a worker was lost.
         """
-        shares = self.members.shares(max(users, most), "--users")
-        # As many as its part of those who begin, and nobody begins without any.
-        firsts = [-(-users * share // sum(shares)) for share in shares]
+        shares = self.members.shares(max(users, max_users), "--users")
+        # The first users are shared likewise, rounded up: no worker begins without.
+        first_users = [-(-users * share // sum(shares)) for share in shares]
         orders = [
             Attach(
                 hosts,
                 first,
                 share,
-                ATTACH_TIMEOUT,
+                USER_TIMEOUT,
                 strict=strict,
                 arguments=self.setup.arguments,
                 settings=self.setup.options,
             )
-            for share, first in zip(shares, firsts, strict=True)
+            for share, first in zip(shares, first_users, strict=True)
         ]
-        told = self._all(orders, ATTACH_LONGEST)
-        with _making_sense():
-            return {name: _together([one[name] for one in told]) for name in hosts}
+        answers = self._ask_all(orders, ATTACH_TIMEOUT)
+        with _reading_answers():
+            return {
+                name: _combined([answer[name] for answer in answers]) for name in hosts
+            }
 
     def finish(self) -> int | None:
         """End the test everywhere; return the exit code that the master's file set.
 
         Raises:
-            MeasureError: The master says nothing.
+            MeasureError: The master is silent.
         """
-        self._tell(message(Finish()))
-        until = time.monotonic() + FINISH_TIMEOUT
-        while time.monotonic() < until:
-            heard = self._heard(LOOK)
-            if heard is not None and heard[0].get("event") == "finished":
-                code = heard[0]["exit_code"]
+        self._send(message(Finish()))
+        deadline = time.monotonic() + FINISH_TIMEOUT
+        while time.monotonic() < deadline:
+            received = self._receive(POLL_INTERVAL)
+            if received is not None and received[0].get("event") == "finished":
+                code = received[0]["exit_code"]
                 return None if code is None else int(code)
         raise MeasureError(
-            f"a quitting listener of {self.setup.locustfile} did not come to its end; "
+            f"a quitting listener of {self.setup.locustfile} did not return; "
             f"its last lines:\n{self.last_lines()}"
         )
 
     def load(self, order: RunLoad) -> None:
-        """Begin a load test; `tick` tells of it. Each worker does its part.
+        """Begin a load test, of which each worker does its part.
 
         Raises:
             InputError: There is less to do than there are workers.
@@ -178,13 +186,13 @@ class Fleet(LocustProcess):
                 users=users[number],
                 spawn_rate=order.spawn_rate * users[number] / sum(users),
                 iterations=limits[number],
-                seed=arrivals.seed_of(order.seed, number),
+                seed=arrivals.worker_seed(order.seed, number),
                 part=part,
             )
             for number, part in enumerate(parts)
         ]
-        self._seconds = Seconds(orders, [member.name for member in self.members])
-        self._all(orders, 30.0)
+        self._merger = TickMerger(orders, [member.name for member in self.members])
+        self._ask_all(orders, LOAD_TIMEOUT)
         if self._quit:
             self._end_by_locustfile()
 
@@ -192,75 +200,76 @@ class Fleet(LocustProcess):
         """Wait for the next second of all workers together, or the end.
 
         Raises:
-            MeasureError: The master has ended, or nobody says anything any more.
+            MeasureError: The master has ended, or everybody is silent.
         """
-        seconds, until = self._seconds, time.monotonic() + TICK_TIMEOUT
-        assert seconds is not None, "no load test has begun"
-        while (ready := seconds.ready()) is None:
-            self._take(*self._next(until))
-        return ready
+        merger, deadline = self._merger, time.monotonic() + TICK_TIMEOUT
+        assert merger is not None, "no load test has begun"
+        while (tick := merger.next_tick()) is None:
+            self._handle(*self._next_message(deadline))
+        return tick
 
     def stop(self) -> None:
-        """End a load test before its time; `tick` tells when it has ended."""
-        if self._seconds is not None:
-            self._seconds.stopped = True
+        """End a load test early; its last tick says when it has ended."""
+        if self._merger is not None:
+            self._merger.stopped = True
         for member in self.members:
             if not member.lost:
-                self._tell({**message(Stop()), "worker": member.index})
+                self._send({**message(Stop()), "worker": member.index})
 
-    def pace(self, variant: str, users: int, duration: float) -> float:
-        """Return the requests a second of a closed loop, as a first look."""
-        each = max(1, users // len(self.members))
-        order = RunSlice(variant, "closed", duration, each)
-        found = self._all([order] * len(self.members), duration + 60.0)
-        with _making_sense():
+    def closed_loop_rate(self, variant: str, users: int, duration: float) -> float:
+        """Return the requests per second of a short closed loop."""
+        users_each = max(1, users // len(self.members))
+        order = RunSlice(variant, "closed", duration, users_each)
+        answers = self._ask_all([order] * len(self.members), duration + SLICE_TIMEOUT)
+        with _reading_answers():
             return sum(
-                float(one["requests"] / (one["ended"] - one["began"])) for one in found
+                float(answer["requests"] / (answer["ended"] - answer["began"]))
+                for answer in answers
             )
 
     def close(self) -> None:
-        """End the master, which ends its workers; then those here that did not."""
+        """End the master, which ends its workers; then those that are left here."""
         super().close()
         if hasattr(self, "members"):  # the master had started
-            self.members.close(self._keep)
+            self.members.close(self._keep_log)
 
     def _begin(self) -> None:
-        """Have the master fire `test_start`: what it sends reaches its workers now."""
-        self._tell(message(Begin()))
-        until = time.monotonic() + BEGIN_TIMEOUT
-        while (header := self._next(until)[0])["event"] != "begun":
+        """Let the master fire `test_start`: messages of its listeners arrive now."""
+        self._send(message(Begin()))
+        deadline = time.monotonic() + BEGIN_TIMEOUT
+        while (header := self._next_message(deadline)[0])["event"] != "begun":
             if header["event"] == "lost":
                 raise MeasureError(f"a worker was lost: {header['why']}")
             self._quit = self._quit or header["event"] == "quit"
         if "error" in header:
-            raise self._refused(header)
+            raise self._input_error(header)
 
-    def _join(self, header: Mapping[str, Any]) -> None:
+    def _add_worker(self, header: Mapping[str, Any]) -> None:
         if header["version"] != protocol.VERSION:
             raise MeasureError(
                 f"the worker on {header['host']} has another version of Assay; "
                 "install the same one everywhere"
             )
-        self.members.join(
+        self.members.add(
             Member(header["worker"], header["host"], header["pid"], header["speed"])
         )
 
-    def _all(self, orders: Sequence[Order], timeout: float) -> list[dict[str, Any]]:
-        """Tell each worker its own order, and wait for what all answer.
+    def _ask_all(self, orders: Sequence[Order], timeout: float) -> list[dict[str, Any]]:
+        """Send each worker its own order, and return all answers.
 
         Raises:
-            MeasureError: One was lost, or could not do it, or says nothing.
+            MeasureError: A worker was lost, failed, or is silent.
         """
         for member in self.members:
             if member.lost:
                 raise MeasureError(f"worker {member.host} was lost: {member.lost}")
         for member, order in zip(self.members, orders, strict=True):
-            self._tell({**message(order), "worker": member.index})
+            self._send({**message(order), "worker": member.index})
         answers: dict[int, dict[str, Any]] = {}
-        until = time.monotonic() + timeout
+        deadline = time.monotonic() + timeout
         while len(answers) < len(self.members):
-            header, body = self._next(until)
-            number = self._take(header, body)
+            header, body = self._next_message(deadline)
+            number = self._handle(header, body)
             if number is None:
                 continue
             if header["event"] == "lost":
@@ -271,88 +280,90 @@ class Fleet(LocustProcess):
                 answers[number] = header
         return [answers[number] for number in range(len(orders))]
 
-    def _take(self, header: dict[str, Any], body: bytes) -> int | None:
-        """Keep what a worker says of a load test; return the worker's number."""
+    def _handle(self, header: dict[str, Any], body: bytes) -> int | None:
+        """Handle a message about a load test; return the worker's number.
+
+        None stands for a message of the master, or of a worker that takes no part.
+        """
         if header["event"] == "quit":
             self._end_by_locustfile()
             return None
         number = self.members.number(header["worker"])
         if number is None:
-            return None  # it came too late to take part
+            return None  # it joined too late to take part
         if header["event"] == "lost":
-            self._lose(number, str(header["why"]))
-        elif header["event"] == "tick" and self._seconds is not None:
+            self._mark_lost(number, str(header["why"]))
+        elif header["event"] == "tick" and self._merger is not None:
             try:
-                said = tick(header, body)
-                check(said)
-            except (ValueError, LookupError, TypeError, AttributeError):
-                self._tell({**message(Stop()), "worker": header["worker"]})
-                self._lose(number, protocol.NONSENSE)
+                tick = ticks.decode(header, body)
+            except ValueError:
+                self._send({**message(Stop()), "worker": header["worker"]})
+                self._mark_lost(number, protocol.MALFORMED)
             else:
-                self._seconds.add(number, said)
+                self._merger.add(number, tick)
         return number
 
-    def _lose(self, number: int, why: str) -> None:
+    def _mark_lost(self, number: int, why: str) -> None:
         if self.members[number].lost:
             return
         self.members[number].lost = why
-        if self._seconds is not None:
-            self._seconds.lose(number, why)
+        if self._merger is not None:
+            self._merger.mark_lost(number, why)
 
-    def _next(self, until: float) -> Message:
-        """Wait for what somebody says, or until one of ours has ended.
+    def _next_message(self, deadline: float) -> Message:
+        """Wait for a message, or until a worker of this machine has ended.
 
         Raises:
-            MeasureError: Somebody is silent for too long, though not lost.
+            MeasureError: There was none in time, though no worker was lost.
         """
         while True:
-            if time.monotonic() > until:
+            if time.monotonic() > deadline:
                 raise MeasureError(
                     "a worker is there but does not answer; is a listener or an "
                     f"on_start of {self.setup.locustfile} waiting for something?"
                 )
-            heard = self._heard(LOOK)
-            if heard is not None:
-                return heard
-            if gone := self.members.ended():
-                member, why = gone
+            received = self._receive(POLL_INTERVAL)
+            if received is not None:
+                return received
+            if ended := self.members.find_ended():
+                member, why = ended
                 return {"event": "lost", "worker": member.index, "why": why}, b""
 
     def _end_by_locustfile(self) -> None:
-        """End the test, since a listener of the master's says so."""
-        if self._seconds is not None:
-            self._seconds.ended_by = "locustfile"
+        """End the test, since a listener of the master's asked for it."""
+        if self._merger is not None:
+            self._merger.ended_by = "locustfile"
         self.stop()
 
 
 @contextlib.contextmanager
-def _making_sense() -> Iterator[None]:
-    """Say of what a worker answers that it makes no sense, if it makes none.
+def _reading_answers() -> Iterator[None]:
+    """Turn the errors of a malformed answer of a worker into one message.
 
     Raises:
-        MeasureError: It does not.
+        MeasureError: An answer is malformed.
     """
     try:
         yield
-    except NO_SENSE as error:
-        raise MeasureError(f"of a worker: {protocol.NONSENSE} ({error!r})") from error
+    except MALFORMED_ERRORS as error:
+        raise MeasureError(f"a worker: {protocol.MALFORMED} ({error!r})") from error
 
 
-def _together(told: Sequence[Mapping[str, Any]]) -> Beginnings:
-    """Return what the on_start of all workers' users came to."""
+def _combined(answers: Sequence[Mapping[str, Any]]) -> OnStartResult:
+    """Return how the on_start of all workers' users went."""
     errors = Counter[str]()
-    for one in told:
-        errors.update({str(text): int(n) for text, n in one["errors"].items()})
-    return Beginnings(
-        max(float(one["seconds"]) for one in told),
-        sum(int(one["requests"]) for one in told),
-        sum(int(one["failed"]) for one in told),
+    for answer in answers:
+        errors.update({str(text): int(n) for text, n in answer["errors"].items()})
+    return OnStartResult(
+        max(float(answer["seconds"]) for answer in answers),
+        sum(int(answer["requests"]) for answer in answers),
+        sum(int(answer["failed"]) for answer in answers),
         dict(errors),
     )
 
 
 def _check_free(host: str, port: int) -> None:
-    """Make sure that a master can listen there.
+    """Check that a master can listen on an address.
 
     Raises:
         InputError: It cannot.

@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 
 from assay.errors import MeasureError
-from assay.load.answers import Beginnings, Slice, Tick, columns_of, tick
+from assay.load import ticks
+from assay.load.answers import OnStartResult, Slice, unpack
 from assay.load.control.process import LocustProcess
 from assay.load.orders import (
     DRAIN,
@@ -17,10 +18,13 @@ from assay.load.orders import (
     message,
 )
 from assay.load.shapes import Shape
+from assay.load.ticks import Tick
 from assay.metrics import Mode
 
-ATTACH_TIMEOUT = 30.0  # seconds in which one user more must come through
-ATTACH_LONGEST = 600.0
+USER_TIMEOUT = 30.0  # seconds within which one more user must complete its on_start
+ATTACH_TIMEOUT = 600.0  # seconds for all users together
+LOAD_TIMEOUT = 30.0  # seconds to begin a load test
+DETACH_TIMEOUT = 30.0
 FINISH_TIMEOUT = 60.0
 TICK_TIMEOUT = 60.0
 
@@ -34,40 +38,42 @@ class Generator(LocustProcess):
         pids: Mapping[str, Sequence[int]],
         cores: Sequence[int],
         users: int,
-        most: int = 0,
+        max_users: int = 0,
         strict: bool = True,
-    ) -> dict[str, Beginnings]:
-        """Give each variant a pool of users who have come through their on_start.
+    ) -> dict[str, OnStartResult]:
+        """Give each variant a pool of users who have completed their on_start.
 
         Args:
             hosts: Variant to base URL.
             pids: Variant to the processes whose CPU time is read.
             cores: The cores that they are pinned to; empty if they are not.
-            users: Users of each pool, for the moment.
-            most: How many there may be; `users` if that is more.
-            strict: Whether a user who does not come through is an error; otherwise
-                there are fewer.
+            users: Users of each pool, for now.
+            max_users: How many there may be later; `users` if that is more.
+            strict: Whether a user who does not complete its on_start is an error;
+                otherwise there are fewer.
 
         Returns:
-            What the on_start of each variant's users came to.
+            How the on_start of each variant's users went.
 
         Raises:
             MeasureError: A user's `on_start` failed.
         """
-        order = Attach(hosts, users, most, ATTACH_TIMEOUT, pids, cores, strict=strict)
-        told, _ = self._ask(order, ATTACH_LONGEST)
-        return {name: Beginnings(**told[name]) for name in hosts}
+        order = Attach(
+            hosts, users, max_users, USER_TIMEOUT, pids, cores, strict=strict
+        )
+        answer, _ = self._ask(order, ATTACH_TIMEOUT)
+        return {name: OnStartResult(**answer[name]) for name in hosts}
 
     def grow(self, users: int) -> None:
-        """Make users until every pool has so many; the new ones connect.
+        """Make users until every pool has as many; the new ones connect.
 
         Raises:
             MeasureError: The process has ended.
         """
-        self._ask(Grow(users, ATTACH_TIMEOUT), ATTACH_LONGEST)
+        self._ask(Grow(users, USER_TIMEOUT), ATTACH_TIMEOUT)
 
     def finish(self) -> int | None:
-        """Stop all users and let listeners know; return the exit code they set.
+        """Stop all users; return the exit code that the locustfile set.
 
         Raises:
             MeasureError: The process has ended.
@@ -78,7 +84,7 @@ class Generator(LocustProcess):
 
     def detach(self) -> None:
         """Stop all users."""
-        self._ask(Detach(), 30.0)
+        self._ask(Detach(), DETACH_TIMEOUT)
 
     def touch(self, variant: str, drain: float = DRAIN) -> Slice:
         """Let every user of a variant run one task, which opens its connection."""
@@ -93,10 +99,10 @@ class Generator(LocustProcess):
         think_time: bool = False,
         drain: float = DRAIN,
     ) -> Slice:
-        """Run a closed loop: so many `users` for `duration` seconds.
+        """Run a closed loop of `users` for `duration` seconds.
 
-        The seed decides which tasks the users choose, as far as chance has a say.
-        Without think time they ask again as soon as they are answered.
+        The seed decides which tasks the users choose, as far as they choose at random.
+        Without think time they send the next request as soon as they are answered.
         """
         order = RunSlice(
             variant,
@@ -118,10 +124,10 @@ class Generator(LocustProcess):
         shape: Shape | None = None,
         drain: float = DRAIN,
     ) -> Slice:
-        """Run an open loop: Poisson arrivals, `rate` a second, for `duration`.
+        """Run an open loop: Poisson arrivals, `rate` per second, for `duration`.
 
-        A shape says how the rate changes meanwhile; for `drain` seconds after the
-        last arrival answers are waited for.
+        A shape says how the rate changes meanwhile. After the last arrival, answers
+        are awaited for `drain` seconds.
         """
         order = RunSlice(
             variant, "open", duration, rate=rate, seed=seed, drain=drain, shape=shape
@@ -129,14 +135,14 @@ class Generator(LocustProcess):
         return self._slice(order, "open")
 
     def load(self, order: RunLoad) -> None:
-        """Begin a load test; `tick` tells of it."""
-        self._ask(order, 30.0)
+        """Begin a load test; `tick` reports on it."""
+        self._ask(order, LOAD_TIMEOUT)
 
     def tick(self) -> Tick:
         """Wait for the next second of a load test, or its end.
 
         Raises:
-            MeasureError: The process has ended, or says nothing any more.
+            MeasureError: The load test failed, or the process has ended or is silent.
         """
         header, body = self._answer(TICK_TIMEOUT)
         if "error" in header:
@@ -144,22 +150,22 @@ class Generator(LocustProcess):
                 f"the load generator failed: {header['error']}; its last lines:\n"
                 f"{self.last_lines()}"
             )
-        return tick(header, body)
+        return ticks.decode(header, body)
 
     def stop(self) -> None:
-        """End a load test before its time; `tick` tells when it has ended."""
-        self._tell(message(Stop()))
+        """End a load test early; its last tick says when it has ended."""
+        self._send(message(Stop()))
 
-    def pace(self, variant: str, users: int, duration: float) -> float:
-        """Return the requests a second of a closed loop, as a first look."""
-        found = self.closed(variant, users, duration)
-        return found.requests / found.duration
+    def closed_loop_rate(self, variant: str, users: int, duration: float) -> float:
+        """Return the requests per second of a short closed loop."""
+        measured = self.closed(variant, users, duration)
+        return measured.requests / measured.duration
 
     def _slice(self, order: RunSlice, mode: Mode) -> Slice:
-        longest = 2 * order.duration + order.drain + 60.0
-        answer, body = self._ask(order, longest)
+        timeout = 2 * order.duration + order.drain + 60.0
+        answer, body = self._ask(order, timeout)
         if answer["limit"]:
             raise MeasureError(f"{self.setup.locustfile}: {answer['limit']}")
-        columns, offset = columns_of(body, answer["requests"], 0)
-        answer["iterations"], _ = columns_of(body, answer["iterations"], offset)
+        columns, offset = unpack(body, answer["requests"])
+        answer["iterations"], _ = unpack(body, answer["iterations"], offset)
         return Slice(variant=order.variant, mode=mode, columns=columns, **answer)

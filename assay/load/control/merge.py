@@ -1,265 +1,260 @@
-"""What several workers say of a load test, brought together second by second.
+"""The ticks of several workers, merged second by second into ticks of all of them.
 
 The clocks of different machines are never compared: each worker counts its own time
-from its own beginning, and the first second of one belongs with the first of the
-others.
+from its own beginning, and the first second of one is merged with the first second of
+the others.
 """
 
 import itertools
 import math
 from collections import Counter, deque
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from assay.load import arrivals, protocol
-from assay.load.answers import Columns, Tick
+from assay.load.answers import Columns
 from assay.load.orders import RunLoad
-from assay.load.recorder import MAX_NAMES, OTHER
+from assay.load.protocol import Name
+from assay.load.recorder import MAX_NAMES, NO_USER, OTHER
+from assay.load.ticks import Counts, Tick, WorkerTick
 
-Name = tuple[str, str, str]  # kind, method, name
-
-COUNTS = ("planned", "done", "dropped", "unserved", "in_flight", "backlog", "users")
-WORST = (
-    *("lag_p50", "lag_p99", "own_p50", "own_p99", "stall"),
-    *("generator_cpu", "generator_run_delay"),
-)
-TABLES = ("errors", "tasks", "raised", "lags", "own")  # texts, how often they came
-SAID = ("limit", "ended_by")
 TIMES = ("scheduled", "start", "end")
-ROWS = ("requests", "iterations", "reconnects")
-CLOCKED = ("at", "began", *WORST)
 
 
 @dataclass
 class _Worker:
-    """What is known of one of them.
+    """The state of one worker.
 
     Attributes:
-        ticks: Those that the others have not come to yet.
-        last: Its latest header that counts.
-        lost: Why it is heard no more.
+        name: Its machine and process.
+        order: Its part of the load test.
+        first_user: Number of its first user among the users of all workers.
+        ticks: Those that wait for the other workers' ticks of the same second.
+        counts: Its arrivals, as of its latest merged tick.
+        lag_p99: How late it began arrivals in that tick, in seconds.
+        loaded: Seconds of load up to that tick.
+        ended: Whether that was its last tick.
+        lost: Why it was lost; empty if it was not.
     """
 
     name: str
     order: RunLoad
     first_user: int
     ticks: deque[Tick] = field(default_factory=deque)
-    last: dict[str, Any] = field(default_factory=dict)
+    counts: Counts = Counts()
+    lag_p99: float = 0.0
+    loaded: float = 0.0
+    ended: bool = False
     lost: str = ""
     _due: Iterator[float] | None = None
-    _next: float = 0.0  # the first that was not due yet
+    _next_due: float = 0.0  # the first arrival that was not due yet
     _scheduled: int = 0
 
     @property
     def over(self) -> bool:
-        """Whether nothing more comes of it."""
-        return bool(self.lost or self.last.get("last")) and not self.ticks
+        """Whether no more ticks of it will be merged."""
+        return (self.ended or bool(self.lost)) and not self.ticks
 
-    def counts(self) -> dict[str, int]:
-        return {name: int(self.last.get(name, 0)) for name in COUNTS}
+    def take(self, tick: Tick) -> None:
+        """Take the state of a tick that is merged now."""
+        self.counts, self.lag_p99 = tick.counts, tick.lag_p99
+        self.loaded, self.ended = tick.loaded, tick.last
 
-    def account(self, until: float) -> None:
-        """Count what one that was lost should have done, and nobody did.
+    def count_unserved(self, until: float) -> None:
+        """Count the outstanding arrivals of a lost worker as unserved.
 
-        What it had under way is unserved, too: nobody knows what became of it.
+        These are the arrivals that it had in flight, since nobody knows what became
+        of them, and those of its schedule from then on.
 
         Args:
-            until: Seconds that the others' schedules came to.
+            until: Seconds of load of the other workers.
         """
-        if not self.lost or self.last.get("last") or self.ticks:
+        if not self.lost or self.ended or self.ticks:
             return
-        planned = max(self.counts()["planned"], self._until(until))
-        done, dropped = self.counts()["done"], self.counts()["dropped"]
-        rest = {"in_flight": 0, "backlog": 0, "unserved": planned - done - dropped}
-        self.last |= {"planned": planned, **rest}
+        counts = self.counts
+        planned = max(counts.planned, self._due_until(until))
+        self.counts = replace(
+            counts,
+            planned=planned,
+            unserved=planned - counts.done - counts.dropped,
+            in_flight=0,
+            backlog=0,
+        )
 
-    def _until(self, moment: float) -> int:
-        """Return how many arrivals it should have had up to a moment, which ascends."""
-        if self.order.shape is None:
+    def _due_until(self, time: float) -> int:
+        """Return how many of its arrivals were due up to a time, which ascends."""
+        order = self.order
+        if order.shape is None:
             return 0  # a closed loop has no schedule
         if self._due is None:
-            order = self.order
-            self._due = arrivals.moments(
-                self.order.shape, order.schedule, order.seed, order.part
+            self._due = arrivals.times(
+                order.shape, order.schedule, order.seed, order.part
             )
-            self._next = next(self._due, math.inf)
-        while self._next <= moment and self._next < math.inf:
+            self._next_due = next(self._due, math.inf)
+        while self._next_due <= time and self._next_due < math.inf:
             self._scheduled += 1
-            self._next = next(self._due, math.inf)
-        limit = self.order.iterations
+            self._next_due = next(self._due, math.inf)
+        limit = order.iterations
         return min(self._scheduled, limit) if limit else self._scheduled
 
 
-def check(tick: Tick) -> None:
-    """Make sure that what a worker says can be summed up: it can be any program.
-
-    Raises:
-        ValueError: A number or a name makes no sense.
-        LookupError: Something is missing.
-        TypeError: Something is no number.
-        AttributeError: Errors are no table of them.
-    """
-    header = tick.header
-    counts = [header[name] for name in ROWS]
-    counts += [header.get(name, 0) for name in COUNTS]
-    counts += [number for table in TABLES for _, number in header[table].items()]
-    if not all(isinstance(number, int) and number >= 0 for number in counts):
-        raise ValueError("a count is none")
-    clocked = [header[name] for name in CLOCKED]
-    if not all(map(math.isfinite, [*clocked, header.get("loaded", 0.0)])):
-        raise ValueError("a time is none")
-    names = header["names"]
-    if not isinstance(names, list) or not all(map(_is_name, names)):
-        raise ValueError("a name is none")
-    notes = [header["notes"], *[[header[name]] for name in SAID]]
-    if not all(isinstance(text, str) for texts in notes for text in texts):
-        raise ValueError("a text is none")
-    for columns in (tick.columns, tick.iterations):
-        if len(columns["name"]) and columns["name"].max() >= len(names):
-            raise ValueError("a name is missing")
-
-
-def _is_name(name: object) -> bool:
-    """Say whether something is a kind, a method and a name."""
-    if not isinstance(name, (list, tuple)) or len(name) != 3:
-        return False
-    return all(isinstance(part, str) for part in name) and name[0] in protocol.KINDS
-
-
-class Seconds:
-    """The seconds of a load test, of all workers together.
+class TickMerger:
+    """Merges the ticks of all workers of a load test.
 
     Attributes:
-        stopped: Whether the test was ended before its time.
-        ended_by: Who ended it, if a locustfile did.
+        stopped: Whether the test was stopped early.
+        ended_by: Who ended the test early, if a locustfile did.
     """
 
     def __init__(self, orders: Sequence[RunLoad], names: Sequence[str]) -> None:
-        """Begin with nothing.
+        """Begin with no ticks.
 
         Args:
-            orders: What each worker was told.
-            names: What to call them.
+            orders: What each worker was ordered to do.
+            names: What to call the workers.
         """
         users = itertools.accumulate((order.users for order in orders), initial=0)
         self._workers = [
-            _Worker(name, order, first)
-            for name, order, first in zip(names, orders, users, strict=False)
+            _Worker(name, order, first_user)
+            for name, order, first_user in zip(names, orders, users, strict=False)
         ]
         self.stopped, self.ended_by = False, ""
         self._names: dict[Name, int] = {}
         self._at = 0.0
 
     def add(self, number: int, tick: Tick) -> None:
-        """Take what a worker says, unless it was given up."""
+        """Take the tick of a worker, unless the worker was lost."""
         if not self._workers[number].lost:
             self._workers[number].ticks.append(tick)
 
-    def lose(self, number: int, why: str) -> None:
-        """Note that a worker is heard no more; one that had ended is no loss."""
+    def mark_lost(self, number: int, why: str) -> None:
+        """Note that a worker was lost; one that had ended its part is no loss."""
         worker = self._workers[number]
-        said = [worker.last, *(tick.header for tick in worker.ticks)]
-        if not any(header.get("last") for header in said):
+        if not worker.ended and not any(tick.last for tick in worker.ticks):
             worker.lost = why
 
-    def ready(self) -> Tick | None:
-        """Return the next second, once everybody has told of it.
+    def next_tick(self) -> Tick | None:
+        """Return the next merged tick; None while the tick of a worker is missing.
 
-        Its header is that of one generator, with a list `workers`: the counts of
-        each, its part of the load and why it was lost. Its samples count from the
-        beginning of their own worker.
+        It is like that of a single process, with the state of each worker in
+        `workers`. The times of its samples count from the beginning of their worker.
         """
         running = [worker for worker in self._workers if not worker.over]
         if any(not worker.ticks for worker in running):
             return None
-        ticks = [(worker, worker.ticks.popleft()) for worker in running]
-        for worker, tick in ticks:
-            worker.last = dict(tick.header)
-            self._at = max(self._at, float(tick.header["at"]))
+        parts = [(worker, worker.ticks.popleft()) for worker in running]
+        for worker, tick in parts:
+            worker.take(tick)
+            self._at = max(self._at, tick.at)
         over = all(worker.over for worker in self._workers)
-        loaded = max(
-            float(worker.last.get("loaded", worker.last.get("at", 0.0)))
-            for worker in self._workers
-        )
-        # The others end with their last arrival, which is a little before the end.
+        loaded = max(worker.loaded for worker in self._workers)
+        # Workers end with their last arrival, which is a little before the end.
         until = math.inf if over and not self.stopped else loaded
         for worker in self._workers:
-            worker.account(until)
-        header = self._header([tick for _, tick in ticks])
-        if over:
-            header |= {"last": True, "loaded": loaded}
-        requests = [self._own(worker, tick, tick.columns) for worker, tick in ticks]
-        tasks = [self._own(worker, tick, tick.iterations) for worker, tick in ticks]
-        header["names"] = [list(name) for name in self._names]
-        return Tick(header, _together(requests), _together(tasks))
+            worker.count_unserved(until)
+        requests = [
+            self._renumbered(worker, tick, tick.columns) for worker, tick in parts
+        ]
+        tasks = [
+            self._renumbered(worker, tick, tick.iterations) for worker, tick in parts
+        ]
+        return self._merged(
+            [tick for _, tick in parts],
+            _concatenated(requests),
+            _concatenated(tasks),
+            loaded,
+            over,
+        )
 
-    def _header(self, ticks: Sequence[Tick]) -> dict[str, Any]:
-        every = Counter[str]()
-        for worker in self._workers:
-            every.update(worker.counts())
-        headers = [tick.header for tick in ticks]
-        tables = {name: Counter[str]() for name in TABLES}
-        for header in headers:
-            for name, table in tables.items():
-                table.update(header[name])
-        said = {
-            name: next((header[name] for header in headers if header[name]), "")
-            for name in SAID
-        }
-        notes = dict.fromkeys(note for header in headers for note in header["notes"])
-        return {
-            "worker": 0,
-            "at": self._at,
-            "began": 0.0,
-            **{name: every[name] for name in COUNTS},
-            **{name: sum(header[name] for header in headers) for name in ROWS},
-            **{
-                name: max([0.0, *(header[name] for header in headers)])
-                for name in WORST
-            },
-            **{name: dict(table) for name, table in tables.items()},
-            **said,
-            "ended_by": self.ended_by or said["ended_by"],
-            "notes": list(notes),
-            "workers": [
-                {
-                    "name": worker.name,
-                    "share": worker.order.share,
-                    "lost": worker.lost,
-                    "lag_p99": worker.last.get("lag_p99", 0.0),
-                    **worker.counts(),
-                }
+    def _merged(
+        self,
+        ticks: Sequence[Tick],
+        columns: Columns,
+        iterations: Columns,
+        loaded: float,
+        over: bool,
+    ) -> Tick:
+        ended_by = self.ended_by or _first(tick.ended_by for tick in ticks)
+        return Tick(
+            at=self._at,
+            began=0.0,
+            loaded=loaded,
+            last=over,
+            ended_by=ended_by,
+            counts=sum((worker.counts for worker in self._workers), Counts()),
+            columns=columns,
+            iterations=iterations,
+            names=list(self._names),
+            errors=_added(tick.errors for tick in ticks),
+            tasks=_added(tick.tasks for tick in ticks),
+            raised=_added(tick.raised for tick in ticks),
+            lags=_added(tick.lags for tick in ticks),
+            own=_added(tick.own for tick in ticks),
+            lag_p50=_worst(tick.lag_p50 for tick in ticks),
+            lag_p99=_worst(tick.lag_p99 for tick in ticks),
+            own_p50=_worst(tick.own_p50 for tick in ticks),
+            own_p99=_worst(tick.own_p99 for tick in ticks),
+            stall=_worst(tick.stall for tick in ticks),
+            reconnects=sum(tick.reconnects for tick in ticks),
+            generator_cpu=_worst(tick.generator_cpu for tick in ticks),
+            generator_run_delay=_worst(tick.generator_run_delay for tick in ticks),
+            limit=_first(tick.limit for tick in ticks),
+            notes=list(dict.fromkeys(note for tick in ticks for note in tick.notes)),
+            workers=[
+                WorkerTick(
+                    name=worker.name,
+                    share=worker.order.share,
+                    lost=worker.lost,
+                    lag_p99=worker.lag_p99,
+                    counts=worker.counts,
+                )
                 for worker in self._workers
             ],
-        }
+        )
 
-    def _own(self, worker: _Worker, tick: Tick, columns: Columns) -> Columns:
-        """Return samples in terms that all workers share."""
-        numbers = [self._number(tuple(name)) for name in tick.header["names"]]
-        known: NDArray[np.uint16] = np.array(numbers, dtype=np.uint16)
-        anybody = np.iinfo(np.uint16).max
+    def _renumbered(self, worker: _Worker, tick: Tick, columns: Columns) -> Columns:
+        """Return samples whose times, names and users fit those of other workers."""
+        numbers: NDArray[np.uint16] = np.array(
+            [self._number(name) for name in tick.names], dtype=np.uint16
+        )
         users = columns["user"].astype(np.int64)
         return {
             **columns,
-            **{name: columns[name] - tick.header["began"] for name in TIMES},
-            "name": known[columns["name"]],
+            **{name: columns[name] - tick.began for name in TIMES},
+            "name": numbers[columns["name"]],
             "user": np.where(
-                users == anybody, anybody, users + worker.first_user
+                users == NO_USER, NO_USER, users + worker.first_user
             ).astype(np.uint16),
         }
 
     def _number(self, name: Name) -> int:
-        """Return the number of a name: of all workers no more than of one."""
+        """Return the number of a name; all workers have no more names than one."""
         if name not in self._names and len(self._names) >= MAX_NAMES:
             name = name[0], "", OTHER
         return self._names.setdefault(name, len(self._names))
 
 
-def _together(parts: Sequence[Columns]) -> Columns:
+def _added(tables: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    """Return the sum of some tables of counts."""
+    total = Counter[str]()
+    for table in tables:
+        total.update(table)
+    return dict(total)
+
+
+def _worst(values: Iterable[float]) -> float:
+    return max([0.0, *values])
+
+
+def _first(texts: Iterable[str]) -> str:
+    """Return the first text that is not empty, if there is one."""
+    return next(filter(None, texts), "")
+
+
+def _concatenated(parts: Sequence[Columns]) -> Columns:
     if not parts:
         return {name: np.empty(0, dtype=code) for name, code in protocol.COLUMNS}
     return {

@@ -1,4 +1,4 @@
-"""A Locust process: started, asked, ended."""
+"""A Locust process: started, sent orders, ended."""
 
 import contextlib
 import json
@@ -14,35 +14,33 @@ from typing import Any
 from assay.errors import InputError, MeasureError
 from assay.load import protocol
 from assay.load.orders import Order, message
-from assay.load.protocol import SEPARATOR
+from assay.load.protocol import SEPARATOR, Message
 from assay.system import processes, redaction
 from assay.system.processes import Inherited
 
 IMPORT_TIMEOUT = 30.0
-ALONE = "alone"  # a process that has no master and no workers
-LAST_LINES = 30  # of the log, which hold a traceback and what was printed before it
+ALONE = "alone"  # the role of a process that has no master and no workers
+LAST_LINES = 30  # of the log: a traceback, and what was printed before it
 LOG = "locust.log"
-LOG_LIMIT = 1_000_000  # bytes of a log that are kept: its end
-
-Message = tuple[dict[str, Any], bytes]
+LOG_LIMIT = 1_000_000  # bytes of a log that are kept, from its end
 
 
 @dataclass(frozen=True)
 class Setup:
-    """What a Locust process is started with.
+    """How a Locust process is started.
 
     Attributes:
         locustfile: An ordinary locustfile; or several, with commas between them, or a
             folder.
         folder: Takes the process's log.
         arguments: For the locustfile, as after `locust -f FILE`.
-        host: What listeners of the locustfile find as the environment's host; empty if
-            there is no single one.
-        settings: What else they find among Locust's options: `num_users`,
+        host: The environment's host, for listeners of the locustfile; empty if there
+            is no single one.
+        settings: Further options of Locust, for listeners: `num_users`,
             `spawn_rate`, `run_time`.
         cwd: Where the process runs, as `locust` would; the locustfile's own folder if
             None.
-        keep: A folder that keeps the logs, without secrets, when all is over.
+        keep: A folder that keeps the logs, without secrets, after the end.
     """
 
     locustfile: Path | str
@@ -56,16 +54,16 @@ class Setup:
     @property
     def paths(self) -> list[str]:
         """The locustfiles' paths."""
-        return [os.path.abspath(one) for one in str(self.locustfile).split(SEPARATOR)]
+        return [os.path.abspath(path) for path in str(self.locustfile).split(SEPARATOR)]
 
     @property
-    def where(self) -> Path:
+    def working_directory(self) -> Path:
         """Where the process runs."""
         return self.cwd or Path(self.paths[0]).parent
 
     @property
     def options(self) -> dict[str, Any]:
-        """All that listeners find among Locust's options."""
+        """The options of Locust that listeners see."""
         return {"host": self.host, **self.settings}
 
     def argv(self, descriptor: str, role: str) -> list[str]:
@@ -78,8 +76,9 @@ class LocustProcess:
     """One Locust process with a channel to it.
 
     Attributes:
-        setup: What it was started with.
+        setup: How it was started.
         shape: Name of the locustfile's LoadTestShape; empty if it has none.
+        hello: Its first message: what the locustfile holds.
     """
 
     def __init__(
@@ -88,7 +87,7 @@ class LocustProcess:
         """Start the process and import the locustfile in it.
 
         Args:
-            setup: What it is started with.
+            setup: How it is started.
             cores: Cores it is pinned to.
             role: See `assay.load.inside.__main__`.
 
@@ -104,32 +103,32 @@ class LocustProcess:
             f"the load generator for {setup.locustfile}",
             setup.argv(str(descriptor), role),
             log=setup.folder / LOG,
-            cwd=setup.where,
+            cwd=setup.working_directory,
             env=environment(),
             cores=cores,
             inherits=Inherited((descriptor,)),
         )
         theirs.close()
-        if role == ALONE:  # whoever shares its core does so on purpose
+        if role == ALONE:  # a master shares its core with workers on purpose
             processes.raise_priority(self.child)
         try:
-            answer, _ = self._answer(IMPORT_TIMEOUT)
+            hello, _ = self._answer(IMPORT_TIMEOUT)
         except BaseException:
             self.close()
             raise
-        if "error" in answer:
+        if "error" in hello:
             self.close()
-            raise self._refused(answer)
-        self.hello = answer
-        self.shape = answer["shape"]
+            raise self._input_error(hello)
+        self.hello = hello
+        self.shape = hello["shape"]
 
     @property
     def warnings(self) -> list[str]:
-        """What of the locustfile has no effect, where Assay decides about the load."""
+        """Which parts of the locustfile have no effect, where Assay sets the load."""
         if not self.shape:
             return []
         return [
-            f"The locustfile's {self.shape} decides nothing here: Assay says how much "
+            f"The locustfile's {self.shape} has no effect here: Assay sets how much "
             "load there is."
         ]
 
@@ -138,13 +137,13 @@ class LocustProcess:
         self._channel.close()
         self.child.wait(2.0)
         self.child.stop(grace=0.5)
-        self._keep(self.child)
+        self._keep_log(self.child)
 
     def last_lines(self) -> str:
         """Return the last lines that the locustfile has printed or logged."""
         return redaction.url(self.child.last_lines(LAST_LINES))
 
-    def _keep(self, child: processes.Child) -> None:
+    def _keep_log(self, child: processes.Child) -> None:
         """Keep the log of a process, without secrets; a full disk keeps none."""
         if self.setup.keep is None or not child.log.is_file():
             return
@@ -156,43 +155,57 @@ class LocustProcess:
                 path.write_text(redaction.url(text), encoding="utf-8")
 
     def _ask(self, order: Order, timeout: float) -> Message:
-        self._tell(message(order))
+        """Send an order and return its answer.
+
+        Raises:
+            MeasureError: The order failed, or the process has ended or is silent.
+        """
+        self._send(message(order))
         answer, body = self._answer(timeout)
         if "error" in answer:
             raise MeasureError(f"{self.setup.locustfile}: {answer['error']}")
         return answer, body
 
-    def _tell(self, order: Mapping[str, Any]) -> None:
+    def _send(self, header: Mapping[str, Any]) -> None:
         try:
-            protocol.send(self._channel, dict(order))
+            protocol.send(self._channel, dict(header))
         except OSError as error:
-            raise self._died() from error
+            raise self._ended() from error
 
     def _answer(self, timeout: float) -> Message:
-        heard = self._heard(timeout)
-        if heard is None:
+        """Wait for a message.
+
+        Raises:
+            MeasureError: The process has ended or is silent.
+        """
+        received = self._receive(timeout)
+        if received is None:
             raise MeasureError(
                 f"{self.child.name} did not answer for {timeout:g} s; "
                 f"its last lines:\n{self.child.last_lines()}"
             )
-        return heard
+        return received
 
-    def _heard(self, timeout: float) -> Message | None:
-        """Wait for a message; return None if there was none in time."""
+    def _receive(self, timeout: float) -> Message | None:
+        """Wait for a message; return None if there was none in time.
+
+        Raises:
+            MeasureError: The process has ended.
+        """
         ready, _, _ = select.select([self._channel], [], [], timeout)
         if not ready:
             return None
         try:
             return protocol.receive(self._channel)
         except (EOFError, OSError) as error:
-            raise self._died() from error
+            raise self._ended() from error
 
-    def _refused(self, answer: Mapping[str, Any]) -> InputError:
+    def _input_error(self, answer: Mapping[str, Any]) -> InputError:
         hint = f"expected a locustfile; try: locust -f {self.setup.locustfile} --list"
         hint = answer.get("hint") or hint
         return InputError(f"{self.setup.locustfile}: {answer['error']}\n  {hint}")
 
-    def _died(self) -> MeasureError:
+    def _ended(self) -> MeasureError:
         self.child.wait(1.0)
         return MeasureError(
             f"{self.child.name} ended (exit code {self.child.exit_code()}); "
@@ -208,14 +221,14 @@ def argv(
     settings: Mapping[str, Any],
 ) -> list[str]:
     """Return the command of a Locust process: see `assay.load.inside.__main__`."""
-    own = [sys.executable, "-m", "assay.load.inside", locustfile, descriptor, role]
-    return [*own, json.dumps(dict(settings)), *arguments]
+    command = [sys.executable, "-m", "assay.load.inside", locustfile, descriptor, role]
+    return [*command, json.dumps(dict(settings)), *arguments]
 
 
 def environment() -> dict[str, str]:
-    """Return its environment, in which it finds what Assay finds, and what lies here.
+    """Return its environment: it imports what Assay can import, and from here.
 
-    What it prints comes to its log at once, also that of one that is killed.
+    Its output is unbuffered, so the log of a killed process is complete, too.
     """
     path = os.pathsep.join([*filter(None, sys.path), os.getcwd()])
     return {**os.environ, "PYTHONPATH": path, "PYTHONUNBUFFERED": "1"}

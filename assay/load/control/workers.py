@@ -17,11 +17,11 @@ class Member:
     """One worker.
 
     Attributes:
-        index: Locust's number of it.
+        index: The number that Locust gave it.
         host: Name of its machine.
         pid: Of its process there.
-        speed: Of its core, in a unit of its own.
-        lost: Why it is heard no more.
+        speed: Of its core, in an arbitrary unit.
+        lost: Why it was lost; empty if it was not.
     """
 
     index: int
@@ -37,10 +37,10 @@ class Member:
 
 
 class Workers:
-    """Those that take part, in the order in which they joined."""
+    """The workers that take part; they are numbered by their order."""
 
     def __init__(self) -> None:
-        """Begin with nobody."""
+        """Begin with no workers."""
         self._members: list[Member] = []
         self._children: list[Child] = []
 
@@ -49,14 +49,14 @@ class Workers:
         return len(self._members)
 
     def __iter__(self) -> Iterator[Member]:
-        """Yield those that have joined."""
+        """Yield the workers that have joined."""
         return iter(self._members)
 
     def __getitem__(self, number: int) -> Member:
-        """Return one by its number."""
+        """Return a worker by its number."""
         return self._members[number]
 
-    def hire(self, setup: Setup, port: int, count: int, cores: Sequence[int]) -> None:
+    def start(self, setup: Setup, port: int, count: int, cores: Sequence[int]) -> None:
         """Start workers on this machine, if possible each on a core of its own.
 
         Args:
@@ -65,33 +65,33 @@ class Workers:
             count: How many.
             cores: Those that they may use.
         """
-        # What its locustfile is told comes from the master.
+        # The arguments for the locustfile come from the master.
         worker = Setup(setup.locustfile, setup.folder)
         for number in range(count):
             child = processes.start(
                 f"worker {number + 1}",
                 worker.argv("-", f"worker:127.0.0.1:{port}"),
                 log=setup.folder / f"worker-{number + 1}.log",
-                cwd=setup.where,
+                cwd=setup.working_directory,
                 env=process.environment(),
                 cores=[cores[-1 - number]] if count <= len(cores) else (),
             )
             self._children.append(child)
 
-    def join(self, member: Member) -> None:
-        """Take one in."""
+    def add(self, member: Member) -> None:
+        """Add a worker that has joined."""
         self._members.append(member)
 
-    def leave(self, index: int) -> None:
-        """Forget one that left before the test had begun."""
-        self._members = [one for one in self._members if one.index != index]
+    def remove(self, index: int) -> None:
+        """Remove a worker that left before the test began."""
+        self._members = [member for member in self._members if member.index != index]
 
-    def complete(self) -> None:
-        """Put them in order, once all have joined.
+    def sort_by_speed(self) -> None:
+        """Put the workers in their final order, once all have joined.
 
-        Those of one machine count alike: they measured themselves while all of them
-        started. Others stand in the order of their speed, whoever joined first: the
-        same seed gives the same work.
+        Workers of this machine count as equally fast: they measured their speed while
+        all of them started. Others are sorted by speed, whoever joined first, so that
+        the same seed gives the same work.
         """
         if self._children:
             for member in self._members:
@@ -99,7 +99,7 @@ class Workers:
         self._members.sort(key=lambda member: -member.speed)
 
     def check_alive(self) -> None:
-        """Make sure that none of this machine has ended.
+        """Check that no worker of this machine has ended.
 
         Raises:
             MeasureError: One has.
@@ -111,17 +111,17 @@ class Workers:
                     f"{child.last_lines()}"
                 )
 
-    def ended(self) -> tuple[Member, str] | None:
-        """Return one of this machine that has ended, and how; None if none has."""
+    def find_ended(self) -> tuple[Member, str] | None:
+        """Return a worker of this machine that has ended, and how; None if none has."""
         for member in self._members:
             for child in self._children:
-                mine = child.pid == member.pid and not member.lost
-                if mine and not child.running():
+                is_its_process = child.pid == member.pid and not member.lost
+                if is_its_process and not child.running():
                     return member, f"its process ended (exit code {child.exit_code()})"
         return None
 
     def number(self, index: int) -> int | None:
-        """Return the number of the one that has Locust's index; None if none has."""
+        """Return the number of the worker with an index; None if there is none."""
         for number, member in enumerate(self._members):
             if member.index == index:
                 return number
@@ -129,14 +129,18 @@ class Workers:
 
     @property
     def parts(self) -> list[Part]:
-        """Return the part of the arrivals of each."""
-        return arrivals.parts([member.speed for member in self._members])
+        """Each worker's part of the arrivals."""
+        return arrivals.split([member.speed for member in self._members])
 
     def shares(self, whole: int, option: str) -> list[int]:
-        """Return what of a number each gets; nobody goes without.
+        """Return each worker's share of a number; all get at least one.
+
+        Args:
+            whole: The number.
+            option: The option that it was given for.
 
         Raises:
-            InputError: The number, which an option gave, is too small.
+            InputError: The number is too small.
         """
         parts = self.parts
         shares = [part.count(whole) for part in parts]
@@ -147,20 +151,20 @@ class Workers:
             )
         return shares
 
-    def close(self, keep: Callable[[Child], None]) -> None:
-        """End those of this machine that have not ended by themselves.
+    def close(self, keep_log: Callable[[Child], None]) -> None:
+        """End the workers of this machine that have not ended by themselves.
 
         Args:
-            keep: Takes each, whose log may be kept.
+            keep_log: Called with each of them.
         """
         for child in self._children:
             child.wait(2.0)
             child.stop(grace=0.5)
-            keep(child)
+            keep_log(child)
 
 
-def cores_of(count: int) -> Sequence[int]:
-    """Return the cores for so many workers: the generator's, or all if too few."""
+def cores_for(count: int) -> Sequence[int]:
+    """Return the cores for some workers: the generator's, or all if it has too few."""
     split = processes.split_cores()
     if count <= len(split.generator):
         return split.generator

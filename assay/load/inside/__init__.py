@@ -1,1 +1,1 @@
-"""What runs in the Locust process: nothing else imports Locust."""
+"""What runs in the Locust process: only this folder and `lean` import Locust."""

@@ -1,9 +1,9 @@
 """A Locust process: `python -m assay.load.inside FILE DESCRIPTOR ROLE SETTINGS …`.
 
 Its role is `alone`, `master:HOST:PORT` or `worker:HOST:PORT`. The descriptor is that
-of the channel to Assay; a worker has none, since it hears from its master. The
-settings are JSON: what listeners and users find among Locust's options. What follows
-is for the locustfile.
+of the channel to Assay; a worker has none, since its orders come from its master. The
+settings are JSON: options of Locust that listeners and users see. The rest of the
+arguments is for the locustfile.
 """
 
 # Locust patches the standard library, so it is imported before anything else.
@@ -22,29 +22,31 @@ from typing import Any
 
 from locust.log import setup_logging
 
-from assay.load import limits, orders, protocol
+from assay.load import limits, orders, protocol, ticks
 from assay.load.inside import gate, opened_locustfile, stamps
-from assay.load.inside.master import Master, leader
+from assay.load.inside.master import Master, master_runner
 from assay.load.inside.server import Server
-from assay.load.inside.worker import Worker, interruptible, joined
+from assay.load.inside.worker import Worker, join, set_interruptible
 from assay.load.orders import Finish, Stop
+from assay.load.ticks import Tick
 
-MOST_RECORDS = 2000  # of the log: a task that always fails would fill the disk
+MAX_LOG_RECORDS = 2000  # a task that always fails would fill the disk
 
 
 def failure(error: BaseException, path: str) -> dict[str, str]:
     """Describe an error by its message and the line of the locustfile."""
-    where = ""
-    ours = {os.path.abspath(one) for one in path.split(protocol.SEPARATOR)}
-    cause = error.__cause__ if isinstance(error, opened_locustfile.Refused) else None
+    line = ""
+    files = {os.path.abspath(file) for file in path.split(protocol.SEPARATOR)}
+    refused = isinstance(error, opened_locustfile.LocustfileError)
+    cause = error.__cause__ if refused else None
     for frame in traceback.extract_tb((cause or error).__traceback__):
-        if os.path.abspath(frame.filename) in ours:
-            where = f"line {frame.lineno}: "
+        if os.path.abspath(frame.filename) in files:
+            line = f"line {frame.lineno}: "
     if isinstance(error, SyntaxError) and error.lineno:
-        where = f"line {error.lineno}: "
-    if isinstance(error, opened_locustfile.Refused):
-        return {"error": f"{where}{error}", "hint": error.hint}
-    return {"error": f"{where}{type(error).__name__}: {error}"}
+        line = f"line {error.lineno}: "
+    if isinstance(error, opened_locustfile.LocustfileError):
+        return {"error": f"{line}{error}", "hint": error.hint}
+    return {"error": f"{line}{type(error).__name__}: {error}"}
 
 
 def serve(
@@ -53,26 +55,31 @@ def serve(
     arguments: Sequence[str],
     settings: Mapping[str, Any],
 ) -> None:
-    """Load what Assay says, until the channel is closed."""
+    """Carry out Assay's orders, until the channel is closed."""
+
+    def report(tick: Tick) -> None:
+        protocol.send(channel, *ticks.encode(tick))
+
+    def report_error(error: str) -> None:
+        protocol.send(channel, {"error": error})
+
     try:
-        found = opened_locustfile.opened(path, arguments, settings)
-        opened_locustfile.begin(found)
-        server = Server(found, partial(protocol.send, channel))
+        locustfile = opened_locustfile.open_locustfile(path, arguments, settings)
+        opened_locustfile.select_tasks(locustfile)
+        opened_locustfile.fire_test_start(locustfile)
+        server = Server(locustfile, report, report_error)
     except (Exception, SystemExit) as error:
         protocol.send(channel, failure(error, path))
         return
-    ready = {
-        "classes": [cls.__name__ for cls in found.classes],
-        "shape": type(found.shape).__name__ if found.shape else "",
-    }
-    protocol.send(channel, ready)
+    classes = [cls.__name__ for cls in locustfile.classes]
+    protocol.send(channel, {"classes": classes, "shape": locustfile.shape_name})
     while True:
         try:
             header, _ = protocol.receive(channel)
         except (EOFError, OSError):
             break
-        order = orders.parsed(header)
-        if isinstance(order, Stop):  # what it ends tells when it has ended
+        order = orders.parse(header)
+        if isinstance(order, Stop):  # the last tick says when the test has ended
             server.stop()
             continue
         body = b""
@@ -95,65 +102,69 @@ def lead(
     settings: Mapping[str, Any],
 ) -> None:
     """Be the master of workers, until the channel is closed."""
+    make_runner = master_runner(*address)
     try:
-        found = opened_locustfile.opened(path, arguments, settings, leader(*address))
-        opened_locustfile.prepare(found)
-        master = Master(found, channel, partial(failure, path=path))
+        locustfile = opened_locustfile.open_locustfile(
+            path, arguments, settings, make_runner
+        )
+        opened_locustfile.select_tasks(locustfile)
+        master = Master(locustfile, channel, partial(failure, path=path))
     except (Exception, SystemExit) as error:
         protocol.send(channel, failure(error, path))
         return
-    shape = type(found.shape).__name__ if found.shape else ""
-    protocol.send(channel, {"shape": shape, "port": master.port})
+    protocol.send(channel, {"shape": locustfile.shape_name, "port": master.port})
     if master.serve():
-        code = opened_locustfile.end(found)
+        code = opened_locustfile.fire_end(locustfile)
         protocol.send(channel, {"event": "finished", "exit_code": code})
     else:
-        opened_locustfile.end(found)
+        opened_locustfile.fire_end(locustfile)
 
 
 def work(path: str, host: str, port: int) -> int:
-    """Join a master and do what it says until it says no more; return an exit code."""
+    """Join a master and carry out its orders to the end; return an exit code."""
     worker = None
-    interruptible(True)
+    set_interruptible(True)
     try:
-        path, runner_of = joined(path, host, port)
-        found = opened_locustfile.opened(path, (), {}, runner_of)
-        worker = Worker(found, partial(failure, path=path))
+        path, make_runner = join(path, host, port)
+        locustfile = opened_locustfile.open_locustfile(path, (), {}, make_runner)
+        worker = Worker(locustfile, partial(failure, path=path))
         return worker.serve()
     except ConnectionError:
-        told = f"no master answers at {host}:{port}"
+        problem = f"no master answers at {host}:{port}"
     except KeyboardInterrupt:
-        told = "stopped"
+        problem = "stopped"
     except (Exception, SystemExit) as error:
-        told = f"{path}: {failure(error, path)['error']}"
+        problem = f"{path}: {failure(error, path)['error']}"
     finally:
-        interruptible(False)  # leaving takes a moment, and must come to its end
+        set_interruptible(False)  # leaving takes a moment, and must be completed
         if worker is not None:
             worker.leave()
-    print(f"assay worker: {told}", file=sys.stderr)
+    print(f"assay worker: {problem}", file=sys.stderr)
     return 4
 
 
-def _log() -> None:
-    """Log as Locust does, but not without end."""
+def _set_up_logging() -> None:
+    """Log as Locust does, but only so many records."""
     setup_logging("INFO")
-    logged = 0
+    count = 0
 
-    def few(record: logging.LogRecord) -> bool:
-        nonlocal logged
-        logged += 1
-        return logged <= MOST_RECORDS
+    def below_limit(record: logging.LogRecord) -> bool:
+        nonlocal count
+        count += 1
+        return count <= MAX_LOG_RECORDS
 
     for name in ("root", "locust"):
         for handler in logging.getLogger(name).handlers:
-            handler.addFilter(few)
+            handler.addFilter(below_limit)
 
 
-def main(path: str, descriptor: str, role: str, said: str, *arguments: str) -> int:
+def main(
+    path: str, descriptor: str, role: str, settings_json: str, *arguments: str
+) -> int:
     """Play a role; return the exit code."""
     limits.raise_soft_limits()
-    _log()
-    settings = json.loads(said)
+    _set_up_logging()
+    settings = json.loads(settings_json)
     gate.install()
     stamps.install()
     kind, _, address = role.partition(":")

@@ -11,68 +11,68 @@ class Dice:
     """Draws a task for each arrival, by its weight."""
 
     def __init__(self, seed: int) -> None:
-        """Begin anew."""
+        """Seed the dice."""
         self._draw = random.Random(seed).random
 
     def throw(self) -> Callable[[Sequence[Any]], Any]:
         """Return the choice of one arrival, which may be made much later.
 
-        It chooses once more for each set of tasks within the one before: what is left
-        of a random number once a choice was made with it is as random as it was.
+        Nested sets of tasks each take one more choice. It reuses the same random
+        number: what a choice leaves of it is as random as the whole was.
         """
-        left = self._draw()
+        rest = self._draw()
 
         def choose(tasks: Sequence[Any]) -> Any:
-            nonlocal left
-            place, left = divmod(left * len(tasks), 1.0)
-            return tasks[min(int(place), len(tasks) - 1)]
+            nonlocal rest
+            index, rest = divmod(rest * len(tasks), 1.0)
+            return tasks[min(int(index), len(tasks) - 1)]
 
         return choose
 
 
 class Deck:
-    """Deals tasks: of every deck, each task as often as its weight says.
+    """Deals tasks: every deck holds each task as often as its weight says.
 
-    A slice is short. Were its tasks drawn by dice, as Locust does, how many slow ones
-    it happens to get would differ by more than what is compared. Only the closed loop
-    deals: there throughput and CPU time are at stake, which depend on the mix. In the
-    open loop slow requests have to come by chance, close together too, since that is
+    A slice is short. If its tasks were drawn by dice, as Locust does, the number of
+    slow ones would vary by more than the difference that is measured. Only the closed
+    loop deals: it measures throughput and CPU time, which depend on the mix. In the
+    open loop slow requests have to come by chance, also close together, since that is
     what makes others wait.
     """
 
     def __init__(self, seed: int) -> None:
-        """Have nothing shuffled yet."""
+        """Begin without any deck."""
         self._random = random.Random(seed)
-        # What is in a deck, and what is left of it.
+        # The tasks of a deck, and those that are not dealt yet.
         self._decks: dict[tuple[Any, ...], tuple[list[Any], list[Any]]] = {}
 
     def deal(self, tasks: Sequence[Any]) -> Any:
-        """Return the next one.
+        """Return the next task.
 
         Args:
-            tasks: What a user can do, each repeated by its weight; whoever can do
-                the same shares a deck.
+            tasks: What a user can do, each repeated by its weight; users who can do
+                the same share a deck.
         """
         key = tuple(tasks)
         deck = self._decks.get(key)
-        if deck is None:  # this is done for every request, counting for every deck
+        if deck is None:  # weights are counted once per deck, not per request
             deck = self._decks[key] = _cards(tasks), []
-        cards, left = deck
-        if not left:
+        cards, undealt = deck
+        if not undealt:
             if len(cards) == 1:
                 return cards[0]
-            left.extend(cards)
-            self._random.shuffle(left)
-        return left.pop()
+            undealt.extend(cards)
+            self._random.shuffle(undealt)
+        return undealt.pop()
 
     def begun(self, tasks: Sequence[Any]) -> bool:
-        """Say whether some of a deck has been dealt, and some not."""
+        """Return whether a part of a deck has been dealt, but not all of it."""
         deck = self._decks.get(tuple(tasks))
         return bool(deck and deck[1])
 
 
 def _cards(tasks: Sequence[Any]) -> list[Any]:
-    """Return each task as often as its weight says, and no oftener."""
+    """Return the smallest deck that holds the tasks in proportion to their weights."""
     counts = Counter(tasks)
     divisor = math.gcd(*counts.values())
     return [task for task, count in counts.items() for _ in range(count // divisor)]

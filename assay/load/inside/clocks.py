@@ -1,4 +1,4 @@
-"""What the machine's clocks say of a slice: CPU time, waiting, and neighbours."""
+"""CPU time, run delay and foreign work during a slice or a load test."""
 
 import math
 import os
@@ -10,55 +10,68 @@ from assay.system import processes
 
 
 @dataclass(frozen=True)
+class Usage:
+    """What was used between two readings, in seconds; see `Slice`."""
+
+    cpu: float
+    run_delay: float
+    generator_cpu: float
+    generator_run_delay: float
+    foreign: float
+
+
+@dataclass(frozen=True)
 class Clocks:
     """One reading; times in seconds.
 
     Attributes:
         cpu: CPU time of each of the target's processes.
-        waited: Run-delay of each of their threads.
-        own_cpu: CPU time of this process.
-        own_waited: Run-delay of each of its threads.
+        run_delays: Run delay of each of their threads.
+        generator_cpu: CPU time of this process.
+        generator_run_delays: Run delay of each of its threads.
         busy: How long the target's cores have worked for anybody; NaN if unknown.
     """
 
     cpu: Mapping[int, float]
-    waited: Mapping[int, float]
-    own_cpu: float
-    own_waited: Mapping[int, float]
+    run_delays: Mapping[int, float]
+    generator_cpu: float
+    generator_run_delays: Mapping[int, float]
     busy: float
 
-    def since(self, before: "Clocks") -> dict[str, float]:
-        """Return what has passed, under the names of `assay.load.answers.Slice`."""
-        cpu = _passed(before.cpu, self.cpu)
-        return {
-            "cpu": cpu,
-            "run_delay": _passed(before.waited, self.waited),
-            "generator_cpu": self.own_cpu - before.own_cpu,
-            "generator_run_delay": _passed(before.own_waited, self.own_waited),
-            "foreign": self.busy - before.busy - cpu,
-        }
+    def since(self, before: "Clocks") -> Usage:
+        """Return what was used since another reading."""
+        cpu = _increase(before.cpu, self.cpu)
+        return Usage(
+            cpu=cpu,
+            run_delay=_increase(before.run_delays, self.run_delays),
+            generator_cpu=self.generator_cpu - before.generator_cpu,
+            generator_run_delay=_increase(
+                before.generator_run_delays, self.generator_run_delays
+            ),
+            foreign=self.busy - before.busy - cpu,
+        )
 
 
-def read(pids: Sequence[int], cores: Sequence[int]) -> Clocks:
+def read(pids: Sequence[int] = (), cores: Sequence[int] = ()) -> Clocks:
     """Read the clocks of a target's processes, of its cores and of this process."""
     members = [member for pid in pids for member in _members(pid)]
-    waited: dict[int, float] = {}
+    run_delays: dict[int, float] = {}
     for member in members:
-        waited |= processes.run_delays(member)
+        run_delays |= processes.run_delays(member)
     return Clocks(
         cpu={member: processes.cpu_seconds(member) for member in members},
-        waited=waited,
-        own_cpu=time.process_time(),
-        own_waited=processes.run_delays(os.getpid()),
+        run_delays=run_delays,
+        generator_cpu=time.process_time(),
+        generator_run_delays=processes.run_delays(os.getpid()),
         busy=processes.busy_seconds(cores) if members and cores else math.nan,
     )
 
 
-def _passed(before: Mapping[int, float], after: Mapping[int, float]) -> float:
-    """Return the sum over those that are still there.
+def _increase(before: Mapping[int, float], after: Mapping[int, float]) -> float:
+    """Return the sum of the increases of all that still exist.
 
-    One that has ended takes its reading along: the sums' difference would be
-    negative.
+    A process that has ended takes its reading along, so the difference of the sums
+    would be too small, even negative.
     """
     return sum(now - before.get(key, 0.0) for key, now in after.items())
 

@@ -1,9 +1,9 @@
 """Where every user waits before each task: Locust's own loop, with a gate in it.
 
 `TaskSet.execute_next_task` is wrapped so that a user waits for an arrival, and
-`TaskSet.wait` so that it returns at once, unless users are to think. Which task is
-done is chosen for the arrival, not for the user that happens to be free: the same
-seed gives the same work, whatever the server's speed does to the order of users.
+`TaskSet.wait` so that it returns at once, unless users are to think. The task is
+chosen for the arrival, not for the user that happens to be free: the same seed gives
+the same work, although the server's speed decides the order of users.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,8 +19,8 @@ from requests.exceptions import RequestException
 
 from assay.load.protocol import REQUEST
 
-# What a test function raises where a request of it has failed, which is counted.
-OF_REQUESTS = (RequestException, CatchResponseError, NoConnectionError)
+# What a test function raises when one of its requests has failed, which is counted.
+REQUEST_ERRORS = (RequestException, CatchResponseError, NoConnectionError)
 
 
 def install() -> None:
@@ -33,13 +33,13 @@ def install() -> None:
     def wait(self: Any) -> None:
         seat = self.user.assay_seat
         if seat.in_task or seat.kind is not REQUEST:
-            think(self)  # a pause that a task makes itself is part of its work
+            think(self)  # a pause within a task is part of its work
             return
         if not seat.stepped:
-            # Something raised before the gate, and Locust tries again: without a
-            # pause that loop would never let anybody else run.
+            # An exception came before the gate, and Locust tries again: without a
+            # pause that loop would never let other greenlets run.
             gevent.sleep(0.01)
-        elif seat.pool.think_time:
+        elif seat.dispatcher.think_time:
             think(self)
         seat.stepped = False
 
@@ -47,8 +47,8 @@ def install() -> None:
         seat = self.user.assay_seat
         if seat.in_task or seat.kind is not REQUEST:
             gevent.sleep(seconds)
-        else:  # whoever thinks when the time is up does not miss what comes next
-            seat.pool.over.wait(seconds)
+        else:  # the end of the load ends the think time, for what comes next
+            seat.dispatcher.over.wait(seconds)
 
     TaskSet._sleep = sleep  # type: ignore[method-assign]
     TaskSet.execute_next_task = execute_next_task  # type: ignore[method-assign]
@@ -58,7 +58,7 @@ def install() -> None:
         (TaskSet, lambda task_set: task_set.tasks),
         (DefaultTaskSet, lambda task_set: task_set.user.tasks),
     ):
-        kind.get_next_task = _late(  # type: ignore[method-assign]
+        kind.get_next_task = _deferred(  # type: ignore[method-assign]
             kind.get_next_task, tasks_of
         )
     SequentialTaskSet.get_next_task = _counted(  # type: ignore[method-assign]
@@ -66,8 +66,8 @@ def install() -> None:
     )
 
 
-def drawn(task_set: Any, choose: Callable[[Sequence[Any]], Any]) -> Any:
-    """Put the task of an arrival in place of the one that Locust's dice chose.
+def choose_task(task_set: Any, choose: Callable[[Sequence[Any]], Any]) -> Any:
+    """Replace the task that Locust drew by the task of the arrival.
 
     A task that was scheduled by name, or by a TaskSet with an order of its own, stays.
 
@@ -79,39 +79,39 @@ def drawn(task_set: Any, choose: Callable[[Sequence[Any]], Any]) -> Any:
         The task that comes next.
     """
     queue = task_set._task_queue
-    # The mark is set by the choice itself, so what was scheduled by name has none.
-    if task_set.__dict__.get("assay_open"):
-        task_set.assay_open = False
+    # Only a drawn task sets the mark: a task that was scheduled by name has none.
+    if task_set.__dict__.get("assay_undecided"):
+        task_set.assay_undecided = False
         queue[0] = choose(task_set.assay_tasks)
     return queue[0]
 
 
-def complete(task_set: Any) -> bool:
-    """Say whether a sequence has come to its end, and would begin anew."""
+def sequence_ended(task_set: Any) -> bool:
+    """Return whether a sequence has come to its end, and would begin anew."""
     dealt = task_set.__dict__.get("assay_dealt", 0)
     return not task_set._task_queue and dealt % len(task_set.tasks) == 0
 
 
-def _late(
+def _deferred(
     original: Callable[[Any], Any], tasks_of: Callable[[Any], Sequence[Any]]
 ) -> Callable[[Any], Any]:
-    """Leave a choice by dice to the gate."""
+    """Wrap a random choice of Locust's: the gate makes it instead."""
 
     def get_next_task(self: Any) -> Any:
         tasks = tasks_of(self)
         if not tasks:
-            return original(self)  # which says what is wrong
-        known = self.__dict__
-        if known.get("assay_tasks") is not tasks:
-            known["assay_tasks"] = tasks
-        known["assay_open"] = True
+            return original(self)  # which raises the error that explains it
+        attributes = self.__dict__
+        if attributes.get("assay_tasks") is not tasks:
+            attributes["assay_tasks"] = tasks
+        attributes["assay_undecided"] = True
         return tasks[0]
 
     return get_next_task
 
 
 def _counted(original: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """Count how many tasks of its order a sequence has dealt."""
+    """Wrap a sequence's choice: count how many tasks it has dealt."""
 
     def get_next_task(self: Any) -> Any:
         task = original(self)
@@ -130,11 +130,11 @@ def _run_functions(self: Any) -> None:
         for function, fixture in zip(self.functions, self.fixtures, strict=True):
             seat.wait_for_arrival()
             seat.name, seat.in_task = function.name, True
-            recorder = seat.pool.recorder
+            recorder = seat.dispatcher.recorder
             try:
                 function.obj(fixture)
-            except OF_REQUESTS as error:
-                if isinstance(error, ValueError):  # an address that is none
+            except REQUEST_ERRORS as error:
+                if isinstance(error, ValueError):  # an invalid URL
                     seat.fail(error)
                     raise
             except Exception as error:
@@ -142,5 +142,5 @@ def _run_functions(self: Any) -> None:
                 raise
             finally:
                 seat.in_task = False
-                if seat.busy and seat.pool.recorder is recorder:
+                if seat.busy and seat.dispatcher.recorder is recorder:
                     seat.finish()

@@ -5,7 +5,7 @@ import random
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from typing import Any
+from dataclasses import replace
 
 import gevent
 from gevent.event import Event
@@ -13,17 +13,19 @@ from locust.runners import WorkerRunner
 
 from assay.load import arrivals
 from assay.load.inside import clocks, opened_locustfile
-from assay.load.inside.opened_locustfile import Opened
+from assay.load.inside.opened_locustfile import OpenedLocustfile
 from assay.load.inside.pool import Pool
 from assay.load.inside.ramp import Ramp
 from assay.load.inside.runner import LiveStats
 from assay.load.inside.timer import Heartbeat, Timer
 from assay.load.orders import RunLoad
-from assay.load.recorder import Name, Recorder
+from assay.load.protocol import Name
+from assay.load.recorder import Recorder
+from assay.load.ticks import Counts, Tick
 
-TICK = 1.0  # seconds between two reports
-PATIENCE = 0.1  # seconds: how long nobody looks whether to stop
-PARTING = 5.0  # seconds that users have for their on_stop
+TICK_INTERVAL = 1.0  # seconds between two reports
+POLL_INTERVAL = 0.1  # seconds between two checks whether to stop
+ON_STOP_TIMEOUT = 5.0  # seconds that users have for their on_stop
 
 
 class Loading:
@@ -33,198 +35,207 @@ class Loading:
     does and whoever stops it.
 
     Attributes:
-        stopped: Whether it is to end before its time.
-        ended_by: Who says so: the locustfile, or its users, who have all stopped.
+        stopped: Whether it is to end early.
+        ended_by: Who ended it early: `locustfile`, or `users`, who have all stopped.
     """
 
     def __init__(
         self,
-        found: Opened,
+        locustfile: OpenedLocustfile,
         pool: Pool,
         recorder: Recorder,
-        emit: Callable[[dict[str, Any], bytes], None],
+        report: Callable[[Tick], None],
         timer: Timer,
         heartbeat: Heartbeat,
     ) -> None:
         """Prepare; nothing runs yet.
 
         Args:
-            found: The locustfile.
+            locustfile: The locustfile.
             pool: The users.
             recorder: Takes their samples.
-            emit: Takes a header and a body, every second and at the end.
-            timer: To wait for arrivals.
-            heartbeat: To notice when this process stood still.
+            report: Takes a tick every second and at the end.
+            timer: Waits for arrivals.
+            heartbeat: Measures stalls of this process.
         """
         self.stopped, self.ended_by = False, ""
-        self._found = found
-        self._pool, self._recorder, self._emit = pool, recorder, emit
+        self._locustfile = locustfile
+        self._pool, self._dispatcher = pool, pool.dispatcher
+        self._recorder, self._send_tick = recorder, report
         self._timer, self._heartbeat = timer, heartbeat
         self._planned = self._dropped = 0
-        # What of the recorder Locust's statistics have: rows, and errors.
-        self._counted, self._told = 0, (Counter[Name](), Counter[Name]())
+        # The part of the recorder's samples and counts that is in Locust's statistics.
+        self._counted_rows = 0
+        self._counted_errors = Counter[Name]()
+        self._counted_lengths = Counter[Name]()
         self._began = 0.0
         self._notes: list[str] = []
-        self._clocks = clocks.read((), ())
-        self._stats = found.environment.stats
+        self._clocks = clocks.read()
+        self._stats = locustfile.environment.stats
         if isinstance(self._stats, LiveStats):
             self._stats.clear_all()
-            self._stats.source(self._count)
+            self._stats.refresh_with(self._update_stats)
 
     def end(self, by: str) -> None:
-        """End the test before its time: nothing begins any more."""
+        """End the test early: nothing begins any more."""
         self.stopped, self.ended_by = True, self.ended_by or by
-        self._pool.closed_until = self._pool.dealt_until = 0.0
+        self._dispatcher.end_closed_loop()
 
     def run(self, order: RunLoad) -> None:
         """Run it to its end."""
         random.seed(order.seed)
-        self._pool.think_time = order.think_time
+        self._dispatcher.think_time = order.think_time
         gc.disable()
         self._began = time.perf_counter()
-        self._clocks = clocks.read((), ())
+        self._clocks = clocks.read()
         over = Event()
-        ticking = gevent.spawn(self._tick, over)
+        reporting = gevent.spawn(self._report_until, over)
         with self._heartbeat.beating(self._recorder):
             if order.shape is None:
-                self._closed(order)
-                self._pool.over_at = time.perf_counter()
+                self._closed_loop(order)
+                self._dispatcher.over_at = time.perf_counter()
             else:
-                due = arrivals.moments(
+                due = arrivals.times(
                     order.shape, order.schedule, order.seed, order.part
                 )
-                self._open(due, order.iterations)
+                self._open_loop(due, order.iterations)
             loaded = time.perf_counter() - self._began
-            self._pool.settle(order.drain)
-        over.set()  # ended from outside, it could tear a message apart
-        ticking.join()
-        last = self._account(order.shape is not None) | {"last": True, "loaded": loaded}
+            self._dispatcher.settle(order.drain)
+        over.set()  # killing the greenlet could cut a message in half
+        reporting.join()
+        unserved = self._pool.abandon()
+        for due_at in unserved:
+            self._recorder.add_unserved(due_at)
+        counts = self._counts(len(unserved))
         if order.final:
-            self._part()
+            self._stop_users()
         gc.enable()
-        self._report(last)
+        self._report(replace(counts, users=self._pool.alive), loaded)
 
-    def _account(self, scheduled: bool) -> dict[str, Any]:
-        """Say what became of all arrivals; whoever still works is given up."""
-        pool = self._pool
-        begun, due_still = pool.begun, pool.abandon()
-        done = pool.done
-        for moment in due_still:
-            self._recorder.add_unserved(moment)
-        return {
-            "planned": self._planned if scheduled else begun,
-            "done": done,
-            "unserved": len(due_still),
-            "in_flight": 0,
-            "backlog": 0,
-        }
+    def _counts(self, unserved: int = 0) -> Counts:
+        dispatcher = self._dispatcher
+        return Counts(
+            planned=self._planned or dispatcher.begun,
+            done=dispatcher.done,
+            dropped=self._dropped,
+            unserved=unserved,
+            in_flight=len(dispatcher.busy),
+            backlog=dispatcher.waiting,
+            users=self._pool.alive,
+        )
 
-    def _part(self) -> None:
-        """Have all users stop; what they ask for in their on_stop counts as such."""
-        opened_locustfile.stopping(self._found)
-        self._pool.recorder = self._recorder
-        self._pool.close(PARTING)
-        if isinstance(self._found.runner, WorkerRunner):
-            opened_locustfile.stopped(self._found)  # Locust would fire both once more
+    def _stop_users(self) -> None:
+        """Stop all users; requests of their on_stop are recorded as such."""
+        opened_locustfile.fire_test_stopping(self._locustfile)
+        self._dispatcher.recorder = self._recorder
+        self._pool.close(ON_STOP_TIMEOUT)
+        if isinstance(self._locustfile.runner, WorkerRunner):
+            # Locust itself would fire both events once more.
+            opened_locustfile.fire_test_stop(self._locustfile)
 
-    def _open(self, due: Iterator[float], iterations: int) -> None:
+    def _open_loop(self, due: Iterator[float], iterations: int) -> None:
         """Hand out arrivals when they are due."""
-        pool, timer = self._pool, self._timer
-        pool.growing = True
+        dispatcher, timer = self._dispatcher, self._timer
+        dispatcher.growing = True
         for offset in due:
-            moment = self._began + offset
-            while moment - time.perf_counter() > PATIENCE and not self._over():
-                timer.wait_until(time.perf_counter() + PATIENCE)
+            due_at = self._began + offset
+            while due_at - time.perf_counter() > POLL_INTERVAL and not self._over():
+                timer.wait_until(time.perf_counter() + POLL_INTERVAL)
             if self._over() or (iterations and self._planned >= iterations):
                 return
-            timer.wait_until(moment)
+            timer.wait_until(due_at)
             self._planned += 1
-            self._dropped += not pool.arrive(moment)
+            self._dropped += not dispatcher.arrive(due_at)
 
     def _over(self) -> bool:
-        """Say whether the test is to end now."""
+        """Return whether the test is to end now."""
         return self.stopped or bool(self._recorder.limit)
 
-    def _closed(self, order: RunLoad) -> None:
-        """Let users go round until time is up."""
-        users, iterations, shaped = order.users, order.iterations, order.shaped
-        pool = self._pool
-        pool.most = iterations
-        pool.closed_until = self._began + order.duration
-        coming = None
-        if order.spawn_rate or shaped:
-            ramp = Ramp(pool, self._found.runner, self._over)
-            if shaped:
-                assert self._found.shape is not None
-                coming = gevent.spawn(ramp.follow, self._found.shape)
+    def _closed_loop(self, order: RunLoad) -> None:
+        """Let users do task after task until time is up."""
+        pool, dispatcher = self._pool, self._dispatcher
+        dispatcher.max_arrivals = order.iterations
+        dispatcher.closed_until = self._began + order.duration
+        spawning = None
+        if order.spawn_rate or order.shaped:
+            ramp = Ramp(pool, self._locustfile.runner, self._over)
+            if order.shaped:
+                assert self._locustfile.shape is not None
+                spawning = gevent.spawn(ramp.follow, self._locustfile.shape)
             else:
-                coming = gevent.spawn(ramp.to, users, order.spawn_rate)
+                spawning = gevent.spawn(ramp.ramp_to, order.users, order.spawn_rate)
         else:
-            for seat in pool.enlist(users, order.seed):
-                pool.work(seat)
-        while time.perf_counter() < pool.closed_until and not self._over():
-            if iterations and pool.begun >= iterations:
+            for seat in dispatcher.enlist(order.users, order.seed):
+                dispatcher.work(seat)
+        while time.perf_counter() < dispatcher.closed_until and not self._over():
+            if order.iterations and dispatcher.begun >= order.iterations:
                 break
-            if coming is None or coming.ready():
-                if shaped:
+            if spawning is None or spawning.ready():
+                if order.shaped:
                     break
                 if not pool.alive:
-                    self._recorder.limit = "" if pool.done else pool.nobody()
+                    no_user = "" if dispatcher.done else pool.no_user_error()
+                    self._recorder.limit = no_user
                     self.end("users")
-            left = pool.closed_until - time.perf_counter()
-            self._timer.wait_until(time.perf_counter() + max(0, min(PATIENCE, left)))
-        pool.closed_until = 0.0
-        if coming is not None:
-            coming.kill()
+            rest = dispatcher.closed_until - time.perf_counter()
+            wait = max(0, min(POLL_INTERVAL, rest))
+            self._timer.wait_until(time.perf_counter() + wait)
+        dispatcher.end_closed_loop()
+        if spawning is not None:
+            spawning.kill()
 
-    def _tick(self, over: Event) -> None:
-        due = self._began + TICK
+    def _report_until(self, over: Event) -> None:
+        due = self._began + TICK_INTERVAL
         while not over.wait(max(0.0, due - time.perf_counter())):
-            due += TICK
-            gc.collect()  # what was frozen before costs nothing
-            self._report({})
+            due += TICK_INTERVAL
+            gc.collect()  # quick: what was there before the test is frozen
+            self._report(self._counts())
 
-    def _count(self) -> None:
+    def _update_stats(self) -> None:
         """Bring Locust's statistics up to date with the samples."""
         recorder = self._recorder
         if not isinstance(self._stats, LiveStats):
             return
         names = ("name", "start", "end", "failed")
-        new = {name: recorder.columns[name][self._counted :] for name in names}
-        self._counted = len(recorder.columns["end"])
+        new = {name: recorder.columns[name][self._counted_rows :] for name in names}
+        self._counted_rows = len(recorder.columns["end"])
         if len(new["end"]):
-            errors, lengths = (
-                now - told for now, told in zip(self._texts(), self._told, strict=True)
-            )
-            told, sizes = self._texts()
-            self._told = told.copy(), sizes.copy()
+            errors = recorder.errors - self._counted_errors
+            lengths = recorder.lengths - self._counted_lengths
+            self._counted_errors = recorder.errors.copy()
+            self._counted_lengths = recorder.lengths.copy()
             self._stats.count(list(recorder.names), new, errors, lengths)
 
-    def _texts(self) -> tuple[Counter[Name], Counter[Name]]:
-        """Return what is counted by text, and is not in the columns."""
-        return self._recorder.errors, self._recorder.lengths
+    def _report(self, counts: Counts, loaded: float | None = None) -> None:
+        """Report a tick.
 
-    def _report(self, more: dict[str, Any]) -> None:
-        pool, now = self._pool, clocks.read((), ())
-        passed = now.since(self._clocks)
+        Args:
+            counts: The arrivals so far.
+            loaded: Seconds of load, in the last tick; None before.
+        """
+        now = clocks.read()
+        used = now.since(self._clocks)
         self._clocks = now
-        self._count()
-        self._counted, self._told = 0, (Counter(), Counter())
-        self._notes = pool.notes() or self._notes  # at the end nobody is left
-        header, body = self._recorder.flush()
-        header |= {
-            "at": time.perf_counter() - self._began,
-            "began": self._began,
-            "planned": self._planned or pool.begun,
-            "done": pool.done,
-            "dropped": self._dropped,
-            "in_flight": len(pool.busy),
-            "backlog": pool.waiting,
-            "users": pool.alive,
-            "notes": self._notes,
-            "ended_by": self.ended_by,
-            "generator_cpu": passed["generator_cpu"],
-            "generator_run_delay": passed["generator_run_delay"],
-            **more,
-        }
-        self._emit(header, body)
+        self._update_stats()
+        self._counted_rows = 0
+        self._counted_errors, self._counted_lengths = Counter(), Counter()
+        # Notes are about users: once all have stopped, the earlier ones stay.
+        self._notes = self._pool.notes() or self._notes
+        recording = self._recorder.flush()
+        at = time.perf_counter() - self._began
+        self._send_tick(
+            Tick(
+                at=at,
+                began=self._began,
+                loaded=at if loaded is None else loaded,
+                last=loaded is not None,
+                ended_by=self.ended_by,
+                counts=counts,
+                columns=recording.columns,
+                iterations=recording.iterations,
+                generator_cpu=used.generator_cpu,
+                generator_run_delay=used.generator_run_delay,
+                notes=self._notes,
+                **recording.totals(),
+            )
+        )

@@ -1,9 +1,9 @@
-"""The master of several workers: it passes on what they and Assay say.
+"""The master of several workers: it passes messages between them and Assay.
 
 It speaks Locust's own master/worker protocol: workers are acknowledged, numbered and
-watched by Locust's `MasterRunner`; Assay's orders and what is answered travel as its
-custom messages. Whoever reaches its port can send it anything, so what makes no sense
-is dropped.
+watched by Locust's `MasterRunner`. Assay's orders and their answers travel as its
+custom messages. Anybody who reaches its port can send it anything, so malformed
+messages are dropped.
 """
 
 import math
@@ -20,12 +20,13 @@ from locust.runners import STATE_MISSING, MasterRunner
 
 from assay.load import protocol
 from assay.load.inside import opened_locustfile
-from assay.load.inside.opened_locustfile import Opened
+from assay.load.inside.opened_locustfile import OpenedLocustfile
+from assay.load.protocol import Message
 
-MESSAGE = "assay"
-LOOK = 0.2  # seconds between two looks at who is still there
+MESSAGE = "assay"  # the type of Assay's custom messages
+WATCH_INTERVAL = 0.2  # seconds between two checks which workers are still there
 EVENTS = ("joined", "answer", "tick")
-JOINED: Mapping[str, type | tuple[type, ...]] = {
+JOINED_FIELDS: Mapping[str, type | tuple[type, ...]] = {
     "version": int,
     "host": str,
     "pid": int,
@@ -33,16 +34,16 @@ JOINED: Mapping[str, type | tuple[type, ...]] = {
 }
 
 
-def leader(host: str, port: int) -> Callable[[Environment], MasterRunner]:
-    """Return what makes the runner of a master that listens there."""
+def master_runner(host: str, port: int) -> Callable[[Environment], MasterRunner]:
+    """Return what makes the runner of a master that listens on an address."""
     _harden()
     return lambda environment: environment.create_master_runner(host, port)
 
 
 def _harden() -> None:
-    """Have Locust's listener survive what is no message, or one of somebody else.
+    """Make Locust's listener drop malformed messages, and those of false senders.
 
-    As it is, a single malformed one ends it, and with it every worker.
+    Locust's own one ends at the first malformed message, and every worker with it.
     """
     receive, handle = BaseSocket.recv_from_client, MasterRunner.handle_message
 
@@ -51,7 +52,7 @@ def _harden() -> None:
             try:
                 sender, message = receive(self)
             except RPCError:
-                raise  # of the network itself: Locust opens its port anew
+                raise  # an error of the network: Locust opens its port anew
             except Exception:
                 gevent.sleep(0)
                 continue
@@ -69,7 +70,7 @@ def _harden() -> None:
 
 
 class Master:
-    """Between Assay and its workers.
+    """Passes messages between Assay and its workers.
 
     Attributes:
         port: Where workers join.
@@ -77,38 +78,38 @@ class Master:
 
     def __init__(
         self,
-        found: Opened,
+        locustfile: OpenedLocustfile,
         channel: socket.socket,
         failure: Callable[[BaseException], dict[str, str]],
     ) -> None:
-        """Listen to workers.
+        """Listen for workers.
 
         Args:
-            found: The locustfile.
+            locustfile: The locustfile.
             channel: To Assay.
             failure: Describes an error in the locustfile.
         """
-        runner: Any = found.runner
-        self._found, self._failure = found, failure
+        runner: Any = locustfile.runner
+        self._locustfile, self._failure = locustfile, failure
         self._runner, self._channel = runner, channel
         self._workers: dict[str, int] = {}  # client id to index
-        # Whoever speaks does not wait until Assay listens: a listener that waits
-        # hears no heartbeats, and would take its workers for lost.
-        self._unsaid: Queue[tuple[dict[str, Any], bytes]] = Queue()
+        # A queue, since a listener that waits until Assay reads a message would hear
+        # no heartbeats, and would take its workers for lost.
+        self._outgoing: Queue[Message] = Queue()
         self.port: int = runner.server.port
-        runner.register_message(MESSAGE, self._heard)
-        gevent.spawn(self._watch)
+        runner.register_message(MESSAGE, self._on_message)
+        gevent.spawn(self._watch_workers)
 
     def serve(self) -> bool:
-        """Pass on Assay's orders, and what is said to it, until all is over.
+        """Pass on messages until the end.
 
         Returns:
             Whether Assay asked for the end; otherwise the channel was closed.
         """
-        gevent.spawn(self._tell)
+        gevent.spawn(self._send_outgoing)
         runner = self._runner
-        told, users = 0, 0  # workers that are to load, and users of all of them
-        runner.quit = runner.stop = self._quit  # what a listener may call
+        loading, users = 0, 0  # workers with an order to load, and the users of all
+        runner.quit = runner.stop = self._report_quit  # a listener may call them
         while True:
             try:
                 order, _ = protocol.receive(self._channel)
@@ -118,87 +119,92 @@ class Master:
                 del runner.quit, runner.stop
                 return bool(order["do"])
             if order["do"] == "begin":
-                self._unsaid.put((self._begin(), b""))
+                self._queue(self._begin())
                 continue
             index = order.pop("worker")
             if order["do"] == "load":
-                told, users = told + 1, users + order["users"]
-                if told == len(self._workers):
+                loading, users = loading + 1, users + order["users"]
+                if loading == len(self._workers):
                     events = runner.environment.events
                     events.spawning_complete.fire(user_count=users)
-            for client, known in self._workers.items():
-                if known == index:
+            for client, worker in self._workers.items():
+                if worker == index:
                     runner.send_message(MESSAGE, order, client)
 
     def _begin(self) -> dict[str, Any]:
-        """Fire `test_start`, now that what it sends reaches all workers."""
+        """Fire `test_start`: messages of its listeners reach all workers now."""
         try:
-            opened_locustfile.start(self._found)
+            opened_locustfile.fire_test_start(self._locustfile)
         except Exception as error:
             return {"event": "begun", **self._failure(error)}
         return {"event": "begun"}
 
-    def _heard(self, environment: Any, msg: Any) -> None:
+    def _on_message(self, environment: Any, msg: Any) -> None:
+        """Pass on a worker's message, unless it is malformed."""
         client, header, body = msg.node_id, msg.data["header"], msg.data["body"]
         if client not in self._runner.clients or header["event"] not in EVENTS:
             return
         if not isinstance(body, bytes):
             return
         if header["event"] == "joined":
-            if client in self._workers or not _fits(header):
+            if client in self._workers or not _is_joined(header):
                 return
             self._workers[client] = self._runner.get_worker_index(client)
-            header = {name: header[name] for name in ("event", *JOINED)}
+            header = {name: header[name] for name in ("event", *JOINED_FIELDS)}
         elif client not in self._workers:
-            # It was given up, and what it should have done is counted as lost.
+            # It was given up, and its outstanding arrivals were counted as unserved.
             self._runner.send_message("quit", None, client)
             return
-        self._unsaid.put(({**header, "worker": self._workers[client]}, body))
+        self._queue({**header, "worker": self._workers[client]}, body)
 
-    def _quit(self) -> None:
-        """Tell Assay that a listener of the master's ends the test."""
-        self._unsaid.put(({"event": "quit"}, b""))
+    def _queue(self, header: dict[str, Any], body: bytes = b"") -> None:
+        self._outgoing.put((header, body))
 
-    def _watch(self) -> None:
-        """Say who is there no more."""
+    def _report_quit(self) -> None:
+        """Report that a listener of the master's ends the test."""
+        self._queue({"event": "quit"})
+
+    def _report_lost(self, index: int, why: str) -> None:
+        self._queue({"worker": index, "event": "lost", "why": why})
+
+    def _watch_workers(self) -> None:
+        """Report workers that have gone."""
         while True:
-            gevent.sleep(LOOK)
+            gevent.sleep(WATCH_INTERVAL)
             for client, index in list(self._workers.items()):
                 node = self._runner.clients.get(client)
                 if node is None:
                     why = "it left"
                 elif node.state == STATE_MISSING:
-                    why = "it is heard no more"
+                    why = "it sends no more heartbeats"
                 else:
                     continue
                 del self._workers[client]
-                self._unsaid.put(({"worker": index, "event": "lost", "why": why}, b""))
+                self._report_lost(index, why)
 
-    def _tell(self) -> None:
-        """Tell Assay, one message after the other, until it listens no more."""
+    def _send_outgoing(self) -> None:
+        """Send the queued messages to Assay, until the channel is closed."""
         while True:
-            header, body = self._unsaid.get()
+            header, body = self._outgoing.get()
             try:
                 protocol.send(self._channel, header, body)
             except OSError:
                 return
-            except Exception as error:  # it holds what no message of ours can
+            except Exception as error:  # a worker sent what JSON cannot hold
                 print(f"a message was dropped: {error!r}", flush=True)
                 self._give_up(header.get("worker", -1))
 
     def _give_up(self, index: int) -> None:
-        """Hear no more of a worker that says what makes no sense."""
-        for client, known in list(self._workers.items()):
-            if known == index:
+        """Give up a worker that sends malformed messages."""
+        for client, worker in list(self._workers.items()):
+            if worker == index:
                 del self._workers[client]
                 self._runner.send_message("quit", None, client)
-                self._unsaid.put(
-                    ({"worker": index, "event": "lost", "why": protocol.NONSENSE}, b"")
-                )
+                self._report_lost(index, protocol.MALFORMED)
 
 
-def _fits(header: Mapping[str, Any]) -> bool:
-    """Say whether somebody who joins says what a worker says."""
+def _is_joined(header: Mapping[str, Any]) -> bool:
+    """Return whether the fields of a `joined` message are valid."""
     return all(
-        isinstance(header.get(name), kind) for name, kind in JOINED.items()
+        isinstance(header.get(name), kind) for name, kind in JOINED_FIELDS.items()
     ) and (math.isfinite(header["speed"]) and header["speed"] > 0)

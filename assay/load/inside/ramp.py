@@ -14,19 +14,16 @@ from assay.load.inside.pool import Pool
 from assay.load.inside.roles import Role
 from assay.load.inside.runner import SteeredRunner
 
-TICK = 1.0  # seconds between two questions to a shape, as under Locust
-LOOK = 0.02  # seconds: how long nobody looks whether to stop
+SHAPE_INTERVAL = 1.0  # seconds between two calls of a shape's tick, as under Locust
+POLL_INTERVAL = 0.02  # seconds between two checks whether to stop
 
 
 class Ramp:
     """Makes and stops the users of a pool while a closed loop runs.
 
-    It goes in Locust's steps: of a rate of 5 a second, five at once and then a second
-    without. Whoever has stopped by itself is missed, and made again, in the next step
-    of a ramp, and otherwise never.
-
-    Attributes:
-        over: Whether a shape has said that the test is over.
+    It goes in Locust's steps: at a rate of 5 per second, five users at once and then
+    a second without. A user who has stopped by itself is replaced in the next step of
+    a ramp, otherwise never.
     """
 
     def __init__(self, pool: Pool, runner: Any, stopped: Callable[[], bool]) -> None:
@@ -34,77 +31,77 @@ class Ramp:
 
         Args:
             pool: Whose users.
-            runner: What listeners of the locustfile look at.
-            stopped: Says whether the test is to end.
+            runner: The runner that listeners of the locustfile see.
+            stopped: Returns whether the test is to end.
         """
-        self.over = False
         self._pool, self._runner, self._stopped = pool, runner, stopped
-        # Of whom there are to be: the class of each, in the order in which they came.
-        self._steps: list[Role] = []
+        # The class of each user that there should be, in the order of their making.
+        self._target: list[Role] = []
         self._classes: frozenset[str] = frozenset()
         self._dealt: Counter[Role] = Counter()  # since the classes changed
-        self._moving: Any = None
+        self._ramping: Any = None
 
-    def to(
+    def ramp_to(
         self, users: int, rate: float, classes: Sequence[type[User]] | None = None
     ) -> None:
-        """Make or stop users until there are so many.
+        """Make or stop users until there are as many.
 
         Args:
-            users: How many there are to be.
-            rate: How many are made or stopped a second.
-            classes: What they can be; all of them if None.
+            users: How many there should be.
+            rate: How many are made or stopped per second.
+            classes: The classes of new users; all of them if None.
         """
         if isinstance(self._runner, SteeredRunner):
             self._runner.spawning(users)
         step = max(1, math.floor(rate))
         while not self._stopped():
             began = time.perf_counter()
-            for _ in range(min(step, users - len(self._steps))):
-                self._steps.append(self._next(classes))
-            for _ in range(min(step, len(self._steps) - users)):
-                self._steps.pop()
-            self._fill()
-            if len(self._steps) == users:
+            for _ in range(min(step, users - len(self._target))):
+                self._target.append(self._next_role(classes))
+            for _ in range(min(step, len(self._target) - users)):
+                self._target.pop()
+            self._make_or_stop()
+            if len(self._target) == users:
                 break
             while time.perf_counter() - began < step / rate and not self._stopped():
-                gevent.sleep(LOOK)
+                gevent.sleep(POLL_INTERVAL)
         gevent.sleep(0)
         if isinstance(self._runner, SteeredRunner) and not self._stopped():
             self._runner.spawned()
 
     def follow(self, shape: LoadTestShape) -> None:
-        """Do what a shape says, asked once a second, until it says that all is over.
+        """Follow a shape, which is asked once a second, until it ends the test.
 
-        A new number of users ends the ramp to the one before.
+        A new number of users ends the ramp to the previous one.
         """
         before: object = None
         shape.runner = self._runner
         shape.reset_time()
         while not self._stopped():
             began = time.perf_counter()
-            said = shape.tick()
-            if said is None:
-                self.over = True
+            stage = shape.tick()
+            if stage is None:
                 break
-            if said != before:
-                users, rate, *classes = said
-                self._end()
-                more = classes[0] if classes else None
-                self._moving = gevent.spawn(self.to, int(users), float(rate), more)
-                before = said
-            while time.perf_counter() - began < TICK and not self._stopped():
-                gevent.sleep(LOOK)
-        self._end()
+            if stage != before:
+                users, rate, *rest = stage
+                self._end_ramp()
+                classes = rest[0] if rest else None
+                self._ramping = gevent.spawn(
+                    self.ramp_to, int(users), float(rate), classes
+                )
+                before = stage
+            while time.perf_counter() - began < SHAPE_INTERVAL and not self._stopped():
+                gevent.sleep(POLL_INTERVAL)
+        self._end_ramp()
 
-    def _end(self) -> None:
-        if self._moving is not None:
-            self._moving.kill()
+    def _end_ramp(self) -> None:
+        if self._ramping is not None:
+            self._ramping.kill()
 
-    def _next(self, classes: Sequence[type[User]] | None) -> Role:
-        """Return the class of the next user: a fixed number of them first.
+    def _next_role(self, classes: Sequence[type[User]] | None) -> Role:
+        """Return the class of the next user: fixed counts are filled first.
 
-        Without classes it is one of those that were named before.
+        Without classes it is one of those that were given before.
         """
         roles = self._pool.roles.values()
         if classes is not None:
@@ -112,21 +109,21 @@ class Ramp:
             if names != self._classes:
                 self._classes, self._dealt = names, Counter()
         chosen = [r for r in roles if r.cls.__name__ in self._classes] or list(roles)
-        present = Counter(self._steps)
+        present = Counter(self._target)
         for role in chosen:
             if present[role] < role.cls.fixed_count:
                 return role
-        weighed = [role for role in chosen if not role.cls.fixed_count] or chosen
-        # The greatest quotient comes next (D'Hondt), so that they alternate.
-        role = max(weighed, key=lambda r: r.cls.weight / (self._dealt[r] + 1))
+        weighted = [role for role in chosen if not role.cls.fixed_count] or chosen
+        # The largest quotient comes next (D'Hondt), so that classes alternate.
+        role = max(weighted, key=lambda r: r.cls.weight / (self._dealt[r] + 1))
         self._dealt[role] += 1
         return role
 
-    def _fill(self) -> None:
-        """Make those who are missing, and stop those who are too many."""
-        wanted = Counter(self._steps)
+    def _make_or_stop(self) -> None:
+        """Make the users that are missing, and stop those that are too many."""
+        target = Counter(self._target)
         for role in self._pool.roles.values():
-            change = wanted[role] - (role.alive - role.leaving)
+            change = target[role] - (role.alive - role.leaving)
             for _ in range(change):
                 self._pool.add(role, enlisted=True)
             for _ in range(-change):

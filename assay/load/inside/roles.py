@@ -9,7 +9,7 @@ from locust.user.users import User
 if TYPE_CHECKING:
     from assay.load.inside.seat import Seat
 
-Choice = Callable[[Sequence[Any]], Any]
+Choice = Callable[[Sequence[Any]], Any]  # chooses one of several tasks
 
 
 class Role:
@@ -17,50 +17,61 @@ class Role:
 
     Attributes:
         cls: The class, with the host that it loads.
-        most: How many users of it there may be.
-        alive: How many there are, those in their on_start included.
-        coming: How many of them have not come through their on_start yet.
-        leaving: How many of them are to stop once they have done what they do.
-        idle: Those who wait for an arrival, the most recent one last.
+        max_users: How many users of it there may be.
+        alive: How many there are, including those in their on_start.
+        starting: How many of them have not completed their on_start yet.
+        leaving: How many of them stop once they have done their task.
+        idle: Users who wait for an arrival, the most recent one last.
         backlog: Arrivals that no user has taken yet: when they were due, and what
             chooses their task.
-        short: Arrivals that found no idle user though more were allowed.
-        peak: Most arrivals that were under way or waiting at once.
+        short: Arrivals that found no idle user though more users were allowed.
+        peak: Most arrivals that were in flight or waiting at once.
     """
 
-    def __init__(self, cls: type[User], most: int) -> None:
+    def __init__(self, cls: type[User], max_users: int) -> None:
         """Begin without users."""
-        self.cls, self.most = cls, most
-        self.alive = self.coming = self.leaving = self.short = self.peak = 0
+        self.cls, self.max_users = cls, max_users
+        self.alive = self.starting = self.leaving = self.short = self.peak = 0
         self.idle: list["Seat"] = []
         self.backlog: deque[tuple[float, Choice]] = deque()
 
     @property
     def working(self) -> int:
         """How many of its users work on an arrival."""
-        return self.alive - self.coming - len(self.idle)
+        return self.alive - self.starting - len(self.idle)
 
 
-def placed(cls: type[User], host: str) -> dict[str, str]:
-    """Return what a user class gets: a host, unless it is to keep its own."""
-    own = {"__module__": cls.__module__}
-    return {**own, "host": host} if host else own
+def with_host(cls: type[User], host: str) -> type[User]:
+    """Return a subclass with a host; with its own host if that is empty."""
+    attributes = {"__module__": cls.__module__}
+    if host:
+        attributes["host"] = host
+    return type(cls.__name__, (cls,), attributes)
 
 
-def share(user_classes: Sequence[type[User]], size: int) -> list[type[User]]:
+def deal_places(user_classes: Sequence[type[User]], size: int) -> list[type[User]]:
     """Deal `size` places to the classes by weight, at least one to each.
 
-    Those with a fixed count have as many as they say. Of the others the largest
-    quotient takes the next place (D'Hondt), and classes alternate, so that any run of
-    neighbours in the pool has about the same mixture.
+    Classes with a fixed count have that many. Of the others the largest quotient
+    takes the next place (D'Hondt). So classes alternate, and any run of neighbours
+    in the pool has about the same mixture.
     """
     fixed = [cls for cls in user_classes if cls.fixed_count > 0]
     places = [cls for cls in fixed for _ in range(cls.fixed_count)]
-    weighed = [cls for cls in user_classes if cls.fixed_count <= 0]
-    dealt = {cls: 0 for cls in weighed}
-    for _ in range(max(size - len(places), len(weighed)) if weighed else 0):
-        missing = [cls for cls in weighed if dealt[cls] == 0]
-        chosen = max(missing or weighed, key=lambda cls: cls.weight / (dealt[cls] + 1))
+    weighted = [cls for cls in user_classes if cls.fixed_count <= 0]
+    dealt = {cls: 0 for cls in weighted}
+    for _ in range(max(size - len(places), len(weighted)) if weighted else 0):
+        missing = [cls for cls in weighted if dealt[cls] == 0]
+        chosen = max(missing or weighted, key=lambda cls: cls.weight / (dealt[cls] + 1))
         dealt[chosen] += 1
         places.append(chosen)
     return places[:size]
+
+
+def mixture(places: Sequence[type[User]], users: int, seed: int) -> list[type[User]]:
+    """Return the classes of some users, as they are mixed in the places of a pool.
+
+    With fewer users than places the seed draws which places are taken.
+    """
+    start = seed % len(places) if users < len(places) else 0
+    return [*places[start:], *places][:users]

@@ -1,7 +1,7 @@
-"""The runner that a locustfile finds in its environment, and its statistics.
+"""The runner that a locustfile sees in its environment, and its statistics.
 
-Users come and go by Assay's pools, so what a runner of Locust's would start or stop
-is said here instead, to whoever runs the test.
+Assay's pools make and stop users. What Locust's runner would start or stop is reported
+to the load test instead.
 """
 
 import time
@@ -18,29 +18,27 @@ from locust.runners import (
 )
 from locust.stats import RequestStats, StatsEntry, StatsError
 
-from assay.load.protocol import TASK
-
-Name = tuple[str, str, str]
+from assay.load.protocol import TASK, Name
 
 
 class SteeredRunner(LocalRunner):
     """A local runner whose users are Assay's.
 
     Attributes:
-        ended: Whether the locustfile has ended the test: `quit` or `stop`.
+        ended: Whether the locustfile has ended the test by `quit` or `stop`.
     """
 
     def __init__(self, environment: Environment) -> None:
         """Begin without users."""
         super().__init__(environment)
         self.ended = False
-        self._tell: Callable[[], None] = lambda: None
+        self._on_end: Callable[[], None] = lambda: None
 
-    def steer(self, tell: Callable[[], None]) -> None:
-        """Have somebody told when the locustfile ends the test."""
-        self._tell = tell
+    def when_ended(self, on_end: Callable[[], None]) -> None:
+        """Set what is called when the locustfile ends the test."""
+        self._on_end = on_end
         if self.ended:
-            tell()
+            on_end()
 
     def start(self, *_: Any, **__: Any) -> None:
         """Refuse: Assay makes the users.
@@ -56,7 +54,7 @@ class SteeredRunner(LocalRunner):
     def stop(self) -> None:
         """End the test."""
         self.ended = True
-        self._tell()
+        self._on_end()
 
     def quit(self) -> None:
         """End the test."""
@@ -84,109 +82,118 @@ class SteeredRunner(LocalRunner):
 
 
 class LiveStats(RequestStats):
-    """Locust's statistics, counted when somebody looks at them.
+    """Locust's statistics, brought up to date when somebody reads them.
 
-    Locust counts at every request, which takes some microseconds of it. Here samples
-    wait in the recorder's arrays, and are counted together: once a second, and
+    Locust updates them for every request, which takes some microseconds. Here samples
+    wait in the recorder's arrays and are counted together: once a second, and
     whenever a locustfile reads a number.
     """
 
     def __init__(self, use_response_times_cache: bool = True) -> None:
         """Begin with nothing."""
         self._refresh: Callable[[], None] = lambda: None
-        self._busy = True  # Locust's own assignments are no look
+        self._updating = True  # Locust's own assignments are not reads
         super().__init__(use_response_times_cache)
-        self._busy = False
+        self._updating = False
 
-    def source(self, refresh: Callable[[], None]) -> None:
-        """Say who counts what has come meanwhile."""
+    def refresh_with(self, refresh: Callable[[], None]) -> None:
+        """Set what adds the samples that are not counted yet."""
         self._refresh = refresh
 
     def __getattribute__(self, name: str) -> Any:
-        """Count what has come meanwhile, before a number is read."""
-        if name in ("entries", "errors", "total") and not self._busy:
-            self._busy = True
+        """Add the samples that are not counted yet before a number is read."""
+        if name in ("entries", "errors", "total") and not self._updating:
+            self._updating = True
             try:
                 self._refresh()
             finally:
-                self._busy = False
+                self._updating = False
         return super().__getattribute__(name)
 
     def count(
         self,
         names: Sequence[Name],
         columns: Mapping[str, Any],
-        errors: Mapping[tuple[str, str, str], int],
+        errors: Mapping[Name, int],
         lengths: Mapping[Name, int],
     ) -> None:
         """Count requests that have ended.
 
         Args:
-            names: What the column `name` numbers: kind, method, name.
+            names: The kind, method and name of each number in the column `name`.
             columns: `name`, `start`, `end` and `failed` as arrays.
-            errors: Method, name and text, and how often it came.
+            errors: Method, name and text of each error, and how often it occurred.
             lengths: Bytes of the answers, by name.
         """
-        busy, self._busy = self._busy, True
+        updating, self._updating = self._updating, True
         try:
             self._count(names, columns, errors, lengths)
         finally:
-            self._busy = busy
+            self._updating = updating
 
     def _count(
         self,
         names: Sequence[Name],
         columns: Mapping[str, Any],
-        errors: Mapping[tuple[str, str, str], int],
+        errors: Mapping[Name, int],
         lengths: Mapping[Name, int],
     ) -> None:
         end = np.asarray(columns["end"])
         answered = ~np.isnan(end)
-        number = np.asarray(columns["name"])[answered]
+        numbers = np.asarray(columns["name"])[answered]
         start, end = np.asarray(columns["start"])[answered], end[answered]
         failed = np.asarray(columns["failed"])[answered] > 0
         epoch = time.time() - time.perf_counter()
-        for one in np.unique(number).tolist():
-            kind, method, name = names[one]
+        for number in np.unique(numbers).tolist():
+            kind, method, name = names[number]
             if kind == TASK:
                 continue
-            own = number == one
+            chosen = numbers == number
             entry = self._entry(
                 name,
                 method,
-                1000 * (end[own] - start[own]),
-                (epoch + end[own]).astype(int),
-                failed[own],
+                1000 * (end[chosen] - start[chosen]),
+                (epoch + end[chosen]).astype(int),
+                failed[chosen],
             )
-            entry.total_content_length = lengths.get(names[one], 0)
+            entry.total_content_length = lengths.get(names[number], 0)
             self.entries[(name, method)].extend(entry)
             self.total.extend(entry)
-        for (method, name, text), times in errors.items():
+        for (method, name, text), count in errors.items():
             key = StatsError.create_key(method, name, text)
             if key not in self.errors:
                 self.errors[key] = StatsError(method, name, text)
-            for _ in range(times):
+            for _ in range(count):
                 self.errors[key].occurred()
 
     def _entry(
-        self, name: str, method: str, took: Any, second: Any, failed: Any
+        self, name: str, method: str, milliseconds: Any, seconds: Any, failed: Any
     ) -> StatsEntry:
-        """Return some requests of one name as an entry of their own."""
+        """Return some requests of one name as an entry of their own.
+
+        Args:
+            name: Of the requests.
+            method: Of the requests.
+            milliseconds: What each took.
+            seconds: The second of the epoch in which each ended.
+            failed: Whether each failed.
+        """
         entry = StatsEntry(self, name, method)
         entry.start_time = time.time()
-        entry.num_requests, entry.num_failures = len(took), int(failed.sum())
-        entry.total_response_time = took.sum()
-        entry.min_response_time, entry.max_response_time = took.min(), took.max()
-        entry.last_request_timestamp = float(second.max())
-        for values, counts in (
-            (_rounded(took), entry.response_times),
-            (second, entry.num_reqs_per_sec),
-            (second[failed], entry.num_fail_per_sec),
+        entry.num_requests, entry.num_failures = len(milliseconds), int(failed.sum())
+        entry.total_response_time = milliseconds.sum()
+        entry.min_response_time = milliseconds.min()
+        entry.max_response_time = milliseconds.max()
+        entry.last_request_timestamp = float(seconds.max())
+        for values, histogram in (
+            (_rounded(milliseconds), entry.response_times),
+            (seconds, entry.num_reqs_per_sec),
+            (seconds[failed], entry.num_fail_per_sec),
         ):
             for value, count in zip(
                 *np.unique(values, return_counts=True), strict=True
             ):
-                counts[int(value)] += int(count)
+                histogram[int(value)] += int(count)
         return entry
 
 

@@ -1,11 +1,11 @@
-"""One user's place in its pool: which arrival it works on, and what came of it."""
+"""One user's seat in its pool: which arrival it works on, and what came of it."""
 
 import time
 from collections.abc import Callable, Sequence
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
-from gevent import GreenletExit
+from gevent import GreenletExit, get_hub
 from gevent.hub import Waiter
 from locust import SequentialTaskSet, TaskSet
 from locust.exception import (
@@ -21,18 +21,19 @@ from assay.load.protocol import REQUEST, START, STOP
 from assay.load.recorder import FAILED, FINE
 
 if TYPE_CHECKING:
+    from assay.load.inside.dispatcher import Dispatcher
     from assay.load.inside.pool import Pool
     from assay.load.inside.roles import Role
 
-# A user who is to stop, and who leaves the set of tasks that it is in.
+# The user stops; or it leaves the set of tasks that it is in.
 STOPPING = (StopUser, StopTest, GreenletExit)
 LEAVING = (InterruptTaskSet, *STOPPING)
-# A nested set has ended, which is no end of the one around it.
+# A nested set has ended, but not the one around it.
 RETURNING = (RescheduleTask, RescheduleTaskImmediately)
 
 
 class Seat:
-    """A user's place.
+    """A user's seat.
 
     An arrival is one task. At a `SequentialTaskSet` it is the whole sequence, a
     journey, whose steps follow each other at once; nested sets within it belong to it.
@@ -41,38 +42,41 @@ class Seat:
         number: Its number in the pool.
         role: The user class.
         kind: What its requests belong to: its on_start, the load, or its on_stop.
-        ready: Whether it has come through its on_start.
-        scheduled: When the arrival was due that it works on; None once the first
-            request of it has been recorded, and in a closed loop.
-        waited: How long that arrival waited because all users waited for the target.
+        ready: Whether it has completed its on_start.
+        scheduled: When its arrival was due; None once the first request of the arrival
+            has been recorded, and in a closed loop.
+        waited: How long that arrival waited, because all users waited for the target.
         arrival: When it was due, or in a closed loop had begun.
-        freed: When the last answer to it came, or it got ready.
+        freed: When the last answer to it came, or the user got ready.
         busy: Whether it works on an arrival.
         enlisted: Whether it takes part in a closed loop.
-        leaving: Whether it is to stop once it has done what it does.
+        leaving: Whether it stops once it has done its task.
         in_task: Whether code of the locustfile's task runs.
-        error: What ended it, if an error did.
+        error: The error that ended it, if one did.
         stepped: Whether it has come to its gate since it last waited.
         tasks: What the user can do.
+        held: Requests after the end of the load: they count only if their task ends.
     """
 
     def __init__(self, pool: "Pool", number: int, role: "Role") -> None:
-        """Take a place; it holds no arrival yet."""
-        self.pool, self.number, self.role = pool, number, role
+        """Begin without an arrival."""
+        self.pool = pool
+        self.dispatcher: Dispatcher = pool.dispatcher
+        self.number, self.role = number, role
         self.kind = START
         self.ready = self.busy = self.enlisted = self.leaving = False
         self.in_task = self.stepped = False
         self.scheduled: float | None = None
         self.waited = self.freed = 0.0
         self.arrival: float | None = None
-        self.waiter: Waiter | None = None
         self.error: BaseException | None = None
         self.choose: Callable[[Sequence[Any]], Any] = itemgetter(0)
         self.tasks: Sequence[Any] = ()
+        self._waiter: Waiter | None = None
         self._begin()
 
     def _begin(self) -> None:
-        """Forget the arrival before."""
+        """Forget the previous arrival."""
         self.name = ""
         self.journey: Any = None
         self.requests = 0
@@ -94,13 +98,13 @@ class Seat:
             self.wait_for_arrival(task_set.__dict__.get("assay_tasks", ()))
         if self.journey is None and isinstance(task_set, SequentialTaskSet):
             self.journey, self.name = task_set, type(task_set).__name__
-        task = gate.drawn(task_set, self.choose)
+        task = gate.choose_task(task_set, self.choose)
         nested = isinstance(task, type) and issubclass(task, TaskSet)
         if not nested and not self.name:
             self.name = getattr(task, "__name__", type(task).__name__)
-        outside, self.in_task = self.in_task, not nested
+        was_in_task, self.in_task = self.in_task, not nested
         self.step_worst, left = FINE, False
-        recorder = self.pool.recorder
+        recorder = self.dispatcher.recorder
         try:
             execute(task_set)
         except LEAVING as error:
@@ -114,11 +118,11 @@ class Seat:
             self.fail(error, type(task_set).__name__)
             raise
         finally:
-            self.in_task = outside
-            whole = self.journey is None or (
-                self.journey is task_set and (left or gate.complete(task_set))
+            self.in_task = was_in_task
+            ended = self.journey is None or (
+                self.journey is task_set and (left or gate.sequence_ended(task_set))
             )
-            if whole and self.busy and self.pool.recorder is recorder:
+            if ended and self.busy and self.dispatcher.recorder is recorder:
                 self.finish()
 
     def wait_for_arrival(self, tasks: Sequence[Any] = ()) -> None:
@@ -130,22 +134,27 @@ class Seat:
         Raises:
             StopUser: It is to stop.
         """
-        pool, self.tasks = self.pool, tasks
+        dispatcher, self.tasks = self.dispatcher, tasks
         if not self.ready:
             self.ready, self.kind, self.freed = True, REQUEST, time.perf_counter()
-            pool.is_ready(self)
-        if not self.leaving and not pool.proceed(self):
-            pool.rest(self)
-            self.waiter = Waiter()
-            self.waiter.get()
-            self.waiter = None
+            self.pool.started(self)
+        if not self.leaving and not dispatcher.proceed(self):
+            dispatcher.rest(self)
+            self._waiter = Waiter()
+            self._waiter.get()
+            self._waiter = None
         if self.leaving:
             self.kind = STOP
             raise StopUser()
         self._begin()
         self.begun, self.due = time.perf_counter(), self.scheduled
         if self.due is not None:
-            pool.recorder.lags.append(self.begun - self.due - self.waited)
+            dispatcher.recorder.lags.append(self.begun - self.due - self.waited)
+
+    def wake(self) -> None:
+        """End the user's wait for an arrival."""
+        if self._waiter is not None:
+            get_hub().loop.run_callback(self._waiter.switch, None)
 
     def record(
         self,
@@ -158,11 +167,12 @@ class Seat:
     ) -> None:
         """Take a sample of this user; times in seconds of `time.perf_counter`.
 
-        Only the first request of an arrival was scheduled; the next ones begin when
-        the one before has ended. Those that begin when the load is over count only
-        if their task comes to its end.
+        Only the first request of an arrival was scheduled; each later one begins when
+        the one before has ended. Requests that begin after the end of the load count
+        only if their task ends.
         """
-        if start > self.pool.over_at and self.kind is REQUEST and self.requests:
+        after_end = start > self.dispatcher.over_at
+        if after_end and self.kind is REQUEST and self.requests:
             self.requests += 1
             self.freed = end
             self.held.append((method, name, start, end, error, length))
@@ -178,7 +188,7 @@ class Seat:
         error: object,
         length: int,
     ) -> None:
-        recorder, scheduled, waited = self.pool.recorder, self.scheduled, 0.0
+        recorder, scheduled, waited = self.dispatcher.recorder, self.scheduled, 0.0
         if scheduled is None or self.kind is not REQUEST:
             scheduled = start
         else:
@@ -197,14 +207,14 @@ class Seat:
             self.step_worst = max(self.step_worst, outcome)
 
     def fail(self, error: BaseException, name: str = "") -> None:
-        """Take what a task raised, unless a request that failed explains it."""
+        """Take the exception of a task, unless a failed request explains it."""
         if self.step_worst == FINE:
             self.raised, self.worst = True, max(self.worst, FAILED)
-            self.pool.recorder.add_raised(self.name or name, error)
+            self.dispatcher.recorder.add_raised(self.name or name, error)
 
     def finish(self) -> None:
-        """End the arrival: what became of it is known."""
-        recorder, name = self.pool.recorder, self.name
+        """End the arrival: its result is known."""
+        recorder, name = self.dispatcher.recorder, self.name
         held, self.held = self.held, []
         for sample in held:
             self.requests -= 1  # counted when it was held
@@ -212,21 +222,21 @@ class Seat:
         if name:
             recorder.tasks[name] += 1
         if self.requests > 1 or self.raised or self.journey is not None:
-            begun = self.first if self.requests else self.begun
-            due, waited = begun, 0.0
+            start = self.first if self.requests else self.begun
+            due, waited = start, 0.0
             if self.due is not None:
                 due, waited = self.due, self.waited
-            ended = self.freed if self.requests else time.perf_counter()
+            end = self.freed if self.requests else time.perf_counter()
             recorder.add_task(
                 name or type(self.journey).__name__,
                 due,
                 waited,
-                begun,
-                ended,
+                start,
+                end,
                 self.number,
                 self.worst,
             )
         if not self.requests:
             self.freed = time.perf_counter()
         self.scheduled, self.journey = None, None
-        self.pool.finished(self)
+        self.dispatcher.finished(self)

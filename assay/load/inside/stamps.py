@@ -3,8 +3,9 @@
 A client takes its own times around building the request and parsing the answer,
 which costs FastHttpUser 0.1 ms and more on a cold cache: that would be measured
 as the target's. So the first `send` and the last `recv` of each request are noted
-on the greenlet that makes them, whatever client it uses. Where a request opens a
-connection first, its time begins there: a server that does not accept lets wait, too.
+on the greenlet that makes it, whatever client it uses. Where a request opens a
+connection first, its time begins there, since a server that does not accept
+connections makes its clients wait, too.
 """
 
 import time
@@ -25,15 +26,15 @@ class Stamps:
         self.sent = self.received = 0.0
 
     def take(self, start: float, end: float) -> tuple[float, float]:
-        """Return the request's times by the socket, and be ready for the next.
+        """Return the request's times by the socket, and reset them for the next.
 
         Args:
-            start: When the client began with it.
-            end: When the client had done with it.
+            start: When the client began the request.
+            end: When the client had completed it.
 
         Returns:
-            The same, where the socket saw nothing in between: a client that has
-            sockets of its own, or TLS.
+            Start and end by the socket; the client's own where the socket saw nothing
+            in between: a client with sockets of its own, or TLS.
         """
         sent, received = self.sent, self.received
         self.sent = self.received = 0.0
@@ -66,11 +67,11 @@ def _wrap(
 ) -> None:
     original = getattr(gevent.socket.socket, name)
 
-    def wrapped(self: Any, *arguments: Any, **named: Any) -> Any:
+    def wrapped(self: Any, *args: Any, **kwargs: Any) -> Any:
         stamps = getattr(getcurrent(), "assay_stamps", None)
         if stamps is not None and before is not None:
             before(stamps)
-        result = original(self, *arguments, **named)
+        result = original(self, *args, **kwargs)
         if stamps is not None and after is not None:
             after(stamps)
         return result

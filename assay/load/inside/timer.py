@@ -1,8 +1,8 @@
-"""Waiting for a moment, in microseconds rather than in event-loop ticks.
+"""Waiting until a given time, to microseconds rather than to event-loop ticks.
 
 `gevent.sleep` wakes up to 1.1 ms late, because libev rounds its timers to
 epoll's milliseconds. A timerfd is a descriptor that the kernel makes readable at
-the exact moment, and the event loop notices that like any other I/O.
+the exact time, and the event loop notices that like any other I/O.
 """
 
 import contextlib
@@ -20,8 +20,8 @@ from assay.load.recorder import Recorder
 _CLOCK_MONOTONIC = 1  # the clock of time.perf_counter on Linux
 _TFD_NONBLOCK_CLOEXEC = os.O_NONBLOCK | getattr(os, "O_CLOEXEC", 0)
 _TFD_TIMER_ABSTIME = 1
-HEARTBEAT = 0.005  # seconds; finer would cost more than 1 % of the core
-_NEAR = 20e-6  # nearer than this, a system call would be later than no wait
+HEARTBEAT = 0.005  # seconds; a shorter one would cost more than 1 % of the core
+_NEAR = 20e-6  # seconds: a shorter wait takes less than the system calls for it
 
 
 class _Timespec(ctypes.Structure):
@@ -33,7 +33,7 @@ class _Itimerspec(ctypes.Structure):
 
 
 class Timer:
-    """Waits for moments of `time.perf_counter`."""
+    """Waits until given times of `time.perf_counter`."""
 
     def __init__(self) -> None:
         """Create the timerfd, where the system has it."""
@@ -46,35 +46,35 @@ class Timer:
             )
         if self._descriptor >= 0:
             self._watcher = get_hub().loop.io(self._descriptor, 1)
-            # Bound once: what is done for every arrival makes it late.
+            # Bound once: work that is done for every arrival makes it late.
             self._set = libc.timerfd_settime
             self._due = _Itimerspec()
             self._value, self._pointer = self._due.value, ctypes.byref(self._due)
 
-    def wait_until(self, moment: float) -> None:
-        """Let other greenlets run until `moment`."""
-        left = moment - time.perf_counter()
-        if left <= _NEAR:
+    def wait_until(self, due: float) -> None:
+        """Let other greenlets run until a time is due."""
+        wait = due - time.perf_counter()
+        if wait <= _NEAR:
             return
         if self._descriptor < 0:
-            gevent.sleep(left)
+            gevent.sleep(wait)
             return
-        seconds = int(moment)
+        seconds = int(due)
         value = self._value
-        value.seconds, value.nanoseconds = seconds, int((moment - seconds) * 1e9)
+        value.seconds, value.nanoseconds = seconds, int((due - seconds) * 1e9)
         self._set(self._descriptor, _TFD_TIMER_ABSTIME, self._pointer, None)
         get_hub().wait(self._watcher)
-        # Reading resets the descriptor; it cannot be empty after a wake-up, but
-        # a spurious one must not raise.
+        # Reading resets the descriptor. It cannot be empty after a wake-up, but a
+        # spurious wake-up must not raise.
         with contextlib.suppress(BlockingIOError):
             os.read(self._descriptor, 8)
 
 
 class Heartbeat:
-    """Notes how late this process gets to run: a stall of the machine shows."""
+    """Measures how late this process gets to run, which reveals a stall."""
 
     def __init__(self) -> None:
-        """Prepare a timer of its own."""
+        """Create a timer of its own."""
         self._timer = Timer()
 
     @contextlib.contextmanager

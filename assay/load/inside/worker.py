@@ -1,4 +1,4 @@
-"""A worker: a Locust process that hears from a master, here or on another machine."""
+"""A worker: a Locust process with a master, here or on another machine."""
 
 import atexit
 import os
@@ -17,61 +17,63 @@ from locust.argument_parser import download_locustfile_from_master
 from locust.env import Environment
 from locust.runners import WorkerRunner
 
-from assay.load import orders, protocol
+from assay.load import orders, protocol, ticks
 from assay.load.inside import opened_locustfile
 from assay.load.inside.master import MESSAGE
-from assay.load.inside.opened_locustfile import Opened
+from assay.load.inside.opened_locustfile import OpenedLocustfile
 from assay.load.inside.server import Server
 from assay.load.orders import Attach, Stop
+from assay.load.ticks import Tick
 
-FETCH = "-"  # instead of a path: the master's own locustfile
-SILENCE = 10.0  # seconds without a word, after which the master is gone
-LINGER = 500  # milliseconds for the last words to get out
-SPIN, SPINS = 200_000, 5  # rounds of a loop, some 5 ms, and how often
+FROM_MASTER = "-"  # in place of a path: the master's own locustfile
+MASTER_TIMEOUT = 10.0  # seconds without a heartbeat, after which the master is gone
+LINGER = 500  # milliseconds to send the last messages
+SPEED_LOOPS = 200_000  # rounds of a loop, some 5 ms
+SPEED_TRIALS = 5
 
 
-_signals: list[Any] = []
+_signal_handlers: list[Any] = []
 
 
-def interruptible(on: bool) -> None:
-    """Have SIGINT, SIGTERM and SIGHUP end the main greenlet, or nothing at all."""
-    while _signals:
-        _signals.pop().cancel()
+def set_interruptible(interruptible: bool) -> None:
+    """Let SIGINT, SIGTERM and SIGHUP end the main greenlet, or ignore them."""
+    while _signal_handlers:
+        _signal_handlers.pop().cancel()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
-        if on:
+        if interruptible:
             main = gevent.getcurrent()
-            _signals.append(
+            _signal_handlers.append(
                 gevent.signal_handler(number, gevent.kill, main, KeyboardInterrupt)
             )
 
 
-def joined(
+def join(
     path: str, host: str, port: int
 ) -> tuple[str, Callable[[Environment], WorkerRunner]]:
     """Return the path of a locustfile, and what makes the runner of a worker.
 
     Args:
-        path: Of the locustfile; `FETCH` for the master's.
+        path: Of the locustfile; `FROM_MASTER` for the master's.
         host: Of the master.
         port: Where it listens.
 
     Raises:
-        ConnectionError: Nobody answers there.
+        ConnectionError: No master answers there.
         KeyboardInterrupt: It was stopped while it waited.
     """
 
-    def runner(environment: Environment) -> WorkerRunner:
+    def make_runner(environment: Environment) -> WorkerRunner:
         try:
             return environment.create_worker_runner(host, port)
-        except SystemExit as error:  # how Locust says that it was stopped meanwhile
+        except SystemExit as error:  # Locust's way to say that it was stopped
             raise KeyboardInterrupt from error
 
     print(f"assay worker: joining {host}:{port}", file=sys.stderr)
-    return (_fetched(host, port) if path == FETCH else path), runner
+    return (_download(host, port) if path == FROM_MASTER else path), make_runner
 
 
-def _fetched(host: str, port: int) -> str:
+def _download(host: str, port: int) -> str:
     """Write the master's locustfile to a folder of its own; return its path."""
     folder = Path(tempfile.mkdtemp(prefix="assay-worker-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
@@ -80,10 +82,10 @@ def _fetched(host: str, port: int) -> str:
         files: Any = download_locustfile_from_master(host, port)
     except SystemExit as error:
         raise ConnectionError from error
-    for sent in files:
-        # Only the name: whoever answers must not choose where files are written.
-        path = folder / Path(sent["filename"]).name
-        path.write_text(sent["contents"], encoding="utf-8")
+    for file in files:
+        # Only the name: the sender must not choose where files are written.
+        path = folder / Path(file["filename"]).name
+        path.write_text(file["contents"], encoding="utf-8")
         paths.append(path)
     if not paths:
         raise ValueError("the master has no locustfile to send; name one: assay worker")
@@ -91,30 +93,32 @@ def _fetched(host: str, port: int) -> str:
 
 
 class Worker:
-    """Does what a master says."""
+    """Carries out a master's orders."""
 
     def __init__(
-        self, found: Opened, failure: Callable[[BaseException], dict[str, str]]
+        self,
+        locustfile: OpenedLocustfile,
+        failure: Callable[[BaseException], dict[str, str]],
     ) -> None:
-        """Say hello.
+        """Join the master.
 
         Args:
-            found: The locustfile.
+            locustfile: The locustfile.
             failure: Describes an error in it.
         """
-        self._found, self._failure = found, failure
-        runner: Any = found.runner
+        self._locustfile, self._failure = locustfile, failure
+        runner: Any = locustfile.runner
         self._runner = runner
-        self._server = Server(found, self._tick)
+        self._server = Server(locustfile, self._report, self._report_error)
         self._began = self._left = False
-        self._runner.register_message(MESSAGE, self._heard, concurrent=True)
-        self._say(
+        self._runner.register_message(MESSAGE, self._on_order, concurrent=True)
+        self._send(
             {
                 "event": "joined",
                 "version": protocol.VERSION,
                 "host": socket.gethostname(),
                 "pid": os.getpid(),
-                "speed": speed(),
+                "speed": measure_speed(),
             }
         )
         print(
@@ -123,67 +127,76 @@ class Worker:
         )
 
     def serve(self) -> int:
-        """Wait until the master says that all is over; return an exit code."""
+        """Wait until the master ends the test; return an exit code."""
         while not self._runner.greenlet.join(timeout=1.0):
-            heard = self._runner.last_heartbeat_timestamp
-            if heard and time.time() - heard > SILENCE:
+            heartbeat = self._runner.last_heartbeat_timestamp
+            if heartbeat and time.time() - heartbeat > MASTER_TIMEOUT:
                 print("assay worker: the master is gone", file=sys.stderr)
                 return 4
-        print("assay worker: the master says that all is over", file=sys.stderr)
+        print("assay worker: the master has ended the test", file=sys.stderr)
         return 0
 
     def leave(self) -> None:
         """Stop, and tell the master.
 
-        Of a test that is under way nothing more is told: users that are stopped in
-        the middle of their work have not done it, and the master counts what is owed.
+        A test that is under way gets no more ticks: users that are stopped in the
+        middle of their work have not done it, and the master counts the outstanding
+        arrivals.
         """
         self._left = True
         self._server.stop()
         self._server.detach()
         if self._began:
-            opened_locustfile.end(self._found)  # its listeners tell the master
+            opened_locustfile.fire_end(self._locustfile)  # a listener tells the master
         else:
             self._runner.send_message("quit")
-        self._runner.greenlet.kill(block=True)  # nobody may use what is closed now
+        self._runner.greenlet.kill(block=True)  # it uses the client that is closed now
         self._runner.client.close(linger=LINGER)
 
-    def _heard(self, environment: Any, msg: Any) -> None:
-        """Carry out an order; one that takes long does not keep others waiting."""
-        order, body = orders.parsed(msg.data), b""
+    def _on_order(self, environment: Any, msg: Any) -> None:
+        """Carry out an order; one that takes long does not delay others."""
+        order, body = orders.parse(msg.data), b""
         if isinstance(order, Stop):
             self._server.stop()
             return
         answer: dict[str, Any]
         try:
             if isinstance(order, Attach):
-                opened_locustfile.begin(self._found, order.arguments, order.settings)
+                opened_locustfile.select_tasks(
+                    self._locustfile, order.arguments, order.settings
+                )
+                opened_locustfile.fire_test_start(self._locustfile)
                 self._began = True
             answer, body = self._server.obey(order)
         except Exception as error:
             answer = self._failure(error)
-        self._say({"event": "answer", **answer}, body)
+        self._send({"event": "answer", **answer}, body)
 
-    def _tick(self, header: dict[str, Any], body: bytes) -> None:
+    def _report(self, tick: Tick) -> None:
         if self._left:
             return
-        if header.get("last"):  # a gate of the master's looks at its statistics
+        if tick.last:  # a quitting listener of the master's reads its statistics
             self._runner._send_stats()
-        self._say({"event": "tick", **header}, body)
+        header, body = ticks.encode(tick)
+        self._send({"event": "tick", **header}, body)
 
-    def _say(self, header: dict[str, Any], body: bytes = b"") -> None:
+    def _report_error(self, error: str) -> None:
+        if not self._left:
+            self._send({"event": "tick", "error": error})
+
+    def _send(self, header: dict[str, Any], body: bytes = b"") -> None:
         self._runner.send_message(MESSAGE, {"header": header, "body": body})
 
 
-def speed() -> float:
-    """Return how fast this core is at what users do: rounds of Python a second.
+def measure_speed() -> float:
+    """Return how fast this core runs Python, in rounds of a loop per second.
 
     By CPU time, since workers that begin together may share a core for a moment.
     """
     best = 0.0
-    for _ in range(SPINS):
+    for _ in range(SPEED_TRIALS):
         began, total = time.thread_time(), 0
-        for number in range(SPIN):
+        for number in range(SPEED_LOOPS):
             total += number
-        best = max(best, SPIN / (time.thread_time() - began))
+        best = max(best, SPEED_LOOPS / (time.thread_time() - began))
     return best

@@ -1,4 +1,4 @@
-"""`LeanHttpUser`: FastHttpUser's common ways at a fraction of its cost.
+"""`LeanHttpUser`: the common features of FastHttpUser at a fraction of its CPU time.
 
-`request`, `chunked` and `coding` are pure; `wire` needs gevent, the rest Locust.
+`request`, `chunked` and `coding` do no I/O; `wire` needs gevent, the rest Locust.
 """

@@ -9,46 +9,48 @@ class Chunks:
     """Takes a chunked body piece by piece.
 
     Attributes:
-        length: Bytes of the body so far, without what is around the chunks.
+        length: Bytes of the body so far, without the frames of the chunks.
         complete: Whether it has ended.
     """
 
     def __init__(self, keep: int) -> None:
-        """Begin; keep at most so many bytes of the body."""
+        """Begin; keep at most `keep` bytes of the body."""
         self.length = 0
         self.complete = False
         self._room = keep
         self._kept: list[bytes] = []
-        self._line = b""  # a line that has begun
-        self._left = 0  # of the chunk that is under way
-        self._ending = False  # a chunk has ended, its line break is due
-        self._trailing = 0  # bytes of trailers; 0 before the last chunk
+        self._line = b""  # the beginning of a line
+        self._chunk_rest = 0  # bytes of the current chunk that have not come yet
+        self._chunk_ended = False  # its line break is due
+        self._trailer_bytes = 0  # 0 before the last chunk
 
     def feed(self, data: bytes) -> None:
-        """Take what came.
+        """Take some bytes.
 
         Raises:
-            BadResponseError: It is not chunked as the standard says.
+            BadResponseError: They are not chunked as the standard demands.
         """
         at = 0
         while at < len(data):
             if self.complete:
-                raise BadResponseError("there is more than its last chunk")
-            if self._left:
-                piece = data[at : at + self._left]
+                raise BadResponseError("the answer goes on after its last chunk")
+            if self._chunk_rest:
+                piece = data[at : at + self._chunk_rest]
                 self._take(piece)
                 at += len(piece)
                 continue
             end = data.find(b"\n", at)
             if end < 0:
                 self._line += data[at:]
-                if len(self._line) + self._trailing > LINE_LIMIT:
-                    raise BadResponseError("a line among its chunks does not end")
+                if len(self._line) + self._trailer_bytes > LINE_LIMIT:
+                    raise BadResponseError(
+                        "a line between chunks of the answer does not end"
+                    )
                 return
             line = self._line + data[at : end + 1]
             self._line = b""
             at = end + 1
-            self._read(line)
+            self._take_line(line)
 
     def body(self) -> bytes:
         """Return what was kept of the body."""
@@ -56,32 +58,32 @@ class Chunks:
 
     def _take(self, piece: bytes) -> None:
         self.length += len(piece)
-        self._left -= len(piece)
-        self._ending = not self._left
+        self._chunk_rest -= len(piece)
+        self._chunk_ended = not self._chunk_rest
         if self._room > 0:
             self._kept.append(piece[: self._room])
             self._room -= len(piece)
 
-    def _read(self, line: bytes) -> None:
-        """Take a line that ends: after a chunk, before one, or among the trailers."""
+    def _take_line(self, line: bytes) -> None:
+        """Take a complete line: after a chunk, before one, or among the trailers."""
         text = line.strip()
-        if self._ending:
+        if self._chunk_ended:
             if text:
                 raise BadResponseError("a chunk is longer than its size")
-            self._ending = False
-        elif self._trailing:
-            self._trailing += len(line)
-            if self._trailing > LINE_LIMIT:
-                raise BadResponseError("its trailers do not end")
+            self._chunk_ended = False
+        elif self._trailer_bytes:
+            self._trailer_bytes += len(line)
+            if self._trailer_bytes > LINE_LIMIT:
+                raise BadResponseError("the trailers of the answer do not end")
             self.complete = not text
         else:
-            self._left = _size(text)
-            self._trailing = 0 if self._left else 1
+            self._chunk_rest = _size(text)
+            self._trailer_bytes = 0 if self._chunk_rest else 1
 
 
 def _size(line: bytes) -> int:
     digits = line.partition(b";")[0].strip()
     # int() takes signs, blanks and underscores, which the standard does not.
     if not digits or digits.strip(b"0123456789abcdefABCDEF") or len(digits) > 16:
-        raise BadResponseError("a chunk's size is no number")
+        raise BadResponseError("the size of a chunk is not a number")
     return int(digits, 16)

@@ -1,57 +1,57 @@
-"""Bodies without their compression."""
+"""Decompression of bodies."""
 
 import zlib
 
 
-def decompressed(body: bytes, coding: str, most: int) -> bytes:
+def decompressed(body: bytes, coding: str, max_size: int) -> bytes:
     """Return a body without its compression.
 
     Args:
         body: As it came.
         coding: Its Content-Encoding, in small letters.
-        most: Bytes that may come out: a small body can hold gigabytes.
+        max_size: Bytes that may come out: a small body can hold gigabytes.
 
     Raises:
-        ValueError: It is longer, damaged, or of a coding that is not known here.
+        ValueError: It is longer, damaged, or of an unknown coding.
     """
     try:
         if coding in ("gzip", "x-gzip"):
-            plain = _inflated(body, 16 + zlib.MAX_WBITS, most)
+            plain = _inflated(body, 16 + zlib.MAX_WBITS, max_size)
         elif coding == "deflate":
             try:
-                plain = _inflated(body, zlib.MAX_WBITS, most)
+                plain = _inflated(body, zlib.MAX_WBITS, max_size)
             except zlib.error:  # some servers leave out zlib's own frame
-                plain = _inflated(body, -zlib.MAX_WBITS, most)
+                plain = _inflated(body, -zlib.MAX_WBITS, max_size)
         elif coding == "br":
-            plain = _from_brotli(body, most)
+            plain = _from_brotli(body, max_size)
         else:
-            raise ValueError(f"the body's coding {coding!r} is not known here")
+            raise ValueError(f"the body's coding {coding!r} is not supported")
     except zlib.error as error:
         raise ValueError(f"the body is not {coding}, as its header says") from error
-    if len(plain) > most:
+    if len(plain) > max_size:
         raise ValueError(
-            f"the body has more than {most:,} bytes once it is decompressed: set "
+            f"the body has more than {max_size:,} bytes once it is decompressed: set "
             "keep_body on the user to read it"
         )
     return plain
 
 
-def _inflated(body: bytes, bits: int, most: int) -> bytes:
-    inflating = zlib.decompressobj(bits)
-    plain = inflating.decompress(body, most + 1)
-    if not inflating.eof and len(plain) <= most:
+def _inflated(body: bytes, bits: int, max_size: int) -> bytes:
+    decompressor = zlib.decompressobj(bits)
+    plain = decompressor.decompress(body, max_size + 1)
+    if not decompressor.eof and len(plain) <= max_size:
         raise ValueError("the body ends before its compression does")
     return plain
 
 
-def _from_brotli(body: bytes, most: int) -> bytes:
+def _from_brotli(body: bytes, max_size: int) -> bytes:
     import brotli
 
-    inflating = brotli.Decompressor()
+    decompressor = brotli.Decompressor()
     try:
-        plain: bytes = inflating.process(body, output_buffer_limit=most + 1)
+        plain: bytes = decompressor.process(body, output_buffer_limit=max_size + 1)
     except brotli.error as error:
         raise ValueError("the body is not br, as its header says") from error
-    if not inflating.is_finished() and len(plain) <= most:
+    if not decompressor.is_finished() and len(plain) <= max_size:
         raise ValueError("the body ends before its compression does")
     return plain

@@ -8,20 +8,22 @@ from urllib.request import Request
 
 from assay.load.lean.response import Headers
 
-REMEMBERED = 1.0  # seconds: a cookie that expires is sent for so long at most
+CACHE_TIME = 1.0  # seconds: an expired cookie is sent that much longer at most
+CACHE_SIZE = 1000  # URLs
 
 
 class Jar(CookieJar):
-    """A cookie jar that says when it was changed."""
+    """A cookie jar that counts its changes."""
 
     def __init__(self) -> None:
-        """Begin with none."""
+        """Begin without cookies."""
         super().__init__()
         self.changes = 0
+        # By URL: the count of changes, the time and the header.
         self._headers: dict[str, tuple[int, float, str]] = {}
 
     def set_cookie(self, cookie: Cookie) -> None:
-        """Put one in."""
+        """Add a cookie."""
         self.changes += 1
         super().set_cookie(cookie)
 
@@ -31,21 +33,21 @@ class Jar(CookieJar):
         path: str | None = None,
         name: str | None = None,
     ) -> None:
-        """Take some out."""
+        """Remove cookies."""
         self.changes += 1
         super().clear(domain, path, name)
 
     def header(self, url: str) -> str:
-        """Return the Cookie header for an address; empty if there is none to send."""
+        """Return the Cookie header for a URL; empty if there is none to send."""
         if not self.changes:
             return ""
         changes, since, text = self._headers.get(url, (0, 0.0, ""))
         now = time.monotonic()
-        if changes != self.changes or now - since > REMEMBERED:
+        if changes != self.changes or now - since > CACHE_TIME:
             request = Request(url)
             self.add_cookie_header(request)
             text = request.get_header("Cookie") or ""
-            if len(self._headers) > 1000:
+            if len(self._headers) > CACHE_SIZE:
                 self._headers.clear()
             self._headers[url] = self.changes, now, text
         return text
@@ -55,11 +57,11 @@ class Jar(CookieJar):
         message = Message()
         for value in headers.getlist("set-cookie"):
             message["Set-Cookie"] = value
-        self.extract_cookies(cast(Any, _Answered(message)), Request(url))
+        self.extract_cookies(cast(Any, _Response(message)), Request(url))
 
 
-class _Answered:
-    """What http.cookiejar asks of a response."""
+class _Response:
+    """The part of a response that http.cookiejar reads."""
 
     def __init__(self, message: Message) -> None:
         self._message = message

@@ -1,11 +1,11 @@
 """What can go wrong between a request and its answer.
 
-The messages name a kind and hold no numbers, so that equal ones can be counted.
+Messages name the kind of error and hold no numbers, so that equal ones can be counted.
 """
 
 
 class WireError(Exception):
-    """The server did not answer as HTTP/1.1 wants it."""
+    """The server did not answer as HTTP/1.1 demands."""
 
 
 class ConnectionClosedError(WireError):
@@ -17,7 +17,7 @@ class IncompleteResponseError(WireError):
 
 
 class BadResponseError(WireError):
-    """What the server sent is no HTTP/1.1 answer."""
+    """What the server sent is not an HTTP/1.1 answer."""
 
 
 class NetworkTimeoutError(WireError, TimeoutError):
@@ -25,7 +25,7 @@ class NetworkTimeoutError(WireError, TimeoutError):
 
 
 class ConnectTimeoutError(WireError, TimeoutError):
-    """The connection was not there in time."""
+    """The connection was not open in time."""
 
 
 class BadStatusError(Exception):
@@ -33,4 +33,4 @@ class BadStatusError(Exception):
 
 
 class TooManyRedirectsError(WireError):
-    """The server sent on more often than allowed."""
+    """The server redirected more often than allowed."""

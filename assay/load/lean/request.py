@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 from urllib.parse import quote, unquote, urlencode, urlsplit
 
-# What may stand in a request target as it is; all else is percent-encoded.
+# Allowed in a request target as it is; all else is percent-encoded.
 _SAFE = "!#$%&'()*+,/:;=?@[]~-._"
 _PORTS = {"http": 80, "https": 443}
 
@@ -41,32 +41,32 @@ class Address:
     auth: str
 
 
-def address(url: str) -> Address:
-    """Read an absolute address.
+def parse_address(url: str) -> Address:
+    """Parse an absolute URL.
 
     Raises:
-        ValueError: It is no http or https address.
+        ValueError: It is not an http or https address.
     """
     parts = urlsplit(url)
     if parts.scheme not in _PORTS or not parts.hostname:
-        raise ValueError(f"{url!r} is no http:// or https:// address")
+        raise ValueError(f"{url!r} is not an http:// or https:// address")
     port = parts.port or _PORTS[parts.scheme]
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     auth = ""
     if parts.username is not None:
-        auth = basic((unquote(parts.username), unquote(parts.password or "")))
-    shown = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+        auth = basic_auth((unquote(parts.username), unquote(parts.password or "")))
+    host = parts.netloc.rpartition("@")[2]
     return Address(
-        url=shown,
+        url=parts._replace(netloc=host).geturl(),
         origin=Origin(parts.scheme == "https", parts.hostname, port),
         target=quote(path, safe=_SAFE),
-        host=parts.netloc.rpartition("@")[2],
+        host=host,
         auth=auth,
     )
 
 
 def with_params(url: str, params: Mapping[str, Any] | None) -> str:
-    """Return the address with parameters added to its query."""
+    """Return a URL with parameters added to its query."""
     if not params:
         return url
     url, _, fragment = url.partition("#")
@@ -74,7 +74,7 @@ def with_params(url: str, params: Mapping[str, Any] | None) -> str:
     return f"{url}{join}{urlencode(params, doseq=True)}" + (fragment and f"#{fragment}")
 
 
-def basic(auth: Auth) -> str:
+def basic_auth(auth: Auth) -> str:
     """Return the Authorization header of a name and a password."""
     name, password = (
         part.encode("utf-8") if isinstance(part, str) else part for part in auth
@@ -101,7 +101,7 @@ def body(data: object, as_json: object) -> tuple[bytes, dict[str, str]]:
         return bytes(data), {}
     if isinstance(data, str):
         return data.encode("utf-8"), {}
-    if isinstance(data, Mapping) or _pairs(data):
+    if isinstance(data, Mapping) or _is_pairs(data):
         form = urlencode(data, doseq=True)  # type: ignore[arg-type]
         headers = {"Content-Type": "application/x-www-form-urlencoded"}
         return form.encode("ascii"), headers
@@ -111,13 +111,21 @@ def body(data: object, as_json: object) -> tuple[bytes, dict[str, str]]:
     )
 
 
-def head(method: str, where: Address, headers: Mapping[str, str], length: int) -> bytes:
+def head(
+    method: str, address: Address, headers: Mapping[str, str], length: int
+) -> bytes:
     """Return a request's head.
 
+    Args:
+        method: GET, for example.
+        address: Where it goes.
+        headers: All header fields but Host and Content-Length.
+        length: Bytes of the body.
+
     Raises:
-        ValueError: Something in it would begin a line of its own.
+        ValueError: A line break in it would begin another header.
     """
-    lines = [f"{method} {where.target} HTTP/1.1", f"Host: {where.host}"]
+    lines = [f"{method} {address.target} HTTP/1.1", f"Host: {address.host}"]
     lines += [f"{name}: {value}" for name, value in headers.items()]
     if length or method in ("POST", "PUT", "PATCH"):
         lines.append(f"Content-Length: {length}")
@@ -128,26 +136,26 @@ def head(method: str, where: Address, headers: Mapping[str, str], length: int) -
 
 
 class Fields(dict[str, str]):
-    """Header fields to send: names of one kind, whatever their case, only once."""
+    """Header fields to send: each name only once, whatever its case."""
 
     def __init__(self, *sources: Mapping[str, Any] | None) -> None:
-        """Merge some; what comes later wins."""
+        """Merge some fields; later ones win."""
         super().__init__()
-        known: dict[str, str] = {}
+        spellings: dict[str, str] = {}
         for source in sources:
             for name, value in (source or {}).items():
-                before = known.get(name.lower())
+                before = spellings.get(name.lower())
                 if before is not None:
                     del self[before]
-                known[name.lower()] = name
-                self[name] = value if isinstance(value, str) else _plain(value)
+                spellings[name.lower()] = name
+                self[name] = value if isinstance(value, str) else _to_text(value)
 
 
-def _plain(value: object) -> str:
+def _to_text(value: object) -> str:
     return value.decode("latin-1") if isinstance(value, bytes) else str(value)
 
 
-def _pairs(data: object) -> bool:
+def _is_pairs(data: object) -> bool:
     return isinstance(data, list | tuple) and all(
         isinstance(item, tuple) and len(item) == 2 for item in data
     )

@@ -1,4 +1,4 @@
-"""What a task sees of an answer: read only as far as the task looks at it."""
+"""The response that a task sees: parsed only as far as the task reads it."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping
@@ -21,10 +21,10 @@ _ONLY_CAUGHT = (
 
 
 class Headers(Mapping[str, str]):
-    """Header fields, whatever the case of their names; equal names are joined."""
+    """Header fields by name in any case; fields of one name are joined."""
 
     def __init__(self, head: bytes) -> None:
-        """Read them from a head with its status line."""
+        """Parse a head with its status line."""
         self._fields: dict[str, list[str]] = {}
         self._names: dict[str, str] = {}
         for line in head.decode("latin-1").split("\r\n")[1:]:
@@ -39,7 +39,7 @@ class Headers(Mapping[str, str]):
         return ", ".join(self._fields[name.lower()])
 
     def __contains__(self, name: object) -> bool:
-        """Say whether there is a field of that name."""
+        """Return whether there is a field of that name."""
         return isinstance(name, str) and name.lower() in self._fields
 
     def __iter__(self) -> Iterator[str]:
@@ -56,18 +56,18 @@ class Headers(Mapping[str, str]):
 
 
 class LeanResponse:
-    """An answer, or what came instead of one.
+    """A server's answer, or the error that came instead of one.
 
     Attributes:
-        status_code: 0 where there was no answer.
+        status_code: Of the answer; 0 where there was none.
         url: The address that was asked for, before any redirect.
         method: Of the request.
         error: What went wrong; None if nothing did.
         encoding: Of `text`; taken from the headers if it is None.
-        js: For `rest`: the body as JSON.
+        js: The body as JSON, set by Locust's `rest`.
     """
 
-    # Class attributes: what most tasks never look at costs no time.
+    # Class attributes: most tasks never read these, so they cost no time.
     encoding: str | None = None
     js: Any = None
     _headers: Headers | None = None
@@ -88,7 +88,7 @@ class LeanResponse:
             url: The address that was asked for.
             answer: None where there was none.
             error: What went wrong.
-            keep: Bytes that were kept of a body at most.
+            keep: At most so many bytes of a body were kept.
         """
         self.method, self.url, self.error = method, url, error
         self.status_code = answer.status if answer is not None else 0
@@ -96,24 +96,24 @@ class LeanResponse:
 
     @property
     def ok(self) -> bool:
-        """Say whether there was an answer with a status below 400."""
+        """Whether there was an answer with a status below 400."""
         return self.error is None and 0 < self.status_code < 400
 
     @property
     def length(self) -> int:
-        """Return how many bytes its body had on the wire."""
+        """Bytes of its body on the wire."""
         return self._answer.length if self._answer else 0
 
     @property
     def headers(self) -> Headers:
-        """Return the header fields; none where there was no answer."""
+        """The header fields; none where there was no answer."""
         if self._headers is None:
             self._headers = Headers(self._answer.head if self._answer else b"")
         return self._headers
 
     @property
     def content(self) -> bytes | None:
-        """Return the body, decompressed; None where there was no answer.
+        """The body, decompressed; None where there was no answer.
 
         Raises:
             LocustError: It was too long to be kept, or cannot be decompressed.
@@ -124,26 +124,26 @@ class LeanResponse:
 
     @property
     def text(self) -> str | None:
-        """Return the body as text; None where there was no answer."""
+        """The body as text; None where there was no answer."""
         content = self.content
         if content is None:
             return None
         encoding = self.encoding or self._charset()
         try:
             return content.decode(encoding, errors="replace")
-        except LookupError:  # the server named an encoding that there is not
+        except LookupError:  # the server named an unknown encoding
             return content.decode("utf-8", errors="replace")
 
     def json(self) -> Any:
         """Return the body as JSON.
 
         Raises:
-            ValueError: It is none.
+            ValueError: It is not JSON.
         """
         return json.loads(self.content or b"")
 
     def raise_for_status(self) -> None:
-        """Raise what went wrong, a status of 400 or more included."""
+        """Raise the error, if there was one: also for a status of 400 or more."""
         if self.error is not None:
             raise self.error
 
@@ -155,7 +155,7 @@ class LeanResponse:
         """
         raise LocustError(_ONLY_CAUGHT)
 
-    def failure(self, why: object) -> None:
+    def failure(self, reason: object) -> None:
         """Refuse: only a caught response can be changed.
 
         Raises:
@@ -187,7 +187,7 @@ class LeanResponse:
 
 
 class CaughtResponse(LeanResponse):
-    """A response that a task judges itself, in a with statement."""
+    """A response that the task judges itself, in a with statement."""
 
     def __init__(
         self,
@@ -198,7 +198,7 @@ class CaughtResponse(LeanResponse):
         keep: int,
         report: Report,
     ) -> None:
-        """Hold an answer; `report` takes what becomes of the request."""
+        """Hold an answer; `report` takes how the request ended."""
         super().__init__(method, url, answer, error, keep)
         self._report = report
         self._judged = False
@@ -214,7 +214,7 @@ class CaughtResponse(LeanResponse):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> bool:
-        """Report the request: as the task judged it, or else by its status."""
+        """Report the request: as the task judged it, otherwise by its status."""
         if self._judged:
             self._report(self, self._verdict)
             return kind is None
@@ -227,21 +227,21 @@ class CaughtResponse(LeanResponse):
         return True
 
     def success(self) -> None:
-        """Let the request count as fine, whatever the server said."""
+        """Count the request as successful, whatever its status."""
         self._judged, self._verdict = True, None
 
-    def failure(self, why: object) -> None:
-        """Let the request count as failed.
+    def failure(self, reason: object) -> None:
+        """Count the request as failed.
 
         Args:
-            why: An exception, or words.
+            reason: An exception, or a text.
         """
         self._judged = True
         self._verdict = (
-            why if isinstance(why, BaseException) else CatchResponseError(why)
+            reason if isinstance(reason, BaseException) else CatchResponseError(reason)
         )
 
 
 def bad_status(status: int) -> BadStatusError | None:
-    """Return the error that a status is, if it is one."""
+    """Return the error of a status; None below 400."""
     return BadStatusError(f"status {status}") if status >= 400 else None

@@ -6,6 +6,7 @@ import re
 import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any, NamedTuple
 from urllib.parse import urljoin
 
@@ -26,11 +27,11 @@ from assay.load.lean.response import CaughtResponse, Headers, LeanResponse, bad_
 from assay.load.lean.wire import Answer, Connection
 
 REDIRECTS = frozenset((301, 302, 303, 307, 308))
-# Of these, sending one a second time does no harm (RFC 9110, section 9.2.2).
+# It does no harm to send these a second time (RFC 9110, section 9.2.2).
 IDEMPOTENT = frozenset(("GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"))
-IDLE = 0.5  # seconds, after which a connection is looked at before it is used
+MAX_IDLE = 0.5  # seconds, after which a connection is checked before it is used
 ABSOLUTE = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
-PREPARED = 1000  # requests that are remembered as bytes
+MAX_CACHED = 1000  # requests that are kept as bytes
 REFUSED = {
     "stream": "streaming an answer",
     "files": "uploading files",
@@ -43,20 +44,28 @@ REFUSED = {
 
 
 class Prepared(NamedTuple):
-    """A request as bytes, and what they were made of."""
+    """A request, ready to be sent.
 
-    where: Address
-    wire: bytes
-    sent: bytes
-    fields: Mapping[str, Any]
+    Attributes:
+        address: Where it goes.
+        message: All its bytes.
+        body: The bytes of its body.
+        headers: Those that it does not share with the user's other requests.
+        idle: The idle connections to its server.
+    """
+
+    address: Address
+    message: bytes
+    body: bytes
+    headers: Mapping[str, Any]
     idle: list[Connection]
 
 
 class Options(NamedTuple):
-    """What holds for every request of a user: see `LeanHttpUser`."""
+    """The options of all requests of a user: see `LeanHttpUser`."""
 
-    connect_within: float
-    answer_within: float
+    connect_timeout: float
+    answer_timeout: float
     max_redirects: int
     keep: int
     headers: Mapping[str, str]
@@ -64,22 +73,22 @@ class Options(NamedTuple):
 
 
 class LeanHttpSession:
-    """Asks one server, mostly, for a user.
+    """Sends the requests of one user, most of them to one server.
 
     Attributes:
         base_url: What paths are added to.
         cookiejar: The user's cookies.
         request_name: Name of all requests that have none of their own.
-        reconnects: How often a connection was opened again that the server closed.
+        reconnects: How often a connection was opened again that the server had closed.
     """
 
     def __init__(self, base_url: str, user: User, options: Options) -> None:
         """Prepare; connections are opened when they are needed.
 
         Raises:
-            ValueError: The base is no http or https address.
+            ValueError: The base is not an http or https address.
         """
-        base = requests.address(base_url)
+        base = requests.parse_address(base_url)
         self.base_url = base.url.rstrip("/")
         self.cookiejar = Jar()
         self.request_name: str | None = None
@@ -96,7 +105,7 @@ class LeanHttpSession:
         )
         self._event = user.environment.events.request
         self._idle: dict[Origin, list[Connection]] = {}
-        self._prepared: dict[tuple[str, str], Prepared] = {}
+        self._cache: dict[tuple[str, str], Prepared] = {}  # by method and URL
 
     def get(self, url: str, **options: Any) -> LeanResponse:
         """Send a GET request; see `request`."""
@@ -156,197 +165,211 @@ class LeanHttpSession:
         context: Mapping[str, Any] | None = None,
         **other: Any,
     ) -> LeanResponse:
-        """Send a request and return its answer, whatever it is.
+        """Send a request and return its answer, whatever its status.
 
         Args:
             method: GET, for example.
             url: A path on the user's host, or a whole address.
             name: What the request is counted as; `url` if not given.
             data: Text, bytes, or the fields of a form.
-            catch_response: Judge the answer in a with statement.
+            catch_response: Whether a with statement judges the answer.
             headers: Added to the user's own.
             auth: Name and password for HTTP's basic authentication.
             json: What is sent as JSON if there is no `data`.
             params: Added to the query.
-            allow_redirects: Ask again where the server sends on to.
-            context: Handed to those who listen to Locust's request event.
-            other: What other clients of Locust can do, and this one refuses.
+            allow_redirects: Whether redirects are followed.
+            context: Passed to listeners of Locust's request event.
+            other: Options of Locust's other clients, which this one refuses.
 
         Raises:
             TypeError: An option is not known, or `data` cannot be sent.
-            LocustError: What is asked for is what `FastHttpUser` is for.
-            ValueError: The address is none, or a header has a line break.
+            LocustError: An option is one that only `FastHttpUser` has.
+            ValueError: The address is invalid, or a header has a line break.
         """
         if other:
             _refuse(other)
-        plain = not (data or headers or auth or params or self.cookiejar.changes)
-        plain = plain and json is None
-        prepared = self._prepared.get((method, url)) if plain else None
-        if prepared is None:
-            where = requests.address(requests.with_params(self._absolute(url), params))
-            sent, own = requests.body(data, json)
-            if auth:
-                own["Authorization"] = requests.basic(auth)
-            prepared = self._prepare(method, where, sent, Fields(own, headers))
-            if plain:
-                self._remember((method, url), prepared)
-        answer: Answer | None = None
-        error: BaseException | None
+        if data is None and json is None and not (headers or auth or params):
+            prepared = self._cached(method, url)
+        else:
+            prepared = self._build(method, url, data, json, headers, auth, params)
         began = time.perf_counter()
-        try:
-            answer = self._perform(method, prepared, began)
-            if answer.status in REDIRECTS and allow_redirects:
-                answer = self._follow(method, prepared, answer)
-            error = bad_status(answer.status)
-            ended = answer.received
-        except (OSError, WireError) as problem:
-            error, ended = problem, time.perf_counter()
+        answer, error, ended = self._exchange(method, prepared, began, allow_redirects)
         name = name or self.request_name or url
-        shown, keep = prepared.where.url, self._options.keep
-        if not catch_response:
-            response = LeanResponse(method, shown, answer, error, keep)
-            seat = getattr(getcurrent(), "assay_seat", None)
-            if seat is not None and len(self._event._handlers) == 1:
-                seat.record(method, name, began, ended, error, response.length)
-            else:
-                sample = Sample(self, method, name, began, ended, context)
-                sample.report(response, error)
-            return response
-        sample = Sample(self, method, name, began, ended, context)
-        return CaughtResponse(method, shown, answer, error, keep, sample.report)
+        shown, keep = prepared.address.url, self._options.keep
+        if catch_response:
+            report = partial(self._report, method, name, began, ended, context)
+            return CaughtResponse(method, shown, answer, error, keep, report)
+        response = LeanResponse(method, shown, answer, error, keep)
+        self._report(method, name, began, ended, context, response, error)
+        return response
 
-    def _absolute(self, url: str) -> str:
-        return url if ABSOLUTE.match(url) else self.base_url + url
+    def _cached(self, method: str, url: str) -> Prepared:
+        """Prepare a request that needs no more than its URL, once for all."""
+        if self.cookiejar.changes:
+            return self._build(method, url)
+        prepared = self._cache.get((method, url))
+        if prepared is None:
+            if len(self._cache) >= MAX_CACHED:
+                self._cache.clear()
+            prepared = self._cache[method, url] = self._build(method, url)
+        return prepared
+
+    def _build(
+        self,
+        method: str,
+        url: str,
+        data: Any = None,
+        json: Any = None,
+        headers: Mapping[str, Any] | None = None,
+        auth: requests.Auth | None = None,
+        params: Mapping[str, Any] | None = None,
+    ) -> Prepared:
+        """Prepare a request; see `request` for its parts."""
+        absolute = url if ABSOLUTE.match(url) else self.base_url + url
+        address = requests.parse_address(requests.with_params(absolute, params))
+        body, body_headers = requests.body(data, json)
+        if auth:
+            body_headers["Authorization"] = requests.basic_auth(auth)
+        return self._prepare(method, address, body, Fields(body_headers, headers))
 
     def _prepare(
         self,
         method: str,
-        where: Address,
-        sent: bytes,
-        fields: Mapping[str, Any],
+        address: Address,
+        body: bytes,
+        headers: Mapping[str, Any],
         secrets: bool = True,
     ) -> Prepared:
-        cookies = self.cookiejar.header(where.url)
-        own = self._headers if secrets else _without(self._headers, "authorization")
-        every = Fields({"Cookie": cookies} if cookies else {}, own, fields)
-        wire = requests.head(method, where, every, len(sent)) + sent
-        idle = self._idle.setdefault(where.origin, [])
-        return Prepared(where, wire, sent, fields, idle)
+        """Prepare a request with the user's cookies and headers.
 
-    def _remember(self, key: tuple[str, str], prepared: Prepared) -> None:
-        if len(self._prepared) >= PREPARED:
-            self._prepared.clear()
-        self._prepared[key] = prepared
+        Args:
+            method: GET, for example.
+            address: Where it goes.
+            body: Its body.
+            headers: Its own headers.
+            secrets: Whether the user's password may be sent there.
+        """
+        cookies = self.cookiejar.header(address.url)
+        shared = self._headers if secrets else _without(self._headers, "authorization")
+        fields = Fields({"Cookie": cookies} if cookies else {}, shared, headers)
+        message = requests.head(method, address, fields, len(body)) + body
+        idle = self._idle.setdefault(address.origin, [])
+        return Prepared(address, message, body, headers, idle)
 
-    def _perform(self, method: str, prepared: Prepared, now: float) -> Answer:
-        """Send a request over a connection that is there, or a new one."""
-        where, wire, _, _, idle = prepared
+    def _exchange(
+        self, method: str, prepared: Prepared, began: float, allow_redirects: bool
+    ) -> tuple[Answer | None, BaseException | None, float]:
+        """Send a request; return its answer, its error, and when it had ended."""
+        answer: Answer | None = None
+        try:
+            answer = self._send(method, prepared, began)
+            if answer.status in REDIRECTS and allow_redirects:
+                answer = self._follow(method, prepared, answer)
+            return answer, bad_status(answer.status), answer.received
+        except (OSError, WireError) as error:
+            return answer, error, time.perf_counter()
+
+    def _send(self, method: str, prepared: Prepared, now: float) -> Answer:
+        """Send a request over an idle connection, or a new one."""
+        address, message, _, _, idle = prepared
         connection = idle.pop() if idle else None
-        if connection is not None and now - connection.used > IDLE:
+        if connection is not None and now - connection.used > MAX_IDLE:
             if connection.stale():
                 connection.close()
                 connection = None
-                self._reconnected()
+                self._count_reconnect()
         if connection is None:
-            connection = self._connect(where.origin)
+            connection = self._connect(address.origin)
         try:
-            answer = connection.exchange(wire, now, method == "HEAD")
+            answer = connection.exchange(message, now, method == "HEAD")
         except ConnectionClosedError:
-            # It can have been closed while the request was on its way.
+            # The server may have closed it while the request was on its way.
             if not connection.served or method not in IDEMPOTENT:
                 raise
-            self._reconnected()
-            connection = self._connect(where.origin)
-            answer = connection.exchange(wire, time.perf_counter(), method == "HEAD")
+            self._count_reconnect()
+            connection = self._connect(address.origin)
+            answer = connection.exchange(message, time.perf_counter(), method == "HEAD")
         if answer.reusable:
             idle.append(connection)
         else:
             connection.close()
         if answer.cookies:
-            self.cookiejar.take(where.url, Headers(answer.head))
+            self.cookiejar.take(address.url, Headers(answer.head))
         return answer
 
-    def _reconnected(self) -> None:
+    def _count_reconnect(self) -> None:
         self.reconnects += 1
         seat = getattr(getcurrent(), "assay_seat", None)
         if seat is not None:
-            seat.pool.recorder.reconnects += 1
+            seat.dispatcher.recorder.reconnects += 1
 
     def _connect(self, origin: Origin) -> Connection:
         options = self._options
         context = options.context() if origin.secure else None
         return Connection(
             origin,
-            options.connect_within,
-            options.answer_within,
+            options.connect_timeout,
+            options.answer_timeout,
             options.keep,
             context,
         )
 
     def _follow(self, method: str, prepared: Prepared, answer: Answer) -> Answer:
-        """Ask where the server sends on to, as browsers do."""
-        home = prepared.where.origin
+        """Follow redirects, as browsers do."""
+        home = prepared.address.origin
         for _ in range(self._options.max_redirects):
             location = Headers(answer.head).get("location")
             if not location:
                 return answer
             try:
-                where = requests.address(urljoin(prepared.where.url, location))
+                address = requests.parse_address(
+                    urljoin(prepared.address.url, location)
+                )
             except ValueError as error:
-                raise BadResponseError("its Location is no address") from error
-            sent, fields = prepared.sent, prepared.fields
+                raise BadResponseError(
+                    "the Location of the answer is not an address"
+                ) from error
+            body, headers = prepared.body, prepared.headers
             if answer.status == 303 or (answer.status < 303 and method == "POST"):
-                method, sent = "GET" if method != "HEAD" else method, b""
-                fields = _without(fields, "content-type")
-            at_home = where.origin == home
+                method, body = "GET" if method != "HEAD" else method, b""
+                headers = _without(headers, "content-type")
+            at_home = address.origin == home
             if not at_home:  # a password is for the server that asked for it
-                fields = _without(fields, "authorization")
-            prepared = self._prepare(method, where, sent, fields, secrets=at_home)
-            answer = self._perform(method, prepared, time.perf_counter())
+                headers = _without(headers, "authorization")
+            prepared = self._prepare(method, address, body, headers, secrets=at_home)
+            answer = self._send(method, prepared, time.perf_counter())
             if answer.status not in REDIRECTS:
                 return answer
         raise TooManyRedirectsError("more redirects than max_redirects")
 
-
-class Sample:
-    """A request on its way to those who count it."""
-
-    __slots__ = ("_session", "_method", "_name", "_began", "_ended", "_context")
-
-    def __init__(
+    def _report(
         self,
-        session: LeanHttpSession,
         method: str,
         name: str,
         began: float,
         ended: float,
         context: Mapping[str, Any] | None,
+        response: LeanResponse,
+        error: BaseException | None,
     ) -> None:
-        """Hold what will be reported."""
-        self._session, self._method, self._name = session, method, name
-        self._began, self._ended, self._context = began, ended, context
-
-    def report(self, response: LeanResponse, error: BaseException | None) -> None:
-        """Count it: under Assay directly, otherwise by Locust's event."""
-        session, greenlet = self._session, getcurrent()
-        event = session.user.environment.events.request
+        """Count a request: under Assay directly, otherwise by Locust's event."""
+        greenlet, event = getcurrent(), self._event
         seat = getattr(greenlet, "assay_seat", None)
         if seat is not None:
-            if len(event._handlers) == 1:  # Assay's own
-                times = self._began, self._ended
-                seat.record(self._method, self._name, *times, error, response.length)
+            if len(event._handlers) == 1:  # only Assay's own
+                seat.record(method, name, began, ended, error, response.length)
                 return
             stamps = greenlet.assay_stamps
-            stamps.sent, stamps.received = self._began, self._ended
+            stamps.sent, stamps.received = began, ended
         event.fire(
-            request_type=self._method,
-            name=self._name,
-            response_time=(self._ended - self._began) * 1000,
+            request_type=method,
+            name=name,
+            response_time=(ended - began) * 1000,
             response_length=response.length,
             response=response,
-            context={**session.user.context(), **(self._context or {})},
+            context={**self.user.context(), **(context or {})},
             exception=error,
-            start_time=time.time() - (time.perf_counter() - self._began),
+            start_time=time.time() - (time.perf_counter() - began),
             url=response.url,
         )
 
@@ -356,11 +379,11 @@ def _without(fields: Mapping[str, Any], name: str) -> dict[str, Any]:
 
 
 def _refuse(options: Mapping[str, Any]) -> None:
-    """Refuse what is not for this client, by its name.
+    """Refuse options that this client does not have, by name.
 
     Raises:
-        LocustError: It is something that `FastHttpUser` or `HttpUser` can do.
-        TypeError: Nobody can.
+        LocustError: An option is one that `FastHttpUser` or `HttpUser` has.
+        TypeError: An option does not exist at all.
     """
     for name, value in options.items():
         if name not in REFUSED:

@@ -1,4 +1,4 @@
-"""`LeanHttpUser`, to inherit from in a locustfile."""
+"""`LeanHttpUser`, the base class for a locustfile's users."""
 
 import ssl
 from collections.abc import Callable, Mapping
@@ -16,16 +16,16 @@ _REFUSED = ("proxy_host", "proxy_port", "client_pool")
 
 
 class LeanHttpUser(User, RestMixin[Any]):
-    """A user for `FastHttpUser`'s common ways, at a fraction of its CPU time.
+    """A user with the common features of `FastHttpUser`, at a fraction of its CPU time.
 
-    It works under Assay and under plain `locust`. What it does not do (streams,
-    uploads of files, proxies) it refuses by name.
+    It works under Assay and under plain `locust`. It refuses by name what it does not
+    do: streams, uploads of files, proxies.
 
     Attributes:
         network_timeout: Seconds from sending a request to the end of its answer.
         connection_timeout: Seconds that connecting may take.
-        max_redirects: How often one request is sent on.
-        insecure: Leave out the verification of TLS certificates.
+        max_redirects: How many redirects of one request are followed.
+        insecure: Whether TLS certificates are not verified.
         default_headers: Sent with every request.
         ssl_context_factory: Makes the context for TLS, instead of the default one.
         keep_body: Bytes of a body that are kept to be read; the rest of a longer one
@@ -46,7 +46,7 @@ class LeanHttpUser(User, RestMixin[Any]):
         """Prepare the client.
 
         Raises:
-            StopTest: There is no host, it is no address, or a setting is refused.
+            StopTest: The host is missing or invalid, or a setting is refused.
         """
         super().__init__(environment)
         if self.host is None:
@@ -56,16 +56,16 @@ class LeanHttpUser(User, RestMixin[Any]):
         for name in _REFUSED:
             if getattr(self, name, None) is not None:
                 raise StopTest(f"LeanHttpUser has no {name}; use FastHttpUser for it")
-        make = type(self).ssl_context_factory or (
+        context = type(self).ssl_context_factory or (
             _unverified if self.insecure else _verified
         )
         options = Options(
-            connect_within=self.connection_timeout,
-            answer_within=self.network_timeout,
+            connect_timeout=self.connection_timeout,
+            answer_timeout=self.network_timeout,
             max_redirects=self.max_redirects,
             keep=self.keep_body,
             headers=self.default_headers or {},
-            context=make,
+            context=context,
         )
         try:
             self.client = LeanHttpSession(self.host, self, options)
@@ -73,7 +73,7 @@ class LeanHttpUser(User, RestMixin[Any]):
             raise StopTest(f"host: {error}") from error
 
 
-# One for all users: each takes some milliseconds to make.
+# One context for all users: each takes some milliseconds to make.
 @cache
 def _verified() -> ssl.SSLContext:
     return ssl.create_default_context()

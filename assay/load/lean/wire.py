@@ -1,9 +1,9 @@
-"""One connection: a request out, its answer in, at the least cost in CPU time.
+"""One connection: a request out, its answer in, at the lowest cost in CPU time.
 
-A plain connection is a non-blocking socket of the operating system's own, and one
-watcher of the event loop: no object is made for a request that its answer does
-not need. Time limits cost nothing per request either, since one greenlet looks
-after all connections now and then.
+A plain connection is a non-blocking socket of the operating system, and one
+watcher of the event loop: a request makes no objects but those of its answer. Time
+limits cost nothing per request either: one greenlet checks all connections at
+regular intervals.
 """
 
 import _socket
@@ -28,13 +28,16 @@ from assay.load.lean.errors import (
 )
 from assay.load.lean.request import Origin
 
-HEAD_LIMIT = 64 * 1024  # bytes: more is no head but an attack, or another protocol
-PIECE = 64 * 1024
-SWEEP = 0.1  # seconds between two looks at the time limits
+HEAD_LIMIT = 64 * 1024  # bytes: a longer head is an attack, or another protocol
+READ_SIZE = 64 * 1024
+SWEEP_INTERVAL = 0.1  # seconds between two checks of the time limits
 _HEAD_END = b"\r\n\r\n"
-_INTERIM, _SWITCHING = (b"HTTP/1.1 1", b"HTTP/1.0 1"), b"HTTP/1.1 101"
+_INTERIM = (b"HTTP/1.1 1", b"HTTP/1.0 1")
+_SWITCHING = b"HTTP/1.1 101"
 _WITHOUT_BODY = frozenset((204, 304))
-CHUNKED, TO_THE_END = -1, -2
+# In place of a body's length.
+CHUNKED = -1
+TO_THE_END = -2
 
 
 class Answer(NamedTuple):
@@ -46,7 +49,7 @@ class Answer(NamedTuple):
         body: What was kept of the body, as it was encoded.
         length: Bytes of the whole body.
         reusable: Whether the connection serves another request.
-        cookies: Whether it sets any.
+        cookies: Whether it sets cookies.
         received: `time.perf_counter` after its last byte had come.
     """
 
@@ -60,10 +63,13 @@ class Answer(NamedTuple):
 
 
 class Frame(NamedTuple):
-    """What a head says of the body that follows it.
+    """How long the body is that follows a head.
 
     Attributes:
-        length: Bytes of the body; `CHUNKED`, or `TO_THE_END` of the connection.
+        status: Its status code.
+        length: Bytes of the body; or `CHUNKED`, or `TO_THE_END` of the connection.
+        reusable: Whether the connection serves another request.
+        cookies: Whether it sets cookies.
     """
 
     status: int
@@ -79,7 +85,7 @@ class Connection:
         origin: Where it goes.
         served: Answers that have come over it.
         used: `time.perf_counter` of its last answer.
-        deadline: When whoever waits for an answer is to be told that it is late.
+        deadline: When the wait for an answer times out.
     """
 
     __slots__ = (
@@ -91,8 +97,8 @@ class Connection:
     def __init__(
         self,
         origin: Origin,
-        connect_within: float,
-        answer_within: float,
+        connect_timeout: float,
+        answer_timeout: float,
         keep: int,
         context: ssl.SSLContext | None,
     ) -> None:
@@ -100,23 +106,23 @@ class Connection:
 
         Args:
             origin: To where.
-            connect_within: Seconds that connecting may take.
-            answer_within: Seconds from sending a request to the end of its answer.
+            connect_timeout: Seconds that connecting may take.
+            answer_timeout: Seconds from sending a request to the end of its answer.
             keep: Bytes of a body that are kept; the rest is only counted.
             context: For TLS; None for a plain connection.
 
         Raises:
-            ConnectTimeoutError: It took too long.
-            OSError: It could not be made.
+            ConnectTimeoutError: Connecting took too long.
+            OSError: Connecting failed.
         """
         self.origin = origin
         self.served, self.used, self.deadline = 0, 0.0, math.inf
-        self._limit, self._keep, self._expired = answer_within, keep, False
+        self._limit, self._keep, self._expired = answer_timeout, keep, False
         self._head, self._frame = b"", Frame(0, 0, False, False)
         self._secure = context is not None
         self._socket: Any = None
         try:
-            wire = gevent.socket.create_connection(origin[1:], timeout=connect_within)
+            wire = gevent.socket.create_connection(origin[1:], timeout=connect_timeout)
             wire.setsockopt(_socket.IPPROTO_TCP, _socket.TCP_NODELAY, 1)
             if context is not None:
                 wire = context.wrap_socket(wire, server_hostname=origin.host)
@@ -135,7 +141,7 @@ class Connection:
         sweeper.watch(self)
 
     def __del__(self) -> None:
-        """Close it where its user has gone without."""
+        """Close it, if its user has not."""
         self.close()
 
     def close(self) -> None:
@@ -150,13 +156,13 @@ class Connection:
         self._socket = None
 
     def expire(self) -> None:
-        """Wake whoever waits for an answer: it takes too long."""
+        """End the wait for an answer: it takes too long."""
         self._expired, self.deadline = True, math.inf
         with contextlib.suppress(OSError):
             self._socket.shutdown(_socket.SHUT_RDWR)
 
     def stale(self) -> bool:
-        """Say whether the server has closed it meanwhile.
+        """Return whether the server has closed it meanwhile.
 
         With TLS only the next request can tell.
         """
@@ -168,24 +174,24 @@ class Connection:
             return False
         except OSError:
             pass
-        return True  # closed, or there are bytes that nobody asked for
+        return True  # closed, or there are unsolicited bytes
 
     def exchange(self, request: bytes, now: float, head_only: bool = False) -> Answer:
         """Send a request and return its answer; close the connection if that fails.
 
         Args:
             request: The whole of it.
-            now: `time.perf_counter`: the answer's time begins.
+            now: `time.perf_counter`, from which the timeout counts.
             head_only: Whether it is a HEAD request, whose answer has no body.
 
         Raises:
-            WireError: The answer was none, or came too late.
+            WireError: The answer is invalid, or came too late.
             OSError: The connection broke.
         """
         self.deadline = now + self._limit
         try:
             head, rest = self._read_head(self._first_bytes(request))
-            # Servers say the same again and again, but for the second of the date.
+            # Heads of one server are equal, but for the second of the date.
             if head != self._head:
                 self._head, self._frame = head, _frame(head)
             status, length, reusable, cookies = self._frame
@@ -211,9 +217,11 @@ class Connection:
             self._write(request)
             data = self._read()
         except (ConnectionResetError, BrokenPipeError) as error:
-            raise ConnectionClosedError("connection reset unanswered") from error
+            raise ConnectionClosedError(
+                "the connection was reset before an answer"
+            ) from error
         if not data:
-            raise ConnectionClosedError("connection closed unanswered")
+            raise ConnectionClosedError("the connection was closed before an answer")
         return data
 
     def _write(self, request: bytes) -> None:
@@ -221,11 +229,11 @@ class Connection:
             self._send(request)
             return
         try:
-            done = self._send(request)
+            sent = self._send(request)
         except BlockingIOError:
-            done = 0
-        if done < len(request):
-            self._write_rest(memoryview(request)[done:])
+            sent = 0
+        if sent < len(request):
+            self._write_rest(memoryview(request)[sent:])
 
     def _write_rest(self, rest: memoryview) -> None:
         hub = get_hub()
@@ -242,14 +250,14 @@ class Connection:
     def _read(self) -> bytes:
         """Wait for bytes and return them; none where the connection has ended."""
         if self._secure:
-            piece: bytes = self._recv(PIECE)
+            piece: bytes = self._recv(READ_SIZE)
             return piece
         while True:
             self._wait(self._readable)
             try:
-                piece = self._recv(PIECE)
+                piece = self._recv(READ_SIZE)
             except BlockingIOError:
-                continue  # woken for nothing
+                continue  # a spurious wake-up
             return piece
 
     def _read_head(self, data: bytes) -> tuple[bytes, bytes]:
@@ -258,9 +266,9 @@ class Connection:
             end = data.find(_HEAD_END)
             while end < 0:
                 if len(data) > HEAD_LIMIT:
-                    raise BadResponseError("its head does not end")
+                    raise BadResponseError("the head of the answer does not end")
                 if not _may_be_head(data):
-                    raise BadResponseError("it is not HTTP/1")
+                    raise BadResponseError("the answer is not HTTP/1")
                 piece = self._read()
                 if not piece:
                     raise IncompleteResponseError("the connection ended in the head")
@@ -289,27 +297,27 @@ class Connection:
         return self._read_length(rest, length), length
 
     def _read_length(self, rest: bytes, length: int) -> bytes:
-        kept, room, have = [rest[: self._keep]], self._keep - len(rest), len(rest)
-        while have < length:
+        kept, room, received = [rest[: self._keep]], self._keep - len(rest), len(rest)
+        while received < length:
             piece = self._piece()
-            have += len(piece)
+            received += len(piece)
             if room > 0:
                 kept.append(piece[:room])
                 room -= len(piece)
-        if have > length:
-            raise BadResponseError("there is more than its length says")
+        if received > length:
+            raise BadResponseError("the answer is longer than its Content-Length")
         return b"".join(kept)
 
     def _read_to_the_end(self, rest: bytes) -> tuple[bytes, int]:
-        kept, room, have = [rest[: self._keep]], self._keep - len(rest), len(rest)
+        kept, room, received = [rest[: self._keep]], self._keep - len(rest), len(rest)
         while piece := self._read():
-            have += len(piece)
+            received += len(piece)
             if room > 0:
                 kept.append(piece[:room])
                 room -= len(piece)
         if self._expired:
             raise NetworkTimeoutError("no complete answer in time")
-        return b"".join(kept), have
+        return b"".join(kept), received
 
     def _piece(self) -> bytes:
         piece = self._read()
@@ -319,21 +327,21 @@ class Connection:
 
 
 class _Sweeper:
-    """Looks after the time limits of all connections, ten times a second."""
+    """Checks the time limits of all connections, ten times a second."""
 
     def __init__(self) -> None:
         self._connections: weakref.WeakSet[Connection] = weakref.WeakSet()
         self._greenlet: Any = None
 
     def watch(self, connection: Connection) -> None:
-        """Look after a connection as long as somebody holds it."""
+        """Check a connection as long as somebody holds it."""
         self._connections.add(connection)
         if self._greenlet is None or self._greenlet.dead:
             self._greenlet = gevent.spawn(self._sweep)
 
     def _sweep(self) -> None:
         while self._connections:
-            gevent.sleep(SWEEP)
+            gevent.sleep(SWEEP_INTERVAL)
             now = time.perf_counter()
             for connection in list(self._connections):
                 if connection.deadline < now:
@@ -348,17 +356,17 @@ def _may_be_head(data: bytes) -> bool:
 
 
 def _frame(head: bytes) -> Frame:
-    """Read what a head says of its body.
+    """Read how long the body is that follows a head.
 
     Raises:
-        BadResponseError: It is no head.
+        BadResponseError: The head is invalid.
     """
     status, lowered = _status(head), head.lower()
     reusable = lowered.startswith(b"http/1.1")
     at = lowered.find(b"\r\nconnection:")
     if at >= 0:
-        wish = _value(lowered, at + 13)
-        reusable = b"close" not in wish and (reusable or b"keep-alive" in wish)
+        value = _value(lowered, at + 13)
+        reusable = b"close" not in value and (reusable or b"keep-alive" in value)
     cookies = lowered.find(b"\r\nset-cookie:") >= 0
     if lowered.find(b"\r\ntransfer-encoding:") >= 0:
         return Frame(status, CHUNKED, reusable, cookies)
@@ -368,17 +376,17 @@ def _frame(head: bytes) -> Frame:
         return Frame(status, TO_THE_END, reusable and bodiless, cookies)
     number = _value(lowered, at + 17)
     if not number.isdigit():
-        raise BadResponseError("its Content-Length is no number")
+        raise BadResponseError("the Content-Length of the answer is not a number")
     return Frame(status, int(number), reusable, cookies)
 
 
 def _status(data: bytes) -> int:
     digits = data[9:12]
     if not (data.startswith(b"HTTP/1.") and data[8:9] == b" " and digits.isdigit()):
-        raise BadResponseError("it is not HTTP/1")
+        raise BadResponseError("the answer is not HTTP/1")
     status = int(digits)
     if status < 100:
-        raise BadResponseError("its status is none")
+        raise BadResponseError("the status code of the answer is invalid")
     return status
 
 

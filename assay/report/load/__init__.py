@@ -1,4 +1,4 @@
-"""Reports of load tests: a directory, rendered in the formats of the other runs."""
+"""Reports of load tests, in the same formats as the reports of other runs."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _json(run: LoadRun) -> str:
     return to_json(run.results())
 
 
-# Name of the format -> name of its file in the run directory, and what writes it.
+# Name of the format -> name of its file in the run directory, and its renderer.
 FORMATS: dict[str, tuple[str, Callable[[LoadRun], str]]] = {
     "html": ("index.html", html.render),
     "markdown": ("summary.md", markdown.render),
@@ -39,21 +39,21 @@ FORMATS: dict[str, tuple[str, Callable[[LoadRun], str]]] = {
     "json": ("results.json", _json),
     "csv": ("requests.csv", table.render),
 }
-# The same of a test in many trials.
-TRIALS: dict[str, tuple[str, Callable[[Trials, Results, LoadPlan], str]]] = {
+# The same for a load test of many trials.
+TRIAL_FORMATS: dict[str, tuple[str, Callable[[Trials, Results, LoadPlan], str]]] = {
     "html": ("index.html", trials.html),
     "markdown": ("summary.md", trials.markdown),
     "junit": ("junit.xml", trials.junit),
     "json": ("results.json", trials.json),
-    "csv": ("trials.csv", trials.numbers),
+    "csv": ("trials.csv", trials.csv_text),
 }
 
 
 def check(formats: Sequence[str]) -> None:
-    """Make sure that there are such formats.
+    """Check that the formats exist.
 
     Raises:
-        InputError: There is no format of that name.
+        InputError: A format does not exist.
     """
     unknown = [name for name in formats if name not in FORMATS]
     if unknown:
@@ -63,28 +63,33 @@ def check(formats: Sequence[str]) -> None:
 
 
 def write(run: LoadRun, formats: Sequence[str]) -> list[Path]:
-    """Write the reports of a load test, of one or in many trials, into its directory.
+    """Write the reports of a load test into its directory.
+
+    The test is a single one, or a search or sweep of many trials.
 
     Returns:
         The files written, in the order of `formats`.
 
     Raises:
-        InputError: There is no format of that name.
+        InputError: A format does not exist.
         NotARunError: The plan or the results are damaged.
     """
     check(formats)
-    wanted, many = dict.fromkeys(formats), run.trials()
-    if many is None:
-        texts = [(FORMATS[name][0], FORMATS[name][1](run)) for name in wanted]
+    names, results = list(dict.fromkeys(formats)), run.trials()
+    if results is None:
+        texts = [(FORMATS[name][0], FORMATS[name][1](run)) for name in names]
     else:
         plan = run.plan()
-        said = _trials(many, plan)
-        texts = [(TRIALS[n][0], TRIALS[n][1](said, many, plan)) for n in wanted]
+        report = _trials(results, plan)
+        texts = [
+            (TRIAL_FORMATS[name][0], TRIAL_FORMATS[name][1](report, results, plan))
+            for name in names
+        ]
     return [run.write_text(file, text) for file, text in texts]
 
 
 def show(run: LoadRun, results: LoadResults | Results, console: Console) -> None:
-    """Print what a load test came to."""
+    """Print the results of a load test."""
     if isinstance(results, LoadResults):
         terminal.render(results, console)
     else:

@@ -1,4 +1,4 @@
-"""What a search for the capacity found, in the formats of a load test."""
+"""The report of a capacity search, in the formats of a load test."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import Any
 from assay.load_plan import LoadPlan
 from assay.load_results import CapacityResults
 from assay.report.charts import (
-    LINE,
-    A,
-    B,
+    COLOUR_A,
+    COLOUR_B,
+    COLOUR_LINE,
     Chart,
     as_svg,
     axis_unit,
@@ -20,54 +20,57 @@ from assay.report.load import words
 from assay.report.load.trials import Trials
 from assay.wording import counted, one_line, percent, significant
 
-HEAD = ("rate", "held", "requests", "failed", "p50", "p99", "why not")
+COLUMNS = ("rate", "held", "requests", "failed", "p50", "p99", "reason")
 METHOD = (
-    "Arrivals came on a schedule, at one rate for each trial; rates were doubled until "
-    "the objective was missed, then halved in between. Near its limit a service meets "
-    "an objective at one time and misses it at another: each end of the interval was "
-    "tried several times, and most of its trials decided."
+    "Arrivals came on a schedule, at a fixed rate in each trial. The rate was doubled "
+    "until the objective was missed; then the interval was halved repeatedly. Near its "
+    "limit a service meets an objective in one trial and misses it in the next. So "
+    "both ends of the interval were tried several times, and most of their trials "
+    "decided."
 )
 
 
 def answer(results: CapacityResults) -> str:
-    """Return the sentence that a reader came for."""
-    said = " ".join([_found(results), *words.own_code(results.locust_exit_code)])
+    """Return the answer in a few sentences."""
+    verdict = words.locustfile_verdict(results.locust_exit_code)
+    sentences = " ".join([_finding(results), *verdict])
     if results.partial:
-        return f"The search ended before its time, and this is partial: {said}"
-    return said
+        return f"The search ended early, so the results are partial: {sentences}"
+    return sentences
 
 
-def _found(results: CapacityResults) -> str:
+def _finding(results: CapacityResults) -> str:
     met = f"meets {one_line(results.objective)}"
     if not results.probes:
         return "No trial came to its end."
-    tried = counted(len(results.probes), "trial")
+    trials = counted(len(results.probes), "trial")
     if results.low is None:
-        least = min((probe.rate for probe in results.probes), default=0.0)
+        lowest = min((probe.rate for probe in results.probes), default=0.0)
         return (
-            f"No rate {met}, down to {significant(least)} arrivals a second ({tried})."
+            f"No rate {met}, down to {significant(lowest)} arrivals a second "
+            f"({trials})."
         )
     low = significant(results.low)
     if results.high is None:
         if results.partial:
-            return f"The service {met} at {low} arrivals a second ({tried})."
-        return f"The service {met} at {low} arrivals a second and more ({tried})."
+            return f"The service {met} at {low} arrivals a second ({trials})."
+        return f"The service {met} at {low} arrivals a second and more ({trials})."
     return (
         f"The service {met} up to {low} arrivals a second, and not at "
-        f"{significant(results.high)} ({tried})."
+        f"{significant(results.high)} ({trials})."
     )
 
 
 def rows(results: CapacityResults) -> list[list[str]]:
-    """Return the trials as the cells of `HEAD`, the lowest rate first."""
+    """Return the trials as the cells of `COLUMNS`, the lowest rate first."""
     return [
         [
             f"{significant(probe.rate)}/s",
             "yes" if probe.held else "no",
             f"{probe.requests:,}",
             percent(probe.failed / probe.requests) if probe.requests else "–",
-            words.amount(probe.p50, probe.late),
-            words.amount(probe.p99, probe.late),
+            words.time_text(probe.p50, probe.late),
+            words.time_text(probe.p99, probe.late),
             one_line(probe.reason),
         ]
         for probe in sorted(results.probes, key=lambda probe: probe.rate)
@@ -81,41 +84,41 @@ def _verdict(results: CapacityResults) -> str:
 
 
 def trials(results: CapacityResults, plan: LoadPlan) -> Trials:
-    """Return what every format says of it."""
+    """Return the content of the report."""
     return Trials(
         title=f"Capacity of {words.subject(plan)}",
         answer=answer(results),
-        head=HEAD,
+        columns=COLUMNS,
         rows=rows(results),
         items=results.probes,
         verdict=_verdict(results),
         required=results.objective,
         method=METHOD,
-        chart=picture(results),
+        chart=chart(results),
     )
 
 
-def picture(results: CapacityResults) -> Chart | None:
+def chart(results: CapacityResults) -> Chart | None:
     """Draw latency against rate, with the interval of the capacity."""
-    known = [
+    answered = [
         probe
         for probe in sorted(results.probes, key=lambda probe: probe.rate)
         if probe.p99 is not None and probe.p99 != float("inf")
     ]
-    if len(known) < 2:
+    if len(answered) < 2:
         return None
-    scale, unit = axis_unit(max(probe.p99 or 0.0 for probe in known), "s")
+    scale, unit = axis_unit(max(probe.p99 or 0.0 for probe in answered), "s")
 
     def draw(axes: Any) -> None:
         if results.low is not None:
-            high = results.high or known[-1].rate
-            axes.axvspan(results.low, high, color=LINE, lw=0)
-        for held, colour, marker in ((True, A, "o"), (False, B, "D")):
-            own = [probe for probe in known if probe.held is held]
+            high = results.high or answered[-1].rate
+            axes.axvspan(results.low, high, color=COLOUR_LINE, lw=0)
+        for held, colour, marker in ((True, COLOUR_A, "o"), (False, COLOUR_B, "D")):
+            probes = [probe for probe in answered if probe.held is held]
             for size, name in ((6, "p99"), (3, "p50")):
-                values = [getattr(probe, name) / scale for probe in own]
+                values = [getattr(probe, name) / scale for probe in probes]
                 axes.plot(
-                    [probe.rate for probe in own],
+                    [probe.rate for probe in probes],
                     values,
                     marker,
                     color=colour,
@@ -128,7 +131,7 @@ def picture(results: CapacityResults) -> Chart | None:
 
     return Chart(
         "Latency against rate",
-        "Large: p99, small: p50. Diamonds: the objective was not met. Band: between "
-        "the highest rate that met it and the lowest that did not.",
+        "Large: p99; small: p50. Diamonds: the objective was missed. Band: from the "
+        "highest rate that met it to the lowest that missed it.",
         as_svg(draw, answer(results)),
     )

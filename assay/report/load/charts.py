@@ -1,4 +1,4 @@
-"""The pictures of a load test."""
+"""The charts of a load test."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from typing import Any
 
 from assay.load_results import Curves
 from assay.report.charts import (
-    MUTED,
-    A,
-    B,
+    COLOUR_A,
+    COLOUR_B,
+    COLOUR_MUTED,
+    PERCENTILES,
     Chart,
     as_svg,
     axis_unit,
@@ -19,45 +20,43 @@ from assay.report.charts import (
 )
 from assay.wording import quantity, significant
 
-MARKS = (
-    (0.5, "p50"),
-    (0.9, "p90"),
-    (0.99, "p99"),
-    (0.999, "p99.9"),
-    (0.9999, "p99.99"),
-)
-
 
 def percentiles(curves: Curves | None, bound: bool = False) -> Chart | None:
-    """Draw latency and service time by percentile, with a log tail axis.
+    """Draw latency and service time by percentile, with a logarithmic tail axis.
 
     Args:
-        curves: Of the load's requests.
-        bound: Whether they are lower bounds.
+        curves: The curves of the load's requests.
+        bound: Whether the times are lower bounds.
     """
     if curves is None:
         return None
-    x = [-math.log10(1 - share) for share in curves.shares]
-    tail = x[-1]
-    known = [
-        [(at, y) for at, y in zip(x, curve, strict=True) if y and math.isfinite(y)]
+    positions = [-math.log10(1 - share) for share in curves.shares]
+    lines = [
+        [
+            (x, seconds)
+            for x, seconds in zip(positions, curve, strict=True)
+            if seconds and math.isfinite(seconds)
+        ]
         for curve in (curves.latency, curves.service)
     ]
-    if not all(known):
+    if not all(lines):
         return None
-    scale, unit = axis_unit(max(y for curve in known for _, y in curve), "s")
+    scale, unit = axis_unit(max(seconds for line in lines for _, seconds in line), "s")
 
     def draw(axes: Any) -> None:
-        styles = ({"color": A, "lw": 1.8}, {"color": MUTED, "lw": 1.3, "ls": ":"})
-        for curve, style, name in zip(
-            known, styles, ("latency", "service"), strict=True
+        styles = (
+            {"color": COLOUR_A, "lw": 1.8},
+            {"color": COLOUR_MUTED, "lw": 1.3, "ls": ":"},
+        )
+        for line, style, name in zip(
+            lines, styles, ("latency", "service"), strict=True
         ):
-            axes.plot([at for at, _ in curve], [y / scale for _, y in curve], **style)
-            end = curve[-1]
+            values = [seconds / scale for _, seconds in line]
+            axes.plot([x for x, _ in line], values, **style)
             axes.text(
-                end[0],
-                end[1] / scale,
-                f" {name} {significant(end[1] / scale)}",
+                line[-1][0],
+                values[-1],
+                f" {name} {significant(values[-1])}",
                 color=style["color"],
                 va="bottom" if name == "latency" else "top",
                 clip_on=False,
@@ -65,45 +64,45 @@ def percentiles(curves: Curves | None, bound: bool = False) -> Chart | None:
         axes.set_yscale("log")
         plain_log_ticks(axes)
         name_axes(axes, "", f"time, {unit}")
-        shown = [(-math.log10(1 - share), name) for share, name in MARKS]
-        shown = [(at, name) for at, name in shown if at <= tail + 0.05]
-        axes.set_xticks([at for at, _ in shown], [name for _, name in shown])
+        ticks = [(-math.log10(1 - share), name) for share, name in PERCENTILES]
+        ticks = [(x, name) for x, name in ticks if x <= positions[-1] + 0.05]
+        axes.set_xticks([x for x, _ in ticks], [name for _, name in ticks])
 
     limit = " Lower bounds: the generator itself was the limit." if bound else ""
-    middle = known[0][min(range(len(known[0])), key=lambda i: abs(x[i] - 0.30103))][1]
+    _, median = min(lines[0], key=lambda point: abs(point[0] + math.log10(0.5)))
     return Chart(
         "Latency by percentile",
-        "Solid: with the waiting for a user, where all waited for the server. Dotted: "
-        f"from when it was sent.{limit}",
-        as_svg(draw, f"Latency by percentile: median {quantity(middle, 's')}."),
+        "Solid: latency, including the wait for a free user while all users waited for "
+        f"the server. Dotted: service time, from sending.{limit}",
+        as_svg(draw, f"Latency by percentile: median {quantity(median, 's')}."),
     )
 
 
 def over_time(ticks: Sequence[Mapping[str, Any]]) -> Chart | None:
     """Draw the median and the 99th percentile of each second."""
-    begins = [0.0, *(float(tick["at"]) for tick in ticks)]
+    starts = [0.0, *(float(tick["at"]) for tick in ticks)]
     # The last report covers less than a second: too few requests for a percentile.
-    known = [
+    full_seconds = [
         tick
-        for tick, begin in zip(ticks, begins, strict=False)
-        if tick.get("p99") is not None and float(tick["at"]) - begin > 0.5
+        for tick, start in zip(ticks, starts, strict=False)
+        if tick.get("p99") is not None and float(tick["at"]) - start > 0.5
     ]
-    if len(known) < 3:
+    if len(full_seconds) < 3:
         return None
-    x = [float(tick["at"]) for tick in known]
-    p50 = [float(tick["p50"]) for tick in known]
-    p99 = [float(tick["p99"]) for tick in known]
+    x = [float(tick["at"]) for tick in full_seconds]
+    p50 = [float(tick["p50"]) for tick in full_seconds]
+    p99 = [float(tick["p99"]) for tick in full_seconds]
     scale, unit = axis_unit(max(p99), "s")
 
     def draw(axes: Any) -> None:
         for values, name, width in ((p99, "p99", 1.0), (p50, "p50", 1.8)):
-            axes.plot(x, [value / scale for value in values], color=A, lw=width)
+            axes.plot(x, [value / scale for value in values], color=COLOUR_A, lw=width)
             end = values[-1] / scale
             axes.text(
                 x[-1],
                 end,
                 f" {name} {significant(end)}",
-                color=A,
+                color=COLOUR_A,
                 va="center",
                 clip_on=False,
             )
@@ -117,7 +116,7 @@ def over_time(ticks: Sequence[Mapping[str, Any]]) -> Chart | None:
     worst = max(range(len(p99)), key=lambda index: p99[index])
     return Chart(
         "Latency over time",
-        "Of the load's requests that ended in each second: median and 99th percentile.",
+        "Median and 99th percentile of the load's requests that ended in each second.",
         as_svg(
             draw,
             f"Latency over time: p99 at worst {quantity(p99[worst], 's')} in second "
@@ -127,26 +126,33 @@ def over_time(ticks: Sequence[Mapping[str, Any]]) -> Chart | None:
 
 
 def rate(ticks: Sequence[Mapping[str, Any]]) -> Chart | None:
-    """Draw what was sent and what was answered in each second, and what failed."""
+    """Draw the requests that were due, that ended and that failed in each second."""
     if len(ticks) < 3:
         return None
     pairs = list(zip([{"at": 0.0, "planned": 0}, *ticks], ticks, strict=False))
     # The last report covers less than a second.
-    steps = [(a, b) for a, b in pairs if b["at"] - a["at"] > 0.5]
+    steps = [
+        (before, after, after["at"] - before["at"])
+        for before, after in pairs
+        if after["at"] - before["at"] > 0.5
+    ]
     if len(steps) < 3:
         return None
-    x = [float(b["at"]) for _, b in steps]
-    due = [(b["planned"] - a["planned"]) / (b["at"] - a["at"]) for a, b in steps]
-    ended = [b["requests"] / (b["at"] - a["at"]) for a, b in steps]
-    failed = [sum(b["errors"].values()) / (b["at"] - a["at"]) for a, b in steps]
+    x = [float(after["at"]) for _, after, _ in steps]
+    due = [
+        (after["planned"] - before["planned"]) / seconds
+        for before, after, seconds in steps
+    ]
+    ended = [after["requests"] / seconds for _, after, seconds in steps]
+    failed = [sum(after["errors"].values()) / seconds for _, after, seconds in steps]
 
     def draw(axes: Any) -> None:
-        axes.plot(x, due, color=MUTED, lw=1.3, ls=":")
-        axes.plot(x, ended, color=A, lw=1.8)
-        ends = [(due[-1], "due", MUTED), (ended[-1], "ended", A)]
+        axes.plot(x, due, color=COLOUR_MUTED, lw=1.3, ls=":")
+        axes.plot(x, ended, color=COLOUR_A, lw=1.8)
+        ends = [(due[-1], "due", COLOUR_MUTED), (ended[-1], "ended", COLOUR_A)]
         if any(failed):
-            axes.plot(x, failed, color=B, lw=1.6, dashes=(4, 1.6))
-            ends.append((failed[-1], "failed", B))
+            axes.plot(x, failed, color=COLOUR_B, lw=1.6, dashes=(4, 1.6))
+            ends.append((failed[-1], "failed", COLOUR_B))
         for y, name, colour in ends:
             axes.text(x[-1], y, f" {name}", color=colour, va="center", clip_on=False)
         axes.set_ylim(bottom=0)
@@ -154,8 +160,8 @@ def rate(ticks: Sequence[Mapping[str, Any]]) -> Chart | None:
 
     return Chart(
         "Rate over time",
-        "Dotted: tasks that were due. Solid: requests that ended, those of on_start "
-        "and on_stop included; a task can have several.",
+        "Dotted: tasks that were due. Solid: requests that ended, including those of "
+        "on_start and on_stop. A task can have several requests.",
         as_svg(
             draw,
             f"Rate over time: {significant(sum(ended) / len(ended))} requests a second "

@@ -1,7 +1,7 @@
-"""index.html of a load test: the answer first, in one file."""
+"""index.html of a load test: one file with the answer first."""
 
 from assay.report.load import charts, words
-from assay.report.load.terminal import accounts
+from assay.report.load.terminal import accounting
 from assay.report.page import page
 from assay.report.provenance import flatten
 from assay.run_directory.load_run import LoadRun
@@ -24,11 +24,11 @@ def render(run: LoadRun) -> str:
             (item.verdict, one_line(item.text), judgement(item))
             for item in results.requirements
         ],
-        head=words.HEAD,
+        columns=words.COLUMNS,
         bound=results.bound,
         rows=[
             (
-                words.name_of(row),
+                words.row_title(row),
                 f"{row.requests:,}",
                 percent(row.failed / row.requests),
                 bool(row.failed),
@@ -36,13 +36,13 @@ def render(run: LoadRun) -> str:
             )
             for row in results.rows
         ],
-        worker_head=words.WORKER_HEAD,
+        worker_columns=words.WORKER_COLUMNS,
         workers=words.workers(results),
         charts=[chart for chart in drawn if chart],
         errors=[(f"{count:,}", error) for error, count in words.errors(results)],
         warnings=results.warnings,
-        load=words.load_of(plan),
-        accounts=accounts(results),
+        load=words.load_text(plan),
+        accounting=accounting(results),
         partial=results.partial,
         environment=list(flatten(run.environment())),
         command=plan.command,

@@ -8,15 +8,15 @@ from assay.report.load import words
 from assay.run_directory.load_run import LoadRun
 from assay.wording import clean, judgement, one_line
 
-Case = tuple[str, str, str]  # its name, its verdict, and why
+Case = tuple[str, str, str]  # name, verdict and reason
 _OUTCOMES = {"refuted": "failure", "undecided": "error"}
 
 
 def render(run: LoadRun) -> str:
     """Return the JUnit document.
 
-    Without requirements there is one test case: that the test came to its end. What
-    is wrong whatever was required has a test case of its own.
+    Without requirements there is one test case: that the test came to its end.
+    Failures that count whatever was required have test cases of their own.
     """
     plan, results = run.plan(), run.results()
     cases: list[Case] = [
@@ -28,13 +28,13 @@ def render(run: LoadRun) -> str:
         cases.append(("the test came to its end", verdict, words.answer(plan, results)))
     if nothing := load_failures.nothing_succeeded(results):
         cases.append(("requests succeed", "refuted", nothing))
-    for said in words.own_code(results.locust_exit_code):
-        cases.append(("the locustfile's own verdict", "refuted", said))
+    for sentence in words.locustfile_verdict(results.locust_exit_code):
+        cases.append(("the locustfile's own verdict", "refuted", sentence))
     return document(cases, results.warnings)
 
 
 def document(cases: Sequence[Case], warnings: Sequence[str]) -> str:
-    """Return a document of one suite."""
+    """Return a document with one test suite."""
     verdicts = [verdict for _, verdict, _ in cases]
     counts = {
         "tests": len(cases),

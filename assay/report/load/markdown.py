@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 
 from assay.report.load import words
-from assay.report.load.terminal import accounts
+from assay.report.load.terminal import accounting
 from assay.report.markdown import escape
 from assay.run_directory.load_run import LoadRun
 from assay.wording import judgement, one_line, percent
 
 _MARKS = {"holds": "✅ holds", "refuted": "❌ refuted", "undecided": "❔ undecided"}
-MOST_ERRORS = 20
+MAX_ERRORS = 20
 
 
 def render(run: LoadRun) -> str:
@@ -35,10 +35,10 @@ def render(run: LoadRun) -> str:
         )
     parts.append(
         table(
-            ["latency", "requests", "failed", *words.HEAD],
+            ["latency", "requests", "failed", *words.COLUMNS],
             [
                 [
-                    escape(words.name_of(row)),
+                    escape(words.row_title(row)),
                     f"{row.requests:,}",
                     percent(row.failed / row.requests),
                     *words.cells(row.latency, results.bound),
@@ -52,15 +52,17 @@ def render(run: LoadRun) -> str:
             [escape(name), *map(escape, cells)]
             for name, cells in words.workers(results)
         ]
-        parts.append(table(["worker", *words.WORKER_HEAD], rows))
-    if errors := words.errors(results)[:MOST_ERRORS]:
-        parts.append("\n".join(f"- {count:,} × {escape(e)}" for e, count in errors))
-    parts.append(f"{escape(words.load_of(plan))}. {escape(accounts(results))}.")
+        parts.append(table(["worker", *words.WORKER_COLUMNS], rows))
+    if errors := words.errors(results)[:MAX_ERRORS]:
+        parts.append(
+            "\n".join(f"- {count:,} × {escape(error)}" for error, count in errors)
+        )
+    parts.append(f"{escape(words.load_text(plan))}. {escape(accounting(results))}.")
     parts += [f"> {escape(one_line(warning))}" for warning in results.warnings]
     return "\n\n".join(parts) + "\n"
 
 
-def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return a table, of cells that are escaped already."""
-    lines = [head, ["---"] * len(head), *rows]
+def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a table; the cells are escaped already."""
+    lines = [columns, ["---"] * len(columns), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)

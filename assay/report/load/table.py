@@ -1,4 +1,4 @@
-"""requests.csv of a load test: every row as numbers, for spreadsheets."""
+"""requests.csv of a load test: one row for each request name, for spreadsheets."""
 
 import csv
 from io import StringIO
@@ -7,16 +7,16 @@ from assay.load_results import Spread
 from assay.report.comparisons_csv import cell
 from assay.run_directory.load_run import LoadRun
 
-_SPREAD = tuple(Spread.model_fields)
+_SPREAD_FIELDS = tuple(Spread.model_fields)
 COLUMNS = (
     *("kind", "method", "name", "requests", "failed"),
-    *(f"latency_{name}" for name in _SPREAD),
-    *(f"service_{name}" for name in _SPREAD),
+    *(f"latency_{name}" for name in _SPREAD_FIELDS),
+    *(f"service_{name}" for name in _SPREAD_FIELDS),
 )
 
 
 def render(run: LoadRun) -> str:
-    """Return the rows as CSV; times in seconds, missing is empty."""
+    """Return the rows as CSV; times in seconds, a missing value is empty."""
     out = StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(COLUMNS)
@@ -24,8 +24,8 @@ def render(run: LoadRun) -> str:
         spreads = [
             getattr(spread, name)
             for spread in (row.latency, row.service)
-            for name in _SPREAD
+            for name in _SPREAD_FIELDS
         ]
-        what = (row.kind, cell(row.method), cell(row.name))
-        writer.writerow([*what, row.requests, row.failed, *spreads])
+        labels = (row.kind, cell(row.method), cell(row.name))
+        writer.writerow([*labels, row.requests, row.failed, *spreads])
     return out.getvalue()

@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 _STYLES = {"holds": "bold green", "refuted": "bold red", "undecided": "bold yellow"}
-# Of `words.HEAD`: what 80 columns have room for.
-_SHOWN = ("p50", "p95", "p99", "longest")
-MOST_ERRORS = 10
+# The columns of `words.COLUMNS` that fit into 80 characters.
+_SHOWN_COLUMNS = ("p50", "p95", "p99", "longest")
+MAX_ERRORS = 10
 
 
 def render(results: LoadResults, console: Console) -> None:
@@ -24,25 +24,25 @@ def render(results: LoadResults, console: Console) -> None:
 
     table = Table(box=None, pad_edge=False)
     table.add_column("latency", overflow="fold")
-    for name in ("requests", "failed", *_SHOWN):
+    for name in ("requests", "failed", *_SHOWN_COLUMNS):
         table.add_column(name, justify="right", no_wrap=True)
     for row in results.rows:
-        spread = dict(
-            zip(words.HEAD, words.cells(row.latency, results.bound), strict=True)
+        times = dict(
+            zip(words.COLUMNS, words.cells(row.latency, results.bound), strict=True)
         )
-        failed = percent(row.failed / row.requests)
+        share_failed = percent(row.failed / row.requests)
         table.add_row(
-            Text(words.name_of(row)),
+            Text(words.row_title(row)),
             f"{row.requests:,}",
-            Text(failed, "red" if row.failed else ""),
-            *(spread[name] for name in _SHOWN),
+            Text(share_failed, "red" if row.failed else ""),
+            *(times[name] for name in _SHOWN_COLUMNS),
         )
     console.print(table)
-    for error, count in words.errors(results)[:MOST_ERRORS]:
+    for error, count in words.errors(results)[:MAX_ERRORS]:
         console.print(Text.assemble((f"{count:,} × ", "red"), error))
-    for sentence in words.wrong(results):
+    for sentence in words.failures(results):
         console.print(Text(sentence, "bold red"))
-    console.print(Text(accounts(results), "dim"))
+    console.print(Text(accounting(results), "dim"))
     for worker in results.workers:
         console.print(
             Text.assemble(
@@ -62,19 +62,20 @@ def render(results: LoadResults, console: Console) -> None:
     for warning in results.warnings:
         console.print(Text.assemble(("! ", "bold yellow"), one_line(warning)))
     if results.partial:
-        console.print(Text(words.partial(results), "yellow"))
+        console.print(Text(words.partial_reason(results), "yellow"))
 
 
-def accounts(results: LoadResults) -> str:
-    """Return where every arrival went."""
-    again = ""
+def accounting(results: LoadResults) -> str:
+    """Return how all arrivals ended, and how much the generator added."""
+    reconnects = ""
     if results.reconnects:
-        again = f"; {counted(results.reconnects, 'reconnect')}"
+        reconnects = f"; {counted(results.reconnects, 'reconnect')}"
     return (
         f"{results.planned:,} planned = {results.done:,} done + {results.dropped:,} "
-        f"dropped + {results.unserved:,} unserved. The generator began arrivals "
-        f"{words.amount(results.lag_p50)} late (p99 {words.amount(results.lag_p99)}) "
-        f"and had sent them after {words.amount(results.own_p50)} (p99 "
-        f"{words.amount(results.own_p99)}), which is in no latency; it used "
-        f"{results.generator_cpu:.0%} of a core at most{again}"
+        f"dropped + {results.unserved:,} unserved. The generator started "
+        f"arrivals {words.time_text(results.lag_p50)} late "
+        f"(p99 {words.time_text(results.lag_p99)}) and took "
+        f"{words.time_text(results.own_p50)} to send them "
+        f"(p99 {words.time_text(results.own_p99)}); neither is part of a latency. "
+        f"It used at most {results.generator_cpu:.0%} of a core{reconnects}"
     )

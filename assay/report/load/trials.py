@@ -1,4 +1,4 @@
-"""A load test in many trials, in the formats of a load test."""
+"""The report of a load test of many trials, in the formats of a load test."""
 
 from __future__ import annotations
 
@@ -23,28 +23,28 @@ from assay.wording import one_line
 if TYPE_CHECKING:
     from rich.console import Console
 
-WORDS = frozenset({"why not"})  # columns that hold words, not numbers
+TEXT_COLUMNS = frozenset({"reason"})  # columns that hold text, not numbers
 Results = CapacityResults | SweepResults
 
 
 @dataclass(frozen=True)
 class Trials:
-    """What there is to say of one.
+    """The content of the report.
 
     Attributes:
-        answer: The sentence that a reader came for.
-        head: Names of the columns.
+        answer: The answer, in a few sentences.
+        columns: Names of the columns.
         rows: A row of cells for each trial.
         items: The trials themselves.
-        verdict: Whether what was required holds, is refuted, or undecided.
-        required: What was; that it came to its end, if nothing else.
-        method: How it was measured.
-        chart: A picture; None where there is too little for one.
+        verdict: Whether the requirement holds, is refuted or undecided.
+        required: The requirement; without one, that the test came to its end.
+        method: How the trials were measured.
+        chart: A chart; None if there are too few trials for one.
     """
 
     title: str
     answer: str
-    head: Sequence[str]
+    columns: Sequence[str]
     rows: Sequence[Sequence[str]]
     items: Sequence[Data]
     verdict: str
@@ -59,8 +59,8 @@ def terminal(trials: Trials, results: Results, console: Console) -> None:
     from rich.text import Text
 
     table = Table(box=None, pad_edge=False)
-    for name in trials.head:
-        table.add_column(name, justify="left" if name in WORDS else "right")
+    for name in trials.columns:
+        table.add_column(name, justify="left" if name in TEXT_COLUMNS else "right")
     for row in trials.rows:
         table.add_row(*map(Text, row))
     console.print(table)
@@ -75,7 +75,7 @@ def markdown(trials: Trials, results: Results, plan: LoadPlan) -> str:
     parts = [
         f"## {escape(trials.title)}",
         escape(trials.answer),
-        table(trials.head, cells),
+        table(trials.columns, cells),
     ]
     parts += [f"> {escape(one_line(warning))}" for warning in results.warnings]
     return "\n\n".join(parts) + "\n"
@@ -88,7 +88,7 @@ def html(trials: Trials, results: Results, plan: LoadPlan) -> str:
         title=trials.title,
         answer=trials.answer,
         chart=trials.chart,
-        head=trials.head,
+        columns=trials.columns,
         rows=trials.rows,
         method=trials.method,
         warnings=results.warnings,
@@ -106,8 +106,8 @@ def junit(trials: Trials, results: Results, plan: LoadPlan) -> str:
     return suites.document([case], results.warnings)
 
 
-def numbers(trials: Trials, results: Results, plan: LoadPlan) -> str:
-    """Return the trials as CSV; times in seconds, missing is empty."""
+def csv_text(trials: Trials, results: Results, plan: LoadPlan) -> str:
+    """Return the trials as CSV; times in seconds, a missing value is empty."""
     out = StringIO()
     writer = csv.writer(out, lineterminator="\n")
     rows = [item.model_dump() for item in trials.items]
@@ -117,5 +117,5 @@ def numbers(trials: Trials, results: Results, plan: LoadPlan) -> str:
 
 
 def json(trials: Trials, results: Results, plan: LoadPlan) -> str:
-    """Return results.json: what is in the file of the trials, too."""
+    """Return results.json, which equals the file of the trials."""
     return to_json(results)

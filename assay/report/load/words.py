@@ -1,4 +1,4 @@
-"""What a load test came to, in words and cells that all formats share."""
+"""The results of a load test as sentences and cells, shared by all formats."""
 
 import math
 from collections.abc import Sequence
@@ -9,76 +9,81 @@ from assay.load_results import Judgement, LoadResults, Row, Spread
 from assay.metrics import QUANTILES, requests_needed
 from assay.wording import counted, judgement, one_line, percent, quantity, significant
 
-HEAD = ("mean", "p50", "p90", "p95", "p99", "p99.9", "longest")
+COLUMNS = ("mean", "p50", "p90", "p95", "p99", "p99.9", "longest")
 _FIELDS = ("mean", "p50", "p90", "p95", "p99", "p999", "longest")
 
 
 def subject(plan: LoadPlan) -> str:
-    """Return what was loaded: the host, or what says where it is."""
+    """Return what was loaded: the host, or the locustfile if that names the host."""
     return one_line(plan.host) or one_line(plan.locustfile.name)
 
 
 def answer(plan: LoadPlan, results: LoadResults) -> str:
-    """Return the sentence that a reader came for."""
-    said = [*wrong(results)]
+    """Return the answer in a few sentences."""
+    sentences = failures(results)
     if results.requirements:
-        said.append(_verdict(results.requirements))
-    around = [*load_failures.told(results), *[partial(results)] * results.partial]
-    every = results.together
-    if every is None:
-        return " ".join([*said, "No request was made.", *around])
-    known = dict(zip(HEAD, cells(every.latency, results.bound), strict=True))
-    tail = next((n for n in ("p99", "p95", "p90") if known[n] != "–"), "longest")
-    said.append(
-        f"{significant(results.rate)} {_tasks(results)} a second for "
-        f"{quantity(results.loaded, 's')}: median latency {known['p50']}, {tail} "
-        f"{known[tail]}, {percent(every.failed / every.requests)} of requests failed."
+        sentences.append(_verdict(results.requirements))
+    remarks = [*load_failures.other_failures(results)]
+    if results.partial:
+        remarks.append(partial_reason(results))
+    total = results.total
+    if total is None:
+        return " ".join([*sentences, "No request was made.", *remarks])
+    times = dict(zip(COLUMNS, cells(total.latency, results.bound), strict=True))
+    percentiles = [name for name in ("p99", "p95", "p90") if times[name] != "–"]
+    tail = percentiles[0] if percentiles else "longest"
+    sentences.append(
+        f"{significant(results.rate)} {_load_noun(results)} a second for "
+        f"{quantity(results.loaded, 's')}: median latency {times['p50']}, {tail} "
+        f"{times[tail]}, {percent(total.failed / total.requests)} of requests failed."
     )
     lost = results.dropped + results.unserved
     if lost:
-        said.append(
+        sentences.append(
             f"{counted(lost, 'arrival')} of {results.planned:,} were never served."
         )
-    return " ".join([*said, *around])
+    return " ".join([*sentences, *remarks])
 
 
-def wrong(results: LoadResults) -> list[str]:
-    """Return what is wrong whatever was required, in sentences."""
-    nothing = load_failures.nothing_succeeded(results)
-    return [*([nothing] if nothing else []), *own_code(results.locust_exit_code)]
+def failures(results: LoadResults) -> list[str]:
+    """Return sentences on failures that count whatever was required."""
+    sentences = locustfile_verdict(results.locust_exit_code)
+    if nothing := load_failures.nothing_succeeded(results):
+        sentences.insert(0, nothing)
+    return sentences
 
 
-def own_code(code: int | None) -> list[str]:
-    """Return what the locustfile says of a test itself, where it says that it failed.
+def locustfile_verdict(code: int | None) -> list[str]:
+    """Return a sentence if the locustfile itself says that the test failed.
 
     Args:
-        code: The ``process_exit_code`` that it has set; None if it set none.
+        code: The ``process_exit_code`` that the locustfile has set; None if none.
     """
     if not code:
         return []
     return [f"The locustfile has set process_exit_code to {code}."]
 
 
-def partial(results: LoadResults) -> str:
-    """Say why a test is partial."""
-    lost = sum(1 for worker in results.workers if worker.lost)
+def partial_reason(results: LoadResults) -> str:
+    """Return why the results are partial."""
+    lost_workers = sum(1 for worker in results.workers if worker.lost)
     if results.limit:
-        return "The generator's own machine was the limit: this is partial."
+        return "The generator's own machine was the limit: the results are partial."
     if results.missing:
-        return "Not all samples are on disk: this is partial."
-    if lost:
+        return "Not all samples are on disk: the results are partial."
+    if lost_workers:
         return (
-            f"{counted(lost, 'worker')} of {len(results.workers)} "
-            f"{'was' if lost == 1 else 'were'} lost: this is partial."
+            f"{counted(lost_workers, 'worker')} of {len(results.workers)} "
+            f"{'was' if lost_workers == 1 else 'were'} lost: the results are partial."
         )
-    return "The test ended before its time: this is partial."
+    return "The test ended early: the results are partial."
 
 
-WORKER_HEAD = ("share", "planned", "done", "dropped", "unserved", "lag p99", "state")
+WORKER_COLUMNS = ("share", "planned", "done", "dropped", "unserved", "lag p99", "state")
 
 
 def workers(results: LoadResults) -> list[tuple[str, list[str]]]:
-    """Return each worker's name and the cells of `WORKER_HEAD`."""
+    """Return the name of each worker and the cells of `WORKER_COLUMNS`."""
     return [
         (
             one_line(worker.name),
@@ -102,23 +107,23 @@ def workers(results: LoadResults) -> list[tuple[str, list[str]]]:
 
 
 def cells(spread: Spread, bound: bool = False) -> list[str]:
-    """Return how long requests took, as the cells of `HEAD`.
+    """Return how long requests took, as the cells of `COLUMNS`.
 
-    A percentile with too few requests beyond it is left out, and a mean to which
-    requests without an answer belong is a lower bound.
+    A percentile with too few requests beyond it is left out. A mean that includes
+    unanswered requests is a lower bound.
 
     Args:
-        spread: How long they took.
-        bound: Whether every number is a lower bound, see `LoadResults.bound`.
+        spread: The distribution of the times.
+        bound: Whether all numbers are lower bounds, see `LoadResults.bound`.
     """
     return [_cell(spread, name, bound) for name in _FIELDS]
 
 
-def amount(seconds: float | None, bound: bool = False) -> str:
-    """Return a time; ``∞`` where it was waited for in vain.
+def time_text(seconds: float | None, bound: bool = False) -> str:
+    """Return a time as text; ``∞`` if there was no answer.
 
     Args:
-        seconds: The time; None where there is none.
+        seconds: The time; None if there is none.
         bound: Whether it is a lower bound: ``≥ 12.0 ms``.
     """
     if seconds is None:
@@ -128,31 +133,32 @@ def amount(seconds: float | None, bound: bool = False) -> str:
     return f"{'≥ ' if bound else ''}{quantity(seconds, 's')}"
 
 
-def name_of(row: Row) -> str:
-    """Return what a row is called."""
+def row_title(row: Row) -> str:
+    """Return the title of a row."""
     return one_line(row.title)
 
 
 def errors(results: LoadResults) -> list[tuple[str, int]]:
-    """Return each error and how often it came: of requests, then of tasks."""
+    """Return each error with its count: first of requests, then of tasks."""
     return [
         (one_line(error), count)
         for error, count in (*results.errors.items(), *results.raised.items())
     ]
 
 
-def load_of(plan: LoadPlan) -> str:
-    """Return what the load was."""
+def load_text(plan: LoadPlan) -> str:
+    """Return the load in words."""
     if plan.open:
-        how = "Poisson" if plan.arrivals == "poisson" else "even"
+        arrivals = "Poisson" if plan.arrivals == "poisson" else "even"
         shape = one_line(plan.shape)
-        shape = f"{shape} a second" if shape.replace(".", "").isdigit() else shape
+        if shape.replace(".", "").isdigit():
+            shape = f"{shape} a second"
         return (
-            f"open loop, {how} arrivals: {shape}, by at most "
+            f"open loop, {arrivals} arrivals: {shape}, by at most "
             f"{counted(plan.users, 'user')}"
         )
     if plan.shaped:
-        return "closed loop of as many users as the locustfile's LoadTestShape says"
+        return "closed loop; the number of users follows the locustfile's LoadTestShape"
     wait = "with" if plan.think_time else "without"
     return f"closed loop of {counted(plan.users, 'user')} {wait} think time"
 
@@ -162,27 +168,30 @@ def _cell(spread: Spread, name: str, bound: bool) -> str:
     if metric in QUANTILES and spread.count < requests_needed(metric):
         return "–"
     bound = bound or (name == "mean" and bool(spread.unanswered))
-    return amount(getattr(spread, name), bound)
+    return time_text(getattr(spread, name), bound)
 
 
-def _tasks(results: LoadResults) -> str:
-    every = results.together
-    return "requests" if every and every.requests == results.done else "tasks"
+def _load_noun(results: LoadResults) -> str:
+    """Return what the rate counts: requests, or tasks of several requests."""
+    total = results.total
+    return "requests" if total and total.requests == results.done else "tasks"
 
 
 def _verdict(requirements: Sequence[Judgement]) -> str:
-    words = [item.verdict for item in requirements]
-    if len(words) == 1:
+    verdicts = [item.verdict for item in requirements]
+    if len(verdicts) == 1:
         only = requirements[0]
-        said = {"holds": "holds", "refuted": "does not hold"}.get(only.verdict)
-        return f"{one_line(only.text)}: {said or 'undecided'} ({judgement(only)})."
+        verdict = {"holds": "holds", "refuted": "does not hold"}.get(
+            only.verdict, "undecided"
+        )
+        return f"{one_line(only.text)}: {verdict} ({judgement(only)})."
     parts = [
-        f"{words.count(word)} {said}"
-        for word, said in (
+        f"{verdicts.count(verdict)} {verb}"
+        for verdict, verb in (
             ("holds", "hold"),
             ("refuted", "do not hold"),
             ("undecided", "are undecided"),
         )
-        if word in words
+        if verdict in verdicts
     ]
-    return f"Of {counted(len(words), 'requirement')}, {', '.join(parts)}."
+    return f"Of {counted(len(verdicts), 'requirement')}, {', '.join(parts)}."

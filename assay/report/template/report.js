@@ -1,4 +1,4 @@
-// Zoom for the flame graphs: the only thing on this page that needs a script.
+// Zoom for the flame graphs. Nothing else on this page needs a script.
 for (const graph of document.querySelectorAll("svg.flame")) {
   const frames = [...graph.children].map((node) => ({
     node,
@@ -6,29 +6,29 @@ for (const graph of document.querySelectorAll("svg.flame")) {
     width: parseFloat(node.getAttribute("width")),
     level: parseFloat(node.getAttribute("y")),
   }));
-  const slack = 0.021; // Places are rounded to hundredths of a percent.
-  const holds = (outer, inner) => outer.left <= inner.left + slack &&
-    outer.left + outer.width >= inner.left + inner.width - slack;
-  const zoom = (chosen) => {
-    const scale = 100 / chosen.width;
+  const tolerance = 0.021; // Positions are rounded to hundredths of a percent.
+  const contains = (outer, inner) => outer.left <= inner.left + tolerance &&
+    outer.left + outer.width >= inner.left + inner.width - tolerance;
+  const zoom = (selected) => {
+    const scale = 100 / selected.width;
     for (const frame of frames) {
-      const above = frame.level <= chosen.level && holds(frame, chosen);
-      const inside = frame.level > chosen.level && holds(chosen, frame);
+      const above = frame.level <= selected.level && contains(frame, selected);
+      const inside = frame.level > selected.level && contains(selected, frame);
       frame.node.style.display = above || inside ? "" : "none";
-      frame.node.style.opacity = above && frame !== chosen ? 0.6 : "";
-      frame.node.setAttribute("x", (above ? 0 : (frame.left - chosen.left) * scale) + "%");
+      frame.node.style.opacity = above && frame !== selected ? 0.6 : "";
+      frame.node.setAttribute("x", (above ? 0 : (frame.left - selected.left) * scale) + "%");
       frame.node.setAttribute("width", (above ? 100 : frame.width * scale) + "%");
     }
   };
-  // One tab stop for each graph; the arrow keys walk its frames.
-  const beside = (from, key) => {
-    const shown = frames.filter((frame) => frame.node.style.display !== "none");
-    const row = [...new Set(frames.map((frame) => frame.level))].sort((a, b) => a - b);
-    const next = row[row.indexOf(from.level) + { ArrowUp: -1, ArrowDown: 1 }[key]];
-    if (key === "ArrowUp") return shown.find((f) => f.level === next && holds(f, from));
-    if (key === "ArrowDown") return shown.find((f) => f.level === next && holds(from, f));
-    const level = shown.filter((f) => f.level === from.level).sort((a, b) => a.left - b.left);
-    return level[level.indexOf(from) + (key === "ArrowRight" ? 1 : -1)];
+  // Each graph is one tab stop; the arrow keys move between its frames.
+  const neighbour = (from, key) => {
+    const visible = frames.filter((frame) => frame.node.style.display !== "none");
+    const levels = [...new Set(frames.map((frame) => frame.level))].sort((a, b) => a - b);
+    const nextLevel = levels[levels.indexOf(from.level) + { ArrowUp: -1, ArrowDown: 1 }[key]];
+    if (key === "ArrowUp") return visible.find((f) => f.level === nextLevel && contains(f, from));
+    if (key === "ArrowDown") return visible.find((f) => f.level === nextLevel && contains(from, f));
+    const sameLevel = visible.filter((f) => f.level === from.level).sort((a, b) => a.left - b.left);
+    return sameLevel[sameLevel.indexOf(from) + (key === "ArrowRight" ? 1 : -1)];
   };
   for (const frame of frames) {
     frame.node.setAttribute("tabindex", frame === frames[0] ? "0" : "-1");
@@ -37,7 +37,7 @@ for (const graph of document.querySelectorAll("svg.flame")) {
     frame.node.addEventListener("keydown", (event) => {
       if (event.key === "Enter" || event.key === " ") zoom(frame);
       else if (event.key === "Escape") zoom(frames[0]);
-      else if (event.key.startsWith("Arrow")) beside(frame, event.key)?.node.focus();
+      else if (event.key.startsWith("Arrow")) neighbour(frame, event.key)?.node.focus();
       else return;
       event.preventDefault();
     });

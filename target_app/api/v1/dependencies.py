@@ -1,4 +1,4 @@
-"""What endpoints ask for: the shop, who asks, and which page."""
+"""Dependencies of the endpoints: the shop, the account, and the page."""
 
 from typing import Annotated
 
@@ -7,51 +7,54 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from target_app.core.errors import AppError
 from target_app.core.shop import Shop
-from target_app.schemas.shop import MOST_ID
+from target_app.schemas.shop import MAX_ID
 from target_app.services import tokens
 
-PAGE, LARGEST_PAGE = 20, 100
-LONGEST_TOKEN = 4096
-# Our own error, not FastAPI's, where nobody says who asks.
+DEFAULT_PAGE_SIZE = 20
+MAX_PAGE_SIZE = 100
+MAX_TOKEN_LENGTH = 4096
+# auto_error is off, so that a missing token gets the service's own error.
 _bearer = HTTPBearer(auto_error=False, description="`access_token` of a login")
 
 
-def the_shop(request: Request) -> Shop:
+def get_shop(request: Request) -> Shop:
     """Return the shop that the application holds."""
     shop: Shop = request.app.state.shop
     return shop
 
 
-TheShop = Annotated[Shop, Depends(the_shop)]
+ShopDep = Annotated[Shop, Depends(get_shop)]
 
 
-async def limited(request: Request, shop: TheShop) -> None:
-    """Count the request of whoever asks."""
+async def limit_requests(request: Request, shop: ShopDep) -> None:
+    """Count a request of a client, and refuse it if there are too many."""
     client = request.client.host if request.client else "unknown"
-    await shop.limits.request(client)
+    await shop.limits.count_request(client)
 
 
-async def account_id(
-    shop: TheShop,
-    given: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
+async def authenticated_account(
+    shop: ShopDep,
+    credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
 ) -> int:
-    """Return who asks.
+    """Return the id of the account that sent the request.
 
     Raises:
-        AppError: 401; nobody that is known.
+        AppError: 401; the token is missing, invalid or expired.
     """
-    token = given.credentials if given else ""
-    if not 0 < len(token) <= LONGEST_TOKEN:
+    token = credentials.credentials if credentials else ""
+    if not 0 < len(token) <= MAX_TOKEN_LENGTH:
         raise AppError("Not authenticated", 401)
     if "jwt" in shop.features:
-        claims = shop.keys.verified(token)
-        family = f"revoked:{claims.get('fam')}"
-        if claims.get("use") != "access" or await shop.redis.exists(f"assay:{family}"):
+        claims = shop.keys.verify(token)
+        revoked_key = f"assay:revoked:{claims.get('fam')}"
+        if claims.get("use") != "access" or await shop.redis.exists(revoked_key):
             raise AppError("Not authenticated", 401)
         return int(claims["sub"])
-    return await shop.database.run(tokens.of_session, token)
+    return await shop.database.run(tokens.account_of_session, token)
 
 
-AccountId = Annotated[int, Depends(account_id)]
-Limit = Annotated[int, Query(ge=1, le=LARGEST_PAGE, description="Rows of a page")]
-After = Annotated[int, Query(ge=0, le=MOST_ID, description="`next` of the page before")]
+AccountIdDep = Annotated[int, Depends(authenticated_account)]
+Limit = Annotated[int, Query(ge=1, le=MAX_PAGE_SIZE, description="Rows per page")]
+After = Annotated[
+    int, Query(ge=0, le=MAX_ID, description="`next` of the previous page")
+]

@@ -1,4 +1,4 @@
-"""Where variants are mounted."""
+"""The routes of the variants."""
 
 from collections.abc import Callable
 from typing import Any
@@ -10,42 +10,46 @@ from pydantic import BaseModel
 from target_app.core.config import Settings
 from target_app.core.database import Resources
 from target_app.core.errors import ConfigurationError
-from target_app.practices import Served, Variant, every_variant, variant_named
+from target_app.practices import Served, Variant, all_variants, get_variant
 
 
 class GuardRead(BaseModel):
-    """Whether the variant does what its name says, and how that is known."""
+    """Whether the variant does what its name says, with the counts that show it."""
 
     ok: bool
     detail: str
 
 
 def variants_router(settings: Settings) -> tuple[APIRouter, list[Resources]]:
-    """Return the routes of the variants, and what they hold open.
+    """Return the routes of the variants, and the resources to close.
 
-    One variant is at `/v1/{topic}` and its guard at `/guard`, whichever it is;
-    without one, each is at `/v1/{topic}/{variant}`, its guard at `…/guard`.
+    If one variant is selected, it is at `/v1/{topic}` and its guard at `/guard`.
+    Otherwise each variant is at `/v1/{topic}/{variant}` and its guard at `…/guard`.
 
     Raises:
         ConfigurationError: The variant does not exist or lacks a setting.
     """
     router = APIRouter()
-    held = []
+    all_resources = []
     if name := settings.target_variant:
-        variant = variant_named(name)
+        variant = get_variant(name)
         for need in variant.needs:
             if not getattr(settings, need):
                 raise ConfigurationError(
                     f"TARGET_VARIANT={name!r} needs {need.upper()}, which is not set"
                 )
         topic = name.partition(".")[0]
-        held.append(_mount(router, f"/v1/{topic}", "/guard", variant, settings))
+        all_resources.append(
+            _mount(router, f"/v1/{topic}", "/guard", variant, settings)
+        )
     else:
-        for name, variant in every_variant().items():
+        for name, variant in all_variants().items():
             if all(getattr(settings, need) for need in variant.needs):
                 path = "/v1/" + name.replace(".", "/")
-                held.append(_mount(router, path, f"{path}/guard", variant, settings))
-    return router, held
+                all_resources.append(
+                    _mount(router, path, f"{path}/guard", variant, settings)
+                )
+    return router, all_resources
 
 
 def _mount(
@@ -56,13 +60,13 @@ def _mount(
     served = built if isinstance(built, Served) else Served(built)
     options = {"methods": ["GET"], **served.options}
     if served.wrap:
-        options["route_class_override"] = _wrapped(served.wrap)
+        options["route_class_override"] = _wrapped_route(served.wrap)
     router.add_api_route(path, served.handler, **options)
-    for name, handler in served.beside.items():
+    for name, handler in served.extra_handlers.items():
         router.add_api_route(f"{path}/{name}", handler, methods=["GET"])
 
     async def guard() -> GuardRead:
-        """Say whether the variant has been doing what its name says."""
+        """Say whether the variant has done what its name says."""
         ok, detail = variant.guard.judge(resources.counts)
         return GuardRead(ok=ok, detail=detail)
 
@@ -70,15 +74,15 @@ def _mount(
     return resources
 
 
-def _wrapped(wrap: Callable[[Any], Any]) -> type[APIRoute]:
-    """Return a kind of route that has something around its application."""
+def _wrapped_route(wrap: Callable[[Any], Any]) -> type[APIRoute]:
+    """Return a route class whose application is wrapped in middleware."""
 
-    class Wrapped(APIRoute):
+    class WrappedRoute(APIRoute):
         def __init__(self, *args: Any, **options: Any) -> None:
             super().__init__(*args, **options)
-            self._around = wrap(super().handle)
+            self._wrapped = wrap(super().handle)
 
         async def handle(self, scope: Any, receive: Any, send: Any) -> None:
-            await self._around(scope, receive, send)
+            await self._wrapped(scope, receive, send)
 
-    return Wrapped
+    return WrappedRoute

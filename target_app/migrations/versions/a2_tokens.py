@@ -10,8 +10,8 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Make the tables."""
-    for table, more in (
+    """Create the tables."""
+    for table, extra_columns in (
         ("access_sessions", ()),
         ("refresh_tokens", ("used_at", "revoked_at")),
     ):
@@ -23,7 +23,7 @@ def upgrade() -> None:
             sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
             *(
                 sa.Column(name, sa.DateTime(timezone=True), nullable=True)
-                for name in more
+                for name in extra_columns
             ),
             sa.PrimaryKeyConstraint("token_hash", name=f"pk_{table}"),
             sa.ForeignKeyConstraint(
@@ -36,6 +36,6 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Take the tables away."""
+    """Drop the tables."""
     op.drop_table("refresh_tokens")
     op.drop_table("access_sessions")

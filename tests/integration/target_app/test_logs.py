@@ -13,8 +13,8 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from target_app.core.config import Settings
-from target_app.core.features import parsed
-from target_app.core.work import database
+from target_app.core.features import parse_features
+from target_app.core.work import make_database
 from target_app.main import create_app
 from target_app.services import items
 from tests.integration.target_app.asgi import with_target
@@ -133,7 +133,7 @@ def test_an_error_of_the_database_does_not_tell_what_was_sent(
         session.execute(text("SELECT 1 / :nothing, :secret"), sent)
 
     async def story() -> None:
-        shop = database(store, parsed(way))
+        shop = make_database(store, parse_features(way))
         with pytest.raises(DBAPIError) as caught:
             await shop.run(fails)
         await shop.close()

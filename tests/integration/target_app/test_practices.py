@@ -14,11 +14,11 @@ from sqlalchemy.orm import lazyload
 from target_app.core.config import Settings
 from target_app.practices import (
     TOPICS,
+    all_variants,
     blocking,
     caching,
-    every_variant,
+    load_practice,
     n_plus_one,
-    practice,
     sync_async,
 )
 from target_app.services.users import PAGE_SIZE
@@ -63,7 +63,7 @@ def test_all_variants_of_a_practice_answer_alike(topic: str, seeded: Settings) -
     async def story(client: httpx.AsyncClient) -> None:
         for query in QUERIES[topic]:
             answers = {}
-            for name in practice(topic).variants:
+            for name in load_practice(topic).variants:
                 path = f"/v1/{topic}/{name}"
                 headers = await headers_of(client, path)
                 response = await client.get(path + query, headers=headers)
@@ -126,7 +126,7 @@ def guarded(seeded: Settings, variant: str) -> tuple[bool, str]:
 ELSEWHERE = {"startup.lazy"}
 
 
-@pytest.mark.parametrize("variant", sorted(set(every_variant()) - ELSEWHERE))
+@pytest.mark.parametrize("variant", sorted(set(all_variants()) - ELSEWHERE))
 def test_every_variant_does_what_its_name_says(variant: str, seeded: Settings) -> None:
     fine, detail = guarded(seeded, variant)
     assert fine, detail
@@ -170,7 +170,7 @@ def test_a_guard_sees_that_the_uncached_side_is_cached(
 
 def swap(monkeypatch: pytest.MonkeyPatch, topic: str, name: str, other: str) -> None:
     """Have a variant do what another does."""
-    variants: Any = practice(topic).variants
+    variants: Any = load_practice(topic).variants
     wrong = replace(variants[name], build=variants[other].build)
     monkeypatch.setitem(variants, name, wrong)
 
@@ -187,7 +187,7 @@ def swap(monkeypatch: pytest.MonkeyPatch, topic: str, name: str, other: str) -> 
 def test_a_guard_sees_another_driver(
     name: str, other: str, seeded: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert practice("sync_async") is sync_async.PRACTICE
+    assert load_practice("sync_async") is sync_async.PRACTICE
     swap(monkeypatch, "sync_async", name, other)
     fine, detail = guarded(seeded, f"sync_async.{name}")
     assert not fine, detail

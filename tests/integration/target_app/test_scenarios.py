@@ -13,7 +13,7 @@ import pytest
 
 from assay.system import ports, processes
 from target_app.core.config import Settings
-from target_app.practices import TOPICS, practice
+from target_app.practices import TOPICS, load_practice
 
 SCENARIOS = Path(__file__).parents[3] / "scenarios"
 # A cache that has only begun to fill is hit by too few requests for its guard.
@@ -26,7 +26,7 @@ def test_a_locustfile_runs_under_plain_locust(
 ) -> None:
     port = ports.free()
     host = f"http://127.0.0.1:{port}"
-    variant = f"{topic}.{list(practice(topic).variants)[-1]}"
+    variant = f"{topic}.{list(load_practice(topic).variants)[-1]}"
     env = {
         **os.environ,
         "DATABASE_URL": str(seeded.database_url),
@@ -110,10 +110,10 @@ def test_claims_name_variants_that_the_target_has(topic: str) -> None:
     }
     assert (
         served | ELSEWHERE
-        == {f"{topic}.{name}" for name in practice(topic).variants} | ELSEWHERE
+        == {f"{topic}.{name}" for name in load_practice(topic).variants} | ELSEWHERE
     )
     assert not served & ELSEWHERE
-    needs = {need for v in practice(topic).variants.values() for need in v.needs}
+    needs = {need for v in load_practice(topic).variants.values() for need in v.needs}
     services = {"postgres": "database_url", "redis": "redis_url"}
     given = {services[name] for name in written["target"].get("needs", [])}
     for companion in written.get("companions", {}).values():

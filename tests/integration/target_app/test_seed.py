@@ -83,7 +83,7 @@ def test_the_command_says_what_it_did(
     monkeypatch.setenv("SQLITE_PATH", str(seeded.sqlite_path))
     seed.main()
     said = capsys.readouterr().out
-    assert said == "SQLite: the rows are there\nPostgreSQL: the rows are there\n"
+    assert said == "SQLite: the rows exist\nPostgreSQL: the rows exist\n"
 
 
 def test_an_account_that_may_not_is_told_so_in_one_line(

@@ -37,7 +37,7 @@ def test_migrations_go_up_and_down_and_fit_the_models(store: Settings) -> None:
     finally:
         engine.dispose()
         again = run_seed(store)
-        assert again.returncode == 0 and "made the rows" in again.stdout
+        assert again.returncode == 0 and "created the rows" in again.stdout
         assert "are there" in run_seed(store).stdout
 
 

@@ -9,7 +9,7 @@ from sqlalchemy import create_engine, text
 
 from target_app.core.config import Settings
 from target_app.core.database import postgres_url
-from target_app.main import MOST_BYTES
+from target_app.main import MAX_BODY_BYTES
 from tests.integration.target_app.asgi import with_target
 from tests.integration.target_app.serving import served
 from tests.integration.target_app.shopping import bearer, somebody
@@ -159,7 +159,7 @@ def test_a_body_that_never_ends_is_not_read_on(store: Settings) -> None:
             "/api/v1/auth/login", content=endless(), headers=JSON
         )
         assert answer.status_code == 413
-        assert sent <= MOST_BYTES + 2000
+        assert sent <= MAX_BODY_BYTES + 2000
 
     with_target(store, story)
 

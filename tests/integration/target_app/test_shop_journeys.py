@@ -55,7 +55,7 @@ def test_the_ladder_is_made_of_steps_that_there_are(topic: str) -> None:
     written = tomllib.loads((SCENARIOS / topic / "claims.toml").read_text())
     rungs = [v["env"]["FEATURES"] for v in written["variants"].values()]
     for rung in rungs:
-        features.parsed(rung)
+        features.parse_features(rung)
     if topic == "case_study":
         # One thing more each time, as far as the guide's case study goes.
         assert rungs == list(features.ladder())[: len(rungs)]

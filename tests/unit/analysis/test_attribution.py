@@ -51,41 +51,41 @@ def test_says_how_much_less_and_where() -> None:
     baseline = stacks({(HANDLER,): 1e-3, (HANDLER, LAZY): 3e-3})
     candidate = stacks({(HANDLER,): 0.92e-3})
 
-    found = attribute(baseline, candidate, busy=(0.98, 0.95))
+    attribution = attribute(baseline, candidate, busy=(0.98, 0.95))
 
-    assert found.sentence == (
+    assert attribution.sentence == (
         "The candidate spends 3.08 ms less CPU per request; "
         "3.00 ms of it is in `lazyload` (strategies.py)."
     )
-    assert found.kind == "CPU"
-    first = found.changes[0]
+    assert attribution.kind == "CPU"
+    first = attribution.changes[0]
     assert (first.function, first.file) == (
         "lazyload",
         "sqlalchemy/orm/strategies.py",
     )
     assert first.significant
     assert first.change == pytest.approx(-3e-3)
-    assert not found.changes[1].significant
+    assert not attribution.changes[1].significant
 
 
 def test_own_time_counts_only_the_leaf() -> None:
-    own = own_values(stacks({("a (x.py)", "b (x.py)"): 2.0, ("a (x.py)",): 1.0}))
+    values = own_values(stacks({("a (x.py)", "b (x.py)"): 2.0, ("a (x.py)",): 1.0}))
 
-    assert own == {"b (x.py)": 2.0, "a (x.py)": 1.0}
+    assert values == {"b (x.py)": 2.0, "a (x.py)": 1.0}
 
 
 def test_identical_profiles_have_nothing_to_tell() -> None:
     profile = stacks({(f"f{index} (x.py)",): 1e-4 for index in range(40)})
 
-    found = attribute(profile, profile)
+    attribution = attribute(profile, profile)
 
-    assert not any(change.significant for change in found.changes)
-    assert found.sentence.startswith("Both sides spend about the same CPU")
-    assert "`" not in found.sentence
+    assert not any(change.significant for change in attribution.changes)
+    assert attribution.sentence.startswith("Both sides spend about the same CPU")
+    assert "`" not in attribution.sentence
 
 
-def test_a_difference_within_the_machines_wander_is_not_reported() -> None:
-    # A million samples: sampling noise is far below 8 %, the host's wander is not.
+def test_a_difference_within_the_machines_drift_is_not_reported() -> None:
+    # A million samples: sampling noise is far below 8 %, the host's drift is not.
     baseline = stacks({("f (x.py)",): 1.00e-3}, samples=1_000_000)
     candidate = stacks({("f (x.py)",): 1.08e-3}, samples=1_000_000)
 
@@ -113,8 +113,8 @@ def test_false_discoveries_stay_rare_among_many_functions() -> None:
             profiles[0].model_copy(update={"samples": int(profiles[0].total)}),
             profiles[1].model_copy(update={"samples": int(profiles[1].total)}),
         )
-        found = attribute(*profiles)
-        false += any(change.significant for change in found.changes)
+        attribution = attribute(*profiles)
+        false += any(change.significant for change in attribution.changes)
     # 5 % expected at most; 60 runs with more than 9 have a chance below 0.1 %.
     assert false <= 9
 
@@ -221,14 +221,14 @@ def test_memory_sentence_names_who_grows() -> None:
     grows = timeline([100e6 + 184e3 * i for i in range(400)])
     flat = timeline([100e6] * 400)
 
-    found = compare_memory(grows, flat)
+    change = compare_memory(grows, flat)
 
-    assert "the baseline grows by" in found.sentence
-    assert "the candidate grows" not in found.sentence
-    assert found.peaks == (100e6 + 184e3 * 399, 100e6)
+    assert "the baseline grows by" in change.sentence
+    assert "the candidate grows" not in change.sentence
+    assert change.peaks == (100e6 + 184e3 * 399, 100e6)
 
 
 def test_memory_that_was_not_observed_is_said_so() -> None:
-    found = compare_memory(timeline([]), timeline([1e6] * 50))
+    change = compare_memory(timeline([]), timeline([1e6] * 50))
 
-    assert found.sentence == "Memory was not observed on both sides."
+    assert change.sentence == "Memory was not observed on both sides."

@@ -1,4 +1,4 @@
-"""What is said of a pair, metric by metric, and what forbids a verdict."""
+"""The comparisons of a pair, metric by metric, and what forbids a verdict."""
 
 import math
 import re
@@ -27,20 +27,20 @@ EVERY = range(1, 100)
 
 
 def compared(
-    a_plan: Plan, found: measurements.Measurements, deciding_only: bool = False
+    a_plan: Plan, tables: measurements.Measurements, deciding_only: bool = False
 ) -> dict[str, Comparison]:
     """The comparisons of b with a, by metric."""
     return {
         item.metric: item
         for item in comparisons.comparisons(
-            looks_of(a_plan), a_plan.topics[0], found, deciding_only
+            looks_of(a_plan), a_plan.topics[0], tables, deciding_only
         )
         if (item.baseline, item.candidate) == PAIR
     }
 
 
-def controls(a_plan: Plan, found: measurements.Measurements) -> dict[str, Control]:
-    arms = controls_of(looks_of(a_plan), a_plan.topics[0], found)
+def controls(a_plan: Plan, tables: measurements.Measurements) -> dict[str, Control]:
+    arms = controls_of(looks_of(a_plan), a_plan.topics[0], tables)
     return {arm.metric: arm for arm in arms}
 
 
@@ -105,26 +105,26 @@ def test_the_level_of_a_look_keeps_the_share_of_alpha(
 
 
 def test_all_comparisons_without_claims_share_alpha() -> None:
-    assert deciding.family(plan()) == 3
-    assert deciding.family(plan(variants="abc")) == 6
-    assert deciding.family(plan(claim("same"))) == 0
-    one, other = plan(variants="abc").topics[0], plan().topics[0]
-    several = plan().model_copy(update={"topics": (one, other)})
-    assert deciding.family(several) == 9
-    micro = other.scenario.model_copy(
+    assert deciding.family_size(plan()) == 3
+    assert deciding.family_size(plan(variants="abc")) == 6
+    assert deciding.family_size(plan(claim("same"))) == 0
+    three, two = plan(variants="abc").topics[0], plan().topics[0]
+    several = plan().model_copy(update={"topics": (three, two)})
+    assert deciding.family_size(several) == 9
+    micro = two.scenario.model_copy(
         update={"locustfile": None, "benchmarks": "bench_*.py"}
     )
-    alone = other.model_copy(update={"scenario": micro})
-    assert deciding.family(plan().model_copy(update={"topics": (alone,)})) == 1
+    alone = two.model_copy(update={"scenario": micro})
+    assert deciding.family_size(plan().model_copy(update={"topics": (alone,)})) == 1
 
 
 @pytest.mark.parametrize(("variants", "family"), [("ab", 3), ("abc", 6), ("abcd", 9)])
 def test_intervals_are_at_the_shared_level(variants: str, family: int) -> None:
     a_plan = plan(variants=variants)
-    found = measured({**SAME, MEAN: 1.0}, 18, variants=variants, noise=0.1)
-    items = compared(a_plan, found)
+    tables = measured({**SAME, MEAN: 1.0}, 18, variants=variants, noise=0.1)
+    items = compared(a_plan, tables)
     for metric, of in ((CPU, family), (RATE, family), (MEDIAN, family), (MEAN, 1)):
-        x = measurements.log_ratios(found, "shop", *PAIR, metric)
+        x = measurements.log_ratios(tables, "shop", *PAIR, metric)
         level = statistics.pocock_level(Settings().looks, 0.05 / of)
         expected = statistics.signed_rank_interval(x, level)
         assert expected is not None
@@ -134,12 +134,12 @@ def test_intervals_are_at_the_shared_level(variants: str, family: int) -> None:
 
 
 def test_a_claim_is_compared_at_the_whole_level() -> None:
-    found = measured(SAME, 18, noise=0.1)
-    x = measurements.log_ratios(found, "shop", *PAIR, CPU)
+    tables = measured(SAME, 18, noise=0.1)
+    x = measurements.log_ratios(tables, "shop", *PAIR, CPU)
     level = statistics.pocock_level(Settings().looks, 0.05)
     expected = statistics.signed_rank_interval(x, level)
     assert expected is not None
-    item = compared(plan(claim("same")), found)[CPU]
+    item = compared(plan(claim("same")), tables)[CPU]
     assert (item.low, item.high) == pytest.approx(tuple(np.exp(expected)))
 
 
@@ -168,11 +168,11 @@ def test_the_word_for_a_ratio(metric: str, ratio: float, word: str) -> None:
 
 
 def test_metrics_come_in_the_order_of_the_plan_and_only_where_there_are() -> None:
-    found = measured({**SAME, MEAN: 1.0, "startup": 1.0})
-    assert list(compared(plan(), found)) == [
+    tables = measured({**SAME, MEAN: 1.0, "startup": 1.0})
+    assert list(compared(plan(), tables)) == [
         metric for metric in METRICS if metric in {*SAME, MEAN, "startup"}
     ]
-    assert set(compared(plan(), found, deciding_only=True)) == set(SAME)
+    assert set(compared(plan(), tables, deciding_only=True)) == set(SAME)
     # A deciding metric that was never measured is undecided, not forgotten.
     without = compared(plan(), measured({CPU: 1.0}))
     assert (without[RATE].verdict, without[RATE].ratio) == ("undecided", None)
@@ -181,26 +181,26 @@ def test_metrics_come_in_the_order_of_the_plan_and_only_where_there_are() -> Non
 def test_undecided_says_why_in_one_metric() -> None:
     wide = compared(plan(), measured(SAME, noise=0.3))[CPU]
     assert wide.verdict == "undecided"
-    assert "reaches across the margin of 5 % after 12 launches" in wide.reason
+    assert "extends beyond the margin of 5 % after 12 launches" in wide.reason
     few = compared(plan(), measured(SAME, 5))[CPU]
     assert few.reason == "5 launches are too few for an interval"
 
 
 def test_less_than_half_of_the_margin_is_not_called_a_difference() -> None:
-    found = measured(SAME, 15, noise=0.0)
-    slower = found.slices["variant"] == "b"
+    tables = measured(SAME, 15, noise=0.0)
+    slower = tables.slices["variant"] == "b"
     by_launch = {**{n: 1.008 + n * 1e-4 for n in range(1, 11)}, 14: 1.2, 15: 1.3}
-    frame = found.slices.copy()
+    frame = tables.slices.copy()
     frame.loc[slower, "cpu_per_request"] *= frame["launch"].map(
         lambda n: by_launch.get(n, 1.03)
     )
-    item = compared(plan(), measurements.Measurements(frame, found.launches))[CPU]
+    item = compared(plan(), measurements.Measurements(frame, tables.launches))[CPU]
     assert item.ratio and item.low and item.high
     assert item.low > 1 and item.high > 1.05 and item.ratio < 1.02
     assert item.verdict == "undecided"
     assert item.reason == (
-        "the difference is less than half of the margin of 5 %, and not known well "
-        "enough to be called the same after 15 launches"
+        "the difference is less than half of the margin of 5 %, but the interval is "
+        "too wide to call it the same after 15 launches"
     )
 
 
@@ -220,8 +220,8 @@ def test_a_forecast_says_how_long_the_margin_takes_to_see() -> None:
 @pytest.mark.parametrize("by", ["failed", "dropped"])
 def test_failures_forbid_verdicts_on_speed(by: str) -> None:
     changes: dict[str, Any] = {by: {"b": 4}}
-    found = measured({**SAME, CPU: 0.2, MEAN: 0.2, "memory.peak": 2.0}, **changes)
-    items = compared(plan(), found)
+    tables = measured({**SAME, CPU: 0.2, MEAN: 0.2, "memory.peak": 2.0}, **changes)
+    items = compared(plan(), tables)
     for metric in DECIDING_METRICS:
         assert items[metric].verdict == "undecided"
         assert items[metric].reason.startswith("failure rates differ beyond chance")
@@ -232,88 +232,94 @@ def test_failures_forbid_verdicts_on_speed(by: str) -> None:
     # The numbers are still shown.
     assert items[CPU].ratio == pytest.approx(0.2, rel=0.02)
     topic = plan().topics[0]
-    pairing = comparisons.pairing(looks_of(plan()), topic, PAIR, found)
+    pairing = comparisons.examine(looks_of(plan()), topic, PAIR, tables)
     assert comparisons.cannot_be_decided(pairing, CPU)
     assert not comparisons.cannot_be_decided(pairing, "memory.peak")
 
 
 def test_failures_while_something_else_disturbed_forbid_nothing() -> None:
-    found = measured({**SAME, CPU: 0.2})
-    hit = (found.slices["launch"] == 3) & (found.slices["block"] == 0)
-    found.slices.loc[hit & (found.slices["variant"] == "b"), "failed"] = 100
-    assert compared(plan(claim("faster")), found)[CPU].verdict == "undecided"
-    found.slices.loc[hit, "disturbed"] = True
-    assert compared(plan(claim("faster")), found)[CPU].verdict == "faster"
+    tables = measured({**SAME, CPU: 0.2})
+    hit = (tables.slices["launch"] == 3) & (tables.slices["block"] == 0)
+    tables.slices.loc[hit & (tables.slices["variant"] == "b"), "failed"] = 100
+    assert compared(plan(claim("faster")), tables)[CPU].verdict == "undecided"
+    tables.slices.loc[hit, "disturbed"] = True
+    assert compared(plan(claim("faster")), tables)[CPU].verdict == "faster"
 
 
 def test_equal_failure_rates_of_unequal_shares_of_the_loads_forbid_nothing() -> None:
     # Both drop 4 of 104 arrivals; the quicker one answers more often in between.
-    found = measured({**SAME, CPU: 0.2}, dropped={"a": 4, "b": 4})
-    quick = (found.slices["variant"] == "b") & (found.slices["mode"] == "closed")
-    found.slices.loc[quick, "requests"] = 1000
-    assert compared(plan(claim("faster")), found)[CPU].verdict == "faster"
+    tables = measured({**SAME, CPU: 0.2}, dropped={"a": 4, "b": 4})
+    quick = (tables.slices["variant"] == "b") & (tables.slices["mode"] == "closed")
+    tables.slices.loc[quick, "requests"] = 1000
+    assert compared(plan(claim("faster")), tables)[CPU].verdict == "faster"
 
 
 def test_a_server_that_runs_already_is_not_judged_by_its_cpu_time() -> None:
     a_plan = plan()
     topic = a_plan.topics[0]
-    there = [
+    running = [
         variant.model_copy(update={"url": f"http://127.0.0.1:{port}"})
         for port, variant in enumerate(topic.variants, start=8000)
     ]
-    topic = topic.model_copy(update={"variants": tuple(there)})
-    assert deciding.deciding(topic, PAIR) == {RATE, MEDIAN}
-    assert deciding.deciding(a_plan.topics[0], PAIR) == set(DECIDING_METRICS)
+    topic = topic.model_copy(update={"variants": tuple(running)})
+    assert deciding.deciding_metrics(topic, PAIR) == {RATE, MEDIAN}
+    assert deciding.deciding_metrics(a_plan.topics[0], PAIR) == set(DECIDING_METRICS)
 
 
 @pytest.mark.parametrize("limited", ["a", "b", "ab"])
 def test_where_the_generator_is_the_limit_response_time_decides(limited: str) -> None:
     shares = {"a": 0.3, "b": 0.3} | dict.fromkeys(limited, 0.91)
     numbers = SAME | {"service.p50": 1.2}
-    found = measured(numbers, 15, generator=shares)
+    tables = measured(numbers, 15, generator=shares)
     topic = plan().topics[0]
-    assert deciding.deciding(topic, PAIR, found) == {CPU, "service.p50", MEDIAN}
-    assert deciding.deciding(topic, PAIR) == set(DECIDING_METRICS)
-    said = compared(plan(), found)
-    assert {m for m, item in said.items() if item.verdict} == {
+    assert deciding.deciding_metrics(topic, PAIR, tables) == {
+        CPU,
+        "service.p50",
+        MEDIAN,
+    }
+    assert deciding.deciding_metrics(topic, PAIR) == set(DECIDING_METRICS)
+    by_metric = compared(plan(), tables)
+    assert {m for m, item in by_metric.items() if item.verdict} == {
         *(CPU, "service.p50", MEDIAN)
     }
-    assert said["service.p50"].verdict == "slower"
+    assert by_metric["service.p50"].verdict == "slower"
     # What cannot be judged is not browsed, either, and nobody waits for it.
-    assert said[RATE].seconds_to_see is None
+    assert by_metric[RATE].seconds_to_see is None
     far = measured(numbers | {RATE: 3.0}, 15, generator=shares)
     everything = list(comparisons.comparisons(looks_of(plan()), topic, far))
-    marked = comparisons.browsed(looks_of(plan()), plan().topics, far, everything)
+    marked = comparisons.mark_differing(
+        looks_of(plan()), plan().topics, far, everything
+    )
     assert not [item for item in marked if item.metric == RATE and item.differs]
 
 
 def test_a_generator_with_time_left_is_no_limit() -> None:
     topic = plan().topics[0]
     for shares in ({"a": 0.9, "b": 0.9}, {}, None):
-        found = measured(SAME, 15, generator=shares)
-        assert deciding.deciding(topic, PAIR, found) == set(DECIDING_METRICS)
+        tables = measured(SAME, 15, generator=shares)
+        assert deciding.deciding_metrics(topic, PAIR, tables) == set(DECIDING_METRICS)
     # Another variant's generator is nothing to this pair.
     three = measured(SAME, 15, variants="abc", generator={"c": 0.99})
-    assert RATE in deciding.deciding(topic, PAIR, three)
+    assert RATE in deciding.deciding_metrics(topic, PAIR, three)
 
 
 def test_a_claim_on_throughput_is_judged_on_it_all_the_same() -> None:
-    found = measured(SAME | {"service.p50": 1.0}, 15, generator={"a": 1.0, "b": 1.0})
+    tables = measured(SAME | {"service.p50": 1.0}, 15, generator={"a": 1.0, "b": 1.0})
     a_plan = plan(claim("same", RATE))
-    assert deciding.deciding(a_plan.topics[0], PAIR, found) == {RATE}
-    assert compared(a_plan, found)[RATE].verdict == "same"
+    assert deciding.deciding_metrics(a_plan.topics[0], PAIR, tables) == {RATE}
+    assert compared(a_plan, tables)[RATE].verdict == "same"
 
 
 def test_an_arm_fails_only_where_the_spread_of_launches_is_known() -> None:
     censored = {("b", MEAN): EVERY}
-    found = measured({**SAME, MEAN: 5.0}, again=1.07, censored=censored)
-    arms = controls(plan(claim(">= 3", MEAN)), found)
+    tables = measured({**SAME, MEAN: 5.0}, again=1.07, censored=censored)
+    arms = controls(plan(claim(">= 3", MEAN)), tables)
     assert not arms[MEAN].failed
 
 
 def test_failures_on_both_sides_forbid_nothing() -> None:
-    found = measured({**SAME, CPU: 0.2}, failed={"a": 4, "b": 4})
-    assert compared(plan(), found)[CPU].verdict == "faster"
+    tables = measured({**SAME, CPU: 0.2}, failed={"a": 4, "b": 4})
+    assert compared(plan(), tables)[CPU].verdict == "faster"
     # Another pair's failures are not this pair's.
     other = measured({**SAME, CPU: 0.2}, variants="abc", failed={"c": 50})
     assert compared(plan(variants="abc"), other)[CPU].verdict == "faster"
@@ -321,28 +327,28 @@ def test_failures_on_both_sides_forbid_nothing() -> None:
 
 def test_a_refused_quantile_says_how_many_requests_it_needs() -> None:
     a_plan = plan(claim("faster", "latency.p999"))
-    found = measured(SAME)
-    item = compared(a_plan, found)["latency.p999"]
+    tables = measured(SAME)
+    item = compared(a_plan, tables)["latency.p999"]
     assert item.verdict == "undecided"
     assert item.reason == (
         "latency.p999 needs 5000 requests a launch and these held 400: raise "
         "load.arrival_rate, or ask for a lower percentile"
     )
-    pairing = comparisons.pairing(looks_of(a_plan), a_plan.topics[0], PAIR, found)
+    pairing = comparisons.examine(looks_of(a_plan), a_plan.topics[0], PAIR, tables)
     assert comparisons.cannot_be_decided(pairing, "latency.p999")
     assert not comparisons.cannot_be_decided(pairing, MEDIAN)
     assert not comparisons.cannot_be_decided(pairing, MEAN)
     # It is refused only because of its requests.
-    there = measured({"latency.p999": 1.0}, 5)
-    pairing = comparisons.pairing(looks_of(a_plan), a_plan.topics[0], PAIR, there)
+    enough = measured({"latency.p999": 1.0}, 5)
+    pairing = comparisons.examine(looks_of(a_plan), a_plan.topics[0], PAIR, enough)
     assert not comparisons.cannot_be_decided(pairing, "latency.p999")
-    few = compared(a_plan, there)["latency.p999"]
+    few = compared(a_plan, enough)["latency.p999"]
     assert few.reason == "5 launches are too few for an interval"
 
 
 def test_too_many_launches_lost_forbid_latency_only() -> None:
-    found = measured({**SAME, MEAN: 1.0}, 12, lost=13)
-    items = compared(plan(), found)
+    tables = measured({**SAME, MEAN: 1.0}, 12, lost=13)
+    items = compared(plan(), tables)
     assert items[CPU].verdict == "same"
     assert items[MEDIAN].verdict == "undecided"
     assert items[MEDIAN].reason.startswith("13 of 25 launches were too disturbed")
@@ -353,7 +359,7 @@ def test_too_many_launches_lost_forbid_latency_only() -> None:
     assert compared(plan(), fine)[MEDIAN].verdict == "same"
     # More launches can mend it.
     topic = plan().topics[0]
-    pairing = comparisons.pairing(looks_of(plan()), topic, PAIR, found)
+    pairing = comparisons.examine(looks_of(plan()), topic, PAIR, tables)
     assert not comparisons.cannot_be_decided(pairing, MEDIAN)
 
 
@@ -361,22 +367,22 @@ def test_too_many_launches_lost_forbid_latency_only() -> None:
 
 
 def test_a_fine_control_forbids_nothing() -> None:
-    found = measured(SAME, 12, again=1.01)
-    arms = controls(plan(), found)
+    tables = measured(SAME, 12, again=1.01)
+    arms = controls(plan(), tables)
     assert set(arms) == set(DECIDING_METRICS)
     for arm in arms.values():
         assert (arm.variant, arm.launches, arm.failed) == ("a", 3, False)
         assert arm.ratio == pytest.approx(1.01, abs=0.03)
-    assert compared(plan(), found)[MEDIAN].verdict == "same"
+    assert compared(plan(), tables)[MEDIAN].verdict == "same"
 
 
 @pytest.mark.parametrize("again", [1.4, 0.7])
 def test_a_failed_control_forbids_latency(again: float) -> None:
-    found = measured({**SAME, MEAN: 1.0}, 12, again=again)
-    arms = controls(plan(), found)
+    tables = measured({**SAME, MEAN: 1.0}, 12, again=again)
+    arms = controls(plan(), tables)
     assert all(arm.failed for arm in arms.values())
     assert arms[MEDIAN].ratio == pytest.approx(again, rel=0.03)
-    items = compared(plan(), found)
+    items = compared(plan(), tables)
     assert items[CPU].verdict == "same"
     assert items[MEDIAN].verdict == "undecided"
     assert "a against itself came out as " in items[MEDIAN].reason
@@ -394,24 +400,24 @@ def test_a_control_must_be_wrong_beyond_margin_and_noise() -> None:
 
 @pytest.mark.parametrize("side", [1, -1])
 def test_a_control_fails_by_chance_once_in_a_thousand(side: int) -> None:
-    found = measured({CPU: 1.0}, 12, noise=0.05, again=1.0)
-    sd = power.spread(measurements.log_ratios(found, "shop", "a", "b", CPU))
+    tables = measured({CPU: 1.0}, 12, noise=0.05, again=1.0)
+    sd = power.spread(measurements.log_ratios(tables, "shop", "a", "b", CPU))
     assert sd is not None
     # Twelve launches tell how much they scatter, and three are of the arm.
     limit = side * stats.t.isf(0.001 / 2, 11) * sd / math.sqrt(3)
-    before = math.log(controls(plan(), found)[CPU].ratio)
+    before = math.log(controls(plan(), tables)[CPU].ratio)
     for share, failed in ((0.98, False), (1.02, True)):
-        slices = found.slices.copy()
+        slices = tables.slices.copy()
         arm = slices["variant"] == "a" + AA_SUFFIX
         slices.loc[arm, "cpu_per_request"] *= math.exp(share * limit - before)
-        moved = measurements.Measurements(slices, found.launches)
+        moved = measurements.Measurements(slices, tables.launches)
         assert controls(plan(), moved)[CPU].failed == failed
 
 
 def test_a_control_is_judged_on_what_decides() -> None:
     ratios = {**SAME, MEAN: 1.0, "memory.peak": 1.0}
-    found = measured(ratios, again=1.0)
-    assert set(controls(plan(claim("same", MEAN)), found)) == {MEAN}
+    tables = measured(ratios, again=1.0)
+    assert set(controls(plan(claim("same", MEAN)), tables)) == {MEAN}
     assert controls(plan(), measured(SAME)) == {}
     empty = measurements.Measurements(pd.DataFrame(), pd.DataFrame())
     assert controls(plan(), empty) == {}
@@ -422,12 +428,12 @@ def test_a_control_is_no_false_alarm() -> None:
     failed = 0
     rng = np.random.default_rng(41)
     for _ in range(60):
-        found = measured({CPU: 1.0}, 12, noise=0.0, again=1.0)
-        frame = found.slices
+        tables = measured({CPU: 1.0}, 12, noise=0.0, again=1.0)
+        frame = tables.slices
         keys = frame[["launch", "variant"]].apply(tuple, axis=1)
         noise = {key: math.exp(rng.normal(0, 0.08)) for key in sorted(set(keys))}
         frame["cpu_per_request"] *= keys.map(noise)
-        failed += controls(plan(), found)[CPU].failed
+        failed += controls(plan(), tables)[CPU].failed
     assert failed <= 1
 
 
@@ -436,13 +442,13 @@ def test_a_control_is_no_false_alarm() -> None:
 
 def test_what_stands_out_is_marked_and_has_no_verdict() -> None:
     ratios = {**SAME, MEAN: 1.5, "latency.p90": 1.0, "memory.peak": 0.5, CPU: 2.0}
-    found = measured(ratios)
-    items = list(compared(plan(), found).values())
-    marked = comparisons.browsed(looks_of(plan()), plan().topics, found, items)
-    assert [one.metric for one in marked] == [one.metric for one in items]
-    differs = {one.metric for one in marked if one.differs}
+    tables = measured(ratios)
+    items = list(compared(plan(), tables).values())
+    marked = comparisons.mark_differing(looks_of(plan()), plan().topics, tables, items)
+    assert [item.metric for item in marked] == [item.metric for item in items]
+    differs = {item.metric for item in marked if item.differs}
     assert differs == {MEAN, "memory.peak"}
-    assert all(one.verdict is None for one in marked if one.differs)
+    assert all(item.verdict is None for item in marked if item.differs)
 
 
 def test_browsing_minds_how_much_is_browsed() -> None:
@@ -453,10 +459,12 @@ def test_browsing_minds_how_much_is_browsed() -> None:
     names = [metric for metric in METRICS if metric not in SAME][:8]
     lone = measured({names[0]: 1.2}, 9)
     many = measured({**dict.fromkeys(names, 1.0), names[0]: 1.2}, 9)
-    for found, differs in ((lone, True), (many, False)):
-        items = list(compared(plan(), found).values())
-        marked = comparisons.browsed(looks_of(plan()), plan().topics, found, items)
-        assert any(one.differs for one in marked) == differs
+    for tables, differs in ((lone, True), (many, False)):
+        items = list(compared(plan(), tables).values())
+        marked = comparisons.mark_differing(
+            looks_of(plan()), plan().topics, tables, items
+        )
+        assert any(item.differs for item in marked) == differs
 
 
 # Timeouts.
@@ -464,8 +472,8 @@ def test_browsing_minds_how_much_is_browsed() -> None:
 
 def test_a_ratio_to_a_timeout_is_a_bound() -> None:
     censored = {("b", MEAN): EVERY}
-    found = measured({MEAN: 5.0}, censored=censored)
-    item = compared(plan(claim("faster", MEAN)), found)[MEAN]
+    tables = measured({MEAN: 5.0}, censored=censored)
+    item = compared(plan(claim("faster", MEAN)), tables)[MEAN]
     assert (item.verdict, item.censored) == ("slower", "candidate")
     assert item.ratio == pytest.approx(5.0, rel=0.02)
     # Every launch says that it is more: so does the interval's low end.
@@ -479,18 +487,18 @@ def test_a_ratio_to_a_timeout_is_a_bound() -> None:
 
 
 def test_the_deciding_median_can_time_out_too() -> None:
-    found = measured({**SAME, MEDIAN: 5.0}, censored={("b", MEDIAN): EVERY})
-    item = compared(plan(), found)[MEDIAN]
+    tables = measured({**SAME, MEDIAN: 5.0}, censored={("b", MEDIAN): EVERY})
+    item = compared(plan(), tables)[MEDIAN]
     assert (item.verdict, item.censored) == ("slower", "candidate")
     assert item.ratio == pytest.approx(5.0, rel=0.02)
-    found = measured({**SAME, MEDIAN: 0.2}, censored={("a", MEDIAN): EVERY})
-    item = compared(plan(), found)[MEDIAN]
+    tables = measured({**SAME, MEDIAN: 0.2}, censored={("a", MEDIAN): EVERY})
+    item = compared(plan(), tables)[MEDIAN]
     assert (item.verdict, item.censored) == ("faster", "baseline")
 
 
 def test_few_timeouts_leave_the_ratio_known() -> None:
-    found = measured({MEAN: 5.0}, censored={("b", MEAN): (3, 7)})
-    item = compared(plan(claim("faster", MEAN)), found)[MEAN]
+    tables = measured({MEAN: 5.0}, censored={("b", MEAN): (3, 7)})
+    item = compared(plan(claim("faster", MEAN)), tables)[MEAN]
     assert (item.verdict, item.censored) == ("slower", "")
     assert item.ratio == pytest.approx(5.0, rel=0.05)
     assert item.low is not None and item.low > 4.5
@@ -511,33 +519,33 @@ def test_where_both_sides_time_out_nothing_is_known() -> None:
 
 
 def test_who_outruns_the_generator_is_at_least_as_fast() -> None:
-    found = measured({**SAME, RATE: 5.0}, censored={("b", RATE): EVERY})
-    item = compared(plan(), found)[RATE]
+    tables = measured({**SAME, RATE: 5.0}, censored={("b", RATE): EVERY})
+    item = compared(plan(), tables)[RATE]
     assert (item.verdict, item.censored) == ("faster", "candidate")
     assert item.ratio == pytest.approx(5.0, rel=0.02)
     assert item.low == pytest.approx(5.0, rel=0.05) and item.high is None
-    found = measured({**SAME, RATE: 0.2}, censored={("a", RATE): EVERY})
-    item = compared(plan(), found)[RATE]
+    tables = measured({**SAME, RATE: 0.2}, censored={("a", RATE): EVERY})
+    item = compared(plan(), tables)[RATE]
     assert (item.verdict, item.censored) == ("slower", "baseline")
     # Equal numbers say nothing when one of them is only what was sent.
-    found = measured(SAME, censored={("b", RATE): EVERY})
-    assert compared(plan(), found)[RATE].verdict == "undecided"
+    tables = measured(SAME, censored={("b", RATE): EVERY})
+    assert compared(plan(), tables)[RATE].verdict == "undecided"
 
 
 def test_who_both_outrun_the_generator_are_not_the_same() -> None:
     assert compared(plan(), measured(SAME))[RATE].verdict == "same"
     both = {("a", RATE): EVERY, ("b", RATE): EVERY}
-    found = measured(SAME, censored=both)
-    item = compared(plan(), found)[RATE]
+    tables = measured(SAME, censored=both)
+    item = compared(plan(), tables)[RATE]
     assert (item.verdict, item.censored, item.ratio) == ("undecided", "both", None)
     assert item.reason == (
         "the load generator was the limit on both sides, not the service"
     )
-    pair = comparisons.pairing(looks_of(plan()), plan().topics[0], PAIR, found)
+    pair = comparisons.examine(looks_of(plan()), plan().topics[0], PAIR, tables)
     assert comparisons.cannot_be_decided(pair, RATE)
     assert not comparisons.cannot_be_decided(pair, CPU)
     # The other metrics do not depend on how many requests there were.
-    assert compared(plan(), found)[CPU].verdict == "same"
+    assert compared(plan(), tables)[CPU].verdict == "same"
 
 
 @pytest.mark.parametrize("unlike", [(1, 2), (1, 2, 3, 4, 5, 6, 7)])

@@ -1,4 +1,4 @@
-"""What the tables of a run say: ratios by launch, and what is open of them."""
+"""Numbers and ratios by launch, and which of them are bounds."""
 
 import math
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ EVERY = range(1, 100)
 
 
 def blocks(
-    *told: tuple[str, int, Sequence[float]], mode: str = "closed"
+    *sides: tuple[str, int, Sequence[float]], mode: str = "closed"
 ) -> measurements.Measurements:
     """One launch from variant, the block that is disturbed (or -1), and CPU times."""
     rows: list[dict[str, Any]] = [
@@ -33,7 +33,7 @@ def blocks(
             "cpu_per_request": value if mode == "closed" else math.nan,
             "latency_p50": value if mode == "open" else math.nan,
         }
-        for variant, bad, values in told
+        for variant, bad, values in sides
         for block, value in enumerate(values)
     ]
     launches = [{"topic": "shop", "launch": 1, "metric": "", "variant": "a"}]
@@ -41,33 +41,33 @@ def blocks(
 
 
 def ratio(
-    found: measurements.Measurements, candidate: str = "b", metric: str = CPU
+    tables: measurements.Measurements, candidate: str = "b", metric: str = CPU
 ) -> float:
-    x = measurements.log_ratios(found, "shop", "a", candidate, metric)
+    x = measurements.log_ratios(tables, "shop", "a", candidate, metric)
     assert len(x) == 1
     return float(np.exp(x[0]))
 
 
 @pytest.mark.parametrize("metric", [CPU, MEDIAN, MEAN, "memory.peak"])
 def test_a_ratio_is_candidate_by_baseline(metric: str) -> None:
-    found = measured({metric: 3.0}, 6, noise=0.0)
-    there = measurements.log_ratios(found, "shop", "a", "b", metric)
-    assert there == pytest.approx([math.log(3)] * 6)
-    back = measurements.log_ratios(found, "shop", "b", "a", metric)
+    tables = measured({metric: 3.0}, 6, noise=0.0)
+    forth = measurements.log_ratios(tables, "shop", "a", "b", metric)
+    assert forth == pytest.approx([math.log(3)] * 6)
+    back = measurements.log_ratios(tables, "shop", "b", "a", metric)
     assert back == pytest.approx([-math.log(3)] * 6)
-    launches, _ = measurements.by_launch(found, "shop", "a", "b", metric)
+    launches, _ = measurements.by_launch(tables, "shop", "a", "b", metric)
     assert launches.tolist() == [1, 2, 3, 4, 5, 6]
 
 
 def test_a_launch_is_the_median_of_its_blocks() -> None:
-    found = blocks(("a", -1, [1, 1, 1, 2]), ("b", -1, [1.1, 1.2, 9.0, 2.6]))
-    assert ratio(found) == pytest.approx(math.sqrt(1.2 * 1.3))
+    tables = blocks(("a", -1, [1, 1, 1, 2]), ("b", -1, [1.1, 1.2, 9.0, 2.6]))
+    assert ratio(tables) == pytest.approx(math.sqrt(1.2 * 1.3))
 
 
 def test_a_block_with_one_side_disturbed_is_left_out_for_its_pairs_only() -> None:
-    found = blocks(("a", -1, [1, 1, 1]), ("b", 2, [2, 2, 50]), ("c", 0, [50, 3, 3]))
-    assert ratio(found, "b") == pytest.approx(2)
-    assert ratio(found, "c") == pytest.approx(3)
+    tables = blocks(("a", -1, [1, 1, 1]), ("b", 2, [2, 2, 50]), ("c", 0, [50, 3, 3]))
+    assert ratio(tables, "b") == pytest.approx(2)
+    assert ratio(tables, "c") == pytest.approx(3)
     # b's third slice is no reason to lose c's, and the other way round.
     kept = blocks(("a", -1, [1, 1, 1]), ("b", 2, [2, 2, 50]), ("c", -1, [3, 3, 9]))
     assert ratio(kept, "c") == pytest.approx(3)
@@ -77,10 +77,10 @@ def test_a_block_with_one_side_disturbed_is_left_out_for_its_pairs_only() -> Non
 
 
 def test_blocks_left_out_are_counted_by_pair_and_mode() -> None:
-    found = measured({CPU: 1.0}, 5, variants="abc", disturbed={"b": 9.0})
+    tables = measured({CPU: 1.0}, 5, variants="abc", disturbed={"b": 9.0})
 
     def dropped(pair: tuple[str, str], metric: str = CPU) -> int:
-        return measurements.dropped_blocks(found, "shop", pair, metric)
+        return measurements.dropped_blocks(tables, "shop", pair, metric)
 
     assert dropped(("a", "b")) == 10, "CPU time is read from both loads"
     assert dropped(("a", "b"), MEDIAN) == 5
@@ -95,20 +95,20 @@ def test_blocks_left_out_are_counted_by_pair_and_mode() -> None:
 
 def test_a_side_that_was_given_up_makes_the_ratio_infinite() -> None:
     cut = {("b", MEAN): (1, 2, 3), ("a", MEAN): (3, 4)}
-    found = measured({MEAN: 2.0}, 6, noise=0.0, censored=cut)
-    launches, x = measurements.by_launch(found, "shop", "a", "b", MEAN)
+    tables = measured({MEAN: 2.0}, 6, noise=0.0, censored=cut)
+    launches, x = measurements.by_launch(tables, "shop", "a", "b", MEAN)
     # Of the third nothing is known: either side may be the greater one.
     assert launches.tolist() == [1, 2, 4, 5, 6]
     assert x.tolist() == pytest.approx(
         [math.inf, math.inf, -math.inf, math.log(2), math.log(2)]
     )
-    mirrored = measurements.log_ratios(found, "shop", "b", "a", MEAN)
+    mirrored = measurements.log_ratios(tables, "shop", "b", "a", MEAN)
     assert mirrored.tolist() == pytest.approx((-x).tolist())
-    bounds = measurements.log_bounds(found, "shop", "a", "b", MEAN)
+    bounds = measurements.log_bounds(tables, "shop", "a", "b", MEAN)
     assert bounds == pytest.approx([math.log(2)] * 5)
-    assert measurements.censored_launches(found, "shop", "b", MEAN) == {1, 2, 3}
-    assert measurements.censored_launches(found, "shop", "a", MEAN) == {3, 4}
-    assert measurements.censored_launches(found, "shop", "a", CPU) == set()
+    assert measurements.censored_launches(tables, "shop", "b", MEAN) == {1, 2, 3}
+    assert measurements.censored_launches(tables, "shop", "a", MEAN) == {3, 4}
+    assert measurements.censored_launches(tables, "shop", "a", CPU) == set()
 
 
 @pytest.mark.parametrize("given_up", ["a", "b"])
@@ -117,27 +117,29 @@ def test_a_launch_that_was_given_up_without_a_bound_is_open(
     given_up: str, unknown: Sequence[int]
 ) -> None:
     """So few requests of it ended that there is nothing to pool."""
-    found = measured({MEDIAN: 2.0}, 12, noise=0.0, censored={(given_up, MEDIAN): EVERY})
-    lacks = (found.launches["variant"] == given_up) & found.launches["launch"].isin(
+    tables = measured(
+        {MEDIAN: 2.0}, 12, noise=0.0, censored={(given_up, MEDIAN): EVERY}
+    )
+    lacks = (tables.launches["variant"] == given_up) & tables.launches["launch"].isin(
         list(unknown)
     )
-    found = measurements.Measurements(found.slices, found.launches[~lacks])
-    x = measurements.log_ratios(found, "shop", "a", "b", MEDIAN)
+    tables = measurements.Measurements(tables.slices, tables.launches[~lacks])
+    x = measurements.log_ratios(tables, "shop", "a", "b", MEDIAN)
     beyond = math.inf if given_up == "b" else -math.inf
     assert x.tolist() == [beyond] * 12
-    bounds = measurements.log_bounds(found, "shop", "a", "b", MEDIAN)
+    bounds = measurements.log_bounds(tables, "shop", "a", "b", MEDIAN)
     assert bounds == pytest.approx(
         [-beyond if launch in unknown else math.log(2) for launch in range(1, 13)]
     )
 
 
 def test_an_interval_of_what_has_no_bound_is_open_at_both_ends() -> None:
-    found = measured({MEDIAN: 2.0}, 12, censored={("b", MEDIAN): EVERY})
-    of_b = found.launches["variant"] == "b"
-    found = measurements.Measurements(found.slices, found.launches[~of_b])
+    tables = measured({MEDIAN: 2.0}, 12, censored={("b", MEDIAN): EVERY})
+    of_b = tables.launches["variant"] == "b"
+    tables = measurements.Measurements(tables.slices, tables.launches[~of_b])
     shop = plan(claim("faster", MEDIAN))
     (item,) = comparisons.comparisons(
-        looks.of(shop), shop.topics[0], found, deciding_only=True
+        looks.of(shop), shop.topics[0], tables, deciding_only=True
     )
     assert (item.ratio, item.high) == (None, None)
     assert not item.low and item.low != math.inf
@@ -157,8 +159,8 @@ def test_an_interval_of_what_has_no_bound_is_open_at_both_ends() -> None:
 def test_blocks_that_were_given_up_are_beyond_the_others(
     baseline: list[float], candidate: list[float], expected: float | None
 ) -> None:
-    found = blocks(("a", -1, baseline), ("b", -1, candidate), mode="open")
-    x = measurements.log_ratios(found, "shop", "a", "b", MEDIAN)
+    tables = blocks(("a", -1, baseline), ("b", -1, candidate), mode="open")
+    x = measurements.log_ratios(tables, "shop", "a", "b", MEDIAN)
     assert x.tolist() == ([] if expected is None else [pytest.approx(expected)])
 
 
@@ -176,50 +178,50 @@ def test_nothing_measured_says_nothing() -> None:
     assert measurements.dropped_blocks(EMPTY, "shop", ("a", "b"), CPU) == 0
     assert measurements.requests_held(EMPTY, "shop", "a") == 0
     assert measurements.seconds_per_launch(EMPTY, "shop") is None
-    assert measurements.uncounted(EMPTY, "shop") == (0, 0)
+    assert measurements.uncounted_launches(EMPTY, "shop") == (0, 0)
     assert measurements.censored_launches(EMPTY, "shop", "a", CPU) == set()
 
 
 def test_what_is_not_there_has_no_ratio() -> None:
-    found = measured({CPU: 2.0, MEAN: 2.0})
+    tables = measured({CPU: 2.0, MEAN: 2.0})
     for metric in (CPU, MEAN, "startup"):
-        assert len(measurements.log_ratios(found, "shop", "a", "z", metric)) == 0
-        assert len(measurements.log_ratios(found, "other", "a", "b", metric)) == 0
-    assert len(measurements.log_ratios(found, "shop", "a", "b", "throughput")) == 0
-    assert len(measurements.log_bounds(found, "shop", "a", "z", MEAN)) == 0
-    assert measurements.metrics_of(found, "shop") == {CPU, MEAN}
+        assert len(measurements.log_ratios(tables, "shop", "a", "z", metric)) == 0
+        assert len(measurements.log_ratios(tables, "other", "a", "b", metric)) == 0
+    assert len(measurements.log_ratios(tables, "shop", "a", "b", "throughput")) == 0
+    assert len(measurements.log_bounds(tables, "shop", "a", "z", MEAN)) == 0
+    assert measurements.metrics_of(tables, "shop") == {CPU, MEAN}
 
 
 def test_a_number_of_zero_has_no_ratio() -> None:
-    found = blocks(("a", -1, [0, 1, 1]), ("b", -1, [2, 2, 0]))
-    assert ratio(found) == pytest.approx(2)
+    tables = blocks(("a", -1, [0, 1, 1]), ("b", -1, [2, 2, 0]))
+    assert ratio(tables) == pytest.approx(2)
 
 
 def test_a_launch_that_does_not_count_has_no_ratio() -> None:
-    found = measured({CPU: 2.0}, 5, lost=3)
-    assert len(measurements.log_ratios(found, "shop", "a", "b", CPU)) == 5
-    assert measurements.uncounted(found, "shop") == (3, 8)
-    assert measurements.uncounted(found, "other") == (0, 0)
-    none = measurements.Measurements(found.slices, pd.DataFrame())
-    assert measurements.uncounted(none, "shop") == (8, 8)
+    tables = measured({CPU: 2.0}, 5, lost=3)
+    assert len(measurements.log_ratios(tables, "shop", "a", "b", CPU)) == 5
+    assert measurements.uncounted_launches(tables, "shop") == (3, 8)
+    assert measurements.uncounted_launches(tables, "other") == (0, 0)
+    none = measurements.Measurements(tables.slices, pd.DataFrame())
+    assert measurements.uncounted_launches(none, "shop") == (8, 8)
 
 
 def test_the_control_arm_is_in_the_launches_that_had_it() -> None:
-    found = measured({CPU: 2.0, MEAN: 2.0}, 11, noise=0.0, again=1.5)
+    tables = measured({CPU: 2.0, MEAN: 2.0}, 11, noise=0.0, again=1.5)
     for metric in (CPU, MEAN):
         launches, x = measurements.by_launch(
-            found, "shop", "a", "a" + AA_SUFFIX, metric
+            tables, "shop", "a", "a" + AA_SUFFIX, metric
         )
         assert launches.tolist() == [1, 6, 11]
         assert np.exp(x) == pytest.approx([1.5] * 3)
-        assert len(measurements.log_ratios(found, "shop", "a", "b", metric)) == 11
+        assert len(measurements.log_ratios(tables, "shop", "a", "b", metric)) == 11
 
 
 def test_the_requests_that_a_launch_held_are_those_of_the_open_loop() -> None:
-    found = measured({CPU: 1.0}, 5, disturbed={"b": 2.0})
-    assert measurements.requests_held(found, "shop", "a") == 400
-    assert measurements.requests_held(found, "shop", "b") == 300
-    assert measurements.requests_held(found, "shop", "z") == 0
+    tables = measured({CPU: 1.0}, 5, disturbed={"b": 2.0})
+    assert measurements.requests_held(tables, "shop", "a") == 400
+    assert measurements.requests_held(tables, "shop", "b") == 300
+    assert measurements.requests_held(tables, "shop", "z") == 0
     closed = blocks(("a", -1, [1, 1]))
     assert measurements.requests_held(closed, "shop", "a") == 0
 
@@ -227,19 +229,19 @@ def test_the_requests_that_a_launch_held_are_those_of_the_open_loop() -> None:
 def test_a_launch_takes_its_time_and_that_of_those_that_do_not_count() -> None:
     assert measurements.seconds_per_launch(measured({CPU: 1.0}, 3), "shop") == 4.0
     assert measurements.seconds_per_launch(measured({CPU: 1.0}, 2), "shop") is None
-    found = measured({CPU: 1.0}, 6)
+    tables = measured({CPU: 1.0}, 6)
     # One that took long, for example because the machine slept, is not typical.
-    late = (found.launches["launch"] == 6) & (found.launches["metric"] == "seconds")
-    found.launches.loc[late, "value"] = 900.0
-    assert measurements.seconds_per_launch(found, "shop") == 4.0
+    late = (tables.launches["launch"] == 6) & (tables.launches["metric"] == "seconds")
+    tables.launches.loc[late, "value"] = 900.0
+    assert measurements.seconds_per_launch(tables, "shop") == 4.0
     lossy = measured({CPU: 1.0}, 6, lost=3)
     assert measurements.seconds_per_launch(lossy, "shop") == pytest.approx(6.0)
 
 
 def test_what_failed_has_no_latency_to_hold() -> None:
-    found = measured({CPU: 1.0}, 5, failed={"b": 30})
-    assert measurements.requests_held(found, "shop", "a") == 400
-    assert measurements.requests_held(found, "shop", "b") == 280
+    tables = measured({CPU: 1.0}, 5, failed={"b": 30})
+    assert measurements.requests_held(tables, "shop", "a") == 400
+    assert measurements.requests_held(tables, "shop", "b") == 280
 
 
 @pytest.mark.parametrize(
@@ -256,14 +258,16 @@ def test_what_failed_has_no_latency_to_hold() -> None:
 def test_blocks_are_lost_to_the_metrics_that_are_read_from_them(
     metric: str, blocks_lost: int
 ) -> None:
-    found = measured({CPU: 1.0, MEAN: 1.0}, 6, disturbed={"b": 2.0})
-    assert measurements.dropped_blocks(found, "shop", ("a", "b"), metric) == blocks_lost
+    tables = measured({CPU: 1.0, MEAN: 1.0}, 6, disturbed={"b": 2.0})
+    assert (
+        measurements.dropped_blocks(tables, "shop", ("a", "b"), metric) == blocks_lost
+    )
 
 
 def test_numbers_are_by_launch() -> None:
-    found = measured({CPU: 2.0}, 4, noise=0.0)
-    assert measurements.numbers(found, "shop", "b", CPU).tolist() == [2.0] * 4
-    assert len(measurements.numbers(found, "shop", "z", CPU)) == 0
+    tables = measured({CPU: 2.0}, 4, noise=0.0)
+    assert measurements.numbers(tables, "shop", "b", CPU).tolist() == [2.0] * 4
+    assert len(measurements.numbers(tables, "shop", "z", CPU)) == 0
 
 
 def test_what_disturbed_most_slices_of_some_launches() -> None:
@@ -276,20 +280,20 @@ def test_what_disturbed_most_slices_of_some_launches() -> None:
     ]
     slices = pd.DataFrame(whys, columns=["topic", "launch", "why"])
     measured = measurements.Measurements(slices, pd.DataFrame())
-    assert measurements.mostly(measured, "shop", [1]) == "generator"
-    assert measurements.mostly(measured, "shop", [1, 2]) == "neighbour"
-    assert measurements.mostly(measured, "shop", [3]) == ""
-    assert measurements.mostly(measured, "shop", []) == ""
+    assert measurements.main_disturbance(measured, "shop", [1]) == "generator"
+    assert measurements.main_disturbance(measured, "shop", [1, 2]) == "neighbour"
+    assert measurements.main_disturbance(measured, "shop", [3]) == ""
+    assert measurements.main_disturbance(measured, "shop", []) == ""
 
 
 def test_a_launch_that_was_cut_short_was_not_disturbed() -> None:
-    found = measured({CPU: 1.0}, 5, lost=2)
-    assert measurements.uncounted(found, "shop") == (2, 7)
-    found.slices["cut"] = found.slices["launch"] == 7
-    assert measurements.uncounted(found, "shop") == (1, 6)
+    tables = measured({CPU: 1.0}, 5, lost=2)
+    assert measurements.uncounted_launches(tables, "shop") == (2, 7)
+    tables.slices["cut"] = tables.slices["launch"] == 7
+    assert measurements.uncounted_launches(tables, "shop") == (1, 6)
     # One that counts all the same is one of all.
-    found.slices["cut"] = found.slices["launch"] >= 5
-    assert measurements.uncounted(found, "shop") == (0, 5)
+    tables.slices["cut"] = tables.slices["launch"] >= 5
+    assert measurements.uncounted_launches(tables, "shop") == (0, 5)
 
 
 def test_latency_is_the_targets_part_of_the_wait() -> None:
@@ -301,8 +305,8 @@ def test_latency_is_the_targets_part_of_the_wait() -> None:
             "waited": [0.0, 0.4, 0.0],
         }
     )
-    found = measurements.latency(samples)
-    assert found.tolist()[:2] == pytest.approx([0.1, 0.65])
-    assert math.isnan(found[2])
+    latency = measurements.latency(samples)
+    assert latency.tolist()[:2] == pytest.approx([0.1, 0.65])
+    assert math.isnan(latency[2])
     old = measurements.latency(samples.drop(columns="waited"))
     assert old.tolist()[:2] == pytest.approx([0.4, 0.75])

@@ -30,7 +30,7 @@ def item(metric: str, verdict: Verdict | None, **changes: Any) -> Comparison:
     return Comparison.model_validate({**usual, **changes})
 
 
-def whole(*words: Verdict, others: Sequence[Comparison] = ()) -> PairVerdict:
+def joint_verdict(*words: Verdict, others: Sequence[Comparison] = ()) -> PairVerdict:
     deciding = [
         item(
             metric, word, reason=f"{metric} is not clear" if word == "undecided" else ""
@@ -41,29 +41,29 @@ def whole(*words: Verdict, others: Sequence[Comparison] = ()) -> PairVerdict:
 
 
 def test_all_the_same_is_the_same() -> None:
-    said = whole("same", "same", "same", others=[item("memory.peak", None)])
-    assert said.verdict == "same"
-    assert said.reason == f"{CPU}, {RATE} and {MEDIAN} are the same within 5 %"
-    assert said.differing == ()
-    assert (said.topic, said.baseline, said.candidate) == ("shop", "a", "b")
+    result = joint_verdict("same", "same", "same", others=[item("memory.peak", None)])
+    assert result.verdict == "same"
+    assert result.reason == f"{CPU}, {RATE} and {MEDIAN} are the same within 5 %"
+    assert result.differing == ()
+    assert (result.topic, result.baseline, result.candidate) == ("shop", "a", "b")
 
 
 def test_the_same_is_not_said_where_latency_differs() -> None:
     differs = item(MEAN, None, differs=True, ratio=1.52, low=1.31, high=1.7)
-    said = whole("same", "same", "same", others=[differs])
-    assert said.verdict == "undecided"
-    assert said.reason.endswith(
+    result = joint_verdict("same", "same", "same", others=[differs])
+    assert result.verdict == "undecided"
+    assert result.reason.endswith(
         "are the same within 5 %, but latency.mean (1.5× [1.3, 1.7]) differs"
     )
-    assert said.differing == (MEAN,)
+    assert result.differing == (MEAN,)
 
 
 def test_what_is_not_about_serving_is_named_and_decides_nothing() -> None:
     differs = [item(m, None, differs=True) for m in ("memory.peak", "startup")]
-    said = whole("same", "same", "same", others=differs)
-    assert said.verdict == "same"
-    assert "but memory.peak (" in said.reason and said.reason.endswith(") differ")
-    assert said.differing == ("memory.peak", "startup")
+    result = joint_verdict("same", "same", "same", others=differs)
+    assert result.verdict == "same"
+    assert "but memory.peak (" in result.reason and result.reason.endswith(") differ")
+    assert result.differing == ("memory.peak", "startup")
 
 
 @pytest.mark.parametrize("word", ["faster", "slower"])
@@ -72,39 +72,39 @@ def test_one_that_is_faster_or_slower_speaks_for_all(
     word: Verdict, rest: tuple[Verdict, Verdict]
 ) -> None:
     for words in itertools.permutations([word, *rest]):
-        said = whole(*words)
-        assert said.verdict == word
+        result = joint_verdict(*words)
+        assert result.verdict == word
         named = DECIDING_METRICS[words.index(word)]
-        assert f"{word} by {named} (1.2× [1.1, 1.3])" in said.reason
-        # What the others say is said as well, and why they say nothing.
-        assert ("the same within 5 %" in said.reason) == ("same" in rest)
+        assert f"{word} by {named} (1.2× [1.1, 1.3])" in result.reason
+        # The reason also covers the other metrics, and why they are undecided.
+        assert ("the same within 5 %" in result.reason) == ("same" in rest)
         for metric, other in zip(DECIDING_METRICS, words, strict=True):
-            clear = f"{metric} is not clear" not in said.reason
+            clear = f"{metric} is not clear" not in result.reason
             assert clear == (other != "undecided")
 
 
 def test_a_hint_comes_after_a_verdict() -> None:
     hint = item("latency.p99", None, differs=True)
-    said = whole("slower", "same", "same", others=[hint])
-    assert said.verdict == "slower"
-    assert said.reason.endswith("; latency.p99 (1.2× [1.1, 1.3]) differs, too")
+    result = joint_verdict("slower", "same", "same", others=[hint])
+    assert result.verdict == "slower"
+    assert result.reason.endswith("; latency.p99 (1.2× [1.1, 1.3]) differs, too")
 
 
 @pytest.mark.parametrize("third", ["same", "undecided", "slower", "faster"])
 def test_metrics_that_disagree_decide_nothing(third: Verdict) -> None:
     for words in itertools.permutations(["faster", "slower", third]):
-        said = whole(*words)
-        assert said.verdict == "undecided"
-        assert said.reason.startswith("the metrics disagree: faster by ")
-        assert ", slower by " in said.reason
+        result = joint_verdict(*words)
+        assert result.verdict == "undecided"
+        assert result.reason.startswith("the metrics disagree: faster by ")
+        assert ", slower by " in result.reason
 
 
 def test_undecided_says_why() -> None:
-    said = whole("same", "undecided", "same")
-    assert said.verdict == "undecided"
-    assert f"{CPU} and {MEDIAN} are the same within 5 %" in said.reason
-    assert f"{RATE} is undecided: {RATE} is not clear" in said.reason
-    three = whole("undecided", "undecided", "undecided")
+    result = joint_verdict("same", "undecided", "same")
+    assert result.verdict == "undecided"
+    assert f"{CPU} and {MEDIAN} are the same within 5 %" in result.reason
+    assert f"{RATE} is undecided: {RATE} is not clear" in result.reason
+    three = joint_verdict("undecided", "undecided", "undecided")
     assert three.verdict == "undecided"
     for metric in DECIDING_METRICS:
         assert f"{metric} is not clear" in three.reason

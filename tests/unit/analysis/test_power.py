@@ -25,7 +25,7 @@ def draw(kind: str, shape: tuple[int, int], seed: int) -> Floats:
     return rng.standard_normal(shape) if normal else rng.standard_t(4, size=shape)
 
 
-def known[T](value: T | None) -> T:
+def not_none[T](value: T | None) -> T:
     assert value is not None
     return value
 
@@ -37,21 +37,21 @@ def test_what_is_promised_is_found(
     kind: str, short: float, launches: int, level: float
 ) -> None:
     noise = draw(kind, (1500, launches), seed=launches)
-    sd = known(power.spread(draw(kind, (1, 2500), seed=3)[0]))
-    effect = known(power.resolvable(sd, launches, level))
-    found = 0
+    sd = not_none(power.spread(draw(kind, (1, 2500), seed=3)[0]))
+    effect = not_none(power.resolvable(sd, launches, level))
+    detected = 0
     for x in noise:
-        low, high = known(statistics.signed_rank_interval(x + effect, level))
-        found += low > 0 or high < 0
+        low, high = not_none(statistics.signed_rank_interval(x + effect, level))
+        detected += low > 0 or high < 0
     # Three standard errors of the simulation are 3 points. A dozen launches with
     # tails as heavy as t(4)'s find less than normal ones; the limit of many
     # launches would promise 0.8 where 0.5 to 0.6 is found.
-    assert 0.8 - short <= found / len(noise) <= 0.85
+    assert 0.8 - short <= detected / len(noise) <= 0.85
 
 
 def test_few_launches_are_promised_no_more_than_they_find() -> None:
     # The fewest that can differ at all at this level: all of one sign.
-    x = draw("normal", (4000, 8), seed=1) + known(power.resolvable(1.0, 8, 0.0156))
+    x = draw("normal", (4000, 8), seed=1) + not_none(power.resolvable(1.0, 8, 0.0156))
     assert np.mean((x > 0).all(axis=1)) > 0.8
 
 
@@ -60,9 +60,9 @@ def test_few_launches_are_promised_no_more_than_they_find() -> None:
 def test_more_spread_or_a_smaller_effect_needs_no_fewer_launches(
     sd: float, effect: float, level: float, times: float
 ) -> None:
-    needed = known(power.launches_needed(sd, effect, LOOKS, level))
-    noisier = known(power.launches_needed(sd * times, effect, LOOKS, level))
-    smaller = known(power.launches_needed(sd, effect / times, LOOKS, level))
+    needed = not_none(power.launches_needed(sd, effect, LOOKS, level))
+    noisier = not_none(power.launches_needed(sd * times, effect, LOOKS, level))
+    smaller = not_none(power.launches_needed(sd, effect / times, LOOKS, level))
     assert needed <= noisier
     assert needed <= smaller
 
@@ -70,7 +70,7 @@ def test_more_spread_or_a_smaller_effect_needs_no_fewer_launches(
 @given(spreads, effects)
 @settings(deadline=None)
 def test_a_stricter_level_needs_no_fewer_launches(sd: float, effect: float) -> None:
-    needed = [known(power.launches_needed(sd, effect, (), p)) for p in LEVELS]
+    needed = [not_none(power.launches_needed(sd, effect, (), p)) for p in LEVELS]
     assert needed == sorted(needed)
 
 
@@ -94,15 +94,17 @@ def test_what_launches_resolve_needs_as_many(
 def test_the_number_is_a_look_or_beyond_the_last(
     sd: float, effect: float, level: float
 ) -> None:
-    plain = known(power.launches_needed(sd, effect, (), level))
+    without_looks = not_none(power.launches_needed(sd, effect, (), level))
     needed = power.launches_needed(sd, effect, LOOKS, level)
-    assert needed == next((look for look in LOOKS if look >= plain), plain)
+    assert needed == next(
+        (look for look in LOOKS if look >= without_looks), without_looks
+    )
 
 
 def test_no_fewer_than_have_an_interval() -> None:
     for level in LEVELS:
         for looks in ((), (2, 3)):
-            needed = known(power.launches_needed(0.001, 5.0, looks, level))
+            needed = not_none(power.launches_needed(0.001, 5.0, looks, level))
             assert 2.0 ** (1 - needed) <= level < 2.0 ** (2 - needed)
     assert power.resolvable(0.01, 7, 0.0156) is None
     assert power.resolvable(0.0, 8, 0.0156) == 0.0
@@ -122,18 +124,18 @@ def test_the_spread_is_robust(n: int, outliers: list[float]) -> None:
     clean = draw("normal", (400, n), seed=5)
     dirty = clean.copy()
     dirty[:, : len(outliers)] = outliers
-    before = np.median([known(power.spread(x)) for x in clean])
-    after = np.median([known(power.spread(x)) for x in dirty])
+    before = np.median([not_none(power.spread(x)) for x in clean])
+    after = np.median([not_none(power.spread(x)) for x in dirty])
     assert before == pytest.approx(1.0, abs=0.15)
     assert after < 2.5 * before
 
 
 @pytest.mark.parametrize("n", [3, 4, 6, 12, 60])
 def test_the_spread_of_few_launches_is_rather_too_large(n: int) -> None:
-    found = [known(power.spread(x)) for x in draw("normal", (2000, n), n)]
-    assert 0.97 < np.median(found) < 1.3
+    estimates = [not_none(power.spread(x)) for x in draw("normal", (2000, n), n)]
+    assert 0.97 < np.median(estimates) < 1.3
     if n >= 6:
-        assert np.quantile(found, 0.01) > 0.25
+        assert np.quantile(estimates, 0.01) > 0.25
 
 
 @given(st.lists(st.floats(-1, 1), min_size=3, max_size=30), st.floats(-2, 2))
@@ -145,7 +147,7 @@ def test_the_spread_does_not_depend_on_where(values: list[float], by: float) -> 
 
 def test_seconds_are_launches_times_their_length() -> None:
     x = 0.02 * draw("normal", (1, 12), seed=2)[0]
-    sd = known(power.spread(x))
+    sd = not_none(power.spread(x))
     launches = power.launches_needed(sd, 0.05, LOOKS, 0.0052)
     assert launches in LOOKS
     assert power.seconds_to_see(x, 0.05, 3.5, LOOKS, 0.0052) == 3.5 * launches

@@ -14,21 +14,25 @@ RECORDED = sorted((Path(__file__).parent / "recorded").iterdir())
 WORDS = {"reason", "warnings"}
 
 
-def bare(value: Any) -> Any:
+def without_sentences(value: Any) -> Any:
     """Return results without their sentences."""
     if isinstance(value, dict):
-        return {key: bare(one) for key, one in value.items() if key not in WORDS}
+        return {
+            key: without_sentences(item)
+            for key, item in value.items()
+            if key not in WORDS
+        }
     if isinstance(value, list):
-        return [bare(one) for one in value]
+        return [without_sentences(item) for item in value]
     return value
 
 
 def numbers(value: Any) -> Any:
     """Return the same; numbers are compared as closely as floats allow."""
     if isinstance(value, dict):
-        return {key: numbers(one) for key, one in value.items() if key not in WORDS}
+        return {key: numbers(item) for key, item in value.items() if key not in WORDS}
     if isinstance(value, list):
-        return [numbers(one) for one in value]
+        return [numbers(item) for item in value]
     return pytest.approx(value, rel=1e-9) if isinstance(value, float) else value
 
 
@@ -41,7 +45,7 @@ def test_a_recorded_run_is_judged_as_it_was(recorded: Path, tmp_path: Path) -> N
     copy = tmp_path / recorded.name
     shutil.copytree(recorded, copy)
     before = json.loads((copy / "results.json").read_text())
-    found = json.loads(judge(RunDirectory.open(copy)).model_dump_json())
-    found["schema"] = found.pop("schema_")
-    assert found.pop("looks")
-    assert bare(found) == numbers(before)
+    judged = json.loads(judge(RunDirectory.open(copy)).model_dump_json())
+    judged["schema"] = judged.pop("schema_")
+    assert judged.pop("looks")
+    assert without_sentences(judged) == numbers(before)

@@ -153,12 +153,14 @@ def test_infinite_is_no_more_than_very_large(
     assert statistics.signed_rank_p(x, centre) == statistics.signed_rank_p(
         large, centre
     )
-    found = [statistics.hodges_lehmann(x)]
+    estimate = [statistics.hodges_lehmann(x)]
     expected = [statistics.hodges_lehmann(large)]
     interval = statistics.signed_rank_interval(x, 0.1)
-    known = statistics.signed_rank_interval(large, 0.1)
-    assert interval is not None and known is not None
-    for end, value in zip([*found, *interval], [*expected, *known], strict=True):
+    large_interval = statistics.signed_rank_interval(large, 0.1)
+    assert interval is not None and large_interval is not None
+    for end, value in zip(
+        [*estimate, *interval], [*expected, *large_interval], strict=True
+    ):
         if abs(value) > far / 16:
             assert end == math.copysign(math.inf, value)
         else:
@@ -173,16 +175,16 @@ def test_a_few_infinite_launches_open_one_end_only() -> None:
     low, high = statistics.signed_rank_interval(some, 0.05) or (0, 0)
     assert math.isfinite(low) and high == math.inf
     assert math.isfinite(statistics.hodges_lehmann(some))
-    every = np.full(12, np.inf)
-    assert statistics.hodges_lehmann(every) == math.inf
-    assert statistics.signed_rank_interval(every, 0.05) == (math.inf, math.inf)
-    assert statistics.signed_rank_interval(-every, 0.05) == (-math.inf, -math.inf)
-    assert statistics.signed_rank_p(every, 100.0) == (1.0, 2.0**-12)
+    infinite = np.full(12, np.inf)
+    assert statistics.hodges_lehmann(infinite) == math.inf
+    assert statistics.signed_rank_interval(infinite, 0.05) == (math.inf, math.inf)
+    assert statistics.signed_rank_interval(-infinite, 0.05) == (-math.inf, -math.inf)
+    assert statistics.signed_rank_p(infinite, 100.0) == (1.0, 2.0**-12)
 
 
 def test_walsh_averages_are_all_pairs_sorted() -> None:
-    found = statistics.walsh_averages(np.array([3.0, 1.0]))
-    assert found.tolist() == [1.0, 2.0, 3.0]
+    averages = statistics.walsh_averages(np.array([3.0, 1.0]))
+    assert averages.tolist() == [1.0, 2.0, 3.0]
     ends = statistics.walsh_averages(np.array([math.inf, 2.0, -math.inf]))
     assert ends.tolist() == [-math.inf, -math.inf, 0.0, 2.0, math.inf, math.inf]
 
@@ -318,14 +320,14 @@ def test_one_that_stands_out_brings_others_along() -> None:
 )
 @settings(max_examples=150)
 def test_what_is_said_of_bounds_is_true_of_all_between(
-    made: list[list[float]], words: str
+    triples: list[list[float]], words: str
 ) -> None:
-    low, between, high = np.array(made).T
+    low, between, high = np.array(triples).T
     spans = np.stack([low, high])
     outer = statistics.signed_rank_interval(spans, 0.05)
     inner = statistics.signed_rank_interval(between, 0.05)
     assert outer and inner and outer[0] <= inner[0] and inner[1] <= outer[1]
-    for with_bounds, known in (
+    for with_bounds, exact in (
         *zip(
             statistics.signed_rank_p(spans, 0.1),
             statistics.signed_rank_p(between, 0.1),
@@ -341,7 +343,7 @@ def test_what_is_said_of_bounds_is_true_of_all_between(
             statistics.beyond_margin_p(between, 0.05),
         ),
     ):
-        assert with_bounds >= known
+        assert with_bounds >= exact
     same = np.stack([between, between])
     assert statistics.signed_rank_interval(same, 0.05) == inner
 
@@ -399,8 +401,8 @@ def test_the_verdict_of_an_interval(
     higher_is_better: bool,
     verdict: str,
 ) -> None:
-    said = statistics.comparison_verdict(interval, estimate, 0.05, higher_is_better)
-    assert said == verdict
+    result = statistics.comparison_verdict(interval, estimate, 0.05, higher_is_better)
+    assert result == verdict
 
 
 def claim(x: statistics.Floats, expect: str, metric: str = "latency.mean") -> str:

@@ -26,12 +26,12 @@ EVERY = range(1, 100)
 EMPTY = measurements.Measurements(pd.DataFrame(), pd.DataFrame())
 
 
-def judge(a_plan: Plan, found: measurements.Measurements) -> Results:
-    return verdicts.evaluate(a_plan, found, "run")
+def judge(a_plan: Plan, tables: measurements.Measurements) -> Results:
+    return verdicts.evaluate(a_plan, tables, "run")
 
 
-def decided(a_plan: Plan, found: measurements.Measurements) -> bool:
-    return verdicts.decided(looks_of(a_plan), a_plan.topics[0], found)
+def decided(a_plan: Plan, tables: measurements.Measurements) -> bool:
+    return verdicts.decided(looks_of(a_plan), a_plan.topics[0], tables)
 
 
 def budget(metric: str, at_most: float, variant: str = "a") -> Budget:
@@ -104,13 +104,13 @@ def test_disturbed_blocks_are_left_out_and_counted() -> None:
 
 def test_more_failures_forbid_a_verdict_on_speed() -> None:
     a_plan = plan(claim("<= 0.5"))
-    found = measured({CPU: 0.2}, failed={"b": 2})
-    results = judge(a_plan, found)
+    tables = measured({CPU: 0.2}, failed={"b": 2})
+    results = judge(a_plan, tables)
     assert results.claims[0].verdict == "undecided"
     assert results.claims[0].alone == "undecided"
     assert "failure rates differ" in results.claims[0].reason
     assert "b 2.00%" in results.comparisons[0].reason
-    assert decided(a_plan, found), "more launches would not change it"
+    assert decided(a_plan, tables), "more launches would not change it"
 
 
 def test_too_few_launches_decide_nothing() -> None:
@@ -121,11 +121,11 @@ def test_too_few_launches_decide_nothing() -> None:
 
 def test_an_interval_across_the_bound_is_undecided() -> None:
     a_plan = plan(claim("<= 0.5"))
-    found = measured({CPU: 0.5}, noise=0.05)
-    result = judge(a_plan, found).claims[0]
+    tables = measured({CPU: 0.5}, noise=0.05)
+    result = judge(a_plan, tables).claims[0]
     assert result.verdict == "undecided"
-    assert result.reason.endswith("which reaches across <= 0.5")
-    assert not decided(a_plan, found)
+    assert result.reason.endswith("which does not settle whether <= 0.5 holds")
+    assert not decided(a_plan, tables)
 
 
 def test_nothing_measured_is_no_crash() -> None:
@@ -140,24 +140,24 @@ def test_nothing_measured_is_no_crash() -> None:
 
 def test_many_claims_gate_together() -> None:
     many = plan(*[claim("<= 0.5") for _ in range(40)])
-    found = measured({CPU: 0.2})
-    together = judge(many, found).claims[0]
+    tables = measured({CPU: 0.2})
+    together = judge(many, tables).claims[0]
     assert (together.alone, together.verdict) == ("holds", "undecided")
     assert "holds on its own" in together.reason
-    assert not decided(many, found)
+    assert not decided(many, tables)
     # All launches agree: what is missing is launches, and it says how many.
-    assert "40 claims at once take 13 launches to decide, not 12" in together.reason
+    assert "40 claims together need 13 launches to decide, not 12" in together.reason
     enough = judge(many, measured({CPU: 0.2}, 13)).claims[0]
     assert enough.verdict == "holds"
-    assert decided(plan(claim("<= 0.5")), found)
+    assert decided(plan(claim("<= 0.5")), tables)
 
 
 def test_where_launches_disagree_it_is_chance_that_forbids() -> None:
     many = plan(*[claim("faster", RATE) for _ in range(40)])
-    found = measured({RATE: 1.2}, 20, noise=0.18)
-    result = judge(many, found).claims[0]
+    tables = measured({RATE: 1.2}, 20, noise=0.18)
+    result = judge(many, tables).claims[0]
     assert (result.alone, result.verdict) == ("holds", "undecided")
-    assert "not beyond what chance allows among all claims" in result.reason
+    assert "not significant after the correction for all claims" in result.reason
     assert "launches to decide" not in result.reason
 
 
@@ -165,15 +165,15 @@ def test_claims_step_down_from_the_shared_level() -> None:
     # Nine launches of one sign are enough for one claim of three, not of six.
     ratios = {CPU: 0.2, RATE: 1.0, MEDIAN: 1.0}
     claims = [claim("<= 0.5"), claim(">= 0.99", RATE), claim("<= 1.01", MEDIAN)]
-    found = measured(ratios, 9, noise=0.05)
+    tables = measured(ratios, 9, noise=0.05)
     a_plan = plan(*claims)
     p = 2 * 0.5**9
     assert looks_of(a_plan).level(3) > p > looks_of(a_plan).level(6)
-    words = [result.verdict for result in judge(a_plan, found).claims]
+    words = [result.verdict for result in judge(a_plan, tables).claims]
     assert words == ["holds", "undecided", "undecided"]
     twice = plan(*claims, *claims[1:], claims[2])
-    assert [r.alone for r in judge(twice, found).claims][0] == "holds"
-    assert judge(twice, found).claims[0].verdict == "undecided"
+    assert [r.alone for r in judge(twice, tables).claims][0] == "holds"
+    assert judge(twice, tables).claims[0].verdict == "undecided"
 
 
 # Timeouts.
@@ -182,31 +182,31 @@ def test_claims_step_down_from_the_shared_level() -> None:
 @pytest.mark.parametrize("metric", [MEAN, MEDIAN, P99])
 def test_a_candidate_that_times_out_is_slower(metric: str) -> None:
     a_plan = plan(claim("not slower", metric))
-    found = measured({metric: 5.0}, censored={("b", metric): EVERY})
-    results = judge(a_plan, found)
+    tables = measured({metric: 5.0}, censored={("b", metric): EVERY})
+    results = judge(a_plan, tables)
     assert results.claims[0].verdict == "refuted"
     assert results.claims[0].reason.startswith("measured ≥ ")
     assert "not slower was claimed" in results.claims[0].reason
     assert results.comparisons[0].censored == "candidate"
-    assert decided(a_plan, found)
+    assert decided(a_plan, tables)
 
 
 def test_a_baseline_that_times_out_is_slower() -> None:
-    found = measured({MEAN: 0.2}, censored={("a", MEAN): EVERY})
-    result = judge(plan(claim("<= 0.3", MEAN)), found).claims[0]
+    tables = measured({MEAN: 0.2}, censored={("a", MEAN): EVERY})
+    result = judge(plan(claim("<= 0.3", MEAN)), tables).claims[0]
     assert result.verdict == "holds"
     assert result.reason.startswith("measured ≤ ")
     # A bound is not a number: it may be far less, and nobody knows whether it is.
-    further = judge(plan(claim("<= 0.01", MEAN)), found).claims[0]
+    further = judge(plan(claim("<= 0.01", MEAN)), tables).claims[0]
     assert further.verdict == "undecided"
     assert further.reason.startswith("measured ≤ ")
-    again = judge(plan(claim("slower", MEAN)), found).claims[0]
+    again = judge(plan(claim("slower", MEAN)), tables).claims[0]
     assert again.verdict == "refuted"
 
 
 def test_too_few_launches_are_too_few_with_timeouts_too() -> None:
-    found = measured({MEAN: 5.0}, 4, censored={("b", MEAN): EVERY})
-    result = judge(plan(claim("not slower", MEAN)), found).claims[0]
+    tables = measured({MEAN: 5.0}, 4, censored={("b", MEAN): EVERY})
+    result = judge(plan(claim("not slower", MEAN)), tables).claims[0]
     assert result.verdict == "undecided"
     assert "4 launches are too few" in result.reason
 
@@ -220,21 +220,21 @@ def test_where_both_time_out_a_claim_is_undecided() -> None:
 
 
 def test_a_variants_own_number_is_a_bound_where_it_timed_out() -> None:
-    found = measured({MEAN: 5.0, CPU: 5.0}, censored={("b", MEAN): (2,)})
-    values = {(v.variant, v.metric): v for v in judge(plan(), found).values}
-    cut, whole = values["b", MEAN], values["b", CPU]
+    tables = measured({MEAN: 5.0, CPU: 5.0}, censored={("b", MEAN): (2,)})
+    values = {(v.variant, v.metric): v for v in judge(plan(), tables).values}
+    cut, finite = values["b", MEAN], values["b", CPU]
     assert cut.censored and cut.high is None and cut.low is not None
-    assert not whole.censored and whole.high is not None
-    assert whole.low is not None and whole.low < whole.value < whole.high
+    assert not finite.censored and finite.high is not None
+    assert finite.low is not None and finite.low < finite.value < finite.high
     assert not values["a", MEAN].censored
     assert cut.value == pytest.approx(5.0, rel=0.02)
 
 
 def test_where_the_generator_was_the_limit_there_is_a_warning() -> None:
     often, seldom = range(1, 8), range(1, 7)
-    found = measured({RATE: 1.0}, censored={("a", RATE): often, ("b", RATE): seldom})
-    (warning,) = judge(plan(), found).warnings
-    assert warning.startswith("shop: the load generator had no time left under a: ")
+    tables = measured({RATE: 1.0}, censored={("a", RATE): often, ("b", RATE): seldom})
+    (warning,) = judge(plan(), tables).warnings
+    assert warning.startswith("shop: the load generator was saturated under a: ")
     assert "LeanHttpUser" in warning
     assert judge(plan(), measured({RATE: 1.0})).warnings == ()
 
@@ -246,33 +246,33 @@ def test_a_pair_whose_generator_is_the_limit_has_a_verdict() -> None:
     shares = {"a": 0.97, "b": 0.98}
     censored = {(name, RATE): EVERY for name in "ab"}
     numbers = SAME | {"service.p50": 1.0}
-    found = measured(numbers, 15, censored=censored, generator=shares)
-    results = judge(plan(), found)
+    tables = measured(numbers, 15, censored=censored, generator=shares)
+    results = judge(plan(), tables)
     assert results.pairs[0].verdict == "same"
-    assert decided(plan(), found)
+    assert decided(plan(), tables)
     (warning,) = results.warnings
     assert "the load generator is the limit under a, b" in warning
     assert "service.p50" in warning and "LeanHttpUser" in warning
     # A run of before there was this number, and a claim, keep what they had.
     before = measured(numbers, 15, censored=censored)
     assert judge(plan(), before).pairs[0].verdict == "undecided"
-    (warning,) = judge(plan(claim("same", RATE)), found).warnings
-    assert "had no time left under a, b" in warning
+    (warning,) = judge(plan(claim("same", RATE)), tables).warnings
+    assert "was saturated under a, b" in warning
 
 
 def test_who_does_not_answer_is_named() -> None:
-    found = measured(SAME, 15)
-    assert judge(plan(), found).warnings == ()
-    hit = (found.slices["variant"] == "b") & (found.slices["mode"] == "open")
-    found.slices.loc[hit, "unserved"] = 20
-    (warning,) = judge(plan(), found).warnings
+    tables = measured(SAME, 15)
+    assert judge(plan(), tables).warnings == ()
+    hit = (tables.slices["variant"] == "b") & (tables.slices["mode"] == "open")
+    tables.slices.loc[hit, "unserved"] = 20
+    (warning,) = judge(plan(), tables).warnings
     # Four slices of each mode, in 15 launches.
     assert warning == "shop: variant b did not answer 1,200 of 12,000 arrivals."
 
 
 def test_the_results_say_where_the_time_went() -> None:
-    found = measured(SAME, 2, lost=1)
-    assert judge(plan(), found).spent == ()
+    tables = measured(SAME, 2, lost=1)
+    assert judge(plan(), tables).spent == ()
     parts = {"starts": 2.0, "log_ins": 3.0, "warm_up": 1.0, "slices": 4.0, "rest": 0.5}
     rows = [
         {
@@ -282,20 +282,20 @@ def test_the_results_say_where_the_time_went() -> None:
         for launch in (1, 2, 3)
         for part, seconds in parts.items()
     ]
-    told = measurements.Measurements(
-        found.slices, pd.concat([found.launches, pd.DataFrame(rows)])
+    timed = measurements.Measurements(
+        tables.slices, pd.concat([tables.launches, pd.DataFrame(rows)])
     )
-    (spent,) = judge(plan(), told).spent
+    (spent,) = judge(plan(), timed).spent
     assert spent.topic == "shop"
     # Also of the launch that does not count, which counts no more for that.
     assert (spent.starts, spent.log_ins, spent.rest) == (6.0, 9.0, 1.5)
-    assert measurements.uncounted(told, "shop") == (1, 3)
-    assert measurements.seconds_per_launch(told, "shop") is None
+    assert measurements.uncounted_launches(timed, "shop") == (1, 3)
+    assert measurements.seconds_per_launch(timed, "shop") is None
 
 
 def test_without_claims_three_metrics_share_the_level() -> None:
-    found = measured({CPU: 1.1, MEDIAN: 1.0, "memory.peak": 2.0})
-    results = judge(plan(), found)
+    tables = measured({CPU: 1.1, MEDIAN: 1.0, "memory.peak": 2.0})
+    results = judge(plan(), tables)
     assert {c.metric: c.verdict for c in results.comparisons} == {
         CPU: "slower",
         MEDIAN: "same",
@@ -303,7 +303,7 @@ def test_without_claims_three_metrics_share_the_level() -> None:
         "memory.peak": None,
     }
     shared, alone = (
-        next(c for c in judge(p, found).comparisons if c.metric == CPU)
+        next(c for c in judge(p, tables).comparisons if c.metric == CPU)
         for p in (plan(), plan(claim("slower")))
     )
     assert shared.low is not None and alone.low is not None
@@ -365,11 +365,11 @@ def test_a_failed_control_warns() -> None:
     fine = judge(plan(), measured(SAME, again=1.0))
     assert len(fine.controls) == 3 and fine.warnings == ()
     # A claim on latency is forbidden by it, one on CPU time is not.
-    found = measured({MEAN: 0.2, CPU: 0.2}, again=1.4)
-    both = judge(plan(claim("<= 0.5", MEAN), claim("<= 0.5")), found)
+    tables = measured({MEAN: 0.2, CPU: 0.2}, again=1.4)
+    both = judge(plan(claim("<= 0.5", MEAN), claim("<= 0.5")), tables)
     assert [c.verdict for c in both.claims] == ["undecided", "holds"]
     assert "against itself" in both.claims[0].reason
-    assert not decided(plan(claim("<= 0.5", MEAN)), found)
+    assert not decided(plan(claim("<= 0.5", MEAN)), tables)
 
 
 # Budgets.
@@ -384,11 +384,11 @@ def test_a_budget_is_judged_by_its_bound() -> None:
 
 
 def test_budgets_share_the_level_and_are_one_sided() -> None:
-    found = measured({P99: 1.0}, 18, noise=0.2)
+    tables = measured({P99: 1.0}, 18, noise=0.2)
     for count in (1, 4):
         a_plan = plan(budgets=[budget(P99, 1.5)] * count)
-        result = judge(a_plan, found).budgets[0]
-        x = measurements.numbers(found, "shop", "a", P99)
+        result = judge(a_plan, tables).budgets[0]
+        x = measurements.numbers(tables, "shop", "a", P99)
         each = looks_of(a_plan).level(count)
         expected = statistics.signed_rank_interval(x, 2 * each)
         assert expected is not None
@@ -398,8 +398,8 @@ def test_budgets_share_the_level_and_are_one_sided() -> None:
 
 def test_a_budget_on_what_timed_out_does_not_hold() -> None:
     budgets = [budget(MEAN, 9.0), budget(MEAN, 0.5), budget(MEAN, 9.0, "b")]
-    found = measured({MEAN: 1.0}, censored={("a", MEAN): (5,)})
-    roomy, tight, other = judge(plan(budgets=budgets), found).budgets
+    tables = measured({MEAN: 1.0}, censored={("a", MEAN): (5,)})
+    roomy, tight, other = judge(plan(budgets=budgets), tables).budgets
     assert (roomy.verdict, roomy.high) == ("undecided", None)
     # What is beyond the limit already is not saved by taking even longer.
     assert tight.verdict == "refuted"
@@ -409,8 +409,8 @@ def test_a_budget_on_what_timed_out_does_not_hold() -> None:
 def shares(
     metric: str, limit: float, launches: int = 12, **changes: Any
 ) -> BudgetResult:
-    found = measured({metric: 1.0, **SAME}, launches, **changes)
-    return judge(plan(budgets=[budget(metric, limit)]), found).budgets[0]
+    tables = measured({metric: 1.0, **SAME}, launches, **changes)
+    return judge(plan(budgets=[budget(metric, limit)]), tables).budgets[0]
 
 
 def test_no_failure_in_few_requests_does_not_hold_a_tight_budget() -> None:
@@ -435,12 +435,12 @@ def test_a_share_of_failures_is_judged_by_the_exact_bound() -> None:
 
 
 def test_what_failed_while_something_else_disturbed_is_nobodys_share() -> None:
-    found = measured({"errors": 1.0, **SAME})
-    hit = (found.slices["launch"] == 3) & (found.slices["block"] == 0)
-    found.slices.loc[hit & (found.slices["variant"] == "a"), "failed"] = 100
-    hasty = judge(plan(budgets=[budget("errors", 0.001)]), found).budgets[0]
-    found.slices.loc[hit, "disturbed"] = True
-    fair = judge(plan(budgets=[budget("errors", 0.001)]), found).budgets[0]
+    tables = measured({"errors": 1.0, **SAME})
+    hit = (tables.slices["launch"] == 3) & (tables.slices["block"] == 0)
+    tables.slices.loc[hit & (tables.slices["variant"] == "a"), "failed"] = 100
+    hasty = judge(plan(budgets=[budget("errors", 0.001)]), tables).budgets[0]
+    tables.slices.loc[hit, "disturbed"] = True
+    fair = judge(plan(budgets=[budget("errors", 0.001)]), tables).budgets[0]
     assert (hasty.verdict, fair.verdict, fair.value) == ("refuted", "holds", 0.0)
     # Nor is what failed in a launch that does not count at all.
     lost = measured({"errors": 1.0, **SAME}, lost=1)
@@ -456,9 +456,9 @@ def test_a_share_of_drops_is_judged_by_the_exact_bound() -> None:
         result = shares("dropped", limit, dropped=dropped)
         assert result.verdict == verdict
         assert result.value == pytest.approx(share)
-    found = measured({"dropped": 1.0, **SAME})
-    found.slices["unserved"] = 4
-    late = judge(plan(budgets=[budget("dropped", 0.01)]), found).budgets[0]
+    tables = measured({"dropped": 1.0, **SAME})
+    tables.slices["unserved"] = 4
+    late = judge(plan(budgets=[budget("dropped", 0.01)]), tables).budgets[0]
     assert late.verdict == "refuted"
     assert late.value == pytest.approx(0.04)
 
@@ -466,24 +466,24 @@ def test_a_share_of_drops_is_judged_by_the_exact_bound() -> None:
 # A run on disk.
 
 
-def kept(path: Path, found: measurements.Measurements) -> RunDirectory:
+def kept(path: Path, tables: measurements.Measurements) -> RunDirectory:
     run = RunDirectory.create(path / "run", plan(claim("<= 0.5")), {})
-    found.slices.to_parquet(run.path / "slices.parquet", index=False)
-    found.launches.to_parquet(run.path / "launches.parquet", index=False)
+    tables.slices.to_parquet(run.path / "slices.parquet", index=False)
+    tables.launches.to_parquet(run.path / "launches.parquet", index=False)
     return run
 
 
 def test_a_run_that_died_is_judged_as_far_as_it_went(tmp_path: Path) -> None:
-    found = measured({CPU: 0.2})
-    run = kept(tmp_path, found)
+    tables = measured({CPU: 0.2})
+    run = kept(tmp_path, tables)
     died = judge_run(run)
     assert died.partial
     assert died.warnings == ("The run ended before it could write its results.",)
     assert died.claims[0].verdict == "holds"
-    run.write_results(verdicts.evaluate(run.plan(), found, run.name, False, ["Mind."]))
-    whole = judge_run(run)
-    assert not whole.partial and whole.warnings == ("Mind.",)
-    assert whole == run.results()
+    run.write_results(verdicts.evaluate(run.plan(), tables, run.name, False, ["Mind."]))
+    complete = judge_run(run)
+    assert not complete.partial and complete.warnings == ("Mind.",)
+    assert complete == run.results()
     (run.path / "results.json").write_text("{")
     with pytest.raises(NotARunError, match="cannot be read"):
         judge_run(run)
@@ -491,8 +491,8 @@ def test_a_run_that_died_is_judged_as_far_as_it_went(tmp_path: Path) -> None:
 
 def test_results_without_numbers_are_written_and_read(tmp_path: Path) -> None:
     cut = {("b", MEDIAN): EVERY, ("a", MEAN): EVERY, ("b", MEAN): EVERY}
-    found = measured({**SAME, MEDIAN: 5.0, MEAN: 1.0}, censored=cut)
-    results = judge(plan(), found)
+    tables = measured({**SAME, MEDIAN: 5.0, MEAN: 1.0}, censored=cut)
+    results = judge(plan(), tables)
     run = RunDirectory.create(tmp_path / "run", plan(), {})
     run.write_results(results)
     text = (run.path / "results.json").read_text()

@@ -51,7 +51,7 @@ def results(
             )
             for verdict in claims
         ),
-        pairs=tuple(whole(verdict) for verdict in compared),
+        pairs=tuple(pair(verdict) for verdict in compared),
     )
 
 
@@ -69,7 +69,7 @@ def comparison(verdict: Verdict) -> Comparison:
     )
 
 
-def whole(verdict: Verdict) -> PairVerdict:
+def pair(verdict: Verdict) -> PairVerdict:
     return PairVerdict(
         topic="u",
         baseline="a",
@@ -80,7 +80,7 @@ def whole(verdict: Verdict) -> PairVerdict:
 
 
 @pytest.mark.parametrize(
-    ("found", "code"),
+    ("given", "code"),
     [
         (results(("holds", "holds")), 0),
         (results(("holds", "refuted", "undecided")), 1),
@@ -94,8 +94,8 @@ def whole(verdict: Verdict) -> PairVerdict:
         (results(("refuted",), ("same",)), 1),
     ],
 )
-def test_exit_codes(found: Results, code: int) -> None:
-    assert exit_code(found) == code
+def test_exit_codes(given: Results, code: int) -> None:
+    assert exit_code(given) == code
 
 
 def run(*words: str, folder: Path | None = None) -> "subprocess.CompletedProcess[str]":
@@ -194,8 +194,8 @@ def test_a_fault_of_our_own_is_no_refuted_claim(
     with pytest.raises(SystemExit) as ended:
         commands.main()
     assert ended.value.code == NOT_MEASURED
-    said = capsys.readouterr().err
-    assert "Traceback" in said and "Odd: said" in said and "\x1b" not in said
+    stderr = capsys.readouterr().err
+    assert "Traceback" in stderr and "Odd: said" in stderr and "\x1b" not in stderr
 
 
 def test_a_reader_that_went_away_refutes_nothing() -> None:

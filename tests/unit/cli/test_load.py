@@ -40,29 +40,29 @@ def test_the_command_that_repeats_a_run(
 
 def test_what_was_made_in_vain_is_removed(tmp_path: Path) -> None:
     path = tmp_path / "reports" / "today"
-    made = output.missing(path)
-    assert made == tmp_path / "reports"
+    created = output.outermost_missing(path)
+    assert created == tmp_path / "reports"
     (path / "samples").mkdir(parents=True)
-    output.discard(path, made)
+    output.discard(path, created)
     assert list(tmp_path.iterdir()) == []
     # What was there before stays.
     (tmp_path / "reports").mkdir()
-    made = output.missing(path)
+    created = output.outermost_missing(path)
     (path / "samples").mkdir(parents=True)
-    output.discard(path, made)
+    output.discard(path, created)
     assert list(tmp_path.iterdir()) == [tmp_path / "reports"]
     path.mkdir()
-    assert output.missing(path) is None
+    assert output.outermost_missing(path) is None
     (path / "samples").mkdir()
     output.discard(path, None)
     assert list(path.iterdir()) == []
 
 
 def test_a_sweep_needs_users_for_every_worker() -> None:
-    asked = LoadRequest("f.py", seed=1, sweep="2,4", workers=2)
-    trials.Sweep((2, 4)).check(asked)
+    request = LoadRequest("f.py", seed=1, sweep="2,4", workers=2)
+    trials.Sweep((2, 4)).check(request)
     with pytest.raises(InputError, match="2 is too few for 3 workers"):
-        trials.Sweep((2, 4)).check(replace(asked, workers=3))
+        trials.Sweep((2, 4)).check(replace(request, workers=3))
 
 
 BASE: dict[str, Any] = {
@@ -127,7 +127,7 @@ def test_the_exit_code_of_a_load_test(
 
 
 @pytest.mark.parametrize(
-    ("partial", "low", "own", "code"),
+    ("partial", "low", "locust_code", "code"),
     [
         (False, 100, None, 0),
         (False, 100, 9, 9),
@@ -136,12 +136,12 @@ def test_the_exit_code_of_a_load_test(
     ],
 )
 def test_the_exit_code_of_a_search(
-    tmp_path: Path, partial: bool, low: float | None, own: int | None, code: int
+    tmp_path: Path, partial: bool, low: float | None, locust_code: int | None, code: int
 ) -> None:
-    found = searched(tmp_path, partial, low).trials()
-    assert found is not None
-    found = found.model_copy(update={"locust_exit_code": own})
-    assert load.exit_code(found) == code
+    results = searched(tmp_path, partial, low).trials()
+    assert results is not None
+    results = results.model_copy(update={"locust_exit_code": locust_code})
+    assert load.exit_code(results) == code
 
 
 FULL = Path("/dev/full")  # writing there fails like on a full disk
@@ -156,12 +156,12 @@ def test_what_is_on_a_full_disk_is_summed_up_and_shown(
     run = finished(tmp_path, SAMPLES)
     (run.path / "results.json.part").symlink_to(FULL)
     results = load._results(run)
-    assert results == summary.summed(run)
+    assert results == summary.summarise(run)
     with pytest.raises(NotARunError, match=r"results\.json"):
-        load._finish(run, results, ("html",), False)
-    said = capsys.readouterr()
-    assert "100 planned = 100 done" in " ".join(said.out.split())
-    assert "No space left on device" in said.err
+        load._report_results(run, results, ("html",), False)
+    captured = capsys.readouterr()
+    assert "100 planned = 100 done" in " ".join(captured.out.split())
+    assert "No space left on device" in captured.err
 
 
 @full
@@ -173,5 +173,5 @@ def test_a_report_that_cannot_be_written_is_named(
     with pytest.raises(InputError, match="No space left on device"):
         load.report(run.path, "html", False)
     assert "100 planned = 100 done" in " ".join(capsys.readouterr().out.split())
-    error = load._unwritten(run, OSError("No space left on device"))
+    error = load._report_error(run, OSError("No space left on device"))
     assert error.exit_code == 4 and f"assay report {run.path}" in str(error)

@@ -70,9 +70,9 @@ def test_whatever_stops_a_run_what_was_measured_is_reported(
         run_command([str(shop)], Path("out"), 1)
     if interrupted:
         assert ended.value.exit_code == NOT_MEASURED  # type: ignore[attr-defined]
-    found = RunDirectory(Path("out")).results()
-    assert found.partial
-    assert {value.metric for value in found.values} == {"startup"}
+    results = RunDirectory(Path("out")).results()
+    assert results.partial
+    assert {value.metric for value in results.values} == {"startup"}
     assert "did not finish" in Path("out", "index.html").read_text()
     assert Path("out", "summary.md").is_file() and Path("out", "junit.xml").is_file()
 

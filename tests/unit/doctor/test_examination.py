@@ -26,7 +26,7 @@ from assay.system import processes
 
 
 def test_this_machine_is_examined_whole() -> None:
-    before = set(processes.family(os.getpid()))
+    before = set(processes.tree(os.getpid()))
     findings = {finding.name: finding for finding in examine(0.3, quick=True)}
     assert set(findings) == {
         "cores",
@@ -46,7 +46,7 @@ def test_this_machine_is_examined_whole() -> None:
     if sys.platform == "linux":
         assert findings["CPU clock"].state == "good"
     assert (findings["py-spy"].state == "good") == (not pyspy.attach_problem())
-    assert set(processes.family(os.getpid())) <= before
+    assert set(processes.tree(os.getpid())) <= before
 
 
 @pytest.mark.parametrize(
@@ -174,7 +174,9 @@ def test_a_spin_that_fails_is_a_finding(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # What the child is asked to do is not there, as in a damaged installation.
-    monkeypatch.setattr(examination, "SPIN", "raise SystemExit('no such thing')")
+    monkeypatch.setattr(
+        examination, "SPIN_PROGRAM", "raise SystemExit('no such thing')"
+    )
     first, *_ = examination.examine_load(tmp_path, processes.Cores(), 0.1)
     assert first.state == "bad"
     assert "the spin calibration failed: no such thing" in first.what

@@ -36,7 +36,7 @@ def a_trial(**changed: Any) -> Trial:
     usual = {
         "spreads": QUIET,
         "launches": 6,
-        "begun": 6,
+        "started": 6,
         "seconds": 3.3,
         "disturbed": 0.02,
     }
@@ -52,7 +52,9 @@ def test_a_quiet_machine_finds_the_margin_within_a_minute() -> None:
         assert finding.unit == "share"
         # 15 launches: half of the margin, for a spread of 1 %.
         assert finding.value == pytest.approx(0.0118, abs=5e-4)
-        assert finding.what == "a run finds a change of 1.2 % in 1 min, 0.5 % in 5 min"
+        assert (
+            finding.what == "a run detects a change of 1.2 % in 1 min, 0.5 % in 5 min"
+        )
 
 
 @pytest.mark.parametrize(
@@ -91,8 +93,8 @@ def test_a_late_first_look_says_when_it_comes() -> None:
 @pytest.mark.parametrize(
     ("disturbed", "steady", "sd", "advice"),
     [
-        (0.2, False, 0.07, "stop what else runs here"),
-        (0.0, False, 0.07, "a machine of your own"),
+        (0.2, False, 0.07, "stop other processes"),
+        (0.0, False, 0.07, "a dedicated machine"),
         (0.0, True, 0.07, "allow that time"),
         (0.0, True, 0.20, "a wider --margin"),
     ],
@@ -110,8 +112,8 @@ def test_advice_follows_from_what_was_found(
     ("changed", "what"),
     [
         ({"launches": 2}, "4 of 6 launches were too disturbed to count"),
-        ({"launches": 2, "begun": 2}, "no more than 2 launches in 22 s"),
-        ({"launches": 3, "begun": 3, "seconds": None}, "no more than 3 launches"),
+        ({"launches": 2, "started": 2}, "only 2 launches in 22 s"),
+        ({"launches": 3, "started": 3, "seconds": None}, "only 3 launches"),
     ],
 )
 def test_too_few_launches_are_a_finding(changed: dict[str, Any], what: str) -> None:
@@ -126,7 +128,7 @@ def test_a_metric_that_is_missing_is_a_finding() -> None:
 
 
 def test_spreads_are_read_from_the_tables() -> None:
-    topic = trial.topic()
+    topic = trial.reference_topic()
     rng = np.random.default_rng(4)
     slices: list[dict[str, object]] = []
     values: list[dict[str, object]] = []
@@ -154,17 +156,19 @@ def test_spreads_are_read_from_the_tables() -> None:
                 row = {"metric": "throughput", "value": 1.0, "censored": False}
                 values.append(usual | row)
     measured = Measurements(pd.DataFrame(slices), pd.DataFrame(values))
-    found = trial.read(measured, topic)
+    found = trial.summarise(measured, topic)
     assert found.spreads["cpu_per_request"] == pytest.approx(0.02, rel=0.35)
     assert found.spreads["latency.p50"] == pytest.approx(0.04, rel=0.35)
     assert found.spreads["throughput"] == 0.0
-    assert (found.launches, found.begun) == (38, 40)
+    assert (found.launches, found.started) == (38, 40)
     assert found.seconds == pytest.approx(3.0 * 40 / 38)
     assert found.disturbed == pytest.approx(1 / 3)
 
 
 def test_nothing_measured_is_read_too() -> None:
-    found = trial.read(Measurements(pd.DataFrame(), pd.DataFrame()), trial.topic())
+    found = trial.summarise(
+        Measurements(pd.DataFrame(), pd.DataFrame()), trial.reference_topic()
+    )
     assert found == Trial({}, 0, 0, None, 1.0)
 
 
@@ -176,7 +180,7 @@ def test_what_fails_is_a_finding(
     def fail(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr(trial, "try_out", fail)
+    monkeypatch.setattr(trial, "run_trial", fail)
     (finding,) = trial.examine_resolution(tmp_path, steady=True)
     assert (finding.name, finding.state) == ("A/A trial", "bad")
     assert " ".join(str(error).split()) in finding.what
@@ -185,7 +189,7 @@ def test_what_fails_is_a_finding(
 
 def test_one_core_is_not_tried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {3}, raising=False)
-    monkeypatch.setattr(trial, "try_out", None)
+    monkeypatch.setattr(trial, "run_trial", None)
     (finding,) = trial.examine_resolution(tmp_path, steady=True)
     assert finding.state == "bad"
     assert "not tried" in finding.what

@@ -11,9 +11,15 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from assay.experiment import closed_loop
-from assay.experiment.closed_loop import ESTIMATORS, Loop, counted, little, settled
+from assay.experiment.closed_loop import (
+    ESTIMATORS,
+    Loop,
+    by_count,
+    by_littles_law,
+    by_settled_cycles,
+)
 
-WITHOUT_EDGE = pytest.mark.parametrize("estimator", [little, settled])
+WITHOUT_EDGE = pytest.mark.parametrize("estimator", [by_littles_law, by_settled_cycles])
 seconds = st.floats(0.001, 2.0)
 counts = st.integers(1, 40)
 
@@ -87,7 +93,7 @@ def test_half_a_millisecond_decides_nothing(
 
 def test_the_count_jumps_where_another_round_begins() -> None:
     before, after = (waiting(8, 0.02, 0.0, 0.06 + m, 1e-4) for m in (-5e-5, 5e-5))
-    assert abs(counted(before) / counted(after) - 1) > 0.1
+    assert abs(by_count(before) / by_count(after) - 1) > 0.1
 
 
 @WITHOUT_EDGE
@@ -128,7 +134,7 @@ def test_a_request_that_never_ends_lowers_it(
     ended = loop.ended + later
     stuck = Loop(loop.start, end, user, users, 0.0, ended)
     assert estimator(stuck) < estimator(loop)
-    if estimator is not counted:  # and by the more the longer it was waited for
+    if estimator is not by_count:  # and by the more the longer it was waited for
         longer = Loop(loop.start, end, user, users, 0.0, ended + 1.0)
         assert estimator(longer) < estimator(stuck)
 
@@ -138,20 +144,24 @@ def test_a_queue_is_served_as_quickly_as_it_is(users: int, requests: float) -> N
     # One at a time, 10 a second, whatever the number of users: all begin at once and
     # wait for each other, so that the first of each waits for less than all later ones.
     loop = queueing(users, 0.1, requests * 0.1)
-    assert settled(loop) == pytest.approx(10, rel=0.03)
-    assert counted(loop) == pytest.approx(10)
-    assert little(loop) > 10
+    assert by_settled_cycles(loop) == pytest.approx(10, rel=0.03)
+    assert by_count(loop) == pytest.approx(10)
+    assert by_littles_law(loop) > 10
 
 
 def test_the_first_answers_of_a_queue_are_not_typical() -> None:
-    assert little(queueing(4, 0.1, 2.5)) == pytest.approx(10.4, rel=0.02)
-    assert little(queueing(64, 0.1, 2.5)) > 15
+    assert by_littles_law(queueing(4, 0.1, 2.5)) == pytest.approx(10.4, rel=0.02)
+    assert by_littles_law(queueing(64, 0.1, 2.5)) > 15
 
 
 def test_where_there_are_few_the_first_ones_count_too() -> None:
     # Three of a queue's first round, and nothing after it: better than no number.
     loop = made([(0, 0.1, 0), (0, 0.2, 1), (0, 0.3, 2)], 3, 0.3)
-    assert settled(loop) == pytest.approx(little(loop)) == pytest.approx(3 / 0.2)
+    assert (
+        by_settled_cycles(loop)
+        == pytest.approx(by_littles_law(loop))
+        == pytest.approx(3 / 0.2)
+    )
 
 
 def test_nothing_answered_is_nothing_a_second() -> None:
@@ -174,10 +184,10 @@ def test_several_requests_at_once_are_one_users_time_once(
 
 
 @WITHOUT_EDGE
-def test_requests_of_nobody_are_counted(estimator: closed_loop.Estimator) -> None:
-    # Made by helpers of a user: nobody knows whose, and so how long a cycle is.
+def test_requests_without_a_user_are_counted(estimator: closed_loop.Estimator) -> None:
+    # Sent by helpers of a user: their user, and so the length of a cycle, is unknown.
     loop = made([(0.0, t / 10, closed_loop.NO_USER) for t in range(1, 11)], 4, 1.0)
-    assert estimator(loop) == counted(loop) == pytest.approx(10)
+    assert estimator(loop) == by_count(loop) == pytest.approx(10)
 
 
 @WITHOUT_EDGE
@@ -185,7 +195,7 @@ def test_requests_of_nobody_are_counted(estimator: closed_loop.Estimator) -> Non
 def test_users_that_never_asked_twice(
     estimator: closed_loop.Estimator, think: bool, expected: float
 ) -> None:
-    # Who thinks for longer than the slice shows no gap: then it is what was counted.
+    # A user that thinks for longer than the slice shows no gap: answers are counted.
     loop = made([(0.0, 0.1, user) for user in range(4)], 4, 2.0, think_time=think)
     assert estimator(loop) == pytest.approx(expected)
     staggered = made([(0.1 * u, 0.1 * u + 0.1, u) for u in range(4)], 4, 2.0)
@@ -193,7 +203,7 @@ def test_users_that_never_asked_twice(
     thinking = made(
         [(0.1 * u, 0.1 * u + 0.1, u) for u in range(4)], 4, 2.0, think_time=True
     )
-    assert estimator(thinking) == counted(thinking) == pytest.approx(10)
+    assert estimator(thinking) == by_count(thinking) == pytest.approx(10)
 
 
 def columns(
@@ -206,12 +216,12 @@ def columns(
 def test_as_many_users_as_took_part() -> None:
     # The locustfile has two users, whatever was asked for.
     two = columns((0, 0, 0.1, 0), (0, 0, 0.1, 1), (0.1, 0.1, 0.2, 0))
-    loop = closed_loop.loop(two, 8, 0.0, 0.2)
-    assert loop.users == 2 and little(loop) == pytest.approx(20)
-    assert closed_loop.loop(two, 1, 0.0, 0.2).users == 1
+    loop = closed_loop.from_columns(two, 8, 0.0, 0.2)
+    assert loop.users == 2 and by_littles_law(loop) == pytest.approx(20)
+    assert closed_loop.from_columns(two, 1, 0.0, 0.2).users == 1
     # One that is still waiting has no number any more, and takes part all the same.
     stuck = columns((0, 0, 0.1, 0), (0.05, math.nan, math.nan, closed_loop.NO_USER))
-    loop = closed_loop.loop(stuck, 8, 0.0, 0.2)
+    loop = closed_loop.from_columns(stuck, 8, 0.0, 0.2)
     assert loop.users == 2
     # It was never sent: it counts from the moment it was due.
-    assert little(loop) == pytest.approx(2 * 1 / (0.1 + 0.15))
+    assert by_littles_law(loop) == pytest.approx(2 * 1 / (0.1 + 0.15))

@@ -12,7 +12,13 @@ import pytest
 
 from assay.experiment import slices
 from assay.experiment.deadlines import LONGEST_DRAIN
-from assay.experiment.disturbance import LAG_P99, SHARE, STALL, SYSTEM, causes
+from assay.experiment.disturbance import (
+    DISTURBED_SHARE,
+    MAX_EXTRA_STALL,
+    MAX_LAG_P99,
+    SYSTEM_SHARE,
+    causes,
+)
 from assay.metrics import Mode
 from assay.run_directory.rows import Disturbance, SliceRow
 from tests.unit.synthetic import taken
@@ -85,8 +91,8 @@ def test_a_neighbour_is_found(what: str, changes: dict[str, Any]) -> None:
 
 
 def test_both_the_wait_and_the_neighbour_must_reach_a_share_of_the_work() -> None:
-    work, much, little = 0.4, SHARE * 0.41, SHARE * 0.39
-    robbed = {"occupied": work, "run_delay": much, "foreign": much + SYSTEM}
+    work, much, little = 0.4, DISTURBED_SHARE * 0.41, DISTURBED_SHARE * 0.39
+    robbed = {"occupied": work, "run_delay": much, "foreign": much + SYSTEM_SHARE}
     assert one(**robbed) == "neighbour"
     assert one(**robbed | {"run_delay": little}) == ""
     assert one(**robbed | {"foreign": little}) == ""
@@ -97,27 +103,28 @@ def test_both_the_wait_and_the_neighbour_must_reach_a_share_of_the_work() -> Non
 def test_what_the_system_always_uses_is_no_neighbour() -> None:
     # A light service, beside which the kernel does what it does on every core.
     light: dict[str, Any] = {"occupied": 0.05, "run_delay": 0.004, "cpu": 0.05}
-    assert one(**light, foreign=SYSTEM * 1.1) == ""
-    assert one(**light, foreign=SYSTEM * 2) == "neighbour"
-    assert causes([row(**light, foreign=SYSTEM * 2)] * 8, 2) == [""] * 8
+    assert one(**light, foreign=SYSTEM_SHARE * 1.1) == ""
+    assert one(**light, foreign=SYSTEM_SHARE * 2) == "neighbour"
+    assert causes([row(**light, foreign=SYSTEM_SHARE * 2)] * 8, 2) == [""] * 8
 
 
 def test_a_small_neighbour_may_have_met_an_idle_target() -> None:
     # It waits for a seventh of its work by itself: its threads wait for each other.
     light = row(occupied=0.1, run_delay=0.015, cpu=0.08)
-    small, large = SYSTEM + SHARE * 0.9, SYSTEM + SHARE * 1.1
+    small = SYSTEM_SHARE + DISTURBED_SHARE * 0.9
+    large = SYSTEM_SHARE + DISTURBED_SHARE * 1.1
     quiet = [light] * 3
 
     def last(**changes: Any) -> Disturbance:
         return causes([*quiet, replace(light, **changes)], 1)[-1]
 
     assert last(foreign=small) == ""
-    assert last(foreign=small, run_delay=0.015 + SHARE * 0.09) == ""
-    assert last(foreign=small, run_delay=0.015 + SHARE * 0.11) == "neighbour"
+    assert last(foreign=small, run_delay=0.015 + DISTURBED_SHARE * 0.09) == ""
+    assert last(foreign=small, run_delay=0.015 + DISTURBED_SHARE * 0.11) == "neighbour"
     # One that is no longer small has met it in all likelihood.
     assert last(foreign=large) == "neighbour"
-    # Where there always is one, nobody knows how long the variant waits by itself,
-    # and what another one does is nothing to it.
+    # Where there always is one, the variant's own wait is unknown, and another
+    # variant's wait says nothing of it.
     always = [replace(light, foreign=small)] * 4
     assert causes(always, 1) == ["neighbour"] * 4
     other = [replace(one, variant="b") for one in quiet]
@@ -161,16 +168,17 @@ def test_who_had_the_core_all_the_time_was_not_robbed() -> None:
 
 
 def test_arrivals_sent_late_disturb_the_open_loop_only() -> None:
-    late = LAG_P99 * 1.1
+    late = MAX_LAG_P99 * 1.1
     assert causes([row(mode="open", lag_p99=late)] * 2) == ["generator"] * 2
     assert causes([row(mode="closed", lag_p99=late)] * 2) == ["", ""]
-    assert one(mode="open", lag_p99=LAG_P99 * 0.9) == ""
+    assert one(mode="open", lag_p99=MAX_LAG_P99 * 0.9) == ""
 
 
 def test_a_generator_is_late_if_that_shows_in_the_latencies() -> None:
-    late = LAG_P99 * 3
+    late = MAX_LAG_P99 * 3
     assert one(mode="open", lag_p99=late, latency_p50=late) == "generator"
-    assert one(mode="open", lag_p99=late, latency_p50=late / SHARE * 1.1) == ""
+    long_beside_it = late / DISTURBED_SHARE * 1.1
+    assert one(mode="open", lag_p99=late, latency_p50=long_beside_it) == ""
     # Given up, all of them, after a tenth of a second.
     gone = {"latency_p50": math.inf, "duration": 0.1}
     assert one(mode="open", lag_p99=0.004, **gone) == ""
@@ -179,15 +187,16 @@ def test_a_generator_is_late_if_that_shows_in_the_latencies() -> None:
 
 
 def test_a_generator_off_its_core_disturbs_the_closed_loop_only() -> None:
-    assert one(generator_run_delay=SHARE * 1.1) == "generator"
-    assert one(generator_run_delay=SHARE * 0.9) == ""
+    assert one(generator_run_delay=DISTURBED_SHARE * 1.1) == "generator"
+    assert one(generator_run_delay=DISTURBED_SHARE * 0.9) == ""
     assert one(mode="open", generator_run_delay=0.5) == ""
 
 
 def test_the_generators_wait_is_measured_by_what_is_usual() -> None:
     usual = [row(generator_run_delay=0.2)] * 7
-    assert causes([*usual, row(generator_run_delay=0.2 + SHARE * 0.9)])[-1] == ""
-    late = row(generator_run_delay=0.2 + SHARE * 1.1)
+    fine = row(generator_run_delay=0.2 + DISTURBED_SHARE * 0.9)
+    assert causes([*usual, fine])[-1] == ""
+    late = row(generator_run_delay=0.2 + DISTURBED_SHARE * 1.1)
     assert causes([*usual, late])[-1] == "generator"
     # It is a share of the slice: a long slice may hold more.
     assert causes([*usual, row(generator_run_delay=0.44, duration=2.0)])[-1] == ""
@@ -195,12 +204,12 @@ def test_the_generators_wait_is_measured_by_what_is_usual() -> None:
 
 def test_a_stall_is_measured_by_what_is_usual_for_the_variant() -> None:
     heavy, light = [row("heavy", stall=0.02)] * 7, [row("light", stall=0.001)] * 7
-    hiccup = 0.02 + STALL * 0.9
+    hiccup = 0.02 + MAX_EXTRA_STALL * 0.9
     assert causes([*heavy, *light, row("heavy", stall=hiccup)])[-1] == ""
     assert causes([*heavy, *light, row("light", stall=hiccup)])[-1] == "stall"
-    worse = row("heavy", stall=0.02 + STALL * 1.1)
+    worse = row("heavy", stall=0.02 + MAX_EXTRA_STALL * 1.1)
     assert causes([*heavy, *light, worse])[-1] == "stall"
-    assert one(mode="open", stall=0.001 + STALL) == "stall"
+    assert one(mode="open", stall=0.001 + MAX_EXTRA_STALL) == "stall"
 
 
 def test_one_slice_has_one_cause() -> None:
@@ -227,7 +236,7 @@ def test_what_the_target_does_not_answer_is_no_disturbance(lost: str) -> None:
     # It has no say in what is usual, either.
     changes: dict[str, Any] = {"run_delay": 9.0, "stall": 9.0, lost: 1}
     frozen = row(generator_run_delay=9.0, **changes)
-    waits = row(generator_run_delay=2 * SHARE)
+    waits = row(generator_run_delay=2 * DISTURBED_SHARE)
     assert causes([frozen] * 9 + [row()] * 3 + [waits])[-1] == "generator"
     assert causes([frozen] * 4) == [""] * 4
 

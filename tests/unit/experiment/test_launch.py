@@ -132,10 +132,10 @@ def robbed(who: str, which: Callable[[int], bool]) -> Played:
 def test_slices_are_as_short_as_the_work_allows() -> None:
     assert blocks.slice_seconds(0.05, 10_000) == 0.05
     assert blocks.slice_seconds(0.05, 100) == pytest.approx(0.25)
-    assert blocks.slice_seconds(0.05, 1) == blocks.LONGEST_SLICE
-    assert blocks.slice_seconds(0.05, 0) == blocks.LONGEST_SLICE
-    assert blocks.number(12, 0.05, 0.05) == 12
-    assert blocks.number(12, 0.05, 2.0) == blocks.FEWEST_BLOCKS
+    assert blocks.slice_seconds(0.05, 1) == blocks.MAX_SLICE_SECONDS
+    assert blocks.slice_seconds(0.05, 0) == blocks.MAX_SLICE_SECONDS
+    assert blocks.block_count(12, 0.05, 0.05) == 12
+    assert blocks.block_count(12, 0.05, 2.0) == blocks.MIN_BLOCKS
 
 
 @pytest.mark.parametrize(
@@ -150,7 +150,7 @@ def test_short_slices_are_many_so_that_a_launch_takes_no_longer(
     most: int, shortest: float, per_second: float
 ) -> None:
     seconds = blocks.slice_seconds(shortest, per_second)
-    whole = blocks.number(most, shortest, seconds) * seconds
+    whole = blocks.block_count(most, shortest, seconds) * seconds
     assert whole == pytest.approx(most * shortest, rel=0.1)
 
 
@@ -204,7 +204,7 @@ def test_a_rate_that_the_generator_cannot_keep_is_lowered(
 
     generator = Played(play, {"a": 400, "b": 400})
     made = calibration.calibrate(cast(Generator, generator), TOPIC, "ab")
-    assert made.wanted == pytest.approx(200)
+    assert made.requested_rate == pytest.approx(200)
     assert made.rate == pytest.approx(200 * share)
 
 
@@ -229,7 +229,7 @@ def test_a_rate_that_was_asked_for_by_its_number_is_not_lowered() -> None:
     topic = TOPIC.model_copy(update={"scenario": scenario})
     generator = Played(lambda *_: {"lag_p99": 0.05}, {"a": 400, "b": 400})
     made = calibration.calibrate(cast(Generator, generator), topic, "ab")
-    assert (made.rate, made.wanted) == (200.0, 200.0)
+    assert (made.rate, made.requested_rate) == (200.0, 200.0)
 
 
 def test_what_arrives_is_a_task_of_several_requests() -> None:
@@ -247,7 +247,7 @@ def test_who_gave_up_leaves_work_behind_that_is_waited_for(end: float) -> None:
     settled: list[str] = []
     targets = running("ab")
     for name, target in targets.items():
-        cast(Any, target).settle = lambda most, name=name: settled.append(name)
+        cast(Any, target).settle = lambda seconds, name=name: settled.append(name)
     gone = {"columns": {**taken(ends=[end]).columns, "failed": np.array([TIMED_OUT])}}
     generator = Played(lambda name, *_: gone if name == "b" else {})
     schedule = calibration.Schedule(Load(), 10.0, {"a": 0.05, "b": 0.05}, 0.08, 4, 4)
@@ -264,7 +264,7 @@ def test_who_gave_up_leaves_work_behind_that_is_waited_for(end: float) -> None:
 
 def test_a_launch_holds_the_requests_that_a_quantile_needs() -> None:
     plain = calibrated(Load(arrival_rate=100.0), ["cpu_per_request", "latency.p50"])
-    assert plain.open_blocks == blocks.FEWEST_BLOCKS
+    assert plain.open_blocks == blocks.MIN_BLOCKS
     long = calibrated(Load(arrival_rate=100.0), ["latency.p50", "latency.p99"])
     held = long.rate * long.open_seconds * long.open_blocks
     needed = requests_needed("latency.p99")
@@ -288,7 +288,7 @@ def test_a_launch_holds_the_requests_that_a_quantile_needs() -> None:
         (["startup"], 10, 14),
     ],
 )
-def test_time_goes_to_the_load_on_which_verdicts_hang(
+def test_time_goes_to_the_load_on_which_verdicts_depend(
     metrics: Sequence[str], closed: int, open_: int
 ) -> None:
     play = Played(lambda *_: {"planned": 3000, "done": 3000}, {"a": 3000, "b": 3000})
@@ -296,9 +296,9 @@ def test_time_goes_to_the_load_on_which_verdicts_hang(
     assert (made.closed_blocks, made.open_blocks) == (closed, open_)
 
 
-def test_of_what_is_only_browsed_there_are_two_blocks_at_least() -> None:
+def test_a_load_that_decides_nothing_has_two_blocks_at_least() -> None:
     made = calibrated(Load(arrival_rate=1.0), ["throughput"])
-    assert made.open_blocks == blocks.FEWEST_BLOCKS // 2
+    assert made.open_blocks == blocks.MIN_BLOCKS // 2
 
 
 def test_a_block_has_every_variant_once_under_the_same_arrivals() -> None:
@@ -357,7 +357,7 @@ def test_disturbed_blocks_are_repeated_until_there_are_enough() -> None:
 def test_a_launch_without_half_of_its_blocks_does_not_count() -> None:
     made = measure(robbed("b", lambda number: number != 5))
     closed = [row for row in made.slices if row.mode == "closed"]
-    assert len(closed) == 2 * 4 * launch.REPEAT
+    assert len(closed) == 2 * 4 * launch.MAX_REPEATS
     assert not made.counts
     assert measure(robbed("b", lambda number: number not in (5, 6))).counts
 
@@ -550,4 +550,4 @@ def test_the_share_of_the_generator_is_noted_for_each_variant() -> None:
         return {"generator_cpu": 0.97 if name == "b" else 0.3, "ended": 1.0}
 
     made = calibration.calibrate(cast(Generator, Played(play)), TOPIC, "ab")
-    assert made.generator == pytest.approx({"a": 0.3, "b": 0.97})
+    assert made.generator_share == pytest.approx({"a": 0.3, "b": 0.97})

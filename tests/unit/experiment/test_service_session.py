@@ -15,20 +15,20 @@ from assay.experiment.context import Experiment
 from assay.experiment.deadlines import Deadline
 from assay.experiment.service_session import ServiceSession
 from assay.experiment.target import RunningTarget
-from assay.load.answers import Beginnings, Slice
+from assay.load.answers import OnStartResult, Slice
 from assay.load.control.generator import Generator
 from assay.plan import AA_SUFFIX, Load
 from assay.system.processes import Cores
 from tests.unit.synthetic import plan, taken
 
-FINE = Beginnings(seconds=1.0, requests=0, failed=0, errors={})
+FINE = OnStartResult(seconds=1.0, requests=0, failed=0, errors={})
 
 
 @dataclass
 class Played:
     """Stands for the generator, and notes what happens in which order."""
 
-    log_ins: dict[str, Beginnings] = field(default_factory=dict)
+    log_ins: dict[str, OnStartResult] = field(default_factory=dict)
     short: int = 0
     told: list[Any] = field(default_factory=list)
 
@@ -38,9 +38,9 @@ class Played:
         pids: Mapping[str, Sequence[int]],
         cores: Sequence[int],
         users: int,
-        most: int,
-    ) -> dict[str, Beginnings]:
-        self.told.append(("attach", users, most))
+        max_users: int,
+    ) -> dict[str, OnStartResult]:
+        self.told.append(("attach", users, max_users))
         return {
             name: self.log_ins.get(name.removesuffix(AA_SUFFIX), FINE) for name in hosts
         }
@@ -158,15 +158,15 @@ def test_a_launch_keeps_where_its_time_went(session: ServiceSession) -> None:
     session.launch(1)
     kept = cast(Kept, session.experiment.run)
     values = {(row["variant"], row["metric"]): row["value"] for row in kept.values}
-    parts = [values["", f"seconds.{part}"] for part in measurements.PARTS]
+    parts = [values["", f"seconds.{part}"] for part in measurements.TIME_PARTS]
     assert all(seconds >= 0 for seconds in parts)
     assert sum(parts) == pytest.approx(values["", "seconds"], abs=0.1)
     assert (
-        values["a", measurements.GENERATOR]
-        == values["b", measurements.GENERATOR]
+        values["a", measurements.GENERATOR_SHARE]
+        == values["b", measurements.GENERATOR_SHARE]
         == 0.5
     )
-    assert ("a" + AA_SUFFIX, measurements.GENERATOR) not in values
+    assert ("a" + AA_SUFFIX, measurements.GENERATOR_SHARE) not in values
     samples = kept.samples[0]
     assert set(samples["name"]) == {"GET /"}
     assert {"waited", "user"} <= set(samples.columns)
@@ -183,6 +183,6 @@ def test_a_launch_without_time_is_cut_and_says_nothing(session: ServiceSession) 
     lost = [row for row in kept.values if row["launch"] != 2]
     # What it took is known, and no more.
     assert {row["metric"] for row in lost} == {
-        f"seconds.{p}" for p in measurements.PARTS
+        f"seconds.{p}" for p in measurements.TIME_PARTS
     }
     assert all(row["variant"] == "" for row in lost)

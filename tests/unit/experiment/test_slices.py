@@ -1,4 +1,4 @@
-"""What is made of slices: throughput, busy time, latencies, one number a launch."""
+"""The metrics of slices: throughput, busy time, latencies, one number a launch."""
 
 import math
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ def values(
         row = slices.row(one, block, 0, 10.0, 4)
         row.disturbed = block in disturbed
         rows.append((row, one))
-    return slices.values(rows, "a")
+    return slices.metric_values(rows, "a")
 
 
 def test_throughput_is_what_users_and_their_cycles_make_of_it() -> None:
@@ -54,13 +54,13 @@ def test_what_is_no_request_of_the_load_is_left_out() -> None:
     names = [("start", "POST", "/login"), ("request", "GET", "/"), ("stop", "", "x")]
     mixed = taken(ends=[0.1, 0.2, 0.3, 0.4], names=names)
     mixed.columns["name"][:] = [0, 1, 2, 1]
-    ours = slices.of_load(mixed)
+    ours = slices.load_requests_only(mixed)
     assert ours.columns["end"].tolist() == [0.2, 0.4]
     assert ours.requests == 2
     plain = taken()
-    assert slices.of_load(plain) is plain
-    assert [rows.shown(name) for name in names] == ["POST /login", "GET /", "x"]
-    assert rows.shown(["request", "", "(unserved)"]) == "(unserved)"
+    assert slices.load_requests_only(plain) is plain
+    assert [rows.request_label(name) for name in names] == ["POST /login", "GET /", "x"]
+    assert rows.request_label(["request", "", "(unserved)"]) == "(unserved)"
 
 
 @given(spans)

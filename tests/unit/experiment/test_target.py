@@ -55,7 +55,7 @@ def test_what_was_left_behind_is_done(busy: Callable[[float], RunningTarget]) ->
 def test_what_never_ends_is_not_waited_for(
     busy: Callable[[float], RunningTarget], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(target, "SETTLING", 0.2)
+    monkeypatch.setattr(target, "MAX_SETTLE_SECONDS", 0.2)
     left = busy(3600)
     left.settle()
     assert left.child and left.child.running()

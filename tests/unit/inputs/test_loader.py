@@ -122,8 +122,16 @@ def test_without_names_all_topics_here_are_meant(topic: Path) -> None:
         ("guide =", "giude =", ":2: giude: unknown key; did you mean 'guide'?"),
         ("users = 2", "usres = 2", ":11: scenario.load.usres: unknown key; did you"),
         ("users = 2", "users = 0", ":11: scenario.load.users: input should be greater"),
-        ("needs   =", "round_trip = { postgres = '1ms' }\nneeds =", "one of needs"),
-        ("needs   =", "round_trip = { redis = 'far' }\nneeds =", "'far' is no len"),
+        (
+            "needs   =",
+            "round_trip = { postgres = '1ms' }\nneeds =",
+            "one of the services in needs",
+        ),
+        (
+            "needs   =",
+            "round_trip = { redis = 'far' }\nneeds =",
+            "'far' is not a duration",
+        ),
         ("users = 2", "shape = 'ramp'", ":11: scenario.load.shape: shape = 'ramp': no"),
         ("users = 2", "shape = 'ramp 0..0'", "multiples of the arrival rate"),
         ("users = 2", "shape = 'steps 1,2 each 30s'", "of at most 10 s"),

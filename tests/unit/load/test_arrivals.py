@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from assay.load import shapes
-from assay.load.arrivals import Arrivals, moments
+from assay.load.arrivals import Arrivals, times
 from tests.unit.load.test_shapes import drawn
 
 KINDS: tuple[Arrivals, ...] = ("poisson", "even")
@@ -19,19 +19,19 @@ KINDS: tuple[Arrivals, ...] = ("poisson", "even")
 def test_arrivals_ascend_and_stay_inside(
     shape: shapes.Shape, arrivals: Arrivals, seed: int
 ) -> None:
-    found = list(moments(shape, arrivals, seed))
+    found = list(times(shape, arrivals, seed))
     assert found == sorted(found)
-    assert all(0 <= moment <= shape.duration * (1 + 1e-9) for moment in found)
-    assert found == list(moments(shape, arrivals, seed))
+    assert all(0 <= time <= shape.duration * (1 + 1e-9) for time in found)
+    assert found == list(times(shape, arrivals, seed))
 
 
 @given(drawn())
 def test_even_arrivals_keep_the_rate_exactly(shape: shapes.Shape) -> None:
-    found = list(moments(shape, "even", 0))
+    found = list(times(shape, "even", 0))
     assert abs(len(found) - shape.expected) <= 0.5 + 1e-6
     # At every arrival, as many as expected have come: half of itself included.
-    for number, moment in enumerate(found):
-        count = shapes_count(shape, moment)
+    for number, time in enumerate(found):
+        count = shapes_count(shape, time)
         assert count == pytest.approx(number + 0.5, rel=1e-6, abs=1e-6)
 
 
@@ -50,14 +50,14 @@ def shapes_count(shape: shapes.Shape, until: float) -> float:
 
 
 def test_gaps_are_exponential_and_the_rate_is_kept() -> None:
-    found = np.array(list(moments(shapes.constant(500, 200), "poisson", seed=3)))
+    found = np.array(list(times(shapes.constant(500, 200), "poisson", seed=3)))
     assert abs(len(found) - 100_000) < 4 * np.sqrt(100_000)
     assert stats.kstest(np.diff(found) * 500, "expon").pvalue > 1e-3
 
 
 def test_poisson_arrivals_follow_a_rate_that_changes() -> None:
     shape = shapes.ramp(0, 1000, 100)
-    found = np.array(list(moments(shape, "poisson", seed=5)))
+    found = np.array(list(times(shape, "poisson", seed=5)))
     assert abs(len(found) - 50_000) < 4 * np.sqrt(50_000)
     # Stretched back by the expected numbers, they are those of rate 1.
     stretched = 5 * found**2
@@ -66,4 +66,4 @@ def test_poisson_arrivals_follow_a_rate_that_changes() -> None:
 
 def test_another_seed_is_another_schedule() -> None:
     shape = shapes.constant(100, 1)
-    assert list(moments(shape, "poisson", 1)) != list(moments(shape, "poisson", 2))
+    assert list(times(shape, "poisson", 1)) != list(times(shape, "poisson", 2))

@@ -142,12 +142,12 @@ def test_a_body_that_was_cut_off_is_an_error(coding: str) -> None:
     ],
 )
 def test_addresses(url: str, origin: Origin, target: str, host: str) -> None:
-    found = request.address(url)
+    found = request.parse_address(url)
     assert (found.origin, found.target, found.host) == (origin, target, host)
 
 
 def test_a_name_and_a_password_become_a_header() -> None:
-    found = request.address("http://us%3Aer:p%40ss@host:8/x")
+    found = request.parse_address("http://us%3Aer:p%40ss@host:8/x")
     assert found.auth == "Basic dXM6ZXI6cEBzcw=="
     assert found.host == "host:8"
     assert "p%40ss" not in found.url
@@ -155,8 +155,8 @@ def test_a_name_and_a_password_become_a_header() -> None:
 
 @pytest.mark.parametrize("url", ["ftp://a", "a/b", "http://", "//x", "http:///y"])
 def test_what_is_no_address_is_refused(url: str) -> None:
-    with pytest.raises(ValueError, match="no http"):
-        request.address(url)
+    with pytest.raises(ValueError, match="not an http"):
+        request.parse_address(url)
 
 
 def test_params_join_the_query() -> None:
@@ -194,15 +194,15 @@ def test_a_file_is_no_body() -> None:
 
 
 def test_a_head_is_what_the_standard_wants() -> None:
-    where = request.address("http://a:81/b?c=d")
-    wire = request.head("POST", where, {"X": "1"}, 0)
+    address = request.parse_address("http://a:81/b?c=d")
+    wire = request.head("POST", address, {"X": "1"}, 0)
     assert wire == (
         b"POST /b?c=d HTTP/1.1\r\nHost: a:81\r\nX: 1\r\nContent-Length: 0\r\n\r\n"
     )
-    assert b"Content-Length" not in request.head("GET", where, {}, 0)
+    assert b"Content-Length" not in request.head("GET", address, {}, 0)
 
 
 @pytest.mark.parametrize("value", ["a\r\nEvil: 1", "a\nb", "\r"])
 def test_no_value_can_begin_a_header_of_its_own(value: str) -> None:
     with pytest.raises(ValueError, match="line break"):
-        request.head("GET", request.address("http://a"), {"X": value}, 0)
+        request.head("GET", request.parse_address("http://a"), {"X": value}, 0)

@@ -38,18 +38,18 @@ RAMP = Shape((0.0, 2.0), (5.0, 50.0))
 )
 def test_an_order_arrives_as_it_was_said(order: orders.Order) -> None:
     said = json.loads(json.dumps(orders.message(order)))
-    assert orders.parsed(said) == order
+    assert orders.parse(said) == order
 
 
 def test_users_are_ordered_with_what_their_listeners_find() -> None:
     order = Attach({"a": "http://here"}, 2, 8, 30.0, {"a": [1]}, settings={"x": 1})
-    found = orders.parsed(json.loads(json.dumps(orders.message(order))))
+    found = orders.parse(json.loads(json.dumps(orders.message(order))))
     assert isinstance(found, Attach)
-    assert (found.hosts, found.users, found.most) == ({"a": "http://here"}, 2, 8)
+    assert (found.hosts, found.users, found.max_users) == ({"a": "http://here"}, 2, 8)
     assert found.processes == {"a": [1]} and found.settings == {"x": 1}
 
 
 @pytest.mark.parametrize("said", [{}, {"do": "dance"}])
 def test_what_is_no_order_is_refused(said: dict[str, str]) -> None:
     with pytest.raises(ValueError, match="no order"):
-        orders.parsed(said)
+        orders.parse(said)

@@ -10,6 +10,7 @@ import pytest
 
 from assay.experiment.slices import TIMED_OUT as READ_AS
 from assay.load import recorder
+from assay.load.answers import pack
 from assay.load.protocol import COLUMNS
 from assay.load.recorder import FAILED, FINE, TIMED_OUT, Recorder
 
@@ -85,16 +86,17 @@ def test_the_body_is_the_columns_one_after_the_other() -> None:
     taken = Recorder()
     taken.add(named("/a"), 1.0, 0.125, 1.25, 1.5, 7)
     taken.add(named("/b"), 2.0, 0.0, 2.25, 2.5, 8, "500")
-    body, offset = taken.body(), 0
+    recording = taken.flush()
+    body, offset = pack(recording.columns), 0
     for name, code in COLUMNS:
         column = array(code)
         size = 2 * column.itemsize
         column.frombytes(body[offset : offset + size])
         offset += size
-        assert column == taken.columns[name]
+        assert list(column) == recording.columns[name].tolist()
     assert offset == len(body)
-    assert list(taken.columns["end"]) == [1.5, 2.5]
-    assert list(taken.columns["name"]) == [0, 1]
+    assert recording.columns["end"].tolist() == [1.5, 2.5]
+    assert recording.columns["name"].tolist() == [0, 1]
 
 
 def test_names_and_errors_do_not_grow_without_bound() -> None:
@@ -113,8 +115,8 @@ def test_the_same_error_is_counted() -> None:
     for _ in range(3):
         taken.add(named("/"), 0.0, 0.0, 0.0, 0.1, 0, "500")
     taken.add(named("/", "POST"), 0.0, 0.0, 0.0, 0.1, 0, "500")
-    header, _ = taken.flush()
-    assert header["errors"] == {"GET /: 500": 3, "POST /: 500": 1}
+    recording = taken.flush()
+    assert recording.errors == {"GET /: 500": 3, "POST /: 500": 1}
 
 
 def test_errors_with_ids_in_them_are_bounded_over_the_whole_test() -> None:
@@ -123,30 +125,31 @@ def test_errors_with_ids_in_them_are_bounded_over_the_whole_test() -> None:
         for number in range(recorder.MAX_NAMES):
             error = ValueError(f"order {second}-{number} is missing")
             taken.add(named("/orders"), 0.0, 0.0, 0.0, 1.0, 0, error)
-        header, _ = taken.flush()
-        assert sum(header["errors"].values()) == recorder.MAX_NAMES
+        recording = taken.flush()
+        assert sum(recording.errors.values()) == recorder.MAX_NAMES
         if second:
-            assert header["errors"] == {recorder.OTHER_ERRORS: recorder.MAX_NAMES}
+            assert recording.errors == {recorder.OTHER_ERRORS: recorder.MAX_NAMES}
 
 
 def test_halves_of_letters_are_replaced_since_no_message_holds_them() -> None:
     taken = Recorder()
     for _ in range(2):
         taken.add(named("/\ud800"), 0.0, 0.0, 0.0, 1.0, 0, ValueError("\udfff"))
-    header, _ = taken.flush()
-    assert header["names"] == [["request", "GET", "/?"]]
-    assert header["errors"] == {"GET /?: ?": 2}
+    recording = taken.flush()
+    assert recording.names == [("request", "GET", "/?")]
+    assert recording.errors == {"GET /?: ?": 2}
 
 
 def test_what_a_task_raises_is_no_request() -> None:
     taken = Recorder()
     taken.add_raised("buy", ValueError("too dear"))
     taken.add_task("buy", 1.0, 0.25, 1.5, 2.0, 3, FAILED)
-    header, _ = taken.flush()
-    assert (header["requests"], header["iterations"]) == (0, 1)
-    assert header["raised"] == {"task buy raised ValueError: too dear": 1}
-    assert header["names"] == [["task", "", "buy"]]
-    assert header["errors"] == {}
+    recording = taken.flush()
+    assert len(recording.columns["end"]) == 0
+    assert len(recording.iterations["end"]) == 1
+    assert recording.raised == {"task buy raised ValueError: too dear": 1}
+    assert recording.names == [("task", "", "buy")]
+    assert recording.errors == {}
 
 
 def connecting(number: int) -> BaseException:
@@ -174,7 +177,7 @@ def connecting(number: int) -> BaseException:
 def test_limits_of_this_machine_are_named(error: BaseException, word: str) -> None:
     taken = Recorder()
     taken.add(named("/"), 0.0, 0.0, 0.0, 0.1, 0, error)
-    assert word in taken.flush()[0]["limit"]
+    assert word in taken.flush().limit
 
 
 @pytest.mark.parametrize(

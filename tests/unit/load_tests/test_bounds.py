@@ -39,8 +39,8 @@ def test_it_is_where_it_is_late_for_many_or_busy_for_long(
     asked = [one for one in given if one[2]]
     late, arrivals = sum(one[0] for one in given), sum(one[2] for one in given)
     busy = sum(busy for _, busy, _ in asked)
-    assert (found.seconds, found.busy) == (len(asked), busy)
-    assert found.late == pytest.approx(late / max(1, arrivals))
+    assert (found.seconds, found.busy_seconds) == (len(asked), busy)
+    assert found.late_share == pytest.approx(late / max(1, arrivals))
     assert found.limit == (late * 20 > arrivals or busy * 10 > len(asked))
     assert found.bound == (found.limit and scheduled)
     if found.bound:
@@ -72,4 +72,4 @@ def test_a_closed_loop_has_no_load_that_was_asked_for() -> None:
 
 def test_the_rest_of_a_second_says_nothing_of_a_core() -> None:
     short = {**seconds((0, False, 9))[0], "at": 0.01, "generator_cpu": 0.01}
-    assert strain([short]).core == 0.0
+    assert strain([short]).peak_cpu == 0.0

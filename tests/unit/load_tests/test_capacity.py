@@ -7,35 +7,35 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assay.load_tests.capacity import (
-    LEAST_RATE,
-    MOST_PROBES,
+    MAX_PROBES,
+    MIN_RATE,
     VOTES,
     Capacity,
-    known,
+    from_trials,
     search,
 )
 
 
 @given(st.floats(1, 20_000), st.floats(1, 5_000))
 def test_a_sharp_limit_lies_within_the_interval(limit: float, start: float) -> None:
-    found = search(lambda rate: rate <= limit, start, 50_000)
-    assert found.low is not None and found.high is not None
-    assert found.low <= limit < found.high
-    assert found.high / found.low <= 1.05 + 1e-9
-    assert found.probes <= MOST_PROBES
+    result = search(lambda rate: rate <= limit, start, 50_000)
+    assert result.low is not None and result.high is not None
+    assert result.low <= limit < result.high
+    assert result.high / result.low <= 1.05 + 1e-9
+    assert result.probes <= MAX_PROBES
 
 
 @given(st.floats(1, 5_000))
 def test_where_every_rate_holds_the_limit_is_the_generators(start: float) -> None:
-    found = search(lambda rate: True, start, 8_000)
-    assert (found.low, found.high) == (8_000, None)
+    result = search(lambda rate: True, start, 8_000)
+    assert (result.low, result.high) == (8_000, None)
 
 
 @given(st.floats(1, 5_000))
 def test_where_no_rate_holds_there_is_no_capacity(start: float) -> None:
-    found = search(lambda rate: False, start, 8_000)
-    assert found.low is None
-    assert found.high is not None and found.high < 2 * LEAST_RATE
+    result = search(lambda rate: False, start, 8_000)
+    assert result.low is None
+    assert result.high is not None and result.high < 2 * MIN_RATE
 
 
 def test_no_rate_is_beyond_the_most() -> None:
@@ -50,11 +50,11 @@ def test_no_rate_is_beyond_the_most() -> None:
 
 
 def test_both_ends_are_confirmed() -> None:
-    found = search(lambda rate: rate <= 300, 100, 10_000)
-    assert found.low is not None and found.high is not None
+    result = search(lambda rate: rate <= 300, 100, 10_000)
+    assert result.low is not None and result.high is not None
     # Two of three agree: a third trial could change nothing.
-    for end in (found.low, found.high):
-        assert len(found.votes[end]) >= VOTES // 2 + 1
+    for end in (result.low, result.high):
+        assert len(result.votes[end]) >= VOTES // 2 + 1
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -65,20 +65,20 @@ def test_a_blurred_limit_is_found_all_the_same(seed: int) -> None:
         # At 400 it holds every other time; 10 % off, nearly always or never.
         return rng.random() < 1 / (1 + (rate / 400) ** 40)
 
-    found = search(holds, 50, 10_000)
-    assert found.low is not None and found.high is not None
-    assert 330 < found.low < found.high < 480
-    assert found.probes <= MOST_PROBES
+    result = search(holds, 50, 10_000)
+    assert result.low is not None and result.high is not None
+    assert 330 < result.low < result.high < 480
+    assert result.probes <= MAX_PROBES
 
 
 def test_trials_of_a_search_that_was_ended_say_no_more_than_they_do() -> None:
-    assert known([]) == Capacity()
-    found = known([(100, True), (200, True), (400, False)])
-    assert (found.low, found.high) == (200, 400)
-    assert known([(100, False), (50, False)]).low is None
-    assert known([(100, False), (50, False)]).high == 50
+    assert from_trials([]) == Capacity()
+    result = from_trials([(100, True), (200, True), (400, False)])
+    assert (result.low, result.high) == (200, 400)
+    assert from_trials([(100, False), (50, False)]).low is None
+    assert from_trials([(100, False), (50, False)]).high == 50
     # One to one is no majority, whichever end it is to be.
-    tied = known([(100, True), (200, True), (200, False), (300, False)])
+    tied = from_trials([(100, True), (200, True), (200, False), (300, False)])
     assert (tied.low, tied.high) == (100, 300)
 
 

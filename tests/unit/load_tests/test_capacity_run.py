@@ -13,19 +13,19 @@ from assay.load_plan import LoadPlan
 from assay.load_results import CapacityResults, LoadResults, Name, SweepResults
 from assay.load_tests import capacity_run, summary, sweep
 from assay.load_tests.judging import judge
-from assay.load_tests.requirements import objective
-from assay.load_tests.run import News
+from assay.load_tests.requirements import parse_objective
+from assay.load_tests.run import Status
 from assay.run_directory.load_run import LoadRun
 from tests.unit.load_tests.synthetic import Sample, finished, plan, written
 
-OBJECTIVE = objective("p50 <= 50ms and errors <= 1%")
+OBJECTIVE = parse_objective("p50 <= 50ms and errors <= 1%")
 
 
 class Nobody:
     """Watches, and says nothing."""
 
-    def heard(self, news: News) -> None:
-        """Take how it stands."""
+    def update(self, status: Status) -> None:
+        """Ignore the status."""
 
 
 NOBODY = Nobody()
@@ -38,7 +38,7 @@ class Generator:
 
     finished = 0
 
-    def pace(self, *_: object) -> float:
+    def closed_loop_rate(self, *_: object) -> float:
         return 200.0
 
     def finish(self) -> int | None:
@@ -47,7 +47,7 @@ class Generator:
 
 
 @contextlib.contextmanager
-def generating(*_: object) -> Iterator[Generator]:
+def open_generator(*_: object) -> Iterator[Generator]:
     generator = Generator()
     yield generator
     # Once, when no other trial follows.
@@ -67,7 +67,7 @@ def loading(ends: Ends, folder: Path) -> Callable[..., LoadResults]:
         folder: Takes samples that are those of all trials.
     """
     samples = [(i / 100, i / 100 + 0.01, FINE) for i in range(1000)]
-    whole = summary.summed(finished(folder, samples))
+    template = summary.summarise(finished(folder, samples))
     number = itertools.count(1)
 
     def load(_: object, plan: LoadPlan, run: LoadRun, watcher: object) -> LoadResults:
@@ -78,11 +78,11 @@ def loading(ends: Ends, folder: Path) -> Callable[..., LoadResults]:
             row.model_copy(
                 update={"latency": row.latency.model_copy(update={"p50": slow})}
             )
-            for row in whole.rows
+            for row in template.rows
         ]
-        found = whole.model_copy(update={"rows": tuple(rows), "partial": partial})
-        judged = judge(plan.requirements, found)
-        return found.model_copy(update={"requirements": judged})
+        results = template.model_copy(update={"rows": tuple(rows), "partial": partial})
+        judged = judge(plan.requirements, results)
+        return results.model_copy(update={"requirements": judged})
 
     return load
 
@@ -115,17 +115,17 @@ def raising(error: BaseException) -> Ends:
 def searching(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[[Ends], tuple[LoadRun, list[str]]]:
-    """Return what searches for the capacity, and gives what was kept and said."""
+    """Return a search for the capacity: it returns its directory and printed lines."""
 
     def search(ends: Ends) -> tuple[LoadRun, list[str]]:
-        monkeypatch.setattr(capacity_run, "generating", generating)
+        monkeypatch.setattr(capacity_run, "open_generator", open_generator)
         monkeypatch.setattr(capacity_run, "load", loading(ends, tmp_path))
-        monkeypatch.setattr(capacity_run, "REST", 0.0)
-        own = plan(tmp_path, trials="capacity")
-        run, said = LoadRun.create(tmp_path / "search", own, {}), list[str]()
+        monkeypatch.setattr(capacity_run, "PAUSE", 0.0)
+        test_plan = plan(tmp_path, trials="capacity")
+        run, lines = LoadRun.create(tmp_path / "search", test_plan, {}), list[str]()
         with contextlib.suppress(MeasureError, KeyboardInterrupt):
-            capacity_run.measure(own, OBJECTIVE, 1000, run, NOBODY, said.append)
-        return run, said
+            capacity_run.measure(test_plan, OBJECTIVE, 1000, run, NOBODY, lines.append)
+        return run, lines
 
     return search
 
@@ -140,14 +140,14 @@ Search = Callable[[Ends], tuple[LoadRun, list[str]]]
 
 
 def test_a_search_that_comes_to_its_end(searching: Search) -> None:
-    run, said = searching(lambda number: False)
-    found = kept(run)
-    assert not found.partial and found.warnings == ("so it is",)
-    assert found.locust_exit_code == 7
-    assert found.low is not None and found.high is not None
-    assert found.low <= LIMIT < found.high < 1.06 * found.low
-    # What was measured is said as everywhere, with its unit.
-    missed = [probe.reason for probe in found.probes if not probe.held]
+    run, lines = searching(lambda number: False)
+    results = kept(run)
+    assert not results.partial and results.warnings == ("so it is",)
+    assert results.locust_exit_code == 7
+    assert results.low is not None and results.high is not None
+    assert results.low <= LIMIT < results.high < 1.06 * results.low
+    # Measured values have their units.
+    missed = [probe.reason for probe in results.probes if not probe.held]
     assert set(missed) == {"latency.p50 <= 50ms: 67.9 ms"}
 
 
@@ -157,22 +157,26 @@ def test_a_search_that_comes_to_its_end(searching: Search) -> None:
     ids=["Ctrl-C in a trial", "Ctrl-C between trials", "the generator died"],
 )
 def test_only_what_was_measured_is_reported(searching: Search, ends: Ends) -> None:
-    run, said = searching(ends)
-    found = kept(run)
-    assert found.partial
-    assert [(probe.rate, probe.held) for probe in found.probes] == [
+    run, lines = searching(ends)
+    results = kept(run)
+    assert results.partial
+    assert [(probe.rate, probe.held) for probe in results.probes] == [
         (100, True),
         (200, False),
     ]
-    assert (found.low, found.high) == (100, 200)
-    # Nothing is tried, nor said to be, once it has ended.
-    assert sum(text.startswith("probe") for text in said) == 3
+    assert (results.low, results.high) == (100, 200)
+    # No probe starts after the search has ended.
+    assert sum(text.startswith("probe") for text in lines) == 3
 
 
 def test_of_a_search_that_had_just_begun_there_is_no_limit(searching: Search) -> None:
     run, _ = searching(lambda number: True)
-    found = kept(run)
-    assert found.partial and (found.low, found.high, found.probes) == (None, None, ())
+    results = kept(run)
+    assert results.partial and (results.low, results.high, results.probes) == (
+        None,
+        None,
+        (),
+    )
 
 
 @pytest.mark.parametrize(
@@ -181,31 +185,33 @@ def test_of_a_search_that_had_just_begun_there_is_no_limit(searching: Search) ->
 def test_a_sweep_keeps_the_trials_that_came_to_their_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ends: Ends
 ) -> None:
-    monkeypatch.setattr(sweep, "generating", generating)
+    monkeypatch.setattr(sweep, "open_generator", open_generator)
     monkeypatch.setattr(sweep, "load", loading(ends, tmp_path))
     monkeypatch.setattr(sweep, "_throughput", lambda trial, loaded: 90.0)
-    own = plan(tmp_path, trials="sweep")
-    run = LoadRun.create(tmp_path / "sweep", own, {})
+    test_plan = plan(tmp_path, trials="sweep")
+    run = LoadRun.create(tmp_path / "sweep", test_plan, {})
     with contextlib.suppress(MeasureError, KeyboardInterrupt):
-        sweep.measure(own, [1, 2, 4], run, NOBODY, lambda words: None)
-    found = run.trials()
-    assert isinstance(found, SweepResults)
-    assert found.partial and len(found.points) == 2
-    assert found.locust_exit_code in (None, 7)
-    assert found.warnings == ("so it is",)
+        sweep.measure(test_plan, [1, 2, 4], run, NOBODY, lambda words: None)
+    results = run.trials()
+    assert isinstance(results, SweepResults)
+    assert results.partial and len(results.points) == 2
+    assert results.locust_exit_code in (None, 7)
+    assert results.warnings == ("so it is",)
 
 
 def test_a_limit_of_the_generators_machine_ends_a_search(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = loading(lambda number: False, tmp_path)
-    hit = limited(whole, {"limit": "No more ports.", "partial": True})
-    monkeypatch.setattr(capacity_run, "generating", generating)
+    template = loading(lambda number: False, tmp_path)
+    hit = limited(template, {"limit": "No more ports.", "partial": True})
+    monkeypatch.setattr(capacity_run, "open_generator", open_generator)
     monkeypatch.setattr(capacity_run, "load", hit)
-    own = plan(tmp_path, trials="capacity")
-    run = LoadRun.create(tmp_path / "search", own, {})
+    test_plan = plan(tmp_path, trials="capacity")
+    run = LoadRun.create(tmp_path / "search", test_plan, {})
     with pytest.raises(MeasureError, match="No more ports."):
-        capacity_run.measure(own, OBJECTIVE, 1000, run, NOBODY, lambda words: None)
+        capacity_run.measure(
+            test_plan, OBJECTIVE, 1000, run, NOBODY, lambda words: None
+        )
     assert kept(run).partial and not kept(run).probes
 
 
@@ -213,14 +219,16 @@ def test_a_rate_at_which_the_generator_was_the_limit_is_marked(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bound = limited(loading(lambda number: False, tmp_path), {"bound": True})
-    monkeypatch.setattr(capacity_run, "generating", generating)
+    monkeypatch.setattr(capacity_run, "open_generator", open_generator)
     monkeypatch.setattr(capacity_run, "load", bound)
-    monkeypatch.setattr(capacity_run, "REST", 0.0)
-    own = plan(tmp_path, trials="capacity")
-    run = LoadRun.create(tmp_path / "search", own, {})
-    found = capacity_run.measure(own, OBJECTIVE, 1000, run, NOBODY, lambda words: None)
-    assert all(probe.late for probe in found.probes)
-    assert any("the load generator itself was the limit" in w for w in found.warnings)
+    monkeypatch.setattr(capacity_run, "PAUSE", 0.0)
+    test_plan = plan(tmp_path, trials="capacity")
+    run = LoadRun.create(tmp_path / "search", test_plan, {})
+    results = capacity_run.measure(
+        test_plan, OBJECTIVE, 1000, run, NOBODY, lambda words: None
+    )
+    assert all(probe.late for probe in results.probes)
+    assert any("the load generator itself was the limit" in w for w in results.warnings)
 
 
 def test_a_sweep_counts_the_good_answers_of_the_load_alone(tmp_path: Path) -> None:
@@ -228,5 +236,5 @@ def test_a_sweep_counts_the_good_answers_of_the_load_alone(tmp_path: Path) -> No
     requests = [Sample(i / 10, i / 10 + 0.011) for i in range(100)]
     requests += [Sample(i / 10, i / 10 + 0.011, name=login) for i in range(100)]
     requests += [Sample(i / 10, i / 10 + 0.011, 1) for i in range(100)]
-    found = sweep._throughput(written(tmp_path, requests), 10.0)
-    assert found == pytest.approx(10.0)
+    results = sweep._throughput(written(tmp_path, requests), 10.0)
+    assert results == pytest.approx(10.0)

@@ -1,4 +1,4 @@
-"""The numbers of a load test, held to what was required of them."""
+"""Verdicts on the requirements of a load test."""
 
 import math
 
@@ -57,13 +57,13 @@ def results(**changes: object) -> LoadResults:
     return LoadResults.model_validate({**numbers, **changes})
 
 
-def verdict(text: str, found: LoadResults) -> tuple[str, float | None, str]:
-    (item,) = judge([parse(text)], found)
+def verdict(text: str, load_results: LoadResults) -> tuple[str, float | None, str]:
+    (item,) = judge([parse(text)], load_results)
     return item.verdict, item.value, item.reason
 
 
 @pytest.mark.parametrize(
-    ("text", "said", "value"),
+    ("text", "outcome", "value"),
     [
         ("latency.p99 <= 50ms", "holds", 0.05),
         ("latency.p99 <= 49ms", "refuted", 0.05),
@@ -78,21 +78,23 @@ def verdict(text: str, found: LoadResults) -> tuple[str, float | None, str]:
         ("rate >= 100/s", "holds", 100.6),
     ],
 )
-def test_numbers_are_held_to_their_limits(text: str, said: str, value: float) -> None:
+def test_numbers_are_held_to_their_limits(
+    text: str, outcome: str, value: float
+) -> None:
     word, measured, reason = verdict(text, results())
-    assert (word, reason) == (said, "")
+    assert (word, reason) == (outcome, "")
     assert measured == pytest.approx(value)
 
 
 def test_a_percentile_needs_requests_beyond_it() -> None:
-    said, value, reason = verdict("latency.p99 of /slow <= 10s", results())
-    assert (said, value) == ("undecided", None)
+    outcome, value, reason = verdict("latency.p99 of /slow <= 10s", results())
+    assert (outcome, value) == ("undecided", None)
     assert "needs 500 requests and there were 90" in reason
 
 
 def test_a_request_that_there_was_not_is_undecided() -> None:
-    said, value, reason = verdict("errors of /slo <= 1%", results())
-    assert (said, value) == ("undecided", None)
+    outcome, value, reason = verdict("errors of /slo <= 1%", results())
+    assert (outcome, value) == ("undecided", None)
     assert "did you mean '/slow'" in reason
     assert verdict("errors <= 1%", results(rows=()))[0] == "undecided"
 
@@ -115,7 +117,7 @@ def test_what_was_never_answered_is_longer_than_any_limit() -> None:
         ("latency.p99 <= 1s", "undecided"),
         ("latency.p99 >= 49ms", "holds"),
         ("latency.p99 >= 1s", "undecided"),
-        ("service.p50 <= 10ms", "holds"),  # only latency hangs on when it was due
+        ("service.p50 <= 10ms", "holds"),  # only latency depends on when it was due
         ("errors <= 5%", "holds"),
     ],
 )
@@ -151,13 +153,13 @@ def test_what_is_decided_of_a_bound_is_so_of_every_greater_value(
         (item,) = judge([required], results(rows=(every,), bound=bound))
         return item.verdict
 
-    said = words(value, True)
-    if said != "undecided":
-        assert said == words(max(value, more), False)
+    outcome = words(value, True)
+    if outcome != "undecided":
+        assert outcome == words(max(value, more), False)
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "outcome"),
     [
         ("latency.mean <= 1s", "refuted"),
         ("latency.mean <= 3s", "undecided"),
@@ -167,15 +169,15 @@ def test_what_is_decided_of_a_bound_is_so_of_every_greater_value(
     ],
 )
 def test_a_mean_with_requests_without_an_answer_is_a_bound(
-    text: str, said: str
+    text: str, outcome: str
 ) -> None:
     spread_ = spread().model_copy(update={"mean": 2.0, "unanswered": 12})
     row = Row(name="", requests=1000, failed=12, latency=spread_, service=spread_)
-    found = results(rows=(row,))
-    word, value, reason = verdict(text, found)
-    assert word == said
-    assert ("12 requests without an answer" in reason) is (said == "undecided")
-    (item,) = judge([parse(text)], found)
+    load_results = results(rows=(row,))
+    word, value, reason = verdict(text, load_results)
+    assert word == outcome
+    assert ("12 requests without an answer" in reason) is (outcome == "undecided")
+    (item,) = judge([parse(text)], load_results)
     mean = "mean" in text
     assert item.bound is mean and value == (2.0 if mean else 0.01)
     assert judgement(item).startswith("≥ 2.00 s" if mean else "10.0 ms")
@@ -224,8 +226,8 @@ SHOP = (
     ],
 )
 def test_a_name_is_a_row_with_or_without_its_method(name: str, failed: float) -> None:
-    said, value, reason = verdict(f"errors of {name} >= 0%", results(rows=SHOP))
-    assert (said, value, reason) == ("holds", failed, "")
+    outcome, value, reason = verdict(f"errors of {name} >= 0%", results(rows=SHOP))
+    assert (outcome, value, reason) == ("holds", failed, "")
 
 
 def test_a_row_of_on_start_has_a_latency_of_its_own() -> None:
@@ -233,11 +235,13 @@ def test_a_row_of_on_start_has_a_latency_of_its_own() -> None:
 
 
 def test_a_name_of_several_methods_is_undecided_with_what_to_say() -> None:
-    said, value, reason = verdict("latency.p95 of /item <= 1s", results(rows=SHOP))
-    assert (said, value) == ("undecided", None)
+    outcome, value, reason = verdict("latency.p95 of /item <= 1s", results(rows=SHOP))
+    assert (outcome, value) == ("undecided", None)
     assert "latency.p95 of GET /item" in reason
-    said, value, reason = verdict("latency.p95 of GET /itm <= 1s", results(rows=SHOP))
-    assert said == "undecided" and "did you mean 'GET /item'" in reason
+    outcome, value, reason = verdict(
+        "latency.p95 of GET /itm <= 1s", results(rows=SHOP)
+    )
+    assert outcome == "undecided" and "did you mean 'GET /item'" in reason
 
 
 def test_a_name_with_a_secret_is_found_by_what_is_left_of_it() -> None:
@@ -246,10 +250,10 @@ def test_a_name_with_a_secret_is_found_by_what_is_left_of_it() -> None:
 
 
 def test_errors_are_those_of_all_requests_but_of_no_task() -> None:
-    said, value, reason = verdict("errors <= 4%", results(rows=SHOP))
+    outcome, value, reason = verdict("errors <= 4%", results(rows=SHOP))
     # 100 of 4,000 of the load, 90 of 120 log-ins, none of 60 log-outs.
     assert value == pytest.approx(190 / 4180)
-    assert (said, reason) == ("refuted", "")
+    assert (outcome, reason) == ("refuted", "")
 
 
 def test_what_a_lost_worker_owed_has_failed() -> None:
@@ -261,8 +265,8 @@ def test_what_a_lost_worker_owed_has_failed() -> None:
 def test_tasks_that_raise_break_a_limit_of_errors() -> None:
     broken = {"raised": {"task buy raised ValueError: sold out": 60}}
     rows = (ALONE, row("request", "GET", "/orders"))
-    said, value, reason = verdict("errors <= 5%", results(rows=rows, **broken))
-    assert (said, value) == ("refuted", 0.0)
+    outcome, value, reason = verdict("errors <= 5%", results(rows=rows, **broken))
+    assert (outcome, value) == ("refuted", 0.0)
     assert reason == "60 of 1,000 tasks (6 %) raised an error of their own"
     assert verdict("errors <= 7%", results(rows=rows, **broken))[::2] == ("holds", "")
     # Also where they raised before any of them had asked for anything.
@@ -273,15 +277,15 @@ def test_tasks_that_raise_break_a_limit_of_errors() -> None:
 
 def test_a_rate_without_a_request_holds_nothing() -> None:
     for rows in ((), (row("start", "GET", "login"),), (row("task", "", "buy"),)):
-        said, value, reason = verdict("rate >= 10/s", results(rows=rows))
-        assert (said, value, reason) == ("undecided", 100.6, "no request was made")
+        outcome, value, reason = verdict("rate >= 10/s", results(rows=rows))
+        assert (outcome, value, reason) == ("undecided", 100.6, "no request was made")
 
 
 @given(st.sampled_from([0.0, 1.0, 1000.0]), st.sampled_from(["<=", ">="]))
 def test_nothing_is_decided_where_something_is_missing(limit: float, sign: str) -> None:
     why = "12 of the 1,000 requests that ended are not on disk"
-    found = results(incomplete=why, partial=True)
+    load_results = results(incomplete=why, partial=True)
     for metric in ("latency.p50", "service.mean", "errors", "dropped", "rate"):
         unit = {"rate": "/s", "errors": "", "dropped": ""}.get(metric, "s")
-        said, _, reason = verdict(f"{metric} {sign} {limit:g}{unit}", found)
-        assert (said, reason) == ("undecided", why)
+        outcome, _, reason = verdict(f"{metric} {sign} {limit:g}{unit}", load_results)
+        assert (outcome, reason) == ("undecided", why)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assay.load_tests.quantiles import FINE, Batch, _keep, exact, rough
+from assay.load_tests.quantiles import FINE_BINS, Batch, _keep, exact, rough
 
 SHARES = (0.0, 0.5, 0.9, 0.99, 1.0)
 TIMES = st.one_of(
@@ -36,14 +36,14 @@ def test_they_are_those_of_all_samples_at_once(
                 np.array([value for _, value in part]),
             )
 
-    found = exact(batches, 3, SHARES, many)
+    result = exact(batches, 3, SHARES, many)
     for group in range(3):
-        own = [value for number, value in samples if number == group]
-        if not own:
-            assert found[group] == [None] * len(SHARES)
+        group_values = [value for number, value in samples if number == group]
+        if not group_values:
+            assert result[group] == [None] * len(SHARES)
             continue
-        expected = np.quantile(own, SHARES, method="inverted_cdf")
-        assert found[group] == expected.tolist()
+        expected = np.quantile(group_values, SHARES, method="inverted_cdf")
+        assert result[group] == expected.tolist()
 
 
 def test_many_samples_are_not_held_at_once() -> None:
@@ -59,13 +59,13 @@ def test_many_samples_are_not_held_at_once() -> None:
     rng.shuffle(everything)
     tracemalloc.start()
     try:
-        found = exact(batches, 1, (0.5, 0.999))
+        result = exact(batches, 1, (0.5, 0.999))
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
     # A batch is a fortieth; what is made of one at a time, some of it.
     assert peak < everything.nbytes / 2
-    assert found[0] == pytest.approx(
+    assert result[0] == pytest.approx(
         np.quantile(everything, [0.5, 0.999], method="inverted_cdf").tolist(), rel=0
     )
 
@@ -87,13 +87,13 @@ def test_a_narrow_distribution_is_not_held_either(
 
     monkeypatch.setattr("assay.load_tests.quantiles._keep", keeping)
     shares = (0.5, 0.9, 0.99)
-    found = exact(batches, 1, shares, many=10_000)
+    result = exact(batches, 1, shares, max_kept=10_000)
     everything = np.concatenate([values for _, values in batches()])
     expected = np.quantile(everything, shares, method="inverted_cdf")
-    assert found[0] == expected.tolist()
+    assert result[0] == expected.tolist()
     # All of it is in one or two bins of 2 %, and in some hundred parts of them.
     assert held[0] < len(everything) / 10
-    assert FINE > 1000
+    assert FINE_BINS > 1000
 
 
 def test_rough_ones_are_within_a_hundredth() -> None:

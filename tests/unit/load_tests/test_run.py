@@ -4,6 +4,7 @@ import contextlib
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,11 @@ import pytest
 from numpy.typing import NDArray
 
 from assay.errors import MeasureError
-from assay.load.answers import Tick
+from assay.load.ticks import Tick, from_header
 from assay.load_results import Name
 from assay.load_tests import run as running
 from assay.load_tests import summary, writer
-from assay.load_tests.run import News
+from assay.load_tests.run import Status
 from assay.run_directory.load_run import ITERATIONS, REQUESTS, TICKS, LoadRun
 from tests.unit.load_tests.synthetic import LOOK, Sample, plan, table, ticks
 
@@ -70,15 +71,15 @@ class Generator:
 
 
 class Watching:
-    """Keeps the news, and looks at the directory while they come."""
+    """Keeps every status, and reads the directory at each of them."""
 
     def __init__(self, run: LoadRun | None = None) -> None:
-        self.news: list[News] = []
+        self.history: list[Status] = []
         self.rows: list[int] = []
         self._run = run
 
-    def heard(self, news: News) -> None:
-        self.news.append(news)
+    def update(self, status: Status) -> None:
+        self.history.append(status)
         if self._run:
             batches = self._run.batches(REQUESTS, ("end",))
             self.rows.append(sum(len(batch) for batch in batches))
@@ -89,12 +90,12 @@ def second(header: Mapping[str, Any], samples: Sequence[Sample]) -> Tick:
     names = [LOOK, LOGIN, BUY]
     requests = [s for s in samples if s.name.kind != "task"]
     tasks = [s for s in samples if s.name.kind == "task"]
-    own = {
+    whole = {
+        **{"unserved": 0, "loaded": header["at"], "last": False, "ended_by": ""},
         **header,
-        **{"began": BEGAN, "requests": len(requests), "iterations": len(tasks)},
-        "names": [list(name) for name in names],
+        **{"began": BEGAN, "generator_run_delay": 0.0, "names": names},
     }
-    return Tick(own, columns(requests, names), columns(tasks, names))
+    return from_header(whole, columns(requests, names), columns(tasks, names))
 
 
 def told() -> list[Tick]:
@@ -133,8 +134,8 @@ def test_what_is_said_is_kept_and_summed_up(run: LoadRun) -> None:
         ("buy (task)", 1, 0),
         ("GET /login?token=*** (on_start)", 5, 5),
     ]
-    assert found.together.latency.p50 == pytest.approx(0.01)
-    assert found.together.latency.longest == pytest.approx(0.5)
+    assert found.total.latency.p50 == pytest.approx(0.01)
+    assert found.total.latency.longest == pytest.approx(0.5)
     assert generator.calls == ["load"]  # other tests may follow
 
 
@@ -160,7 +161,7 @@ def test_live_percentiles_are_of_the_load_alone_and_without_the_generators_part(
 ) -> None:
     watching = Watching()
     loaded(Generator(told()), run, watching)
-    first = watching.news[0]
+    first = watching.history[0]
     # Log-ins took three seconds, and are no load; but their failures are told.
     assert first.p50 == pytest.approx(0.01) and first.p99 < 0.51
     assert first.failed == 5 and first.rate == pytest.approx(10.0)
@@ -174,15 +175,15 @@ def test_a_second_without_an_answer_has_no_percentiles(run: LoadRun) -> None:
     watching = Watching()
     seconds = [second(header, silent), *(second(one, []) for one in rest)]
     loaded(Generator(seconds), run, watching)
-    assert math.isnan(watching.news[0].p50) and run.ticks()[0]["p50"] is None
+    assert math.isnan(watching.history[0].p50) and run.ticks()[0]["p50"] is None
 
 
 def test_secrets_are_kept_out_of_all_that_is_said(run: LoadRun) -> None:
     seconds = told()
     secret = "http://me:S3CRET@shop/x?api_key=S3CRET"
-    seconds[0].header["errors"] = {f"GET {secret}: no": 2}
-    seconds[1].header["tasks"] = {secret: 2}
-    seconds[1].header["raised"] = {f"task {secret} raised ValueError: {secret}": 2}
+    seconds[0] = replace(seconds[0], errors={f"GET {secret}: no": 2})
+    raised = {f"task {secret} raised ValueError: {secret}": 2}
+    seconds[1] = replace(seconds[1], tasks={secret: 2}, raised=raised)
     found = loaded(Generator(seconds), run)
     assert sum(found.errors.values()) == sum(found.raised.values()) == 2
     assert any("2 of 2 tasks http://***@shop" in text for text in found.warnings)
@@ -194,8 +195,8 @@ def test_a_limit_that_is_hit_ends_the_test_with_what_was_measured(
     run: LoadRun,
 ) -> None:
     seconds = told()
-    for one in seconds[3:6]:
-        one.header["limit"] = "No more descriptors."
+    limit = "No more descriptors."
+    seconds[3:6] = [replace(tick, limit=limit) for tick in seconds[3:6]]
     generator = Generator(seconds)
     found = loaded(generator, run)
     assert generator.calls == ["load", "stop"]
@@ -205,7 +206,7 @@ def test_a_limit_that_is_hit_ends_the_test_with_what_was_measured(
 
 
 @contextlib.contextmanager
-def generating(generator: Generator) -> Iterator[Generator]:
+def opened(generator: Generator) -> Iterator[Generator]:
     yield generator
 
 
@@ -215,21 +216,21 @@ def test_the_locustfile_ends_after_the_test_and_its_code_is_kept(
 ) -> None:
     generator = Generator(told())
     generator.code = code
-    monkeypatch.setattr(running, "generating", lambda *_, **__: generating(generator))
+    monkeypatch.setattr(running, "open_generator", lambda *_, **__: opened(generator))
     found = running.measure(run.plan(), run, Watching())
     assert generator.calls == ["load", "finish"]
     assert found.locust_exit_code == code == run.results().locust_exit_code
     # It can be summed up again.
-    assert summary.summed(run) == found
+    assert summary.summarise(run) == found
 
 
 def test_a_limit_is_an_error_of_the_measurement(
     run: LoadRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seconds = told()
-    seconds[-1].header["limit"] = "No more ports."
+    seconds[-1] = replace(seconds[-1], limit="No more ports.")
     generator = Generator(seconds)
-    monkeypatch.setattr(running, "generating", lambda *_, **__: generating(generator))
+    monkeypatch.setattr(running, "open_generator", lambda *_, **__: opened(generator))
     with pytest.raises(MeasureError, match="No more ports."):
         running.measure(run.plan(), run, Watching())
     assert run.results().partial and run.results().limit == "No more ports."
@@ -260,7 +261,7 @@ def test_a_disk_that_is_full_is_named(run: LoadRun, name: str) -> None:
     # What is there is summed up; it is not all.
     if name == TICKS:
         (run.path / TICKS).unlink()
-    assert summary.summed(run).partial or name == "results.json"
+    assert summary.summarise(run).partial or name == "results.json"
 
 
 @full
@@ -271,7 +272,7 @@ def test_a_disk_that_is_full_at_the_last_flush_loses_no_other_file(
     (run.path / "samples" / f"{REQUESTS}-00004.parquet.part").symlink_to(FULL)
     with pytest.raises(MeasureError, match="00004"):
         loaded(Generator(told()), run)
-    found = summary.summed(run)
+    found = summary.summarise(run)
     assert found.partial and not found.ended and found.rows[0].requests >= 55
     assert not [*run.path.rglob("*.part")]
 
@@ -282,7 +283,7 @@ def test_whatever_ends_it_keeps_the_samples_that_came(
 ) -> None:
     with pytest.raises(type(error)):
         loaded(Generator([*told()[:4], error]), run)
-    found = summary.summed(run)
+    found = summary.summarise(run)
     assert (found.partial, found.ended, found.missing) == (True, False, 0)
     assert found.rows[0].requests == 40
 

@@ -15,11 +15,13 @@ USERS = [1, 2, 4, 8, 16, 32]
 @given(st.floats(1, 1e4), st.floats(0, 0.5), st.floats(0, 0.01))
 def test_a_law_is_found_again(rate: float, contention: float, coherency: float) -> None:
     law = Law(rate, contention, coherency, 0.0)
-    found = fit(USERS, [law.throughput(users) for users in USERS])
-    assert found is not None
-    assert found.misfit < 1e-6
+    fitted = fit(USERS, [law.throughput(users) for users in USERS])
+    assert fitted is not None
+    assert fitted.misfit < 1e-6
     for users in (*USERS, 64):
-        assert found.throughput(users) == pytest.approx(law.throughput(users), rel=1e-5)
+        assert fitted.throughput(users) == pytest.approx(
+            law.throughput(users), rel=1e-5
+        )
 
 
 def test_the_best_number_of_users_is_where_throughput_is_greatest() -> None:
@@ -30,9 +32,9 @@ def test_the_best_number_of_users_is_where_throughput_is_greatest() -> None:
 
 
 def test_what_does_not_follow_it_says_so() -> None:
-    found = fit(USERS, [100, 30, 400, 20, 900, 50])
-    assert found is not None and found.misfit > 0.5
-    assert found.contention >= 0 and found.coherency >= 0
+    fitted = fit(USERS, [100, 30, 400, 20, 900, 50])
+    assert fitted is not None and fitted.misfit > 0.5
+    assert fitted.contention >= 0 and fitted.coherency >= 0
 
 
 def test_too_few_numbers_are_no_law() -> None:

@@ -26,7 +26,7 @@ def latency(
     folder: Path, samples: list[tuple[float, float, int]]
 ) -> tuple[Spread, Spread]:
     """Return latency and service time of all requests."""
-    every = summary.summed(finished(folder, samples)).rows[0]
+    every = summary.summarise(finished(folder, samples)).rows[0]
     return every.latency, every.service
 
 
@@ -41,7 +41,7 @@ def test_requests_that_timed_out_have_a_say_in_the_mean(tmp_path: Path) -> None:
 
 
 def test_a_mean_of_survivors_holds_nothing(tmp_path: Path) -> None:
-    found = summary.summed(finished(tmp_path, HALF))
+    found = summary.summarise(finished(tmp_path, HALF))
     for text, verdict in (
         ("latency.mean <= 20ms", "refuted"),
         ("latency.mean of /look <= 600ms", "undecided"),
@@ -71,7 +71,7 @@ def test_latency_holds_what_the_target_made_wait_and_not_what_the_generator_did(
 ) -> None:
     # Due at 0, a user is free at 2, sent 1 ms later, answered within 10 ms.
     samples = [Sample(i / 10, i / 10 + 2.011, waited=2.0) for i in range(100)]
-    every = summary.summed(written(tmp_path, samples)).together
+    every = summary.summarise(written(tmp_path, samples)).total
     assert every is not None
     assert every.latency.p50 == pytest.approx(2.01)
     assert every.latency.mean == pytest.approx(2.01)
@@ -80,7 +80,7 @@ def test_latency_holds_what_the_target_made_wait_and_not_what_the_generator_did(
 
 
 def test_the_generators_own_part_is_told_beside_it(tmp_path: Path) -> None:
-    found = summary.summed(finished(tmp_path, HALF))
+    found = summary.summarise(finished(tmp_path, HALF))
     assert found.own_p50 == pytest.approx(7e-4, rel=0.06)
     assert found.own_p99 == pytest.approx(7e-4, rel=0.06)
     assert found.lag_p99 == pytest.approx(1e-4, rel=0.06)
@@ -103,7 +103,7 @@ def shop() -> tuple[list[Sample], list[Sample]]:
 def test_rows_are_of_a_kind_a_method_and_a_name(tmp_path: Path) -> None:
     requests, tasks = shop()
     told = ticks(requests, tasks, tasks={"buy": 2, "look": 5})
-    found = summary.summed(written(tmp_path, requests, tasks, told))
+    found = summary.summarise(written(tmp_path, requests, tasks, told))
     rows = [(row.title, row.requests, row.failed) for row in found.rows]
     assert rows == [
         ("all requests", 100, 0),  # neither log-ins nor tasks are load
@@ -113,7 +113,7 @@ def test_rows_are_of_a_kind_a_method_and_a_name(tmp_path: Path) -> None:
         ("POST /login (on_start)", 9, 9),
         ("GET /out (on_stop)", 1, 0),
     ]
-    every = found.together
+    every = found.total
     assert every is not None and every.latency.count == 100
     assert every.latency.longest == pytest.approx(0.02)
     assert not found.partial and not found.warnings
@@ -122,13 +122,13 @@ def test_rows_are_of_a_kind_a_method_and_a_name(tmp_path: Path) -> None:
 def test_names_that_differ_in_a_secret_alone_are_one_row(tmp_path: Path) -> None:
     run = written(tmp_path, [Sample(1.0, 1.1), Sample(2.0, 2.1, name=POST)])
     run.write_names([LOOK, LOOK])
-    rows = [(row.title, row.requests) for row in summary.summed(run).rows]
+    rows = [(row.title, row.requests) for row in summary.summarise(run).rows]
     assert rows == [("all requests", 2), ("GET /look", 2)]
 
 
 def test_a_request_without_any_name_is_not_all_of_them(tmp_path: Path) -> None:
     nobody = Name("request", "", "")
-    found = summary.summed(written(tmp_path, [Sample(1.0, 1.1, name=nobody)]))
+    found = summary.summarise(written(tmp_path, [Sample(1.0, 1.1, name=nobody)]))
     assert [row.title for row in found.rows] == ["all requests", "(no name)"]
 
 
@@ -143,7 +143,7 @@ def undecided(found: LoadResults) -> bool:
 def test_samples_that_are_lost_are_missed(tmp_path: Path) -> None:
     samples = [Sample(i / 1000, i / 1000 + 0.011) for i in range(4000)]
     run = written(tmp_path, samples[:2797], told=ticks(samples), requirements=REQUIRED)
-    found = summary.summed(run)
+    found = summary.summarise(run)
     gap = "1,203 of the 4,000 requests that ended are not on disk"
     assert found.partial and found.ended and found.missing == 1203
     assert any(warning.startswith(gap) for warning in found.warnings)
@@ -154,9 +154,9 @@ def test_samples_that_are_lost_are_missed(tmp_path: Path) -> None:
 def test_a_file_of_samples_that_is_gone_is_missed(tmp_path: Path, kind: str) -> None:
     requests, tasks = shop()
     run = written(tmp_path, requests, tasks, requirements=REQUIRED)
-    assert not summary.summed(run).missing
+    assert not summary.summarise(run).missing
     (run.path / "samples" / f"{kind}-00001.parquet").unlink()
-    found = summary.summed(run)
+    found = summary.summarise(run)
     assert found.partial and undecided(found)
     assert found.missing == (110 if kind == "requests" else 8)
 
@@ -164,7 +164,7 @@ def test_a_file_of_samples_that_is_gone_is_missed(tmp_path: Path, kind: str) -> 
 def test_more_on_disk_than_was_told_of_is_no_loss(tmp_path: Path) -> None:
     samples = [Sample(i / 10, i / 10 + 0.011) for i in range(100)]
     run = written(tmp_path, samples, told=ticks(samples)[:-1])
-    found = summary.summed(run)
+    found = summary.summarise(run)
     assert (found.missing, found.partial, found.ended) == (0, True, False)
 
 
@@ -172,7 +172,9 @@ def test_a_test_that_died_decides_nothing(tmp_path: Path) -> None:
     samples = [Sample(i / 10, i / 10 + 0.011) for i in range(100)]
     told = ticks(samples)[:-1]
     told[-1] |= {"planned": 100, "done": 88}
-    found = summary.summed(written(tmp_path, samples, told=told, requirements=REQUIRED))
+    found = summary.summarise(
+        written(tmp_path, samples, told=told, requirements=REQUIRED)
+    )
     assert undecided(found) and (found.unserved, found.owed) == (12, 12)
 
 
@@ -186,7 +188,9 @@ def test_a_lost_worker_is_no_verdict_on_the_server(tmp_path: Path) -> None:
     lost = worker(name="me:2", done=15, unserved=45, lost="it left")
     told = ticks(samples, workers=[worker(), lost], last={"planned": 120, "done": 75})
     told[-1]["unserved"] = 45
-    found = summary.summed(written(tmp_path, samples, told=told, requirements=REQUIRED))
+    found = summary.summarise(
+        written(tmp_path, samples, told=told, requirements=REQUIRED)
+    )
     assert found.partial and undecided(found) and found.owed == 45
     errors = found.requirements[1]
     assert errors.value == pytest.approx(45 / 120)
@@ -197,7 +201,9 @@ def test_a_limit_of_the_generators_machine_is_named(tmp_path: Path) -> None:
     samples = [Sample(i / 10, i / 10 + 0.011) for i in range(100)]
     told = ticks(samples)
     told[4]["limit"] = "No more than 1,024 descriptors: ulimit -n 65536."
-    found = summary.summed(written(tmp_path, samples, told=told, requirements=REQUIRED))
+    found = summary.summarise(
+        written(tmp_path, samples, told=told, requirements=REQUIRED)
+    )
     assert found.limit == told[4]["limit"] and found.limit in found.warnings
     assert found.partial and undecided(found)
 
@@ -215,7 +221,7 @@ def test_who_ended_a_test_early_is_said(
 ) -> None:
     samples = [Sample(i / 10, i / 10 + 0.011) for i in range(100)]
     told = ticks(samples, last={"ended_by": who, "loaded": 12.3})
-    found = summary.summed(written(tmp_path, samples, told=told))
+    found = summary.summarise(written(tmp_path, samples, told=told))
     assert list(found.warnings) == said and not found.partial
 
 
@@ -228,7 +234,7 @@ def test_tasks_that_raise_are_told_by_task(tmp_path: Path) -> None:
         "task buy raised KeyError: 'id'": 2,
         "task buy raised raised OSError: no": 1,
     }
-    found = summary.summed(written(tmp_path, requests, tasks, told))
+    found = summary.summarise(written(tmp_path, requests, tasks, told))
     assert found.raised["task buy raised ValueError: sold out"] == 10
     assert list(found.warnings) == [
         "12 of 60 tasks buy raised an error of their own, though no request failed: "
@@ -251,7 +257,7 @@ def test_a_generator_that_is_late_too_often_is_the_limit(
     told[1]["lags"] = binned([0.0001] * (100 - late))
     for tick in told[2:]:
         tick["lags"] = {}
-    found = summary.summed(written(tmp_path, samples, told=told))
+    found = summary.summarise(written(tmp_path, samples, told=told))
     assert found.bound is bound and not found.partial
     # Latencies do not hold the delay: there is nothing to warn of, but the limit.
     assert [("lower bounds" in text) for text in found.warnings] == [True] * bound
@@ -259,17 +265,17 @@ def test_a_generator_that_is_late_too_often_is_the_limit(
 
 def test_a_code_of_the_locustfiles_own_is_kept(tmp_path: Path) -> None:
     run = finished(tmp_path, HALF)
-    assert summary.summed(run).locust_exit_code is None
+    assert summary.summarise(run).locust_exit_code is None
     run.write_end(3)
-    assert summary.summed(run).locust_exit_code == 3
+    assert summary.summarise(run).locust_exit_code == 3
     run.write_end(None)
-    assert summary.summed(run).locust_exit_code is None
+    assert summary.summarise(run).locust_exit_code is None
 
 
 def test_errors_of_a_full_disk_end_where_the_ticks_do(tmp_path: Path) -> None:
     run = finished(tmp_path, HALF)
     text = (run.path / TICKS).read_text().splitlines()
     (run.path / TICKS).write_text("\n".join([*text[:5], text[5][:40]]))
-    found = summary.summed(run)
+    found = summary.summarise(run)
     assert found.partial and not found.ended
     assert len(run.ticks()) == 5 and json.loads(text[4])["at"] == found.loaded

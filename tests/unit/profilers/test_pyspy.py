@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from assay.errors import InputError, MeasureError
 from assay.plan import Preset
 from assay.profilers import PROFILERS, Observed, pyspy
-from assay.profilers.pyspy import FEWEST_SAMPLES
+from assay.profilers.pyspy import MIN_SAMPLES
 from assay.profilers.rawstacks import Raw, is_idle, parse, short_path
 
 SEEN = Observed(topic="caching", variant="redis", requests=50, cpu_seconds=2.0)
@@ -150,7 +150,7 @@ def test_no_text_breaks_the_parser(text: str) -> None:
 def test_the_total_is_the_cpu_time_per_request(
     counts: dict[tuple[str, ...], int], cpu: float, requests: int
 ) -> None:
-    counts[("enough (app.py)",)] = FEWEST_SAMPLES
+    counts[("enough (app.py)",)] = MIN_SAMPLES
     seen = SEEN.model_copy(update={"cpu_seconds": cpu, "requests": requests})
     profile = pyspy.to_stacks(Raw(Counter(counts), 7, 0), seen, preset())
     assert profile.total == pytest.approx(cpu / requests)
@@ -160,7 +160,7 @@ def test_the_total_is_the_cpu_time_per_request(
 
 
 def test_too_few_samples_are_refused_with_advice() -> None:
-    raw = Raw(Counter({("a (b.py)",): FEWEST_SAMPLES - 1}), 500, 0)
+    raw = Raw(Counter({("a (b.py)",): MIN_SAMPLES - 1}), 500, 0)
     with pytest.raises(MeasureError, match="only 9 samples .* raise `seconds`"):
         pyspy.to_stacks(raw, SEEN, preset())
 
@@ -170,7 +170,7 @@ def test_too_few_samples_are_refused_with_advice() -> None:
     [(True, 2.0, True), (True, 0.09, False), (False, 2.0, False)],
 )
 def test_where_the_gil_is_why_it_is_said(gil: bool, cpu: float, advised: bool) -> None:
-    raw = Raw(Counter({("a (b.py)",): FEWEST_SAMPLES - 1}), 0, 0)
+    raw = Raw(Counter({("a (b.py)",): MIN_SAMPLES - 1}), 0, 0)
     seen = SEEN.model_copy(update={"cpu_seconds": cpu})
     with pytest.raises(MeasureError) as error:
         pyspy.to_stacks(raw, seen, preset(gil=gil, rate=100))
@@ -196,7 +196,7 @@ def test_what_is_mostly_outside_the_gil_is_looked_at_again(
 
 
 def test_a_profile_without_requests_is_refused() -> None:
-    raw = Raw(Counter({("a (b.py)",): FEWEST_SAMPLES}), 0, 0)
+    raw = Raw(Counter({("a (b.py)",): MIN_SAMPLES}), 0, 0)
     seen = SEEN.model_copy(update={"requests": 0})
     with pytest.raises(MeasureError, match="no request was served"):
         pyspy.to_stacks(raw, seen, preset())

@@ -9,8 +9,8 @@ from assay.run_directory.run import RunDirectory
 from tests.unit.report.synthetic import HOSTILE, build
 
 FAILURES = (
-    "failure rates differ beyond chance: sleep-in-async 0.00%, to-thread 2.00%; a "
-    "faster answer that fails more often is not compared"
+    "failure rates differ beyond chance: sleep-in-async 0.00%, to-thread 2.00%; "
+    "speed is not compared where one side fails more often"
 )
 MEAN_DIFFERS = (
     "cpu_per_request, throughput and latency.p50 are the same within 5 %, but "
@@ -28,7 +28,9 @@ WHOLES: dict[str, tuple[str, str]] = {
         "[1.23, 1.33]); latency.p50 is undecided",
     ),
 }
-ACROSS = "the interval reaches across the margin of 5 % after 12 launches"
+ACROSS = (
+    "the interval includes 1 and extends beyond the margin of 5 % " "after 12 launches"
+)
 # (topic, metric) -> what is changed of the comparison.
 CHANGES: dict[tuple[str, str], dict[str, object]] = {
     ("sync_async", "cpu_per_request"): {

@@ -29,7 +29,12 @@ def test_a_chart_follows_the_theme_and_says_in_words_what_it_shows(
     svg = chart.svg
 
     XML.fromstring(svg.replace("xlink:", ""))
-    for sentinel in (charts.A, charts.B, charts.MUTED, charts.LINE):
+    for sentinel in (
+        charts.COLOUR_A,
+        charts.COLOUR_B,
+        charts.COLOUR_MUTED,
+        charts.COLOUR_LINE,
+    ):
         assert sentinel not in svg
     assert "var(--a)" in svg and "var(--b)" in svg
     assert "stroke-dasharray" in svg

@@ -8,10 +8,10 @@ from assay.report.curves import (
     CURVE_POINTS,
     TIMELINE_POINTS,
     Curve,
-    at,
     percentile_curve,
     thin,
     timeline,
+    value_at,
 )
 
 
@@ -19,8 +19,8 @@ def test_the_percentile_curve_passes_through_the_percentiles() -> None:
     curve = percentile_curve(np.arange(1, 10_001) / 1000)
 
     assert curve is not None and len(curve.x) == CURVE_POINTS
-    assert at(curve, 0.5) == pytest.approx(5.0, rel=0.01)
-    assert at(curve, 0.99) == pytest.approx(9.9, rel=0.01)
+    assert value_at(curve, 0.5) == pytest.approx(5.0, rel=0.01)
+    assert value_at(curve, 0.99) == pytest.approx(9.9, rel=0.01)
 
 
 def test_unanswered_requests_count_and_end_the_curve() -> None:

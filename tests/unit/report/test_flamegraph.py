@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assay.report.flamegraph import ROW, collapse, draw, package_of
+from assay.report.flamegraph import ROW_HEIGHT, collapse, draw, package_of
 from assay.results import Stacks
 from tests.unit.report.synthetic import HOSTILE, stacks
 
@@ -31,7 +31,7 @@ def frames(svg: str) -> list[tuple[str, str, float, float, int]]:
             node.findtext("title") or "",
             float((node.get("x") or "").rstrip("%")),
             float((node.get("width") or "").rstrip("%")),
-            int(node.get("y") or 0) // ROW,
+            int(node.get("y") or 0) // ROW_HEIGHT,
         )
         for node in XML.fromstring(svg)
     ]

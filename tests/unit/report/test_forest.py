@@ -4,11 +4,11 @@ from dataclasses import replace
 import pytest
 
 from assay.plan import Expectation
-from assay.report.forest import Asked, Row, layout
+from assay.report.forest import ForestItem, Row, layout
 from assay.results import Censored, Comparison, Verdict
 
 
-def ask(
+def forest_item(
     metric: str,
     ratio: float | None,
     low: float | None,
@@ -16,7 +16,7 @@ def ask(
     expect: Expectation | None = None,
     verdict: Verdict | None = None,
     censored: Censored = "",
-) -> Asked:
+) -> ForestItem:
     comparison = Comparison(
         topic="t",
         baseline="a",
@@ -29,18 +29,18 @@ def ask(
         verdict=verdict,
         censored=censored,
     )
-    return Asked("says", "detail", "pair-0", metric, comparison, None, expect)
+    return ForestItem("says", "detail", "pair-0", metric, comparison, None, expect)
 
 
-def only(asked: Asked) -> Row:
-    return layout([asked], 0.05).rows[0]
+def only(item: ForestItem) -> Row:
+    return layout([item], 0.05).rows[0]
 
 
 def test_less_latency_and_more_throughput_stand_on_the_same_side() -> None:
     forest = layout(
         [
-            ask("latency.p50", 0.5, 0.45, 0.55),
-            ask("throughput", 2.0, 1 / 0.55, 1 / 0.45),
+            forest_item("latency.p50", 0.5, 0.45, 0.55),
+            forest_item("throughput", 2.0, 1 / 0.55, 1 / 0.45),
         ],
         0.05,
     )
@@ -48,15 +48,15 @@ def test_less_latency_and_more_throughput_stand_on_the_same_side() -> None:
 
     assert latency.point == throughput.point
     assert latency.ends == throughput.ends
-    assert latency.point is not None and latency.point > forest.one
+    assert latency.point is not None and latency.point > forest.no_change
     assert latency.side == throughput.side == "candidate"
 
 
 def test_the_flag_stands_at_the_bound_and_points_to_where_the_claim_is_true() -> None:
     at_most = Expectation(text="<= 0.5", high=math.log(0.5))
-    row = only(ask("latency.mean", 0.5, 0.4, 0.6, at_most))
+    row = only(forest_item("latency.mean", 0.5, 0.4, 0.6, at_most))
     more = Expectation(text=">= 2", low=math.log(2))
-    other = only(ask("throughput", 2.0, 1.6, 2.5, more))
+    other = only(forest_item("throughput", 2.0, 1.6, 2.5, more))
 
     assert row.bounds == ((row.point, 1),)
     assert other.bounds == ((other.point, 1),)
@@ -65,19 +65,23 @@ def test_the_flag_stands_at_the_bound_and_points_to_where_the_claim_is_true() ->
 def test_slower_points_to_the_left() -> None:
     slower = Expectation(text="slower", low=0.0)
 
-    assert only(ask("latency.p50", 1.2, 1.1, 1.3, slower)).bounds[0][1] == -1
+    assert only(forest_item("latency.p50", 1.2, 1.1, 1.3, slower)).bounds[0][1] == -1
 
 
 def test_same_has_two_flags_that_face_each_other() -> None:
     same = Expectation(text="same", low=-math.log(1.05), high=math.log(1.05))
-    bounds = sorted(only(ask("cpu_per_request", 1.0, 0.99, 1.01, same)).bounds)
+    bounds = sorted(only(forest_item("cpu_per_request", 1.0, 0.99, 1.01, same)).bounds)
 
-    assert [way for _, way in bounds] == [1, -1]
+    assert [direction for _, direction in bounds] == [1, -1]
 
 
 def test_every_place_lies_on_the_axis_and_one_has_a_tick() -> None:
     forest = layout(
-        [ask("errors", 0.0, 0.0, 3.0), ask("throughput", 1e7, 1e6, 1e8)], 0.05
+        [
+            forest_item("errors", 0.0, 0.0, 3.0),
+            forest_item("throughput", 1e7, 1e6, 1e8),
+        ],
+        0.05,
     )
 
     places = [place for place, _ in forest.ticks]
@@ -89,7 +93,7 @@ def test_every_place_lies_on_the_axis_and_one_has_a_tick() -> None:
 
 
 def test_ticks_keep_their_distance() -> None:
-    forest = layout([ask("throughput", 60.0, 0.02, 400.0)], 0.05)
+    forest = layout([forest_item("throughput", 60.0, 0.02, 400.0)], 0.05)
 
     places = [place for place, _ in forest.ticks]
     gaps = [b - a for a, b in zip(places, places[1:], strict=False)]
@@ -98,20 +102,20 @@ def test_ticks_keep_their_distance() -> None:
 
 @pytest.mark.parametrize("verdict", ["same", "undecided"])
 def test_what_is_not_decided_takes_no_side(verdict: Verdict) -> None:
-    row = only(ask("latency.p50", 0.97, 0.95, 0.99, verdict=verdict))
+    row = only(forest_item("latency.p50", 0.97, 0.95, 0.99, verdict=verdict))
 
     assert row.side == "neither"
 
 
 def test_a_claim_without_a_ratio_still_has_its_row() -> None:
-    row = only(ask("latency.p50", None, None, None))
+    row = only(forest_item("latency.p50", None, None, None))
 
     assert row.point is None and row.ends is None and row.number == ""
 
 
 def test_an_open_end_is_an_arrow_at_the_edge() -> None:
-    worse = only(ask("latency.p50", 12.0, 3.1, None, censored="candidate"))
-    better = only(ask("latency.p50", 0.08, 0.0, 0.1, censored="baseline"))
+    worse = only(forest_item("latency.p50", 12.0, 3.1, None, censored="candidate"))
+    better = only(forest_item("latency.p50", 0.08, 0.0, 0.1, censored="baseline"))
 
     assert worse.ends is not None and worse.ends[0] == 0
     assert worse.cut_left and not worse.cut_right and worse.side == "baseline"
@@ -122,7 +126,7 @@ def test_an_open_end_is_an_arrow_at_the_edge() -> None:
 
 
 def test_more_throughput_is_not_turned_round_where_it_is_a_bound() -> None:
-    row = only(ask("throughput", 12.0, 3.1, None, censored="candidate"))
+    row = only(forest_item("throughput", 12.0, 3.1, None, censored="candidate"))
 
     assert (row.number, row.interval) == ("≥ 12×", "[3.1, ∞)")
     assert row.cut_right and not row.cut_left
@@ -130,19 +134,20 @@ def test_more_throughput_is_not_turned_round_where_it_is_a_bound() -> None:
 
 @pytest.mark.parametrize("ratio", [None, 1.0])
 def test_two_sides_that_reached_the_timeout_are_not_drawn(ratio: float | None) -> None:
-    row = only(ask("latency.p50", ratio, None, None, censored="both"))
+    row = only(forest_item("latency.p50", ratio, None, None, censored="both"))
 
     assert row.point is None and row.ends is None
     assert row.number == "unknown:"
-    assert row.interval == "of both sides only a bound is known"
+    assert row.interval == "only a bound is known for each side"
 
 
 def test_a_pair_as_a_whole_heads_its_rows_and_has_no_numbers() -> None:
     row = layout(
-        [Asked("b against a", "", "pair-0", "", None, "slower", None, ("why",))], 0.05
+        [ForestItem("b against a", "", "pair-0", "", None, "slower", None, ("why",))],
+        0.05,
     ).rows[0]
 
-    assert row.whole and row.verdict == "slower" and row.notes == ("why",)
+    assert row.is_pair and row.verdict == "slower" and row.notes == ("why",)
     assert row.point is None and row.number == ""
 
 
@@ -158,5 +163,8 @@ def test_a_pair_as_a_whole_heads_its_rows_and_has_no_numbers() -> None:
 def test_rows_of_several_topics_stand_under_their_titles(
     topics: list[str], groups: list[str]
 ) -> None:
-    asked = [replace(ask("throughput", 1.2, 1.1, 1.3), topic=topic) for topic in topics]
-    assert [row.group for row in layout(asked, 0.05).rows] == groups
+    items = [
+        replace(forest_item("throughput", 1.2, 1.1, 1.3), topic=topic)
+        for topic in topics
+    ]
+    assert [row.group for row in layout(items, 0.05).rows] == groups

@@ -13,7 +13,7 @@ from assay import report
 from assay.errors import InputError
 from assay.experiment.run import judge
 from assay.report import html, markdown, terminal
-from assay.results import Results, Spent
+from assay.results import Results, TimeSpent
 from assay.run_directory.run import RunDirectory
 from tests.unit.report.synthetic import build
 
@@ -190,8 +190,8 @@ def test_an_empty_result_says_so() -> None:
     assert "partial" in printed(results)
 
 
-def spent(topic: str, starts: float = 20.0) -> Spent:
-    return Spent(
+def spent(topic: str, starts: float = 20.0) -> TimeSpent:
+    return TimeSpent(
         topic=topic, starts=starts, log_ins=31.2, warm_up=12.0, slices=80.0, rest=8.8
     )
 
@@ -199,17 +199,17 @@ def spent(topic: str, starts: float = 20.0) -> Spent:
 def test_the_reports_say_where_the_time_went(tmp_path: Path) -> None:
     run = build(tmp_path / "run", topics=["caching"], launches=3)
     results = run.results()
-    assert "that the launches took" not in markdown.render(run)
+    assert "The launches took" not in markdown.render(run)
     run.write_results(results.model_copy(update={"spent": (spent("caching"),)}))
     said = (
-        "Of 152 s that the launches took, starts took 20 s, log-ins 31 s, "
-        "warm-up 12 s, slices 80 s, all else 8.8 s."
+        "The launches took 152 s: starts 20 s, log-ins 31 s, warm-up 12 s, "
+        "slices 80 s, other 8.8 s."
     )
     assert said in markdown.render(run)
     assert said in html.render(run)
     two = (spent("caching"), spent("<b>", starts=0.5))
     run.write_results(results.model_copy(update={"spent": two}))
-    assert "Of 284 s that the launches took, starts took 20 s" in markdown.render(run)
+    assert "The launches took 284 s: starts 20 s" in markdown.render(run)
     page = html.render(run)
-    assert f"caching: {said}<br>&lt;b&gt;: Of 132 s" in page
-    assert "starts took 0.5 s" in page
+    assert f"caching: {said}<br>&lt;b&gt;: The launches took 132 s" in page
+    assert "starts 0.5 s" in page

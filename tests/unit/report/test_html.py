@@ -72,7 +72,7 @@ def test_the_answer_comes_before_everything_else(page: str) -> None:
         "4 of 9 claims hold, 4 are refuted and 1 is undecided",
         "Every claim",
         "Cache what is read often",
-        "Read this with the numbers",
+        "Warnings",
         "Cache what is read often",
         "Why",
         "How this was measured",

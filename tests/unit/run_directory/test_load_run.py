@@ -32,17 +32,17 @@ def texts(run: LoadRun) -> dict[str, str]:
     }
 
 
-@pytest.mark.parametrize("made", [finished, searched, swept])
+@pytest.mark.parametrize("create", [finished, searched, swept])
 def test_nothing_that_is_written_or_printed_holds_a_secret(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], made: object
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], create: object
 ) -> None:
-    arguments = (tmp_path, SAMPLES) if made is finished else (tmp_path,)
-    run = made(*arguments)  # type: ignore[operator]
+    arguments = (tmp_path, SAMPLES) if create is finished else (tmp_path,)
+    run = create(*arguments)  # type: ignore[operator]
     load.report(run.path, ALL, False)
-    said = capsys.readouterr()
+    printed = capsys.readouterr()
     kept = texts(run)
     assert {"load.json", "index.html", "summary.md", "junit.xml"} <= set(kept)
-    for name, text in {**kept, "out": said.out, "err": said.err}.items():
+    for name, text in {**kept, "out": printed.out, "err": printed.err}.items():
         assert "S3CRET" not in text, name
     assert "shop:8000" in kept["load.json"] and "--api-token" in kept["load.json"]
 
@@ -93,12 +93,12 @@ def older_samples(run: LoadRun) -> None:
     parquet.write_table(parquet.read_table(path).drop_columns("waited"), path)
 
 
-@pytest.mark.parametrize("made", [older_names, older_samples])
+@pytest.mark.parametrize("age", [older_names, older_samples])
 def test_a_directory_of_an_older_version_is_refused_by_name(
-    tmp_path: Path, made: Callable[[LoadRun], None]
+    tmp_path: Path, age: Callable[[LoadRun], None]
 ) -> None:
     run = finished(tmp_path, SAMPLES)
-    made(run)
+    age(run)
     with pytest.raises(InputError, match="an older version of Assay made this"):
         load.report(run.path, ALL, False)
 
@@ -137,18 +137,20 @@ def test_a_search_that_left_nothing_is_no_single_test(tmp_path: Path) -> None:
         load.report(run.path, ALL, False)
 
 
-@pytest.mark.parametrize("made", [searched, swept])
-def test_every_format_is_one_of_trials_too(tmp_path: Path, made: object) -> None:
-    run: LoadRun = made(tmp_path)  # type: ignore[operator]
+@pytest.mark.parametrize("create", [searched, swept])
+def test_every_format_is_one_of_trials_too(tmp_path: Path, create: object) -> None:
+    run: LoadRun = create(tmp_path)  # type: ignore[operator]
     before = set(texts(run))
     load.report(run.path, "csv", False)
     assert set(texts(run)) - before == {"trials.csv"}
     load.report(run.path, ALL, False)
     files = {"index.html", "summary.md", "junit.xml", "results.json", "trials.csv"}
     assert set(texts(run)) - before == files
-    found = texts(run)
-    assert found["results.json"] == found.get("capacity.json", found.get("sweep.json"))
-    assert len(found["trials.csv"].splitlines()) == 3
-    assert json.loads(found["results.json"])["kind"] in ("capacity", "sweep")
+    contents = texts(run)
+    assert contents["results.json"] == contents.get(
+        "capacity.json", contents.get("sweep.json")
+    )
+    assert len(contents["trials.csv"].splitlines()) == 3
+    assert json.loads(contents["results.json"])["kind"] in ("capacity", "sweep")
     with pytest.raises(InputError, match="no format 'pdf'"):
         load.report(run.path, "html,pdf", False)

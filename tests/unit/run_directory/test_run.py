@@ -90,7 +90,7 @@ def test_profiles_are_read_back(run: RunDirectory) -> None:
 PARQUET = ("slices.parquet", "launches.parquet", "samples/t-001.parquet")
 
 
-def whole() -> bytes:
+def parquet() -> bytes:
     """A table of which every part is needed."""
     out = io.BytesIO()
     pd.DataFrame({"start": [float(at) for at in range(999)]}).to_parquet(out)
@@ -102,7 +102,7 @@ def whole() -> bytes:
 def test_a_table_that_was_cut_off_is_named(
     run: RunDirectory, file: str, kept: int
 ) -> None:
-    (run.path / file).write_bytes(whole()[:kept])
+    (run.path / file).write_bytes(parquet()[:kept])
     readers: dict[str, Callable[[], object]] = dict(
         zip(PARQUET, (run.slices, run.launches, lambda: run.samples("t")), strict=True)
     )
@@ -111,7 +111,7 @@ def test_a_table_that_was_cut_off_is_named(
 
 
 def test_samples_that_lack_a_column_are_named(run: RunDirectory) -> None:
-    (run.path / PARQUET[2]).write_bytes(whole())
+    (run.path / PARQUET[2]).write_bytes(parquet())
     with pytest.raises(NotARunError, match="t-001.parquet: cannot be read"):
         run.samples("t", columns=["start", "end"])
 
@@ -145,5 +145,5 @@ def test_samples_of_an_older_run_lack_what_was_added(run: RunDirectory) -> None:
     samples = pd.DataFrame({"scheduled": [0.0], "end": [0.1]})
     row: dict[str, object] = {"topic": "t", "launch": 1}
     run.append_launch("t", 1, [row], [row], samples)
-    found = run.samples("t", columns=["scheduled", "waited", "end", "user"])
-    assert list(found.columns) == ["scheduled", "end"]
+    read = run.samples("t", columns=["scheduled", "waited", "end", "user"])
+    assert list(read.columns) == ["scheduled", "end"]

@@ -15,12 +15,12 @@ RATIO = 0.25
 
 
 def measured(word: str = "holds") -> Results:
-    """Every claim and budget of the scenarios, all with one verdict."""
+    """Return results of all claims and budgets of the scenarios, with one verdict."""
     plan = loader.load([], {}, "assay run", ROOT)
-    claims, compared, budgets, values = [], [], [], []
+    claims, comparisons, budgets, values = [], [], [], []
     for topic in plan.topics:
         for claim in topic.claims:
-            of = {
+            key = {
                 "topic": topic.name,
                 "baseline": claim.baseline,
                 "candidate": claim.candidate,
@@ -28,25 +28,25 @@ def measured(word: str = "holds") -> Results:
             }
             claims.append(
                 ClaimResult.model_validate(
-                    of
+                    key
                     | {"says": claim.says, "expect": claim.expect.text, "reason": ""}
                     | {"verdict": word, "alone": word}
                 )
             )
-            compared.append(
+            comparisons.append(
                 Comparison.model_validate(
-                    of | {"ratio": RATIO, "low": 0.2, "high": 0.3, "launches": 14}
+                    key | {"ratio": RATIO, "low": 0.2, "high": 0.3, "launches": 14}
                 )
             )
         for budget in topic.budgets:
-            of = {
+            key = {
                 "topic": topic.name,
                 "variant": budget.variant,
                 "metric": budget.metric,
             }
             budgets.append(
                 BudgetResult.model_validate(
-                    of
+                    key
                     | {"at_most": budget.at_most, "value": 0.0, "high": 0.0005}
                     | {"verdict": word}
                 )
@@ -54,7 +54,7 @@ def measured(word: str = "holds") -> Results:
             for variant, value in (("legacy", 0.125), ("optimised", 0.0)):
                 values.append(
                     Value.model_validate(
-                        of
+                        key
                         | {"variant": variant, "value": value, "launches": 14}
                         | {"low": None, "high": None}
                     )
@@ -64,7 +64,7 @@ def measured(word: str = "holds") -> Results:
         partial=False,
         seed=1,
         claims=tuple(claims),
-        comparisons=tuple(compared),
+        comparisons=tuple(comparisons),
         budgets=tuple(budgets),
         values=tuple(values),
     )
@@ -76,8 +76,8 @@ def test_every_sentence_is_tested_by_claims_that_exist() -> None:
     assert text.count("| ✅ **holds** |") == len(tested)
     assert f"{len(tested)} sentences: holds {len(tested)}." in text
     assert "a <machine>" not in text
-    kept = "`legacy` 12.5 %, `optimised` 0 %; `optimised` ≤ 0.1 %: holds"
-    assert f"`errors` of `peak_traffic`: {kept}" in text
+    budget = "`legacy` 12.5 %, `optimised` 0 %; `optimised` ≤ 0.1 %: holds"
+    assert f"`errors` of `peak_traffic`: {budget}" in text
     parts = {sentence.where.partition(" > ")[0] for sentence in tested}
     assert {line[3:] for line in text.splitlines() if line.startswith("## ")} == {
         *parts,
@@ -85,20 +85,21 @@ def test_every_sentence_is_tested_by_claims_that_exist() -> None:
     }
 
 
-def test_what_explains_a_verdict_stands_beside_no_other() -> None:
-    explained = {
+def test_an_explanation_is_shown_only_with_its_verdict() -> None:
+    explanations = {
         (word, text)
         for sentence in sentences()
         for word, text in sentence.because.items()
     }
-    assert len(explained) > 5
+    assert len(explanations) > 5
     for verdict_of_all in ("holds", "refuted", "undecided"):
         text = page(measured(verdict_of_all), {})
-        for word, why in explained:
-            assert (escape(why) in text) == ((verdict_of_all, why) in explained), word
+        for word, because in explanations:
+            expected = (verdict_of_all, because) in explanations
+            assert (escape(because) in text) == expected, word
 
 
-def test_who_fails_for_the_number_of_claims_only_is_told_apart() -> None:
+def test_a_claim_that_is_undecided_only_among_all_claims_is_marked() -> None:
     results = measured("undecided")
     alone = [c.model_copy(update={"alone": "refuted"}) for c in results.claims]
     text = page(results.model_copy(update={"claims": tuple(alone)}), {})
@@ -106,14 +107,14 @@ def test_who_fails_for_the_number_of_claims_only_is_told_apart() -> None:
     assert "on its own" not in page(results, {})
 
 
-def test_every_topic_stands_behind_a_sentence() -> None:
+def test_every_topic_tests_a_sentence() -> None:
     topics = {claim.topic for claim in measured().claims}
     named = {name.partition("/")[0] for s in sentences() for name in s.claims}
-    # What is measured because it was asked for, though the guide has no sentence on it.
+    # It is measured although the guide has no sentence about it.
     assert topics - named == {"middleware"}
 
 
-def test_a_sentence_about_a_claim_that_is_gone() -> None:
+def test_a_sentence_must_not_name_a_missing_claim() -> None:
     results = measured()
     fewer = results.model_copy(update={"claims": results.claims[1:]})
     with pytest.raises(ValueError, match="the run has no"):
@@ -121,7 +122,7 @@ def test_a_sentence_about_a_claim_that_is_gone() -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "expected"),
     [
         (["holds", "holds"], "holds"),
         (["refuted"], "refuted"),
@@ -129,11 +130,11 @@ def test_a_sentence_about_a_claim_that_is_gone() -> None:
         (["holds", "undecided"], "undecided"),
     ],
 )
-def test_what_verdicts_mean_for_a_sentence(words: list[str], said: str) -> None:
+def test_the_verdict_on_a_sentence(words: list[str], expected: str) -> None:
     claims = [
         measured().claims[0].model_copy(update={"verdict": word}) for word in words
     ]
-    assert verdict(claims) == said
+    assert verdict(claims) == expected
 
 
 def test_a_sentence_has_claims_or_a_reason(tmp_path: Path) -> None:

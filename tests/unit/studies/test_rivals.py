@@ -1,4 +1,4 @@
-"""Known answers and symmetries of the rules that Assay is measured against."""
+"""Known answers and symmetries of the rules that Assay is compared with."""
 
 from collections.abc import Callable
 from typing import Any
@@ -56,7 +56,7 @@ def test_five_times_as_long_is_slower(rule: Rule, x: Floats) -> None:
 @pytest.mark.parametrize("rule", TWO_SIDED)
 @given(times, times)
 @settings(deadline=None, max_examples=30)
-def test_swapping_the_sides_never_keeps_the_word(
+def test_swapping_the_sides_never_keeps_the_direction(
     rule: Rule, baseline: Floats, candidate: Floats
 ) -> None:
     words = {rule(baseline, candidate), rule(candidate, baseline)}
@@ -69,7 +69,7 @@ def test_swapping_the_sides_never_keeps_the_word(
 def test_the_unit_does_not_matter(
     rule: Rule, baseline: Floats, candidate: Floats, unit: float
 ) -> None:
-    # A little more on one side keeps ties with a limit apart from rounding.
+    # A slightly larger side avoids ties with a limit, which rounding could decide.
     candidate = candidate * 1.000137
     assert rule(baseline * unit, candidate * unit) == rule(baseline, candidate)
 
@@ -119,13 +119,13 @@ def test_welch_gives_the_tabulated_answer() -> None:
 
 
 def test_welch_does_not_pool_the_variances() -> None:
-    # Pooled, the many quiet numbers would lend their spread to the few wild ones.
+    # Pooling would apply the spread of the many quiet numbers to the few wild ones.
     baseline = np.array([10.0, 10.1, 9.9, 10.05, 9.95] * 8)
     candidate = np.array([10.0, 13.0, 11.5])
     assert rivals.welch(baseline, candidate) == "undecided"
 
 
-def test_welch_is_blind_to_the_pairing() -> None:
+def test_welch_ignores_the_pairing() -> None:
     launches = around(10, 1, 12)
     assert rivals.welch(launches, launches * 1.03) == "undecided"
 
@@ -139,7 +139,7 @@ def test_welch_without_any_spread() -> None:
 def test_mann_whitney_gives_the_exact_answer_of_small_sides() -> None:
     baseline = np.array([1.0, 2.0, 3.0, 4.0])
     candidate = np.array([5.0, 6.0, 7.0, 8.0])
-    # 2 of the 70 ways to share out the ranks are as far apart: p = 0.0286.
+    # 2 of the 70 ways to assign the ranks are as extreme: p = 0.0286.
     assert rivals.mann_whitney(baseline, candidate) == "slower"
     assert rivals.mann_whitney(candidate, baseline) == "faster"
     assert rivals.mann_whitney(baseline, candidate, alpha=0.028) == "undecided"
@@ -168,7 +168,7 @@ def test_tachometer_samples_ten_at_a_time_until_the_first_clear_look() -> None:
     assert before == ("undecided", used - 10)
 
 
-def test_tachometer_is_unsure_where_time_runs_out() -> None:
+def test_tachometer_is_undecided_at_its_time_limit() -> None:
     x = around(10, 1, 300)
     assert rivals.tachometer(x, x) == ("undecided", 300)
     assert rivals.tachometer(x, x, most=95) == ("undecided", 95)
@@ -176,24 +176,24 @@ def test_tachometer_is_unsure_where_time_runs_out() -> None:
 
 def test_tachometer_resolves_a_horizon_on_both_sides_of_zero() -> None:
     baseline = around(10, 1, 5000)
-    seen = {}
+    results = {}
     for ratio in (0.92, 1.0, 1.08):
         candidate = around(10 * ratio, 1, 5000, seed=2)
-        seen[ratio] = rivals.tachometer(baseline, candidate, horizon=0.1)
+        results[ratio] = rivals.tachometer(baseline, candidate, horizon=0.1)
     # Wholly between -10 % and +10 % is resolved, and still slower or faster than 0.
-    assert seen[0.92][0] == "faster" and seen[1.08][0] == "slower"
-    assert seen[1.0] == ("undecided", 50)
-    assert all(50 < seen[ratio][1] < 5000 for ratio in (0.92, 1.08))
+    assert results[0.92][0] == "faster" and results[1.08][0] == "slower"
+    assert results[1.0] == ("undecided", 50)
+    assert all(50 < results[ratio][1] < 5000 for ratio in (0.92, 1.08))
 
 
 @pytest.mark.parametrize("ratio", [0.9, 1.1])
 def test_tachometer_cannot_resolve_a_difference_on_its_horizon(ratio: float) -> None:
     baseline = around(10, 1, 4000)
-    found = rivals.tachometer(baseline, ratio * baseline, horizon=0.1)
-    assert found == ("faster" if ratio < 1 else "slower", 4000)
+    result = rivals.tachometer(baseline, ratio * baseline, horizon=0.1)
+    assert result == ("faster" if ratio < 1 else "slower", 4000)
 
 
-def test_tachometers_interval_is_the_one_of_its_source() -> None:
+def test_the_interval_is_that_of_tachometers_source() -> None:
     a, b = np.array([1.0, 2.0, 3.0]), np.array([4.0, 6.0, 8.0])
     absolute, relative = rivals._differences(a, b)
     # t(0.975, 2) = 4.30265; variances of the means 1/3 and 4/3; means 2 and 6.
@@ -204,7 +204,7 @@ def test_tachometers_interval_is_the_one_of_its_source() -> None:
 
 
 def test_tachometer_needs_both_directions_to_be_clear() -> None:
-    # From the baseline's side 0 is left out, from the candidate's it is not.
+    # The interval from the baseline's side excludes 0; the candidate's contains it.
     baseline = np.array([9.0, 11.0, 10.0, 8.6, 11.4] * 2)
     candidate = baseline * 0.89
     low, high = rivals._differences(baseline, candidate)[1]
@@ -245,7 +245,7 @@ def test_the_plugins_own_check_agrees(baseline: Floats, candidate: Floats) -> No
 
 @pytest.mark.parametrize("rule", RULES)
 @pytest.mark.parametrize("bad", [np.nan, np.inf, 0.0, -1.0])
-def test_what_is_not_a_time_is_refused(rule: Rule, bad: float) -> None:
+def test_numbers_that_are_not_times_are_refused(rule: Rule, bad: float) -> None:
     good, spoilt = np.full(60, 2.0), np.append(np.full(59, 2.0), bad)
     with pytest.raises(ValueError, match="the candidate has others: leave out"):
         rule(good, spoilt)
@@ -259,6 +259,6 @@ def test_too_few_numbers_are_refused(rule: Rule) -> None:
         rule(np.empty(0), np.ones(60))
 
 
-def test_tachometer_wants_its_minimum() -> None:
+def test_tachometer_needs_its_minimum() -> None:
     with pytest.raises(ValueError, match="needs 50 or more numbers .* got 49"):
         rivals.tachometer(np.ones(50), np.ones(49))

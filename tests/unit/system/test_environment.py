@@ -1,4 +1,4 @@
-"""What is recorded of a machine, and what must not be."""
+"""What is recorded of a machine, without secrets."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What must not be split by Ctrl-C."""
+"""Code that Ctrl-C must not interrupt."""
 
 import signal
 import subprocess
@@ -13,7 +13,7 @@ from assay.system import interrupts
 def test_an_interrupt_comes_after_the_work() -> None:
     done = []
     with pytest.raises(KeyboardInterrupt):
-        with interrupts.held():
+        with interrupts.deferred():
             signal.raise_signal(signal.SIGINT)
             done.append("all of it")
     assert done == ["all of it"]
@@ -23,7 +23,7 @@ def test_an_interrupt_comes_after_the_work() -> None:
 def test_what_was_ignored_stays_ignored() -> None:
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
-        with interrupts.held():
+        with interrupts.deferred():
             signal.raise_signal(signal.SIGHUP)
         assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
     finally:
@@ -32,7 +32,7 @@ def test_what_was_ignored_stays_ignored() -> None:
 
 def test_other_threads_do_not_touch_signals() -> None:
     def work() -> None:
-        with interrupts.held():
+        with interrupts.deferred():
             done.append(1)
 
     done: list[int] = []

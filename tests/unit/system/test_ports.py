@@ -18,17 +18,17 @@ def test_a_free_port_can_be_taken() -> None:
 
 def test_nobody_gets_a_port_that_another_was_given() -> None:
     """Of a thousand chosen by chance, ten pairs or more would be the same."""
-    found: list[int] = []
+    ports_given: list[int] = []
 
     def ask() -> None:
-        found.extend(ports.free() for _ in range(250))
+        ports_given.extend(ports.free() for _ in range(250))
 
     threads = [threading.Thread(target=ask) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(set(found)) == len(found) == 1000
+    assert len(set(ports_given)) == len(ports_given) == 1000
 
 
 def test_no_connection_gets_its_port_from_among_them() -> None:
@@ -39,14 +39,14 @@ def test_no_connection_gets_its_port_from_among_them() -> None:
 def test_a_port_that_is_taken_is_not_given(monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.create_server(("127.0.0.1", ports.free())) as server:
         taken, another = server.getsockname()[1], ports.free()
-        monkeypatch.setattr(ports, "_given", set())
+        monkeypatch.setattr(ports, "_reserved", set())
         monkeypatch.setattr(random.Random, "sample", lambda *_: [taken, another])
         assert ports.free() == another
         with pytest.raises(MeasureError, match="no port of 127.0.0.1 between"):
             ports.free()
 
 
-def test_what_a_seed_repeats_does_not_hang_on_ports() -> None:
+def test_what_a_seed_repeats_does_not_depend_on_ports() -> None:
     random.seed(5)
     first = random.random()
     random.seed(5)
@@ -58,5 +58,5 @@ def test_what_a_seed_repeats_does_not_hang_on_ports() -> None:
 def test_any_range_of_the_kernel_leaves_some(
     first: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ports, "_first_of_connections", lambda: first)
+    monkeypatch.setattr(ports, "_first_ephemeral_port", lambda: first)
     assert 1024 <= ports.free() < 2**16

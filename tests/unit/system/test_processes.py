@@ -1,4 +1,4 @@
-"""Children in groups of their own, and what is read of them."""
+"""Child processes in their own groups, and the measurements of processes."""
 
 import os
 import subprocess
@@ -27,7 +27,7 @@ def python(code: str, folder: Path) -> processes.Child:
     return processes.start("a child", command, log=folder / "child.log")
 
 
-def said(child: processes.Child) -> str:
+def first_output(child: processes.Child) -> str:
     deadline = time.monotonic() + 20
     while not (text := child.log.read_text()) and time.monotonic() < deadline:
         time.sleep(0.02)
@@ -43,8 +43,8 @@ def gone(pid: int) -> bool:
 
 def test_stop_ends_the_whole_group_even_if_it_does_not_want_to(tmp_path: Path) -> None:
     child = python(PARENT, tmp_path)
-    grandchild = int(said(child))
-    assert processes.family(child.pid) == [child.pid, grandchild]
+    grandchild = int(first_output(child))
+    assert processes.tree(child.pid) == [child.pid, grandchild]
     child.stop(grace=0.2)
     assert not child.running()
     deadline = time.monotonic() + 5
@@ -99,7 +99,7 @@ def test_another_process_clock_is_its_own(tmp_path: Path) -> None:
         burn + "print(time.process_time(), flush=True)\nwhile 1: pass", tmp_path
     )
     try:
-        first = float(said(child))
+        first = float(first_output(child))
         assert processes.cpu_seconds(child.pid) >= first
         assert processes.memory_peak(child.pid) > 1_000_000
     finally:
@@ -136,5 +136,5 @@ def test_the_cores_are_shared_out() -> None:
 
 
 def test_what_is_gone_has_no_numbers() -> None:
-    assert processes.family(2**22 + 1) == []
+    assert processes.tree(2**22 + 1) == []
     assert processes.run_delay(2**22 + 1) == 0.0

@@ -41,9 +41,9 @@ def test_secrets_of_a_command(text: str, shown: str) -> None:
 
 @given(st.text(alphabet="ab-'\"\\ =:/@?\n", max_size=30))
 def test_any_text_without_a_secret_keeps_its_words(text: str) -> None:
-    found = redaction.command(text)
+    redacted = redaction.command(text)
     if "://" not in text:
-        assert found == text
+        assert redacted == text
 
 
 @given(st.text(min_size=4, max_size=20))

@@ -26,7 +26,7 @@ def test_settings_come_from_a_file(
     assert Settings().pool_size == 3
 
 
-def test_an_empty_variable_is_as_good_as_none(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_empty_variable_counts_as_unset(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATABASE_URL", "")
     monkeypatch.setenv("POOL_SIZE", "")
     settings = Settings()
@@ -45,7 +45,7 @@ def test_a_pool_of_nothing_is_refused() -> None:
         Settings(pool_size=0)
 
 
-def test_the_example_is_a_file_that_settings_read() -> None:
+def test_settings_read_the_example_file() -> None:
     example = Path(__file__).parents[3] / ".env.example"
     settings = Settings(_env_file=example)
     assert settings.pool_size == 16

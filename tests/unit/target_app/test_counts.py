@@ -5,7 +5,7 @@ import anyio.to_thread
 from hypothesis import given
 from hypothesis import strategies as st
 
-from target_app.core.counts import Counts, Guard, place
+from target_app.core.counts import Counts, Guard, execution_place
 
 
 def counted(requests: int, **events: int) -> Counts:
@@ -15,12 +15,12 @@ def counted(requests: int, **events: int) -> Counts:
     return counts
 
 
-def test_place_tells_the_loop_from_either_pool() -> None:
+def test_execution_place_tells_the_loop_from_either_pool() -> None:
     async def places() -> tuple[str, str, str]:
         return (
-            place(),
-            await anyio.to_thread.run_sync(place),
-            await asyncio.to_thread(place),
+            execution_place(),
+            await anyio.to_thread.run_sync(execution_place),
+            await asyncio.to_thread(execution_place),
         )
 
     assert asyncio.run(places()) == (
@@ -32,7 +32,7 @@ def test_place_tells_the_loop_from_either_pool() -> None:
 
 def test_a_request_is_counted_where_it_runs() -> None:
     counts = Counts()
-    thread = threading.Thread(target=counts.request)
+    thread = threading.Thread(target=counts.count_request)
     thread.start()
     thread.join()
     assert counts.requests == 1
@@ -45,19 +45,19 @@ def test_exact_events_hold_and_one_more_per_request_does_not(
 ) -> None:
     guard = Guard({"query": each})
     assert guard.judge(counted(requests, query=requests * each))[0]
-    if each < 20:  # above, one more is within the tolerance
+    if each < 20:  # otherwise one more is within the tolerance
         assert not guard.judge(counted(requests, query=requests * (each + 1)))[0]
 
 
 def test_a_share_must_be_reached() -> None:
     guard = Guard(at_least={"hit": 0.5})
     assert guard.judge(counted(10, hit=5))[0]
-    fine, detail = guard.judge(counted(10, hit=4))
-    assert not fine
+    ok, detail = guard.judge(counted(10, hit=4))
+    assert not ok
     assert detail == "hit: 0.4 per request, at least 0.5"
 
 
-def test_nothing_is_proved_before_the_first_request() -> None:
-    fine, detail = Guard({"query": 1}).judge(Counts())
-    assert not fine
+def test_a_guard_fails_before_the_first_request() -> None:
+    ok, detail = Guard({"query": 1}).judge(Counts())
+    assert not ok
     assert "no request" in detail

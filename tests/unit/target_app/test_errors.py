@@ -60,7 +60,7 @@ def test_every_error_has_one_shape(path: str, status: int, message: str) -> None
     assert response.json()["error"]["message"] == message
 
 
-def test_data_help_the_caller_and_a_bug_tells_nothing() -> None:
+def test_errors_have_details_and_a_bug_reveals_nothing() -> None:
     assert answer("/app").json()["error"]["data"] == {"user_id": 7}
     details = answer("/number?value=many").json()["error"]["data"]["details"]
     assert details[0]["where"] == ["query", "value"]

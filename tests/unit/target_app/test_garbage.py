@@ -1,4 +1,4 @@
-"""What requests of the garbage practice leave behind has to be collected."""
+"""Objects of requests in the practice on garbage have to be collected."""
 
 import asyncio
 import gc
@@ -11,11 +11,11 @@ from target_app.core.config import Settings
 from target_app.core.database import Resources
 from target_app.practices import garbage_collection as practice
 
-REQUESTS = 2 * practice.LIVING
+REQUESTS = 2 * practice.KEPT_REQUESTS
 
 
 @pytest.fixture(autouse=True)
-def _restored() -> Iterator[None]:
+def _restore_gc() -> Iterator[None]:
     thresholds = gc.get_threshold()
     yield
     gc.enable()
@@ -23,7 +23,7 @@ def _restored() -> Iterator[None]:
     gc.set_threshold(*thresholds)
 
 
-def test_rings_stay_until_a_collection_finds_them(
+def test_cycles_stay_until_a_collection_finds_them(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(practice, "OBJECTS", 100)
@@ -31,12 +31,13 @@ def test_rings_stay_until_a_collection_finds_them(
     work = cast(Callable[[int], Awaitable[object]], handler)
 
     async def requests() -> None:
-        await work(1)  # sets the service up
+        await work(1)  # makes the permanent objects
         gc.disable()
         gc.collect()
         for number in range(REQUESTS):
             await work(number)
 
     asyncio.run(requests())
-    # Those that are no longer kept, whole: nothing went by counting references.
-    assert gc.collect() >= (REQUESTS - practice.LIVING) * practice.PER_REQUEST
+    # Reference counting has freed none of the objects of earlier requests.
+    earlier_requests = REQUESTS - practice.KEPT_REQUESTS
+    assert gc.collect() >= earlier_requests * practice.OBJECTS_PER_REQUEST

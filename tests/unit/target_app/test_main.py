@@ -6,36 +6,38 @@ import pytest
 from target_app.core.config import Settings
 from target_app.core.errors import ConfigurationError
 from target_app.main import create_app
-from target_app.practices import TOPICS, every_variant, practice
+from target_app.practices import TOPICS, all_variants, load_practice
 
 
-def settings(variant: str = "", **given: str) -> Settings:
-    nothing: dict[str, str | None] = {
+def settings(variant: str = "", **services: str) -> Settings:
+    no_services: dict[str, str | None] = {
         "database_url": None,
         "redis_url": None,
         "downstream_url": None,
     }
-    return Settings.model_validate({**nothing, "target_variant": variant, **given})
+    return Settings.model_validate(
+        {**no_services, "target_variant": variant, **services}
+    )
 
 
-EVERYTHING = {
+ALL_SERVICES = {
     "database_url": "postgresql://host/db",
     "redis_url": "redis://host/0",
     "downstream_url": "http://host",
 }
 
 
-def paths(chosen: Settings) -> set[str]:
-    return set(create_app(chosen).openapi()["paths"])
+def paths(app_settings: Settings) -> set[str]:
+    return set(create_app(app_settings).openapi()["paths"])
 
 
 @pytest.mark.parametrize("name", ["caching.nothing", "nothing.redis", "caching", "."])
-def test_an_unknown_variant_names_the_known_ones(name: str) -> None:
+def test_the_error_for_an_unknown_variant_names_all_variants(name: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         create_app(settings(name))
     assert repr(name) in str(caught.value)
-    for known in every_variant():
-        assert known in str(caught.value)
+    for variant in all_variants():
+        assert variant in str(caught.value)
 
 
 def test_a_variant_without_its_service_does_not_start() -> None:
@@ -44,7 +46,7 @@ def test_a_variant_without_its_service_does_not_start() -> None:
 
 
 @pytest.mark.parametrize("url", ["mysql://host/db", "nonsense"])
-def test_a_url_of_something_else_does_not_start(url: str) -> None:
+def test_an_invalid_database_url_does_not_start(url: str) -> None:
     with pytest.raises(ConfigurationError, match="DATABASE_URL"):
         create_app(settings("n_plus_one.lazy", database_url=url))
 
@@ -60,20 +62,20 @@ def test_one_variant_is_always_at_the_same_path() -> None:
         }
 
 
-def test_without_a_choice_every_variant_that_can_be_served_is() -> None:
-    without = {path for path in paths(settings()) if path.startswith("/v1/")}
-    assert "/v1/blocking/native" in without
-    assert "/v1/caching/redis" not in without
-    served = paths(settings(**EVERYTHING))
-    for name in every_variant():
+def test_by_default_every_variant_that_can_be_served_is() -> None:
+    without_services = {p for p in paths(settings()) if p.startswith("/v1/")}
+    assert "/v1/blocking/native" in without_services
+    assert "/v1/caching/redis" not in without_services
+    served = paths(settings(**ALL_SERVICES))
+    for name in all_variants():
         assert f"/v1/{name.replace('.', '/')}" in served
 
 
 def test_handlers_of_a_practice_share_their_name_and_answer() -> None:
     for topic in TOPICS:
         operations = []
-        for name in practice(topic).variants:
-            app = create_app(settings(f"{topic}.{name}", **EVERYTHING))
+        for name in load_practice(topic).variants:
+            app = create_app(settings(f"{topic}.{name}", **ALL_SERVICES))
             operations.append(app.openapi()["paths"][f"/v1/{topic}"]["get"])
         for operation in operations:
             assert operation["summary"] == operations[0]["summary"]
@@ -82,14 +84,14 @@ def test_handlers_of_a_practice_share_their_name_and_answer() -> None:
 
 
 @pytest.mark.parametrize(
-    ("variable", "value", "said"),
+    ("variable", "value", "message"),
     [
         ("TARGET_VARIANT", "caching.nothing", "there is no such variant"),
         ("POOL_SIZE", "many", "POOL_SIZE: "),
     ],
 )
-def test_a_start_that_fails_is_a_sentence_and_no_traceback(
-    variable: str, value: str, said: str, monkeypatch: pytest.MonkeyPatch
+def test_a_failed_start_prints_a_sentence_and_no_traceback(
+    variable: str, value: str, message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(variable, value)
     ended = subprocess.run(
@@ -99,7 +101,7 @@ def test_a_start_that_fails_is_a_sentence_and_no_traceback(
         check=False,
     )
     assert ended.returncode == 1
-    assert said in ended.stderr
+    assert message in ended.stderr
     assert "Traceback" not in ended.stderr
 
 
@@ -110,7 +112,7 @@ def test_a_variant_imports_only_what_it_uses(monkeypatch: pytest.MonkeyPatch) ->
         "print([name for name in ('psycopg', 'asyncpg', 'aiosqlite', 'redis',\n"
         "    'target_app.practices.caching') if name in sys.modules])"
     )
-    found = subprocess.run(
+    ended = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
-    assert found.stdout.strip() == "[]"
+    assert ended.stdout.strip() == "[]"

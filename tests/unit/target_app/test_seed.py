@@ -14,7 +14,7 @@ def test_rows_are_the_same_every_time() -> None:
     assert list(seed.orders()) == list(seed.orders())
 
 
-def test_every_user_has_orders_and_every_month_as_many() -> None:
+def test_all_users_have_orders_and_all_months_the_same_number() -> None:
     rows = list(seed.orders())
     assert len(rows) == ORDERS == 200_000
     per_user = Counter(row[1] for row in rows)
@@ -33,14 +33,14 @@ def test_a_month_has_every_status() -> None:
 
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Fewer rows: how they are put there is what is tested."""
+    """Seed fewer rows; the tests are about how they are written."""
     monkeypatch.setattr(seed, "ORDERS", 200)
     monkeypatch.setattr(seed, "_PER_MONTH", 10)
     monkeypatch.setattr(seed, "USERS", 40)
 
 
 @pytest.mark.usefixtures("small")
-def test_sqlite_is_made_once(tmp_path: Path) -> None:
+def test_sqlite_is_seeded_once(tmp_path: Path) -> None:
     path = tmp_path / "new" / "shop.sqlite3"
     assert seed.seed_sqlite(path)
     before = path.read_bytes()
@@ -56,12 +56,14 @@ def test_sqlite_is_made_once(tmp_path: Path) -> None:
             "2024-01-04",
         )
     file.close()
-    assert [found.name for found in path.parent.iterdir()] == ["shop.sqlite3"]
+    assert [entry.name for entry in path.parent.iterdir()] == ["shop.sqlite3"]
 
 
 @pytest.mark.usefixtures("small")
 @pytest.mark.parametrize("content", [b"", b"not a database"])
-def test_a_file_that_is_no_database_is_replaced(tmp_path: Path, content: bytes) -> None:
+def test_a_file_that_is_not_a_database_is_replaced(
+    tmp_path: Path, content: bytes
+) -> None:
     path = tmp_path / "shop.sqlite3"
     path.write_bytes(content)
     assert seed.seed_sqlite(path)
@@ -78,9 +80,7 @@ def test_rows_of_another_version_are_replaced(
     assert seed.seed_sqlite(path)
 
 
-def test_what_goes_wrong_is_one_line(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_error_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv("SQLITE_PATH", str(tmp_path / "file" / "shop.sqlite3"))
     with pytest.raises(SystemExit, match="target_app.seed: .*file"):

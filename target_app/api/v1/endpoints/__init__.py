@@ -1,1 +1,1 @@
-"""The shop's endpoints, one file for each kind of thing."""
+"""The shop's endpoints, one file for each resource."""

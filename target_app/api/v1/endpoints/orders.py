@@ -1,18 +1,25 @@
-"""Orders: placed by accounts, and read by those that placed them."""
+"""Orders: placed by an account, and read by the same account."""
 
 from typing import Annotated
 
 from fastapi import APIRouter, BackgroundTasks, Body, Path, Query
 
-from target_app.api.v1.dependencies import PAGE, AccountId, Limit, TheShop
-from target_app.schemas.errors import BODY, problems
-from target_app.schemas.shop import MOST_ID, Page, PurchaseCreate, PurchaseRead
+from target_app.api.v1.dependencies import (
+    DEFAULT_PAGE_SIZE,
+    AccountIdDep,
+    Limit,
+    ShopDep,
+)
+from target_app.schemas.errors import BODY_ERRORS, error_responses
+from target_app.schemas.shop import MAX_ID, Page, PurchaseCreate, PurchaseRead
 from target_app.services import purchases
 
 router = APIRouter(prefix="/orders", tags=["orders"])
-OrderId = Annotated[int, Path(ge=1, le=MOST_ID, description="Which one", examples=[1])]
+OrderId = Annotated[
+    int, Path(ge=1, le=MAX_ID, description="Id of the order", examples=[1])
+]
 Before = Annotated[
-    int | None, Query(ge=1, le=MOST_ID, description="`next` of the page before")
+    int | None, Query(ge=1, le=MAX_ID, description="`next` of the previous page")
 ]
 
 
@@ -20,34 +27,41 @@ Before = Annotated[
     "",
     summary="Place an order",
     status_code=201,
-    responses=problems(401, 404, 409, *BODY),
+    responses=error_responses(401, 404, 409, *BODY_ERRORS),
 )
 async def place_order(
-    wanted: Annotated[PurchaseCreate, Body()],
-    shop: TheShop,
-    me: AccountId,
+    new: Annotated[PurchaseCreate, Body()],
+    shop: ShopDep,
+    me: AccountIdDep,
     tasks: BackgroundTasks,
 ) -> PurchaseRead:
-    """Take from the stock what is ordered, and send a confirmation."""
-    order = await shop.database.run(purchases.place, me, wanted, shop.eager)
+    """Reduce the stock of the ordered items, and send a confirmation."""
+    order = await shop.database.run(purchases.place, me, new, shop.eager)
     for line in order.lines:
-        await shop.cache.forget(f"item:{line.item.id}")
+        await shop.cache.invalidate(f"item:{line.item.id}")
     await shop.mailer.send(str(me), f"Your order {order.id}", tasks)
     return order
 
 
-@router.get("", summary="List one's own orders", responses=problems(401))
+@router.get("", summary="List one's own orders", responses=error_responses(401))
 async def list_orders(
-    shop: TheShop, me: AccountId, before: Before = None, limit: Limit = PAGE
+    shop: ShopDep,
+    me: AccountIdDep,
+    before: Before = None,
+    limit: Limit = DEFAULT_PAGE_SIZE,
 ) -> Page[PurchaseRead]:
-    """Return a page of orders with what was bought, the latest first."""
-    rows = await shop.database.run(purchases.listed, me, before, limit, shop.eager)
+    """Return a page of orders with their lines, the latest first."""
+    rows = await shop.database.run(purchases.list_page, me, before, limit, shop.eager)
     return Page(rows=rows, next=rows[-1].id if len(rows) == limit else None)
 
 
 @router.get(
-    "/{order_id}", summary="Read one of one's own orders", responses=problems(401, 404)
+    "/{order_id}",
+    summary="Read one of one's own orders",
+    responses=error_responses(401, 404),
 )
-async def read_order(order_id: OrderId, shop: TheShop, me: AccountId) -> PurchaseRead:
-    """Return an order with what was bought."""
+async def read_order(
+    order_id: OrderId, shop: ShopDep, me: AccountIdDep
+) -> PurchaseRead:
+    """Return an order with its lines."""
     return await shop.database.run(purchases.by_id, me, order_id, shop.eager)

@@ -26,7 +26,7 @@ ALL = ("html", "markdown", "junit", "csv")
 
 def said(run: LoadRun) -> dict[str, str]:
     """Return what each format says, without what marks it up."""
-    results = summary.summed(run)
+    results = summary.summarise(run)
     run.write_results(results)
     out = io.StringIO()
     reports.show(run, results, Console(file=out, width=400))
@@ -88,7 +88,7 @@ def test_numbers_that_are_lower_bounds_are_written_as_ones(
 def test_what_the_generator_took_itself_is_said_beside_it(tmp_path: Path) -> None:
     texts = said(written(tmp_path, loads()))
     for form in ("terminal", "index.html", "summary.md"):
-        assert "which is in no latency" in texts[form], form
+        assert "neither is part of a latency" in texts[form], form
 
 
 @pytest.mark.parametrize(
@@ -161,7 +161,7 @@ def lost(told: list[dict[str, Any]]) -> None:
     [
         (limited, "The generator's own machine was the limit"),
         (lost, "Not all samples are on disk"),
-        (lambda told: told.pop(), "The test ended before its time"),
+        (lambda told: told.pop(), "The test ended early"),
     ],
 )
 def test_every_format_says_why_it_is_partial(

@@ -13,7 +13,7 @@ from assay.report import load as reports
 from assay.run_directory.load_run import LoadRun
 from tests.unit.load_tests.synthetic import finished, searched, swept
 
-PARTIAL = "ended before its time"
+PARTIAL = "ended early"
 
 
 def said(run: LoadRun) -> dict[str, str]:
@@ -58,6 +58,6 @@ def test_an_open_end_is_no_limit_if_the_search_was_not_over(tmp_path: Path) -> N
 
 def test_without_a_host_the_locustfile_names_the_test(tmp_path: Path) -> None:
     run = finished(tmp_path, [(i / 10, i / 10 + 0.01, FINE) for i in range(9)], host="")
-    run.write_results(summary.summed(run))
+    run.write_results(summary.summarise(run))
     for path in reports.write(run, ["html", "markdown"]):
         assert "Load test of visitors.py" in path.read_text().replace("\\", "")

@@ -1,4 +1,4 @@
-"""The kinds of services whose identical code is compared, and how each is written."""
+"""The kinds of services that are compared with themselves, each as a topic."""
 
 import shutil
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ UVICORN = (
     "python -m uvicorn app:app --port {port} --log-level warning --no-access-log "
     "--timeout-keep-alive 120"
 )
-HERE = Path(__file__).parent
+APPS_FOLDER = Path(__file__).parent
 
 
 @dataclass(frozen=True)
@@ -18,8 +18,8 @@ class Kind:
 
     Attributes:
         says: What it does, in words.
-        users: Of the closed loop; None leaves the load as it is by default.
-        app: The file beside this one that is copied to app.py.
+        users: Users of the closed loop; None for the default load.
+        app: The file in this folder that is copied to app.py.
     """
 
     name: str
@@ -40,7 +40,7 @@ KINDS = (
     ),
     Kind(
         "threads",
-        "eight threads that sleep 10 ms, as gunicorn's gthread has them",
+        "eight threads that sleep 10 ms, like gunicorn's gthread worker",
         64,
         command="python app.py {port}",
         app="kinds_threads.py",
@@ -62,7 +62,7 @@ title = "Identical code: {name}"
 [target]
 command = "{command}"
 ready = "{ready}"
-env = {{ KIND = "{name}", HASHES = "{hashes}" }}
+env = {{ KIND = "{name}", HASHES = "{hash_rounds}" }}
 
 [scenario]
 locustfile = "locustfile.py"
@@ -109,16 +109,16 @@ class Member(HttpUser):
 """
 
 
-def write(kind: Kind, folder: Path, hashes: int) -> None:
+def write_topic(kind: Kind, folder: Path, hash_rounds: int) -> None:
     """Write a topic that compares a kind with itself.
 
     Args:
-        kind: Which.
-        folder: Takes its files.
-        hashes: Rounds of a password's hash, where there are passwords.
+        kind: The kind of service.
+        folder: The folder to make for the topic.
+        hash_rounds: Rounds of the hash of a password, for kinds with passwords.
     """
     folder.mkdir()
-    shutil.copyfile(HERE / kind.app, folder / "app.py")
+    shutil.copyfile(APPS_FOLDER / kind.app, folder / "app.py")
     locustfile = LOCUSTFILE.replace("CLIENT", kind.client)
     (folder / "locustfile.py").write_text(
         LOG_IN_LOCUSTFILE if kind == LOG_IN else locustfile
@@ -128,7 +128,7 @@ def write(kind: Kind, folder: Path, hashes: int) -> None:
         name=kind.name,
         command=kind.command,
         ready="/" if kind.app == "kinds_threads.py" else "/health",
-        hashes=hashes,
+        hash_rounds=hash_rounds,
         load=load,
     )
     (folder / "claims.toml").write_text(text)

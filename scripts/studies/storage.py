@@ -1,4 +1,4 @@
-"""What studies keep as they go, one JSON object a line, and where they work."""
+"""Files of JSON lines that studies append to, and scratch folders to measure in."""
 
 import contextlib
 import json
@@ -11,8 +11,8 @@ from typing import Any
 from assay.system import processes
 
 
-def keep(path: Path, row: Mapping[str, object]) -> None:
-    """Append a row to a file; it is on disk when this returns."""
+def append_row(path: Path, row: Mapping[str, object]) -> None:
+    """Append a row to a file as one line of JSON; it is on disk on return."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a", encoding="utf-8") as file:
         file.write(json.dumps(row) + "\n")
@@ -20,7 +20,7 @@ def keep(path: Path, row: Mapping[str, object]) -> None:
         os.fsync(file.fileno())
 
 
-def rows(path: Path) -> list[dict[str, Any]]:
+def read_rows(path: Path) -> list[dict[str, Any]]:
     """Return the rows of a file; none if there is no file."""
     if not path.exists():
         return []
@@ -28,8 +28,11 @@ def rows(path: Path) -> list[dict[str, Any]]:
 
 
 @contextlib.contextmanager
-def workshop() -> Iterator[Path]:
-    """Make a folder for one measurement; it goes, and so do processes left in it."""
+def scratch_folder() -> Iterator[Path]:
+    """Make a folder for one measurement.
+
+    At the end the folder is deleted, and processes that still run in it are stopped.
+    """
     with tempfile.TemporaryDirectory(prefix="assay-study-") as name:
         with processes.guarded([Path(name)]):
             yield Path(name)

@@ -1,0 +1,231 @@
+"""Which user takes which arrival, and when: the arrivals of one pool of users.
+
+Ordinary Locust users run unchanged: they wait at a gate before each task
+(`assay.load.inside.gate`). A slice or a load test decides who passes it and when, not
+think time. Of the idle users the one who has been idle for the shortest time takes an
+arrival: what a user has begun goes on, and no more users work than are needed.
+"""
+
+import math
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+
+from gevent.event import Event
+from locust.user.users import User
+
+from assay.load.inside.choices import Deck, Dice
+from assay.load.inside.roles import Choice, Role, mixture
+from assay.load.inside.seat import Seat
+from assay.load.recorder import Recorder
+
+MAX_BACKLOG = 100_000
+SPARE_USERS = 1  # idle users that a load test keeps ready, so none is made too late
+
+
+class Dispatcher:
+    """Hands the arrivals of one variant to its users.
+
+    Attributes:
+        recorder: Takes the samples.
+        done: Arrivals that have ended.
+        begun: Arrivals that a user has taken.
+        waiting: Arrivals that wait for a user.
+        max_arrivals: Arrivals that may begin in a closed loop; 0 for no limit.
+        growing: Whether users are made while arrivals come.
+        think_time: Whether users wait as their classes say.
+        busy: The users that work on an arrival.
+        over: Set when nobody needs to think any longer.
+        closed_until: When users of a closed loop begin no more tasks.
+        dealt_until: When they also stop dealing a deck to its end.
+        over_at: When a closed loop was over, in seconds of `time.perf_counter`. Later
+            requests count only if their task ends.
+    """
+
+    def __init__(
+        self,
+        roles: Mapping[type[User], Role],
+        places: Sequence[type[User]],
+        add_user: Callable[[Role], None],
+    ) -> None:
+        """Prepare; there are no arrivals yet.
+
+        Args:
+            roles: The user classes.
+            places: The class of each user that there may be.
+            add_user: Makes a user of a class.
+        """
+        self.recorder = Recorder()
+        self.growing = self.think_time = False
+        self.done = self.begun = self.waiting = self.max_arrivals = 0
+        self.closed_until = self.dealt_until = 0.0
+        self.over_at = math.inf
+        self.over = Event()
+        self.busy: set[Seat] = set()
+        self._roles, self._places, self._add_user = roles, places, add_user
+        self._quiet = Event()
+        self._dice, self._deck, self._role_dice = Dice(0), Deck(0), Dice(0)
+
+    @property
+    def short(self) -> int:
+        """How many arrivals found no idle user though more users were allowed."""
+        return sum(role.short for role in self._roles.values())
+
+    @property
+    def peak(self) -> int:
+        """Most arrivals of each class that were in flight or waiting at once."""
+        return sum(role.peak for role in self._roles.values())
+
+    def begin(self, recorder: Recorder, seed: int) -> None:
+        """Begin a slice or a load test.
+
+        Args:
+            recorder: Takes the samples from now on.
+            seed: Decides which tasks are done.
+        """
+        self.recorder = recorder
+        self._dice, self._deck = Dice(seed), Deck(seed)
+        self._role_dice = Dice(seed + 1)
+        self.over.clear()
+        self.growing = self.think_time = False
+        self.done = self.begun = self.waiting = self.max_arrivals = 0
+        self.closed_until = self.dealt_until = 0.0
+        self.over_at = math.inf
+        for role in self._roles.values():
+            role.backlog.clear()
+            role.short, role.peak = 0, role.working
+
+    def settle(self, timeout: float) -> None:
+        """Wait until no user works and no arrival waits, or until a timeout."""
+        self.over.set()
+        deadline = time.perf_counter() + timeout
+        # A user that deals a deck to its end is idle for an instant, and goes on.
+        while self.busy or self.waiting:
+            self._quiet.clear()
+            if not self._quiet.wait(max(0.0, deadline - time.perf_counter())):
+                break
+        self.end_closed_loop()
+
+    def end_closed_loop(self) -> None:
+        """Let no user of a closed loop begin another task."""
+        self.closed_until = self.dealt_until = 0.0
+
+    def enlist(self, users: int, seed: int = 0) -> list[Seat]:
+        """Take idle users for a closed loop, in the mixture of their classes.
+
+        Where too few are idle, there are fewer.
+        """
+        chosen = []
+        for cls, count in Counter(mixture(self._places, users, seed)).items():
+            idle = self._roles[cls].idle
+            chosen += [idle.pop() for _ in range(min(count, len(idle)))]
+        return chosen
+
+    def work(self, seat: Seat, scheduled: float | None = None) -> None:
+        """Let an idle user begin: on an arrival, or in a closed loop."""
+        seat.enlisted = scheduled is None
+        choose = self._deck.deal if scheduled is None else self._dice.throw()
+        self._occupy(seat, scheduled, choose)
+        seat.wake()
+
+    def arrive(self, scheduled: float) -> bool:
+        """Hand an arrival to the user that has been idle for the shortest time.
+
+        Returns:
+            False if it was dropped, since too many arrivals wait already.
+        """
+        # Class and task are drawn now, not when a user is free: a slow server must not
+        # change which work it gets.
+        role, choose = self._draw_role(), self._dice.throw()
+        if role.idle:
+            seat = role.idle.pop()
+            self._occupy(seat, scheduled, choose)
+            seat.wake()
+            role.peak = max(role.peak, role.working)
+            if self.growing and len(role.idle) + role.starting < SPARE_USERS:
+                if role.alive < role.max_users:
+                    self._add_user(role)
+            return True
+        if role.alive < role.max_users:
+            role.short += 1
+            if self.growing and role.starting <= len(role.backlog):
+                self._add_user(role)
+        if self.waiting >= MAX_BACKLOG:
+            return False
+        role.backlog.append((scheduled, choose))
+        self.waiting += 1
+        role.peak = max(role.peak, role.working + len(role.backlog))
+        return True
+
+    def proceed(self, seat: Seat) -> bool:
+        """Give a free user its next arrival, if there is one at once."""
+        role = seat.role
+        if role.backlog:
+            scheduled, choose = role.backlog.popleft()
+            self.waiting -= 1
+            self._occupy(seat, scheduled, choose)
+            return True
+        if not seat.enlisted:
+            return False
+        if self.max_arrivals and self.begun >= self.max_arrivals:
+            return False
+        now = time.perf_counter()
+        if now < self.closed_until or (
+            now < self.dealt_until and self._deck.begun(seat.tasks)
+        ):
+            self._occupy(seat, None, self._deck.deal)
+            return True
+        return False
+
+    def rest(self, seat: Seat) -> None:
+        """Note that a user waits for its next arrival."""
+        seat.role.idle.append(seat)
+
+    def finished(self, seat: Seat) -> None:
+        """Note that a user has ended its arrival, if it had one."""
+        if seat.busy:
+            seat.busy = False
+            self.busy.discard(seat)
+            self.done += 1
+        if not self.busy and not self.waiting:
+            self._quiet.set()
+
+    def abandon(self) -> tuple[list[float], set[Seat]]:
+        """Give up all arrivals that have not ended.
+
+        A user that still gets answers after the end works on a task that never ends:
+        it counts as done.
+
+        Returns:
+            When the unserved arrivals were due; and the users that still work.
+        """
+        endless = {seat for seat in self.busy if seat.held}
+        self.done += len(endless)
+        unserved = self.busy - endless
+        due = [seat.arrival for seat in unserved if seat.arrival is not None]
+        for role in self._roles.values():
+            due.extend(scheduled for scheduled, _ in role.backlog)
+            role.backlog.clear()
+        self.waiting = 0
+        stuck, self.busy = self.busy, set()
+        for seat in stuck:
+            seat.busy = False
+        self.recorder = Recorder()  # whatever they still report does not count
+        return due, stuck
+
+    def _draw_role(self) -> Role:
+        """Draw the user class of an arrival, by how many users of it there may be."""
+        if len(self._roles) == 1:
+            return next(iter(self._roles.values()))
+        return self._roles[self._role_dice.throw()(self._places)]
+
+    def _occupy(self, seat: Seat, scheduled: float | None, choose: Choice) -> None:
+        seat.scheduled = seat.arrival = scheduled
+        if scheduled is None:
+            seat.arrival, seat.waited = time.perf_counter(), 0.0
+        else:
+            seat.waited = max(0.0, seat.freed - scheduled)
+        seat.choose = choose
+        seat.busy = True
+        self.busy.add(seat)
+        self.begun += 1
