@@ -282,11 +282,12 @@ def test_the_control_is_measured_and_shown_as_no_variant(seeded: list[Outcome]) 
     assert set(of_launch[1]) == {"left", "right", "left" + AA_SUFFIX}
     assert set(of_launch[2]) == {"left", "right"}
     controls = outcome.results["controls"]
-    assert {control["metric"] for control in controls} == {
+    # Where the generator's core was full when it was tried, service.p50 decides.
+    capacity = {control["metric"] for control in controls} - {
         "cpu_per_request",
-        "throughput",
         "latency.p50",
     }
+    assert len(controls) == 3 and capacity in ({"throughput"}, {"service.p50"})
     # Launch 5 has it again, where others were too disturbed to count.
     with_it = set(slices.loc[slices["variant"] == "left" + AA_SUFFIX, "launch"])
     assert with_it <= {1, 5, 9}
