@@ -187,10 +187,10 @@ def load_test(
 
     Args:
         locustfile: An ordinary locustfile.
-        host: URL that the load goes to; that of the user class if empty.
+        host: URL that the load goes to; if empty, the host of the user class.
         output: The run directory; a new one under `reports/` if None.
-        options: As on the command line, with underscores: `rate="200"`, `users=20`,
-            `duration="30s"`, `require=("latency.p99 <= 50ms",)`.
+        options: The options of the command line, with underscores: `rate="200"`,
+            `users=20`, `duration="30s"`, `require=("latency.p99 <= 50ms",)`.
 
     Raises:
         InputError: An option makes no sense, or the locustfile cannot be imported.

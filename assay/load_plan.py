@@ -10,10 +10,10 @@ class Requirement(Data):
     """A threshold on one number of the whole test.
 
     Attributes:
-        text: As it was written: ``latency.p99 <= 50ms``.
+        text: The requirement as it was written: ``latency.p99 <= 50ms``.
         metric: One of `metrics.LOAD_TEST_UNITS`.
-        at_most: Whether the limit is an upper one.
-        limit: The threshold, in the metric's own unit.
+        at_most: Whether the limit is an upper limit.
+        limit: The threshold, in the metric's unit.
         name: The request that it applies to; empty for all requests.
     """
 
@@ -28,13 +28,13 @@ class LoadPlan(Data):
     """A load test.
 
     Attributes:
-        locustfile: What the users do; the first one, where there are several.
+        locustfile: The locustfile; the first one, if there are several.
         others: All other locustfiles.
-        host: URL that the load goes to; empty for that of the user classes.
+        host: URL that the load goes to; empty for the host of the user classes.
         locust: Arguments for the locustfile, as after `locust -f FILE`.
         times: Times, in seconds, at which `rates` are given; none in a closed loop.
         rates: Arrivals per second of the open loop at these times.
-        arrivals: How they are spaced: at random (Poisson), or evenly.
+        arrivals: How arrivals are spaced: at random (Poisson), or evenly.
         users: Users of the closed loop, or the most that the open loop may create.
         spawn_rate: Users of the closed loop that start per second; 0 if all start
             at once.
@@ -46,9 +46,9 @@ class LoadPlan(Data):
         workers: Processes that share the load.
         bind: Address at which workers of other machines join; empty if all workers are
             started here.
-        shape: The shape of the load as it was written, for people.
+        shape: The shape of the load as it was written, for reports.
         notes: Which parts of the user's configuration have no effect, in sentences.
-        trials: Which kind of test of many trials it is; empty for a single test.
+        trials: Which kind of test with many trials this is; empty for a single test.
         command: The command line, for the report.
     """
 

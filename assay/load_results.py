@@ -16,16 +16,16 @@ KIND_SUFFIXES: dict[Kind, str] = {
     "start": "on_start",
     "stop": "on_stop",
 }
-# For a request without a name: a row without any name is that of all requests.
+# In place of an empty name of a request, since an empty name means all requests.
 UNNAMED = "(no name)"
 
 
 class Name(NamedTuple):
-    """What a sample is of: a kind, an HTTP method and a name.
+    """What a sample belongs to: a kind, an HTTP method and a name.
 
     Attributes:
-        kind: A ``request`` of the load itself, one of a user's on_start (``start``)
-            or on_stop (``stop``), or a ``task`` of several requests.
+        kind: A ``request`` of the load itself, a request of a user's on_start
+            (``start``) or on_stop (``stop``), or a ``task`` with several requests.
         method: HTTP method, as the client reports it; empty for a task.
         name: Name of the request or task.
     """
@@ -39,7 +39,7 @@ class Name(NamedTuple):
         """Return the name that a list of kind, method and name stands for.
 
         Raises:
-            ValueError: It is not such a list.
+            ValueError: The value is not such a list.
         """
         if isinstance(values, list) and len(values) == 3:
             kind, method, name = values
@@ -63,10 +63,10 @@ class Spread(Data):
     """How long requests took, in seconds; infinite where they were never answered.
 
     Attributes:
-        count: Number of requests measured: all but those that failed at once.
+        count: Number of requests measured: all except requests that failed at once.
         unanswered: How many of them were given up, at a timeout or at the end.
-        mean: Requests that were given up count with the time until then, so where
-            there are any it is a lower bound.
+        mean: The mean. A request that was given up counts with the time until then, so
+            if `unanswered` is not 0, the mean is a lower bound.
     """
 
     count: int
@@ -85,8 +85,8 @@ class Row(Data):
 
     Attributes:
         name: Name of the request or task; empty for all the load's requests together.
-        kind: A ``request`` of the load itself, one of a user's on_start (``start``)
-            or on_stop (``stop``), or a ``task`` of several requests.
+        kind: A ``request`` of the load itself, a request of a user's on_start
+            (``start``) or on_stop (``stop``), or a ``task`` with several requests.
         method: HTTP method; empty for tasks, and for all the load's requests together.
         requests: Number of requests, or of tasks of this name that ended.
         failed: How many of them failed.
@@ -94,9 +94,9 @@ class Row(Data):
             user because all users waited for the target. The generator's own
             lateness is not part of it.
         service: Time from sent to answered.
-        at_most: Upper bounds of the latency percentiles, where `latency` holds lower
-            bounds. They are counted from the moment that arrivals were due: had the
-            arrivals come in time, none would have been answered later, because a
+        at_most: Upper bounds of the latency percentiles, if `latency` contains lower
+            bounds. They are counted from the moment that arrivals were due: if the
+            arrivals had come in time, none would have been answered later, because a
             queue is served first come, first served.
     """
 
@@ -111,7 +111,7 @@ class Row(Data):
 
     @property
     def label(self) -> str:
-        """Return the method and the name: ``GET /orders``; empty for the total."""
+        """Return the method and the name: ``GET /orders``; empty for all requests."""
         return Name(self.kind, self.method, self.name).label
 
     @property
@@ -127,7 +127,7 @@ class Judgement(Data):
         value: What was measured; None if nothing was.
         bound: Whether `value` is only a lower bound, because requests were given up
             or the generator itself was the limit.
-        reason: Why it is undecided, or refuted in spite of its value.
+        reason: Why the verdict is *undecided*, or *refuted* in spite of the value.
     """
 
     text: str
@@ -145,9 +145,9 @@ class Curves(Data):
 
     Attributes:
         shares: The percentiles, as shares, ascending.
-        latency: Latency at each share; None where a request was never answered, or
-            where there is none.
-        service: The same, from sent to answered.
+        latency: Latency at each share; None if the request was never answered, or if
+            there is none.
+        service: The same for the time from sent to answered.
     """
 
     shares: tuple[float, ...]
@@ -161,8 +161,8 @@ class WorkerCount(Data):
     Attributes:
         name: Machine and process of the worker.
         share: Its share of the load, which depends on its speed.
-        unserved: Includes what it had under way when it was lost, and what it should
-            have done from then on.
+        unserved: Arrivals that it did not serve. If it was lost, these include the
+            arrivals under way then, and those that it should have begun later.
         lag_p99: How late arrivals were begun: 99th percentile, in its worst second.
         lost: Why contact with it was lost; empty if it did its part.
     """
@@ -181,31 +181,32 @@ class LoadResults(Data):
     """The results of a load test; times in seconds.
 
     Attributes:
-        partial: Whether something is missing: it ended before its time, or not all
-            of it is on disk.
-        ended: Whether it ended in order; Ctrl-C counts as such an end.
+        partial: Whether something is missing: the test ended too early, or some of its
+            samples are not on disk.
+        ended: Whether the test ended in order; Ctrl-C counts as an orderly end.
         planned: Arrivals that were due, or tasks begun in a closed loop.
             ``planned == done + dropped + unserved`` always holds.
-        owed: How many of the unserved have no sample: those of lost workers.
+        owed: How many of the unserved arrivals have no sample, because a worker was
+            lost.
         loaded: Seconds of load.
         rate: Tasks sent per second.
-        lag_p50: How late the generator began arrivals: median.
-        lag_p99: The same: 99th percentile.
-        own_p50: How long the generator itself took to send a request: median.
-        own_p99: The same: 99th percentile.
-        bound: Whether the generator itself was the limit: then every latency is a
+        lag_p50: Median of how late the generator began arrivals.
+        lag_p99: 99th percentile of the same.
+        own_p50: Median of how long the generator itself took to send a request.
+        own_p99: 99th percentile of the same.
+        bound: Whether the generator itself was the limit, so that every latency is a
             lower bound.
         generator_cpu: Share of a core that the generator used, in its busiest second.
         reconnects: Connections that were opened again after the server had closed them,
             if the client counts them (LeanHttpUser does).
         workers: The workers that shared the load; none if one process did all.
         rows: The load's requests together, then by kind, method and name.
-        curves: Percentile curves of the load's requests; None where they are too few.
+        curves: Percentile curves of the load's requests; None if they are too few.
         errors: How often each error of a request occurred.
-        raised: How often tasks raised an error of their own.
+        raised: How often each error was raised by a task outside its requests.
         missing: How many requests ended whose samples are not on disk.
         limit: Which limit of the generator's own machine was hit, in a sentence.
-        incomplete: Why no requirement can be decided; empty if they can.
+        incomplete: Why no requirement can be decided; empty if they can be.
         locust_exit_code: The ``process_exit_code`` that the locustfile has set.
     """
 
@@ -257,7 +258,7 @@ class Probe(Data):
 
     Attributes:
         held: Whether every part of the objective held.
-        reason: What did not hold, or why that is unknown.
+        reason: What did not hold, or why it is unknown whether it held.
         late: Whether the generator itself was the limit, so that times are lower
             bounds.
     """
@@ -276,8 +277,9 @@ class CapacityResults(Data):
     """The highest rate that meets an objective; rates in arrivals per second.
 
     Attributes:
-        objective: As it was written.
-        low: Highest rate that met it in most of its trials; None if no rate did.
+        objective: The objective as it was written.
+        low: Highest rate that met the objective in the majority of its trials; None if
+            no rate did.
         high: Lowest rate above `low` that did not; None if all did.
         most: Highest rate that the search was allowed to try.
         locust_exit_code: The ``process_exit_code`` that the locustfile has set.
@@ -327,7 +329,8 @@ class Law:
     Attributes:
         rate: Requests per second of one user.
         contention: Serial share of the work: one user at a time can do it.
-        coherency: Work that each user causes each other user, as a share of its own.
+        coherency: Work that each user causes each other user, as a share of the work
+            for the user itself.
         misfit: Largest relative deviation of a measured throughput from the law.
     """
 

@@ -16,8 +16,8 @@ class Metric:
     """One metric.
 
     Attributes:
-        name: As people write it.
-        unit: Of its values: seconds, bytes, per second; empty for a share.
+        name: The name as people write it.
+        unit: The unit of its values: seconds, bytes, per second; empty for a share.
         meaning: What it measures, in plain words.
         load: The loads that must run at full length for a claim on it.
         slices: The loads whose slices it is read from; none for a process metric.

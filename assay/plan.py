@@ -91,13 +91,13 @@ class Variant(Data):
 
 
 class Target(Data):
-    """How to start one server, or the URL of one that already runs.
+    """How to start one server, or the URL of a server that already runs.
 
     Attributes:
         command: A command line with ``{port}`` where the port goes.
-        cwd: The folder it starts in.
+        cwd: The folder that the command runs in.
         ready: The path that answers 2xx once the server is ready.
-        ready_timeout: Seconds to wait for that.
+        ready_timeout: Seconds that the server may take to get ready.
         guard: The path that says whether the variant has been doing what its name
             says; empty if there is none. See `target.check_guard`.
         needs: Services by name, passed on as DATABASE_URL and REDIS_URL.
@@ -125,7 +125,7 @@ class Companion(Data):
         command: A command line with ``{port}`` where the port goes.
         variable: The environment variable that tells the target its URL.
         ready: The path that answers 2xx once it is ready.
-        ready_timeout: Seconds to wait for that.
+        ready_timeout: Seconds that it may take to get ready.
     """
 
     name: str
@@ -142,14 +142,14 @@ class Load(Data):
     Attributes:
         users: Concurrent users of the closed loop.
         utilisation: Arrival rate of the open loop, as a share of the slower
-            variant's capacity; used where `arrival_rate` is not given.
+            variant's capacity; used if `arrival_rate` is not given.
         arrival_rate: Arrivals per second of the open loop.
         connections: Users, and so connections, that the open loop can occupy.
         think_time: Whether users of the closed loop wait as the locustfile says.
         shape: How the arrival rate changes within an open-loop slice, as written;
             empty for a constant rate.
         times: Times in the slice, in seconds, at which the shape sets a rate.
-        multiples: These rates, as multiples of the arrival rate.
+        multiples: The rates at these times, as multiples of the arrival rate.
     """
 
     users: int = 4
@@ -180,10 +180,10 @@ class Topic(Data):
 
     Attributes:
         file: The claims.toml itself.
-        variants: In the order in which they were written; the first is the
-            baseline of a comparison without claims.
-        time_budget: Seconds that it may take before it stops undecided; None for the
-            run's time budget. See `Plan.time_budget`.
+        variants: The variants in the order in which they were written; the first is
+            the baseline of a comparison without claims.
+        time_budget: Seconds that the topic may take before it stops undecided; None
+            for the run's time budget. See `Plan.time_budget`.
     """
 
     name: str
@@ -238,7 +238,7 @@ class Topic(Data):
         return (*self.pairs(), *alone) or ((first, first),)
 
     def controls(self) -> tuple[str, ...]:
-        """Return the baselines that get an A/A arm: that of the first pair."""
+        """Return the baselines that get an A/A arm: the baseline of the first pair."""
         return tuple(baseline for baseline, _ in self.pairs()[:1])
 
 
@@ -248,7 +248,7 @@ class Preset(Data):
     Attributes:
         profiler: The name under which a profiler is registered.
         seconds: How long one variant is observed.
-        settings: Settings of that profiler, which checks them.
+        settings: Settings of the profiler, which checks them.
     """
 
     name: str
@@ -265,7 +265,7 @@ class Settings(Data):
         margin: The change that is too small to matter, as a share.
         confidence: Confidence of the verdicts, over all looks together.
         time_budget: Seconds that one topic may take before it stops undecided.
-        looks: Numbers of launches after which the verdicts are looked at. The ranks of
+        looks: Numbers of launches after which the verdicts are judged. The ranks of
             fewer than 15 launches are so coarse that two outliers keep an interval
             open: more launches, each less precise, decide sooner.
         seed: Seed of every random choice.

@@ -15,18 +15,18 @@ class Comparison(Data):
 
     Attributes:
         ratio: candidate / baseline, the Hodges-Lehmann estimate over launches.
-        low: Lower end of its interval; None where there are too few launches.
-        high: Upper end of its interval.
-        launches: How many launches it rests on.
+        low: Lower end of the interval of the ratio; None if there are too few launches.
+        high: Upper end of the interval.
+        launches: How many launches the ratio is estimated from.
         dropped_blocks: Blocks that were left out because one side was disturbed.
-        verdict: None for a metric that is shown but does not decide.
-        reason: Why it is undecided; empty if it is not.
-        differs: For a metric that does not decide: whether it stands out from all
-            that are browsed (Benjamini-Hochberg). It is a hint, never a verdict.
-        censored: The sides whose number is only a lower bound in some launch: latency
-            reached a timeout, or the generator limited the throughput. Then `ratio`
-            is a lower bound (candidate) or an upper bound (baseline), and an end of
-            the interval that is unknown is None.
+        verdict: The verdict; None for a metric that is shown but does not decide.
+        reason: Why the verdict is *undecided*; empty if it is not.
+        differs: Whether a metric that does not decide stands out from all such metrics
+            (Benjamini-Hochberg). It is a hint, never a verdict.
+        censored: The sides whose number is only a lower bound in some launch, because
+            latency reached a timeout or the generator limited the throughput. Then
+            `ratio` is a lower bound (candidate) or an upper bound (baseline), and an
+            end of the interval that is unknown is None.
         seconds_to_see: Measuring time, in seconds from the first launch, after
             which a difference as small as the margin would most likely be detected.
     """
@@ -51,10 +51,10 @@ class PairVerdict(Data):
     """The joint verdict of all deciding metrics of a pair without claims.
 
     Attributes:
-        verdict: *same* only if every deciding metric is, and no other metric of serving
-            differs.
-        reason: Which metrics it rests on, or what prevents a verdict.
-        differing: Metrics that do not decide, but differ (see `Comparison`).
+        verdict: The verdict; *same* only if every deciding metric is the same, and no
+            other metric of serving differs.
+        reason: Which metrics the verdict depends on, or what prevents a verdict.
+        differing: Metrics that do not decide, but differ (see `Comparison.differs`).
     """
 
     topic: str
@@ -69,7 +69,7 @@ class Control(Data):
     """One metric of the A/A arm: the same variant, measured twice.
 
     Attributes:
-        ratio: Second / first, over the launches that had the arm.
+        ratio: Second measurement / first, over the launches that had the arm.
         failed: Whether the ratio is further from 1 than the launches' spread explains.
     """
 
@@ -85,7 +85,7 @@ class ClaimResult(Data):
     """The verdict on one claim.
 
     Attributes:
-        verdict: The verdict that gates: after Holm's correction over all claims of the
+        verdict: The verdict that counts, after Holm's correction over all claims of the
             run.
         alone: The verdict if this were the only claim of the run.
     """
@@ -114,11 +114,11 @@ class BudgetResult(Data):
 
 
 class Value(Data):
-    """One metric of one variant, over launches: median and its interval.
+    """One metric of one variant: the estimate over launches, and its interval.
 
     Attributes:
-        censored: Whether it is only a lower bound in some launch (see
-            `Comparison`): then `value` is a lower bound, too, and `high` is None.
+        censored: Whether the metric is only a lower bound in some launch (see
+            `Comparison`). Then `value` is a lower bound, too, and `high` is None.
     """
 
     topic: str
@@ -135,11 +135,11 @@ class TimeSpent(Data):
     """How a topic's launches spent their time: seconds, summed over all launches.
 
     Attributes:
-        starts: Until the servers were ready.
-        log_ins: Until the users had finished their `on_start`.
+        starts: Starting the servers until they were ready.
+        log_ins: Logging in, until the users had finished their `on_start`.
         warm_up: Warming up, and calibrating the load.
         slices: Measuring.
-        rest: Stopping the servers, and all else.
+        rest: Stopping the servers, and everything else.
     """
 
     topic: str
@@ -155,7 +155,7 @@ class Results(Data):
 
     Attributes:
         partial: Whether less than the whole plan was measured.
-        looks: Numbers of launches at which verdicts were looked at.
+        looks: Numbers of launches after which the verdicts were judged.
     """
 
     schema_: int = SCHEMA
@@ -181,8 +181,8 @@ class Stacks(Data):
     """A profile whose values belong to call stacks.
 
     Attributes:
-        unit: What the values are, per request: ``s`` (CPU seconds) or ``B``.
-        requests: Requests served while it was taken.
+        unit: Unit of the values, per request: ``s`` (CPU seconds) or ``B``.
+        requests: Requests served while the profile was taken.
         samples: Number of samples, which determines the sampling noise.
         total: Sum of all values, per request.
         stacks: Pairs of a stack, root first, and its value per request. A

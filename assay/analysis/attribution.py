@@ -1,10 +1,10 @@
 """Two profiles -> what changed per request, beyond the noise.
 
-Two kinds of noise affect the comparison of profiles. Sampling: a frame that was hit n
-times has a Poisson error of sqrt(n), so a difference is tested by the exact
-conditional binomial test, corrected for the number of functions looked at. And
-the machine: profiles are taken one after the other, and a shared host's speed
-drifts by up to a tenth, so a smaller change is never reported either.
+Two kinds of noise affect the comparison of profiles. One is sampling: a frame that was
+hit n times has a Poisson error of sqrt(n), so a difference is tested by the exact
+conditional binomial test, corrected for the number of functions looked at. The other is
+the machine: profiles are taken one after the other, and a shared host's speed drifts by
+up to a tenth, so a smaller change is never reported either.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ class FunctionChange(Data):
     """What one function itself costs on each side, per request.
 
     Attributes:
-        baseline: Own value per request, in the profile's unit.
-        candidate: The same of the candidate.
+        baseline: Own value per request on the baseline's side, in the profile's unit.
+        candidate: Own value per request on the candidate's side.
         change: candidate - baseline.
         p: Probability of a change at least as large by sampling alone.
         significant: Whether the change is beyond the sampling noise of all functions
@@ -78,7 +78,7 @@ class MemoryChange(Data):
 
     Attributes:
         peaks: Highest value of baseline and candidate.
-        growth: Bytes per request that stayed allocated, of both; 0 without growth.
+        growth: Bytes per request that stayed allocated, for each; 0 without growth.
     """
 
     sentence: str
@@ -113,7 +113,7 @@ def change_p(
 
     Args:
         baseline: Value per request on the baseline's side.
-        candidate: The same of the candidate.
+        candidate: Value per request on the candidate's side.
         profiles: The two profiles that the values are from.
     """
     from scipy.special import bdtr, bdtrc
@@ -160,8 +160,8 @@ def attribute(
     """Say what the difference between two profiles of one preset can be attributed to.
 
     Args:
-        baseline: Values per request.
-        candidate: The same, of the same preset and in the same unit.
+        baseline: The baseline's profile.
+        candidate: The candidate's profile, of the same preset and in the same unit.
         busy: Cores that each side kept busy at capacity (throughput times CPU
             per request), which distinguishes working from waiting. None if unknown.
     """
@@ -231,9 +231,9 @@ def compare_memory(baseline: Timeline, candidate: Timeline) -> MemoryChange:
 def growth_per_request(timeline: Timeline) -> float:
     """Return the bytes per request that stayed allocated; 0 within the noise.
 
-    The first quarter is warm-up and left out. Of the rest, the level of the last third
-    is compared with that of the first third. It counts as growth only if it rises by
-    more than three times the scatter, and by more than 1 % of the level.
+    The first quarter is warm-up and left out. Of the rest, the last third is compared
+    with the first third. A rise counts as growth only if it is more than three times
+    the scatter, and more than 1 % of the level.
     """
     import numpy as np
 

@@ -52,7 +52,7 @@ class Pairing:
         return measurements.log_ratios(self.measured, *self.names, metric)
 
     def spans(self, metric: str) -> Floats:
-        """Return the least and the greatest values that these log ratios can have."""
+        """Return the least and the greatest value that each log ratio can have."""
         return measurements.log_spans(self.measured, *self.names, metric)
 
     def forbidden(self, metric: str) -> str:
@@ -110,9 +110,9 @@ def mark_differing(
     measured: Measurements,
     compared: Sequence[Comparison],
 ) -> list[Comparison]:
-    """Mark the comparisons without a verdict that stand out from all of them.
+    """Mark the comparisons without a verdict that stand out from all such comparisons.
 
-    What forbids a verdict on a metric forbids this too.
+    A metric on which verdicts are forbidden is never marked.
     """
     pairings = {
         (topic.name, *pair): examine(looks, topic, pair, measured)
@@ -134,7 +134,7 @@ def mark_differing(
             measured, item.topic, item.baseline, item.candidate, item.metric
         )
         p_values.append(statistics.beyond_margin_p(spans, looks.margin))
-    # These are looked at as often as the others, so the level is that of one look.
+    # These are judged at every look, as the others are, so the level of one look holds.
     discoveries = statistics.benjamini_hochberg(p_values, looks.level())
     marked = {
         id(item): differs for item, differs in zip(browsed, discoveries, strict=True)
@@ -224,7 +224,7 @@ def _ratio(
         bounds = measurements.log_bounds(pairing.measured, *pairing.names, metric)
         centre = statistics.hodges_lehmann(bounds) if len(bounds) else math.nan
     elif math.isfinite(centre):
-        censored = ""  # too few launches were cut short to move the estimate
+        censored = ""  # too few launches are known only as bounds to move the estimate
     return (math.exp(centre) if math.isfinite(centre) else None), censored
 
 
@@ -269,7 +269,7 @@ def _undecided(
 
 
 def _too_few(pairing: Pairing, metric: str) -> str:
-    """Return why a quantile was refused; empty if it was not."""
+    """Return why a quantile has too few requests; empty if it has enough."""
     needed = requests_needed(metric)
     if not needed or metric in measurements.metrics_of(
         pairing.measured, pairing.topic.name
@@ -282,15 +282,15 @@ def _too_few(pairing: Pairing, metric: str) -> str:
     if not held:
         return ""
     return (
-        f"{metric} needs {needed} requests a launch and these held {held}: raise "
-        "load.arrival_rate, or ask for a lower percentile"
+        f"{metric} needs {needed} requests a launch and a typical one had {held}: "
+        "raise load.arrival_rate, or ask for a lower percentile"
     )
 
 
 def _limited_on_both(pairing: Pairing, metric: str) -> str:
     """Return why throughput cannot be compared; empty if it can.
 
-    A generator that limits only one side still allows a comparison: with a bound.
+    If the generator limits only one side, a comparison with a bound is still possible.
     """
     if metric != "throughput":
         return ""

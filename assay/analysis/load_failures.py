@@ -1,4 +1,4 @@
-"""What failed in a load test: requests, log-ins, tasks; and whether all of it did."""
+"""What failed in a load test, requests, log-ins or tasks, and whether all did."""
 
 from collections.abc import Iterator
 
@@ -18,9 +18,9 @@ def count(results: LoadResults, kind: Kind) -> tuple[int, int]:
 
 
 def share(results: LoadResults) -> float | None:
-    """Return the share of all requests that failed; None where there were none.
+    """Return the share of all requests that failed; None if there were none.
 
-    Requests that a lost worker owed count as failed, too.
+    Requests that a lost worker should have made count as failed, too.
     """
     counts = [count(results, kind) for kind in REQUESTS]
     failed = results.owed + sum(failed for failed, _ in counts)
@@ -29,9 +29,20 @@ def share(results: LoadResults) -> float | None:
 
 
 def raised(results: LoadResults) -> tuple[int, int]:
-    """Return how many tasks raised an error of their own, and how many there were."""
+    """Return how many tasks raised an error outside their requests, and the total."""
     errors = sum(results.raised.values())
     return errors, max(errors, results.done)
+
+
+def raised_text(errors: int, subject: str) -> str:
+    """Return ``5 of 112 tasks raised an error outside their requests``.
+
+    Args:
+        errors: How many tasks raised an error.
+        subject: The tasks, with their number: ``5 of 112 tasks``.
+    """
+    whose = "its" if errors == 1 else "their"
+    return f"{subject} raised an error outside {whose} requests"
 
 
 def nothing_succeeded(results: LoadResults) -> str:
@@ -58,4 +69,5 @@ def other_failures(results: LoadResults) -> Iterator[str]:
         yield f"{failed:,} of {counted(requests, 'request')} of on_stop failed."
     errors, tasks = raised(results)
     if errors:
-        yield f"{errors:,} of {counted(tasks, 'task')} raised an error of their own."
+        subject = f"{errors:,} of {counted(tasks, 'task')}"
+        yield f"{raised_text(errors, subject)}."

@@ -1,4 +1,7 @@
-"""When a run is looked at, and at which level: fixed before anything is measured."""
+"""After how many launches the data are judged, and at which significance level.
+
+Both are fixed before anything is measured.
+"""
 
 import math
 from dataclasses import dataclass
@@ -13,15 +16,15 @@ MIN_LAUNCHES_SAVED = 2  # launches that an early look must save
 
 @dataclass(frozen=True)
 class Looks:
-    """When a run is looked at, and at which level.
+    """After how many launches the data are judged, and at which significance level.
 
     Attributes:
-        launches: Numbers of launches at which verdicts are looked at, ascending.
+        launches: Numbers of launches after which the data are judged, ascending.
         alpha: Two-sided error rate of the run.
         margin: The change that is too small to matter, as a share.
-        claims: How many claims share that error rate.
-        comparisons: How many comparisons without a claim share it.
-        budgets: How many budgets share it.
+        claims: How many claims share the error rate.
+        comparisons: How many comparisons without a claim share the error rate.
+        budgets: How many budgets share the error rate.
     """
 
     launches: tuple[int, ...]
@@ -36,18 +39,18 @@ class Looks:
         """The number of launches after which there is no other look."""
         return self.launches[-1]
 
-    def level(self, sharing: int = 1) -> float:
-        """Return the two-sided level of one look for each of `sharing` hypotheses."""
-        return statistics.pocock_level(self.launches, self.alpha / max(sharing, 1))
+    def level(self, hypotheses: int = 1) -> float:
+        """Return the two-sided level of one look, if so many hypotheses share alpha."""
+        return statistics.pocock_level(self.launches, self.alpha / max(hypotheses, 1))
 
 
 def of(plan: Plan) -> Looks:
     """Return the looks of a plan.
 
-    Where all claims expect large effects, an early look is added: as soon as their
-    shared level can be reached, and only if that saves several launches. With very
-    many claims the first look of the settings cannot reach that level, whatever the
-    data; it is postponed until it can.
+    If all claims expect large effects, an early look is added at the first number of
+    launches that can reach their shared level, if that saves at least two launches.
+    With very many claims the first look of the settings cannot reach the shared level,
+    whatever the data; it is postponed until it can.
     """
     settings = plan.settings
     alpha = 1 - settings.confidence
@@ -56,7 +59,7 @@ def of(plan: Plan) -> Looks:
     launches = settings.looks
     if len(launches) > 1:
         shared = alpha / max(len(claims) or comparisons, 1)
-        launches = _launches(launches, claims, shared)
+        launches = _adjusted_looks(launches, claims, shared)
     return Looks(
         launches,
         alpha,
@@ -67,9 +70,10 @@ def of(plan: Plan) -> Looks:
     )
 
 
-def _launches(
+def _adjusted_looks(
     looks: tuple[int, ...], claims: list[Claim], alpha: float
 ) -> tuple[int, ...]:
+    """Add the early look, or postpone the first."""
     if claims and all(map(_expects_large_effect, claims)):
         early = _postpone_first((EARLY_LOOK, *looks), alpha)
         if early[0] + MIN_LAUNCHES_SAVED <= looks[0]:
@@ -83,7 +87,7 @@ def _expects_large_effect(claim: Claim) -> bool:
 
 
 def _postpone_first(looks: tuple[int, ...], alpha: float) -> tuple[int, ...]:
-    """Postpone the first look, up to the second, until it can decide something."""
+    """Postpone the first look, at most to the second, until it can decide something."""
     while looks[0] + 1 < looks[1] and (
         statistics.smallest_p(looks[0]) > statistics.pocock_level(looks, alpha)
     ):

@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 Ratios = tuple[NDArray[np.int64], Floats]
 
-# The metric that holds the share of its core that the generator used in the closed loop
-# of a variant, in its first trial: the same number in every launch.
+# The metric with the share of its core that the generator used in a variant's closed
+# loop. It comes from the variant's first trial, so it is the same in every launch.
 GENERATOR_SHARE = "generator.closed"
 # Above this share the throughput is what the generator could send, not what the variant
-# could serve: equal numbers on both sides then mean nothing.
+# could serve, so equal numbers on both sides mean nothing.
 BUSY_GENERATOR = 0.9
 # The parts of a launch's time: value rows without a variant, in seconds.
 TIME_PARTS = ("starts", "log_ins", "warm_up", "slices", "rest")
@@ -46,11 +46,12 @@ class Measurements:
 
 
 def latency(columns: Mapping[str, Any] | pd.DataFrame) -> Any:
-    """Return the latencies of requests, in seconds; NaN for those without an answer.
+    """Return the latencies of requests, in seconds; NaN if there was no answer.
 
-    The time that an arrival waited for a user because of the target, plus the time from
-    sent to answered. The generator's own lateness is not part of it. Older samples lack
-    the column `waited`; for them it is the time from due to answered.
+    A latency is the time that an arrival waited for a user because of the target, plus
+    the time from sent to answered. The generator's own lateness is not part of it.
+    Older samples lack the column `waited`; their latency is the time from due to
+    answered.
 
     Args:
         columns: Columns of samples: a table, or arrays by name.
@@ -65,8 +66,8 @@ def log_ratios(
 ) -> Floats:
     """Return log(candidate / baseline), one number for each launch that counts.
 
-    Where one side's number is only a lower bound, the ratio is infinite on that
-    side. Where both are, the launch is left out.
+    If the candidate's number is only a lower bound, the log ratio is plus infinity; if
+    the baseline's is, minus infinity. If both are, the launch is left out.
     """
     return by_launch(measured, topic, baseline, candidate, metric)[1]
 
@@ -128,12 +129,12 @@ def _undisturbed(measured: Measurements, topic: str) -> pd.DataFrame:
 def log_bounds(
     measured: Measurements, topic: str, baseline: str, candidate: str, metric: str
 ) -> Floats:
-    """Return the log ratio of the sides' lower bounds where `log_ratios` are infinite.
+    """Return `log_ratios`, with a bound in place of each infinite ratio.
 
-    The true ratio lies beyond it, on the side of the infinity. The array is as long as
-    that of `log_ratios`, and the same where both sides are known. Where a launch has no
-    bound, because it held too few requests to pool, nothing is known of the ratio: the
-    bound is the opposite infinity.
+    The bound is the log ratio of the two sides' lower bounds; the true ratio lies
+    beyond it, towards the infinity. If a launch has no bound, because it had too few
+    requests to pool, nothing is known about its ratio: the bound is the opposite
+    infinity.
     """
     launches, x = by_launch(measured, topic, baseline, candidate, metric)
     if np.isfinite(x).all():
@@ -152,9 +153,9 @@ def log_bounds(
 def log_spans(
     measured: Measurements, topic: str, baseline: str, candidate: str, metric: str
 ) -> Floats:
-    """Return the least and the greatest that each launch's log ratio can be.
+    """Return the least and the greatest value that each launch's log ratio can have.
 
-    The shape is (2, launches); both are equal where both sides are known.
+    The shape is (2, launches); both values are equal if both sides are known.
     """
     arguments = measured, topic, baseline, candidate, metric
     x, bounds = log_ratios(*arguments), log_bounds(*arguments)
@@ -215,7 +216,7 @@ def _of_metric(measured: Measurements, topic: str, metric: str) -> pd.DataFrame:
 def numbers(measured: Measurements, topic: str, variant: str, metric: str) -> Floats:
     """Return one number for each launch that counts.
 
-    Numbers of the machine (`spin`, `seconds`) have no variant: it is "".
+    For numbers of the machine (`spin`, `seconds`) the variant is "".
     """
     table = _of_metric(measured, topic, metric)
     if table.empty:
@@ -251,7 +252,7 @@ def dropped_blocks(
 def requests_held(measured: Measurements, topic: str, variant: str) -> int:
     """Return the number of latencies of one variant in a typical launch.
 
-    Requests that failed have none; those that were given up have a bound.
+    Failed requests have no latency; requests that were given up have a lower bound.
     """
     slices = measured.slices
     if slices.empty:
@@ -264,7 +265,7 @@ def requests_held(measured: Measurements, topic: str, variant: str) -> int:
     ]
     if chosen.empty:
         return 0
-    # Older runs lack the column of latencies: they only count requests.
+    # Older runs lack the column of latencies; they count only requests.
     column = "latencies" if "latencies" in chosen else "requests"
     return int(chosen.groupby("launch")[column].sum().median())
 
@@ -272,8 +273,8 @@ def requests_held(measured: Measurements, topic: str, variant: str) -> int:
 def seconds_per_launch(measured: Measurements, topic: str) -> float | None:
     """Return the time it takes to get one launch that counts, its start included.
 
-    The time of launches that were too disturbed to count is included. None where
-    fewer than three launches were timed.
+    The time of launches that were too disturbed to count is included. None if fewer
+    than three launches were timed.
     """
     seconds = numbers(measured, topic, "", "seconds")
     if len(seconds) < 3:
@@ -293,9 +294,9 @@ def main_disturbance(
 
 
 def counted_launches(measured: Measurements, topic: str) -> set[int]:
-    """Return the launches that count: those with a number of some variant.
+    """Return the launches that count, which are those with a number of some variant.
 
-    Rows without a variant, such as those of its time, exist for every launch.
+    Rows without a variant, such as the times of a launch, exist for every launch.
     """
     table = measured.launches
     if table.empty:

@@ -19,10 +19,12 @@ def judge(compared: Sequence[Comparison], margin: float) -> PairVerdict:
         if item.verdict is not None:
             by_verdict.setdefault(item.verdict, []).append(item)
     differing = [item for item in compared if item.differs]
-    serving = [item for item in differing if METRICS[item.metric].serving]
+    # A metric of serving that differs is a sign that the sides do not serve alike, so
+    # it rules out *same*, although it cannot decide anything itself.
+    differing_serving = [item for item in differing if METRICS[item.metric].serving]
     verdicts = set(by_verdict)
     verdict: Verdict = "undecided"
-    if verdicts == {"same"} and not serving:
+    if verdicts == {"same"} and not differing_serving:
         verdict = "same"
     elif "slower" in verdicts and "faster" not in verdicts:
         verdict = "slower"
@@ -46,7 +48,7 @@ def judge(compared: Sequence[Comparison], margin: float) -> PairVerdict:
 
 
 def _reason(by_verdict: Mapping[str, Sequence[Comparison]], margin: float) -> str:
-    """Say what the deciding metrics show, or what prevents all their verdicts."""
+    """Say what the deciding metrics show, or why none of them could be decided."""
     clauses = {
         verdict: f"{verdict} by {_listed([_with_ratio(item) for item in items])}"
         for verdict, items in by_verdict.items()

@@ -1,8 +1,8 @@
 """How many launches a difference needs: power forecasts of the signed-rank interval.
 
-Pure functions on arrays, for planning: no verdict rests on them. A forecast is as
-good as the spread that it starts from, which six launches estimate within a factor
-of about 1.7. Effects and spreads are log ratios, one number per launch.
+Pure functions on arrays, for planning: no verdict rests on them. A forecast is only as
+accurate as the spread that it starts from, which with six launches may be off by a
+factor of 1.7. Effects and spreads are log ratios, one number per launch.
 """
 
 import bisect
@@ -15,26 +15,26 @@ import numpy as np
 from assay.analysis.statistics import Floats, signed_rank_tail
 
 POWER = 0.8
-MIN_LAUNCHES = 3  # of which a spread can be estimated
-# With more launches, computing the exact distribution is slow, and the limit is within
-# 3 % of it.
+MIN_LAUNCHES = 3  # fewest launches from which a spread can be estimated
+# With more launches, computing the exact distribution is slow, and the large-sample
+# formula is within 3 % of it.
 MAX_EXACT_LAUNCHES = 100
 
 
 def spread(x: Floats) -> float | None:
     """Return a robust standard deviation of the launches' log ratios.
 
-    It is the median distance of all pairs, scaled to fit the normal distribution
-    (Bickel and Lehmann, in Contributions to Statistics: Hájek Memorial Volume,
-    1979), which goes with the Hodges-Lehmann estimate. One outlier among five
-    launches does not spoil it, nor do two among eight. With few launches it is
+    It is the median absolute difference of all pairs, scaled to equal the standard
+    deviation of normal data (Bickel and Lehmann, in Contributions to Statistics: Hájek
+    Memorial Volume, 1979); it matches the Hodges-Lehmann estimate. One outlier among
+    five launches does not spoil it, nor do two among eight. With few launches it is
     slightly too large (6 % at six); the median absolute deviation would be too small.
 
     Args:
         x: One log ratio per launch; infinite ones are left out.
 
     Returns:
-        The spread, or None where fewer than three launches are left.
+        The spread; None if fewer than three launches are left.
     """
     finite = x[np.isfinite(x)]
     if len(finite) < MIN_LAUNCHES:
@@ -46,7 +46,7 @@ def spread(x: Floats) -> float | None:
 def launches_needed(
     sd: float, effect: float, looks: Sequence[int], level: float, power: float = POWER
 ) -> int | None:
-    """Return how many launches it most likely takes to detect an effect.
+    """Return how many launches it takes to detect an effect with probability `power`.
 
     Detected means that the two-sided signed-rank interval at `level` excludes 0.
 
@@ -58,15 +58,15 @@ def launches_needed(
         power: Probability of detecting it at that look.
 
     Returns:
-        The first look that suffices. If none does, the number of launches that does,
-        beyond the last look. None where no number does: for an effect of 0, or
-        where spread or effect is not finite.
+        The first sufficient look; else the smallest sufficient number after the last
+        look; None if no number suffices: for an effect of 0, or if spread or effect is
+        not finite.
     """
     if effect == 0 or not math.isfinite(effect) or not math.isfinite(sd):
         return None
 
     def suffices(launches: int) -> bool:
-        least = resolvable(sd, launches, level, power)
+        least = smallest_detectable_effect(sd, launches, level, power)
         return least is not None and least <= abs(effect)
 
     for look in looks:
@@ -76,19 +76,19 @@ def launches_needed(
     if first <= MAX_EXACT_LAUNCHES and suffices(MAX_EXACT_LAUNCHES):
         candidates = range(first, MAX_EXACT_LAUNCHES)
         return first + bisect.bisect_left(candidates, True, key=suffices)
-    asymptotic = (sd * _limit(level, power) / effect) ** 2
+    asymptotic = (sd * _asymptotic_shift(level, power) / effect) ** 2
     return max(first, MAX_EXACT_LAUNCHES + 1, math.ceil(asymptotic * (1 - 1e-9)))
 
 
-def resolvable(
+def smallest_detectable_effect(
     sd: float, launches: int, level: float, power: float = POWER
 ) -> float | None:
-    """Return the smallest effect that a number of launches would most likely detect.
+    """Return the smallest effect that some launches detect with probability `power`.
 
     The inverse of `launches_needed`, with the same arguments.
 
     Returns:
-        A log ratio above 0 (0 if `sd` is 0), or None where so few launches have no
+        A log ratio above 0 (0 if `sd` is 0); None if there are too few launches for an
         interval at this level.
     """
     shift = _smallest_shift(launches, level, power)
@@ -112,8 +112,8 @@ def seconds_to_see(
         level: Two-sided level of one look.
 
     Returns:
-        Seconds from the start of the first launch; None where too few launches
-        have been measured, or no number of launches suffices.
+        Seconds from the start of the first launch; None if too few launches have been
+        measured, or if no number of launches suffices.
     """
     sd = spread(x)
     if sd is None:
@@ -126,12 +126,12 @@ def seconds_to_see(
 def _smallest_shift(launches: int, level: float, power: float) -> float | None:
     """Return the shift, in standard deviations, that is detected with this power.
 
-    With many launches, from the asymptotic efficiency of the signed-rank test.
+    With many launches it comes from the asymptotic efficiency of the signed-rank test.
     """
     from scipy.optimize import brentq
 
     if launches > MAX_EXACT_LAUNCHES:
-        return _limit(level, power) / math.sqrt(launches)
+        return _asymptotic_shift(level, power) / math.sqrt(launches)
     tail = signed_rank_tail(launches)
     rejected = bisect.bisect_right(tail, level / 2)
     if rejected == 0:
@@ -145,13 +145,13 @@ def _smallest_shift(launches: int, level: float, power: float) -> float | None:
 
 
 def _power(launches: int, rejected: int, shift: float) -> float:
-    """Return the probability of the upper `rejected` values of the statistic.
+    """Return the probability that the statistic is among its `rejected` highest values.
 
     W, the sum of the positive launches' ranks, is approximated as normal with the mean
     and variance that it has when launches are normal with sd 1 about `shift`
     (Lehmann, Nonparametrics: Statistical Methods Based on Ranks, 1975, section
-    4.2). The limit for many launches, `_limit`, gives a power of 0.8 where a dozen
-    launches have 0.6.
+    4.2). With a dozen launches the large-sample `_asymptotic_shift` would claim a power
+    of 0.8 where it is 0.6.
     """
     from scipy.special import ndtr, owens_t
 
@@ -171,8 +171,8 @@ def _power(launches: int, rejected: int, shift: float) -> float:
     return float(ndtr((mean - lowest) / math.sqrt(max(variance, 1e-12))))
 
 
-def _limit(level: float, power: float) -> float:
-    """Return shift times the square root of launches, in the limit of many launches.
+def _asymptotic_shift(level: float, power: float) -> float:
+    """Return the detectable shift times the square root of launches, for many launches.
 
     With n normal launches the signed-rank test has the power of a z-test with 3 n / pi
     launches (Hodges and Lehmann, Annals of Mathematical Statistics 27, 1956, after

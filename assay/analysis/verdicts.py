@@ -100,8 +100,8 @@ def evaluate(
 def decided(looks: Looks, topic: Topic, measured: Measurements) -> bool:
     """Say whether more launches of this topic would change no verdict.
 
-    The level is the one shared among all claims of the run, so that a verdict that is
-    decided here stays decided when Holm's correction includes every topic.
+    The level is shared among all claims of the run, so that a verdict that is decided
+    here stays decided when Holm's correction includes every topic.
     """
     if any(item.verdict == "undecided" for item in _budgets(looks, topic, measured)):
         return False
@@ -281,9 +281,9 @@ def _budgets(
 ) -> Iterable[BudgetResult]:
     """Judge budgets by one-sided bounds.
 
-    The bounds are over launches. Where the budget is on a share of requests, they are
-    over all requests: if no launch had a failure, the spread of launches would not tell
-    how many failures could have been missed.
+    The bounds are computed over launches. For a budget on a share of requests, they are
+    computed over all requests: if no launch had a failure, the spread of launches would
+    not tell how many failures could have been missed.
     """
     level = looks.level(looks.budgets)
     for budget in topic.budgets:

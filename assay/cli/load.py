@@ -106,7 +106,7 @@ def run(request: LoadRequest, path: Path, as_json: bool) -> Results:
 
     Args:
         request: The options of the command.
-        path: Of the run directory.
+        path: The run directory.
         as_json: Whether to print JSON instead of tables.
 
     Raises:

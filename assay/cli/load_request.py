@@ -20,8 +20,7 @@ Number = TypeVar("Number", int, float)
 DEFAULT_USERS = 100  # maximum number of users in an open loop without --users
 DEFAULT_BIND = "*:5557"  # Locust's own port
 DEFAULT_DURATION = 60.0  # seconds
-# A LoadTestShape ends the test itself; this only bounds it.
-SHAPE_DURATION = 86_400.0
+SHAPE_DURATION = 86_400.0  # a LoadTestShape ends the test itself, hardly so late
 
 
 @dataclass(frozen=True)
@@ -41,7 +40,7 @@ class LoadRequest:
     require: tuple[str, ...] = ()
     find_capacity: bool = False
     slo: str | None = None
-    most: float = 20_000
+    most: float = 20_000  # named like its option: the highest rate to try
     sweep: str | None = None
     workers: int = 1
     master: bool = False
@@ -57,12 +56,12 @@ class LoadRequest:
 
     @property
     def many_trials(self) -> bool:
-        """Whether it asks for several trials instead of a single load test."""
+        """Whether several trials are requested instead of a single load test."""
         return self.find_capacity or self.sweep is not None
 
 
 def with_locust_conf(request: LoadRequest, configuration: Configuration) -> LoadRequest:
-    """Fill in what was not typed from Locust's own configuration.
+    """Fill in options that were not typed, using Locust's own configuration.
 
     Raises:
         InputError: An entry should be a number and is not.
@@ -103,7 +102,9 @@ def _configured_number(
 
 
 def _locustfiles(text: str) -> list[Path]:
-    """Return the absolute paths of the locustfiles, or folders of them, in FILE.
+    """Return the absolute paths that the argument FILE names.
+
+    They are locustfiles, or folders of locustfiles.
 
     Raises:
         InputError: One of them does not exist.
@@ -124,8 +125,8 @@ def make_plan(
     """Check a request and turn it into a plan, before anything starts.
 
     Args:
-        request: With the entries of Locust's own configuration filled in.
-        trials: The search or sweep that it asks for; None for a single test.
+        request: The request, with Locust's own configuration filled in.
+        trials: The search or sweep that is requested; None for a single test.
         ignored: Keys of Locust's configuration that have no effect.
 
     Raises:
@@ -139,25 +140,26 @@ def make_plan(
     bind = _bind_address(request)
     users = request.users or (trials.users if trials else None)
     duration = _seconds(
-        "duration", request.duration or (trials.trial if trials else None)
+        "duration", request.duration or (trials.trial_duration if trials else None)
     )
-    shape = _arrival_shape(request, duration)
-    shaped = request.rate is None and users is None
-    default_duration = SHAPE_DURATION if shaped else DEFAULT_DURATION
+    rate_shape = _rate_shape(request, duration)
+    # Without a rate and users, the locustfile's LoadTestShape determines the load.
+    locust_shaped = request.rate is None and users is None
+    default_duration = SHAPE_DURATION if locust_shaped else DEFAULT_DURATION
     return LoadPlan(
         locustfile=paths[0],
         others=tuple(paths[1:]),
         host=request.host.rstrip("/"),
         locust=request.arguments,
-        times=shape.times if shape else (),
-        rates=shape.rates if shape else (),
+        times=rate_shape.times if rate_shape else (),
+        rates=rate_shape.rates if rate_shape else (),
         arrivals="even" if request.arrivals == "even" else "poisson",
         users=users or DEFAULT_USERS,
         spawn_rate=request.spawn_rate or 0.0,
-        shaped=shaped,
-        duration=shape.duration if shape else duration or default_duration,
+        shaped=locust_shaped,
+        duration=rate_shape.duration if rate_shape else duration or default_duration,
         iterations=request.iterations or 0,
-        think_time=request.think_time or shaped,
+        think_time=request.think_time or locust_shaped,
         drain=_seconds("drain", request.drain) or 10.0,
         workers=request.all_workers,
         bind=bind,
@@ -206,7 +208,7 @@ def _seconds(option: str, text: str | None) -> float | None:
         raise InputError(f"--{option}: {error}") from error
 
 
-def _arrival_shape(request: LoadRequest, duration: float | None) -> Shape | None:
+def _rate_shape(request: LoadRequest, duration: float | None) -> Shape | None:
     """Return the arrival rate over time; None in a closed loop.
 
     Raises:
@@ -242,7 +244,7 @@ def _bind_address(request: LoadRequest) -> str:
         return ""
     if not request.expect_workers:
         raise InputError(
-            "--master: say how many workers will join, with --expect-workers 2"
+            "--master: say how many workers will join, for example --expect-workers 2"
         )
     if request.workers > 1:
         raise InputError(

@@ -119,7 +119,7 @@ def print_results(
 
 @contextlib.contextmanager
 def _broken_pipe_ignored() -> Iterator[None]:
-    """Discard the rest of the output once its reader has gone, as `| head` does."""
+    """Discard the rest of the output once its reader is gone, as with `| head`."""
     try:
         yield
         sys.stdout.flush()

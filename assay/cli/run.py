@@ -109,10 +109,10 @@ def run(
 
 
 def _measure(plan: Plan, directory: RunDirectory, as_json: bool) -> Results:
-    """Measure a plan; if that is stopped or fails, report what was measured.
+    """Measure a plan; if measuring is stopped or fails, report what was measured.
 
     Raises:
-        typer.Exit: Ctrl-C stopped it.
+        typer.Exit: Ctrl-C stopped the run.
         MeasureError: Something could not be measured.
     """
     from assay.experiment import earlier_runs
@@ -135,7 +135,7 @@ def _measure(plan: Plan, directory: RunDirectory, as_json: bool) -> Results:
 
 
 def _parse_looks(text: str) -> tuple[int, ...]:
-    """Return the numbers of launches after which verdicts are looked at.
+    """Return the numbers of launches after which the verdicts are judged.
 
     Raises:
         typer.BadParameter: The text is not a list of ascending numbers.
@@ -222,7 +222,5 @@ def report_results(
         directory,
         results,
         as_json,
-        lambda: terminal.render(
-            results, open_console(), directory.plan().settings.margin
-        ),
+        lambda: terminal.render(results, open_console(), directory.plan().settings),
     )

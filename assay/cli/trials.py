@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 PrintLine = Callable[[str], None]
 
-DEFAULT_USERS = 100  # that a search for the capacity may create
-DEFAULT_DURATION = "10s"  # of one trial
+DEFAULT_USERS = 100  # users that a search for the capacity may create
+DEFAULT_DURATION = "10s"  # duration of one trial
 MAX_USERS = 60_000
 
 
@@ -31,14 +31,14 @@ class CapacitySearch:
         objective: The requirements that a rate has to meet.
         max_rate: The highest rate that is tried.
         users: Maximum number of users if --users is not given.
-        trial: Duration of a trial if --duration is not given.
+        trial_duration: Duration of a trial if --duration is not given.
     """
 
     kind: ClassVar[Literal["capacity"]] = "capacity"
     objective: tuple[Requirement, ...]
     max_rate: float
     users: int = DEFAULT_USERS
-    trial: str = DEFAULT_DURATION
+    trial_duration: str = DEFAULT_DURATION
 
     def check(self, request: LoadRequest) -> None:
         """Check that no other option contradicts the search.
@@ -66,12 +66,12 @@ class Sweep:
 
     Attributes:
         user_counts: The numbers of users.
-        trial: Duration of a trial if --duration is not given.
+        trial_duration: Duration of a trial if --duration is not given.
     """
 
     kind: ClassVar[Literal["sweep"]] = "sweep"
     user_counts: tuple[int, ...]
-    trial: str = DEFAULT_DURATION
+    trial_duration: str = DEFAULT_DURATION
 
     @property
     def users(self) -> int:
@@ -134,12 +134,12 @@ def _refuse_options(reason: str, excluded: Sequence[str], request: LoadRequest) 
     """Refuse options that contradict a search or a sweep.
 
     Args:
-        reason: Why they do, for the message.
+        reason: Why they contradict it, for the message.
         excluded: The options.
-        request: May contain some of them.
+        request: The request, which may contain some of the options.
 
     Raises:
-        InputError: One of them was given.
+        InputError: One of the options was given.
     """
     fields = [option[2:].replace("-", "_") for option in excluded]
     if any(getattr(request, field) for field in fields):

@@ -22,23 +22,25 @@ from assay.profilers import pyspy
 from assay.system import processes
 
 SPIN_PROGRAM = "from assay.doctor.spin import print_spin; print_spin()"
-# Robust spread of the pieces. The speed of shared machines varies by 5 to 10 %.
+# Robust spread of the times of equal pieces of work. The speed of shared machines
+# varies by 5 to 10 %.
 SPREAD_POOR = 0.03
 SPREAD_BAD = 0.10
-# A slice counts as disturbed above 5 % of run-delay. If half of all slices are
-# disturbed, repeating them does not help.
+# Share of the core's time taken by others. Above 1 % some slices are disturbed, and
+# their blocks have to be repeated. Above 5 % a typical slice is disturbed, so repeating
+# does not help.
 STOLEN_POOR = 0.01
 STOLEN_BAD = 0.05
 # Share of all cores that other processes use.
 BUSY_POOR = 0.10
 BUSY_BAD = 0.50
-# Bytes that are available.
+# Available bytes.
 MEMORY_POOR = 1024**3
 MEMORY_BAD = 256 * 1024**2
-# Seconds for which the CPU clock of a process is read: usually, and at most.
-CLOCK_SECONDS = 0.1
-CLOCK_PATIENCE = 3.0
-TICK_TOLERANCE = 1e-4  # milliseconds: a reading this close to whole ones is whole
+CLOCK_SECONDS = 0.1  # usual time for reading the CPU clock of a process
+CLOCK_PATIENCE = 3.0  # maximum seconds for it, while the process waits for its turn
+# Milliseconds: a reading this close to a whole millisecond counts as whole.
+TICK_TOLERANCE = 1e-4
 SLOW_CLOCKS = ("hpet", "acpi_pm", "jiffies", "refined-jiffies")
 
 
@@ -51,10 +53,10 @@ def examine(
         seconds: How long to watch the noise.
         quick: Leave out the miniature experiment, which takes some 20 s. The other
             examinations take about a second.
-        say: Is called with what is being done.
+        say: Is called with a description of each step.
 
     Returns:
-        One finding for each question, in the order in which they matter.
+        One finding for each question, the most important first.
     """
     with (
         tempfile.TemporaryDirectory(prefix="assay-") as name,
@@ -72,7 +74,7 @@ def examine(
             ]
         findings.append(_examine_pyspy())
         say(f"watching the noise for {seconds:g} s")
-        noise = examine_load(folder, cores, seconds)
+        noise = measure_noise(folder, cores, seconds)
         findings += noise
         if not quick:
             steady = noise[0].state == "good"
@@ -98,7 +100,7 @@ def examine_cores(cores: processes.Cores) -> Finding:
         "cores",
         "bad" if count < 2 else "poor",
         f"{count} {'core' if count == 1 else 'cores'}; target and load generator "
-        "cannot be given cores of their own",
+        "cannot be given separate cores",
         "use a machine with 2 cores or more, if possible with Linux: otherwise the "
         "generator takes CPU time from the target that it measures",
     )
@@ -108,7 +110,7 @@ def examine_noise(spin: Spin, steal: float | None) -> list[Finding]:
     """Judge how constant the speed of the target's core is, and how much is stolen.
 
     Args:
-        spin: A spin calibration on that core.
+        spin: A spin calibration on the target's core.
         steal: Share of all CPU time that the hypervisor gave to others; None if the
             system does not count it.
     """
@@ -149,7 +151,7 @@ def examine_others(
         busy: Cores that other processes kept busy.
         cores: The number of cores.
         load: Load average of the last minute.
-        names: The busiest of these processes, the busiest first.
+        names: The processes that used most CPU time, the busiest first.
     """
     state = judged(busy / cores, BUSY_POOR, BUSY_BAD)
     usage = f"other processes use {busy:.2f} of {cores} cores (load average {load:.2f})"
@@ -201,8 +203,8 @@ def examine_clock(source: str, resolution: float) -> Finding:
 
 @contextlib.contextmanager
 def _busy_child(folder: Path, cores: tuple[int, ...]) -> Iterator[processes.Child]:
-    # It sleeps now and then, as a server does: the kernel updates the CPU clock of a
-    # process that never sleeps only at its ticks.
+    # It sleeps now and then, as a server does: if a process never sleeps, the kernel
+    # updates its CPU clock only at ticks.
     program = "import time\nwhile True: sum(range(9999)); time.sleep(1e-4)"
     child = processes.start(
         "a busy process",
@@ -266,7 +268,7 @@ def _examine_cpu_clock(child: processes.Child) -> Finding:
             "CPU clock",
             "poor",
             f"the CPU time of another process comes in steps of {step * 1e3:.0f} ms",
-            "cpu_per_request is coarse; Linux has a clock in nanoseconds",
+            "cpu_per_request is coarse; use Linux, where this clock has nanoseconds",
         )
     return Finding("CPU clock", "good", "the CPU time of another process is exact")
 
@@ -298,8 +300,13 @@ def _examine_pyspy() -> Finding:
     return Finding("py-spy", "poor", f"{reason} (no CPU profiles)", advice)
 
 
-def examine_load(folder: Path, cores: processes.Cores, seconds: float) -> list[Finding]:
-    """Run a spin calibration on the target's core, and watch the machine meanwhile."""
+def measure_noise(
+    folder: Path, cores: processes.Cores, seconds: float
+) -> list[Finding]:
+    """Return the findings on steadiness, stolen time and other processes.
+
+    A spin calibration runs on the target's core, and the machine is watched meanwhile.
+    """
     child = processes.start(
         "a spin calibration",
         [sys.executable, "-c", SPIN_PROGRAM, str(seconds)],
@@ -347,7 +354,10 @@ def _cpu_by_process() -> dict[int, tuple[str, float]]:
 
 
 def _stolen_ticks() -> tuple[int, int] | None:
-    """Return stolen and all ticks of all cores since boot; None if unknown."""
+    """Return the stolen ticks and the total ticks of all cores since boot.
+
+    None if they are unknown.
+    """
     try:
         line = Path("/proc/stat").read_text(encoding="ascii").split("\n", 1)[0]
     except OSError:

@@ -203,9 +203,9 @@ def judge(trial: Trial, steady: bool) -> list[Finding]:
 def _judge_metric(trial: Trial, metric: str, steady: bool) -> Finding:
     """Judge the smallest change of a metric that a run can detect.
 
-    It is compared with the margin, the smallest change that matters: *good* if a run of
-    one minute detects it, *poor* if a run of the default time budget does. Otherwise a
-    comparison most likely ends undecided, whatever is true.
+    The change is compared with the margin, the smallest change that matters: *good* if
+    a run of one minute can detect the margin, *poor* if a run of the default time
+    budget can. Otherwise a comparison most likely ends undecided, whatever is true.
     """
     sd, seconds = trial.spreads.get(metric), trial.seconds
     if sd is None or seconds is None:
@@ -219,7 +219,7 @@ def _judge_metric(trial: Trial, metric: str, steady: bool) -> Finding:
     margin = defaults.margin
     short = _smallest_change(sd, seconds, SHORT_RUN_SECONDS)
     long = _smallest_change(sd, seconds, LONG_RUN_SECONDS)
-    # The first look may come later than the time that the run has: that is too late.
+    # The first look may come later than the run ends: that is too late.
     state: State = "bad"
     if short.change <= margin and short.seconds <= SHORT_RUN_SECONDS:
         state = "good"
@@ -263,7 +263,7 @@ def _smallest_change(sd: float, per_launch: float, seconds: float) -> _SmallestC
     looks = Settings().looks
     fitting = [look for look in looks if look * per_launch <= seconds]
     launches = fitting[-1] if fitting else looks[0]
-    log_change = power.resolvable(sd, launches, _level(looks))
+    log_change = power.smallest_detectable_effect(sd, launches, _level(looks))
     assert log_change is not None  # every look has enough launches for an interval
     return _SmallestChange(math.expm1(log_change), max(seconds, launches * per_launch))
 

@@ -27,8 +27,8 @@ from assay.plan import Preset, Topic, Variant
 from assay.run_directory import rows
 from assay.system import processes
 
-# Per test. Within a launch the noise is slow drift of the host. More rounds do not
-# average it out; more launches do.
+# Seconds of measuring per test. Within a launch the noise is slow drift of the host,
+# which more launches average out, but more rounds do not.
 MEASURING_SECONDS = 0.2
 LAUNCH_TIMEOUT = 120.0
 
@@ -64,7 +64,7 @@ class BenchmarkSession:
         experiment: The running experiment.
         topic: The topic with the benchmarks.
         folder: A folder for temporary files.
-        cut: Whether the deadline cut the last launch short: never.
+        cut: Whether the deadline cut the last launch short, which never happens.
     """
 
     experiment: Experiment
@@ -118,7 +118,7 @@ def measure(
         cores: Cores to pin it to; empty means no pinning.
 
     Returns:
-        The median seconds of one call; of several tests the geometric mean of their
+        The median seconds of one call; for several tests, the geometric mean of their
         medians, so that each test counts by its ratio and not by its duration.
 
     Raises:

@@ -15,13 +15,13 @@ MIN_BLOCKS = 4
 # Such a service gets more blocks as long as its slices are short.
 MIN_BLOCKS_WAITING = 6
 SHORT_SLICE_SECONDS = 0.125
-WAITING_CPU_SHARE = 0.5  # of a core: a service that uses less mostly waits
-MAX_LENGTH_RATIO = 2.0  # slices whose lengths differ by less get one length
+WAITING_CPU_SHARE = 0.5  # share of a core; a service that uses less mostly waits
+MAX_LENGTH_RATIO = 2.0  # slices whose lengths differ by a smaller factor get one length
 # Open-loop seconds of one variant that a claimed quantile may take in a launch.
 MAX_OPEN_SECONDS = 20.0
 # A launch that took long to prepare, for example by log-ins, gets more open blocks,
-# because most of its scatter comes from them: until they take this share of the time
-# that the preparation took, but at most this many times as many.
+# because most of its scatter comes from them. They may take this share of the
+# preparation time, but their number grows at most by this factor.
 OPEN_SHARE_OF_PREPARATION = 0.5
 MAX_OPEN_EXTENSION = 2
 
@@ -29,7 +29,7 @@ MAX_OPEN_EXTENSION = 2
 def draw_order(
     names: Sequence[str], pairs: Sequence[tuple[str, str]], rng: random.Random
 ) -> list[str]:
-    """Draw a random order of variants for a block that keeps compared ones together.
+    """Draw a random order of variants that keeps compared variants together.
 
     Two slices differ more the further apart they are. With ten variants in random
     order, the two slices of a pair would be four slices apart on average.
@@ -113,7 +113,7 @@ def extend_for_preparation(
 
     Args:
         open_blocks: The number of open blocks after a short preparation.
-        block_seconds: The time that one block takes, of all variants.
+        block_seconds: The time that one block of all variants takes.
         preparation: Seconds of starts, log-ins and warm-up.
     """
     affordable = round(OPEN_SHARE_OF_PREPARATION * preparation / block_seconds)

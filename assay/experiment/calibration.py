@@ -22,16 +22,17 @@ from assay.plan import Load, Topic
 # than the median of a few long ones.
 CLOSED_SECONDS = 0.0125
 OPEN_SECONDS = 0.02
-# Blocks of the shortest slices: so few that fifteen launches take less than a minute
-# (see `Settings.looks`). For CPU time another launch soon says more than another block.
+# Number of blocks of the shortest slices: so few that fifteen launches take less than a
+# minute (see `Settings.looks`). For CPU time one more launch soon says more than one
+# more block.
 # Latency gets most of the time: a queue amplifies whatever happens to a core, and a
 # comparison is decided no sooner than its noisiest metric.
 CLOSED_BLOCKS = 20
 OPEN_BLOCKS = 28
-SHAPED_BLOCKS = 2  # of an arrival rate with a shape: each takes seconds
-TRIAL_SECONDS = 0.3  # of a closed loop, to find a variant's capacity
+SHAPED_BLOCKS = 2  # number of blocks if the rate has a shape: each takes seconds
+TRIAL_SECONDS = 0.3  # length of the closed loop that finds a variant's capacity
 WARM_UP_SECONDS = 0.15
-# A service that has answered so many requests is warm; a slower one gets more time.
+# A service that has answered so many requests is warm; a slower service gets more time.
 WARM_UP_REQUESTS = 60
 EXTRA_WARM_UP_SECONDS = 0.1
 SPIN_SECONDS = 0.02
@@ -68,7 +69,7 @@ class Schedule:
     generator_share: Mapping[str, float] = field(default_factory=dict)
 
     def extended_for(self, preparation: float, variants: int) -> "Schedule":
-        """Return the schedule of a launch whose preparation took so many seconds."""
+        """Return the schedule of a launch whose preparation took `preparation` s."""
         if not self.open_decides or self.shape:
             return self
         block_seconds = self.open_seconds * variants
@@ -100,7 +101,7 @@ def warm_up(
         name = target.variant.name
         touched = generator.touch(name, drain=deadline.drain)
         rates.check_answers(topic.name, touched)
-        if slices.given_up(touched.columns).any():
+        if slices.given_up(touched.request_columns).any():
             target.settle()  # it got more connections at once than it can answer
         users = topic.scenario.load.users
         drain = deadline.drain
@@ -150,8 +151,8 @@ def calibrate(
         topic: The topic whose load is measured.
         names: The variants.
         metrics: The metrics that verdicts depend on; all if empty. A launch is made
-            long enough for their quantiles, within limits. It spends half the time on
-            a load under which none of them is measured.
+            long enough for their quantiles, within limits. A load under which none of
+            these metrics is measured gets half the time.
         deadline: After it no further trial begins.
 
     Raises:
@@ -284,8 +285,7 @@ def _requests_per_task(trials: Mapping[str, Slice]) -> dict[str, float]:
 def spin(cores: Sequence[int]) -> float:
     """Return the seconds that a fixed piece of work takes on the target's core.
 
-    It measures the speed of the machine itself in every launch, independent of the
-    target.
+    It shows the speed of the machine itself in every launch, independent of the target.
     """
     pinnable = bool(cores) and hasattr(os, "sched_setaffinity")
     previous_cores = os.sched_getaffinity(0) if pinnable else set()

@@ -11,9 +11,9 @@ later one. At the end some users begin one more request just in time, and others
   requests only wait (for a timer, or for another service), they come in rounds, and the
   estimate jumps by the share of a whole round if some users begin a round that others
   miss.
-- `by_littles_law` has no edge at the end. At the beginning it takes the short first
+- `by_littles_law` has no edge at the end. At the beginning it counts the short first
   answers of a queue as typical: it is 4 % too high with 4 users and 25 requests, and
-  55 % with 64 users.
+  55 % too high with 64 users.
 - `by_settled_cycles` is Little's law without the first request of each user, if enough
   requests are left. It scatters as little for services that wait, and is right for
   both kinds.
@@ -32,7 +32,7 @@ Bools = NDArray[np.bool_]
 
 NO_USER = 0xFFFF  # the user of a request is unknown: see assay.load.recorder
 CLOCK_TOLERANCE = 1e-7  # seconds: rounding between two readings of one clock
-MIN_SETTLED_REQUESTS = 25  # `by_settled_cycles` uses at least so many, if there are
+MIN_SETTLED_REQUESTS = 25  # fewest requests that `by_settled_cycles` uses, if possible
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def from_columns(
     """Return the loop of a closed slice from the columns of its samples.
 
     A request that was never sent counts from the moment it was due. If the locustfile
-    has fewer users than were asked for, the loop has only those that took part.
+    has fewer users than were requested, the loop has only the users that took part.
     """
     start, end = columns["start"].astype(float), columns["end"].astype(float)
     unsent = np.isnan(start)

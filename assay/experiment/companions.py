@@ -24,7 +24,7 @@ def running_dependencies(
     Args:
         topic: Names the services, the delays in front of them, and the companions.
         folder: Where the logs are written.
-        cores: Cores to pin all of it to; empty means no pinning.
+        cores: Cores to pin all these processes to; empty means no pinning.
 
     Yields:
         Environment variables with the URLs.

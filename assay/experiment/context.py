@@ -23,14 +23,14 @@ class Experiment:
 
     Attributes:
         plan: What is measured.
-        looks: After which launches the verdicts are looked at.
-        run: The run directory that takes the measurements.
+        looks: After which launches the verdicts are judged.
+        run: The run directory, where the measurements are stored.
         progress: Is told what happens.
         cores: The cores of the target and of the load generator.
         scratch: A folder for temporary files.
         origin: `time.perf_counter` at the start: zero of all times that are stored.
         warnings: What a reader must know, in sentences.
-        errors: How often each request error came, by topic and variant.
+        errors: How often each request error occurred, by topic and variant.
     """
 
     plan: Plan
@@ -52,11 +52,11 @@ class Experiment:
         return random.Random(f"{self.plan.settings.seed}/{topic.name}/{purpose}")
 
     def read_measurements(self) -> measurements.Measurements:
-        """Read what is on disk so far."""
+        """Read the measurements that are on disk so far."""
         return measurements.Measurements(self.run.slices(), self.run.launches())
 
     def results(self, partial: bool) -> Results:
-        """Judge everything that is on disk so far."""
+        """Judge all measurements that are on disk so far."""
         warnings = [*self.warnings, *self._error_warnings()]
         return verdicts.evaluate(
             self.plan, self.read_measurements(), self.run.name, partial, warnings

@@ -21,7 +21,7 @@ class Deadline:
 
     @property
     def passed(self) -> bool:
-        """Whether it is over."""
+        """Whether the moment is over."""
         return time.perf_counter() >= self.at
 
     @property

@@ -14,27 +14,29 @@ from assay.experiment.deadlines import LONGEST_DRAIN
 from assay.run_directory.rows import Disturbance, SliceRow
 
 DISTURBED_SHARE = 0.05  # of the time in which there was work to do
-SYSTEM_SHARE = 0.005  # of an idle core's time, which the kernel always uses
+# Share of a core's time that the kernel uses even when the core is idle.
+SYSTEM_SHARE = 0.005
 MAX_LAG_P99 = 1.5e-3  # seconds
 MAX_EXTRA_STALL = 5e-3  # seconds more than usual for the variant
-# Times (median - lower quartile): about two standard deviations above the median.
+# Lower quartile + 4 x (median - lower quartile) is about two standard deviations above
+# the median.
 SPREAD_FACTOR = 4
 
 
 def causes(rows: Sequence[SliceRow], cores: int = 0) -> list[Disturbance]:
     """Return what disturbed each slice of one launch and one mode; empty if nothing.
 
-    *neighbour*: other processes kept the target from its cores for 5 % of the time in
-    which it had requests to serve. This time is what its threads waited although they
-    could have run, but at most the CPU time that other processes used of its cores,
-    less what the system itself always uses: threads of one server delay each other as
-    well. Other processes that used less than 5 % of the whole slice may have run while
-    the target had nothing to do. Then only the wait beyond the variant's usual wait
-    counts.
+    *neighbour*: other processes kept the target from its cores for more than 5 % of
+    the time in which it had requests to serve. How long they did so is the smaller of
+    two times: how long the target's threads were runnable but not running, and how much
+    CPU time other processes used on its cores (minus the system's usual share). The
+    second is needed because threads of one server also delay each other. If other
+    processes used at most 5 % of the slice, they may have run only while the target was
+    idle: then only the wait above the variant's usual wait counts.
 
-    *generator*: the generator itself sent arrivals late, by more than is negligible
-    beside the latencies that contain the delay. In a closed loop, which has no schedule
-    to be late for: it was kept from its core.
+    *generator*: the generator itself sent arrivals so late that this distorts the
+    measured latencies. A closed loop has no schedule; there it means that the generator
+    was kept from its core.
 
     *stall*: the generator's own heartbeat stopped for longer than is usual under this
     variant's load, for example because the whole machine stood still.
@@ -45,8 +47,8 @@ def causes(rows: Sequence[SliceRow], cores: int = 0) -> list[Disturbance]:
     *time*: the time budget ended, so the target had less time to answer than in any
     other slice.
 
-    Unanswered requests are never counted as another disturbance: a target that freezes
-    must not lose the slices that show it.
+    A slice with unanswered requests counts as undisturbed, except for *time*: a target
+    that freezes must not lose the slices that show it.
 
     Args:
         rows: Rows of `assay.experiment.slices.row`.
@@ -80,7 +82,7 @@ def causes(rows: Sequence[SliceRow], cores: int = 0) -> list[Disturbance]:
 
 
 def _unanswered(row: SliceRow) -> bool:
-    """Say whether an arrival of a slice was dropped, unserved or given up."""
+    """Say whether any arrival of a slice was dropped, unserved or given up."""
     return bool(row.unserved or row.dropped or row.given_up)
 
 
@@ -114,8 +116,8 @@ def sent_late(row: SliceRow) -> bool:
 def _median_latency(row: SliceRow) -> float:
     """Return the median latency of an open slice in seconds; 0 if there is none.
 
-    If most requests were given up, the median is infinite. The requests took at least
-    as long as they were waited for, and the duration of the slice stands for that.
+    If most requests were given up, the median is infinite. The true times are unknown
+    but long; the slice's duration is used instead.
     """
     median = row.latency_p50
     return 0.0 if math.isnan(median) else min(median, row.duration)
@@ -128,9 +130,10 @@ def _preempted(
 
     Args:
         row: The slice.
-        run_delay_limit: The share of wall-clock time above which its run-delay is
-            unusual.
-        self_delay: Seconds that it waits without neighbours, per second with work.
+        run_delay_limit: The share of wall-clock time above which the variant's
+            run-delay is unusual.
+        self_delay: The variant's run-delay without neighbours, in seconds per second
+            in which it has requests to serve.
         cores: As for `causes`.
     """
     if math.isfinite(row.foreign):
@@ -145,15 +148,16 @@ def _preempted(
 
 
 def _foreign_excess(row: SliceRow, cores: int) -> float:
-    """Return other processes' CPU seconds, less what the system always uses."""
+    """Return other processes' CPU seconds, minus the system's usual share."""
     return float(row.foreign - SYSTEM_SHARE * max(cores, 1) * row.duration)
 
 
 def _self_delays(rows: Sequence[SliceRow], cores: int) -> dict[str, float]:
-    """Return how long each variant waits without neighbours, per second with work.
+    """Return each variant's run-delay without neighbours.
 
-    It is the lower quartile of the slices that no neighbour can have disturbed. A
-    variant without such a slice is left out.
+    It is counted in seconds per second in which the variant has requests to serve: the
+    lower quartile of the slices that no neighbour can have disturbed. A variant without
+    such a slice is left out.
     """
     undisturbed = [
         row
@@ -167,7 +171,7 @@ def _self_delays(rows: Sequence[SliceRow], cores: int) -> dict[str, float]:
 
 
 def _run_delay_limits(rows: Sequence[SliceRow]) -> dict[str, float]:
-    """Return for each variant the share of run-delay above which it is unusual."""
+    """Return for each variant the share of time above which a run-delay is unusual."""
     limits = {}
     for name, shares in _by_variant(
         rows, lambda row: row.run_delay / row.duration

@@ -2,7 +2,7 @@
 
 A block is one slice of every variant, back to back, in an order drawn anew. The speed
 of the host varies over tenths of a second, so what is compared must be close in time.
-A launch also has a speed of its own, so it counts as one number.
+Each launch also has its own speed, so it counts as one number.
 """
 
 import random
@@ -20,8 +20,7 @@ from assay.metrics import MODES, Mode
 from assay.run_directory.rows import SliceRow
 from assay.system.processes import memory_peak
 
-# So many arrivals are needed to know which share of them finds no idle user.
-MIN_ARRIVALS = 100
+MIN_ARRIVALS = 100  # fewest from which the share without an idle user can be estimated
 # Disturbed blocks are repeated, until there are this many times the planned blocks.
 MAX_REPEATS = 3
 
@@ -35,7 +34,7 @@ class Launch:
         samples: The same rows, each with its requests.
         values: One number for each variant and metric, and whether it is only a
             lower bound.
-        errors: How often each request error came, by variant.
+        errors: How often each request error occurred, by variant.
         counts: Whether enough blocks were undisturbed.
         cut: Whether the end of the time budget cut it short.
         users: The number of users that had to be made because there were too few; 0 if
@@ -66,8 +65,8 @@ def measure(
         generator: The servers are attached to it.
         running: Variant to its server.
         schedule: The lengths of slices and the number of blocks.
-        pairs: Which variants are compared. Each pair needs enough blocks in which
-            neither side was disturbed.
+        pairs: The pairs of variants that are compared. Each pair needs enough blocks
+            in which neither side was disturbed.
         cores: The cores that the servers are pinned to; empty if they are not.
         rng: Draws orders and arrivals.
         deadline: After it no further slice begins. A launch counts if it has at least
@@ -100,7 +99,7 @@ class _Measurement:
     Attributes:
         peaks: The most simultaneous arrivals of each slice that lacked users.
         arrivals: Arrivals of the open loop so far, by variant.
-        short: How many of them found no idle user, by variant.
+        lacked_user: How many of them found no idle user, by variant.
     """
 
     generator: Generator
@@ -112,10 +111,10 @@ class _Measurement:
     launch: Launch = field(default_factory=Launch)
     peaks: list[int] = field(default_factory=list)
     arrivals: Counter[str] = field(default_factory=Counter)
-    short: Counter[str] = field(default_factory=Counter)
+    lacked_user: Counter[str] = field(default_factory=Counter)
 
     def measure_blocks(self, mode: Mode, planned: int, rng: random.Random) -> int:
-        """Measure blocks of one mode until every pair has enough undisturbed ones.
+        """Measure blocks of one mode until every pair has enough undisturbed blocks.
 
         Returns:
             The number of undisturbed blocks of the pair that has the fewest.
@@ -185,13 +184,13 @@ class _Measurement:
         """
         for row in (row for row in rows if row.mode == "open"):
             self.arrivals[row.variant] += row.planned
-            self.short[row.variant] += row.short
+            self.lacked_user[row.variant] += row.short
         self.peaks += [row.peak for row in rows if disturbance.lacks_users(row)]
-        many_short = any(
-            short > disturbance.DISTURBED_SHARE * max(self.arrivals[name], MIN_ARRIVALS)
-            for name, short in self.short.items()
+        many_lacked = any(
+            count > disturbance.DISTURBED_SHARE * max(self.arrivals[name], MIN_ARRIVALS)
+            for name, count in self.lacked_user.items()
         )
-        if len(self.peaks) < 2 or not many_short:
+        if len(self.peaks) < 2 or not many_lacked:
             return
         users = min(max_users(self.schedule.load), sorted(self.peaks)[-2])
         if users > self.launch.users:

@@ -17,9 +17,9 @@ from assay.profilers import PROFILERS, Capture, Observed
 from assay.results import Profile
 from assay.system import processes
 
-STRETCH_SECONDS = 1.0  # of load between two checks that the target is alive
-# Load is extended to at most so many times the preset's length if a profiler has seen
-# too little.
+STRETCH_SECONDS = 1.0  # seconds of load between two checks that the target is alive
+# If a profiler has seen too little, load is extended to at most this multiple of the
+# preset's length.
 MAX_EXTENSION = 4
 
 
@@ -71,15 +71,15 @@ def take(
 ) -> TakenProfiles:
     """Load a warm target with every profiler attached, and return their profiles.
 
-    They share one stretch of load: a memory sampler does not disturb a stack sampler,
-    and no profiler attaches with two presets at a time. If a profiler cannot work here,
-    or saw too little, only its own profile is missing.
+    The profilers share one stretch of load: a memory sampler does not disturb a stack
+    sampler, and no profiler attaches with two presets at a time. If a profiler cannot
+    work here, or saw too little, only its profile is missing.
 
     Args:
         running: The target.
-        presets: Which profiles to take.
+        presets: The presets of the profiles to take.
         folder: Where the profilers write their files.
-        conditions: The conditions under which they are taken.
+        conditions: The conditions under which the profiles are taken.
 
     Raises:
         MeasureError: The target ended, or Assay did not start it.
@@ -125,8 +125,8 @@ def follow_ups(
     Args:
         taken: The presets that were taken, by variant.
         profiles: Their profiles. If a preset shows too little of one variant, the
-            further preset is taken of all, since only profiles of one kind can be
-            compared.
+            further preset is taken for all variants, since only profiles of one kind
+            can be compared.
 
     Returns:
         Presets by variant.

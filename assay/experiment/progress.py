@@ -99,7 +99,7 @@ class Lines:
         self._say(f"profiling {variant}: {names}", indent=2)
 
     def note(self, text: str) -> None:
-        """Say it."""
+        """Print the text."""
         self._say(text, indent=2)
 
     def _say(self, text: str, indent: int = 0) -> None:
@@ -124,12 +124,12 @@ class Screen:
         )
 
     def __enter__(self) -> "Screen":
-        """Take the screen."""
+        """Start the live display."""
         self._live.__enter__()
         return self
 
     def __exit__(self, *exception: object) -> None:
-        """Give the screen back."""
+        """Stop the live display."""
         self._live.__exit__(None, None, None)
 
     def topic(self, topic: Topic, looks: Sequence[int]) -> None:
@@ -155,7 +155,7 @@ class Screen:
         self._show(f"profiling {variant} ({names})")
 
     def note(self, text: str) -> None:
-        """Print it above the table."""
+        """Print the text above the table."""
         self._live.console.print(Text(one_line(text)), highlight=False)
 
     def _show(self, status: str) -> None:

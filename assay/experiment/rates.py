@@ -1,4 +1,4 @@
-"""The arrival rate of the open loop: one that target and generator can keep up with."""
+"""Finds an arrival rate of the open loop that target and generator can keep up with."""
 
 from collections.abc import Mapping
 
@@ -12,10 +12,10 @@ from assay.load.control.generator import Generator
 
 RATE_BACKOFF = 0.75  # a rate that the generator cannot sustain is lowered to this share
 MAX_BACKOFFS = 6
-TRIAL_SLICES = 8  # for each rate
-TRIAL_SECONDS = 0.08  # of one slice, at least
-MAX_LATE_SLICES = 3  # of the trial slices: with so many a rate is refused
-IDLE_SHARE = 0.2  # of its core: a generator that uses less sustains the rate
+TRIAL_SLICES = 8  # trial slices for each rate
+TRIAL_SECONDS = 0.08  # minimum seconds of a trial slice
+MAX_LATE_SLICES = 3  # a rate is refused once this many of its trial slices were late
+IDLE_SHARE = 0.2  # share of its core; a generator that uses less sustains the rate
 
 
 def check_answers(
@@ -36,7 +36,7 @@ def check_answers(
     Raises:
         MeasureError: The target does not answer.
     """
-    ends = measured.columns["end"]
+    ends = measured.request_columns["end"]
     unanswered = int(np.count_nonzero(np.isnan(ends)))
     limit = len(ends) if users is None else min(users, len(ends))
     if unanswered and unanswered >= limit:
@@ -59,8 +59,8 @@ def sustainable_rate(
 
     At the highest rate that it can send, nearly every slice would be disturbed. The
     rates are tried with the variant whose answers cost the generator the most CPU time.
-    If it is late at every rate, because it has work to do before each request, a lower
-    rate does not help, and the requested rate is returned.
+    If the generator is late at every rate, because it has work to do before each
+    request, a lower rate does not help, and the requested rate is returned.
 
     Args:
         generator: The variants are attached to it.

@@ -26,8 +26,8 @@ from assay.system import interrupts, processes
 def measure(plan: Plan, run: RunDirectory, progress: Progress) -> Results:
     """Measure every topic of a plan into a run directory.
 
-    However it ends, what was measured is kept and judged. If that is not the whole
-    plan, `results.json` is marked `partial`.
+    However the run ends, what was measured is kept and judged. If not the whole plan
+    was measured, `results.json` is marked `partial`.
 
     Raises:
         MeasureError: Something could not be measured.
@@ -52,7 +52,7 @@ def profile(
 
     Args:
         plan: A plan of one topic.
-        run: The run directory that takes the profiles.
+        run: The run directory, where the profiles are stored.
         progress: Is told what happens.
         variant: The variant to profile.
         rate: Arrivals per second; derived from the variant's capacity if None.
@@ -87,7 +87,7 @@ def _experiment(
             if not cores.target:
                 experiment.warnings.append(
                     "Target and load generator share cores, because this machine "
-                    "cannot pin them to separate ones: expect wider intervals."
+                    "cannot pin them to separate cores: expect wider intervals."
                 )
             yield experiment
 

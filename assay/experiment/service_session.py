@@ -118,7 +118,7 @@ class ServiceSession:
         """Give every running variant its users, then pin the servers to their cores.
 
         Log-ins can take long, and nothing is measured yet, so they may use every core.
-        There are as many users as were needed so far.
+        Each variant gets the most users that were needed so far.
 
         Raises:
             MeasureError: Every request of a variant's `on_start` failed.
@@ -193,7 +193,7 @@ class ServiceSession:
 
         Args:
             name: The variant.
-            presets: Which profiles to take.
+            presets: The presets of the profiles to take.
             rate: Arrivals per second; derived from the variant's capacity if None.
 
         Raises:

@@ -9,8 +9,7 @@ from assay.experiment.deadlines import NEVER, Deadline
 from assay.plan import Preset
 from assay.results import Profile
 
-# Every so many launches also start the baseline a second time: the A/A arm.
-CONTROL_EVERY = 5
+CONTROL_EVERY = 5  # one launch in this many also has the A/A arm, a second baseline
 
 
 class Session(Protocol):
@@ -40,7 +39,7 @@ class Session(Protocol):
 
 
 class LaunchTimer:
-    """Measures how much time of a launch each of its parts takes.
+    """Measures how much time each part of a launch takes.
 
     Attributes:
         seconds: Part to its seconds so far.

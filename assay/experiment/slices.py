@@ -33,9 +33,9 @@ def load_requests_only(measured: Slice) -> Slice:
     )
     if of_load.all():
         return measured
-    kept = of_load[measured.columns["name"]]
-    columns = {name: column[kept] for name, column in measured.columns.items()}
-    return replace(measured, columns=columns, requests=int(kept.sum()))
+    kept = of_load[measured.request_columns["name"]]
+    columns = {name: column[kept] for name, column in measured.request_columns.items()}
+    return replace(measured, request_columns=columns, requests=int(kept.sum()))
 
 
 def throughput(measured: Slice, users: int, think_time: bool = False) -> float:
@@ -49,15 +49,15 @@ def throughput(measured: Slice, users: int, think_time: bool = False) -> float:
         think_time: Whether users wait between tasks as the locustfile says.
     """
     loop = closed_loop.from_columns(
-        measured.columns, users, measured.began, measured.ended, think_time
+        measured.request_columns, users, measured.began, measured.ended, think_time
     )
     return closed_loop.by_settled_cycles(loop)
 
 
 def occupied(measured: Slice) -> float:
     """Return the seconds of a slice in which at least one request was under way."""
-    starts = np.nan_to_num(measured.columns["start"], nan=measured.began)
-    ends = np.nan_to_num(measured.columns["end"], nan=measured.ended)
+    starts = np.nan_to_num(measured.request_columns["start"], nan=measured.began)
+    ends = np.nan_to_num(measured.request_columns["end"], nan=measured.ended)
     order = np.argsort(starts)
     starts, ends = starts[order], np.maximum.accumulate(ends[order])
     if len(starts) == 0:
@@ -86,7 +86,7 @@ def row(
         think_time: Whether users of the closed loop wait as the locustfile says.
         drain: Seconds that the slice waited for the last answers.
     """
-    columns, is_closed = measured.columns, measured.mode == "closed"
+    columns, is_closed = measured.request_columns, measured.mode == "closed"
     succeeded = columns["failed"] == 0
     response_times = (columns["end"] - columns["start"])[succeeded]
     request_latencies, _ = latencies(measured)
@@ -156,7 +156,7 @@ def latencies(measured: Slice) -> tuple[Floats, Floats]:
     Returns:
         Two arrays of the same length, in seconds.
     """
-    columns = measured.columns
+    columns = measured.request_columns
     abandoned = given_up(columns)
     kept = (columns["failed"] == 0) | abandoned
     at_least: Floats = np.where(

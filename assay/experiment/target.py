@@ -61,9 +61,9 @@ class RunningTarget:
         eager loading is.
 
         Args:
-            path: The path of the guard. It answers 2xx, with JSON in which ``ok`` is
-                true or missing; otherwise ``detail`` gives the reason. Empty if the
-                target has no guard.
+            path: The path of the guard; empty if the target has none. A guard answers
+                2xx, with JSON in which ``ok`` is true or missing; otherwise ``detail``
+                gives the reason.
 
         Raises:
             MeasureError: The target did something else, or the guard does not answer.
@@ -97,7 +97,7 @@ class RunningTarget:
         and would take CPU time from the variant that is measured next.
 
         Args:
-            max_seconds: Seconds to wait at most.
+            max_seconds: Maximum seconds to wait.
         """
         if self.child is None:
             return
@@ -144,8 +144,7 @@ def launched(
     Args:
         topic: The topic of the target.
         variants: The variants to start.
-        environment: Environment variables; the target's and the variant's own are
-            added.
+        environment: Environment variables; the target's and the variant's are added.
         folder: Where the log of each variant is written.
         cores: Cores to pin to. Empty means no pinning: the caller can `pin` later,
             when no more work needs every core.
@@ -195,7 +194,7 @@ def command_environment(
     """Return the environment of a target's command.
 
     `python` and its scripts are found beside Assay's own interpreter, unless a virtual
-    environment is active: then the user means that one.
+    environment is active: then the user means its interpreter.
     """
     merged = {**os.environ, **base}
     if "VIRTUAL_ENV" not in merged:
@@ -211,7 +210,7 @@ def prepare(topic: Topic, environment: Mapping[str, str], folder: Path) -> None:
     """Run the target's `prepare` command, if it has one.
 
     Raises:
-        MeasureError: It failed; the message has its last lines.
+        MeasureError: The command failed; the message has its last lines.
     """
     target = topic.target
     if not target.prepare:
@@ -299,7 +298,7 @@ def await_answer(
     until = began + timeout
     problem = "it did not accept a connection"
     # The port is tried first, because a TCP connect is cheaper than an HTTP request.
-    # Certificates are loaded only for https: that takes longer than the answer.
+    # Certificates are loaded only for https, since loading takes longer than an answer.
     secure = urlsplit(url).scheme == "https"
     with httpx.Client(trust_env=False, timeout=5.0, verify=secure) as client:
         while time.perf_counter() < until:

@@ -45,7 +45,7 @@ def read(
         margin: The change that is too small to matter, as a share.
         require_preset: Is called with the name of each preset that a claim asks for;
             raises InputError if there is no such preset.
-        messages: Takes the problems of the file, each with its line.
+        messages: The problems of the file are added to it, each with its line.
 
     Returns:
         The topic; None if the file has problems.
@@ -145,12 +145,18 @@ def _shape(claims: ClaimsFile, file: Path, problems: Problems) -> Shape | None:
     except InputError as error:
         problems.add(path, str(error))
         return None
-    if not shape.expected or shape.duration > MAX_SHAPE_SECONDS:
+    if shape.duration > MAX_SHAPE_SECONDS:
         problems.add(
             path,
-            f"{text!r} takes {shape.duration:g} s; expected a shape of one slice, in "
-            f"multiples of the arrival rate, of at most {MAX_SHAPE_SECONDS:g} s: "
-            "'ramp 0.5..1.5', or 'spike 1..4 for 0.5s'",
+            f"{text!r} lasts {shape.duration:g} s; a slice may last at most "
+            f"{MAX_SHAPE_SECONDS:g} s",
+        )
+        return None
+    if not shape.expected:
+        problems.add(
+            path,
+            f"{text!r} contains no arrivals; expected multiples of the arrival rate, "
+            "such as 'ramp 0.5..1.5' or 'spike 1..4 for 0.5s'",
         )
         return None
     return shape
@@ -181,7 +187,7 @@ def _check_names(claims: ClaimsFile, problems: Problems) -> None:
         if claim.baseline == claim.candidate:
             problems.add(
                 ("claims", index, "candidate"),
-                "expected another variant than the baseline",
+                "expected a variant other than the baseline",
             )
     for index, budget in enumerate(claims.budgets):
         references.append((("budgets", index, "variant"), budget.variant))
@@ -201,7 +207,7 @@ def _check_round_trips(target: TargetTable, problems: Problems) -> None:
     for name, text in target.round_trip.items():
         path = ("target", "round_trip", name)
         if name not in target.needs:
-            problems.add(path, "expected one of the services in needs")
+            problems.add(path, "expected a service that `needs` lists")
         try:
             shapes.seconds(text)
         except ValueError as error:
@@ -209,7 +215,10 @@ def _check_round_trips(target: TargetTable, problems: Problems) -> None:
 
 
 def _check_scenario(claims: ClaimsFile, folder: Path, problems: Problems) -> None:
-    """Check that there is one kind of work, and that its files and servers exist."""
+    """Check that there is either a locustfile or benchmarks, and that files exist.
+
+    Services, servers and the keys of benchmarks are checked, too.
+    """
     scenario, target = claims.scenario, claims.target
     if (scenario.locustfile is None) == (scenario.benchmarks is None):
         problems.add(("scenario",), "expected either locustfile or benchmarks")
@@ -330,7 +339,7 @@ def _expectation(
 
 def _limit(budget: BudgetTable, index: int, problems: Problems) -> Any:
     try:
-        return expectations.quantity(budget.at_most, budget.metric)
+        return expectations.metric_limit(budget.at_most, budget.metric)
     except ValueError as error:
         problems.add(("budgets", index, "at_most"), str(error))
         return None

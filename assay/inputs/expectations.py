@@ -7,7 +7,7 @@ from assay.metrics import METRICS, higher_is_better
 from assay.plan import Expectation
 
 WORDS = ("faster", "slower", "same", "not slower")
-# By unit of a metric: the units that can be written, and their factors.
+# For each metric unit: the units that a user may write, with their factors.
 UNITS = {
     "s": {"us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0},
     "B": {"B": 1.0, "kB": 1e3, "MB": 1e6, "GB": 1e9, "KiB": 2**10, "MiB": 2**20},
@@ -53,16 +53,16 @@ def parse(text: str, metric: str, margin: float = 0.05) -> Expectation:
     return Expectation(text=text, low=bound)
 
 
-def quantity(text: str, metric: str) -> float:
+def metric_limit(text: str, metric: str) -> float:
     """Parse a limit such as ``50ms``, and return it in the metric's unit.
 
     Raises:
         ValueError: It cannot be parsed; the message says what was expected.
     """
-    return amount(text, METRICS[metric].unit if metric in METRICS else "")
+    return amount_in_unit(text, METRICS[metric].unit if metric in METRICS else "")
 
 
-def amount(text: str, unit: str) -> float:
+def amount_in_unit(text: str, unit: str) -> float:
     """Parse an amount such as ``50ms``, and return it in a unit: s, B, /s, or none.
 
     Raises:

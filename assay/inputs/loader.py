@@ -109,12 +109,12 @@ def find_topic(topic: str, here: Path) -> Path:
     names = [file.parent.name for file in _scenario_files(here)]
     raise InputError(
         f"no topic {topic!r}: expected a folder with a {CLAIMS_FILE}, or the name of "
-        f"one under scenarios/{nearest(topic, names)}"
+        f"a folder under scenarios/{nearest(topic, names)}"
     )
 
 
 def load_preset(name: str, here: Path) -> Preset:
-    """Return the preset of that name: the project's own, or Assay's.
+    """Return the preset of that name: the project's preset, or else Assay's.
 
     Raises:
         InputError: There is no such preset, or its file has problems.

@@ -1,9 +1,9 @@
 """The load settings in Locust's own configuration: files and environment variables.
 
 `locust` reads `~/.locust.conf`, `locust.conf` and `[tool.locust]` of `pyproject.toml`
-in the working directory, then `LOCUST_…` variables; the later one wins. Settings of
-the load, such as the number of users, are needed before a Locust process runs, so they
-are read here.
+in the working directory, then `LOCUST_…` variables; later settings override earlier
+ones. Settings of the load, such as the number of users, are needed before a Locust
+process runs, so they are read here.
 """
 
 import os
@@ -56,7 +56,7 @@ def read(
     Args:
         folder: The working directory.
         home: The user's home folder.
-        environment: The environment variables; those of this process if None.
+        environment: The environment variables; this process's variables if None.
 
     Raises:
         InputError: A file cannot be parsed.

@@ -1,4 +1,4 @@
-"""TOML files whose mistakes are reported with line and nearest valid name."""
+"""Reads TOML files, and reports mistakes with their line and the nearest valid name."""
 
 import copy
 import re

@@ -1,4 +1,4 @@
-"""The answers of a Locust process: what on_start came to, and slices."""
+"""The answers of a Locust process: how on_start went, and what a slice measured."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,7 +20,7 @@ class OnStartResult:
     Attributes:
         seconds: Until all users had completed it.
         requests: How many requests they made.
-        failed: How many of those failed.
+        failed: How many of these requests failed.
         errors: How often each error occurred.
     """
 
@@ -35,22 +35,22 @@ class Slice:
     """What one slice measured.
 
     Attributes:
-        began: `time.perf_counter` when it began, which is one clock for all
-            processes of a machine on Linux.
+        began: `time.perf_counter` when it began; on Linux all processes of a machine
+            share this clock.
         ended: When the last request had ended, or was given up.
         planned: Arrivals of the schedule; in a closed loop, tasks begun.
             ``planned == done + dropped + unserved`` always holds.
         requests: Samples; more than `done` where a task makes several requests.
         cpu: CPU seconds of the target's processes.
-        run_delay: Seconds that its threads were runnable but not running.
-        foreign: Seconds that its cores worked for others; NaN if unknown.
+        run_delay: Seconds that the target's threads were runnable but not running.
+        foreign: Seconds that the target's cores worked for others; NaN if unknown.
         lag_p50: Median of `lags`, in seconds.
         lag_p99: 99th percentile of `lags`, in seconds.
         own_p50: Median of `own`, in seconds.
         own_p99: 99th percentile of `own`, in seconds.
         lags: How late the generator began tasks, in bins of `assay.load.lateness`.
-        own: The generator's own delay: from when arrivals could have begun until
-            they were sent, the client's work included. In the same bins.
+        own: The generator's own delay, in the same bins: from when arrivals could
+            have begun until they were sent, the client's work included.
         tasks: How many tasks of each name ended.
         raised: Exceptions of tasks none of whose requests had failed.
         limit: Which limit of the generator's machine was hit; empty if none was.
@@ -58,8 +58,9 @@ class Slice:
         short: Arrivals that found no idle user though more users were allowed.
         peak: Most arrivals that were in flight or waiting at once.
         stall: The longest delay of the generator's heartbeat, in seconds.
-        columns: One array for each column of `protocol.COLUMNS`, of the requests.
-        iterations: The same of the tasks that made several requests.
+        request_columns: One array for each column of `protocol.COLUMNS`, of the
+            requests.
+        task_columns: The same, of the tasks that are recorded as a whole.
         names: The kind, method and name of each number in the column `name`.
         errors: How often each error occurred, for at most 20 errors.
     """
@@ -80,10 +81,10 @@ class Slice:
     generator_cpu: float
     generator_run_delay: float
     foreign: float
-    columns: Columns = field(repr=False)
+    request_columns: Columns = field(repr=False)
     names: Sequence[Sequence[str]]
     errors: Mapping[str, int]
-    iterations: Columns = field(default_factory=dict, repr=False)
+    task_columns: Columns = field(default_factory=dict, repr=False)
     lag_p50: float = 0.0
     own_p50: float = 0.0
     own_p99: float = 0.0
@@ -104,7 +105,7 @@ class Slice:
     @property
     def failed(self) -> int:
         """How many of its samples failed or were never answered."""
-        return int(np.count_nonzero(self.columns["failed"]))
+        return int(np.count_nonzero(self.request_columns["failed"]))
 
 
 def pack(*tables: Columns) -> bytes:

@@ -11,12 +11,12 @@ from assay.load.shapes import Shape
 Arrivals = Literal["poisson", "even"]
 
 
-SPEED_STEPS = 4  # a worker's speed counts in quarters of the fastest one's
+SPEED_STEPS = 4  # a worker's speed counts in quarters of the fastest worker's speed
 
 
 @dataclass(frozen=True)
 class Part:
-    """One worker's part of all arrivals: those at `places` of every `of` in a row.
+    """One worker's part of all arrivals: at `places` of every `of` arrivals in a row.
 
     All parts together are the whole, and even arrivals stay even.
     """
@@ -30,7 +30,7 @@ class Part:
         return rounds * len(self.places) + sum(place < rest for place in self.places)
 
     def numbers(self) -> Iterator[int]:
-        """Yield the numbers of its arrivals; they count from 0."""
+        """Yield the numbers of the arrivals in this part, counted from 0."""
         for begin in itertools.count(0, self.of):
             for place in self.places:
                 yield begin + place
@@ -42,8 +42,8 @@ WHOLE = Part()
 def split(speeds: Sequence[float]) -> list[Part]:
     """Split the arrivals among workers, in proportion to their speeds.
 
-    Speeds count in quarters of the fastest one's. A mere fluctuation must not decide
-    who does what, or the same seed would not give the same work.
+    Speeds count in quarters of the fastest worker's speed. A mere fluctuation must not
+    decide who does what, or the same seed would not give the same work.
 
     Args:
         speeds: One for each worker, in any unit.
@@ -53,14 +53,15 @@ def split(speeds: Sequence[float]) -> list[Part]:
         weights = [1] * len(weights)
     dealt: list[list[int]] = [[] for _ in weights]
     for place in range(sum(weights)):
-        # The largest quotient takes the next place (D'Hondt), so they alternate.
+        # The worker with the largest quotient gets the next place (D'Hondt), so that
+        # workers alternate.
         index = max(range(len(weights)), key=lambda i: weights[i] / (len(dealt[i]) + 1))
         dealt[index].append(place)
     return [Part(tuple(places), sum(weights)) for places in dealt]
 
 
 def worker_seed(seed: int, worker: int) -> int:
-    """Return the seed of one worker: with the same seed all would do the same."""
+    """Return the seed of one worker; with equal seeds all would do the same work."""
     return random.Random(f"{seed}/{worker}").getrandbits(32)
 
 
@@ -69,17 +70,18 @@ def times(
 ) -> Iterator[float]:
     """Yield when the arrivals of a shape are due.
 
-    Poisson arrivals are those of many people who know nothing of each other: a
-    process of rate 1, its time stretched so that the expected number of arrivals is
-    that of the shape (Çinlar, Introduction to Stochastic Processes, 1975,
-    theorem 4.7.4). Even arrivals come one by one at the shape's own pace.
+    Poisson arrivals come as if from many people who know nothing of each other. They
+    are a process of rate 1 whose time is stretched until the expected number of
+    arrivals equals the shape's (Çinlar, Introduction to Stochastic Processes, 1975,
+    theorem 4.7.4). Even arrivals come one by one at the rate of the shape.
 
     Args:
         shape: How the rate changes.
-        arrivals: How they come.
+        arrivals: How the arrivals are spaced.
         seed: The same seed gives the same schedule.
-        part: Whose arrivals. Poisson parts need a seed each: independent Poisson
-            processes together are one process of their joint rate.
+        part: The part of the arrivals that is wanted. Each Poisson part needs its own
+            seed: independent Poisson processes together are one process of their joint
+            rate.
 
     Yields:
         Seconds since the start, ascending, none after the shape's end.

@@ -1,7 +1,7 @@
 """When a load generator was late enough to matter: one rule for runs and load tests.
 
-Lags are counted in narrow bins, since counts can be added up over seconds and workers:
-a table from the number of a bin, as text, to how many lags fell into it.
+Lags are counted in narrow bins, since counts can be added up over seconds and workers.
+The counts are a table from the number of a bin, as text, to how many lags fell into it.
 """
 
 import math
@@ -9,8 +9,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 
 LATE = 1.5e-3  # seconds
-NEGLIGIBLE = 0.05  # of the median latency: a smaller lag distorts nothing
-MAX_LATE_SHARE = 0.05  # of the arrivals: fewer move no percentile by much
+NEGLIGIBLE = 0.05  # share of the median latency; a smaller lag distorts nothing
+MAX_LATE_SHARE = 0.05  # share of the arrivals; fewer move no percentile by much
 _FIRST_BIN = 1e-6  # seconds
 _BIN_WIDTH = math.log(1.1)  # each bin is 10 % wide
 
@@ -18,10 +18,10 @@ Lags = Mapping[str, int]
 
 
 def limit(median: float | None) -> float:
-    """Return from how many seconds on a lag matters.
+    """Return the lag, in seconds, above which it matters.
 
     Args:
-        median: Seconds that requests took; None or NaN if none was answered.
+        median: Median latency in seconds; None or NaN if no request was answered.
     """
     if not median or not math.isfinite(median):
         return LATE
@@ -32,7 +32,7 @@ def is_late(lag: float, median: float | None) -> bool:
     """Return whether a generator was late enough to matter.
 
     Args:
-        lag: Its 99th percentile, in seconds.
+        lag: The 99th percentile of its lags, in seconds.
         median: As for `limit`.
     """
     return lag > limit(median)
@@ -54,7 +54,7 @@ def share_late(lags: Lags, median: float | None) -> float:
 
 
 def quantile(lags: Lags, share: float) -> float:
-    """Return a quantile in seconds, to some 5 %; 0 where there are no lags."""
+    """Return a quantile in seconds, to about 5 %; 0 if there are no lags."""
     rank = share * (sum(lags.values()) - 1)
     for number in sorted(lags, key=int):
         rank -= lags[number]

@@ -6,7 +6,7 @@ import resource
 from collections.abc import Iterator
 
 MAX_DESCRIPTORS = 1 << 20  # more than anybody needs, where the limit is "unlimited"
-MAX_CAUSES = 8  # errors that are looked at within one error
+MAX_CAUSES = 8  # how many causes of one error are looked at
 RESERVED_DESCRIPTORS = 16  # for Assay, once the clients have used up the rest
 _reserve: list[int] = []
 
@@ -36,14 +36,14 @@ def explain(error: object) -> str:
     """Return which limit of this machine caused an error; empty if none did.
 
     Only an error of the operating system or of Python itself counts, however deep a
-    client has wrapped it: the text of a response may say anything.
+    client has wrapped it. Texts do not count: a response may say anything.
     """
     for cause in _causes(error):
         if isinstance(cause, MemoryError):
             return "the load generator has no memory left: fewer --users"
         number = cause.errno if isinstance(cause, OSError) else None
         if number in (errno.EMFILE, errno.ENFILE):
-            while _reserve:  # ending the test takes descriptors, too
+            while _reserve:  # ending the test needs descriptors, too
                 os.close(_reserve.pop())
             return (
                 f"the load generator has no file descriptor left, of {descriptors():,}"

@@ -20,10 +20,10 @@ class Attach:
         max_users: How many there may be later; `users` if that is more.
         timeout: Seconds within which one more user must complete its on_start.
         processes: Variant to the processes whose CPU time is read.
-        cores: The cores that these are pinned to; empty if they are not.
+        cores: The cores that these processes are pinned to; empty if they are not.
         strict: Whether a user who does not complete its on_start is an error.
-        arguments: The master's arguments for the locustfile, for a worker's.
-        settings: The master's settings of Locust's own options, likewise.
+        arguments: The master's arguments for the locustfile; workers use them, too.
+        settings: The master's settings of Locust's own options; workers use them, too.
     """
 
     hosts: Mapping[str, str]
@@ -39,7 +39,7 @@ class Attach:
 
 @dataclass(frozen=True)
 class Grow:
-    """Make users until every pool has as many; the new ones connect."""
+    """Make users until every pool has `users`; the new ones connect."""
 
     users: int
     timeout: float
@@ -55,11 +55,11 @@ class RunSlice:
     """Load one variant for one slice.
 
     Attributes:
-        mode: The load; *touch* lets every user run one task, which connects it.
+        mode: The load; *touch* lets every user run one task, to open its connection.
         duration: Seconds of load.
         users: Users of the closed loop.
         rate: Arrivals per second of the open loop.
-        seed: Of all random choices.
+        seed: Seed of all random choices.
         drain: Seconds to wait for answers at its end.
         think_time: Whether users of the closed loop wait as the locustfile says.
         shape: How the rate changes; None for a constant rate.
@@ -81,17 +81,17 @@ class RunLoad:
     """Begin a load test, which reports a tick once a second.
 
     Attributes:
-        variant: Whose users work.
+        variant: The variant whose users work.
         shape: Rate of the open loop; None for a closed loop.
-        schedule: How arrivals come.
+        schedule: How arrivals are spaced.
         users: Users of the closed loop.
         duration: Seconds of the closed loop.
-        iterations: Number of tasks after which it ends; 0 for no limit.
+        iterations: Number of tasks after which the test ends; 0 for no limit.
         think_time: Whether users of a closed loop wait as the locustfile says.
-        seed: Of all random choices.
+        seed: Seed of all random choices.
         drain: Seconds to wait for answers once the last request was sent.
-        part: Which of the arrivals are its own, if other workers send the rest.
-        spawn_rate: Users per second that join a closed loop; 0 if all are there.
+        part: The arrivals that this process sends, if other workers send the rest.
+        spawn_rate: Users per second that join a closed loop; 0 if all begin at once.
         shaped: Whether the locustfile's LoadTestShape sets the number of users.
         final: Whether users stop at its end; otherwise another test follows.
     """
@@ -112,7 +112,7 @@ class RunLoad:
 
     @property
     def share(self) -> float:
-        """The part of the arrivals, as a share."""
+        """The share of all arrivals that this process sends."""
         return len(self.part.places) / self.part.of
 
 
@@ -155,7 +155,7 @@ def parse(header: Mapping[str, Any]) -> Order:
 
     Raises:
         ValueError: There is no such order.
-        TypeError: It has other fields.
+        TypeError: The order has other fields.
     """
     fields = dict(header)
     kind = ORDERS.get(fields.pop("do", ""))

@@ -19,8 +19,8 @@ REQUEST, START, STOP, TASK = KINDS = ("request", "start", "stop", "task")
 # Column and its `array` type code, which is also NumPy's name of the type. Times are
 # of `time.perf_counter`, in seconds:
 #   scheduled  when the arrival was due
-#   start      when its request was sent; NaN if it never was
-#   end        when its answer had come; NaN if there was none
+#   start      when the request was sent; NaN if it never was
+#   end        when the answer had come; NaN if there was none
 #   waited     how long the arrival waited for a user, since all waited for the target
 # Latency is `waited + (end - start)`; the rest of `start - scheduled` is the
 # generator's own delay. `name` is an index into the message's `names`, each of which

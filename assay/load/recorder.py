@@ -20,16 +20,17 @@ OTHER = "(other names)"
 OTHER_ERRORS = "(other errors)"
 UNSERVED = "(unserved)"
 ERROR_LENGTH = 200
-# Where errors keep what they wrap: Python's, Locust's, geventhttpclient's.
+# The attributes in which errors keep an error that they wrap: Python's, Locust's,
+# geventhttpclient's.
 WRAPPED = ("__cause__", "reason", "original")
 
 
 @dataclass(frozen=True)
 class Recording:
-    """What a recorder took between two flushes; see `assay.load.answers.Slice`."""
+    """The record of the time between two flushes; see `assay.load.answers.Slice`."""
 
-    columns: Columns = field(repr=False)
-    iterations: Columns = field(repr=False)
+    request_columns: Columns = field(repr=False)
+    task_columns: Columns = field(repr=False)
     names: list[Name]
     errors: dict[str, int]
     tasks: dict[str, int]
@@ -46,26 +47,30 @@ class Recording:
 
     def totals(self) -> dict[str, Any]:
         """Return all fields but the samples, by name."""
-        samples = ("columns", "iterations")
+        samples = ("request_columns", "task_columns")
         names = [item.name for item in fields(self) if item.name not in samples]
         return {name: getattr(self, name) for name in names}
 
 
 class Recorder:
-    """Takes the samples of requests and of tasks.
+    """Records the samples of requests and of tasks.
 
-    A task has a sample of its own where it made several requests, is a whole journey,
-    or raised an exception although none of its requests had failed.
+    A task is also recorded as a whole if it made several requests, if it is a journey
+    (a whole `SequentialTaskSet`), or if it raised an exception although none of its
+    requests had failed.
 
     Attributes:
-        columns: One array for each column of `COLUMNS`.
-        names: The numbers of the names in the column `name`.
+        request_columns: One array for each column of `COLUMNS`, of the requests.
+        task_columns: The same, of the tasks that are recorded as a whole.
+        names: Maps each name to its number in the column `name`.
         errors: How often each error occurred: method and name of its request, and text.
         lengths: Bytes of the answers, by name.
         tasks: How many tasks of each name have ended.
         raised: Exceptions of tasks none of whose requests had failed, with counts.
-        lags: How many seconds late each arrival began.
-        own: The generator's own delay of each arrival, in seconds.
+        lags: How late each arrival began, in seconds after it could have begun.
+        generator_delays: How late the first request of each arrival was sent, in
+            seconds after it could have begun: the lag, plus what the task and the
+            client did before they sent it.
         stall: The longest delay of this process's heartbeat, in seconds.
         reconnects: Connections that a server had closed and that were opened again,
             as far as the client reports them.
@@ -89,7 +94,17 @@ class Recorder:
         user: int,
         error: object = None,
     ) -> int:
-        """Take a request; times in seconds of `time.perf_counter`.
+        """Record a request; times in seconds of `time.perf_counter`.
+
+        Args:
+            name: Kind, method and name of the request.
+            scheduled: When its arrival was due.
+            waited: How long the arrival waited for a user, because all users waited
+                for the target.
+            start: When the request was sent.
+            end: When it was answered.
+            user: Number of the user.
+            error: Why it failed; None if it did not.
 
         Returns:
             Its value in the column `failed`.
@@ -125,20 +140,20 @@ class Recorder:
         user: int,
         outcome: int,
     ) -> None:
-        """Take a task as a whole; it fails if one of its requests did."""
+        """Record a task as a whole; it fails if one of its requests did."""
         number = self._number((TASK, "", name))
         row = scheduled, start, end, waited, number, user, outcome
         for (column, _), value in zip(COLUMNS, row, strict=True):
-            self.iterations[column].append(value)
+            self.task_columns[column].append(value)
 
     def add_raised(self, name: str, error: BaseException) -> None:
-        """Take the exception of a task none of whose requests had failed."""
+        """Record the exception of a task none of whose requests had failed."""
         text = f"task {name} raised {type(error).__name__}: {error}"
         self._count(self.raised, _encodable(text[:ERROR_LENGTH]))
         self.limit = self.limit or limits.explain(error)
 
     def add_unserved(self, scheduled: float) -> None:
-        """Take an arrival that nobody answered: its end is unknown."""
+        """Record an arrival that nobody answered: its end is unknown."""
         name = REQUEST, "", UNSERVED
         self.add(name, scheduled, 0.0, math.nan, math.nan, NO_USER, "no answer")
 
@@ -151,18 +166,18 @@ class Recorder:
         for error, count in self.errors.items():
             errors[error_text(*error)] += count
         recording = Recording(
-            columns=_columns(self.columns),
-            iterations=_columns(self.iterations),
+            request_columns=_columns(self.request_columns),
+            task_columns=_columns(self.task_columns),
             names=list(self.names),
             errors=dict(errors),
             tasks=dict(self.tasks),
             raised=dict(self.raised),
             lags=lateness.binned(self.lags),
-            own=lateness.binned(self.own),
+            own=lateness.binned(self.generator_delays),
             lag_p50=_quantile(self.lags, 0.5),
             lag_p99=_quantile(self.lags, 0.99),
-            own_p50=_quantile(self.own, 0.5),
-            own_p99=_quantile(self.own, 0.99),
+            own_p50=_quantile(self.generator_delays, 0.5),
+            own_p99=_quantile(self.generator_delays, 0.99),
             stall=self.stall,
             reconnects=self.reconnects,
             limit=self.limit,
@@ -171,18 +186,18 @@ class Recorder:
         return recording
 
     def _begin(self) -> None:
-        self.columns, self.iterations = _empty(), _empty()
+        self.request_columns, self.task_columns = _empty(), _empty()
         # Bound once: they are called for every request.
-        self._appends = tuple(self.columns[name].append for name, _ in COLUMNS)
+        self._appends = tuple(self.request_columns[name].append for name, _ in COLUMNS)
         self.errors: Counter[Name] = Counter()
         self.lengths: Counter[Name] = Counter()
         self.tasks: Counter[str] = Counter()
         self.raised: Counter[str] = Counter()
-        self.lags, self.own = array("d"), array("d")
+        self.lags, self.generator_delays = array("d"), array("d")
         self.stall, self.reconnects = 0.0, 0
 
     def _count(self, counter: Counter[Any], error: Any) -> None:
-        """Count an error; errors with ids in them must not grow without bound."""
+        """Count an error; at most MAX_NAMES are kept, since texts may contain ids."""
         if error not in self._known_errors:
             if len(self._known_errors) >= MAX_NAMES:
                 is_text = isinstance(error, str)
@@ -191,7 +206,7 @@ class Recorder:
         counter[error] += 1
 
     def _number(self, name: Name) -> int:
-        """Return the number of a name; names with ids must not grow without bound."""
+        """Return a name's number; at most MAX_NAMES are kept, as they may hold ids."""
         kind, method, text = name
         name = kind, _encodable(method), _encodable(text)
         number = self.names.get(name)
@@ -227,10 +242,10 @@ def _quantile(values: "array[float]", share: float) -> float:
 
 
 def _outcome(error: object) -> int:
-    """Return whether a request failed, or its client gave up waiting for the answer.
+    """Return FINE, FAILED or TIMED_OUT.
 
-    Clients have timeouts of many types, so the name of the type decides: that of the
-    error or of what it wraps.
+    Clients have timeouts of many types, so the name of the type decides: of the type
+    of the error, or of an error that it wraps.
     """
     if error is None:
         return FINE

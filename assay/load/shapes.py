@@ -1,7 +1,7 @@
 """How the rate of arrivals changes over a load test: pieces of straight lines.
 
 Arrivals of any shape follow from two functions, which are exact on straight lines:
-the expected number of arrivals up to a time, and the time at which it is reached.
+the expected number of arrivals up to a time, and the time at which a number is reached.
 """
 
 import bisect
@@ -25,7 +25,7 @@ class Shape:
     """A rate over time.
 
     Attributes:
-        times: Seconds since the start, ascending from 0; two equal ones are a step.
+        times: Seconds since the start, ascending from 0; two equal times are a step.
         rates: Arrivals per second at these times, straight in between.
     """
 
@@ -53,11 +53,11 @@ class Shape:
 
     @property
     def expected(self) -> float:
-        """Arrivals to be expected until its end."""
+        """The expected number of arrivals."""
         return self.counts()[-1]
 
     def times_rate(self, rate: float) -> "Shape":
-        """Return a shape of multiples of a rate as one of rates."""
+        """Return a shape of rates from this shape of multiples of a rate."""
         return Shape(self.times, tuple(rate * multiple for multiple in self.rates))
 
     def counts(self) -> tuple[float, ...]:
@@ -85,11 +85,11 @@ class Shape:
         """Yield when the expected number of arrivals reaches each of some numbers.
 
         Args:
-            numbers: Ascending, from 0. What lies after the end is left out.
+            numbers: Ascending numbers, from 0; numbers beyond the end are left out.
         """
         counts, piece, end = self.counts(), -1, 0.0
         for number in numbers:
-            if number >= end:  # not for every arrival: it would be late
+            if number >= end:  # doing this for every arrival would make it late
                 while piece < 0 or counts[piece + 1] <= number:
                     piece += 1
                     if piece == len(counts) - 1:
@@ -102,7 +102,7 @@ class Shape:
 
 
 def _seconds_until(area: float, rate: float, slope: float) -> float:
-    """Return how many seconds a rate that changes evenly takes to fill an area.
+    """Return after how many seconds a rate that changes evenly has filled an area.
 
     The root of area = rate t + slope t² / 2 in the form that is exact for a slope
     near 0, too.
@@ -112,17 +112,17 @@ def _seconds_until(area: float, rate: float, slope: float) -> float:
 
 
 def constant(rate: float, duration: float) -> Shape:
-    """Return one rate all the time."""
+    """Return a constant rate."""
     return Shape((0.0, duration), (rate, rate))
 
 
 def ramp(low: float, high: float, duration: float) -> Shape:
-    """Return a rate that changes evenly from one to the other."""
+    """Return a rate that changes evenly from `low` to `high`."""
     return Shape((0.0, duration), (low, high))
 
 
 def steps(rates: Sequence[float], step_duration: float) -> Shape:
-    """Return rates one after the other, each for as many seconds."""
+    """Return rates one after the other, each for `step_duration` seconds."""
     times = [
         (index * step_duration, (index + 1) * step_duration)
         for index in range(len(rates))
@@ -151,7 +151,7 @@ def recorded(path: Path) -> Shape:
     Between two rows the rate changes evenly; two rows of one time are a step.
 
     Raises:
-        InputError: The file is missing, or holds no such series.
+        InputError: The file is missing, or contains no such series.
     """
     expected = "expected the columns seconds,rate, the seconds ascending from 0"
     try:
@@ -190,11 +190,11 @@ def parse(
     Args:
         text: What the user wrote.
         duration: Seconds of the whole test, where the shape does not say.
-        label: The option or key that it was written for.
-        required_duration: Seconds that a shape which says its own duration must take.
+        label: The option or key that the text was written for.
+        required_duration: Seconds that a shape must last if it says its own duration.
 
     Raises:
-        InputError: It is not a shape, or does not take the required duration.
+        InputError: The text is not a shape, or does not have the required duration.
     """
     words = text.split()
     try:
@@ -227,16 +227,16 @@ def parse(
 
 
 def _of_duration(shape: Shape, required: float | None, written: str) -> Shape:
-    """Return a shape if it takes the required seconds.
+    """Return a shape if it has the required duration.
 
     Raises:
-        InputError: It does not.
+        InputError: It has another duration.
     """
     if required is None or math.isclose(shape.duration, required):
         return shape
     raise InputError(
-        f"{written} takes {shape.duration:g} s by itself, and --duration says "
-        f"{required:g} s: leave out --duration"
+        f"{written} lasts {shape.duration:g} s, and --duration says {required:g} s: "
+        "leave out --duration"
     )
 
 
@@ -262,7 +262,7 @@ def seconds(text: str) -> float:
     """Return the seconds of ``30s``, ``5m``, ``1h``, ``250ms`` or ``12``.
 
     Raises:
-        ValueError: It is not a duration above 0.
+        ValueError: The text is not a duration above 0.
     """
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(ms|s|min|m|h)?", text.strip())
     if not match or float(match[1]) == 0:

@@ -72,19 +72,21 @@ class Tick:
 
     Attributes:
         at: Seconds since the beginning of the test.
-        began: `time.perf_counter` of the generator at that beginning.
+        began: The generator's `time.perf_counter` at the beginning of the test.
         loaded: Seconds of load so far; at the end without the wait for answers.
         last: Whether the test has ended.
-        ended_by: Who ended the test early: `locustfile`, `users` or nobody.
+        ended_by: What ended the test early: the `locustfile` or its `users`; else
+            empty.
         counts: The arrivals so far.
-        columns: The requests that ended in this second.
-        iterations: The tasks of several requests that ended in it.
+        request_columns: The requests that ended in this second.
+        task_columns: The tasks that ended in this second and are recorded as a whole.
         names: The kind, method and name of each number in the column `name`.
         errors: How often each error occurred.
         tasks: How many tasks of each name ended.
         raised: Exceptions of tasks none of whose requests had failed.
         lags: How late arrivals began, in bins of `assay.load.lateness`.
-        own: The generator's own delay of each arrival, in the same bins.
+        own: The generator's own delay of each arrival, in the same bins; see
+            `assay.load.recorder.Recorder.generator_delays`.
         lag_p50: Median of `lags`, in seconds.
         lag_p99: 99th percentile of `lags`, in seconds.
         own_p50: Median of `own`, in seconds.
@@ -92,9 +94,9 @@ class Tick:
         stall: The longest delay of the generator's heartbeat, in seconds.
         reconnects: Connections that the server had closed and that were opened again.
         generator_cpu: CPU seconds of the generator.
-        generator_run_delay: Seconds that it was runnable but not running.
+        generator_run_delay: Seconds that the generator was runnable but not running.
         limit: Which limit of the generator's machine was hit; empty if none was.
-        notes: What a reader must know of the users, in sentences.
+        notes: What a reader must know about the users, in sentences.
         workers: The part of each worker; empty for a single process.
     """
 
@@ -104,8 +106,8 @@ class Tick:
     last: bool
     ended_by: str
     counts: Counts
-    columns: Columns = field(repr=False)
-    iterations: Columns = field(repr=False)
+    request_columns: Columns = field(repr=False)
+    task_columns: Columns = field(repr=False)
     names: Sequence[Name]
     errors: Mapping[str, int]
     tasks: Mapping[str, int]
@@ -127,19 +129,19 @@ class Tick:
     @property
     def requests(self) -> int:
         """How many requests ended."""
-        return len(self.columns["end"])
+        return len(self.request_columns["end"])
 
     def row(self) -> dict[str, Any]:
         """Return all but the samples and their names, under one key each."""
         row = {name: getattr(self, name) for name in _PLAIN}
         row |= asdict(self.counts)
-        row |= {"requests": self.requests, "iterations": len(self.iterations["end"])}
+        row |= {"requests": self.requests, "iterations": len(self.task_columns["end"])}
         if self.workers:
             row["workers"] = [_flat(worker) for worker in self.workers]
         return row
 
 
-_NESTED = ("counts", "columns", "iterations", "names", "workers")
+_NESTED = ("counts", "request_columns", "task_columns", "names", "workers")
 _PLAIN = tuple(item.name for item in fields(Tick) if item.name not in _NESTED)
 _COUNTS = tuple(item.name for item in fields(Counts))
 
@@ -147,7 +149,7 @@ _COUNTS = tuple(item.name for item in fields(Counts))
 def encode(tick: Tick) -> Message:
     """Return the message of a tick."""
     header = {**tick.row(), "names": list(tick.names)}
-    return header, pack(tick.columns, tick.iterations)
+    return header, pack(tick.request_columns, tick.task_columns)
 
 
 def decode(header: Mapping[str, Any], body: bytes) -> Tick:
@@ -159,9 +161,9 @@ def decode(header: Mapping[str, Any], body: bytes) -> Tick:
         ValueError: The message is malformed.
     """
     try:
-        columns, offset = unpack(body, _count(header["requests"]))
-        iterations, _ = unpack(body, _count(header["iterations"]), offset)
-        tick = from_header(header, columns, iterations)
+        requests, offset = unpack(body, _count(header["requests"]))
+        tasks, _ = unpack(body, _count(header["iterations"]), offset)
+        tick = from_header(header, requests, tasks)
         _check(tick)
     except (LookupError, TypeError, AttributeError, ArithmeticError) as error:
         raise ValueError(f"{MALFORMED}: {error!r}") from error
@@ -169,7 +171,7 @@ def decode(header: Mapping[str, Any], body: bytes) -> Tick:
 
 
 def from_header(
-    header: Mapping[str, Any], columns: Columns, iterations: Columns
+    header: Mapping[str, Any], request_columns: Columns, task_columns: Columns
 ) -> Tick:
     """Return the tick of a header and its samples, unchecked.
 
@@ -179,8 +181,8 @@ def from_header(
     """
     return Tick(
         counts=Counts(**{name: header[name] for name in _COUNTS}),
-        columns=columns,
-        iterations=iterations,
+        request_columns=request_columns,
+        task_columns=task_columns,
         names=[tuple(name) for name in header["names"]],
         **{name: header[name] for name in _PLAIN},
     )
@@ -212,7 +214,7 @@ def _check(tick: Tick) -> None:
         raise ValueError("a text is not a string")
     if not all(map(_is_name, tick.names)):
         raise ValueError("a name is not a kind, a method and a name")
-    for columns in (tick.columns, tick.iterations):
+    for columns in (tick.request_columns, tick.task_columns):
         if len(columns["name"]) and columns["name"].max() >= len(tick.names):
             raise ValueError("a sample has a number without a name")
 

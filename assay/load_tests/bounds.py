@@ -8,8 +8,8 @@ from typing import Any
 from assay.load import lateness
 from assay.wording import counted, percent, quantity
 
-BUSY = 0.9  # of a core: above it, the test measures the generator instead
-MAX_BUSY_SHARE = 0.1  # of the seconds with requests: more are no coincidence
+BUSY = 0.9  # share of a core; above it, the test measures the generator instead
+MAX_BUSY_SHARE = 0.1  # share of the seconds with requests; more are no coincidence
 MIN_TICK_SECONDS = 0.5  # a shorter tick says too little about the share of a core
 
 Ticks = Sequence[Mapping[str, Any]]
@@ -21,7 +21,7 @@ class Strain:
 
     Attributes:
         seconds: Number of seconds with requests.
-        late_share: Share of the arrivals that it began too late.
+        late_share: Share of the arrivals that the generator began too late.
         busy_seconds: In how many of the seconds it used nearly a whole core.
         lag_p99: How late it began arrivals: 99th percentile, in seconds.
         peak_cpu: Share of a core that it used in its busiest second.
@@ -37,14 +37,14 @@ class Strain:
     open: bool = True
 
     @property
-    def limit(self) -> bool:
+    def generator_limited(self) -> bool:
         """Whether the generator was the limit."""
         return self._often_late or self._often_busy
 
     @property
-    def bound(self) -> bool:
+    def latencies_are_lower_bounds(self) -> bool:
         """Whether latencies are lower bounds: the load was less than requested."""
-        return self.open and self.limit
+        return self.open and self.generator_limited
 
     @property
     def _often_late(self) -> bool:

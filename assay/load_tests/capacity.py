@@ -20,7 +20,7 @@ class Capacity:
     """The result of a search.
 
     Attributes:
-        low: Highest rate that held in most of its trials; None if none did.
+        low: Highest rate that held in the majority of its trials; None if none did.
         high: Lowest rate above `low` that did not; None if every rate held.
         votes: Every rate that was tried, and whether it held in each trial.
     """

@@ -23,7 +23,7 @@ from assay.wording import judgement
 CLOSED_LOOP_SECONDS = 1.0
 CLOSED_LOOP_USERS = 8
 MAX_PROBE_SECONDS = 60.0  # a low rate needs long to collect enough requests
-PAUSE = 1.0  # seconds after a probe that missed, until its backlog is worked off
+PAUSE = 1.0  # seconds after a missed probe, so that the server can finish its backlog
 REQUEST_RESERVE = 1.2  # arrivals are random: plan for more than a percentile needs
 
 
@@ -50,7 +50,7 @@ class _Search:
 
         Raises:
             _ProbeStopped: The probe was stopped early.
-            MeasureError: The generator's machine hit a limit of its own, or a file
+            MeasureError: The generator's machine reached one of its limits, or a file
                 cannot be written.
         """
         number = len(self.probes) + 1
@@ -107,7 +107,8 @@ def measure(
     Completed probes are kept, however the search ends.
 
     Args:
-        plan: Gives locustfile, host and users; `duration` is the duration of a probe.
+        plan: The plan, for locustfile, host and users; its `duration` is the duration
+            of a probe.
         objective: The requirements that a rate has to meet.
         max_rate: The highest rate to try.
         run: Gets the results, and one directory per probe.
@@ -117,7 +118,7 @@ def measure(
     Raises:
         InputError: The locustfile cannot be imported.
         MeasureError: The generator ended, no user could start, the generator's machine
-            hit a limit of its own, or a file cannot be written.
+            reached one of its limits, or a file cannot be written.
     """
     search = _Search(plan, objective, max_rate, run, watcher, print_line)
     search.write(None)

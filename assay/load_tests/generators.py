@@ -20,7 +20,7 @@ from assay.system import processes
 TARGET = "target"
 LOOPBACK = "127.0.0.1:0"  # 0: any free port
 FIRST_USERS = 4  # created before the arrivals begin
-MAX_SHAPE_USERS = 10_000  # of a LoadTestShape
+MAX_SHAPE_USERS = 10_000  # maximum number of users of a LoadTestShape
 LOCAL_JOIN_TIMEOUT = 60.0  # seconds until all workers on this machine have joined
 REMOTE_JOIN_TIMEOUT = 600.0  # longer, because somebody has to start them elsewhere
 
@@ -32,7 +32,8 @@ def open_generator(
     """Start a generator whose users are ready to load a plan's host.
 
     Args:
-        plan: Gives locustfile, host, users and number of workers.
+        plan: The plan, for the locustfile, the host, and the numbers of users and
+            workers.
         keep: A folder for the log of the locustfile.
         print_line: Prints which workers have joined.
 
@@ -83,7 +84,8 @@ def _create_users(generator: Loader, plan: LoadPlan) -> None:
     """Create the users that exist before the load begins.
 
     Raises:
-        MeasureError: A user could not start; includes the end of the locustfile's log.
+        MeasureError: A user could not start; the message has the end of the
+            locustfile's log.
     """
     try:
         generator.attach({TARGET: plan.host}, {}, (), **_user_counts(plan))

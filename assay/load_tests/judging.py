@@ -27,8 +27,8 @@ class _Measured:
         undecided_because: Why it cannot be judged; empty if it can.
         higher_because: Why the true value may be higher; empty if it cannot be.
         upper_bound: The highest true value that is possible; None if unknown.
-        refuted_because: Why an upper limit is missed whatever the value; empty if it
-            depends on the value.
+        refuted_because: Why an upper limit is missed regardless of the value; empty if
+            there is no such reason.
     """
 
     value: float | None = None
@@ -71,10 +71,10 @@ def _verdict(requirement: Requirement, measured: _Measured) -> tuple[Verdict, st
         return "undecided", measured.undecided_because
     limit = requirement.limit
     met = measured.value <= limit if at_most else measured.value >= limit
-    # A higher value would reverse an upper limit that is met, or a lower one missed.
+    # A higher true value could turn a met upper limit, or a missed lower limit, around.
     if measured.higher_because and met is at_most:
-        bound = math.inf if measured.upper_bound is None else measured.upper_bound
-        if not (at_most and bound <= limit):
+        highest = math.inf if measured.upper_bound is None else measured.upper_bound
+        if not (at_most and highest <= limit):
             return "undecided", measured.higher_because
     return ("holds" if met else "refuted"), ""
 
@@ -105,9 +105,9 @@ def _errors(requirement: Requirement, results: LoadResults) -> _Measured:
     # A task that raised though its requests succeeded is not among the failed requests.
     if raised and raised / tasks > requirement.limit:
         if value is None or value <= requirement.limit:
-            refuted_because = (
-                f"{raised:,} of {counted(tasks, 'task')} ({percent(raised / tasks)}) "
-                "raised an error of their own"
+            subject = f"{raised:,} of {counted(tasks, 'task')}"
+            refuted_because = load_failures.raised_text(
+                raised, f"{subject} ({percent(raised / tasks)})"
             )
     return _Measured(
         value,
@@ -148,7 +148,7 @@ def _row(requirement: Requirement, results: LoadResults) -> tuple[Row | None, st
     named_rows = [row for row in results.rows if row.name or row.method]
     if not named_rows:
         return None, NO_REQUEST
-    # The load comes first: it wins over a log-in of the same name.
+    # A request of the load takes precedence over a log-in request of the same name.
     for kind in KIND_ORDER:
         rows = [row for row in named_rows if row.kind == kind]
         exact = [row for row in rows if name in (_label(row), row.title)]

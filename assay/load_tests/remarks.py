@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from assay.analysis.load_failures import raised_text
 from assay.load_results import WorkerCount
 from assay.load_tests.bounds import Strain
 from assay.wording import counted, quantity
@@ -14,7 +15,7 @@ USERS = "users"
 
 
 def ended(ticks: Sequence[Mapping[str, Any]]) -> tuple[int, int]:
-    """Return how many requests, and tasks of several, ended according to the ticks."""
+    """Return how many requests, and how many tasks with several requests, ended."""
     return (
         sum(int(tick["requests"]) for tick in ticks),
         sum(int(tick.get("iterations", 0)) for tick in ticks),
@@ -46,7 +47,7 @@ def missing(
     return total, f"{' and '.join(parts)} {are} not on disk"
 
 
-def limited(limit: str) -> Iterator[str]:
+def machine_limit(limit: str) -> Iterator[str]:
     """Yield which limit of the generator's own machine was hit, if any."""
     if limit:
         yield limit
@@ -55,12 +56,14 @@ def limited(limit: str) -> Iterator[str]:
 def incomplete(gap: str) -> Iterator[str]:
     """Yield which samples are missing, if any."""
     if gap:
-        yield f"{gap}: the numbers leave them out, and no requirement can be decided."
+        yield (
+            f"{gap}: the results do not include them, so no requirement can be judged."
+        )
 
 
-def bound(strain: Strain) -> Iterator[str]:
+def generator_limit(strain: Strain) -> Iterator[str]:
     """Yield a warning if the generator was the limit."""
-    if strain.limit:
+    if strain.generator_limited:
         yield strain.warning()
 
 
@@ -115,14 +118,11 @@ def raised(errors: Mapping[str, int], tasks: Mapping[str, int]) -> Iterator[str]
         others = f" (and {counted(len(rest), 'other error')})" if rest else ""
         if name:
             first = first.removeprefix(f"task {name} raised ")
-            ended = max(tasks[name], counts[name])
-            subject = f"{counts[name]:,} of {counted(ended, 'task')} {name}"
+            runs = counted(max(tasks[name], counts[name]), "run")
+            subject = f"{counts[name]:,} of {runs} of task {name}"
         else:
             subject = counted(counts[name], "task")
-        yield (
-            f"{subject} raised an error of their own, though no request failed: "
-            f"{first}{others}."
-        )
+        yield f"{raised_text(counts[name], subject)}: {first}{others}."
 
 
 def _task_name(error: str, tasks: Mapping[str, int]) -> str:

@@ -45,7 +45,7 @@ def parse(text: str, objective: str = "", option: str = "--require") -> Requirem
             f"{prefix}: {metric} counts all arrivals, not those of one name"
         )
     try:
-        number = expectations.amount(limit, LOAD_TEST_UNITS[metric])
+        number = expectations.amount_in_unit(limit, LOAD_TEST_UNITS[metric])
     except ValueError as error:
         raise InputError(f"{prefix}: {error}") from error
     return Requirement(

@@ -22,7 +22,7 @@ SHARES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99, "p999": 0.999}
 MIN_CURVE_REQUESTS = 20
 REQUESTS_BEYOND = 5  # requests beyond the last point of a curve
 CURVE_POINTS = 120
-MAX_EXACT_SAMPLES = 2_000_000  # of an exact curve, which keeps most of them in memory
+MAX_EXACT_SAMPLES = 2_000_000  # an exact curve keeps most of its samples in memory
 ALL_REQUESTS = Name("request", "", "")  # the row of all the load's requests together
 
 
@@ -49,7 +49,7 @@ def summarise_samples(
     Args:
         run: The directory of the test.
         tasks: How many tasks of each name ended, including tasks of a single request,
-            which have no samples of their own.
+            which have no separate sample.
         test_end: When the test ended, in seconds since its start.
         bound: Whether latencies are lower bounds, so that the rows need upper bounds
             too.
@@ -81,8 +81,8 @@ def curves(
 ) -> list[list[float | None]]:
     """Return latency and service time of the load's requests at many percentiles.
 
-    For very many requests they are exact to 1 % only: exact ones would have to keep
-    nearly all samples in memory.
+    For very many requests they are exact to 1 % only: to be fully exact, nearly all
+    samples would have to be kept in memory.
 
     Args:
         run: The directory of the test.

@@ -49,7 +49,7 @@ class Status:
         failed: Failed requests of every kind in the last `RECENT` seconds.
         p50: Median latency in the last `RECENT` seconds; NaN without an answer.
         p99: 99th percentile of the same.
-        lag_p99: How late the generator began arrivals: 99th percentile, in seconds.
+        lag_p99: 99th percentile of how late the generator began arrivals, in seconds.
         late_share: Share of the recent arrivals that were late enough to matter.
         generator_cpu: Share of a core that the generator used.
     """
@@ -73,7 +73,7 @@ class Watcher(Protocol):
     """Gets the status of a load test every second."""
 
     def update(self, status: Status) -> None:
-        """Take the latest status."""
+        """Show the latest status."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ def measure(
     Raises:
         InputError: The locustfile cannot be imported.
         MeasureError: The generator ended, no user could start, the generator's machine
-            hit a limit of its own, or a file cannot be written.
+            reached one of its limits, or a file cannot be written.
         KeyboardInterrupt: Ctrl-C was pressed a second time.
     """
     with open_generator(plan, run.path, print_line) as generator:
@@ -151,7 +151,7 @@ def load(
 
 
 def check_limit(results: LoadResults) -> None:
-    """Check that the generator's machine did not hit a limit of its own.
+    """Check that the generator's machine did not reach one of its limits.
 
     Raises:
         MeasureError: It did.
@@ -192,7 +192,7 @@ def _collect(generator: Loader, run: LoadRun, watcher: Watcher) -> None:
     writers = {kind: Writer(run, kind) for kind in (REQUESTS, ITERATIONS)}
     try:
         with _stopped_by_signals(generator) as signals:
-            _take_ticks(generator, run, watcher, writers, signals)
+            _store_ticks(generator, run, watcher, writers, signals)
     except BaseException:
         for writer in writers.values():
             with contextlib.suppress(MeasureError):  # the first error is the cause
@@ -200,14 +200,14 @@ def _collect(generator: Loader, run: LoadRun, watcher: Watcher) -> None:
         raise
 
 
-def _take_ticks(
+def _store_ticks(
     generator: Loader,
     run: LoadRun,
     watcher: Watcher,
     writers: Mapping[str, Writer],
     signals: Sequence[int],
 ) -> None:
-    """Take the generator's ticks, second by second, until the last one.
+    """Store the generator's ticks, second by second, until the last one.
 
     Args:
         generator: Sends the ticks.
@@ -224,8 +224,8 @@ def _take_ticks(
         names = [Name.from_list(list(name)) for name in tick.names]
         second = _second(tick, names)
         run.write_names([n._replace(name=redaction.url(n.name)) for n in names])
-        writers[REQUESTS].add(tick.columns, tick.began)
-        writers[ITERATIONS].add(tick.iterations, tick.began)
+        writers[REQUESTS].add(tick.request_columns, tick.began)
+        writers[ITERATIONS].add(tick.task_columns, tick.began)
         if ended:  # the last tick on disk means that all samples are there
             for writer in writers.values():
                 writer.flush()
@@ -237,7 +237,7 @@ def _take_ticks(
         before = tick.at
         if tick.limit and not limited and not ended:
             limited = True
-            generator.stop()  # what follows would not measure the server
+            generator.stop()  # the rest of the test would not measure the server
 
 
 @contextlib.contextmanager
@@ -295,7 +295,7 @@ def _redacted_counts(counts: Mapping[str, int]) -> dict[str, int]:
 
 
 def _second(tick: Tick, names: Sequence[Name]) -> _Second:
-    columns = tick.columns
+    columns = tick.request_columns
     failed = columns["failed"] > 0
     kinds = np.array([name.kind == "request" for name in names], dtype=bool)
     load = kinds[columns["name"]]

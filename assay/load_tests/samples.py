@@ -107,7 +107,7 @@ class Samples:
         unanswered = np.isnan(self.end)
         if which == SERVICE:
             end = np.where(unanswered, test_end, self.end)
-            # What was never sent has no service time: its NaN becomes 0.
+            # A request that was never sent has no service time: its NaN becomes 0.
             return np.maximum(0.0, np.nan_to_num(end - self.start))
         bounds = np.where(unanswered, test_end - self.scheduled, self._elapsed(LATENCY))
         return np.maximum(0.0, np.nan_to_num(bounds))
@@ -132,7 +132,7 @@ def batches(run: LoadRun, kind: str, groups: Groups) -> Iterator[Samples]:
         groups: The groups of the samples.
 
     Raises:
-        NotARunError: They are damaged, or an older version of Assay wrote them.
+        NotARunError: The samples are damaged, or an older version of Assay wrote them.
     """
     columns = ("scheduled", "start", "end", "waited", "name", "failed")
     for batch in run.batches(kind, columns):

@@ -34,7 +34,7 @@ def fit(users: Sequence[int], throughputs: Sequence[float]) -> Law | None:
     # Dividing both sides by N / X makes the errors relative.
     terms = np.column_stack([np.ones_like(n), n - 1, n * (n - 1)]) / (n / x)[:, None]
     (seconds, contention, coherency), _ = nnls(terms, np.ones_like(n))
-    if seconds <= 0:  # of one request by one user
+    if seconds <= 0:  # the time of one request by one user
         return None
     law = Law(1 / seconds, contention / seconds, coherency / seconds, misfit=0.0)
     misfit = max(

@@ -16,7 +16,7 @@ from assay.run_directory.directory import reading
 from assay.run_directory.load_run import TICKS, LoadRun
 from assay.wording import counted
 
-MAX_ERRORS = 1000  # different ones that are counted separately
+MAX_ERRORS = 1000  # different errors that are counted separately
 OTHER_ERRORS = "(other errors)"
 
 Ticks = Sequence[Mapping[str, Any]]
@@ -34,8 +34,8 @@ class _Totals:
         workers: The part of each worker; none if there was only one process.
         tasks: How many tasks of each name ended.
         errors: How often each error of a request occurred.
-        raised: How often tasks raised an error of their own.
-        samples: How many requests ended, and how many tasks of several.
+        raised: How often tasks raised an error outside their requests.
+        samples: How many requests ended, and how many tasks with several requests.
         strain: How close the generator came to its limit.
         generator: Numbers about the generator, as fields of the results.
         limit: Which limit of the generator's machine was hit; empty if none.
@@ -76,7 +76,9 @@ def summarise(run: LoadRun) -> LoadResults:
     """
     plan = run.plan()
     totals = _totals(run, plan.open)
-    summary = rows.summarise_samples(run, totals.tasks, totals.at, totals.strain.bound)
+    summary = rows.summarise_samples(
+        run, totals.tasks, totals.at, totals.strain.latencies_are_lower_bounds
+    )
     stored = (summary.requests, summary.iterations)
     missing, gap = remarks.missing(totals.samples, stored)
     owed_by_lost = sum(worker.unserved for worker in totals.lost)
@@ -95,7 +97,7 @@ def summarise(run: LoadRun) -> LoadResults:
         owed=owed_by_lost if totals.ended else totals.unserved,
         loaded=totals.loaded,
         rate=sent / totals.loaded if totals.loaded else 0.0,
-        bound=totals.strain.bound,
+        bound=totals.strain.latencies_are_lower_bounds,
         generator_cpu=totals.strain.peak_cpu,
         **totals.generator,
         workers=totals.workers,
@@ -127,7 +129,7 @@ def _totals(run: LoadRun, scheduled: bool) -> _Totals:
         ended = bool(last.get("last"))
         planned, done = int(last.get("planned", 0)), int(last.get("done", 0))
         dropped, unserved = int(last.get("dropped", 0)), int(last.get("unserved", 0))
-        if not ended:  # the test died: nobody waited for what was under way
+        if not ended:  # the test died: nobody waited for the arrivals under way
             unserved = planned - done - dropped
         at = float(last.get("at", 0.0))
         return _Totals(
@@ -154,11 +156,11 @@ def _totals(run: LoadRun, scheduled: bool) -> _Totals:
 
 def _warnings(totals: _Totals, gap: str) -> Iterator[str]:
     """Yield the warnings for readers, the most serious first."""
-    yield from remarks.limited(totals.limit)
+    yield from remarks.machine_limit(totals.limit)
     yield from remarks.incomplete(gap)
     yield from remarks.losses(totals.lost)
     yield from remarks.early(totals.ended_by, totals.loaded)
-    yield from remarks.bound(totals.strain)
+    yield from remarks.generator_limit(totals.strain)
     yield from totals.notes
     yield from remarks.dropped(totals.dropped)
     yield from remarks.raised(totals.raised, totals.tasks)
@@ -173,7 +175,7 @@ def _undecidable_because(totals: _Totals) -> str:
 
 
 def _generator(ticks: Ticks) -> dict[str, Any]:
-    """Return numbers about the generator, as fields of the results."""
+    """Return the fields of the results that describe the generator."""
     lags, delays = (_added(ticks, name, most=None) for name in ("lags", "own"))
     return {
         **{f"lag_p{p}": lateness.quantile(lags, p / 100) for p in (50, 99)},

@@ -29,7 +29,7 @@ def measure(
     Completed trials are kept, however the sweep ends.
 
     Args:
-        plan: Gives locustfile, host, think time and duration of a trial.
+        plan: The plan, for locustfile, host, think time and duration of a trial.
         users: The numbers of users.
         run: Gets the results, and one directory per trial.
         watcher: Gets the status of the running trial every second.
@@ -38,7 +38,7 @@ def measure(
     Raises:
         InputError: The locustfile cannot be imported.
         MeasureError: The generator ended, no user could start, the generator's machine
-            hit a limit of its own, or a file cannot be written.
+            reached one of its limits, or a file cannot be written.
     """
     rng = random.Random(plan.seed)
     # A random order in each round, so that drift does not look like scalability.
@@ -120,7 +120,7 @@ def _point(users: int, results: LoadResults, trial: LoadRun) -> SweepPoint:
 def _throughput(trial: LoadRun, loaded: float) -> float:
     """Return the successful requests per second after warm-up and until the load ends.
 
-    Requests that ended before or after that would make many users look faster than few.
+    Requests that ended outside this period would make many users look faster than few.
     """
     begin = WARM_UP * loaded
     answers = 0

@@ -1,6 +1,6 @@
 """Memory of a process tree over time, by memory-profiler.
 
-The sampler is a process of its own, since a thread of Assay would compete with the
+The sampler is a separate process, since a thread of Assay would compete with the
 control of the load. Reading a tree costs about a millisecond, in the sampler's process
 and never in the target's.
 """
@@ -79,7 +79,7 @@ class MemoryCapture:
     """A running memory-profiler."""
 
     def __init__(self, child: processes.Child, raw: Path, preset: Preset) -> None:
-        """Take a sampler that has written its first line."""
+        """Wrap a sampler that has written its first line."""
         self._child = child
         self._raw = raw
         self._preset = preset
@@ -124,8 +124,8 @@ class MemoryCapture:
 def parse(lines: Iterable[str]) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Read memory-profiler's lines ``MEM <MiB> <Unix time>``.
 
-    A line that the stop cut off is left out. So is a line that is older than the line
-    before it, which happens if the wall clock is set back.
+    The last line is left out if the end of the sampler cut it off. So is a line that is
+    older than the line before it, which happens if the wall clock is set back.
 
     Returns:
         Seconds since the first line, ascending, and bytes, of equal length.

@@ -51,8 +51,8 @@ class Profiler(Protocol):
     def check(self, preset: Preset) -> None:
         """Check a preset before anything is measured.
 
-        It does not check whether the tool works on this machine: `start` does, since
-        that failure costs a profile and not the run.
+        Whether the tool works on this machine is checked by `start`, since that failure
+        costs only a profile, not the run.
 
         Raises:
             InputError: A setting of the preset is unknown or impossible.
@@ -70,7 +70,7 @@ class Profiler(Protocol):
             pid: The process at the root of the tree.
             preset: What to capture; `check` has accepted it.
             folder: Folder for the tool's raw output and log.
-            cores: Cores for the tool itself, never those of the target.
+            cores: Cores for the tool itself, never the target's cores.
 
         Raises:
             MeasureError: The tool cannot attach, or the folder cannot be written.
@@ -79,11 +79,11 @@ class Profiler(Protocol):
     def follow_up_preset(
         self, preset: Preset, profiles: Sequence[Profile]
     ) -> Preset | None:
-        """Return a preset that shows what this one could not; None if it showed all.
+        """Return a preset that shows what the used one could not; None if it can all.
 
         Args:
             preset: The preset that was used.
-            profiles: Its profiles of all variants of a topic.
+            profiles: The profiles that it gave of all variants of a topic.
         """
 
 
@@ -94,7 +94,7 @@ def settings_of(preset: Preset, defaults: Mapping[str, Setting]) -> dict[str, Se
     """Return a preset's settings over the defaults.
 
     Raises:
-        InputError: One is unknown, or not of its default's type.
+        InputError: A setting is unknown, or has another type than its default.
     """
     for key, value in preset.settings.items():
         place = f"profiles/{preset.name}.toml: settings.{key}"
@@ -123,7 +123,7 @@ def require_range(
     """Refuse a setting outside its range; the ends belong to the range.
 
     Raises:
-        InputError: It is outside.
+        InputError: The setting is outside its range.
     """
     if not low <= value <= high:
         raise InputError(

@@ -3,7 +3,7 @@
 py-spy runs with ``--nonblocking``, since stopping the target for each sample slows it.
 The price is that some samples are unreadable. py-spy cannot tell which threads use the
 processor either: threads that wait for the GIL or for a core look busy, and it does not
-recognise all idle threads of Python 3.12. Three measures correct for that.
+recognise all idle threads of Python 3.12. Three measures correct this.
 
 - With ``gil`` (the default) only threads that hold the GIL are sampled: at most one
   per process and moment, so no waiting thread is counted as busy.
@@ -68,7 +68,7 @@ class PySpy:
     def check(self, preset: Preset) -> None:
         """See `Profiler.check`."""
         settings = settings_of(preset, DEFAULTS)
-        # Above 1000 the sampler needs a core of its own and falls behind.
+        # Above 1000 the sampler needs a whole core and falls behind.
         require_range(preset, "rate", float(settings["rate"]), 1, 1000)
 
     def start(
@@ -116,7 +116,7 @@ class PySpyCapture:
     """A running py-spy."""
 
     def __init__(self, child: processes.Child, raw: Path, preset: Preset) -> None:
-        """Take a py-spy that is sampling."""
+        """Wrap a py-spy that is sampling."""
         self._child = child
         self._raw = raw
         self._preset = preset
@@ -137,7 +137,7 @@ class PySpyCapture:
         """Return CPU seconds per request by call stack.
 
         Raises:
-            MeasureError: py-spy failed, or took too few samples of running code.
+            MeasureError: py-spy failed, or has too few samples of running code.
         """
         log = self._child.log.read_text(encoding="utf-8", errors="replace")
         summary = _SUMMARY.search(log)
@@ -213,7 +213,8 @@ def executable() -> Path:
 def attach_problem() -> str:
     """Return why py-spy cannot observe a Python process here; empty if it can.
 
-    It attaches to a small process of its own, and caches the answer.
+    py-spy is attached to a small process that is started for this; the answer is
+    cached.
     """
     try:
         path = executable()

@@ -35,8 +35,8 @@ class Curve:
 def percentile_curve(latencies: Floats) -> Curve | None:
     """Return latency by percentile as a short curve, x = -log10(1 - share).
 
-    Requests that were never answered are NaN. They count, and the curve ends
-    where they begin. It also ends where fewer than five requests are slower.
+    Requests that were never answered are NaN. They count as the slowest, and the curve
+    ends where they begin. It also ends where fewer than five requests are slower.
     """
     import numpy as np
 

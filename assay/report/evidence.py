@@ -58,8 +58,8 @@ class Pictures:
     """What the page shows of a pair besides its numbers.
 
     Attributes:
-        charts: Those of percentiles, time, memory and launches that have data.
-        memory: Sentences on memory.
+        charts: The charts of percentiles, time, memory and launches that have data.
+        memory: Sentences about memory.
         notes: What a reader must know about how the profiles were taken.
         missing: Why no cause can be shown; empty if one can.
     """
@@ -170,7 +170,7 @@ def _from_samples(pair: tuple[str, str], samples: pd.DataFrame) -> list[charts.C
 def _from_launches(
     pair: tuple[str, str], launches: pd.DataFrame, claimed_metrics: Sequence[str]
 ) -> list[charts.Chart]:
-    """Draw one metric by launch: a claimed one, or the first that both sides have."""
+    """Draw one metric by launch: one that a claim names, or the first in common."""
     if launches.empty:
         return []
     present = set(launches["metric"])

@@ -28,7 +28,7 @@ class ForestItem:
 
     Attributes:
         comparison: The numbers; None for a pair as a whole.
-        verdict: Of the claim or of the pair as a whole; None for a comparison.
+        verdict: Verdict on the claim or on the pair as a whole; None for a comparison.
         expect: What the claim expects; None without a claim.
         notes: Sentences to show with the row.
         topic: Title of the topic.
@@ -50,14 +50,14 @@ class Row:
     """One row as it is drawn; positions are percent of the axis.
 
     Attributes:
-        number: How many times better, as text; empty if unknown.
-        interval: Its interval as text.
+        number: How many times better the candidate is, as text; empty if unknown.
+        interval: The interval of this number, as text.
         is_pair: Whether this is the heading row of a pair, without numbers.
         comparison_verdict: Verdict of the comparison, as a word.
         side: The side that the result favours: ``candidate``, ``baseline`` or
             ``neither``.
         point: Position of the ratio; None if unknown.
-        ends: Left and right end of the interval; None where there is none.
+        ends: Left and right end of the interval; None if there is none.
         cut_left: Whether the interval continues beyond the left edge.
         cut_right: Whether the interval continues beyond the right edge.
         bounds: Positions of the claimed bounds, each with the direction (1 right,

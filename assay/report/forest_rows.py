@@ -12,9 +12,9 @@ from assay.report.summary import (
     comparison_of,
     drop_repeated,
     group_by_pair,
+    in_topics_without_claims,
     notes,
     pair_text,
-    without_claims,
 )
 from assay.results import ClaimResult, Comparison, Results
 from assay.wording import clean, expectation, meaning_of, one_line
@@ -25,16 +25,16 @@ def forest_items(plan: Plan, results: Results) -> list[ForestItem]:
 
     The notes leave out what the answer at the top of the report already says.
     """
-    claims = [_claim(plan, results, claim) for claim in results.claims]
+    claims = [_claim_row(plan, results, claim) for claim in results.claims]
     answer_text = answer(plan, results)
     return [
         replace(item, notes=tuple(drop_repeated(item.notes, answer_text)))
-        for item in (*claims, *_without_claims(plan, results))
+        for item in (*claims, *_rows_without_claims(plan, results))
     ]
 
 
 def pair_anchor(plan: Plan, topic: str, baseline: str, candidate: str) -> str:
-    """Return a unique fragment name without hostile characters."""
+    """Return a unique HTML anchor for a pair, safe whatever the names contain."""
     names = [planned.name for planned in plan.topics]
     number = names.index(topic) if topic in names else len(names)
     raw = f"{topic}\0{baseline}\0{candidate}"
@@ -46,7 +46,7 @@ def _title(plan: Plan, name: str) -> str:
     return one_line(titles.get(name, name))
 
 
-def _claim(plan: Plan, results: Results, claim: ClaimResult) -> ForestItem:
+def _claim_row(plan: Plan, results: Results, claim: ClaimResult) -> ForestItem:
     return ForestItem(
         text=one_line(claim.says),
         detail=f"{one_line(claim.baseline)} → {one_line(claim.candidate)} · "
@@ -62,7 +62,7 @@ def _claim(plan: Plan, results: Results, claim: ClaimResult) -> ForestItem:
 
 
 def _expected(plan: Plan, claim: ClaimResult) -> Expectation | None:
-    """Return what a claim expects, by the plan; None if the plan lacks the claim."""
+    """Return what a claim expects according to the plan; None if it is not there."""
     for topic in plan.topics:
         if topic.name != claim.topic:
             continue
@@ -77,33 +77,38 @@ def _expected(plan: Plan, claim: ClaimResult) -> Expectation | None:
     return None
 
 
-def _without_claims(plan: Plan, results: Results) -> Iterator[ForestItem]:
-    for overall, comparisons in group_by_pair(results, without_claims(results)):
-        if overall:
+def _rows_without_claims(plan: Plan, results: Results) -> Iterator[ForestItem]:
+    for pair_verdict, comparisons in group_by_pair(
+        results, in_topics_without_claims(results)
+    ):
+        if pair_verdict:
             yield ForestItem(
-                text=pair_text(overall),
+                text=pair_text(pair_verdict),
                 detail="as a whole",
                 anchor=pair_anchor(
-                    plan, overall.topic, overall.baseline, overall.candidate
+                    plan,
+                    pair_verdict.topic,
+                    pair_verdict.baseline,
+                    pair_verdict.candidate,
                 ),
                 metric="",
                 comparison=None,
-                verdict=overall.verdict,
+                verdict=pair_verdict.verdict,
                 expect=None,
-                notes=(overall.reason,),
-                topic=_title(plan, overall.topic),
+                notes=(pair_verdict.reason,),
+                topic=_title(plan, pair_verdict.topic),
             )
         for comparison in comparisons:
             detail = clean(comparison.metric)
-            if overall is None:
+            if pair_verdict is None:
                 detail = (
                     f"{one_line(comparison.baseline)} → "
                     f"{one_line(comparison.candidate)} · {detail}"
                 )
-            yield _comparison(plan, results, comparison, detail)
+            yield _comparison_row(plan, results, comparison, detail)
 
 
-def _comparison(
+def _comparison_row(
     plan: Plan, results: Results, comparison: Comparison, detail: str
 ) -> ForestItem:
     return ForestItem(

@@ -107,7 +107,11 @@ def _topics(run: RunDirectory, plan: Plan, results: Results) -> list[TopicView]:
                     for pair in topic.pairs()
                 ),
                 budgets=tuple(
-                    (budget, budget_text(budget), budget_reason(results, budget))
+                    (
+                        budget,
+                        budget_text(budget),
+                        budget_reason(results, budget, plan.settings.confidence),
+                    )
                     for budget in results.budgets
                     if budget.topic == topic.name
                 ),

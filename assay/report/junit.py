@@ -1,7 +1,7 @@
 """junit.xml: one test case for each claim and budget, for CI systems.
 
 A claim that holds passes, a refuted one is a failure, and an undecided one is an
-error, because some CI systems show a skipped test as passed, but none an error.
+error: some CI systems show a skipped test as passed, but none shows an error so.
 A topic without claims has one test case for each pair as a whole and one for each
 comparison with a verdict. There, *slower* is a failure.
 """
@@ -13,7 +13,7 @@ from assay.report.summary import (
     budget_text,
     comparison_of,
     pair_text,
-    unclaimed,
+    without_own_claim,
 )
 from assay.results import Results
 from assay.run_directory.run import RunDirectory
@@ -24,7 +24,7 @@ _OUTCOMES = {"refuted": "failure", "slower": "failure", "undecided": "error"}
 
 def render(run: RunDirectory) -> str:
     """Return the JUnit document."""
-    results = run.results()
+    results, confidence = run.results(), run.plan().settings.confidence
     root = XML.Element("testsuites", name="assay")
     topics = dict.fromkeys(
         [item.topic for item in results.claims]
@@ -36,7 +36,7 @@ def render(run: RunDirectory) -> str:
     for topic in topics:
         suite = XML.SubElement(root, "testsuite", name=one_line(topic))
         counts = {"tests": 0, "failures": 0, "errors": 0}
-        for name, verdict, reason in _cases(results, topic):
+        for name, verdict, reason in _cases(results, topic, confidence):
             case = XML.SubElement(
                 suite, "testcase", classname=f"assay.{one_line(topic)}", name=name
             )
@@ -60,8 +60,16 @@ def render(run: RunDirectory) -> str:
     return XML.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
 
 
-def _cases(results: Results, topic: str) -> list[tuple[str, str, str]]:
-    """Return name, verdict and reason of each test case of a topic."""
+def _cases(
+    results: Results, topic: str, confidence: float
+) -> list[tuple[str, str, str]]:
+    """Return name, verdict and reason of each test case of a topic.
+
+    Args:
+        results: The results of the run.
+        topic: Name of the topic.
+        confidence: The confidence of the run's verdicts, as a share.
+    """
     cases: list[tuple[str, str, str]] = []
     for claim in results.claims:
         if claim.topic == topic:
@@ -78,17 +86,20 @@ def _cases(results: Results, topic: str) -> list[tuple[str, str, str]]:
             )
     for budget in results.budgets:
         if budget.topic == topic:
-            cases.append(
-                (budget_text(budget), budget.verdict, budget_reason(results, budget))
-            )
+            reason = budget_reason(results, budget, confidence)
+            cases.append((budget_text(budget), budget.verdict, reason))
     if any(claim.topic == topic for claim in results.claims):
         return cases
     cases += [
-        (f"{pair_text(overall)}: as a whole", overall.verdict, one_line(overall.reason))
-        for overall in results.pairs
-        if overall.topic == topic
+        (
+            f"{pair_text(pair_verdict)}: as a whole",
+            pair_verdict.verdict,
+            one_line(pair_verdict.reason),
+        )
+        for pair_verdict in results.pairs
+        if pair_verdict.topic == topic
     ]
-    for decided in unclaimed(results):
+    for decided in without_own_claim(results):
         if decided.topic == topic:
             name = f"{pair_text(decided)}: {one_line(decided.metric)}"
             measured = f"candidate / baseline {compared(decided)}"

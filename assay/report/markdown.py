@@ -12,11 +12,11 @@ from assay.report.summary import (
     comparison_of,
     drop_repeated,
     group_by_pair,
+    in_topics_without_claims,
     notes,
     pair_text,
     pair_verdict_of,
     title,
-    without_claims,
 )
 from assay.results import Comparison, Results
 from assay.run_directory.run import RunDirectory
@@ -53,7 +53,7 @@ def render(run: RunDirectory) -> str:
         lines += ["| verdict | budget | measured |", "|---|---|---|"]
         lines += [
             f"| {_MARKS[budget.verdict]} | {escape(budget_text(budget))} "
-            f"| {escape(budget_reason(results, budget))} |"
+            f"| {escape(budget_reason(results, budget, settings.confidence))} |"
             for budget in results.budgets
         ]
         lines.append("")
@@ -92,19 +92,19 @@ def _claims(results: Results, margin: float, answer_text: str) -> list[str]:
 
 def _without_claims(results: Results, margin: float, answer_text: str) -> list[str]:
     """Return the table of the pairs without claims: as a whole, then by metric."""
-    groups = group_by_pair(results, without_claims(results))
+    groups = group_by_pair(results, in_topics_without_claims(results))
     if not groups:
         return []
     lines = [
         "| verdict | compared | metric | candidate / baseline |",
         "|---|---|---|---|",
     ]
-    for overall, comparisons in groups:
-        if overall:
-            reason = _small(drop_repeated([overall.reason], answer_text))
+    for pair_verdict, comparisons in groups:
+        if pair_verdict:
+            reason = _small(drop_repeated([pair_verdict.reason], answer_text))
+            pair = escape(pair_text(pair_verdict))
             lines.append(
-                f"| **{overall.verdict}** | **{escape(pair_text(overall))}**{reason} "
-                "| as a whole | |"
+                f"| **{pair_verdict.verdict}** | **{pair}**{reason} | as a whole | |"
             )
         lines += [_row(results, comparison, margin) for comparison in comparisons]
     return [*lines, ""]

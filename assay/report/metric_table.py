@@ -21,8 +21,8 @@ class MetricRow:
 
     Attributes:
         forecast: How long it takes to see a difference as small as the margin.
-        differs: Whether it stands out among the metrics without a verdict.
-        claimed: Whether a claim names it.
+        differs: Whether the metric stands out among the metrics without a verdict.
+        claimed: Whether a claim names the metric.
     """
 
     metric: str
@@ -106,8 +106,9 @@ def _reason(results: Results, comparison: Comparison) -> str:
 
     A reason that the verdict on the whole pair already gives is left out.
     """
-    overall, reason = pair_verdict_of(results, comparison), comparison.reason
-    if overall and reason in overall.reason:
+    reason = comparison.reason
+    pair_verdict = pair_verdict_of(results, comparison)
+    if pair_verdict and reason in pair_verdict.reason:
         reason = ""
     no_ratio = compared_parts(comparison)[1] if comparison.censored == "both" else ""
     return "; ".join(filter(None, (reason, no_ratio)))

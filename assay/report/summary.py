@@ -19,6 +19,7 @@ from assay.wording import (
     forecast,
     interval,
     one_line,
+    percent,
     quantity,
     unit_of,
 )
@@ -61,11 +62,13 @@ def answer(plan: Plan, results: Results) -> str:
     single_question = (
         len(results.claims) + len(results.budgets) + len(results.pairs) == 1
     )
-    for overall in results.pairs:
-        verdict = pair_verdict_text(overall) if single_question else overall.verdict
-        parts.append(f"{pair_text(overall)}: {verdict}")
+    for pair_verdict in results.pairs:
+        verdict = (
+            pair_verdict_text(pair_verdict) if single_question else pair_verdict.verdict
+        )
+        parts.append(f"{pair_text(pair_verdict)}: {verdict}")
     if not parts:
-        parts = _decided(results)
+        parts = _verdict_phrases(results)
     if single_question and results.claims and results.claims[0].verdict == "undecided":
         parts[0] += f": {one_line(results.claims[0].reason)}"
     sentence = "; ".join(parts).rstrip(".") or "Nothing was decided"
@@ -82,18 +85,22 @@ def pair_text(pair: Comparison | PairVerdict) -> str:
     return f"{one_line(pair.candidate)} against {one_line(pair.baseline)}"
 
 
-def pair_verdict_text(overall: PairVerdict) -> str:
+def pair_verdict_text(pair_verdict: PairVerdict) -> str:
     """Return a pair's verdict and its reason, without repeating the verdict."""
-    reason = one_line(overall.reason)
-    if not reason or reason.startswith(f"{overall.verdict} "):
-        return reason or overall.verdict
-    return f"{overall.verdict}: {reason}"
+    reason = one_line(pair_verdict.reason)
+    if not reason or reason.startswith(f"{pair_verdict.verdict} "):
+        return reason or pair_verdict.verdict
+    return f"{pair_verdict.verdict}: {reason}"
 
 
 def pair_verdict_of(results: Results, comparison: Comparison) -> PairVerdict | None:
     """Return the verdict on the whole pair that a comparison belongs to, if any."""
     return next(
-        (overall for overall in results.pairs if _pair(overall) == _pair(comparison)),
+        (
+            pair_verdict
+            for pair_verdict in results.pairs
+            if _pair(pair_verdict) == _pair(comparison)
+        ),
         None,
     )
 
@@ -103,14 +110,14 @@ def group_by_pair(
 ) -> list[tuple[PairVerdict | None, list[Comparison]]]:
     """Return comparisons grouped by pair verdict; those without one come last."""
     groups: list[tuple[PairVerdict | None, list[Comparison]]] = []
-    for overall in (*results.pairs, None):
+    for pair_verdict in (*results.pairs, None):
         members = [
             comparison
             for comparison in comparisons
-            if pair_verdict_of(results, comparison) == overall
+            if pair_verdict_of(results, comparison) == pair_verdict
         ]
-        if overall or members:
-            groups.append((overall, members))
+        if pair_verdict or members:
+            groups.append((pair_verdict, members))
     return groups
 
 
@@ -128,8 +135,8 @@ def notes(results: Results, comparison: Comparison, margin: float) -> list[str]:
 
     A reason that the verdict on the whole pair already gives is left out.
     """
-    overall, reason = pair_verdict_of(results, comparison), comparison.reason
-    if overall and reason in overall.reason:
+    pair_verdict, reason = pair_verdict_of(results, comparison), comparison.reason
+    if pair_verdict and reason in pair_verdict.reason:
         reason = ""
     seconds = comparison.seconds_to_see if comparison.verdict == "undecided" else None
     return _notes(reason, comparison.metric, margin, seconds)
@@ -142,8 +149,8 @@ def drop_repeated(sentences: Sequence[str], answer_text: str) -> list[str]:
     ]
 
 
-def unclaimed(results: Results) -> list[Comparison]:
-    """Return the comparisons that have a verdict but belong to no claim."""
+def without_own_claim(results: Results) -> list[Comparison]:
+    """Return the comparisons that have a verdict but no claim of the same metric."""
     claimed = {
         (claim.topic, claim.baseline, claim.candidate, claim.metric)
         for claim in results.claims
@@ -162,12 +169,12 @@ def unclaimed(results: Results) -> list[Comparison]:
     ]
 
 
-def without_claims(results: Results) -> list[Comparison]:
+def in_topics_without_claims(results: Results) -> list[Comparison]:
     """Return the comparisons with a verdict in topics that have no claims."""
     topics_with_claims = {claim.topic for claim in results.claims}
     return [
         comparison
-        for comparison in unclaimed(results)
+        for comparison in without_own_claim(results)
         if comparison.topic not in topics_with_claims
     ]
 
@@ -194,8 +201,14 @@ def budget_text(budget: BudgetResult) -> str:
     )
 
 
-def budget_reason(results: Results, budget: BudgetResult) -> str:
-    """Return what was measured for a budget."""
+def budget_reason(results: Results, budget: BudgetResult, confidence: float) -> str:
+    """Return what was measured for a budget.
+
+    Args:
+        results: The results of the run.
+        budget: The budget.
+        confidence: The confidence of the run's verdicts, as a share.
+    """
     if budget.value is None:
         return "it was not measured"
     unit = unit_of(budget.metric)
@@ -206,7 +219,7 @@ def budget_reason(results: Results, budget: BudgetResult) -> str:
         return f"measured {quantity(budget.value, unit)}"
     return (
         f"measured {quantity(budget.value, unit)}, "
-        f"at most {quantity(budget.high, unit)} with confidence"
+        f"at most {quantity(budget.high, unit)} ({percent(confidence)} confidence)"
     )
 
 
@@ -235,6 +248,7 @@ def _notes(reason: str, metric: str, margin: float, seconds: float | None) -> li
 
 
 def _tally(verdicts: Sequence[str], noun: str) -> str:
+    """Return how many have which verdict: ``2 of 3 claims hold, 1 is refuted``."""
     counts = Counter(verdicts)
     plural = {"holds": "hold", "refuted": "are refuted", "undecided": "are undecided"}
     singular = {"holds": "holds", "refuted": "is refuted", "undecided": "is undecided"}
@@ -253,14 +267,14 @@ def _tally(verdicts: Sequence[str], noun: str) -> str:
     return f"{first_number} of {counted(len(verdicts), noun)} {first_verb}, {joined}"
 
 
-def _decided(results: Results) -> list[str]:
-    """Return one phrase for each pair of a comparison without claims."""
-    pairs = dict.fromkeys((c.baseline, c.candidate) for c in unclaimed(results))
+def _verdict_phrases(results: Results) -> list[str]:
+    """Return the verdicts without a claim: one phrase for each pair of variants."""
+    pairs = dict.fromkeys((c.baseline, c.candidate) for c in without_own_claim(results))
     phrases = []
     for baseline, candidate in pairs:
         comparisons = [
             comparison
-            for comparison in unclaimed(results)
+            for comparison in without_own_claim(results)
             if (comparison.baseline, comparison.candidate) == (baseline, candidate)
         ]
         verdicts = ", ".join(

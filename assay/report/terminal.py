@@ -13,7 +13,7 @@ from assay.report.summary import (
     group_by_pair,
     notes,
     pair_text,
-    unclaimed,
+    without_own_claim,
 )
 from assay.results import Comparison, Results
 from assay.wording import compared_parts, expectation, one_line
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
+DEFAULT_SETTINGS = Settings()
 _STYLES = {
     "holds": "bold green",
     "refuted": "bold red",
@@ -34,7 +35,7 @@ _STYLES = {
 
 
 def render(
-    results: Results, console: Console, margin: float = Settings().margin
+    results: Results, console: Console, settings: Settings = DEFAULT_SETTINGS
 ) -> None:
     """Print the claims, the budgets, all other verdicts and the warnings.
 
@@ -44,23 +45,25 @@ def render(
     Args:
         results: The results of the run.
         console: The console to print to.
-        margin: The margin of the run, as a share; the forecasts use it.
+        settings: The settings of the run: forecasts name its margin, budgets its
+            confidence.
     """
     from rich.text import Text
 
+    margin = settings.margin
     if results.claims or results.budgets:
-        console.print(_claims_and_budgets(results, margin))
-    groups = group_by_pair(results, unclaimed(results))
+        console.print(_claims_and_budgets(results, settings))
+    groups = group_by_pair(results, without_own_claim(results))
     if groups:
         table = _table("comparison", "candidate / baseline")
-        for overall, comparisons in groups:
-            if overall:
-                label = Text(pair_text(overall), "bold")
-                label.append(f"\n{one_line(overall.reason)}", "not bold dim")
-                table.add_row(_verdict(overall.verdict), label, "")
+        for pair_verdict, comparisons in groups:
+            if pair_verdict:
+                label = Text(pair_text(pair_verdict), "bold")
+                label.append(f"\n{one_line(pair_verdict.reason)}", "not bold dim")
+                table.add_row(_verdict(pair_verdict.verdict), label, "")
             for comparison in comparisons:
                 label = Text(f"  {one_line(comparison.metric)}")
-                if overall is None:
+                if pair_verdict is None:
                     label = Text(one_line(comparison.baseline))
                     label.append(f" → {one_line(comparison.candidate)}")
                     label.append(f", {one_line(comparison.metric)}", "dim")
@@ -76,7 +79,7 @@ def render(
         )
 
 
-def _claims_and_budgets(results: Results, margin: float) -> Table:
+def _claims_and_budgets(results: Results, settings: Settings) -> Table:
     """Return the table of the claims and budgets."""
     from rich.text import Text
 
@@ -89,7 +92,7 @@ def _claims_and_budgets(results: Results, margin: float) -> Table:
             f"{one_line(claim.metric)} {expectation(claim.expect)}",
             "dim",
         )
-        notes_of_claim = claim_notes(results, claim, margin)
+        notes_of_claim = claim_notes(results, claim, settings.margin)
         for note in filter(None, notes_of_claim or [one_line(claim.reason)]):
             label.append(f"\n{note}", "dim")
         measured = compared_parts(comparison) if comparison else ("not measured", "")
@@ -98,7 +101,7 @@ def _claims_and_budgets(results: Results, margin: float) -> Table:
         table.add_row(
             _verdict(budget.verdict),
             Text(budget_text(budget)),
-            Text(budget_reason(results, budget)),
+            Text(budget_reason(results, budget, settings.confidence)),
         )
     return table
 

@@ -21,10 +21,10 @@ class NotARunError(ValueError):
 
 @contextlib.contextmanager
 def reading(path: Path) -> Iterator[None]:
-    """Report any error within as one that says which file cannot be read.
+    """Turn any error within into an error that says which file cannot be read.
 
     Raises:
-        NotARunError: It is missing or damaged.
+        NotARunError: The file is missing or damaged.
     """
     try:
         yield
@@ -39,7 +39,7 @@ class Directory:
 
     Attributes:
         PLAN: The file that holds the plan; it marks a directory of this kind.
-        FOLDERS: Folders that are created with it.
+        FOLDERS: Folders that are created in the directory.
     """
 
     PLAN: ClassVar[str]
@@ -51,7 +51,7 @@ class Directory:
 
     @property
     def name(self) -> str:
-        """The run's name: the directory's own."""
+        """The run's name, which is the directory's name."""
         return self.path.resolve().name
 
     @classmethod
@@ -79,7 +79,7 @@ class Directory:
         return (path / cls.PLAN).is_file()
 
     def environment(self) -> dict[str, object]:
-        """Read environment.json; empty where it is missing.
+        """Read environment.json; empty if it is missing.
 
         Raises:
             NotARunError: It is damaged.

@@ -3,7 +3,8 @@
     load.json            the plan as understood
     environment.json     machine, versions, commits; secrets redacted
     samples/*.parquet    requests, in the order in which they ended, a file for
-                         some seconds; `iterations-*` hold tasks of several
+                         some seconds; `iterations-*` contain tasks with several
+                         requests
     ticks.jsonl          what the generator reported of each second
     names.json           kind, method and name of each number in the samples
     warnings.json        which parts of the locustfile have no effect
@@ -11,10 +12,11 @@
     results.json         numbers, requirements, warnings
     capacity.json        the result of a capacity search; its trials are in directories
                          below
-    sweep.json           the same of a sweep of users
+    sweep.json           the same for a sweep of users
     index.html …         the reports
 
-It is written as it goes, so a test that died can be reported as far as it went.
+The files are written during the test, so a test that died can be reported as far as it
+went.
 """
 
 from __future__ import annotations
@@ -62,10 +64,10 @@ MADE_BY_OLDER_VERSION = (
 
 @contextlib.contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Report any error within as one that says which file cannot be written.
+    """Turn an OSError within into an error that says which file cannot be written.
 
     Raises:
-        MeasureError: It cannot be written: the disk is full, for example.
+        MeasureError: The file cannot be written, for example because the disk is full.
     """
     try:
         yield
@@ -230,7 +232,7 @@ class LoadRun(Directory):
             try:
                 parquet.write_table(table, part, compression="zstd")
             except OSError:
-                part.unlink(missing_ok=True)  # makes room for the summary
+                part.unlink(missing_ok=True)  # to make room for the summary
                 raise
             os.replace(part, path)
 
@@ -238,7 +240,7 @@ class LoadRun(Directory):
         """Yield the samples in batches: memory holds only one at a time.
 
         Raises:
-            NotARunError: A file of them is damaged, or of an older version of Assay.
+            NotARunError: A file is damaged, or of an older version of Assay.
         """
         from pyarrow import parquet
 

@@ -139,7 +139,7 @@ def values(
 def samples(number: int, measured: MeasuredSlices, origin: float) -> Any:
     """Return the requests of a launch as the table of `RunDirectory.samples`.
 
-    None where there is no slice.
+    None if there is no slice.
     """
     import numpy as np
     import pandas as pd
@@ -147,7 +147,7 @@ def samples(number: int, measured: MeasuredSlices, origin: float) -> Any:
     if not measured:
         return None
     rows, slices = zip(*measured, strict=True)
-    counts = [len(slice_.columns["end"]) for slice_ in slices]
+    counts = [len(slice_.request_columns["end"]) for slice_ in slices]
 
     def repeated(values: Sequence[object], kind: type | None = None) -> Any:
         """Repeat the value of each slice for each of its requests."""
@@ -155,12 +155,12 @@ def samples(number: int, measured: MeasuredSlices, origin: float) -> Any:
 
     def concatenated(column: str) -> Any:
         """Concatenate a column of all slices."""
-        return np.concatenate([slice_.columns[column] for slice_ in slices])
+        return np.concatenate([slice_.request_columns[column] for slice_ in slices])
 
     # One table, not one for each slice: a launch has more than a hundred.
     names = [
         np.asarray([request_label(name) for name in slice_.names], object)[
-            slice_.columns["name"]
+            slice_.request_columns["name"]
         ]
         for slice_ in slices
     ]

@@ -1,7 +1,7 @@
 """The run directory: the only place that knows its files.
 
-A run is written as it goes: a launch that finished is on disk, and a run that
-died is read back as far as it went.
+The files are written during the run: a launch that finished is on disk, and a run that
+died can be read as far as it went.
 
     plan.json            the plan as understood
     environment.json     machine, versions, commits; secrets redacted
@@ -34,7 +34,7 @@ from assay.run_directory.directory import (
 if TYPE_CHECKING:
     import pandas as pd
 
-LATER_COLUMNS = {"waited", "user"}  # of samples; older runs lack them
+LATER_COLUMNS = {"waited", "user"}  # columns of samples that older runs lack
 
 
 class RunDirectory(Directory):
@@ -92,7 +92,7 @@ class RunDirectory(Directory):
         self._append_rows("launches.parquet", values)
 
     def slices(self) -> pd.DataFrame:
-        """Return one row per slice; empty where nothing was measured.
+        """Return one row per slice; empty if nothing was measured.
 
         Raises:
             NotARunError: The file is damaged.

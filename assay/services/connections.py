@@ -13,8 +13,8 @@ ANSWER_SECONDS = 5.0
 
 def redacted(url: str) -> str:
     """Return the URL without its password."""
-    # Up to the last @: a password should have its special letters quoted, but
-    # one that has not must not be shown for that.
+    # Up to the last @: special characters in a password should be quoted, but an
+    # unquoted @ must not reveal the rest of it.
     hidden = re.sub(r"(?s)^([^:/?#]+://[^:@/?#]*):.*@", r"\1:***@", url)
     return re.sub(r"(?i)([?&](?:ssl)?password=)[^&#]*", r"\1***", hidden)
 

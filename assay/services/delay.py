@@ -49,7 +49,7 @@ def delayed(
         name: Name of the server, for messages.
         url: URL of the server; it must have a host and a port.
         seconds: Round trip time.
-        log: Takes the output of the proxy.
+        log: The file for the output of the proxy.
         cores: Cores to pin the proxy to; empty for no pinning.
 
     Yields:

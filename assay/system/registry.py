@@ -1,4 +1,4 @@
-"""Assay's own plug-ins of one kind, and those that installed packages add."""
+"""Plug-ins of one kind: Assay's own, and plug-ins that installed packages add."""
 
 from collections.abc import Iterator, Mapping
 from importlib.metadata import EntryPoint, entry_points
@@ -7,7 +7,7 @@ from assay.errors import InputError
 
 
 class Registry[Item](Mapping[str, Item]):
-    """Items by name: Assay's own, then those of other packages.
+    """Items by name: Assay's own, then items of other packages.
 
     Another package adds an item with an entry point in the group. The name of the
     entry point is the name of the item; its object is the item, or a class that creates

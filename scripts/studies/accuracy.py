@@ -184,7 +184,7 @@ def load_with_assay(
         f"{measured.lag_p99 * 1e3:.2f} ms",
         flush=True,
     )
-    return dict(measured.columns), log
+    return dict(measured.request_columns), log
 
 
 def measure_slice(
@@ -207,7 +207,7 @@ def measure_slice(
 
 def latencies(measured: Slice) -> Floats:
     """Return the latency of each request; a lower bound if it has no answer."""
-    columns = measured.columns
+    columns = measured.request_columns
     seconds = columns["end"] - columns["start"] + columns["waited"]
     unanswered = np.isnan(seconds)
     seconds[unanswered] = measured.ended - columns["scheduled"][unanswered]
@@ -229,7 +229,7 @@ def run_assay(cell: Cell, seconds: float, folder: Path, seed: int) -> Run:
     measured, log = measure_slice(kind, rate, seconds, folder, client, seed)
     truth = np.array([took for began, took in log["took"] if began >= measured.began])
     if kind == FREEZING:
-        truth = ideal_latencies(measured.columns["scheduled"], log["frozen"])
+        truth = ideal_latencies(measured.request_columns["scheduled"], log["frozen"])
     names = "stall run_delay generator_run_delay generator_cpu duration lag_p50 lag_p99"
     return Run(
         ASSAY,

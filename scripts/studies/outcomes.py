@@ -18,7 +18,7 @@ VERDICTS: tuple[Verdict, ...] = ("faster", "slower", "same", "undecided")
 
 # The goals: shares of comparisons, and seconds of measuring.
 MAX_FALSE = 0.05
-MAX_FALSE_UPPER_END = 0.10
+MAX_FALSE_UPPER_END = 0.10  # upper end of the 95 % interval of the false-alarm share
 POWER_EFFECT = "+5 % CPU"
 MIN_POWER = 0.95
 MAX_SECONDS = {"quiet": 60.0, "burst": 150.0}
@@ -89,12 +89,15 @@ class Share:
 
 
 def is_different(outcome: Outcome) -> bool:
-    """Say whether the verdict is a difference: false if the code is identical."""
+    """Say whether the verdict is a difference.
+
+    For identical code that is a false alarm.
+    """
     return outcome.verdict in ("faster", "slower")
 
 
 def is_slower(outcome: Outcome) -> bool:
-    """Say whether it calls the candidate slower."""
+    """Say whether the verdict calls the candidate slower."""
     return outcome.verdict == "slower"
 
 
@@ -104,7 +107,7 @@ def is_covered(outcome: Outcome) -> bool:
 
 
 def is_same_in_time(outcome: Outcome) -> bool:
-    """Say whether the verdict was *same* in time; an unknown time is not in time."""
+    """Say whether the verdict was *same* in time; an unknown time is too late."""
     seconds = outcome.seconds
     in_time = seconds is not None and seconds <= MAX_SAME_SECONDS
     return outcome.verdict == "same" and in_time

@@ -1,7 +1,7 @@
 """A cache that expires: is the value loaded again by one request, or by all of them?
 
-The guide shows a cache that every miss fills. When a popular value expires, many
-requests miss at the same time.
+The guide (see PRACTICE) shows a cache where every request that misses loads the value
+itself. When a popular value expires, many requests miss at the same time.
 """
 
 import asyncio
@@ -68,7 +68,7 @@ def one_flight(resources: Resources) -> Handler:
             counts.events["miss"] += 1
             if month not in loading:
                 loading[month] = asyncio.create_task(refresh(month))
-            # Shielded, so that one client that disconnects does not cancel it for all.
+            # Shielded: a client that disconnects must not cancel the load for all.
             sales = await asyncio.shield(loading[month])
         return sales
 

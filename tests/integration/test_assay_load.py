@@ -377,7 +377,7 @@ def test_a_test_that_was_killed_is_reported_as_far_as_it_went(tmp_path: Path) ->
                 *("locustfile.py", "--host", "http://x", "--duration", "1m"),
                 *("--rate", "steps 1,2 each 10s"),
             ],
-            "takes 20 s by itself, and --duration says 60 s",
+            "lasts 20 s, and --duration says 60 s",
         ),
         (
             ["locustfile.py", "--host", "http://x", "--rate", "5", "--arrivals", "odd"],

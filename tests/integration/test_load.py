@@ -157,12 +157,12 @@ def test_an_open_loop_keeps_its_schedule(loaded: Loaded) -> None:
     taken = generator.open("a", 200, 1.0, seed=3)
     again = generator.open("a", 200, 1.0, seed=3)
     assert taken.planned == taken.done == taken.requests == again.planned
-    first = taken.columns["scheduled"] - taken.began
-    second = again.columns["scheduled"] - again.began
+    first = taken.request_columns["scheduled"] - taken.began
+    second = again.request_columns["scheduled"] - again.began
     assert np.sort(first) == pytest.approx(np.sort(second), abs=1e-9)
-    assert (taken.columns["start"] >= taken.columns["scheduled"]).all()
-    assert (taken.columns["end"] > taken.columns["start"]).all()
-    assert set(taken.columns["user"]) <= {0, 1, 2, 3}
+    assert (taken.request_columns["start"] >= taken.request_columns["scheduled"]).all()
+    assert (taken.request_columns["end"] > taken.request_columns["start"]).all()
+    assert set(taken.request_columns["user"]) <= {0, 1, 2, 3}
     assert taken.cpu > 0
 
 
@@ -172,7 +172,7 @@ def test_who_has_been_idle_for_the_shortest_time_is_next(loaded: Loaded) -> None
     generator, _ = loaded
     generator.touch("a")
     taken = generator.open("a", 20, 1.0, seed=4)
-    users = np.bincount(taken.columns["user"], minlength=4)
+    users = np.bincount(taken.request_columns["user"], minlength=4)
     assert users.max() > 0.6 * taken.requests
 
 
@@ -182,7 +182,7 @@ def test_waiting_for_a_user_is_the_targets_and_no_lag_of_ours(loaded: Loaded) ->
     generator.touch("a")
     # Four users with answers after 20 ms are 200 a second at most: they are late.
     taken = generator.open("a", 300, 0.5, seed=4)
-    columns = taken.columns
+    columns = taken.request_columns
     waited, start = columns["waited"], columns["start"]
     assert (waited > 0).sum() > 0.5 * taken.requests and (waited >= 0).all()
     # Waiting ends when an answer comes: what follows until the request leaves is the
@@ -204,11 +204,11 @@ def test_users_are_made_between_slices_where_arrivals_lack_them(
     generator.attach({"a": host}, {"a": [server.pid]}, (), 2, max_users=12)
     generator.touch("a")
     taken = generator.open("a", 300, 0.3, seed=4)
-    assert set(taken.columns["user"]) == {0, 1}
+    assert set(taken.request_columns["user"]) == {0, 1}
     assert taken.short > 0 and taken.peak > 2
     generator.grow(min(12, taken.peak + 2))
     taken = generator.open("a", 300, 0.3, seed=4)
-    assert len(set(taken.columns["user"])) > 2
+    assert len(set(taken.request_columns["user"])) > 2
     assert taken.planned == taken.done == taken.requests
 
 
@@ -218,7 +218,7 @@ def test_arrivals_of_a_slice_follow_its_shape(loaded: Loaded) -> None:
     generator.touch("a")
     shape = Shape((0.0, 0.5, 0.5, 1.0), (100.0, 100.0, 500.0, 500.0))
     taken = generator.open("a", 300, 1.0, seed=3, shape=shape)
-    first = taken.columns["scheduled"] - taken.began < 0.5
+    first = taken.request_columns["scheduled"] - taken.began < 0.5
     # 50 and 250 are to be expected; six standard deviations.
     assert abs(first.sum() - 50) < 6 * 50**0.5
     assert abs((~first).sum() - 250) < 6 * 250**0.5
@@ -236,7 +236,7 @@ def test_users_think_if_they_are_to_and_are_ready_for_the_next_slice(
         thought = generator.closed("a", users=4, duration=0.4, think_time=True)
         # Each user asks at once, and again after 0.3 s.
         assert 4 < thought.requests <= 8
-        assert len(set(thought.columns["user"])) == 4
+        assert len(set(thought.request_columns["user"])) == 4
         # Whoever thinks at the end is not waited for.
         assert thought.duration < 0.6
     assert generator.closed("a", users=4, duration=0.2).requests > 8
@@ -257,11 +257,13 @@ def test_a_pause_within_a_task_is_part_of_its_work(loaded: Loaded) -> None:
 def test_a_closed_loop_has_as_many_in_flight_as_users(loaded: Loaded) -> None:
     generator, _ = loaded
     taken = generator.closed("a", users=2, duration=0.5)
-    assert len(set(taken.columns["user"])) == 2
+    assert len(set(taken.request_columns["user"])) == 2
     assert taken.planned == taken.done == taken.requests
     # Two users with answers after 20 ms cannot make more than 100 a second.
     assert taken.requests <= 2 * (0.5 / 0.02 + 1)
-    assert (taken.columns["end"] - taken.columns["start"]).min() >= 0.019
+    assert (
+        taken.request_columns["end"] - taken.request_columns["start"]
+    ).min() >= 0.019
 
 
 @pytest.mark.parametrize("loaded", [("slow", WEIGHTED)], indirect=True)
@@ -271,7 +273,7 @@ def test_a_closed_loop_keeps_the_weights_of_tasks(loaded: Loaded) -> None:
     for seed in range(3):
         taken = generator.closed("a", users=4, duration=0.4, seed=seed)
         assert taken.requests >= 20 and taken.requests % 10 == 0
-        seldom = taken.columns["name"] == taken.names.index(
+        seldom = taken.request_columns["name"] == taken.names.index(
             ["request", "GET", "/seldom"]
         )
         assert int(seldom.sum()) == taken.requests / 10
@@ -295,8 +297,8 @@ def test_a_deck_that_takes_too_long_is_cut(loaded: Loaded, users: int) -> None:
 def test_a_freeze_is_in_the_latency_of_all_who_came_meanwhile(loaded: Loaded) -> None:
     generator, _ = loaded
     taken = generator.open("a", 200, 1.0, seed=5)
-    latency = taken.columns["end"] - taken.columns["scheduled"]
-    service = taken.columns["end"] - taken.columns["start"]
+    latency = taken.request_columns["end"] - taken.request_columns["scheduled"]
+    service = taken.request_columns["end"] - taken.request_columns["start"]
     assert taken.planned == taken.done
     # Some 80 arrivals fell into 400 ms; only 4 users had a request in flight, so
     # what a closed loop would see is slow for 4 and fast for all the others.
@@ -311,7 +313,7 @@ def test_what_is_never_answered_is_counted_and_ends(loaded: Loaded) -> None:
     assert taken.planned == taken.done + taken.dropped + taken.unserved
     assert taken.done == 8
     assert taken.unserved > 10
-    assert np.isnan(taken.columns["end"]).sum() == taken.unserved
+    assert np.isnan(taken.request_columns["end"]).sum() == taken.unserved
     assert taken.failed == taken.unserved
 
 
@@ -325,10 +327,10 @@ def test_giving_up_is_told_apart_from_an_error(loaded: Loaded) -> None:
     generator, _ = loaded
     taken = generator.open("a", 100, 0.3, seed=5)
     assert taken.planned == taken.done == taken.requests
-    given_up = taken.columns["failed"] == TIMED_OUT
+    given_up = taken.request_columns["failed"] == TIMED_OUT
     assert given_up.sum() == taken.failed == taken.requests - 8
-    assert np.isfinite(taken.columns["end"]).all()
-    waited = taken.columns["end"] - taken.columns["start"]
+    assert np.isfinite(taken.request_columns["end"]).all()
+    waited = taken.request_columns["end"] - taken.request_columns["start"]
     assert waited[given_up].min() >= 0.1
 
 
@@ -340,7 +342,7 @@ def test_resets_are_failures_with_their_name(loaded: Loaded) -> None:
     # (The client tries a kept connection once more: a single reset can pass unseen.)
     assert taken.failed == taken.requests - 20 > 0
     assert any("/: " in error for error in taken.errors)
-    assert set(taken.columns["failed"]) == {FINE, FAILED}, "nobody was given up"
+    assert set(taken.request_columns["failed"]) == {FINE, FAILED}, "nobody was given up"
 
 
 @pytest.mark.parametrize(
@@ -388,30 +390,36 @@ def test_only_the_first_request_of_a_task_was_scheduled(loaded: Loaded) -> None:
     taken = generator.open("a", 100, 0.5, seed=5)
     assert taken.requests == 2 * taken.done == 2 * taken.planned
     first, second = (["request", "GET", path] for path in ("/first", "/second"))
-    names = [taken.names[number] for number in taken.columns["name"]]
+    names = [taken.names[number] for number in taken.request_columns["name"]]
     # on_start is not in the samples.
     assert first in names and second in names and len(taken.names) == 3
     # The task as a whole was scheduled, and ends when its last request does.
-    whole = [taken.names[number] for number in taken.iterations["name"]]
+    whole = [taken.names[number] for number in taken.task_columns["name"]]
     assert whole == [["task", "", "shop"]] * taken.done
-    assert sorted(taken.iterations["scheduled"]) == sorted(
-        taken.columns["scheduled"][taken.columns["name"] == taken.names.index(first)]
+    assert sorted(taken.task_columns["scheduled"]) == sorted(
+        taken.request_columns["scheduled"][
+            taken.request_columns["name"] == taken.names.index(first)
+        ]
     )
-    later = taken.columns["name"] == taken.names.index(second)
-    assert (taken.columns["scheduled"] == taken.columns["start"])[later].all()
-    assert (taken.columns["scheduled"] < taken.columns["start"])[~later].all()
+    later = taken.request_columns["name"] == taken.names.index(second)
+    assert (taken.request_columns["scheduled"] == taken.request_columns["start"])[
+        later
+    ].all()
+    assert (taken.request_columns["scheduled"] < taken.request_columns["start"])[
+        ~later
+    ].all()
 
 
 @pytest.mark.parametrize("loaded", [("fine", NESTED)], indirect=True)
 def test_an_arrival_at_a_sequence_is_the_whole_journey(loaded: Loaded) -> None:
     generator, _ = loaded
     taken = generator.open("a", 100, 0.5, seed=5)
-    assert taken.planned == taken.done == len(taken.iterations["end"])
-    counts = np.bincount(taken.columns["name"], minlength=2)
+    assert taken.planned == taken.done == len(taken.task_columns["end"])
+    counts = np.bincount(taken.request_columns["name"], minlength=2)
     assert counts[0] == counts[1] == taken.done
     assert taken.tasks == {"Journey": taken.done}
     closed = generator.closed("a", 4, 0.1)
-    counts = np.bincount(closed.columns["name"], minlength=2)
+    counts = np.bincount(closed.request_columns["name"], minlength=2)
     assert counts[0] == counts[1] == closed.done
 
 
@@ -423,7 +431,7 @@ def test_a_sequence_that_begins_anew_is_the_next_journey(loaded: Loaded) -> None
     generator, _ = loaded
     taken = generator.open("a", 100, 0.5, seed=5)
     assert taken.planned == taken.done
-    counts = np.bincount(taken.columns["name"], minlength=2)
+    counts = np.bincount(taken.request_columns["name"], minlength=2)
     assert counts[0] == counts[1] == taken.done
 
 
@@ -435,9 +443,9 @@ def test_a_step_that_raises_does_not_end_its_journey(loaded: Loaded) -> None:
     """As under Locust: the next step follows."""
     generator, _ = loaded
     taken = generator.open("a", 100, 0.5, seed=5)
-    counts = np.bincount(taken.columns["name"], minlength=2)
+    counts = np.bincount(taken.request_columns["name"], minlength=2)
     assert counts[0] == counts[1] == taken.planned == taken.done
-    assert taken.iterations["failed"].all() and not taken.failed
+    assert taken.task_columns["failed"].all() and not taken.failed
 
 
 @pytest.mark.parametrize(
@@ -462,7 +470,7 @@ def test_a_request_that_fails_and_then_raises_has_failed_once(loaded: Loaded) ->
     generator, _ = loaded
     taken = generator.open("a", 100, 0.3, seed=5)
     assert taken.planned == taken.requests == taken.failed
-    assert not taken.raised and not len(taken.iterations["end"])
+    assert not taken.raised and not len(taken.task_columns["end"])
 
 
 LOGIN = TWO_STEPS.replace('get("/login")', 'get("/bad", name="login")')

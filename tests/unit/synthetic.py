@@ -73,7 +73,9 @@ def taken(
         "names": [("request", "GET", "/")],
         "errors": {},
     }
-    return Slice(variant=variant, mode=mode, columns=columns, **{**numbers, **changes})
+    return Slice(
+        variant=variant, mode=mode, request_columns=columns, **{**numbers, **changes}
+    )
 
 
 def claim(expect: str, metric: str = "cpu_per_request") -> Claim:

@@ -179,14 +179,14 @@ def test_a_folder_that_is_a_link_is_refused(
     (tmp_path / "real").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "real")
     monkeypatch.setenv("ASSAY_CACHE", str(tmp_path / "link"))
-    with pytest.raises(MeasureError, match="not a folder of this user's"):
+    with pytest.raises(MeasureError, match="not a folder that you own"):
         private_folder()
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
 def test_a_folder_of_somebody_else_is_refused(cache: Path) -> None:
     os.chown(cache, 65534, 65534)
-    with pytest.raises(MeasureError, match="not a folder of this user's"):
+    with pytest.raises(MeasureError, match="not a folder that you own"):
         private_folder()
     assert cache.stat().st_uid == 65534
     assert list(cache.iterdir()) == []
@@ -198,7 +198,7 @@ def test_a_folder_that_the_servers_cannot_enter_is_refused_and_left_alone(
 ) -> None:
     cache.chmod(0o700)
     monkeypatch.setenv("ASSAY_CACHE", str(cache / "inside"))
-    with pytest.raises(MeasureError, match="closed to the account"):
+    with pytest.raises(MeasureError, match="the servers' account cannot enter it"):
         private_folder()
     assert cache.stat().st_mode & 0o777 == 0o700
 

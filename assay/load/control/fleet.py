@@ -1,7 +1,7 @@
 """Several workers that load one target: on this machine, or on several.
 
-Their master is a Locust process of its own, with a channel to Assay. The test begins
-when all workers have joined. A worker that is lost on the way is counted, and the
+Their master is a separate Locust process with a channel to Assay. The test begins when
+all workers have joined. A worker that is lost during the test is counted, and the
 others go on.
 """
 
@@ -60,8 +60,8 @@ class Fleet(LocustProcess):
         """Start the master.
 
         Args:
-            setup: How it is started.
-            address: Where it listens; port 0 takes a free one.
+            setup: How the master is started.
+            address: Where the master listens; port 0 means a free port.
 
         Raises:
             InputError: The locustfile cannot be imported, or the port is taken.
@@ -86,9 +86,9 @@ class Fleet(LocustProcess):
         """Wait until all workers have joined, and let the master begin the test.
 
         Args:
-            expected: How many.
+            expected: How many workers are to join.
             timeout: Seconds to wait.
-            say: Takes messages about who has joined.
+            say: Is called with messages about who has joined.
 
         Raises:
             InputError: A `test_start` listener fails.
@@ -132,7 +132,8 @@ class Fleet(LocustProcess):
             MeasureError: A user's `on_start` failed, or a worker was lost.
         """
         shares = self.members.shares(max(users, max_users), "--users")
-        # The first users are shared likewise, rounded up: no worker begins without.
+        # The first users are shared in the same way, rounded up, so that each worker
+        # begins with at least one.
         first_users = [-(-users * share // sum(shares)) for share in shares]
         orders = [
             Attach(
@@ -153,7 +154,9 @@ class Fleet(LocustProcess):
             }
 
     def finish(self) -> int | None:
-        """End the test everywhere; return the exit code that the master's file set.
+        """End the test everywhere; return the exit code that the locustfile set.
+
+        Only the master's locustfile can set it.
 
         Raises:
             MeasureError: The master is silent.
@@ -171,7 +174,7 @@ class Fleet(LocustProcess):
         )
 
     def load(self, order: RunLoad) -> None:
-        """Begin a load test, of which each worker does its part.
+        """Begin a load test; each worker does its part of it.
 
         Raises:
             InputError: There is less to do than there are workers.
@@ -228,13 +231,13 @@ class Fleet(LocustProcess):
             )
 
     def close(self) -> None:
-        """End the master, which ends its workers; then those that are left here."""
+        """End the master, which ends its workers; then end those still running here."""
         super().close()
         if hasattr(self, "members"):  # the master had started
             self.members.close(self._keep_log)
 
     def _begin(self) -> None:
-        """Let the master fire `test_start`: messages of its listeners arrive now."""
+        """Let the master fire `test_start`; its messages reach all workers now."""
         self._send(message(Begin()))
         deadline = time.monotonic() + BEGIN_TIMEOUT
         while (header := self._next_message(deadline)[0])["event"] != "begun":
@@ -283,7 +286,7 @@ class Fleet(LocustProcess):
     def _handle(self, header: dict[str, Any], body: bytes) -> int | None:
         """Handle a message about a load test; return the worker's number.
 
-        None stands for a message of the master, or of a worker that takes no part.
+        Returns None for a message of the master, or of a worker that takes no part.
         """
         if header["event"] == "quit":
             self._end_by_locustfile()
@@ -314,7 +317,7 @@ class Fleet(LocustProcess):
         """Wait for a message, or until a worker of this machine has ended.
 
         Raises:
-            MeasureError: There was none in time, though no worker was lost.
+            MeasureError: There was no message in time, though no worker was lost.
         """
         while True:
             if time.monotonic() > deadline:
@@ -338,7 +341,7 @@ class Fleet(LocustProcess):
 
 @contextlib.contextmanager
 def _reading_answers() -> Iterator[None]:
-    """Turn the errors of a malformed answer of a worker into one message.
+    """Turn the errors that a worker's malformed answer causes into one message.
 
     Raises:
         MeasureError: An answer is malformed.

@@ -46,11 +46,11 @@ class Generator(LocustProcess):
         Args:
             hosts: Variant to base URL.
             pids: Variant to the processes whose CPU time is read.
-            cores: The cores that they are pinned to; empty if they are not.
+            cores: The cores that these processes are pinned to; empty if they are not.
             users: Users of each pool, for now.
             max_users: How many there may be later; `users` if that is more.
             strict: Whether a user who does not complete its on_start is an error;
-                otherwise there are fewer.
+                otherwise there are fewer users.
 
         Returns:
             How the on_start of each variant's users went.
@@ -65,7 +65,7 @@ class Generator(LocustProcess):
         return {name: OnStartResult(**answer[name]) for name in hosts}
 
     def grow(self, users: int) -> None:
-        """Make users until every pool has as many; the new ones connect.
+        """Make users until every pool has `users`; the new ones connect.
 
         Raises:
             MeasureError: The process has ended.
@@ -166,6 +166,12 @@ class Generator(LocustProcess):
         answer, body = self._ask(order, timeout)
         if answer["limit"]:
             raise MeasureError(f"{self.setup.locustfile}: {answer['limit']}")
-        columns, offset = unpack(body, answer["requests"])
-        answer["iterations"], _ = unpack(body, answer["iterations"], offset)
-        return Slice(variant=order.variant, mode=mode, columns=columns, **answer)
+        request_columns, offset = unpack(body, answer["requests"])
+        task_columns, _ = unpack(body, answer.pop("iterations"), offset)
+        return Slice(
+            variant=order.variant,
+            mode=mode,
+            request_columns=request_columns,
+            task_columns=task_columns,
+            **answer,
+        )

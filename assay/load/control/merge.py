@@ -1,8 +1,7 @@
-"""The ticks of several workers, merged second by second into ticks of all of them.
+"""The ticks of several workers, merged second by second into ticks of all workers.
 
-The clocks of different machines are never compared: each worker counts its own time
-from its own beginning, and the first second of one is merged with the first second of
-the others.
+The clocks of different machines are never compared: each worker counts time from its
+own start, and the first second of one is merged with the first second of the others.
 """
 
 import itertools
@@ -32,11 +31,11 @@ class _Worker:
         name: Its machine and process.
         order: Its part of the load test.
         first_user: Number of its first user among the users of all workers.
-        ticks: Those that wait for the other workers' ticks of the same second.
+        ticks: Its ticks that wait for the other workers' ticks of the same second.
         counts: Its arrivals, as of its latest merged tick.
-        lag_p99: How late it began arrivals in that tick, in seconds.
-        loaded: Seconds of load up to that tick.
-        ended: Whether that was its last tick.
+        lag_p99: How late it began arrivals in its latest merged tick, in seconds.
+        loaded: Seconds of load up to its latest merged tick.
+        ended: Whether its latest merged tick was its last.
         lost: Why it was lost; empty if it was not.
     """
 
@@ -55,19 +54,19 @@ class _Worker:
 
     @property
     def over(self) -> bool:
-        """Whether no more ticks of it will be merged."""
+        """Whether no more ticks of this worker will be merged."""
         return (self.ended or bool(self.lost)) and not self.ticks
 
-    def take(self, tick: Tick) -> None:
-        """Take the state of a tick that is merged now."""
+    def update(self, tick: Tick) -> None:
+        """Take over the state in a tick that is merged now."""
         self.counts, self.lag_p99 = tick.counts, tick.lag_p99
         self.loaded, self.ended = tick.loaded, tick.last
 
     def count_unserved(self, until: float) -> None:
         """Count the outstanding arrivals of a lost worker as unserved.
 
-        These are the arrivals that it had in flight, since nobody knows what became
-        of them, and those of its schedule from then on.
+        These are the arrivals that it had in flight when it was lost, since nobody
+        knows what became of them, and the later arrivals of its schedule.
 
         Args:
             until: Seconds of load of the other workers.
@@ -85,7 +84,10 @@ class _Worker:
         )
 
     def _due_until(self, time: float) -> int:
-        """Return how many of its arrivals were due up to a time, which ascends."""
+        """Return how many of its arrivals were due up to a time.
+
+        Times must ascend from call to call.
+        """
         order = self.order
         if order.shape is None:
             return 0  # a closed loop has no schedule
@@ -106,7 +108,8 @@ class TickMerger:
 
     Attributes:
         stopped: Whether the test was stopped early.
-        ended_by: Who ended the test early, if a locustfile did.
+        ended_by: What ended the test early: the `locustfile` or its `users`; else
+            empty.
     """
 
     def __init__(self, orders: Sequence[RunLoad], names: Sequence[str]) -> None:
@@ -126,12 +129,12 @@ class TickMerger:
         self._at = 0.0
 
     def add(self, number: int, tick: Tick) -> None:
-        """Take the tick of a worker, unless the worker was lost."""
+        """Add the tick of a worker, unless the worker was lost."""
         if not self._workers[number].lost:
             self._workers[number].ticks.append(tick)
 
     def mark_lost(self, number: int, why: str) -> None:
-        """Note that a worker was lost; one that had ended its part is no loss."""
+        """Note that a worker was lost, unless it had ended its part of the test."""
         worker = self._workers[number]
         if not worker.ended and not any(tick.last for tick in worker.ticks):
             worker.lost = why
@@ -139,27 +142,29 @@ class TickMerger:
     def next_tick(self) -> Tick | None:
         """Return the next merged tick; None while the tick of a worker is missing.
 
-        It is like that of a single process, with the state of each worker in
-        `workers`. The times of its samples count from the beginning of their worker.
+        It looks like the tick of a single process, plus `workers`. Sample times count
+        from the start of the worker that recorded them.
         """
         running = [worker for worker in self._workers if not worker.over]
         if any(not worker.ticks for worker in running):
             return None
         parts = [(worker, worker.ticks.popleft()) for worker in running]
         for worker, tick in parts:
-            worker.take(tick)
+            worker.update(tick)
             self._at = max(self._at, tick.at)
         over = all(worker.over for worker in self._workers)
         loaded = max(worker.loaded for worker in self._workers)
-        # Workers end with their last arrival, which is a little before the end.
+        # A worker's last arrival is a little before the planned end. So at the end the
+        # whole schedule counts as due.
         until = math.inf if over and not self.stopped else loaded
         for worker in self._workers:
             worker.count_unserved(until)
         requests = [
-            self._renumbered(worker, tick, tick.columns) for worker, tick in parts
+            self._renumbered(worker, tick, tick.request_columns)
+            for worker, tick in parts
         ]
         tasks = [
-            self._renumbered(worker, tick, tick.iterations) for worker, tick in parts
+            self._renumbered(worker, tick, tick.task_columns) for worker, tick in parts
         ]
         return self._merged(
             [tick for _, tick in parts],
@@ -172,8 +177,8 @@ class TickMerger:
     def _merged(
         self,
         ticks: Sequence[Tick],
-        columns: Columns,
-        iterations: Columns,
+        request_columns: Columns,
+        task_columns: Columns,
         loaded: float,
         over: bool,
     ) -> Tick:
@@ -185,8 +190,8 @@ class TickMerger:
             last=over,
             ended_by=ended_by,
             counts=sum((worker.counts for worker in self._workers), Counts()),
-            columns=columns,
-            iterations=iterations,
+            request_columns=request_columns,
+            task_columns=task_columns,
             names=list(self._names),
             errors=_added(tick.errors for tick in ticks),
             tasks=_added(tick.tasks for tick in ticks),
@@ -216,7 +221,11 @@ class TickMerger:
         )
 
     def _renumbered(self, worker: _Worker, tick: Tick, columns: Columns) -> Columns:
-        """Return samples whose times, names and users fit those of other workers."""
+        """Return a worker's samples with the times, names and users of the merged tick.
+
+        Times count from the worker's start; the numbers of names and users are unique
+        among all workers.
+        """
         numbers: NDArray[np.uint16] = np.array(
             [self._number(name) for name in tick.names], dtype=np.uint16
         )
@@ -231,7 +240,10 @@ class TickMerger:
         }
 
     def _number(self, name: Name) -> int:
-        """Return the number of a name; all workers have no more names than one."""
+        """Return the number of a name.
+
+        All workers together may have at most MAX_NAMES names, as a single one may.
+        """
         if name not in self._names and len(self._names) >= MAX_NAMES:
             name = name[0], "", OTHER
         return self._names.setdefault(name, len(self._names))

@@ -1,4 +1,4 @@
-"""A Locust process: started, sent orders, ended."""
+"""A Locust process: how it is started, gets orders and is ended."""
 
 import contextlib
 import json
@@ -20,7 +20,7 @@ from assay.system.processes import Inherited
 
 IMPORT_TIMEOUT = 30.0
 ALONE = "alone"  # the role of a process that has no master and no workers
-LAST_LINES = 30  # of the log: a traceback, and what was printed before it
+LAST_LINES = 30  # lines of the log: a traceback, and what was printed before it
 LOG = "locust.log"
 LOG_LIMIT = 1_000_000  # bytes of a log that are kept, from its end
 
@@ -32,10 +32,10 @@ class Setup:
     Attributes:
         locustfile: An ordinary locustfile; or several, with commas between them, or a
             folder.
-        folder: Takes the process's log.
-        arguments: For the locustfile, as after `locust -f FILE`.
+        folder: The folder for the process's log.
+        arguments: Arguments for the locustfile, as after `locust -f FILE`.
         host: The environment's host, for listeners of the locustfile; empty if there
-            is no single one.
+            is no single host.
         settings: Further options of Locust, for listeners: `num_users`,
             `spawn_rate`, `run_time`.
         cwd: Where the process runs, as `locust` would; the locustfile's own folder if
@@ -78,7 +78,7 @@ class LocustProcess:
     Attributes:
         setup: How it was started.
         shape: Name of the locustfile's LoadTestShape; empty if it has none.
-        hello: Its first message: what the locustfile holds.
+        hello: Its first message, which says what the locustfile holds.
     """
 
     def __init__(
@@ -87,8 +87,8 @@ class LocustProcess:
         """Start the process and import the locustfile in it.
 
         Args:
-            setup: How it is started.
-            cores: Cores it is pinned to.
+            setup: How the process is started.
+            cores: Cores that the process is pinned to.
             role: See `assay.load.inside.__main__`.
 
         Raises:
@@ -144,7 +144,7 @@ class LocustProcess:
         return redaction.url(self.child.last_lines(LAST_LINES))
 
     def _keep_log(self, child: processes.Child) -> None:
-        """Keep the log of a process, without secrets; a full disk keeps none."""
+        """Keep the log of a process, without secrets, if there is room on the disk."""
         if self.setup.keep is None or not child.log.is_file():
             return
         text = child.log.read_text(encoding="utf-8", errors="replace")[-LOG_LIMIT:]
@@ -226,9 +226,10 @@ def argv(
 
 
 def environment() -> dict[str, str]:
-    """Return its environment: it imports what Assay can import, and from here.
+    """Return the environment of a Locust process.
 
-    Its output is unbuffered, so the log of a killed process is complete, too.
+    It can import what Assay can import, and modules of the current folder. Its output
+    is unbuffered, so the log of a killed process is complete, too.
     """
     path = os.pathsep.join([*filter(None, sys.path), os.getcwd()])
     return {**os.environ, "PYTHONPATH": path, "PYTHONUNBUFFERED": "1"}

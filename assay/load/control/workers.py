@@ -19,8 +19,8 @@ class Member:
     Attributes:
         index: The number that Locust gave it.
         host: Name of its machine.
-        pid: Of its process there.
-        speed: Of its core, in an arbitrary unit.
+        pid: Id of its process on that machine.
+        speed: Speed of its core, in an arbitrary unit.
         lost: Why it was lost; empty if it was not.
     """
 
@@ -57,13 +57,13 @@ class Workers:
         return self._members[number]
 
     def start(self, setup: Setup, port: int, count: int, cores: Sequence[int]) -> None:
-        """Start workers on this machine, if possible each on a core of its own.
+        """Start workers on this machine, if possible each on its own core.
 
         Args:
-            setup: Of their master.
+            setup: How their master was started.
             port: Where the master listens.
-            count: How many.
-            cores: Those that they may use.
+            count: How many workers are started.
+            cores: The cores that the workers may use.
         """
         # The arguments for the locustfile come from the master.
         worker = Setup(setup.locustfile, setup.folder)
@@ -133,7 +133,7 @@ class Workers:
         return arrivals.split([member.speed for member in self._members])
 
     def shares(self, whole: int, option: str) -> list[int]:
-        """Return each worker's share of a number; all get at least one.
+        """Return each worker's share of a number, which is at least 1.
 
         Args:
             whole: The number.
@@ -155,7 +155,7 @@ class Workers:
         """End the workers of this machine that have not ended by themselves.
 
         Args:
-            keep_log: Called with each of them.
+            keep_log: Called with each worker of this machine.
         """
         for child in self._children:
             child.wait(2.0)

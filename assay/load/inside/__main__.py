@@ -1,9 +1,9 @@
 """A Locust process: `python -m assay.load.inside FILE DESCRIPTOR ROLE SETTINGS …`.
 
-Its role is `alone`, `master:HOST:PORT` or `worker:HOST:PORT`. The descriptor is that
-of the channel to Assay; a worker has none, since its orders come from its master. The
-settings are JSON: options of Locust that listeners and users see. The rest of the
-arguments is for the locustfile.
+Its role is `alone`, `master:HOST:PORT` or `worker:HOST:PORT`. The descriptor belongs to
+the channel to Assay; a worker has none, since its orders come from its master. The
+settings are JSON: options of Locust that listeners and users see. The other arguments
+are for the locustfile.
 """
 
 # Locust patches the standard library, so it is imported before anything else.
@@ -79,7 +79,7 @@ def serve(
         except (EOFError, OSError):
             break
         order = orders.parse(header)
-        if isinstance(order, Stop):  # the last tick says when the test has ended
+        if isinstance(order, Stop):  # the last tick says that the test has ended
             server.stop()
             continue
         body = b""
@@ -121,7 +121,7 @@ def lead(
 
 
 def work(path: str, host: str, port: int) -> int:
-    """Join a master and carry out its orders to the end; return an exit code."""
+    """Join a master and carry out its orders until the end; return an exit code."""
     worker = None
     set_interruptible(True)
     try:
@@ -144,7 +144,7 @@ def work(path: str, host: str, port: int) -> int:
 
 
 def _set_up_logging() -> None:
-    """Log as Locust does, but only so many records."""
+    """Log as Locust does, but at most MAX_LOG_RECORDS records."""
     setup_logging("INFO")
     count = 0
 

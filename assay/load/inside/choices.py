@@ -17,8 +17,8 @@ class Dice:
     def throw(self) -> Callable[[Sequence[Any]], Any]:
         """Return the choice of one arrival, which may be made much later.
 
-        Nested sets of tasks each take one more choice. It reuses the same random
-        number: what a choice leaves of it is as random as the whole was.
+        Each nested set of tasks needs one more choice. It reuses the same random
+        number: the remainder that a choice leaves is as random as the whole number.
         """
         rest = self._draw()
 
@@ -34,24 +34,24 @@ class Deck:
     """Deals tasks: every deck holds each task as often as its weight says.
 
     A slice is short. If its tasks were drawn by dice, as Locust does, the number of
-    slow ones would vary by more than the difference that is measured. Only the closed
+    slow tasks would vary by more than the difference that is measured. Only the closed
     loop deals: it measures throughput and CPU time, which depend on the mix. In the
-    open loop slow requests have to come by chance, also close together, since that is
-    what makes others wait.
+    open loop slow requests have to come by chance, also close together, because slow
+    requests in a row make others wait.
     """
 
     def __init__(self, seed: int) -> None:
         """Begin without any deck."""
         self._random = random.Random(seed)
-        # The tasks of a deck, and those that are not dealt yet.
+        # The tasks of each deck, and its tasks that have not been dealt yet.
         self._decks: dict[tuple[Any, ...], tuple[list[Any], list[Any]]] = {}
 
     def deal(self, tasks: Sequence[Any]) -> Any:
         """Return the next task.
 
         Args:
-            tasks: What a user can do, each repeated by its weight; users who can do
-                the same share a deck.
+            tasks: The tasks of a user, each repeated by its weight. Users with the
+                same tasks share a deck.
         """
         key = tuple(tasks)
         deck = self._decks.get(key)

@@ -26,9 +26,9 @@ class Clocks:
 
     Attributes:
         cpu: CPU time of each of the target's processes.
-        run_delays: Run delay of each of their threads.
+        run_delays: Run delay of each thread of the target's processes.
         generator_cpu: CPU time of this process.
-        generator_run_delays: Run delay of each of its threads.
+        generator_run_delays: Run delay of each thread of this process.
         busy: How long the target's cores have worked for anybody; NaN if unknown.
     """
 
@@ -68,16 +68,16 @@ def read(pids: Sequence[int] = (), cores: Sequence[int] = ()) -> Clocks:
 
 
 def _increase(before: Mapping[int, float], after: Mapping[int, float]) -> float:
-    """Return the sum of the increases of all that still exist.
+    """Return the sum of the increases of all processes or threads that still exist.
 
-    A process that has ended takes its reading along, so the difference of the sums
-    would be too small, even negative.
+    The reading of a process that has ended is missing from `after`, so the difference
+    of the sums would be too small, even negative.
     """
     return sum(now - before.get(key, 0.0) for key, now in after.items())
 
 
 def _members(pid: int) -> list[int]:
-    """Return a process and its descendants; cheaper than a walk over /proc."""
+    """Return a process and its descendants, at a lower cost than a walk over /proc."""
     members = [pid]
     for member in members:
         try:

@@ -1,9 +1,9 @@
-"""Which user takes which arrival, and when: the arrivals of one pool of users.
+"""Hands each arrival to one user of a pool, at once or as soon as a user is free.
 
 Ordinary Locust users run unchanged: they wait at a gate before each task
-(`assay.load.inside.gate`). A slice or a load test decides who passes it and when, not
-think time. Of the idle users the one who has been idle for the shortest time takes an
-arrival: what a user has begun goes on, and no more users work than are needed.
+(`assay.load.inside.gate`). A slice or a load test decides who passes the gate and when,
+not think time. An arrival goes to the user who has been idle for the shortest time: so
+users finish the sequence they began, and as few users as possible are in use.
 """
 
 import math
@@ -27,17 +27,17 @@ class Dispatcher:
     """Hands the arrivals of one variant to its users.
 
     Attributes:
-        recorder: Takes the samples.
+        recorder: Records the samples.
         done: Arrivals that have ended.
         begun: Arrivals that a user has taken.
         waiting: Arrivals that wait for a user.
         max_arrivals: Arrivals that may begin in a closed loop; 0 for no limit.
-        growing: Whether users are made while arrivals come.
+        growing: Whether users are created on demand, as arrivals need them.
         think_time: Whether users wait as their classes say.
         busy: The users that work on an arrival.
-        over: Set when nobody needs to think any longer.
-        closed_until: When users of a closed loop begin no more tasks.
-        dealt_until: When they also stop dealing a deck to its end.
+        over: Set at the end of the load; ends all think times.
+        closed_until: Until when users of a closed loop begin tasks.
+        dealt_until: Until when they may still finish a deck of tasks that was begun.
         over_at: When a closed loop was over, in seconds of `time.perf_counter`. Later
             requests count only if their task ends.
     """
@@ -45,14 +45,14 @@ class Dispatcher:
     def __init__(
         self,
         roles: Mapping[type[User], Role],
-        places: Sequence[type[User]],
+        user_slots: Sequence[type[User]],
         add_user: Callable[[Role], None],
     ) -> None:
         """Prepare; there are no arrivals yet.
 
         Args:
             roles: The user classes.
-            places: The class of each user that there may be.
+            user_slots: One entry per allowed user: its class.
             add_user: Makes a user of a class.
         """
         self.recorder = Recorder()
@@ -62,25 +62,25 @@ class Dispatcher:
         self.over_at = math.inf
         self.over = Event()
         self.busy: set[Seat] = set()
-        self._roles, self._places, self._add_user = roles, places, add_user
+        self._roles, self._user_slots, self._add_user = roles, user_slots, add_user
         self._quiet = Event()
         self._dice, self._deck, self._role_dice = Dice(0), Deck(0), Dice(0)
 
     @property
-    def short(self) -> int:
+    def lacked_user(self) -> int:
         """How many arrivals found no idle user though more users were allowed."""
-        return sum(role.short for role in self._roles.values())
+        return sum(role.lacked_user for role in self._roles.values())
 
     @property
     def peak(self) -> int:
-        """Most arrivals of each class that were in flight or waiting at once."""
+        """Sum over the classes of the most arrivals in flight or waiting at once."""
         return sum(role.peak for role in self._roles.values())
 
     def begin(self, recorder: Recorder, seed: int) -> None:
         """Begin a slice or a load test.
 
         Args:
-            recorder: Takes the samples from now on.
+            recorder: Records the samples from now on.
             seed: Decides which tasks are done.
         """
         self.recorder = recorder
@@ -93,13 +93,13 @@ class Dispatcher:
         self.over_at = math.inf
         for role in self._roles.values():
             role.backlog.clear()
-            role.short, role.peak = 0, role.working
+            role.lacked_user, role.peak = 0, role.working
 
     def settle(self, timeout: float) -> None:
         """Wait until no user works and no arrival waits, or until a timeout."""
         self.over.set()
         deadline = time.perf_counter() + timeout
-        # A user that deals a deck to its end is idle for an instant, and goes on.
+        # Between two tasks of a deck a user is idle for an instant, so look again.
         while self.busy or self.waiting:
             self._quiet.clear()
             if not self._quiet.wait(max(0.0, deadline - time.perf_counter())):
@@ -116,14 +116,20 @@ class Dispatcher:
         Where too few are idle, there are fewer.
         """
         chosen = []
-        for cls, count in Counter(mixture(self._places, users, seed)).items():
+        for cls, count in Counter(mixture(self._user_slots, users, seed)).items():
             idle = self._roles[cls].idle
             chosen += [idle.pop() for _ in range(min(count, len(idle)))]
         return chosen
 
-    def work(self, seat: Seat, scheduled: float | None = None) -> None:
-        """Let an idle user begin: on an arrival, or in a closed loop."""
+    def assign(self, seat: Seat, scheduled: float | None = None) -> None:
+        """Assign a task to a user who was idle, and wake the user.
+
+        Args:
+            seat: The user's seat, which is no longer among the idle ones.
+            scheduled: When the arrival was due; None in a closed loop.
+        """
         seat.enlisted = scheduled is None
+        # throw() fixes the choice now; deal() chooses when the user starts.
         choose = self._deck.deal if scheduled is None else self._dice.throw()
         self._occupy(seat, scheduled, choose)
         seat.wake()
@@ -147,7 +153,7 @@ class Dispatcher:
                     self._add_user(role)
             return True
         if role.alive < role.max_users:
-            role.short += 1
+            role.lacked_user += 1
             if self.growing and role.starting <= len(role.backlog):
                 self._add_user(role)
         if self.waiting >= MAX_BACKLOG:
@@ -158,7 +164,7 @@ class Dispatcher:
         return True
 
     def proceed(self, seat: Seat) -> bool:
-        """Give a free user its next arrival, if there is one at once."""
+        """Give a free user its next arrival or task, if one is ready; say if it was."""
         role = seat.role
         if role.backlog:
             scheduled, choose = role.backlog.popleft()
@@ -177,11 +183,11 @@ class Dispatcher:
             return True
         return False
 
-    def rest(self, seat: Seat) -> None:
+    def mark_idle(self, seat: Seat) -> None:
         """Note that a user waits for its next arrival."""
         seat.role.idle.append(seat)
 
-    def finished(self, seat: Seat) -> None:
+    def mark_finished(self, seat: Seat) -> None:
         """Note that a user has ended its arrival, if it had one."""
         if seat.busy:
             seat.busy = False
@@ -193,8 +199,8 @@ class Dispatcher:
     def abandon(self) -> tuple[list[float], set[Seat]]:
         """Give up all arrivals that have not ended.
 
-        A user that still gets answers after the end works on a task that never ends:
-        it counts as done.
+        If a user still gets answers after the end of the load (`Seat.held`), its task
+        is taken to be endless, and its arrival counts as done.
 
         Returns:
             When the unserved arrivals were due; and the users that still work.
@@ -210,14 +216,14 @@ class Dispatcher:
         stuck, self.busy = self.busy, set()
         for seat in stuck:
             seat.busy = False
-        self.recorder = Recorder()  # whatever they still report does not count
+        self.recorder = Recorder()  # what these users still report does not count
         return due, stuck
 
     def _draw_role(self) -> Role:
         """Draw the user class of an arrival, by how many users of it there may be."""
         if len(self._roles) == 1:
             return next(iter(self._roles.values()))
-        return self._roles[self._role_dice.throw()(self._places)]
+        return self._roles[self._role_dice.throw()(self._user_slots)]
 
     def _occupy(self, seat: Seat, scheduled: float | None, choose: Choice) -> None:
         seat.scheduled = seat.arrival = scheduled

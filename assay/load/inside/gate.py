@@ -47,7 +47,7 @@ def install() -> None:
         seat = self.user.assay_seat
         if seat.in_task or seat.kind is not REQUEST:
             gevent.sleep(seconds)
-        else:  # the end of the load ends the think time, for what comes next
+        else:  # the end of the load ends the think time
             seat.dispatcher.over.wait(seconds)
 
     TaskSet._sleep = sleep  # type: ignore[method-assign]
@@ -69,10 +69,10 @@ def install() -> None:
 def choose_task(task_set: Any, choose: Callable[[Sequence[Any]], Any]) -> Any:
     """Replace the task that Locust drew by the task of the arrival.
 
-    A task that was scheduled by name, or by a TaskSet with an order of its own, stays.
+    A task that was scheduled by name, or by a TaskSet with its own order, stays.
 
     Args:
-        task_set: Whose turn it is.
+        task_set: The set whose task comes next.
         choose: Returns one of several tasks.
 
     Returns:
@@ -87,7 +87,7 @@ def choose_task(task_set: Any, choose: Callable[[Sequence[Any]], Any]) -> Any:
 
 
 def sequence_ended(task_set: Any) -> bool:
-    """Return whether a sequence has come to its end, and would begin anew."""
+    """Return whether a sequence has ended, and would begin again."""
     dealt = task_set.__dict__.get("assay_dealt", 0)
     return not task_set._task_queue and dealt % len(task_set.tasks) == 0
 
@@ -95,7 +95,7 @@ def sequence_ended(task_set: Any) -> bool:
 def _deferred(
     original: Callable[[Any], Any], tasks_of: Callable[[Any], Sequence[Any]]
 ) -> Callable[[Any], Any]:
-    """Wrap a random choice of Locust's: the gate makes it instead."""
+    """Wrap one of Locust's random choices: the gate makes the choice instead."""
 
     def get_next_task(self: Any) -> Any:
         tasks = tasks_of(self)
@@ -111,7 +111,7 @@ def _deferred(
 
 
 def _counted(original: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """Wrap a sequence's choice: count how many tasks it has dealt."""
+    """Wrap the choice of a sequence, and count how many tasks it has dealt."""
 
     def get_next_task(self: Any) -> Any:
         task = original(self)
@@ -122,7 +122,7 @@ def _counted(original: Callable[[Any], Any]) -> Callable[[Any], Any]:
 
 
 def _run_functions(self: Any) -> None:
-    """Run the test functions of a locustfile in pytest's style, an arrival each."""
+    """Run the test functions of a locustfile in pytest's style, one per arrival."""
     self._state = LOCUST_STATE_RUNNING
     seat = self.assay_seat
     self.fixtures = [next(f.fixturedef.func(self)) for f in self.functions]

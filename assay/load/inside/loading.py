@@ -35,8 +35,9 @@ class Loading:
     does and whoever stops it.
 
     Attributes:
-        stopped: Whether it is to end early.
-        ended_by: Who ended it early: `locustfile`, or `users`, who have all stopped.
+        stopped: Whether the test is to end early.
+        ended_by: What ended it early: the `locustfile`, or the `users`, who have all
+            stopped; else empty.
     """
 
     def __init__(
@@ -53,8 +54,8 @@ class Loading:
         Args:
             locustfile: The locustfile.
             pool: The users.
-            recorder: Takes their samples.
-            report: Takes a tick every second and at the end.
+            recorder: Records their samples.
+            report: Receives a tick every second and at the end.
             timer: Waits for arrivals.
             heartbeat: Measures stalls of this process.
         """
@@ -77,12 +78,12 @@ class Loading:
             self._stats.refresh_with(self._update_stats)
 
     def end(self, by: str) -> None:
-        """End the test early: nothing begins any more."""
+        """End the test early: no more tasks begin."""
         self.stopped, self.ended_by = True, self.ended_by or by
         self._dispatcher.end_closed_loop()
 
     def run(self, order: RunLoad) -> None:
-        """Run it to its end."""
+        """Run the test until it ends."""
         random.seed(order.seed)
         self._dispatcher.think_time = order.think_time
         gc.disable()
@@ -166,7 +167,7 @@ class Loading:
                 spawning = gevent.spawn(ramp.ramp_to, order.users, order.spawn_rate)
         else:
             for seat in dispatcher.enlist(order.users, order.seed):
-                dispatcher.work(seat)
+                dispatcher.assign(seat)
         while time.perf_counter() < dispatcher.closed_until and not self._over():
             if order.iterations and dispatcher.begun >= order.iterations:
                 break
@@ -197,8 +198,10 @@ class Loading:
         if not isinstance(self._stats, LiveStats):
             return
         names = ("name", "start", "end", "failed")
-        new = {name: recorder.columns[name][self._counted_rows :] for name in names}
-        self._counted_rows = len(recorder.columns["end"])
+        new = {
+            name: recorder.request_columns[name][self._counted_rows :] for name in names
+        }
+        self._counted_rows = len(recorder.request_columns["end"])
         if len(new["end"]):
             errors = recorder.errors - self._counted_errors
             lengths = recorder.lengths - self._counted_lengths
@@ -219,7 +222,7 @@ class Loading:
         self._update_stats()
         self._counted_rows = 0
         self._counted_errors, self._counted_lengths = Counter(), Counter()
-        # Notes are about users: once all have stopped, the earlier ones stay.
+        # Notes are about users: once all have stopped, the earlier notes stay.
         self._notes = self._pool.notes() or self._notes
         recording = self._recorder.flush()
         at = time.perf_counter() - self._began
@@ -231,8 +234,8 @@ class Loading:
                 last=loaded is not None,
                 ended_by=self.ended_by,
                 counts=counts,
-                columns=recording.columns,
-                iterations=recording.iterations,
+                request_columns=recording.request_columns,
+                task_columns=recording.task_columns,
                 generator_cpu=used.generator_cpu,
                 generator_run_delay=used.generator_run_delay,
                 notes=self._notes,

@@ -1,9 +1,9 @@
 """The master of several workers: it passes messages between them and Assay.
 
 It speaks Locust's own master/worker protocol: workers are acknowledged, numbered and
-watched by Locust's `MasterRunner`. Assay's orders and their answers travel as its
-custom messages. Anybody who reaches its port can send it anything, so malformed
-messages are dropped.
+watched by Locust's `MasterRunner`. Assay's orders and their answers travel as custom
+messages of that protocol. Anybody who reaches the master's port can send it anything,
+so malformed messages are dropped.
 """
 
 import math
@@ -35,15 +35,15 @@ JOINED_FIELDS: Mapping[str, type | tuple[type, ...]] = {
 
 
 def master_runner(host: str, port: int) -> Callable[[Environment], MasterRunner]:
-    """Return what makes the runner of a master that listens on an address."""
+    """Return a function that makes the runner of a master listening on an address."""
     _harden()
     return lambda environment: environment.create_master_runner(host, port)
 
 
 def _harden() -> None:
-    """Make Locust's listener drop malformed messages, and those of false senders.
+    """Make Locust's listener drop malformed messages, and messages of false senders.
 
-    Locust's own one ends at the first malformed message, and every worker with it.
+    Locust's own listener ends at the first malformed message, and with it every worker.
     """
     receive, handle = BaseSocket.recv_from_client, MasterRunner.handle_message
 
@@ -86,29 +86,29 @@ class Master:
 
         Args:
             locustfile: The locustfile.
-            channel: To Assay.
+            channel: The channel to Assay.
             failure: Describes an error in the locustfile.
         """
         runner: Any = locustfile.runner
         self._locustfile, self._failure = locustfile, failure
         self._runner, self._channel = runner, channel
         self._workers: dict[str, int] = {}  # client id to index
-        # A queue, since a listener that waits until Assay reads a message would hear
-        # no heartbeats, and would take its workers for lost.
+        # A queue: a listener that waited until Assay reads a message would hear no
+        # heartbeats, and would believe that its workers were lost.
         self._outgoing: Queue[Message] = Queue()
         self.port: int = runner.server.port
         runner.register_message(MESSAGE, self._on_message)
         gevent.spawn(self._watch_workers)
 
     def serve(self) -> bool:
-        """Pass on messages until the end.
+        """Pass on messages until Assay ends the test or closes the channel.
 
         Returns:
-            Whether Assay asked for the end; otherwise the channel was closed.
+            Whether Assay ended the test; otherwise the channel was closed.
         """
         gevent.spawn(self._send_outgoing)
         runner = self._runner
-        loading, users = 0, 0  # workers with an order to load, and the users of all
+        loading, users = 0, 0  # workers that were told to load, and all their users
         runner.quit = runner.stop = self._report_quit  # a listener may call them
         while True:
             try:
@@ -132,7 +132,7 @@ class Master:
                     runner.send_message(MESSAGE, order, client)
 
     def _begin(self) -> dict[str, Any]:
-        """Fire `test_start`: messages of its listeners reach all workers now."""
+        """Fire `test_start`; messages of its listeners reach all workers now."""
         try:
             opened_locustfile.fire_test_start(self._locustfile)
         except Exception as error:
@@ -152,7 +152,8 @@ class Master:
             self._workers[client] = self._runner.get_worker_index(client)
             header = {name: header[name] for name in ("event", *JOINED_FIELDS)}
         elif client not in self._workers:
-            # It was given up, and its outstanding arrivals were counted as unserved.
+            # This worker was given up, and its outstanding arrivals were counted as
+            # unserved.
             self._runner.send_message("quit", None, client)
             return
         self._queue({**header, "worker": self._workers[client]}, body)

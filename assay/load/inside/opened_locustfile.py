@@ -43,7 +43,7 @@ class LocustfileError(ValueError):
     """
 
     def __init__(self, problem: str, hint: str) -> None:
-        """Take the problem and a hint."""
+        """Create the error from its message and a hint."""
         super().__init__(problem)
         self.hint = hint
 
@@ -53,10 +53,11 @@ class OpenedLocustfile:
     """What is in a locustfile, or in several.
 
     Attributes:
-        environment: Locust's, with its events.
-        runner: Locust's, of any kind.
+        environment: Locust's environment, with its events.
+        runner: Locust's runner, of any kind.
         classes: The user classes that take part.
-        shape: Sets how many users there are, unless an option does.
+        shape: The LoadTestShape that sets how many users there are, unless an option
+            does; None if there is none.
     """
 
     environment: Environment
@@ -66,7 +67,7 @@ class OpenedLocustfile:
 
     @property
     def shape_name(self) -> str:
-        """Name of its LoadTestShape; empty if it has none."""
+        """Name of the LoadTestShape; empty if there is none."""
         return type(self.shape).__name__ if self.shape else ""
 
 
@@ -86,9 +87,10 @@ def open_locustfile(
     """Import a locustfile and fire `init`.
 
     Args:
-        path: Of the locustfile; of several, or a folder of them, as `locust -f` has it.
-        arguments: As after `locust -f FILE`: `--tags`, user classes by name, or the
-            file's own.
+        path: Path of the locustfile; or of several, or of a folder, as after
+            `locust -f`.
+        arguments: The arguments after `locust -f FILE`: `--tags`, names of user
+            classes, or options that the locustfile defines.
         settings: Further options that listeners and users see: `host`, empty if
             the file sets it itself, `num_users`, `spawn_rate`, `run_time`.
         make_runner: Makes the runner that listeners see.
@@ -117,7 +119,7 @@ def open_locustfile(
     request_handlers = list(events.request._handlers)
     error_handlers = list(events.user_error._handlers)
     runner = make_runner(environment)
-    # Locust would count at every request, which costs 8 µs: see LiveStats.
+    # Locust would count every request at once, which costs 8 µs: see LiveStats.
     events.request._handlers = request_handlers
     if not isinstance(runner, SteeredRunner):
         # A worker would send its master one message for each exception of a task.
@@ -138,9 +140,10 @@ def select_tasks(
     """Select the tasks that the options leave.
 
     Args:
-        locustfile: Whose tasks.
-        arguments: The master's arguments; None keeps those that it was opened with.
-        settings: The master's settings, likewise.
+        locustfile: The opened locustfile.
+        arguments: The master's arguments; None keeps the arguments that the locustfile
+            was opened with.
+        settings: The master's settings; None keeps the earlier settings.
 
     Raises:
         ValueError: A class has no task, or an argument is wrong.
@@ -172,7 +175,7 @@ def fire_test_start(locustfile: OpenedLocustfile) -> None:
 
 
 def fire_test_stopping(locustfile: OpenedLocustfile) -> None:
-    """Fire `test_stopping`, which comes before users are stopped; once."""
+    """Fire `test_stopping`, before users are stopped, unless it was fired already."""
     runner: Any = locustfile.runner
     if runner.state not in (STATE_STOPPING, STATE_STOPPED):
         runner.update_state(STATE_STOPPING)
@@ -181,7 +184,7 @@ def fire_test_stopping(locustfile: OpenedLocustfile) -> None:
 
 
 def fire_test_stop(locustfile: OpenedLocustfile) -> None:
-    """Fire `test_stop`, which comes after users were stopped; once."""
+    """Fire `test_stop`, after users were stopped, unless it was fired already."""
     fire_test_stopping(locustfile)
     runner: Any = locustfile.runner
     if runner.state != STATE_STOPPED:
@@ -205,7 +208,7 @@ def _paths(path: str) -> list[str]:
     """Return the files that a path stands for.
 
     Raises:
-        LocustfileError: A folder holds none.
+        LocustfileError: A folder holds no file.
     """
     paths: list[str] = []
     for part in path.split(SEPARATOR):
@@ -230,7 +233,7 @@ def _load(
     Test functions in pytest's style count only where there is no class, as in Locust.
 
     Raises:
-        LocustfileError: Two classes have one name.
+        LocustfileError: Two classes have the same name.
     """
     user_classes: dict[str, type[User]] = {}
     shapes: list[LoadTestShape] = []
@@ -284,8 +287,8 @@ def _select_classes(
 def _fire(event: str, environment: Environment, **arguments: Any) -> None:
     """Call the listeners of an event, and let no exception pass.
 
-    Locust logs what a listener raises and goes on: with a test whose preparation
-    has failed without anybody noticing.
+    Locust would only log what a listener raises, and run a test whose preparation has
+    failed.
 
     Raises:
         LocustfileError: A listener raised an exception.
@@ -307,8 +310,8 @@ def _parse_options(
     """Return the options that listeners and users see.
 
     Raises:
-        LocustfileError: An argument is wrong, or is one of Locust's that has no effect
-            here.
+        LocustfileError: An argument is wrong, or is an option of Locust that has no
+            effect here.
     """
     stderr = io.StringIO()
     try:
@@ -320,14 +323,14 @@ def _parse_options(
         words = shlex.join(redaction.arguments(arguments))
         raise LocustfileError(
             f"its arguments ({words}): {redaction.command(last[0])}",
-            "after -- come --tags, --exclude-tags, names of user classes and options "
-            "of the locustfile's own",
+            "after -- come --tags, --exclude-tags, names of user classes, and options "
+            "that the locustfile defines",
         ) from error
     if unsupported := _unsupported(options):
         raise LocustfileError(
             f"its arguments: {', '.join(unsupported)} would have no effect: Assay sets "
             "how much load there is, where it goes, and what is reported",
-            "leave them out; those of assay load come before --: see its --help",
+            "leave them out; options of assay load come before --: see its --help",
         )
     host = settings.get("host") or options.host
     vars(options).update({**settings, "host": host, "headless": True})
@@ -338,7 +341,7 @@ def _unsupported(options: argparse.Namespace) -> list[str]:
     """Return Locust's own options that were given and have no effect here."""
     parser = locust.argument_parser.get_empty_argument_parser()
     locust.argument_parser.setup_parser_arguments(parser)
-    defaults, _ = parser.parse_known_args(args=[])  # those of locust.conf included
+    defaults, _ = parser.parse_known_args(args=[])  # including those of locust.conf
     given = {
         action.dest: action
         for action in parser._actions

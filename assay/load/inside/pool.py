@@ -14,7 +14,7 @@ from locust.env import Environment
 from locust.user.users import User
 
 from assay.load.inside.dispatcher import Dispatcher
-from assay.load.inside.roles import Role, deal_places, mixture, with_host
+from assay.load.inside.roles import Role, deal_user_slots, mixture, with_host
 from assay.load.inside.seat import Seat
 from assay.load.inside.stamps import Stamps
 from assay.load.protocol import STOP
@@ -28,7 +28,7 @@ class Pool:
 
     Attributes:
         roles: The user classes.
-        places: The class of each user that there may be.
+        user_slots: One entry per allowed user: its class.
         seats: One for each user.
         dispatcher: Hands the users their arrivals.
         failures: Why users did not complete their on_start.
@@ -45,19 +45,19 @@ class Pool:
         """Prepare; no user is made yet.
 
         Args:
-            environment: Locust's.
+            environment: Locust's environment.
             user_classes: The classes of users.
-            host: Which host they load; empty for that of their class.
+            host: Which host they load; empty for the host of their class.
             max_users: How many users there may be.
-            group: Takes their greenlets, where Locust looks for them.
+            group: Where Locust looks for the users' greenlets.
         """
         self.environment = environment
         self.failures: list[str] = []
         classes = [with_host(cls, host) for cls in user_classes]
-        self.places = deal_places(classes, max_users)
-        counts = Counter(self.places)
+        self.user_slots = deal_user_slots(classes, max_users)
+        counts = Counter(self.user_slots)
         self.roles = {cls: Role(cls, counts[cls]) for cls in counts}
-        self.dispatcher = Dispatcher(self.roles, self.places, self.add)
+        self.dispatcher = Dispatcher(self.roles, self.user_slots, self.add)
         self._group = group if group is not None else Group()
         self.seats: set[Seat] = set()
         self._free_numbers: list[int] = []  # of users who have ended
@@ -75,13 +75,13 @@ class Pool:
         return sum(role.alive - role.starting for role in self.roles.values())
 
     def make(self, users: int) -> None:
-        """Make users until there are as many, in the mixture of their classes.
+        """Make users until there are `users`, in the mixture of their classes.
 
         Their on_start runs; `wait` waits for it.
         """
-        for cls, count in Counter(deal_places(list(self.roles), users)).items():
+        for cls, count in Counter(deal_user_slots(list(self.roles), users)).items():
             role = self.roles[cls]
-            needed = max(count, role.peak + 1 if role.short else 0)
+            needed = max(count, role.peak + 1 if role.lacked_user else 0)
             # Users who fail meanwhile are not replaced.
             for _ in range(min(needed, role.max_users) - role.alive):
                 self.add(role)
@@ -94,7 +94,7 @@ class Pool:
             Whether there were any.
         """
         lacking = False
-        for cls, count in Counter(mixture(self.places, users, seed)).items():
+        for cls, count in Counter(mixture(self.user_slots, users, seed)).items():
             for _ in range(count - self.roles[cls].alive):
                 self.add(self.roles[cls])
                 lacking = True
@@ -113,7 +113,7 @@ class Pool:
         greenlet.link(self._user_ended)
 
     def dismiss(self, role: Role) -> None:
-        """Stop one user of a class: an idle one, or one once it has done its task."""
+        """Stop one user of a class: an idle one, or else one after its task."""
         candidates = [s for s in self.seats if s.role is role and not s.leaving]
         if not candidates:
             return
@@ -129,7 +129,8 @@ class Pool:
 
         Args:
             timeout: Seconds within which at least one more user must complete it.
-            strict: Whether a user who does not is an error; otherwise there are fewer.
+            strict: Whether a user who does not complete it is an error; otherwise
+                there are fewer users.
 
         Raises:
             RuntimeError: A user stopped in its on_start.
@@ -142,7 +143,7 @@ class Pool:
                 break
             if limit := self.dispatcher.recorder.limit:
                 raise RuntimeError(limit)
-            # After a failure, those who have completed it are all that there can be.
+            # After a failure, no more users are expected than have completed it.
             if not self._changed.wait(timeout) and not self.failures:
                 raise TimeoutError(
                     f"{self.alive - self.users} of {self.alive} users did not finish "
@@ -158,7 +159,7 @@ class Pool:
         return f"no user completed its on_start: {self.failures[0]}"
 
     def notes(self) -> list[str]:
-        """Return what a reader must know of the users, in sentences."""
+        """Return what a reader must know about the users, in sentences."""
         users = self.users
         if not (self.failures and users):
             return []
@@ -178,7 +179,7 @@ class Pool:
         """End the users that still work.
 
         Returns:
-            When the arrivals were due that they, or nobody, worked on.
+            When the unserved arrivals were due: those in work, and those that waited.
         """
         due, stuck = self.dispatcher.abandon()
         for greenlet in list(self._group.greenlets):
@@ -187,7 +188,7 @@ class Pool:
         return due
 
     def close(self, timeout: float = 2.0) -> None:
-        """Stop every user; their `on_stop` may take as many seconds."""
+        """Stop every user; their `on_stop` may take up to `timeout` seconds."""
         self._closing = True
         for seat in self.seats:
             seat.kind = STOP
@@ -235,15 +236,15 @@ class Pool:
             role.max_users = role.alive  # another user would fail, too
         elif self.dispatcher.growing and role.backlog and role.alive < role.max_users:
             self.add(role)
-        self.dispatcher.finished(seat)  # it may have ended within its task
+        self.dispatcher.mark_finished(seat)  # the user may have ended within its task
         self._changed.set()
 
 
 def _run_user(seat: Seat, environment: Environment, group: Group) -> None:
-    """Make a user and run it to its end.
+    """Make a user and run it until it ends.
 
-    Each user is made in a greenlet of its own: making it may take long, as when it
-    sends a request, and must not delay others.
+    Each user is made in its own greenlet: making it may take long, as when its
+    constructor sends a request, and must not delay others.
     """
     try:
         user: Any = seat.role.cls(environment)

@@ -21,21 +21,21 @@ POLL_INTERVAL = 0.02  # seconds between two checks whether to stop
 class Ramp:
     """Makes and stops the users of a pool while a closed loop runs.
 
-    It goes in Locust's steps: at a rate of 5 per second, five users at once and then
-    a second without. A user who has stopped by itself is replaced in the next step of
-    a ramp, otherwise never.
+    Users start in steps, as in Locust: at a rate of 5 per second, five users start at
+    once, then none for a second. A user who has stopped by itself is replaced in the
+    next step of a ramp, otherwise never.
     """
 
     def __init__(self, pool: Pool, runner: Any, stopped: Callable[[], bool]) -> None:
-        """Take a pool.
+        """Prepare the ramp; no user is made yet.
 
         Args:
-            pool: Whose users.
+            pool: The pool of users.
             runner: The runner that listeners of the locustfile see.
             stopped: Returns whether the test is to end.
         """
         self._pool, self._runner, self._stopped = pool, runner, stopped
-        # The class of each user that there should be, in the order of their making.
+        # The class of each user that there should be, the oldest first.
         self._target: list[Role] = []
         self._classes: frozenset[str] = frozenset()
         self._dealt: Counter[Role] = Counter()  # since the classes changed
@@ -44,12 +44,12 @@ class Ramp:
     def ramp_to(
         self, users: int, rate: float, classes: Sequence[type[User]] | None = None
     ) -> None:
-        """Make or stop users until there are as many.
+        """Make or stop users until there are `users`.
 
         Args:
-            users: How many there should be.
+            users: How many users there should be.
             rate: How many are made or stopped per second.
-            classes: The classes of new users; all of them if None.
+            classes: The classes of new users; all classes if None.
         """
         if isinstance(self._runner, SteeredRunner):
             self._runner.spawning(users)
@@ -70,7 +70,7 @@ class Ramp:
             self._runner.spawned()
 
     def follow(self, shape: LoadTestShape) -> None:
-        """Follow a shape, which is asked once a second, until it ends the test.
+        """Follow a shape, whose tick is called once a second, until it ends the test.
 
         A new number of users ends the ramp to the previous one.
         """
@@ -99,9 +99,9 @@ class Ramp:
             self._ramping.kill()
 
     def _next_role(self, classes: Sequence[type[User]] | None) -> Role:
-        """Return the class of the next user: fixed counts are filled first.
+        """Return the class of the next user; fixed counts are filled first.
 
-        Without classes it is one of those that were given before.
+        If `classes` is None, the classes of the previous call remain in force.
         """
         roles = self._pool.roles.values()
         if classes is not None:
@@ -120,7 +120,7 @@ class Ramp:
         return role
 
     def _make_or_stop(self) -> None:
-        """Make the users that are missing, and stop those that are too many."""
+        """Make the users that are missing, and stop the surplus ones."""
         target = Counter(self._target)
         for role in self._pool.roles.values():
             change = target[role] - (role.alive - role.leaving)

@@ -1,4 +1,4 @@
-"""The user classes of a pool, and how its places are shared out to them."""
+"""The user classes of a pool, and how its user slots are shared out among them."""
 
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -24,14 +24,15 @@ class Role:
         idle: Users who wait for an arrival, the most recent one last.
         backlog: Arrivals that no user has taken yet: when they were due, and what
             chooses their task.
-        short: Arrivals that found no idle user though more users were allowed.
+        lacked_user: Arrivals that found no idle user though more users were allowed.
         peak: Most arrivals that were in flight or waiting at once.
     """
 
     def __init__(self, cls: type[User], max_users: int) -> None:
         """Begin without users."""
         self.cls, self.max_users = cls, max_users
-        self.alive = self.starting = self.leaving = self.short = self.peak = 0
+        self.alive = self.starting = self.leaving = 0
+        self.lacked_user = self.peak = 0
         self.idle: list["Seat"] = []
         self.backlog: deque[tuple[float, Choice]] = deque()
 
@@ -42,36 +43,38 @@ class Role:
 
 
 def with_host(cls: type[User], host: str) -> type[User]:
-    """Return a subclass with a host; with its own host if that is empty."""
+    """Return a subclass with a host; if `host` is empty, the class keeps its own."""
     attributes = {"__module__": cls.__module__}
     if host:
         attributes["host"] = host
     return type(cls.__name__, (cls,), attributes)
 
 
-def deal_places(user_classes: Sequence[type[User]], size: int) -> list[type[User]]:
-    """Deal `size` places to the classes by weight, at least one to each.
+def deal_user_slots(user_classes: Sequence[type[User]], size: int) -> list[type[User]]:
+    """Deal `size` user slots to the classes by weight, at least one to each.
 
-    Classes with a fixed count have that many. Of the others the largest quotient
-    takes the next place (D'Hondt). So classes alternate, and any run of neighbours
-    in the pool has about the same mixture.
+    Classes with a fixed count get that many. Of the others the class with the largest
+    quotient gets the next slot (D'Hondt). So classes alternate, and any run of
+    neighbouring slots has about the same mixture.
     """
     fixed = [cls for cls in user_classes if cls.fixed_count > 0]
-    places = [cls for cls in fixed for _ in range(cls.fixed_count)]
+    slots = [cls for cls in fixed for _ in range(cls.fixed_count)]
     weighted = [cls for cls in user_classes if cls.fixed_count <= 0]
     dealt = {cls: 0 for cls in weighted}
-    for _ in range(max(size - len(places), len(weighted)) if weighted else 0):
+    for _ in range(max(size - len(slots), len(weighted)) if weighted else 0):
         missing = [cls for cls in weighted if dealt[cls] == 0]
         chosen = max(missing or weighted, key=lambda cls: cls.weight / (dealt[cls] + 1))
         dealt[chosen] += 1
-        places.append(chosen)
-    return places[:size]
+        slots.append(chosen)
+    return slots[:size]
 
 
-def mixture(places: Sequence[type[User]], users: int, seed: int) -> list[type[User]]:
-    """Return the classes of some users, as they are mixed in the places of a pool.
+def mixture(
+    user_slots: Sequence[type[User]], users: int, seed: int
+) -> list[type[User]]:
+    """Return the classes of some users, as they are mixed in a pool's user slots.
 
-    With fewer users than places the seed draws which places are taken.
+    With fewer users than slots the seed draws which slots are used.
     """
-    start = seed % len(places) if users < len(places) else 0
-    return [*places[start:], *places][:users]
+    start = seed % len(user_slots) if users < len(user_slots) else 0
+    return [*user_slots[start:], *user_slots][:users]

@@ -22,7 +22,7 @@ from assay.load.protocol import TASK, Name
 
 
 class SteeredRunner(LocalRunner):
-    """A local runner whose users are Assay's.
+    """A local runner whose users Assay makes and stops.
 
     Attributes:
         ended: Whether the locustfile has ended the test by `quit` or `stop`.
@@ -35,7 +35,7 @@ class SteeredRunner(LocalRunner):
         self._on_end: Callable[[], None] = lambda: None
 
     def when_ended(self, on_end: Callable[[], None]) -> None:
-        """Set what is called when the locustfile ends the test."""
+        """Set a function that is called when the locustfile ends the test."""
         self._on_end = on_end
         if self.ended:
             on_end()
@@ -70,7 +70,7 @@ class SteeredRunner(LocalRunner):
         return counts
 
     def spawning(self, users: int) -> None:
-        """Note that users are made, and how many there are to be."""
+        """Note that users are being made, and how many there will be."""
         self.target_user_count = users
         self.update_state(STATE_SPAWNING)
 
@@ -97,7 +97,7 @@ class LiveStats(RequestStats):
         self._updating = False
 
     def refresh_with(self, refresh: Callable[[], None]) -> None:
-        """Set what adds the samples that are not counted yet."""
+        """Set the function that adds the samples that are not counted yet."""
         self._refresh = refresh
 
     def __getattribute__(self, name: str) -> Any:
@@ -169,12 +169,12 @@ class LiveStats(RequestStats):
     def _entry(
         self, name: str, method: str, milliseconds: Any, seconds: Any, failed: Any
     ) -> StatsEntry:
-        """Return some requests of one name as an entry of their own.
+        """Return some requests of one name as a separate entry.
 
         Args:
-            name: Of the requests.
-            method: Of the requests.
-            milliseconds: What each took.
+            name: Name of the requests.
+            method: Method of the requests.
+            milliseconds: How long each request took.
             seconds: The second of the epoch in which each ended.
             failed: Whether each failed.
         """

@@ -25,9 +25,8 @@ if TYPE_CHECKING:
     from assay.load.inside.pool import Pool
     from assay.load.inside.roles import Role
 
-# The user stops; or it leaves the set of tasks that it is in.
-STOPPING = (StopUser, StopTest, GreenletExit)
-LEAVING = (InterruptTaskSet, *STOPPING)
+STOPPING = (StopUser, StopTest, GreenletExit)  # the user stops
+LEAVING = (InterruptTaskSet, *STOPPING)  # the user leaves its present set of tasks
 # A nested set has ended, but not the one around it.
 RETURNING = (RescheduleTask, RescheduleTaskImmediately)
 
@@ -35,25 +34,26 @@ RETURNING = (RescheduleTask, RescheduleTaskImmediately)
 class Seat:
     """A user's seat.
 
-    An arrival is one task. At a `SequentialTaskSet` it is the whole sequence, a
-    journey, whose steps follow each other at once; nested sets within it belong to it.
+    An arrival is one task. With a `SequentialTaskSet` it is a journey: the whole
+    sequence, whose steps follow each other at once, with all sets nested in it.
 
     Attributes:
-        number: Its number in the pool.
+        number: Number of the user in the pool.
         role: The user class.
-        kind: What its requests belong to: its on_start, the load, or its on_stop.
-        ready: Whether it has completed its on_start.
-        scheduled: When its arrival was due; None once the first request of the arrival
-            has been recorded, and in a closed loop.
-        waited: How long that arrival waited, because all users waited for the target.
-        arrival: When it was due, or in a closed loop had begun.
-        freed: When the last answer to it came, or the user got ready.
-        busy: Whether it works on an arrival.
-        enlisted: Whether it takes part in a closed loop.
-        leaving: Whether it stops once it has done its task.
+        kind: What the user's requests belong to: on_start, the load, or on_stop.
+        ready: Whether the user has completed its on_start.
+        scheduled: When the user's arrival was due; None once the first request of the
+            arrival has been recorded, and in a closed loop.
+        waited: How long the arrival waited, because all users waited for the target.
+        arrival: When the arrival was due; in a closed loop, when its task was assigned.
+        freed: When the user last became free: at its last answer, or when its on_start
+            or a task without requests was completed.
+        busy: Whether the user works on an arrival.
+        enlisted: Whether the user takes part in a closed loop.
+        leaving: Whether the user stops once it has done its task.
         in_task: Whether code of the locustfile's task runs.
-        error: The error that ended it, if one did.
-        stepped: Whether it has come to its gate since it last waited.
+        error: The error that ended the user, if one did.
+        stepped: Whether the user has reached its gate since its last think time.
         tasks: What the user can do.
         held: Requests after the end of the load: they count only if their task ends.
     """
@@ -90,7 +90,7 @@ class Seat:
         """Run the next task of a set, once there is an arrival for it.
 
         Args:
-            task_set: Whose task it is.
+            task_set: The set that the task belongs to.
             execute: Runs the next task of a TaskSet.
         """
         self.stepped = True
@@ -129,17 +129,17 @@ class Seat:
         """Wait until there is an arrival for this user.
 
         Args:
-            tasks: What it can do.
+            tasks: What the user can do.
 
         Raises:
-            StopUser: It is to stop.
+            StopUser: The user is to stop.
         """
         dispatcher, self.tasks = self.dispatcher, tasks
         if not self.ready:
             self.ready, self.kind, self.freed = True, REQUEST, time.perf_counter()
             self.pool.started(self)
         if not self.leaving and not dispatcher.proceed(self):
-            dispatcher.rest(self)
+            dispatcher.mark_idle(self)
             self._waiter = Waiter()
             self._waiter.get()
             self._waiter = None
@@ -165,7 +165,7 @@ class Seat:
         error: object = None,
         length: int = 0,
     ) -> None:
-        """Take a sample of this user; times in seconds of `time.perf_counter`.
+        """Record a request of this user; times in seconds of `time.perf_counter`.
 
         Only the first request of an arrival was scheduled; each later one begins when
         the one before has ended. Requests that begin after the end of the load count
@@ -193,7 +193,7 @@ class Seat:
             scheduled = start
         else:
             self.scheduled, waited = None, self.waited
-            recorder.own.append(start - scheduled - waited)
+            recorder.generator_delays.append(start - scheduled - waited)
         if not self.requests:
             self.first = start
         self.requests += 1
@@ -207,13 +207,13 @@ class Seat:
             self.step_worst = max(self.step_worst, outcome)
 
     def fail(self, error: BaseException, name: str = "") -> None:
-        """Take the exception of a task, unless a failed request explains it."""
+        """Record the exception of a task, unless a failed request explains it."""
         if self.step_worst == FINE:
             self.raised, self.worst = True, max(self.worst, FAILED)
             self.dispatcher.recorder.add_raised(self.name or name, error)
 
     def finish(self) -> None:
-        """End the arrival: its result is known."""
+        """End the arrival, and record its task as a whole where that is needed."""
         recorder, name = self.dispatcher.recorder, self.name
         held, self.held = self.held, []
         for sample in held:
@@ -239,4 +239,4 @@ class Seat:
         if not self.requests:
             self.freed = time.perf_counter()
         self.scheduled, self.journey = None, None
-        self.dispatcher.finished(self)
+        self.dispatcher.mark_finished(self)

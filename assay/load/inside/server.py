@@ -26,7 +26,7 @@ from assay.load.protocol import REQUEST, START, Message
 from assay.load.recorder import NO_USER, Recorder, error_text
 from assay.load.ticks import Tick
 
-MAX_ERRORS = 20  # different ones that a slice reports
+MAX_ERRORS = 20  # different errors that a slice reports
 TOUCH_TIMEOUT = 10.0  # seconds
 MAX_ANCESTORS = 4  # greenlets above one that a user's task has spawned
 
@@ -44,8 +44,8 @@ class Server:
 
         Args:
             locustfile: The locustfile.
-            report: Takes the ticks of a load test.
-            report_error: Takes why a load test cannot go on.
+            report: Receives the ticks of a load test.
+            report_error: Receives the reason why a load test cannot go on.
         """
         self.locustfile, self.environment = locustfile, locustfile.environment
         self.report, self.report_error = report, report_error
@@ -58,7 +58,7 @@ class Server:
         self.fresh = True
         self.timer = Timer()
         self.heartbeat = Heartbeat()
-        # First of all listeners: one that raises keeps the event from later ones.
+        # First of all listeners: one that raises keeps later listeners from the event.
         self.environment.events.request._handlers.insert(0, self.on_request)
         if isinstance(locustfile.runner, SteeredRunner):
             locustfile.runner.when_ended(self.quit)
@@ -73,7 +73,7 @@ class Server:
         start_time: float | None = None,
         **_: Any,
     ) -> None:
-        """Take a sample, whichever user fired the event."""
+        """Record a request, whichever user fired the event."""
         seconds = (response_time or 0.0) / 1000
         end = time.perf_counter()
         start = end - seconds
@@ -160,7 +160,7 @@ class Server:
         }
 
     def grow(self, order: Grow) -> dict[str, Any]:
-        """Make users until every pool has as many, and let the new ones connect."""
+        """Make users until every pool has `order.users`; let the new ones connect."""
         for pool in self.pools.values():
             before = set(pool.seats)
             pool.make(order.users)
@@ -191,7 +191,7 @@ class Server:
         self.fresh = False
         pool.begin(recorder, order.seed)
         dispatcher.think_time = order.think_time
-        random.seed(order.seed)  # for what tasks draw themselves
+        random.seed(order.seed)  # for the random numbers that tasks draw themselves
         offsets = _offsets(order)
         gc.disable()
         before = clocks.read(pids, self.cores)
@@ -201,7 +201,8 @@ class Server:
             dealing = max(0.0, dispatcher.dealt_until - time.perf_counter())
             dispatcher.settle(dealing + order.drain)
             ended = time.perf_counter()
-        done, short, peak = dispatcher.done, dispatcher.short, dispatcher.peak
+        done, peak = dispatcher.done, dispatcher.peak
+        lacked_user = dispatcher.lacked_user
         planned = len(offsets) if order.mode == "open" else dispatcher.begun
         unserved = pool.abandon()
         for scheduled in unserved:
@@ -214,18 +215,18 @@ class Server:
         header = {
             **recording.totals(),
             **asdict(after.since(before)),
-            "requests": len(recording.columns["end"]),
-            "iterations": len(recording.iterations["end"]),
+            "requests": len(recording.request_columns["end"]),
+            "iterations": len(recording.task_columns["end"]),
             "began": began,
             "ended": ended,
             "planned": planned,
             "done": done,
             "dropped": dropped,
             "unserved": len(unserved),
-            "short": short,
+            "short": lacked_user,
             "peak": peak,
         }
-        return header, pack(recording.columns, recording.iterations)
+        return header, pack(recording.request_columns, recording.task_columns)
 
     def _put_load(
         self, pool: Pool, order: RunSlice, began: float, offsets: list[float]
@@ -257,7 +258,7 @@ class Server:
         return {}
 
     def _run(self, loading: Loading, order: RunLoad) -> None:
-        """Run a load test to its end; report an error that it cannot survive."""
+        """Run a load test until it ends; report an error that it cannot survive."""
         try:
             loading.run(order)
         except Exception as error:
@@ -296,18 +297,18 @@ class Server:
         for seat in seats:
             if seat in seat.role.idle:
                 seat.role.idle.remove(seat)
-                pool.dispatcher.work(seat, time.perf_counter())
+                pool.dispatcher.assign(seat, time.perf_counter())
                 self.timer.wait_until(time.perf_counter() + SPACING)
 
     def _closed_loop(self, pool: Pool, began: float, order: RunSlice) -> None:
         dispatcher = pool.dispatcher
         dispatcher.closed_until = dispatcher.dealt_until = began + order.duration
         if not dispatcher.think_time:
-            # A deck that was begun is dealt to its end, so that all slices have the
-            # same mix; one that would take longer than the slice itself is cut.
+            # A deck that was begun is finished, so that all slices have the same mix;
+            # a deck that would take longer than the slice itself is cut short.
             dispatcher.dealt_until += order.duration
         for seat in dispatcher.enlist(order.users, order.seed):
-            dispatcher.work(seat)
+            dispatcher.assign(seat)
         self.timer.wait_until(dispatcher.closed_until)
 
     def _open_loop(self, pool: Pool, due: list[float]) -> int:
@@ -341,7 +342,8 @@ def _inherited_seat(greenlet: Any) -> Seat | None:
 def _on_start_result(recorder: Recorder, seconds: float) -> OnStartResult:
     """Return how the on_start of some users went."""
     starts = [number for name, number in recorder.names.items() if name[0] == START]
-    names, failed = recorder.columns["name"], recorder.columns["failed"]
+    columns = recorder.request_columns
+    names, failed = columns["name"], columns["failed"]
     failures = [bool(f) for n, f in zip(names, failed, strict=True) if n in starts]
     return OnStartResult(
         seconds=seconds,

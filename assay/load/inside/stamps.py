@@ -1,11 +1,11 @@
-"""When a request left and its answer came, taken at the socket.
+"""When a request left and its answer came, measured at the socket.
 
-A client takes its own times around building the request and parsing the answer,
-which costs FastHttpUser 0.1 ms and more on a cold cache: that would be measured
-as the target's. So the first `send` and the last `recv` of each request are noted
-on the greenlet that makes it, whatever client it uses. Where a request opens a
-connection first, its time begins there, since a server that does not accept
-connections makes its clients wait, too.
+A client's own times include building the request and parsing the answer. On a cold
+cache that is 0.1 ms and more with FastHttpUser, and it would count as the target's
+time. So the first `send` and the last `recv` of each request are noted on the greenlet
+that makes the request, whatever client it uses. If a request opens a connection first,
+its time begins with that, since a server that does not accept connections makes its
+clients wait, too.
 """
 
 import time
@@ -26,15 +26,15 @@ class Stamps:
         self.sent = self.received = 0.0
 
     def take(self, start: float, end: float) -> tuple[float, float]:
-        """Return the request's times by the socket, and reset them for the next.
+        """Return the times of the request at the socket, and reset them for the next.
 
         Args:
             start: When the client began the request.
             end: When the client had completed it.
 
         Returns:
-            Start and end by the socket; the client's own where the socket saw nothing
-            in between: a client with sockets of its own, or TLS.
+            Start and end at the socket. If the socket saw nothing in between, these are
+            the client's times: the client has its own kind of socket, or uses TLS.
         """
         sent, received = self.sent, self.received
         self.sent = self.received = 0.0
@@ -44,7 +44,7 @@ class Stamps:
 
 
 def install() -> None:
-    """Make gevent's sockets, and so the standard library's, take the stamps."""
+    """Make gevent's sockets, and so the standard library's, note these times."""
     for name in ("connect", "send", "sendall"):
         _wrap(name, _before_send, None)
     for name in ("recv", "recv_into"):

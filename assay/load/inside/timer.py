@@ -2,7 +2,7 @@
 
 `gevent.sleep` wakes up to 1.1 ms late, because libev rounds its timers to
 epoll's milliseconds. A timerfd is a descriptor that the kernel makes readable at
-the exact time, and the event loop notices that like any other I/O.
+the exact time, and the event loop notices this like any other I/O.
 """
 
 import contextlib
@@ -20,8 +20,8 @@ from assay.load.recorder import Recorder
 _CLOCK_MONOTONIC = 1  # the clock of time.perf_counter on Linux
 _TFD_NONBLOCK_CLOEXEC = os.O_NONBLOCK | getattr(os, "O_CLOEXEC", 0)
 _TFD_TIMER_ABSTIME = 1
-HEARTBEAT = 0.005  # seconds; a shorter one would cost more than 1 % of the core
-_NEAR = 20e-6  # seconds: a shorter wait takes less than the system calls for it
+HEARTBEAT = 0.005  # seconds; a shorter beat would cost more than 1 % of the core
+_NEAR = 20e-6  # seconds; the system calls for a shorter wait take longer than the wait
 
 
 class _Timespec(ctypes.Structure):
@@ -46,7 +46,7 @@ class Timer:
             )
         if self._descriptor >= 0:
             self._watcher = get_hub().loop.io(self._descriptor, 1)
-            # Bound once: work that is done for every arrival makes it late.
+            # Looked up once: any work that is done for every arrival makes it late.
             self._set = libc.timerfd_settime
             self._due = _Itimerspec()
             self._value, self._pointer = self._due.value, ctypes.byref(self._due)
@@ -74,7 +74,7 @@ class Heartbeat:
     """Measures how late this process gets to run, which reveals a stall."""
 
     def __init__(self) -> None:
-        """Create a timer of its own."""
+        """Create a separate timer for the heartbeat."""
         self._timer = Timer()
 
     @contextlib.contextmanager

@@ -51,16 +51,16 @@ def set_interruptible(interruptible: bool) -> None:
 def join(
     path: str, host: str, port: int
 ) -> tuple[str, Callable[[Environment], WorkerRunner]]:
-    """Return the path of a locustfile, and what makes the runner of a worker.
+    """Return the path of a locustfile, and a function that makes a worker's runner.
 
     Args:
-        path: Of the locustfile; `FROM_MASTER` for the master's.
-        host: Of the master.
-        port: Where it listens.
+        path: Path of the locustfile; `FROM_MASTER` for the master's locustfile.
+        host: Host of the master.
+        port: Port of the master.
 
     Raises:
         ConnectionError: No master answers there.
-        KeyboardInterrupt: It was stopped while it waited.
+        KeyboardInterrupt: The worker was stopped while it waited.
     """
 
     def make_runner(environment: Environment) -> WorkerRunner:
@@ -74,7 +74,7 @@ def join(
 
 
 def _download(host: str, port: int) -> str:
-    """Write the master's locustfile to a folder of its own; return its path."""
+    """Write the master's locustfile to a new folder; return its path."""
     folder = Path(tempfile.mkdtemp(prefix="assay-worker-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     paths = []
@@ -104,7 +104,7 @@ class Worker:
 
         Args:
             locustfile: The locustfile.
-            failure: Describes an error in it.
+            failure: Describes an error in the locustfile.
         """
         self._locustfile, self._failure = locustfile, failure
         runner: Any = locustfile.runner
@@ -139,7 +139,7 @@ class Worker:
     def leave(self) -> None:
         """Stop, and tell the master.
 
-        A test that is under way gets no more ticks: users that are stopped in the
+        A test that is under way gets no more ticks. Users that are stopped in the
         middle of their work have not done it, and the master counts the outstanding
         arrivals.
         """
@@ -150,7 +150,8 @@ class Worker:
             opened_locustfile.fire_end(self._locustfile)  # a listener tells the master
         else:
             self._runner.send_message("quit")
-        self._runner.greenlet.kill(block=True)  # it uses the client that is closed now
+        # The greenlet uses the client, which is closed now.
+        self._runner.greenlet.kill(block=True)
         self._runner.client.close(linger=LINGER)
 
     def _on_order(self, environment: Any, msg: Any) -> None:
@@ -191,7 +192,8 @@ class Worker:
 def measure_speed() -> float:
     """Return how fast this core runs Python, in rounds of a loop per second.
 
-    By CPU time, since workers that begin together may share a core for a moment.
+    It is measured in CPU time, because workers that begin together may share a core for
+    a moment.
     """
     best = 0.0
     for _ in range(SPEED_TRIALS):

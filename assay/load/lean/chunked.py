@@ -6,11 +6,11 @@ LINE_LIMIT = 16 * 1024  # bytes of a size line, with its extensions, or of all t
 
 
 class Chunks:
-    """Takes a chunked body piece by piece.
+    """Reads a chunked body piece by piece.
 
     Attributes:
         length: Bytes of the body so far, without the frames of the chunks.
-        complete: Whether it has ended.
+        complete: Whether the body has ended.
     """
 
     def __init__(self, keep: int) -> None:
@@ -21,11 +21,11 @@ class Chunks:
         self._kept: list[bytes] = []
         self._line = b""  # the beginning of a line
         self._chunk_rest = 0  # bytes of the current chunk that have not come yet
-        self._chunk_ended = False  # its line break is due
+        self._chunk_ended = False  # whether the line break of a chunk is due
         self._trailer_bytes = 0  # 0 before the last chunk
 
     def feed(self, data: bytes) -> None:
-        """Take some bytes.
+        """Read some bytes.
 
         Raises:
             BadResponseError: They are not chunked as the standard demands.
@@ -36,7 +36,7 @@ class Chunks:
                 raise BadResponseError("the answer goes on after its last chunk")
             if self._chunk_rest:
                 piece = data[at : at + self._chunk_rest]
-                self._take(piece)
+                self._add(piece)
                 at += len(piece)
                 continue
             end = data.find(b"\n", at)
@@ -50,13 +50,13 @@ class Chunks:
             line = self._line + data[at : end + 1]
             self._line = b""
             at = end + 1
-            self._take_line(line)
+            self._read_line(line)
 
     def body(self) -> bytes:
         """Return what was kept of the body."""
         return b"".join(self._kept)
 
-    def _take(self, piece: bytes) -> None:
+    def _add(self, piece: bytes) -> None:
         self.length += len(piece)
         self._chunk_rest -= len(piece)
         self._chunk_ended = not self._chunk_rest
@@ -64,8 +64,8 @@ class Chunks:
             self._kept.append(piece[: self._room])
             self._room -= len(piece)
 
-    def _take_line(self, line: bytes) -> None:
-        """Take a complete line: after a chunk, before one, or among the trailers."""
+    def _read_line(self, line: bytes) -> None:
+        """Read a complete line: after a chunk, before one, or among the trailers."""
         text = line.strip()
         if self._chunk_ended:
             if text:
@@ -83,7 +83,7 @@ class Chunks:
 
 def _size(line: bytes) -> int:
     digits = line.partition(b";")[0].strip()
-    # int() takes signs, blanks and underscores, which the standard does not.
+    # int() accepts signs, blanks and underscores, which the standard does not.
     if not digits or digits.strip(b"0123456789abcdefABCDEF") or len(digits) > 16:
         raise BadResponseError("the size of a chunk is not a number")
     return int(digits, 16)

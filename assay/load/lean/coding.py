@@ -7,12 +7,12 @@ def decompressed(body: bytes, coding: str, max_size: int) -> bytes:
     """Return a body without its compression.
 
     Args:
-        body: As it came.
+        body: The body as it came.
         coding: Its Content-Encoding, in small letters.
-        max_size: Bytes that may come out: a small body can hold gigabytes.
+        max_size: Bytes that the result may have: a small body can hold gigabytes.
 
     Raises:
-        ValueError: It is longer, damaged, or of an unknown coding.
+        ValueError: The result is longer, the body is damaged, or its coding is unknown.
     """
     try:
         if coding in ("gzip", "x-gzip"):

@@ -8,7 +8,7 @@ from urllib.request import Request
 
 from assay.load.lean.response import Headers
 
-CACHE_TIME = 1.0  # seconds: an expired cookie is sent that much longer at most
+CACHE_TIME = 1.0  # seconds; an expired cookie may be sent for this long
 CACHE_SIZE = 1000  # URLs
 
 
@@ -52,8 +52,8 @@ class Jar(CookieJar):
             self._headers[url] = self.changes, now, text
         return text
 
-    def take(self, url: str, headers: Headers) -> None:
-        """Take the cookies that came with an answer."""
+    def store(self, url: str, headers: Headers) -> None:
+        """Store the cookies that came with an answer."""
         message = Message()
         for value in headers.getlist("set-cookie"):
             message["Set-Cookie"] = value

@@ -1,6 +1,7 @@
 """What can go wrong between a request and its answer.
 
-Messages name the kind of error and hold no numbers, so that equal ones can be counted.
+Messages name the kind of error and contain no numbers, so that equal errors can be
+counted together.
 """
 
 

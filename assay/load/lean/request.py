@@ -1,4 +1,4 @@
-"""From what a task asks for to the bytes that are sent."""
+"""Turns the request of a task into the bytes that are sent."""
 
 import json
 from base64 import b64encode
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 from urllib.parse import quote, unquote, urlencode, urlsplit
 
-# Allowed in a request target as it is; all else is percent-encoded.
+# Characters that a request target may contain; all others are percent-encoded.
 _SAFE = "!#$%&'()*+,/:;=?@[]~-._"
 _PORTS = {"http": 80, "https": 443}
 
@@ -15,7 +15,7 @@ Auth = tuple[str | bytes, str | bytes]
 
 
 class Origin(NamedTuple):
-    """Where connections go."""
+    """The server that connections go to."""
 
     secure: bool
     host: str
@@ -24,14 +24,15 @@ class Origin(NamedTuple):
 
 @dataclass(frozen=True)
 class Address:
-    """Where a request goes.
+    """The address that a request goes to.
 
     Attributes:
-        url: As it is shown, without a name and a password.
-        origin: Which server.
-        target: What is asked of it: path and query, percent-encoded.
+        url: The URL as it is shown, without a name and a password.
+        origin: The server.
+        target: Path and query, percent-encoded.
         host: The Host header.
-        auth: The Authorization header that the address itself asks for, or nothing.
+        auth: The Authorization header for a name and password in the address; empty if
+            it has none.
     """
 
     url: str
@@ -90,7 +91,7 @@ def body(data: object, as_json: object) -> tuple[bytes, dict[str, str]]:
         as_json: What is sent as JSON if there is no data.
 
     Raises:
-        TypeError: It is of a type that cannot be sent.
+        TypeError: The data is of a type that cannot be sent.
     """
     if not data and as_json is not None:
         headers = {"Content-Type": "application/json", "Accept": "application/json"}
@@ -118,12 +119,12 @@ def head(
 
     Args:
         method: GET, for example.
-        address: Where it goes.
+        address: The address that it goes to.
         headers: All header fields but Host and Content-Length.
         length: Bytes of the body.
 
     Raises:
-        ValueError: A line break in it would begin another header.
+        ValueError: A header contains a line break, which would begin another header.
     """
     lines = [f"{method} {address.target} HTTP/1.1", f"Host: {address.host}"]
     lines += [f"{name}: {value}" for name, value in headers.items()]
@@ -139,7 +140,7 @@ class Fields(dict[str, str]):
     """Header fields to send: each name only once, whatever its case."""
 
     def __init__(self, *sources: Mapping[str, Any] | None) -> None:
-        """Merge some fields; later ones win."""
+        """Merge some fields; later sources override earlier ones."""
         super().__init__()
         spellings: dict[str, str] = {}
         for source in sources:

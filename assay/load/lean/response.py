@@ -51,7 +51,7 @@ class Headers(Mapping[str, str]):
         return len(self._fields)
 
     def getlist(self, name: str) -> list[str]:
-        """Return each value of a field on its own: of Set-Cookie, for example."""
+        """Return the values of a field one by one, for example of Set-Cookie."""
         return list(self._fields.get(name.lower(), ()))
 
 
@@ -59,11 +59,11 @@ class LeanResponse:
     """A server's answer, or the error that came instead of one.
 
     Attributes:
-        status_code: Of the answer; 0 where there was none.
-        url: The address that was asked for, before any redirect.
-        method: Of the request.
+        status_code: The status of the answer; 0 if there was none.
+        url: The requested address, before any redirect.
+        method: The method of the request.
         error: What went wrong; None if nothing did.
-        encoding: Of `text`; taken from the headers if it is None.
+        encoding: The encoding of `text`; if None, the headers decide.
         js: The body as JSON, set by Locust's `rest`.
     """
 
@@ -84,11 +84,11 @@ class LeanResponse:
         """Hold an answer.
 
         Args:
-            method: Of the request.
-            url: The address that was asked for.
-            answer: None where there was none.
-            error: What went wrong.
-            keep: At most so many bytes of a body were kept.
+            method: The method of the request.
+            url: The requested address.
+            answer: The answer; None if there was none.
+            error: What went wrong; None if nothing did.
+            keep: The most bytes of a body that were kept.
         """
         self.method, self.url, self.error = method, url, error
         self.status_code = answer.status if answer is not None else 0
@@ -101,22 +101,22 @@ class LeanResponse:
 
     @property
     def length(self) -> int:
-        """Bytes of its body on the wire."""
+        """Bytes of the body on the wire."""
         return self._answer.length if self._answer else 0
 
     @property
     def headers(self) -> Headers:
-        """The header fields; none where there was no answer."""
+        """The header fields; none if there was no answer."""
         if self._headers is None:
             self._headers = Headers(self._answer.head if self._answer else b"")
         return self._headers
 
     @property
     def content(self) -> bytes | None:
-        """The body, decompressed; None where there was no answer.
+        """The body, decompressed; None if there was no answer.
 
         Raises:
-            LocustError: It was too long to be kept, or cannot be decompressed.
+            LocustError: The body was too long to be kept, or cannot be decompressed.
         """
         if self._content is None and self._answer is not None:
             self._content = self._decoded(self._answer)
@@ -124,7 +124,7 @@ class LeanResponse:
 
     @property
     def text(self) -> str | None:
-        """The body as text; None where there was no answer."""
+        """The body as text; None if there was no answer."""
         content = self.content
         if content is None:
             return None
@@ -138,12 +138,12 @@ class LeanResponse:
         """Return the body as JSON.
 
         Raises:
-            ValueError: It is not JSON.
+            ValueError: The body is not JSON.
         """
         return json.loads(self.content or b"")
 
     def raise_for_status(self) -> None:
-        """Raise the error, if there was one: also for a status of 400 or more."""
+        """Raise the error, if there was one; a status of 400 or more is one, too."""
         if self.error is not None:
             raise self.error
 
@@ -198,7 +198,7 @@ class CaughtResponse(LeanResponse):
         keep: int,
         report: Report,
     ) -> None:
-        """Hold an answer; `report` takes how the request ended."""
+        """Hold an answer; `report` is called with the outcome of the request."""
         super().__init__(method, url, answer, error, keep)
         self._report = report
         self._judged = False
@@ -214,7 +214,7 @@ class CaughtResponse(LeanResponse):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> bool:
-        """Report the request: as the task judged it, otherwise by its status."""
+        """Report the request as the task judged it, or else by its status."""
         if self._judged:
             self._report(self, self._verdict)
             return kind is None

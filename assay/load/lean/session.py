@@ -27,7 +27,7 @@ from assay.load.lean.response import CaughtResponse, Headers, LeanResponse, bad_
 from assay.load.lean.wire import Answer, Connection
 
 REDIRECTS = frozenset((301, 302, 303, 307, 308))
-# It does no harm to send these a second time (RFC 9110, section 9.2.2).
+# Methods that do no harm if they are sent twice (RFC 9110, section 9.2.2).
 IDEMPOTENT = frozenset(("GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"))
 MAX_IDLE = 0.5  # seconds, after which a connection is checked before it is used
 ABSOLUTE = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
@@ -47,10 +47,10 @@ class Prepared(NamedTuple):
     """A request, ready to be sent.
 
     Attributes:
-        address: Where it goes.
+        address: The address that it goes to.
         message: All its bytes.
         body: The bytes of its body.
-        headers: Those that it does not share with the user's other requests.
+        headers: The headers that the user's other requests do not have.
         idle: The idle connections to its server.
     """
 
@@ -76,9 +76,9 @@ class LeanHttpSession:
     """Sends the requests of one user, most of them to one server.
 
     Attributes:
-        base_url: What paths are added to.
+        base_url: The URL that paths are added to.
         cookiejar: The user's cookies.
-        request_name: Name of all requests that have none of their own.
+        request_name: Name of all requests that are not given one.
         reconnects: How often a connection was opened again that the server had closed.
     """
 
@@ -173,12 +173,12 @@ class LeanHttpSession:
             name: What the request is counted as; `url` if not given.
             data: Text, bytes, or the fields of a form.
             catch_response: Whether a with statement judges the answer.
-            headers: Added to the user's own.
+            headers: Headers in addition to the user's default headers.
             auth: Name and password for HTTP's basic authentication.
             json: What is sent as JSON if there is no `data`.
-            params: Added to the query.
+            params: Parameters that are added to the query.
             allow_redirects: Whether redirects are followed.
-            context: Passed to listeners of Locust's request event.
+            context: Data for listeners of Locust's request event.
             other: Options of Locust's other clients, which this one refuses.
 
         Raises:
@@ -204,7 +204,7 @@ class LeanHttpSession:
         return response
 
     def _cached(self, method: str, url: str) -> Prepared:
-        """Prepare a request that needs no more than its URL, once for all."""
+        """Prepare a request that needs no more than its URL, only the first time."""
         if self.cookiejar.changes:
             return self._build(method, url)
         prepared = self._cache.get((method, url))
@@ -244,10 +244,10 @@ class LeanHttpSession:
 
         Args:
             method: GET, for example.
-            address: Where it goes.
-            body: Its body.
-            headers: Its own headers.
-            secrets: Whether the user's password may be sent there.
+            address: The address that it goes to.
+            body: The body.
+            headers: The headers of this request alone.
+            secrets: Whether the user's password may be sent to this address.
         """
         cookies = self.cookiejar.header(address.url)
         shared = self._headers if secrets else _without(self._headers, "authorization")
@@ -283,7 +283,7 @@ class LeanHttpSession:
         try:
             answer = connection.exchange(message, now, method == "HEAD")
         except ConnectionClosedError:
-            # The server may have closed it while the request was on its way.
+            # The server may have closed the connection while the request was under way.
             if not connection.served or method not in IDEMPOTENT:
                 raise
             self._count_reconnect()
@@ -294,7 +294,7 @@ class LeanHttpSession:
         else:
             connection.close()
         if answer.cookies:
-            self.cookiejar.take(address.url, Headers(answer.head))
+            self.cookiejar.store(address.url, Headers(answer.head))
         return answer
 
     def _count_reconnect(self) -> None:
@@ -334,7 +334,7 @@ class LeanHttpSession:
                 method, body = "GET" if method != "HEAD" else method, b""
                 headers = _without(headers, "content-type")
             at_home = address.origin == home
-            if not at_home:  # a password is for the server that asked for it
+            if not at_home:  # a password is only for the server that requires it
                 headers = _without(headers, "authorization")
             prepared = self._prepare(method, address, body, headers, secrets=at_home)
             answer = self._send(method, prepared, time.perf_counter())
@@ -356,7 +356,7 @@ class LeanHttpSession:
         greenlet, event = getcurrent(), self._event
         seat = getattr(greenlet, "assay_seat", None)
         if seat is not None:
-            if len(event._handlers) == 1:  # only Assay's own
+            if len(event._handlers) == 1:  # Assay is the only listener
                 seat.record(method, name, began, ended, error, response.length)
                 return
             stamps = greenlet.assay_stamps

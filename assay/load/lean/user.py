@@ -18,17 +18,17 @@ _REFUSED = ("proxy_host", "proxy_port", "client_pool")
 class LeanHttpUser(User, RestMixin[Any]):
     """A user with the common features of `FastHttpUser`, at a fraction of its CPU time.
 
-    It works under Assay and under plain `locust`. It refuses by name what it does not
-    do: streams, uploads of files, proxies.
+    It works under Assay and under plain `locust`. Features that it does not have, such
+    as streams, uploads of files and proxies, are refused with a message.
 
     Attributes:
         network_timeout: Seconds from sending a request to the end of its answer.
         connection_timeout: Seconds that connecting may take.
         max_redirects: How many redirects of one request are followed.
         insecure: Whether TLS certificates are not verified.
-        default_headers: Sent with every request.
-        ssl_context_factory: Makes the context for TLS, instead of the default one.
-        keep_body: Bytes of a body that are kept to be read; the rest of a longer one
+        default_headers: Headers that are sent with every request.
+        ssl_context_factory: Makes the context for TLS, instead of the default context.
+        keep_body: Bytes of a body that are kept to be read; the rest of a longer body
             is received and counted.
     """
 

@@ -1,9 +1,8 @@
-"""One connection: a request out, its answer in, at the lowest cost in CPU time.
+"""One connection, which sends requests and reads answers in little CPU time.
 
-A plain connection is a non-blocking socket of the operating system, and one
-watcher of the event loop: a request makes no objects but those of its answer. Time
-limits cost nothing per request either: one greenlet checks all connections at
-regular intervals.
+A plain connection is a non-blocking socket of the operating system and one watcher of
+the event loop: a request creates no objects but its answer. Time limits cost nothing
+per request either: one greenlet checks all connections at regular intervals.
 """
 
 import _socket
@@ -35,7 +34,7 @@ _HEAD_END = b"\r\n\r\n"
 _INTERIM = (b"HTTP/1.1 1", b"HTTP/1.0 1")
 _SWITCHING = b"HTTP/1.1 101"
 _WITHOUT_BODY = frozenset((204, 304))
-# In place of a body's length.
+# In place of a body's length: it comes in chunks, or ends with the connection.
 CHUNKED = -1
 TO_THE_END = -2
 
@@ -44,13 +43,13 @@ class Answer(NamedTuple):
     """An answer as it came.
 
     Attributes:
-        status: Its status code.
+        status: The status code.
         head: The header lines, with the status line, each ended by CR LF.
         body: What was kept of the body, as it was encoded.
         length: Bytes of the whole body.
-        reusable: Whether the connection serves another request.
-        cookies: Whether it sets cookies.
-        received: `time.perf_counter` after its last byte had come.
+        reusable: Whether the connection can serve another request.
+        cookies: Whether the answer sets cookies.
+        received: `time.perf_counter` after the last byte had come.
     """
 
     status: int
@@ -63,13 +62,13 @@ class Answer(NamedTuple):
 
 
 class Frame(NamedTuple):
-    """How long the body is that follows a head.
+    """What a head says about its answer.
 
     Attributes:
-        status: Its status code.
-        length: Bytes of the body; or `CHUNKED`, or `TO_THE_END` of the connection.
-        reusable: Whether the connection serves another request.
-        cookies: Whether it sets cookies.
+        status: The status code.
+        length: Bytes of the body; or `CHUNKED`, or `TO_THE_END`.
+        reusable: Whether the connection can serve another request.
+        cookies: Whether the answer sets cookies.
     """
 
     status: int
@@ -82,8 +81,8 @@ class Connection:
     """An open connection, for one request at a time.
 
     Attributes:
-        origin: Where it goes.
-        served: Answers that have come over it.
+        origin: The server that it goes to.
+        served: Number of answers that have come over it.
         used: `time.perf_counter` of its last answer.
         deadline: When the wait for an answer times out.
     """
@@ -105,11 +104,11 @@ class Connection:
         """Connect.
 
         Args:
-            origin: To where.
+            origin: The server to connect to.
             connect_timeout: Seconds that connecting may take.
             answer_timeout: Seconds from sending a request to the end of its answer.
             keep: Bytes of a body that are kept; the rest is only counted.
-            context: For TLS; None for a plain connection.
+            context: The context for TLS; None for a plain connection.
 
         Raises:
             ConnectTimeoutError: Connecting took too long.
@@ -141,11 +140,11 @@ class Connection:
         sweeper.watch(self)
 
     def __del__(self) -> None:
-        """Close it, if its user has not."""
+        """Close the connection, if its user has not."""
         self.close()
 
     def close(self) -> None:
-        """Close it."""
+        """Close the connection."""
         if self._socket is None:
             return
         if not self._secure:
@@ -162,9 +161,9 @@ class Connection:
             self._socket.shutdown(_socket.SHUT_RDWR)
 
     def stale(self) -> bool:
-        """Return whether the server has closed it meanwhile.
+        """Return whether the server has closed the connection meanwhile.
 
-        With TLS only the next request can tell.
+        With TLS only the next request shows whether it has.
         """
         if self._secure:
             return False
@@ -180,8 +179,8 @@ class Connection:
         """Send a request and return its answer; close the connection if that fails.
 
         Args:
-            request: The whole of it.
-            now: `time.perf_counter`, from which the timeout counts.
+            request: The bytes of the request.
+            now: The time of `time.perf_counter` from which the timeout counts.
             head_only: Whether it is a HEAD request, whose answer has no body.
 
         Raises:
@@ -191,7 +190,7 @@ class Connection:
         self.deadline = now + self._limit
         try:
             head, rest = self._read_head(self._first_bytes(request))
-            # Heads of one server are equal, but for the second of the date.
+            # Heads from one server are equal, except for the second in the date.
             if head != self._head:
                 self._head, self._frame = head, _frame(head)
             status, length, reusable, cookies = self._frame
@@ -248,7 +247,7 @@ class Connection:
             writable.close()
 
     def _read(self) -> bytes:
-        """Wait for bytes and return them; none where the connection has ended."""
+        """Wait for bytes and return them; none if the connection has ended."""
         if self._secure:
             piece: bytes = self._recv(READ_SIZE)
             return piece
@@ -283,8 +282,8 @@ class Connection:
         """Return the body as far as it is kept, and its length.
 
         Args:
-            length: As `Frame` has it.
-            rest: What came after the head so far.
+            length: The length of the body, as in `Frame`.
+            rest: The bytes of the body that have come so far.
         """
         if length == CHUNKED:
             chunks = Chunks(self._keep)
@@ -334,7 +333,7 @@ class _Sweeper:
         self._greenlet: Any = None
 
     def watch(self, connection: Connection) -> None:
-        """Check a connection as long as somebody holds it."""
+        """Check a connection as long as it exists."""
         self._connections.add(connection)
         if self._greenlet is None or self._greenlet.dead:
             self._greenlet = gevent.spawn(self._sweep)
@@ -356,7 +355,7 @@ def _may_be_head(data: bytes) -> bool:
 
 
 def _frame(head: bytes) -> Frame:
-    """Read how long the body is that follows a head.
+    """Return what a head says about its answer.
 
     Raises:
         BadResponseError: The head is invalid.

@@ -25,8 +25,8 @@ METHOD = (
     "Arrivals came on a schedule, at a fixed rate in each trial. The rate was doubled "
     "until the objective was missed; then the interval was halved repeatedly. Near its "
     "limit a service meets an objective in one trial and misses it in the next. So "
-    "both ends of the interval were tried several times, and most of their trials "
-    "decided."
+    "both ends of the interval were tried several times, and the majority of the "
+    "trials at each end decided."
 )
 
 
@@ -42,7 +42,7 @@ def answer(results: CapacityResults) -> str:
 def _finding(results: CapacityResults) -> str:
     met = f"meets {one_line(results.objective)}"
     if not results.probes:
-        return "No trial came to its end."
+        return "No trial was completed."
     trials = counted(len(results.probes), "trial")
     if results.low is None:
         lowest = min((probe.rate for probe in results.probes), default=0.0)
@@ -54,7 +54,7 @@ def _finding(results: CapacityResults) -> str:
     if results.high is None:
         if results.partial:
             return f"The service {met} at {low} arrivals a second ({trials})."
-        return f"The service {met} at {low} arrivals a second and more ({trials})."
+        return f"The service {met} up to at least {low} arrivals a second ({trials})."
     return (
         f"The service {met} up to {low} arrivals a second, and not at "
         f"{significant(results.high)} ({trials})."

@@ -15,8 +15,8 @@ _OUTCOMES = {"refuted": "failure", "undecided": "error"}
 def render(run: LoadRun) -> str:
     """Return the JUnit document.
 
-    Without requirements there is one test case: that the test came to its end.
-    Failures that count whatever was required have test cases of their own.
+    Without requirements there is one test case: that the test was completed. Failures
+    that count whatever was required have separate test cases.
     """
     plan, results = run.plan(), run.results()
     cases: list[Case] = [
@@ -25,7 +25,7 @@ def render(run: LoadRun) -> str:
     ]
     if not cases or results.partial:
         verdict = "undecided" if results.partial else "holds"
-        cases.append(("the test came to its end", verdict, words.answer(plan, results)))
+        cases.append(("the test was completed", verdict, words.answer(plan, results)))
     if nothing := load_failures.nothing_succeeded(results):
         cases.append(("requests succeed", "refuted", nothing))
     for sentence in words.locustfile_verdict(results.locust_exit_code):

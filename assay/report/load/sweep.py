@@ -40,7 +40,7 @@ def answer(results: SweepResults) -> str:
 
 def _finding(results: SweepResults) -> str:
     if not results.points:
-        return "No trial came to its end."
+        return "No trial was completed."
     best = max(results.points, key=lambda point: point.rate)
     measured = (
         f"Throughput was greatest at {counted(best.users, 'user')}: "
@@ -100,7 +100,7 @@ def trials(results: SweepResults, plan: LoadPlan) -> Trials:
         rows=rows(results),
         items=results.points,
         verdict="undecided" if results.partial else "holds",
-        required="the sweep came to its end",
+        required="the sweep was completed",
         method=METHOD,
         chart=chart(results),
     )

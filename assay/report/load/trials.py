@@ -37,7 +37,7 @@ class Trials:
         rows: A row of cells for each trial.
         items: The trials themselves.
         verdict: Whether the requirement holds, is refuted or undecided.
-        required: The requirement; without one, that the test came to its end.
+        required: The requirement; without one, that the test was completed.
         method: How the trials were measured.
         chart: A chart; None if there are too few trials for one.
     """

@@ -331,7 +331,7 @@ def test_a_refused_quantile_says_how_many_requests_it_needs() -> None:
     item = compared(a_plan, tables)["latency.p999"]
     assert item.verdict == "undecided"
     assert item.reason == (
-        "latency.p999 needs 5000 requests a launch and these held 400: raise "
+        "latency.p999 needs 5000 requests a launch and a typical one had 400: raise "
         "load.arrival_rate, or ask for a lower percentile"
     )
     pairing = comparisons.examine(looks_of(a_plan), a_plan.topics[0], PAIR, tables)

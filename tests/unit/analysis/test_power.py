@@ -38,7 +38,7 @@ def test_what_is_promised_is_found(
 ) -> None:
     noise = draw(kind, (1500, launches), seed=launches)
     sd = not_none(power.spread(draw(kind, (1, 2500), seed=3)[0]))
-    effect = not_none(power.resolvable(sd, launches, level))
+    effect = not_none(power.smallest_detectable_effect(sd, launches, level))
     detected = 0
     for x in noise:
         low, high = not_none(statistics.signed_rank_interval(x + effect, level))
@@ -51,7 +51,9 @@ def test_what_is_promised_is_found(
 
 def test_few_launches_are_promised_no_more_than_they_find() -> None:
     # The fewest that can differ at all at this level: all of one sign.
-    x = draw("normal", (4000, 8), seed=1) + not_none(power.resolvable(1.0, 8, 0.0156))
+    x = draw("normal", (4000, 8), seed=1) + not_none(
+        power.smallest_detectable_effect(1.0, 8, 0.0156)
+    )
     assert np.mean((x > 0).all(axis=1)) > 0.8
 
 
@@ -79,8 +81,8 @@ def test_a_stricter_level_needs_no_fewer_launches(sd: float, effect: float) -> N
 def test_what_launches_resolve_needs_as_many(
     sd: float, launches: int, level: float
 ) -> None:
-    effect = power.resolvable(sd, launches, level)
-    fewer = power.resolvable(sd, launches - 1, level)
+    effect = power.smallest_detectable_effect(sd, launches, level)
+    fewer = power.smallest_detectable_effect(sd, launches - 1, level)
     if effect is None:
         assert statistics.signed_rank_interval(np.zeros(launches), level) is None
         return
@@ -106,8 +108,8 @@ def test_no_fewer_than_have_an_interval() -> None:
         for looks in ((), (2, 3)):
             needed = not_none(power.launches_needed(0.001, 5.0, looks, level))
             assert 2.0 ** (1 - needed) <= level < 2.0 ** (2 - needed)
-    assert power.resolvable(0.01, 7, 0.0156) is None
-    assert power.resolvable(0.0, 8, 0.0156) == 0.0
+    assert power.smallest_detectable_effect(0.01, 7, 0.0156) is None
+    assert power.smallest_detectable_effect(0.0, 8, 0.0156) == 0.0
 
 
 @pytest.mark.parametrize(

@@ -86,7 +86,7 @@ def test_the_trial_comes_after_the_noise_and_is_told_of_it(
         asked.append(steady)
         return [Finding("A/A trial", "good", "fine")]
 
-    monkeypatch.setattr(examination, "examine_load", lambda *_: noise)
+    monkeypatch.setattr(examination, "measure_noise", lambda *_: noise)
     monkeypatch.setattr(trial, "examine_resolution", examine_resolution)
     said: list[str] = []
     names = [finding.name for finding in examine(2.0, say=said.append)]
@@ -177,7 +177,7 @@ def test_a_spin_that_fails_is_a_finding(
     monkeypatch.setattr(
         examination, "SPIN_PROGRAM", "raise SystemExit('no such thing')"
     )
-    first, *_ = examination.examine_load(tmp_path, processes.Cores(), 0.1)
+    first, *_ = examination.measure_noise(tmp_path, processes.Cores(), 0.1)
     assert first.state == "bad"
     assert "the spin calibration failed: no such thing" in first.what
 

@@ -80,14 +80,14 @@ class Played:
         count = self.per_second.get(variant, 20)
         ends = [(n + 1) / count for n in range(int(count))]
         changes = dict(self.play(variant, mode, made))
-        columns = changes.pop("columns", None)
+        columns = changes.pop("request_columns", None)
         # One at a time, by four users in turn: what each asks waits for the others.
         starts = [max(0, n - 3) / count for n in range(int(count))]
         loop = {"starts": starts, "users": [n % 4 for n in range(int(count))]}
         if mode == "open":
             loop = {}
         made_up = taken(mode, ends, variant=variant, **{**loop, **changes})
-        return replace(made_up, columns=columns) if columns else made_up
+        return replace(made_up, request_columns=columns) if columns else made_up
 
 
 def running(names: str) -> dict[str, RunningTarget]:
@@ -248,7 +248,12 @@ def test_who_gave_up_leaves_work_behind_that_is_waited_for(end: float) -> None:
     targets = running("ab")
     for name, target in targets.items():
         cast(Any, target).settle = lambda seconds, name=name: settled.append(name)
-    gone = {"columns": {**taken(ends=[end]).columns, "failed": np.array([TIMED_OUT])}}
+    gone = {
+        "request_columns": {
+            **taken(ends=[end]).request_columns,
+            "failed": np.array([TIMED_OUT]),
+        }
+    }
     generator = Played(lambda name, *_: gone if name == "b" else {})
     schedule = calibration.Schedule(Load(), 10.0, {"a": 0.05, "b": 0.05}, 0.08, 4, 4)
     launch.measure(
@@ -434,7 +439,7 @@ def test_the_machines_speed_is_taken_and_the_cores_are_given_back() -> None:
     assert calibration.spin([]) > 0
 
 
-NOTHING = {"columns": taken(ends=[float("nan")]).columns}
+NOTHING = {"request_columns": taken(ends=[float("nan")]).request_columns}
 
 
 @pytest.mark.parametrize("mode", MODES)

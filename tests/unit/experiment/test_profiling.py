@@ -73,7 +73,7 @@ def test_what_uses_little_cpu_time_is_watched_for_longer(
 
     def load(name: str, rate: float, length: float, seed: int) -> Any:
         lengths.append(length)
-        return SimpleNamespace(requests=10, columns={"end": np.ones(10)})
+        return SimpleNamespace(requests=10, request_columns={"end": np.ones(10)})
 
     spent = count(0)
     monkeypatch.setattr(profiling, "_cpu_seconds", lambda pid: cpu * next(spent))

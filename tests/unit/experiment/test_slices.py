@@ -53,9 +53,9 @@ def test_what_was_never_answered_is_no_throughput_but_takes_its_time() -> None:
 def test_what_is_no_request_of_the_load_is_left_out() -> None:
     names = [("start", "POST", "/login"), ("request", "GET", "/"), ("stop", "", "x")]
     mixed = taken(ends=[0.1, 0.2, 0.3, 0.4], names=names)
-    mixed.columns["name"][:] = [0, 1, 2, 1]
+    mixed.request_columns["name"][:] = [0, 1, 2, 1]
     ours = slices.load_requests_only(mixed)
-    assert ours.columns["end"].tolist() == [0.2, 0.4]
+    assert ours.request_columns["end"].tolist() == [0.2, 0.4]
     assert ours.requests == 2
     plain = taken()
     assert slices.load_requests_only(plain) is plain
@@ -145,8 +145,14 @@ def test_what_the_generator_was_late_by_is_no_latency() -> None:
 
 def test_samples_of_an_older_run_count_from_the_scheduled_start() -> None:
     new = taken("open", [1.5], [1.4], scheduled=[1.0], waited=[0.3])
-    old = {name: new.columns[name] for name in new.columns if name != "waited"}
-    assert slices.latencies(replace(new, columns=old))[0] == pytest.approx([0.5])
+    old = {
+        name: new.request_columns[name]
+        for name in new.request_columns
+        if name != "waited"
+    }
+    assert slices.latencies(replace(new, request_columns=old))[0] == pytest.approx(
+        [0.5]
+    )
 
 
 @pytest.mark.parametrize("metric", QUANTILES)

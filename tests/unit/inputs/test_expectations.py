@@ -58,10 +58,10 @@ def test_no_text_breaks_the_parser(text: str) -> None:
     ],
 )
 def test_limits(text: str, metric: str, value: float) -> None:
-    assert expectations.quantity(text, metric) == pytest.approx(value)
+    assert expectations.metric_limit(text, metric) == pytest.approx(value)
 
 
 @pytest.mark.parametrize("text", ["50", "fast", "50 MB", "-1ms", ""])
 def test_a_limit_needs_the_unit_of_its_metric(text: str) -> None:
     with pytest.raises(ValueError, match="'50ms'"):
-        expectations.quantity(text, "latency.p99")
+        expectations.metric_limit(text, "latency.p99")

@@ -125,7 +125,7 @@ def test_without_names_all_topics_here_are_meant(topic: Path) -> None:
         (
             "needs   =",
             "round_trip = { postgres = '1ms' }\nneeds =",
-            "one of the services in needs",
+            "expected a service that `needs` lists",
         ),
         (
             "needs   =",
@@ -133,8 +133,16 @@ def test_without_names_all_topics_here_are_meant(topic: Path) -> None:
             "'far' is not a duration",
         ),
         ("users = 2", "shape = 'ramp'", ":11: scenario.load.shape: shape = 'ramp': no"),
-        ("users = 2", "shape = 'ramp 0..0'", "multiples of the arrival rate"),
-        ("users = 2", "shape = 'steps 1,2 each 30s'", "of at most 10 s"),
+        (
+            "users = 2",
+            "shape = 'ramp 0..0'",
+            "contains no arrivals; expected multiples",
+        ),
+        (
+            "users = 2",
+            "shape = 'steps 1,2 each 30s'",
+            "lasts 60 s; a slice may last at most 10 s",
+        ),
         ("users = 2", "shape = 'no.csv'", "no.csv: cannot be read"),
         ("expect    =", "expct =", "unknown key; did you mean 'expect'?"),
         ("expect    =", "expct =", "claims[1].expect: this key is missing"),
@@ -150,7 +158,7 @@ def test_without_names_all_topics_here_are_meant(topic: Path) -> None:
         ("ready   =", "cwd = 'nowhere'\nready =", ":6: target.cwd: no folder"),
         ("command =", "kommand =", "did you mean 'command'?"),
         ("command =", "# command =", "variants.uncached: nothing to start"),
-        ('candidate = "redis"', 'candidate = "uncached"', "another variant than"),
+        ('candidate = "redis"', 'candidate = "uncached"', "a variant other than"),
         ("[variants]", "[variants", "not valid TOML"),
         ("redis    =", '"a b" =', "expected a name of letters"),
         ("redis    =", f"{'r' * 65} =", "of at most 64"),

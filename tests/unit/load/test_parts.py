@@ -107,8 +107,10 @@ def tick(
         "last": False,
         "ended_by": "",
         "counts": Counts(planned, done, in_flight=planned - done, users=5),
-        "columns": {name: values[name].astype(code) for name, code in protocol.COLUMNS},
-        "iterations": {
+        "request_columns": {
+            name: values[name].astype(code) for name, code in protocol.COLUMNS
+        },
+        "task_columns": {
             name: values[name][:0].astype(code) for name, code in protocol.COLUMNS
         },
         "names": [("request", "GET", name) for name in names],
@@ -144,10 +146,10 @@ def test_a_second_comes_when_all_have_told_of_it() -> None:
     assert (merged.requests, merged.reconnects, merged.errors) == (3, 2, {"bad": 4})
     assert merged.at == 1.1 and merged.lag_p99 == pytest.approx(0.0022)
     # Names and users are those of all; times count from each worker's beginning.
-    names = [merged.names[number][2] for number in merged.columns["name"]]
+    names = [merged.names[number][2] for number in merged.request_columns["name"]]
     assert names == ["/y", "/y", "/y"] and not merged.last
-    assert merged.columns["user"].tolist() == [2, 7, 7]
-    assert merged.columns["scheduled"] == pytest.approx([1.0, 1.1, 1.1])
+    assert merged.request_columns["user"].tolist() == [2, 7, 7]
+    assert merged.request_columns["scheduled"] == pytest.approx([1.0, 1.1, 1.1])
 
 
 def test_a_worker_that_is_lost_is_counted_and_the_others_go_on() -> None:
@@ -193,7 +195,7 @@ def test_all_workers_lost_ends_the_test() -> None:
     merged = merger.next_tick()
     assert merged is not None and merged.last
     assert (merged.counts.planned, merged.counts.unserved) == (30, 30)
-    assert len(merged.columns["end"]) == 0
+    assert len(merged.request_columns["end"]) == 0
 
 
 def test_names_of_many_workers_are_no_more_than_of_one() -> None:
@@ -204,7 +206,7 @@ def test_names_of_many_workers_are_no_more_than_of_one() -> None:
     merged = merger.next_tick()
     assert merged is not None
     assert len(merged.names) == MAX_NAMES + 1
-    names = [merged.names[number][2] for number in merged.columns["name"]]
+    names = [merged.names[number][2] for number in merged.request_columns["name"]]
     assert names == [f"/0/{MAX_NAMES - 1}", OTHER, OTHER]
 
 
@@ -219,7 +221,7 @@ def test_a_tick_arrives_as_it_was_sent() -> None:
     received = ticks.decode(*sent(first))
     for item in fields(Tick):
         given, found = getattr(first, item.name), getattr(received, item.name)
-        if item.name in ("columns", "iterations"):
+        if item.name in ("request_columns", "task_columns"):
             given = {name: column.tolist() for name, column in given.items()}
             found = {name: column.tolist() for name, column in found.items()}
         assert found == given, item.name
@@ -235,7 +237,7 @@ def test_a_tick_of_many_workers_is_a_row_of_plain_values() -> None:
     assert (row["planned"], row["done"], row["requests"]) == (10, 8, 2)
     assert [worker["name"] for worker in row["workers"]] == ["a:1", "b:2"]
     assert row["workers"][0]["planned"] == 5 and row["workers"][0]["share"] == 0.5
-    assert "names" not in row and "columns" not in row
+    assert "names" not in row and "request_columns" not in row
 
 
 @pytest.mark.parametrize(

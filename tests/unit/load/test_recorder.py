@@ -64,7 +64,7 @@ def test_a_client_that_gave_up_is_told_from_an_error(
 ) -> None:
     taken = Recorder()
     taken.add(named("/"), 0.0, 0.0, 0.1, 0.2, 3, error)
-    assert list(taken.columns["failed"]) == [outcome]
+    assert list(taken.request_columns["failed"]) == [outcome]
     assert len(taken.errors) == (error is not None)
 
 
@@ -75,11 +75,11 @@ def test_who_reads_a_slice_knows_the_same_number() -> None:
 def test_an_arrival_that_nobody_answered_has_no_end() -> None:
     taken = Recorder()
     taken.add_unserved(1.5)
-    assert taken.columns["scheduled"][0] == 1.5
-    assert math.isnan(taken.columns["end"][0])
-    assert math.isnan(taken.columns["start"][0])
-    assert taken.columns["failed"][0] == FAILED
-    assert taken.columns["user"][0] == recorder.NO_USER
+    assert taken.request_columns["scheduled"][0] == 1.5
+    assert math.isnan(taken.request_columns["end"][0])
+    assert math.isnan(taken.request_columns["start"][0])
+    assert taken.request_columns["failed"][0] == FAILED
+    assert taken.request_columns["user"][0] == recorder.NO_USER
 
 
 def test_the_body_is_the_columns_one_after_the_other() -> None:
@@ -87,16 +87,16 @@ def test_the_body_is_the_columns_one_after_the_other() -> None:
     taken.add(named("/a"), 1.0, 0.125, 1.25, 1.5, 7)
     taken.add(named("/b"), 2.0, 0.0, 2.25, 2.5, 8, "500")
     recording = taken.flush()
-    body, offset = pack(recording.columns), 0
+    body, offset = pack(recording.request_columns), 0
     for name, code in COLUMNS:
         column = array(code)
         size = 2 * column.itemsize
         column.frombytes(body[offset : offset + size])
         offset += size
-        assert list(column) == recording.columns[name].tolist()
+        assert list(column) == recording.request_columns[name].tolist()
     assert offset == len(body)
-    assert recording.columns["end"].tolist() == [1.5, 2.5]
-    assert recording.columns["name"].tolist() == [0, 1]
+    assert recording.request_columns["end"].tolist() == [1.5, 2.5]
+    assert recording.request_columns["name"].tolist() == [0, 1]
 
 
 def test_names_and_errors_do_not_grow_without_bound() -> None:
@@ -104,9 +104,9 @@ def test_names_and_errors_do_not_grow_without_bound() -> None:
     for number in range(recorder.MAX_NAMES + 50):
         taken.add(named(f"/items/{number}"), 0.0, 0.0, 0.0, 0.1, 0)
     assert len(taken.names) == recorder.MAX_NAMES + 1
-    assert taken.columns["name"][-1] == taken.names[named(recorder.OTHER, "")]
+    assert taken.request_columns["name"][-1] == taken.names[named(recorder.OTHER, "")]
     taken.add(named("/items/3"), 0.0, 0.0, 0.0, 0.1, 0, "x" * 10_000)
-    assert taken.columns["name"][-1] == taken.names[named("/items/3")]
+    assert taken.request_columns["name"][-1] == taken.names[named("/items/3")]
     assert max(len(text) for _, _, text in taken.errors) == recorder.ERROR_LENGTH
 
 
@@ -145,8 +145,8 @@ def test_what_a_task_raises_is_no_request() -> None:
     taken.add_raised("buy", ValueError("too dear"))
     taken.add_task("buy", 1.0, 0.25, 1.5, 2.0, 3, FAILED)
     recording = taken.flush()
-    assert len(recording.columns["end"]) == 0
-    assert len(recording.iterations["end"]) == 1
+    assert len(recording.request_columns["end"]) == 0
+    assert len(recording.task_columns["end"]) == 1
     assert recording.raised == {"task buy raised ValueError: too dear": 1}
     assert recording.names == [("task", "", "buy")]
     assert recording.errors == {}

@@ -139,7 +139,7 @@ def test_a_shape_takes_the_time_that_it_says(
     (tmp_path / "rates.csv").write_text("seconds,rate\n0,10\n10,20\n")
     assert shapes.parse(text, 10, required_duration=10).duration == 10
     assert shapes.parse(text, 60).duration == 10  # as a scenario's shape
-    with pytest.raises(InputError, match="takes 10 s by itself, and --duration"):
+    with pytest.raises(InputError, match="lasts 10 s, and --duration"):
         shapes.parse(text, 60, required_duration=60)
 
 

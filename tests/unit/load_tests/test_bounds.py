@@ -41,17 +41,17 @@ def test_it_is_where_it_is_late_for_many_or_busy_for_long(
     busy = sum(busy for _, busy, _ in asked)
     assert (found.seconds, found.busy_seconds) == (len(asked), busy)
     assert found.late_share == pytest.approx(late / max(1, arrivals))
-    assert found.limit == (late * 20 > arrivals or busy * 10 > len(asked))
-    assert found.bound == (found.limit and scheduled)
-    if found.bound:
+    assert found.generator_limited == (late * 20 > arrivals or busy * 10 > len(asked))
+    assert found.latencies_are_lower_bounds == (found.generator_limited and scheduled)
+    if found.latencies_are_lower_bounds:
         said = found.warning()
         assert ("it was late for" in said) == (late * 20 > arrivals)
         assert ("of a core in" in said) == (busy * 10 > len(asked))
 
 
 def test_one_that_nobody_asked_anything_of_is_no_limit() -> None:
-    assert not strain([]).limit
-    assert not strain(seconds(*[(0, True, 0)] * 5)).limit
+    assert not strain([]).generator_limited
+    assert not strain(seconds(*[(0, True, 0)] * 5)).generator_limited
 
 
 def test_the_warning_says_why_and_what_to_do() -> None:
@@ -66,7 +66,7 @@ def test_the_warning_says_why_and_what_to_do() -> None:
 
 def test_a_closed_loop_has_no_load_that_was_asked_for() -> None:
     said = strain(seconds(*[(0, True, 9)] * 5), False, MEDIAN)
-    assert said.limit and not said.bound
+    assert said.generator_limited and not said.latencies_are_lower_bounds
     assert "may be the generator" in said.warning()
 
 

@@ -267,7 +267,7 @@ def test_tasks_that_raise_break_a_limit_of_errors() -> None:
     rows = (ALONE, row("request", "GET", "/orders"))
     outcome, value, reason = verdict("errors <= 5%", results(rows=rows, **broken))
     assert (outcome, value) == ("refuted", 0.0)
-    assert reason == "60 of 1,000 tasks (6 %) raised an error of their own"
+    assert reason == "60 of 1,000 tasks (6 %) raised an error outside their requests"
     assert verdict("errors <= 7%", results(rows=rows, **broken))[::2] == ("holds", "")
     # Also where they raised before any of them had asked for anything.
     assert verdict("errors <= 5%", results(rows=(), **broken))[:2] == ("refuted", None)

@@ -237,10 +237,10 @@ def test_tasks_that_raise_are_told_by_task(tmp_path: Path) -> None:
     found = summary.summarise(written(tmp_path, requests, tasks, told))
     assert found.raised["task buy raised ValueError: sold out"] == 10
     assert list(found.warnings) == [
-        "12 of 60 tasks buy raised an error of their own, though no request failed: "
+        "12 of 60 runs of task buy raised an error outside their requests: "
         "ValueError: sold out (and 1 other error).",
-        "1 of 10 tasks buy raised raised an error of their own, though no request "
-        "failed: OSError: no.",
+        "1 of 10 runs of task buy raised raised an error outside its requests: "
+        "OSError: no.",
     ]
     assert not found.partial
 

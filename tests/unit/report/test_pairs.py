@@ -10,6 +10,7 @@ import pytest
 from rich.console import Console
 
 from assay import report
+from assay.plan import Settings
 from assay.report import terminal
 from assay.report.summary import answer, budget_reason
 from assay.results import BudgetResult, PairVerdict, Results
@@ -41,7 +42,8 @@ def summary(run: RunDirectory) -> str:
 
 def printed(results: Results, margin: float = 0.05) -> str:
     out = StringIO()
-    terminal.render(results, Console(file=out, width=300), margin)
+    settings = Settings(margin=margin)
+    terminal.render(results, Console(file=out, width=300), settings)
     return out.getvalue()
 
 
@@ -166,8 +168,13 @@ def test_a_budget_that_reached_the_timeout_is_a_bound(run: RunDirectory) -> None
     )
     other = budget.model_copy(update={"metric": "latency.p99"})
 
-    assert budget_reason(results, budget) == "measured ≥ 10.0 s: it reached the timeout"
-    assert budget_reason(results, other) == "measured 10.0 s"
+    timeout = "measured ≥ 10.0 s: it reached the timeout"
+    assert budget_reason(results, budget, 0.95) == timeout
+    assert budget_reason(results, other, 0.95) == "measured 10.0 s"
+    bounded = other.model_copy(update={"value": 0.04, "high": 0.045})
+    assert budget_reason(results, bounded, 0.9) == (
+        "measured 40.0 ms, at most 45.0 ms (90 % confidence)"
+    )
 
 
 def test_the_forecast_is_there_for_what_is_undecided(

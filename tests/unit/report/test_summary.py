@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from assay.experiment.run import judge
-from assay.report.summary import answer, title, unclaimed
+from assay.report.summary import answer, title, without_own_claim
 from assay.results import Results
 from tests.unit.report.synthetic import build
 
@@ -57,7 +57,7 @@ def test_without_claims_the_answer_is_what_was_decided(tmp_path: Path) -> None:
         "Aiosqlite against def-sqlite: slower by throughput (0.76× [0.74, 0.78]), "
         "slower by cpu_per_request (1.28× [1.23, 1.33])."
     )
-    assert len(unclaimed(results)) == 2
+    assert len(without_own_claim(results)) == 2
 
 
 def test_a_run_that_died_is_undecided_and_keeps_its_numbers(tmp_path: Path) -> None:

@@ -154,7 +154,7 @@ def test_latency_is_the_targets_waiting_and_the_time_to_the_answer() -> None:
         mode="open",
         began=1.0,
         ended=9.0,
-        columns=columns,
+        request_columns=columns,
         names=[],
         errors={},
         **counts,  # type: ignore[arg-type]

@@ -108,7 +108,7 @@ def test_every_format_says_that_nothing_succeeded(
     for form in ("terminal", "answer", "index.html", "summary.md", "junit.xml"):
         assert sentence in texts[form], form
     assert cases(texts) == {
-        "the test came to its end": "system-out",
+        "the test was completed": "system-out",
         "requests succeed": "failure",
     }
 
@@ -122,7 +122,7 @@ def test_the_answer_names_what_failed(tmp_path: Path) -> None:
         "7 % of requests failed.",
         "3 of 9 requests of on_start failed.",
         "1 of 3 requests of on_stop failed.",
-        "5 of 112 tasks raised an error of their own.",
+        "5 of 112 tasks raised an error outside their requests.",
     ):
         assert sentence in texts["answer"]
     assert "5 × task look raised ValueError: <b>" in texts["terminal"]

@@ -53,7 +53,7 @@ def test_the_objective_is_a_test_case(
 def test_an_open_end_is_no_limit_if_the_search_was_not_over(tmp_path: Path) -> None:
     found = said(searched(tmp_path, partial=True))
     assert "at 100 arrivals a second (2 trials)" in found["summary.md"]
-    assert "and more" not in found["summary.md"]
+    assert "up to at least" not in found["summary.md"]
 
 
 def test_without_a_host_the_locustfile_names_the_test(tmp_path: Path) -> None:
