@@ -99,6 +99,14 @@ def _generator_disturbed(row: SliceRow, usual_wait: float) -> bool:
     return bool(row.generator_run_delay / row.duration > usual_wait + DISTURBED_SHARE)
 
 
+def cores_were_taken(row: SliceRow) -> bool:
+    """Say whether other processes took the target's cores for 5 % of a slice.
+
+    This needs no other slices to compare with; `causes` is more exact.
+    """
+    return row.foreign > DISTURBED_SHARE * row.duration
+
+
 def lacks_users(row: SliceRow) -> bool:
     """Say whether so many arrivals waited for a user that users must be added.
 

@@ -180,8 +180,10 @@ class _Measurement:
 
         One or two slices may have met a pause of the machine. The many simultaneous
         arrivals after a pause are no part of the load, and a user that is made for them
-        may have to log in.
+        may have to log in. For the same reason, slices do not count in which other
+        processes took the target's cores.
         """
+        rows = [row for row in rows if not disturbance.cores_were_taken(row)]
         for row in (row for row in rows if row.mode == "open"):
             self.arrivals[row.variant] += row.planned
             self.lacked_user[row.variant] += row.short

@@ -30,6 +30,7 @@ class Played:
 
     log_ins: dict[str, OnStartResult] = field(default_factory=dict)
     short: int = 0
+    foreign_share: float = 0.0
     told: list[Any] = field(default_factory=list)
 
     def attach(
@@ -59,8 +60,8 @@ class Played:
         return taken(ends=[0.1] * 300, variant=variant, generator_cpu=0.5)
 
     def open(self, variant: str, *_: object, drain: float) -> Slice:
-        short, peak = self.short, 9
-        return taken("open", ends=[0.1] * 20, variant=variant, short=short, peak=peak)
+        made = taken("open", ends=[0.1] * 20, variant=variant, short=self.short, peak=9)
+        return replace(made, foreign=self.foreign_share * made.duration)
 
 
 @dataclass
@@ -133,6 +134,13 @@ def test_the_next_launch_begins_with_as_many_users_as_were_needed(
     assert session.launch(3)
     attached = [told for told in played(session).told if told[0] == "attach"]
     assert attached == [("attach", 4, 16), ("attach", 9, 16)]
+
+
+def test_slices_whose_cores_others_took_make_no_users(session: ServiceSession) -> None:
+    played(session).short = 9
+    played(session).foreign_share = 0.2
+    session.launch(2)
+    assert session.users == 0
 
 
 def test_log_ins_that_all_fail_are_said(session: ServiceSession) -> None:

@@ -186,7 +186,7 @@ def test_secrets_are_kept_out_of_all_that_is_said(run: LoadRun) -> None:
     seconds[1] = replace(seconds[1], tasks={secret: 2}, raised=raised)
     found = loaded(Generator(seconds), run)
     assert sum(found.errors.values()) == sum(found.raised.values()) == 2
-    assert any("2 of 2 tasks http://***@shop" in text for text in found.warnings)
+    assert any("2 of 2 runs of task http://***@shop" in text for text in found.warnings)
     for path in run.path.rglob("*.json*"):
         assert "S3CRET" not in path.read_text(), path.name
 
