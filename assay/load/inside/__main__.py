@@ -25,6 +25,7 @@ from locust.log import setup_logging
 from assay.load import limits, orders, protocol, ticks
 from assay.load.inside import gate, opened_locustfile, stamps
 from assay.load.inside.master import Master, master_runner
+from assay.load.inside.pool import StartError
 from assay.load.inside.server import Server
 from assay.load.inside.worker import Worker, join, set_interruptible
 from assay.load.orders import Finish, Stop
@@ -46,6 +47,8 @@ def failure(error: BaseException, path: str) -> dict[str, str]:
         line = f"line {error.lineno}: "
     if isinstance(error, opened_locustfile.LocustfileError):
         return {"error": f"{line}{error}", "hint": error.hint}
+    if isinstance(error, StartError):
+        return {"error": f"{line}{error}"}
     return {"error": f"{line}{type(error).__name__}: {error}"}
 
 
@@ -86,7 +89,8 @@ def serve(
         try:
             answer, body = server.obey(order)
         except Exception as error:
-            traceback.print_exc()
+            if not isinstance(error, StartError):
+                traceback.print_exc()
             answer = failure(error, path)
         protocol.send(channel, answer, body)
         if isinstance(order, Finish):

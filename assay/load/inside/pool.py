@@ -23,6 +23,10 @@ from assay.load.recorder import Recorder
 SPACING = 0.001  # seconds between connections: a listen backlog must not overflow
 
 
+class StartError(RuntimeError):
+    """Users did not get ready; the message says why, so no traceback is needed."""
+
+
 class Pool:
     """The users of one variant.
 
@@ -133,7 +137,7 @@ class Pool:
                 there are fewer users.
 
         Raises:
-            RuntimeError: A user stopped in its on_start.
+            StartError: A user stopped in its on_start, or a limit was reached.
             TimeoutError: Some users did not complete it in time.
         """
         deadline = time.perf_counter() + timeout
@@ -142,7 +146,7 @@ class Pool:
             if self.failures and time.perf_counter() > deadline:
                 break
             if limit := self.dispatcher.recorder.limit:
-                raise RuntimeError(limit)
+                raise StartError(limit)
             # After a failure, no more users are expected than have completed it.
             if not self._changed.wait(timeout) and not self.failures:
                 raise TimeoutError(
@@ -150,7 +154,7 @@ class Pool:
                     f"their on_start within {timeout:g} s"
                 )
         if self.failures and (strict or not self.users):
-            raise RuntimeError(self._on_start_error())
+            raise StartError(self._on_start_error())
 
     def no_user_error(self) -> str:
         """Return why no user completed its on_start; empty if none failed."""
