@@ -191,7 +191,7 @@ HOSTILE: list[tuple[str, Sequence[Step], str]] = [
     (
         "endless headers",
         [b"HTTP/1.1 200 OK\r\n", *[b"X: " + b"a" * 999 + b"\r\n"] * 99],
-        "head does not end",
+        "does not end",
     ),
     (
         "slow bytes",
