@@ -1,0 +1,76 @@
+"""Patches of modules, made as soon as the target has imported them."""
+
+from __future__ import annotations
+
+import sys
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+from typing import Any, Callable, Optional
+
+from .totals import Totals
+
+Patch = Callable[[ModuleType], None]
+
+
+class Imports:
+    """A finder that finds nothing itself: it notes what the other finders found.
+
+    Args:
+        totals: Where it is noted if a patch could not be made.
+    """
+
+    def __init__(self, totals: Totals) -> None:
+        """Wait for nothing yet."""
+        self._totals = totals
+        self._waiting: dict[str, list[Patch]] = {}
+
+    def start(self) -> None:
+        """Look at every import from now on."""
+        sys.meta_path.insert(0, self)  # type: ignore[arg-type]
+
+    def patch(self, name: str, patch: Patch) -> None:
+        """Call a function with a module, now or once it has been imported."""
+        module = sys.modules.get(name)
+        if module is not None:
+            self._apply(module, patch)
+        else:
+            self._waiting.setdefault(name, []).append(patch)
+
+    def find_spec(
+        self, name: str, path: Any = None, target: Any = None
+    ) -> Optional[ModuleSpec]:
+        """Return the spec that another finder has, with its loader watched."""
+        if name not in self._waiting:
+            return None
+        for finder in list(sys.meta_path):
+            find = getattr(finder, "find_spec", None)
+            if finder is self or find is None:
+                continue
+            spec: Optional[ModuleSpec] = find(name, path, target)
+            if spec is not None:
+                self._watch(spec, self._waiting.pop(name))
+                return spec
+        return None
+
+    def _watch(self, spec: ModuleSpec, patches: list[Patch]) -> None:
+        loader: Any = spec.loader
+        execute = getattr(loader, "exec_module", None)
+        if execute is None:
+            return
+
+        def exec_module(module: ModuleType) -> None:
+            execute(module)
+            for patch in patches:
+                self._apply(module, patch)
+
+        try:
+            loader.exec_module = exec_module
+        except AttributeError:
+            self._totals.problem(f"{spec.name} cannot be observed")
+
+    def _apply(self, module: ModuleType, patch: Patch) -> None:
+        try:
+            patch(module)
+        except Exception as error:
+            # Another version of a library: what it does is not observed.
+            self._totals.problem(f"{module.__name__} cannot be observed: {error!r}")

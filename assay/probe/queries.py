@@ -1,0 +1,268 @@
+"""Queries and cache commands: how many, how long, and which line sends them."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import ModuleType
+from typing import Any, Callable
+
+from .fingerprints import of_query
+from .imports import Imports
+from .totals import Totals, perf_counter
+
+KIND = "query"
+CACHE = "cache command"
+NEAR = 60  # frames in which SQLAlchemy must be, where it sends a query
+
+
+def observe(totals: Totals, imports: Imports) -> None:
+    """Observe SQLAlchemy, and the drivers where they are used without it."""
+
+    def after(name: str, patch: Callable[[ModuleType, Totals], None]) -> None:
+        imports.patch(name, lambda module: patch(module, totals))
+
+    after("sqlalchemy.engine", _sqlalchemy)
+    after("sqlite3.dbapi2", _sqlite)
+    after("psycopg.cursor", functools.partial(_cursor, "Cursor"))
+    after("psycopg.cursor_async", functools.partial(_async_cursor, "AsyncCursor"))
+    after("asyncpg.connection", _asyncpg)
+    after("redis.client", functools.partial(_redis, False))
+    after("redis.asyncio.client", functools.partial(_redis, True))
+
+
+def _sqlalchemy(module: Any, totals: Totals) -> None:
+    from sqlalchemy import event
+
+    project = totals.project
+
+    def before(
+        conn: Any, cursor: Any, statement: str, parameters: Any, context: Any, many: Any
+    ) -> None:
+        if context is not None:
+            context._assay_began = perf_counter()
+
+    def after(
+        conn: Any, cursor: Any, statement: str, parameters: Any, context: Any, many: Any
+    ) -> None:
+        began = getattr(context, "_assay_began", None)
+        if began is not None:
+            took = perf_counter() - began
+            totals.add(KIND, of_query(statement), project.here(), (), took)
+
+    event.listen(module.Engine, "before_cursor_execute", before)
+    event.listen(module.Engine, "after_cursor_execute", after)
+
+
+def by_sqlalchemy() -> bool:
+    """Say whether SQLAlchemy sends what is being sent, and counts it itself."""
+    if "sqlalchemy" not in sys.modules:
+        return False
+    frame = sys._getframe(2)
+    for _ in range(NEAR):
+        if frame is None:
+            return False
+        if "sqlalchemy" in frame.f_code.co_filename:
+            return True
+        frame = frame.f_back  # type: ignore[assignment]
+    return False
+
+
+def _sqlite(module: Any, totals: Totals) -> None:
+    """Give every connection cursors that time what they execute and fetch."""
+    connect = module.connect
+    types: dict[type, type] = {}
+
+    def cursor_type(cls: type) -> type:
+        timed = types.get(cls)
+        if timed is None:
+            timed = types[cls] = _timed_cursor(cls, totals)
+        return timed
+
+    def connection_type(cls: Any) -> Any:
+        timed = types.get(cls)
+        if timed is None:
+
+            class Connection(cls):  # type: ignore[misc]
+                """A connection whose cursors are timed."""
+
+                def cursor(self, factory: Any = module.Cursor) -> Any:
+                    return super().cursor(cursor_type(factory))
+
+                def execute(self, *args: Any) -> Any:
+                    return self.cursor().execute(*args)
+
+                def executemany(self, *args: Any) -> Any:
+                    return self.cursor().executemany(*args)
+
+            timed = types[cls] = Connection
+        return timed
+
+    @functools.wraps(connect)
+    def timed_connect(*args: Any, **options: Any) -> Any:
+        if len(args) < 6:
+            factory = options.pop("factory", module.Connection)
+            options["factory"] = connection_type(factory)
+        return connect(*args, **options)
+
+    module.connect = timed_connect
+    sqlite3 = sys.modules.get("sqlite3")
+    if sqlite3 is not None:
+        sqlite3.connect = timed_connect  # type: ignore[attr-defined]
+
+
+def _timed_cursor(cls: Any, totals: Totals) -> type:
+    project = totals.project
+
+    class Cursor(cls):  # type: ignore[misc]
+        """A cursor that times what it executes and fetches."""
+
+        _assay_query = ""
+
+        def execute(self, sql: str, *args: Any) -> Any:
+            return self._assay_timed(super().execute, sql, sql, *args)
+
+        def executemany(self, sql: str, *args: Any) -> Any:
+            return self._assay_timed(super().executemany, sql, sql, *args)
+
+        def _assay_timed(self, call: Any, sql: Any, *args: Any) -> Any:
+            began = perf_counter()
+            try:
+                return call(*args)
+            finally:
+                took = perf_counter() - began
+                counted = by_sqlalchemy() or _aiosqlite()
+                self._assay_query = "" if counted else of_query(str(sql))
+                if not counted:
+                    totals.add(KIND, self._assay_query, project.here(), (), took)
+
+        def _assay_fetch(self, call: Any, *args: Any) -> Any:
+            # SQLite finds the rows only when they are asked for.
+            began = perf_counter()
+            try:
+                return call(*args)
+            finally:
+                took = perf_counter() - began
+                if self._assay_query:
+                    place = project.here()
+                    totals.add(KIND, self._assay_query, place, (), took, 0.0)
+
+        def fetchall(self) -> Any:
+            return self._assay_fetch(super().fetchall)
+
+        def fetchone(self) -> Any:
+            return self._assay_fetch(super().fetchone)
+
+        def fetchmany(self, *args: Any) -> Any:
+            return self._assay_fetch(super().fetchmany, *args)
+
+    return Cursor
+
+
+def _aiosqlite() -> bool:
+    """Say whether a thread of aiosqlite sends for SQLAlchemy, which counts itself."""
+    return "sqlalchemy.dialects.sqlite.aiosqlite" in sys.modules
+
+
+@contextmanager
+def _timed(totals: Totals, kind: str, fingerprint: Callable[[], str]) -> Iterator[None]:
+    counted = by_sqlalchemy()
+    began = perf_counter()
+    try:
+        yield
+    finally:
+        if not counted:
+            took = perf_counter() - began
+            totals.add(kind, fingerprint(), totals.project.here(), (), took)
+
+
+def _text(query: Any) -> str:
+    """Return the text of a query, which psycopg may hold as an object."""
+    if isinstance(query, bytes):
+        return query.decode("utf-8", "replace")
+    return query if isinstance(query, str) else type(query).__name__
+
+
+def _cursor(cls: str, module: Any, totals: Totals) -> None:
+    owner = getattr(module, cls)
+    for method in ("execute", "executemany"):
+        original = getattr(owner, method)
+
+        def timed(
+            self: Any, query: Any, *args: Any, _original: Any = original, **options: Any
+        ) -> Any:
+            with _timed(totals, KIND, lambda: of_query(_text(query))):
+                return _original(self, query, *args, **options)
+
+        setattr(owner, method, functools.wraps(original)(timed))
+
+
+def _async_cursor(cls: str, module: Any, totals: Totals) -> None:
+    owner = getattr(module, cls)
+    for method in ("execute", "executemany"):
+        original = getattr(owner, method)
+
+        async def timed(
+            self: Any, query: Any, *args: Any, _original: Any = original, **options: Any
+        ) -> Any:
+            with _timed(totals, KIND, lambda: of_query(_text(query))):
+                return await _original(self, query, *args, **options)
+
+        setattr(owner, method, functools.wraps(original)(timed))
+
+
+def _asyncpg(module: Any, totals: Totals) -> None:
+    for method in ("execute", "executemany", "fetch", "fetchval", "fetchrow"):
+        original = getattr(module.Connection, method)
+
+        async def timed(
+            self: Any, query: Any, *args: Any, _original: Any = original, **options: Any
+        ) -> Any:
+            with _timed(totals, KIND, lambda: of_query(_text(query))):
+                return await _original(self, query, *args, **options)
+
+        setattr(module.Connection, method, functools.wraps(original)(timed))
+
+
+def _redis(is_async: bool, module: Any, totals: Totals) -> None:
+    """Observe commands, and pipelines as one command each."""
+    for cls, method in (("Redis", "execute_command"), ("Pipeline", "execute")):
+        owner = getattr(module, cls)
+        if method not in vars(owner):
+            continue
+        original = getattr(owner, method)
+
+        def name(args: Any, _cls: str = cls) -> str:
+            if _cls == "Pipeline":
+                return "PIPELINE"
+            # A command's name, never its keys or values.
+            return str(args[0]).split(" ")[0].upper()[:40] if args else "?"
+
+        if is_async:
+
+            async def waited(
+                self: Any,
+                *args: Any,
+                _original: Any = original,
+                _name: Any = name,
+                **options: Any,
+            ) -> Any:
+                with _timed(totals, CACHE, lambda: _name(args)):
+                    return await _original(self, *args, **options)
+
+            setattr(owner, method, functools.wraps(original)(waited))
+        else:
+
+            def called(
+                self: Any,
+                *args: Any,
+                _original: Any = original,
+                _name: Any = name,
+                **options: Any,
+            ) -> Any:
+                with _timed(totals, CACHE, lambda: _name(args)):
+                    return _original(self, *args, **options)
+
+            setattr(owner, method, functools.wraps(original)(called))

@@ -1,0 +1,47 @@
+"""Start the probe, then run the `sitecustomize` that this file hides.
+
+Python imports a module of this name at the start of every process.
+"""
+
+import importlib.machinery
+import importlib.util
+import os
+import sys
+
+_HERE = os.path.dirname(os.path.abspath(__file__))
+
+
+def _load_probe():  # type: ignore[no-untyped-def]
+    """Import the probe under a name of its own: the target may have no Assay."""
+    folder = os.path.dirname(_HERE)
+    spec = importlib.util.spec_from_file_location(
+        "_assay_probe",
+        os.path.join(folder, "__init__.py"),
+        submodule_search_locations=[folder],
+    )
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["_assay_probe"] = module
+    spec.loader.exec_module(module)
+    from _assay_probe import start
+
+    return start
+
+
+def _run_hidden():  # type: ignore[no-untyped-def]
+    """Run the `sitecustomize` that would have been found without the probe."""
+    path = [entry for entry in sys.path if os.path.abspath(entry or ".") != _HERE]
+    sys.path[:] = path
+    spec = importlib.machinery.PathFinder.find_spec("sitecustomize", path)
+    if spec is not None and spec.loader is not None:
+        module = importlib.util.module_from_spec(spec)
+        sys.modules["sitecustomize"] = module
+        spec.loader.exec_module(module)
+
+
+if os.environ.get("ASSAY_PROBE"):
+    try:
+        _load_probe().start()
+    except Exception as error:
+        # The target must start, whatever is wrong with the probe.
+        print(f"assay: the probe could not start: {error!r}", file=sys.stderr)
+_run_hidden()
