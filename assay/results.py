@@ -150,6 +150,68 @@ class TimeSpent(Data):
     rest: float
 
 
+class LedgerPart(Data):
+    """One part of where a request's time goes; seconds per request.
+
+    Attributes:
+        amount: candidate - baseline.
+        low: Lower end of the amount's interval over rounds.
+        high: Upper end.
+    """
+
+    name: str
+    baseline: float
+    candidate: float
+    amount: float
+    low: float
+    high: float
+
+
+class Ledger(Data):
+    """Where the time of a request goes on both sides of a pair.
+
+    Attributes:
+        latency: The mean latency while it was profiled; the parts add up to it.
+        parts: All parts, with what is unexplained as the last.
+    """
+
+    topic: str
+    baseline: str
+    candidate: str
+    latency: LedgerPart
+    parts: tuple[LedgerPart, ...]
+
+
+class Cause(Data):
+    """What a difference between two variants is attributed to.
+
+    Attributes:
+        metric: The metric that it explains.
+        kind: `cpu`, `queries`, `thread pool`, `connection pool`, `lock`,
+            `other services`, `blocked event loop` or `garbage collection`.
+        where: The place, as ``function (path/file.py:line)``; empty if unknown.
+        holder: The place that held what was waited for; empty if unknown.
+        amount: candidate - baseline, in seconds per request.
+        low: Lower end of its interval over rounds.
+        high: Upper end.
+        share: Of the difference of the metric; None where there is none.
+        sentence: The cause in words.
+    """
+
+    topic: str
+    baseline: str
+    candidate: str
+    metric: str
+    kind: str
+    where: str
+    holder: str = ""
+    amount: float
+    low: float
+    high: float
+    share: float | None
+    sentence: str
+
+
 class Results(Data):
     """The content of results.json, which is a public contract.
 
@@ -170,6 +232,8 @@ class Results(Data):
     budgets: tuple[BudgetResult, ...] = ()
     values: tuple[Value, ...] = ()
     spent: tuple[TimeSpent, ...] = ()
+    causes: tuple[Cause, ...] = ()
+    ledgers: tuple[Ledger, ...] = ()
     warnings: tuple[str, ...] = ()
 
 

@@ -10,6 +10,9 @@ from collections.abc import Iterable, Sequence
 
 from assay import wording
 from assay.analysis import comparisons, failures, pair_verdicts, statistics
+from assay.analysis.attribution.causes import causes
+from assay.analysis.attribution.ledger import ledger
+from assay.analysis.attribution.rounds import pair_of
 from assay.analysis.controls import controls
 from assay.analysis.deciding import LEAN_USER_HINT
 from assay.analysis.looks import Looks
@@ -23,13 +26,16 @@ from assay.analysis.measurements import (
     unanswered,
 )
 from assay.metrics import METRICS
+from assay.observations import Round
 from assay.plan import Budget, Claim, Plan, Topic
 from assay.results import (
     BudgetResult,
+    Cause,
     ClaimResult,
     ClaimVerdict,
     Comparison,
     Control,
+    Ledger,
     PairVerdict,
     Results,
     TimeSpent,
@@ -46,6 +52,7 @@ def evaluate(
     run: str,
     partial: bool = False,
     warnings: Sequence[str] = (),
+    rounds: Sequence[Round] = (),
 ) -> Results:
     """Judge everything that has been measured so far."""
     looks = looks_of(plan)
@@ -62,6 +69,7 @@ def evaluate(
     arms = [
         control for topic in plan.topics for control in controls(looks, topic, measured)
     ]
+    explained = list(_explain(plan, rounds))
     return Results(
         run=run,
         partial=partial,
@@ -84,6 +92,8 @@ def evaluate(
             for topic in plan.topics
             if (seconds := time_by_part(measured, topic.name))
         ),
+        causes=tuple(cause for found, _ in explained for cause in found),
+        ledgers=tuple(entry for _, entry in explained),
         warnings=tuple(
             dict.fromkeys(
                 [
@@ -128,6 +138,20 @@ def decided(looks: Looks, topic: Topic, measured: Measurements) -> bool:
         if p > shared or pairing.forbidden(claim.metric):
             return False
     return True
+
+
+def _explain(
+    plan: Plan, rounds: Sequence[Round]
+) -> Iterable[tuple[list[Cause], Ledger]]:
+    """Attribute the differences of all pairs that were profiled."""
+    for topic in plan.topics:
+        for names in topic.pairs():
+            pair = pair_of(rounds, topic.name, names)
+            if len(pair.baseline) > 1:
+                yield (
+                    causes(topic.name, names, pair),
+                    ledger(topic.name, names, pair),
+                )
 
 
 def _pair_verdicts(plan: Plan, compared: Sequence[Comparison]) -> Iterable[PairVerdict]:

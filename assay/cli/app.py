@@ -8,7 +8,17 @@ import traceback
 
 import typer
 
-from assay.cli import doctor, load, profile, report, run, schema, services, worker
+from assay.cli import (
+    doctor,
+    explain,
+    load,
+    profile,
+    report,
+    run,
+    schema,
+    services,
+    worker,
+)
 from assay.cli.output import NOT_MEASURED, printable
 from assay.errors import AssayError
 
@@ -35,6 +45,9 @@ app.command(
 )(load.load)
 app.command(epilog="Example: assay worker --join 10.0.0.5:5557")(worker.worker)
 app.command(epilog="Example: assay report reports/2026-11-23T10-15-02")(report.report)
+app.command(epilog="Example: assay explain reports/2026-11-23T10-15-02 caching")(
+    explain.explain
+)
 app.command(epilog="Example: assay profile n_plus_one lazy --rate 50")(profile.profile)
 app.command(epilog="Example: assay services --json")(services.services)
 app.command(epilog="Example: assay schema > claims.schema.json")(schema.schema)

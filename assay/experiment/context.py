@@ -59,7 +59,12 @@ class Experiment:
         """Judge all measurements that are on disk so far."""
         warnings = [*self.warnings, *self._error_warnings()]
         return verdicts.evaluate(
-            self.plan, self.read_measurements(), self.run.name, partial, warnings
+            self.plan,
+            self.read_measurements(),
+            self.run.name,
+            partial,
+            warnings,
+            self.run.rounds(),
         )
 
     def errors_of(self, topic: Topic, variant: str) -> Counter[str]:

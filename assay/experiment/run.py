@@ -177,4 +177,6 @@ def judge(run: RunDirectory) -> Results:
         earlier = run.results()
         partial, warnings = earlier.partial, earlier.warnings
     measured = Measurements(run.slices(), run.launches())
-    return verdicts.evaluate(run.plan(), measured, run.name, partial, warnings)
+    return verdicts.evaluate(
+        run.plan(), measured, run.name, partial, warnings, run.rounds()
+    )

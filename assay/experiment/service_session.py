@@ -10,13 +10,14 @@ from assay.analysis.deciding import LEAN_USER_HINT
 from assay.errors import MeasureError
 from assay.experiment import calibration
 from assay.experiment import launch as launches
-from assay.experiment import profiling, target
+from assay.experiment import profiling, rounds, target
 from assay.experiment.context import Experiment
 from assay.experiment.deadlines import NEVER, Deadline
 from assay.experiment.sessions import CONTROL_EVERY, LaunchTimer
 from assay.load.answers import OnStartResult
 from assay.load.control.generator import Generator
 from assay.plan import AA_SUFFIX, Preset, Topic, Variant
+from assay.profilers.probe import Probe
 from assay.results import Profile
 from assay.run_directory import rows
 from assay.wording import significant
@@ -168,10 +169,44 @@ class ServiceSession:
         """Run each claimed variant once more, with the profilers attached."""
         if self.schedule is None:
             return
+        for pair in self.topic.pairs():
+            self._profile_pair(pair, self.schedule.rate)
         presets = profiling.claimed_presets(self.experiment.plan, self.topic)
         profiles = self._profile_all(presets, self.schedule.rate)
         follow_ups = profiling.follow_ups(presets, profiles)
         self._profile_all(follow_ups, self.schedule.rate)
+
+    def _profile_pair(self, pair: tuple[str, str], rate: float) -> None:
+        """Profile both sides of a pair in rounds; on failure only causes are missing."""
+        experiment, topic = self.experiment, self.topic
+        rng = experiment.rng(topic, f"rounds/{'/'.join(pair)}")
+        folder = self.folder / "probes" / ".".join(pair)
+        variants = [
+            rounds.with_probe(
+                topic, topic.variant(name), folder / name, self.environment
+            )
+            for name in pair
+        ]
+        try:
+            with target.launched(
+                topic, variants, self.environment, self.folder, (), rng
+            ) as running:
+                self.attach(list(running.values()))
+                calibration.warm_up(self.generator, topic, list(running.values()))
+                profiled = rounds.Rounds(
+                    topic,
+                    pair,
+                    running,
+                    {name: Probe(folder / name) for name in pair},
+                    self.generator,
+                    rate,
+                    rng,
+                )
+                for one in profiled.measure():
+                    experiment.run.write_round(one)
+                self.generator.detach()
+        except MeasureError as error:  # the verdicts do not depend on causes
+            experiment.warnings.append(f"{topic.name}: no causes: {error}")
 
     def _profile_all(
         self, presets_of: Mapping[str, Sequence[Preset]], rate: float

@@ -10,7 +10,9 @@ LONGEST = 300  # characters
 
 _COMMENT = re.compile(r"/\*.*?\*/|--[^\n]*", re.DOTALL)
 _STRING = re.compile(r"\$(\w*)\$.*?\$\1\$|[eE]?'(?:[^'\\]|''|\\.)*'", re.DOTALL)
-_NUMBER = re.compile(r"(?<![\w$:@%])[-+]?(?:0x[0-9a-fA-F]+|\d+(?:\.\d*)?(?:[eE][-+]?\d+)?)")
+_NUMBER = re.compile(
+    r"(?<![\w$:@%])[-+]?(?:0x[0-9a-fA-F]+|\d+(?:\.\d*)?(?:[eE][-+]?\d+)?)"
+)
 _PARAMETER = re.compile(r"\$\d+(?:::[\w\[\]]+)?|%\(\w+\)s|%s|(?<!:):\w+|(?<![\w?])\?")
 _LIST = re.compile(r"\(\s*\?(?:\s*,\s*\?)+\s*\)")
 _ROWS = re.compile(r"(\(\?[^()]*\))(?:\s*,\s*\(\?[^()]*\))+")

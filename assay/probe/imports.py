@@ -26,7 +26,7 @@ class Imports:
 
     def start(self) -> None:
         """Look at every import from now on."""
-        sys.meta_path.insert(0, self)  # type: ignore[arg-type]
+        sys.meta_path.insert(0, self)
 
     def patch(self, name: str, patch: Patch) -> None:
         """Call a function with a module, now or once it has been imported."""

@@ -76,15 +76,13 @@ def observe(totals: Totals, imports: Imports) -> None:
             self._lock._acquire_restore(state)  # type: ignore[attr-defined]
             self._owner = get_ident()
 
-    threading.Lock = Lock  # type: ignore[assignment, misc]
-    threading.RLock = RLock  # type: ignore[assignment, misc]
+    module: Any = threading
+    module.Lock, module.RLock = Lock, RLock
     _observe_semaphores(totals)
     imports.patch("asyncio.locks", lambda module: _observe_asyncio(module, totals))
 
 
-def of_threads(
-    project: Project, idents: tuple[int, ...]
-) -> list[Optional[Place]]:
+def of_threads(project: Project, idents: tuple[int, ...]) -> list[Optional[Place]]:
     """Return what threads are doing now, in the user's own code."""
     frames = sys._current_frames()
     return [project.nearest(frames.get(ident)) for ident in idents]

@@ -37,6 +37,7 @@ class Loop:
     """
 
     def __init__(self) -> None:
+        """Begin in the thread that runs the loop."""
         self.thread = get_ident()
         self.began = self.asked = self.returned = self.before = 0.0
         self.samples: dict[Optional[Place], int] = {}
@@ -61,6 +62,7 @@ class Loops:
     """
 
     def __init__(self, totals: Totals) -> None:
+        """Observe nothing yet."""
         self._totals = totals
         self._loops: dict[int, Loop] = {}  # by thread
         self._watching = False
@@ -84,7 +86,7 @@ class Loops:
             except Exception as error:
                 self._totals.problem(f"the event loop cannot be observed: {error!r}")
 
-        events._set_running_loop = set_running_loop  # type: ignore[attr-defined]
+        events._set_running_loop = set_running_loop
         asyncio: Any = sys.modules.get("asyncio")
         if asyncio is not None and hasattr(asyncio, "_set_running_loop"):
             asyncio._set_running_loop = set_running_loop
@@ -119,7 +121,8 @@ class Loops:
 
     def _observe_handles(self, events: ModuleType) -> None:
         """Time every callback, and how long it was ready before it ran."""
-        handle: Any = events.Handle  # type: ignore[attr-defined]
+        module: Any = events
+        handle: Any = module.Handle
         run, loops, finished = handle._run, self._loops, self._finished
 
         class Ready(handle):  # type: ignore[misc]
@@ -131,7 +134,7 @@ class Loops:
                 super().__init__(*args, **options)
                 self.assay_ready = perf_counter()
 
-        def timed(self: Any) -> None:
+        def timed(self: Any) -> Any:
             state = loops.get(get_ident())
             if state is None:
                 return run(self)
@@ -145,7 +148,7 @@ class Loops:
 
         handle._run = timed
         Ready.__name__ = Ready.__qualname__ = "Handle"
-        events.Handle = Ready  # type: ignore[attr-defined]
+        module.Handle = Ready
 
     def _finished(self, state: Loop, handle: Any, began: float) -> None:
         """Count what a callback took, and what it waited before."""

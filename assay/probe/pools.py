@@ -150,7 +150,9 @@ def _waitress(module: Any, totals: Totals) -> None:
         threads = self.__dict__.get("_assay_threads")
         if threads is None:
             threads = self._assay_threads = Threads(totals, "waitress")
-        task.service = threads.timed(task.service, lambda busy: busy >= len(self.threads))
+        task.service = threads.timed(
+            task.service, lambda busy: busy >= len(self.threads)
+        )
         return original(self, task)
 
     dispatcher.add_task = add_task

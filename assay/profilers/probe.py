@@ -12,50 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from assay.errors import MeasureError
+from assay.observations import Amount, Event, Place
 from assay.probe.environment import ASK
 
 ANSWER_SECONDS = 5.0  # in which a process has to answer
 QUIET_SECONDS = 0.3  # after which no further process is expected to answer first
 POLL_SECONDS = 0.01
-
-
-@dataclass(frozen=True, order=True)
-class Place:
-    """A line of the user's own code."""
-
-    function: str
-    file: str
-    line: int
-
-    def __str__(self) -> str:
-        """Return it as a reader looks for it."""
-        return f"{self.function} ({self.file}:{self.line})"
-
-
-@dataclass(frozen=True)
-class Event:
-    """What happened again and again: of one kind, at one place.
-
-    Attributes:
-        kind: What it is, as the probe's modules call it.
-        resource: What was waited for, called or sent.
-        place: The user's line that did it; None if there is none.
-        holder: The user's line that held the resource meanwhile.
-    """
-
-    kind: str
-    resource: str = ""
-    place: Place | None = None
-    holder: Place | None = None
-
-
-@dataclass(frozen=True)
-class Amount:
-    """How often something happened, and how long it took, in seconds."""
-
-    count: float
-    seconds: float
-    longest: float = 0.0
+NOTHING = Amount(count=0, seconds=0)
 
 
 @dataclass(frozen=True)
@@ -143,11 +106,11 @@ def between(before: Mapping[int, Totals], after: Mapping[int, Totals]) -> Betwee
         then = before.get(pid)
         cpu += now.cpu - (then.cpu if then else 0.0)
         for event, amount in _grown(then.amounts if then else {}, now.amounts):
-            known = amounts.get(event, Amount(0, 0.0))
+            so_far = amounts.get(event, NOTHING)
             amounts[event] = Amount(
-                known.count + amount.count,
-                known.seconds + amount.seconds,
-                max(known.longest, amount.longest),
+                count=so_far.count + amount.count,
+                seconds=so_far.seconds + amount.seconds,
+                longest=max(so_far.longest, amount.longest),
             )
     problems = {problem for totals in after.values() for problem in totals.problems}
     lost = tuple(sorted(set(before) - set(after)))
@@ -158,10 +121,10 @@ def _grown(
     before: Mapping[Event, Amount], after: Mapping[Event, Amount]
 ) -> Iterator[tuple[Event, Amount]]:
     for event, now in after.items():
-        then = before.get(event, Amount(0, 0.0))
+        then = before.get(event, NOTHING)
         count, seconds = now.count - then.count, now.seconds - then.seconds
         if count or seconds:
-            yield event, Amount(count, seconds, now.longest)
+            yield event, Amount(count=count, seconds=seconds, longest=now.longest)
 
 
 def _read(path: Path) -> Totals:
@@ -173,9 +136,12 @@ def _read(path: Path) -> Totals:
     try:
         answer: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         amounts = {
-            Event(str(kind), str(resource), _place(place), _place(holder)): Amount(
-                float(count), float(seconds), float(longest)
-            )
+            Event(
+                kind=kind,
+                resource=resource,
+                place=_place(place),
+                holder=_place(holder),
+            ): Amount(count=count, seconds=seconds, longest=longest)
             for kind, resource, place, holder, count, seconds, longest in answer["rows"]
         }
         return Totals(
@@ -194,4 +160,4 @@ def _place(value: Sequence[Any] | None) -> Place | None:
     if value is None:
         return None
     function, file, line = value
-    return Place(str(function), str(file), int(line))
+    return Place(function=function, file=file, line=line)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from assay.analysis.attribution import (
+from assay.analysis.attribution.stacks import (
     Attribution,
     FunctionChange,
     attribute,

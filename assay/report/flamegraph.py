@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from html import escape
 
-from assay.analysis.attribution import beyond_noise, split_frame
+from assay.analysis.attribution.stacks import beyond_noise, split_frame
 from assay.results import Stacks
 from assay.wording import one_line, quantity, signed_quantity
 

@@ -21,6 +21,7 @@ from assay.report.provenance import (
     time_spent_text,
 )
 from assay.report.summary import answer, budget_reason, budget_text, title
+from assay.report.why import WhyView, why
 from assay.results import BudgetResult, ClaimResult, PairVerdict, Profile, Results
 from assay.run_directory.run import RunDirectory
 from assay.wording import one_line
@@ -39,6 +40,7 @@ class PairView:
     claims: tuple[ClaimResult, ...]
     overall: PairVerdict | None
     metrics: tuple[MetricRow, ...]
+    why: WhyView
     pictures: evidence.Pictures
 
     @property
@@ -156,6 +158,7 @@ def _pair(
         metrics=tuple(
             metric_rows(results, topic.name, pair, claims, plan.settings.margin)
         ),
+        why=why(results, topic.name, pair),
         pictures=evidence.pictures_of_pair(
             pair,
             samples,

@@ -9,6 +9,7 @@ died can be read as far as it went.
     slices.parquet       one row per slice
     launches.parquet     one row per topic, launch, variant and metric
     profiles/*.json      one file per topic, variant and preset
+    rounds/*.json        one file per round of profiling and side
     results.json         comparisons, claims, budgets, warnings
     index.html …         the reports
 """
@@ -21,6 +22,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from assay.observations import Round
 from assay.plan import Plan
 from assay.results import Profile, Results, Stacks, Timeline
 from assay.run_directory.directory import (
@@ -147,6 +149,24 @@ class RunDirectory(Directory):
                 kind = kinds[json.loads(text)["kind"]]
                 profiles.append(kind.model_validate_json(text))
         return tuple(profiles)
+
+    def write_round(self, one: Round) -> None:
+        """Keep one side of a round of profiling."""
+        (self.path / "rounds").mkdir(exist_ok=True)
+        name = f"{one.topic}.{one.baseline}.{one.candidate}.{one.number:02d}"
+        self.write_text(f"rounds/{name}.{one.variant}.json", one.model_dump_json())
+
+    def rounds(self) -> tuple[Round, ...]:
+        """Return all rounds of profiling, in the order of their file names.
+
+        Raises:
+            NotARunError: One is damaged.
+        """
+        rounds: list[Round] = []
+        for path in sorted((self.path / "rounds").glob("*.json")):
+            with reading(path):
+                rounds.append(Round.model_validate_json(path.read_text("utf-8")))
+        return tuple(rounds)
 
     def write_results(self, results: Results) -> None:
         """Write results.json."""

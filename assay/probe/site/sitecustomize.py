@@ -3,6 +3,7 @@
 Python imports a module of this name at the start of every process.
 """
 
+import importlib
 import importlib.machinery
 import importlib.util
 import os
@@ -11,23 +12,23 @@ import sys
 _HERE = os.path.dirname(os.path.abspath(__file__))
 
 
-def _load_probe():  # type: ignore[no-untyped-def]
-    """Import the probe under a name of its own: the target may have no Assay."""
+def _start_probe() -> None:
+    """Import the probe under a name of its own, since the target may have no Assay."""
     folder = os.path.dirname(_HERE)
     spec = importlib.util.spec_from_file_location(
         "_assay_probe",
         os.path.join(folder, "__init__.py"),
         submodule_search_locations=[folder],
     )
+    if spec is None or spec.loader is None:
+        raise ImportError(folder)
     module = importlib.util.module_from_spec(spec)
     sys.modules["_assay_probe"] = module
     spec.loader.exec_module(module)
-    from _assay_probe import start
-
-    return start
+    importlib.import_module("_assay_probe.start").start()
 
 
-def _run_hidden():  # type: ignore[no-untyped-def]
+def _run_hidden() -> None:
     """Run the `sitecustomize` that would have been found without the probe."""
     path = [entry for entry in sys.path if os.path.abspath(entry or ".") != _HERE]
     sys.path[:] = path
@@ -40,7 +41,7 @@ def _run_hidden():  # type: ignore[no-untyped-def]
 
 if os.environ.get("ASSAY_PROBE"):
     try:
-        _load_probe().start()
+        _start_probe()
     except Exception as error:
         # The target must start, whatever is wrong with the probe.
         print(f"assay: the probe could not start: {error!r}", file=sys.stderr)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assay.analysis.attribution import (
+from assay.analysis.attribution.stacks import (
     attribute,
     beyond_noise,
     change_p,

@@ -43,7 +43,10 @@ def test_any_text_has_a_short_fingerprint_on_one_line(statement: str) -> None:
 @pytest.mark.parametrize(
     "url, address",
     [
-        ("http://api.local:8080/users/17/orders?key=1#top", "api.local:8080/users/{}/orders"),
+        (
+            "http://api.local:8080/users/17/orders?key=1#top",
+            "api.local:8080/users/{}/orders",
+        ),
         ("https://name:word@host/a/b", "host/a/b"),
         ("http://h/7f3e-99/x", "h/{}/x"),
         ("http://[bad", "?"),

@@ -1,0 +1,180 @@
+"""Causes of a difference between the two sides of a pair, from rounds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from assay.analysis.attribution import sentences
+from assay.analysis.attribution.ledger import CPU, PARTS, part_of
+from assay.analysis.attribution.rounds import Difference, Pair, difference
+from assay.analysis.statistics import benjamini_hochberg
+from assay.observations import Amount, Event, Place, Round
+from assay.results import Cause
+
+FALSE_DISCOVERY_RATE = 0.05  # over everything that was looked at
+MIN_SHARE = 0.02  # of the larger latency: a smaller difference is no cause
+# Kinds of causes whose parts of the ledger are compared place by place.
+KINDS = tuple(
+    dict.fromkeys(
+        part for part in PARTS.values() if part != "waiting for the event loop"
+    )
+)
+
+type Key = tuple[str, str, str, str]  # kind, resource, function and file
+
+
+@dataclass(frozen=True)
+class Group:
+    """Events of one kind, at one place of both sides, whatever its line.
+
+    Attributes:
+        kind: The kind of cause.
+        resource: What was waited for, called or sent.
+        place: The user's line, of the side that spends more.
+        holder: Who held the resource most of the time, on that side.
+        seconds: Seconds per request.
+        count: How often per request.
+        longest: The longest single event of both sides, in seconds.
+    """
+
+    kind: str
+    resource: str
+    place: Place | None
+    holder: Place | None
+    seconds: Difference
+    count: Difference
+    longest: float
+
+
+def causes(topic: str, names: tuple[str, str], pair: Pair) -> list[Cause]:
+    """Return the causes of a pair's difference of mean latency, the largest first.
+
+    A cause is a difference that is beyond the noise of rounds, after the correction for
+    everything that was looked at (Benjamini and Hochberg), and large enough to matter.
+    """
+    if len(pair.baseline) < 2:
+        return []
+    latency = pair.latency
+    matters = MIN_SHARE * max(latency.baseline, latency.candidate)
+    totals = {
+        kind: pair.compare(partial(part_of, kind))
+        for kind in (CPU, *KINDS)
+    }
+    groups = [
+        group for group in _groups(pair) if abs(group.seconds.amount) >= matters / 2
+    ]
+    looked_at = [*totals.values(), *(group.seconds for group in groups)]
+    real = benjamini_hochberg([one.p for one in looked_at], FALSE_DISCOVERY_RATE)
+    is_real = {id(one): flag for one, flag in zip(looked_at, real, strict=True)}
+    made: list[Cause] = []
+    for kind, total in totals.items():
+        if not is_real[id(total)] or abs(total.amount) < matters:
+            continue
+        inside = [
+            group
+            for group in groups
+            if group.kind == kind
+            and is_real[id(group.seconds)]
+            and (group.seconds.amount > 0) == (total.amount > 0)
+        ]
+        inside.sort(key=lambda group: -abs(group.seconds.amount))
+        made.append(_cause(topic, names, kind, total, inside, latency))
+    made.sort(key=lambda cause: -abs(cause.amount))
+    return made
+
+
+def _cause(
+    topic: str,
+    names: tuple[str, str],
+    kind: str,
+    total: Difference,
+    groups: Sequence[Group],
+    latency: Difference,
+) -> Cause:
+    first = groups[0] if groups else None
+    share = total.amount / latency.amount if latency.amount else None
+    return Cause(
+        topic=topic,
+        baseline=names[0],
+        candidate=names[1],
+        metric="latency.mean",
+        kind=kind,
+        where=str(first.place) if first and first.place else "",
+        holder=str(first.holder) if first and first.holder else "",
+        amount=total.amount,
+        low=total.low,
+        high=total.high,
+        share=share,
+        sentence=sentences.of(kind, total, groups),
+    )
+
+
+def _groups(pair: Pair) -> Iterable[Group]:
+    """Compare every kind of event place by place."""
+    keys: dict[Key, None] = {}
+    tables = tuple(
+        [_by_key(one) for one in side] for side in (pair.baseline, pair.candidate)
+    )
+    for table in (*tables[0], *tables[1]):
+        keys.update(dict.fromkeys(table))
+    for key in keys:
+        seconds, count = (
+            _difference(tables, key, name) for name in ("seconds", "count")
+        )
+        more = tables[seconds.amount > 0]
+        events = [item for table in more for item in table.get(key, ())]
+        every = [
+            item for table in (*tables[0], *tables[1]) for item in table.get(key, ())
+        ]
+        yield Group(
+            kind=key[0],
+            resource=key[1],
+            place=_most([(event.place, amount) for event, amount in events]),
+            holder=_most([(event.holder, amount) for event, amount in events]),
+            seconds=seconds,
+            count=count,
+            longest=max((amount.longest for _, amount in every), default=0.0),
+        )
+
+
+Table = Mapping[Key, Sequence[tuple[Event, Amount]]]
+
+
+def _by_key(one: Round) -> Table:
+    table: dict[Key, list[tuple[Event, Amount]]] = {}
+    for observation in one.observations:
+        event = observation.event
+        if event.kind not in PARTS:
+            continue
+        place = event.place
+        key = (
+            PARTS[event.kind],
+            event.resource,
+            place.function if place else "",
+            place.file if place else "",
+        )
+        table.setdefault(key, []).append((event, observation.amount))
+    return table
+
+
+def _difference(tables: tuple[Sequence[Table], ...], key: Key, name: str) -> Difference:
+    sides = [
+        [
+            sum(getattr(amount, name) for _, amount in table.get(key, ()))
+            for table in side
+        ]
+        for side in tables
+    ]
+    return difference(sides[0], sides[1])
+
+
+def _most(places: Iterable[tuple[Place | None, Amount]]) -> Place | None:
+    """Return the place that most seconds belong to, or most events."""
+    weights: dict[Place, tuple[float, float]] = {}
+    for place, amount in places:
+        if place is not None:
+            seconds, count = weights.get(place, (0.0, 0.0))
+            weights[place] = seconds + amount.seconds, count + amount.count
+    return max(weights, key=lambda place: weights[place], default=None)

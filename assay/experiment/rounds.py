@@ -1,0 +1,148 @@
+"""Rounds: both sides of a pair, profiled in turn under one arrival rate.
+
+The two sides run at once, on fresh servers with the probe inside. A round loads one
+after the other, in an order drawn anew, with the same arrivals. No number of a verdict
+comes from these servers.
+"""
+
+import itertools
+import random
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from assay.errors import MeasureError
+from assay.experiment import slices
+from assay.experiment.rates import check_answers
+from assay.experiment.target import RunningTarget
+from assay.load.control.generator import Generator
+from assay.observations import Amount, Observation, Round
+from assay.plan import Topic, Variant
+from assay.probe import environment
+from assay.profilers.probe import Between, Probe, between
+
+MIN_ROUNDS = 6  # two-sided tests over fewer cannot survive a correction
+MAX_ROUNDS = 20
+ROUND_SECONDS = 1.5  # of load, for each side
+REQUESTS_PER_ROUND = 50  # wanted; slow services get up to twice the seconds
+DEFAULT_SECONDS = 40.0  # for a pair
+PARTS = ("waits", "queries", "gc")
+
+
+def with_probe(
+    topic: Topic, variant: Variant, folder: Path, base: Mapping[str, str]
+) -> Variant:
+    """Return a variant whose processes run the probe.
+
+    Args:
+        topic: The variant's topic.
+        variant: The variant.
+        folder: Where its probes write; it is made.
+        base: The environment that its command is given.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    own = {**base, **topic.target.env, **variant.env}
+    project = topic.target.cwd
+    added = environment.variables(folder, project, PARTS, own)
+    return variant.model_copy(update={"env": {**variant.env, **added}})
+
+
+@dataclass
+class Rounds:
+    """The rounds of one pair, on servers that are warm.
+
+    Attributes:
+        topic: The topic of the pair.
+        pair: Baseline and candidate.
+        running: Both sides.
+        probes: The probes of both sides.
+        generator: To which both sides are attached.
+        rate: Arrivals per second.
+    """
+
+    topic: Topic
+    pair: tuple[str, str]
+    running: Mapping[str, RunningTarget]
+    probes: Mapping[str, Probe]
+    generator: Generator
+    rate: float
+    rng: random.Random
+    lost: set[int] = field(default_factory=set)
+
+    def measure(self, seconds: float = DEFAULT_SECONDS) -> Iterator[Round]:
+        """Yield the rounds of both sides until the time is spent.
+
+        Args:
+            seconds: Time for all rounds; there are `MIN_ROUNDS` of each side at least.
+
+        Raises:
+            MeasureError: A side ended, or its probe does not answer.
+        """
+        until = time.monotonic() + seconds
+        length = min(
+            max(ROUND_SECONDS, REQUESTS_PER_ROUND / self.rate), 2 * ROUND_SECONDS
+        )
+        for number in itertools.count(1):
+            began = time.monotonic()
+            seed = self.rng.getrandbits(32)
+            for name in self.rng.sample(self.pair, 2):
+                yield self._round(number, name, length, seed)
+            now = time.monotonic()
+            if number >= MAX_ROUNDS:
+                return
+            if number >= MIN_ROUNDS and now + (now - began) > until:
+                return
+
+    def _round(self, number: int, name: str, seconds: float, seed: int) -> Round:
+        probe, running = self.probes[name], self.running[name]
+        before = probe.totals()
+        measured = self.generator.open(name, self.rate, seconds, seed)
+        running.check_alive()
+        check_answers(self.topic.name, measured, when="while it was profiled")
+        counted = between(before, probe.totals())
+        if not measured.requests:
+            raise MeasureError(
+                f"{self.topic.name}: variant {name!r} served no request while it was "
+                "profiled"
+            )
+        exact, at_least = slices.latencies(measured)
+        finite = at_least[np.isfinite(at_least)]
+        return Round(
+            topic=self.topic.name,
+            baseline=self.pair[0],
+            candidate=self.pair[1],
+            number=number,
+            variant=name,
+            requests=measured.requests,
+            latency=float(finite.mean()) if len(finite) else 0.0,
+            cpu=measured.cpu / measured.requests,
+            cpu_wait=measured.run_delay / measured.requests,
+            observations=tuple(per_request(counted, measured.requests)),
+            notes=_notes(counted),
+        )
+
+
+def per_request(counted: Between, requests: int) -> Iterator[Observation]:
+    """Yield what was counted, divided by the requests served meanwhile."""
+    for event, amount in counted.amounts.items():
+        yield Observation(
+            event=event,
+            amount=Amount(
+                count=amount.count / requests,
+                seconds=amount.seconds / requests,
+                longest=amount.longest,
+            ),
+        )
+
+
+def _notes(counted: Between) -> tuple[str, ...]:
+    notes = list(counted.problems)
+    if counted.lost:
+        notes.append(
+            f"{len(counted.lost)} processes ended in this round, and what they counted "
+            "is lost."
+        )
+    return tuple(notes)

@@ -1,0 +1,81 @@
+"""What profiling observes inside a target: events at places, in rounds."""
+
+from assay.plan import Data
+
+
+class Place(Data):
+    """A line of the user's own code."""
+
+    function: str
+    file: str
+    line: int
+
+    def __str__(self) -> str:
+        """Return it as a reader looks for it."""
+        return f"{self.function} ({self.file}:{self.line})"
+
+
+class Event(Data):
+    """What happens again and again: of one kind, at one place.
+
+    Attributes:
+        kind: What it is, as the probe's modules name it.
+        resource: What was waited for, called or sent.
+        place: The user's line that did it; None if there is none.
+        holder: The user's line that held the resource meanwhile.
+    """
+
+    kind: str
+    resource: str = ""
+    place: Place | None = None
+    holder: Place | None = None
+
+
+class Amount(Data):
+    """How often an event happened, and how long it took.
+
+    Attributes:
+        count: How often; per request in a round.
+        seconds: How long in all; per request in a round.
+        longest: The longest single one, in seconds.
+    """
+
+    count: float
+    seconds: float
+    longest: float = 0.0
+
+
+class Observation(Data):
+    """An event and its amount."""
+
+    event: Event
+    amount: Amount
+
+
+class Round(Data):
+    """One stretch of load on one side of a pair while it was profiled.
+
+    The two sides of a pair have a round each, back to back: the unit of inference of
+    causes. Every number is per request.
+
+    Attributes:
+        number: Number of the round, from 1.
+        requests: Requests served.
+        latency: Mean latency, in seconds.
+        cpu: CPU seconds of the target's processes.
+        cpu_wait: Seconds that its threads were runnable but not running.
+        observations: What the probe counted.
+        notes: What a reader must know about this round, in sentences.
+    """
+
+    topic: str
+    baseline: str
+    candidate: str
+    number: int
+    variant: str
+    requests: int
+    latency: float
+    cpu: float
+    cpu_wait: float
+    observations: tuple[Observation, ...] = ()
+    notes: tuple[str, ...] = ()
