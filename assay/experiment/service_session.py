@@ -177,7 +177,7 @@ class ServiceSession:
         self._profile_all(follow_ups, self.schedule.rate)
 
     def _profile_pair(self, pair: tuple[str, str], rate: float) -> None:
-        """Profile both sides of a pair in rounds; on failure only causes are missing."""
+        """Profile both sides of a pair in rounds; if it fails, causes are missing."""
         experiment, topic = self.experiment, self.topic
         rng = experiment.rng(topic, f"rounds/{'/'.join(pair)}")
         folder = self.folder / "probes" / ".".join(pair)

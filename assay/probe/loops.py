@@ -77,7 +77,7 @@ class Loops:
         self._watching = False
 
     def _observe_events(self, events: ModuleType) -> None:
-        set_running = events._set_running_loop
+        set_running = getattr(events, "_set_running_loop")
 
         def set_running_loop(loop: Any) -> None:
             set_running(loop)
@@ -86,7 +86,7 @@ class Loops:
             except Exception as error:
                 self._totals.problem(f"the event loop cannot be observed: {error!r}")
 
-        events._set_running_loop = set_running_loop
+        setattr(events, "_set_running_loop", set_running_loop)
         asyncio: Any = sys.modules.get("asyncio")
         if asyncio is not None and hasattr(asyncio, "_set_running_loop"):
             asyncio._set_running_loop = set_running_loop

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -56,15 +57,15 @@ def _sqlalchemy(module: Any, totals: Totals) -> None:
     event.listen(module.Engine, "after_cursor_execute", after)
 
 
-def by_sqlalchemy() -> bool:
-    """Say whether SQLAlchemy sends what is being sent, and counts it itself."""
-    if "sqlalchemy" not in sys.modules:
+def sent_by(package: str) -> bool:
+    """Say whether a package sends what is being sent: it is among the callers."""
+    if package not in sys.modules:
         return False
     frame = sys._getframe(2)
     for _ in range(NEAR):
         if frame is None:
             return False
-        if "sqlalchemy" in frame.f_code.co_filename:
+        if f"{os.sep}{package}{os.sep}" in frame.f_code.co_filename:
             return True
         frame = frame.f_back  # type: ignore[assignment]
     return False
@@ -73,17 +74,16 @@ def by_sqlalchemy() -> bool:
 def _sqlite(module: Any, totals: Totals) -> None:
     """Give every connection cursors that time what they execute and fetch."""
     connect = module.connect
-    types: dict[type, type] = {}
+    cursors: dict[type, type] = {}
+    connections: dict[type, type] = {}
 
     def cursor_type(cls: type) -> type:
-        timed = types.get(cls)
-        if timed is None:
-            timed = types[cls] = _timed_cursor(cls, totals)
-        return timed
+        if cls not in cursors:
+            cursors[cls] = _timed_cursor(cls, totals)
+        return cursors[cls]
 
     def connection_type(cls: Any) -> Any:
-        timed = types.get(cls)
-        if timed is None:
+        if cls not in connections:
 
             class Connection(cls):  # type: ignore[misc]
                 """A connection whose cursors are timed."""
@@ -97,20 +97,23 @@ def _sqlite(module: Any, totals: Totals) -> None:
                 def executemany(self, *args: Any) -> Any:
                     return self.cursor().executemany(*args)
 
-            timed = types[cls] = Connection
-        return timed
+            connections[cls] = Connection
+        return connections[cls]
 
     @functools.wraps(connect)
     def timed_connect(*args: Any, **options: Any) -> Any:
-        if len(args) < 6:
+        # aiosqlite sends in a thread of its own: then SQLAlchemy, which counts its
+        # queries itself, is not among the callers.
+        counted = "sqlalchemy.dialects.sqlite.aiosqlite" in sys.modules
+        if len(args) < 6 and not (counted and sent_by("aiosqlite")):
             factory = options.pop("factory", module.Connection)
             options["factory"] = connection_type(factory)
         return connect(*args, **options)
 
     module.connect = timed_connect
-    sqlite3 = sys.modules.get("sqlite3")
+    sqlite3: Any = sys.modules.get("sqlite3")
     if sqlite3 is not None:
-        sqlite3.connect = timed_connect  # type: ignore[attr-defined]
+        sqlite3.connect = timed_connect
 
 
 def _timed_cursor(cls: Any, totals: Totals) -> type:
@@ -133,7 +136,7 @@ def _timed_cursor(cls: Any, totals: Totals) -> type:
                 return call(*args)
             finally:
                 took = perf_counter() - began
-                counted = by_sqlalchemy() or _aiosqlite()
+                counted = sent_by("sqlalchemy")
                 self._assay_query = "" if counted else of_query(str(sql))
                 if not counted:
                     totals.add(KIND, self._assay_query, project.here(), (), took)
@@ -161,14 +164,9 @@ def _timed_cursor(cls: Any, totals: Totals) -> type:
     return Cursor
 
 
-def _aiosqlite() -> bool:
-    """Say whether a thread of aiosqlite sends for SQLAlchemy, which counts itself."""
-    return "sqlalchemy.dialects.sqlite.aiosqlite" in sys.modules
-
-
 @contextmanager
 def _timed(totals: Totals, kind: str, fingerprint: Callable[[], str]) -> Iterator[None]:
-    counted = by_sqlalchemy()
+    counted = sent_by("sqlalchemy")
     began = perf_counter()
     try:
         yield

@@ -58,10 +58,7 @@ def causes(topic: str, names: tuple[str, str], pair: Pair) -> list[Cause]:
         return []
     latency = pair.latency
     matters = MIN_SHARE * max(latency.baseline, latency.candidate)
-    totals = {
-        kind: pair.compare(partial(part_of, kind))
-        for kind in (CPU, *KINDS)
-    }
+    totals = {kind: pair.compare(partial(part_of, kind)) for kind in (CPU, *KINDS)}
     groups = [
         group for group in _groups(pair) if abs(group.seconds.amount) >= matters / 2
     ]

@@ -1,0 +1,129 @@
+"""A service that waits for everything that the probe observes."""
+
+import asyncio
+import logging
+import sqlite3
+import threading
+import time
+from pathlib import Path
+
+from fastapi import Depends, FastAPI
+from sqlalchemy import create_engine, text
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import QueuePool
+
+app = FastAPI()
+FILE = Path(__file__).with_name("data.db")
+pool = {"pool_size": 1, "max_overflow": 0}
+engine = create_engine(f"sqlite:///{FILE}", poolclass=QueuePool, **pool)
+async_engine = create_async_engine(f"sqlite+aiosqlite:///{FILE}", **pool)
+rows = sqlite3.connect(":memory:", check_same_thread=False)
+rows.execute("create table item (id)")
+rows.executemany("insert into item values (?)", [(number,) for number in range(20)])
+lock = asyncio.Lock()
+semaphore = threading.Semaphore(1)
+
+
+class SlowHandler(logging.Handler):
+    """A handler that keeps its lock for long."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Take time."""
+        time.sleep(0.005)
+
+
+log = logging.getLogger("probed")
+log.addHandler(SlowHandler())
+log.propagate = False
+
+
+@app.get("/health")
+async def health() -> str:
+    """Answer."""
+    return "ok"
+
+
+def dependency() -> int:
+    """Run in a worker thread."""
+    return 1
+
+
+@app.get("/thread")
+def thread(number: int = Depends(dependency)) -> int:
+    """Run in a worker thread, too."""
+    return number
+
+
+@app.get("/log")
+def write() -> str:
+    """Log a line."""
+    log.warning("a line")
+    return "ok"
+
+
+@app.get("/semaphore")
+def enter() -> str:
+    """Wait for the semaphore."""
+    with semaphore:
+        time.sleep(0.005)
+    return "ok"
+
+
+@app.get("/block")
+async def block() -> str:
+    """Keep the event loop."""
+    time.sleep(0.02)
+    return "ok"
+
+
+async def inner() -> None:
+    """Hold the lock while something else goes on."""
+    async with lock:
+        await asyncio.sleep(0.005)
+
+
+@app.get("/lock")
+async def wait() -> str:
+    """Wait for the lock."""
+    await inner()
+    return "ok"
+
+
+def settle() -> None:
+    """Take time while a connection is held."""
+    time.sleep(0.005)
+
+
+@app.get("/pool")
+def connect() -> str:
+    """Wait for the only connection."""
+    with engine.connect() as connection:
+        connection.execute(text("select 1 where 'secret' = :x"), {"x": "secret"})
+        settle()
+    return "ok"
+
+
+@app.get("/async-pool")
+async def connect_async() -> str:
+    """Wait for the only connection of the asynchronous engine."""
+    async with async_engine.connect() as connection:
+        await connection.execute(text("select 2"))
+        await asyncio.sleep(0.005)
+    return "ok"
+
+
+def load_item(number: int) -> object:
+    """Send one query."""
+    return rows.execute(f"select id from item where id = {number}").fetchone()
+
+
+@app.get("/queries")
+async def queries() -> int:
+    """Send a query for each of ten items."""
+    return len([load_item(number) for number in range(10)])
+
+
+@app.get("/error")
+async def error() -> None:
+    """Fail."""
+    raise RuntimeError("on purpose")
