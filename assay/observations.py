@@ -65,6 +65,8 @@ class Round(Data):
         cpu: CPU seconds of the target's processes.
         cpu_wait: Seconds that its threads were runnable but not running.
         observations: What the probe counted.
+        stacks: CPU seconds by call stack, root first. A frame of the user's own code
+            has its line, as in ``load (app/sales.py:31)``; one of a library has none.
         notes: What a reader must know about this round, in sentences.
     """
 
@@ -78,4 +80,5 @@ class Round(Data):
     cpu: float
     cpu_wait: float
     observations: tuple[Observation, ...] = ()
+    stacks: tuple[tuple[tuple[str, ...], float], ...] = ()
     notes: tuple[str, ...] = ()

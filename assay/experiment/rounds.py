@@ -8,7 +8,8 @@ comes from these servers.
 import itertools
 import random
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,7 +23,9 @@ from assay.load.control.generator import Generator
 from assay.observations import Amount, Observation, Round
 from assay.plan import Topic, Variant
 from assay.probe import environment
+from assay.probe.places import Project
 from assay.profilers.probe import Between, Probe, between
+from assay.profilers.sampling import Sampled, sampled
 
 MIN_ROUNDS = 6  # two-sided tests over fewer cannot survive a correction
 MAX_ROUNDS = 20
@@ -61,6 +64,9 @@ class Rounds:
         probes: The probes of both sides.
         generator: To which both sides are attached.
         rate: Arrivals per second.
+        cores: Where profilers run.
+        folder: For what they write.
+        problems: Why there are no samples of CPU time, in sentences.
     """
 
     topic: Topic
@@ -70,7 +76,14 @@ class Rounds:
     generator: Generator
     rate: float
     rng: random.Random
-    lost: set[int] = field(default_factory=set)
+    cores: Sequence[int]
+    folder: Path
+    problems: list[str] = field(default_factory=list)
+
+    @property
+    def project(self) -> Project:
+        """Tells the user's own files from those of libraries."""
+        return Project(str(self.topic.target.cwd))
 
     def measure(self, seconds: float = DEFAULT_SECONDS) -> Iterator[Round]:
         """Yield the rounds of both sides until the time is spent.
@@ -96,13 +109,30 @@ class Rounds:
             if number >= MIN_ROUNDS and now + (now - began) > until:
                 return
 
+    @contextmanager
+    def _sampled(self, name: str) -> Iterator[Sampled]:
+        """Sample the CPU time of a side; without py-spy there are no samples."""
+        child = self.running[name].child
+        with ExitStack() as stack:
+            samples = Sampled()
+            try:
+                if child is not None and not self.problems:
+                    folder = self.folder / "py-spy" / name
+                    samples = stack.enter_context(
+                        sampled(child.pid, folder, self.cores)
+                    )
+            except MeasureError as error:
+                self.problems.append(str(error))
+            yield samples
+
     def _round(self, number: int, name: str, seconds: float, seed: int) -> Round:
         probe, running = self.probes[name], self.running[name]
-        before = probe.totals()
-        measured = self.generator.open(name, self.rate, seconds, seed)
-        running.check_alive()
-        check_answers(self.topic.name, measured, when="while it was profiled")
-        counted = between(before, probe.totals())
+        with self._sampled(name) as samples:
+            before = probe.totals()
+            measured = self.generator.open(name, self.rate, seconds, seed)
+            running.check_alive()
+            check_answers(self.topic.name, measured, when="while it was profiled")
+            counted = between(before, probe.totals())
         if not measured.requests:
             raise MeasureError(
                 f"{self.topic.name}: variant {name!r} served no request while it was "
@@ -121,6 +151,7 @@ class Rounds:
             cpu=measured.cpu / measured.requests,
             cpu_wait=measured.run_delay / measured.requests,
             observations=tuple(per_request(counted, measured.requests)),
+            stacks=samples.stacks(self.project, measured.cpu, measured.requests),
             notes=_notes(counted),
         )
 

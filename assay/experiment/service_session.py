@@ -201,10 +201,14 @@ class ServiceSession:
                     self.generator,
                     rate,
                     rng,
+                    experiment.cores.generator,
+                    folder,
                 )
                 for one in profiled.measure():
                     experiment.run.write_round(one)
                 self.generator.detach()
+                for problem in profiled.problems:
+                    experiment.warnings.append(f"{topic.name}: {problem}")
         except MeasureError as error:  # the verdicts do not depend on causes
             experiment.warnings.append(f"{topic.name}: no causes: {error}")
 

@@ -44,6 +44,7 @@ DEFAULTS: dict[str, Setting] = {
     "gil": True,
     "nonblocking": True,
     "subprocesses": True,
+    "full_filenames": False,
 }
 OUTSIDE = "outside the GIL (system calls and C code)"
 # A frame with half of the time is then known to about a third of its value.
@@ -81,8 +82,8 @@ class PySpy:
         command = [str(executable()), "record", "--pid", str(pid), "--format", "raw"]
         command += ["--output", str(raw), "--rate", str(settings["rate"])]
         command += [
-            f"--{key}"
-            for key in ("gil", "nonblocking", "subprocesses")
+            f"--{key.replace('_', '-')}"
+            for key in ("gil", "nonblocking", "subprocesses", "full_filenames")
             if settings[key]
         ]
         if not psutil.pid_exists(pid):
@@ -133,6 +134,10 @@ class PySpyCapture:
             self._child.wait(STOP_TIMEOUT)
         self._child.stop()
 
+    def lines(self) -> list[str]:
+        """Return what py-spy recorded, once it has stopped."""
+        return self._raw.read_text(encoding="utf-8", errors="replace").split("\n")
+
     def profile(self, observed: Observed) -> Stacks:
         """Return CPU seconds per request by call stack.
 
@@ -146,7 +151,7 @@ class PySpyCapture:
                 f"py-spy ended without a profile of {observed.topic}, "
                 f"variant {observed.variant}; its output:\n{self._child.last_lines()}"
             )
-        lines = self._raw.read_text(encoding="utf-8", errors="replace").split("\n")
+        lines = self.lines()
         # A thread that holds the GIL does not wait, whatever its leaf function is.
         raw = parse(lines, drop_idle=not settings_of(self._preset, DEFAULTS)["gil"])
         return to_stacks(raw, observed, self._preset, errors=int(summary.group(2)))

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -31,6 +31,10 @@ IDLE_LEAVES = (
 )
 
 _FRAME = re.compile(r"^(?P<function>.+?) \((?P<file>.+?)(?::\d+)?\)$", re.DOTALL)
+_LINE_FRAME = re.compile(
+    r"^(?P<function>.+?) \((?P<file>.+?)(?::(?P<line>\d+))?\)$", re.DOTALL
+)
+_PROBE = "/assay/probe/"
 _PROCESS = re.compile(r'^process \d+:"(?:.*";|.*$)', re.DOTALL)
 _THREAD = re.compile(r"^thread \([^()]*\)")
 _PREFIX = re.compile(r"^.*/(?:site-packages|dist-packages|python3\.\d+)/")
@@ -72,6 +76,42 @@ def parse(lines: Iterable[str], drop_idle: bool = True) -> Raw:
         else:
             running[stack] += count
     return Raw(running, idle, unread)
+
+
+def parse_located(
+    lines: Iterable[str], locate: Callable[[str], str]
+) -> Counter[tuple[str, ...]]:
+    """Parse the raw format with whole file names; return stacks of running code.
+
+    A frame of the user's own code keeps its line, as in ``load (app/sales.py:31)``, and
+    one of a library does not: ``select (selectors.py)``. Frames of the probe are left
+    out, so that what they cost counts for their caller.
+
+    Args:
+        lines: The lines of the raw file.
+        locate: Returns a file's path in the project; empty if it is not the user's.
+    """
+    running: Counter[tuple[str, ...]] = Counter()
+    for line in lines:
+        text, _, digits = line.rpartition(" ")
+        if digits.isascii() and digits.isdigit():
+            stack = tuple(_located_frames(text, locate))
+            if stack:
+                running[stack] += int(digits)
+    return running
+
+
+def _located_frames(text: str, locate: Callable[[str], str]) -> Iterator[str]:
+    text = _PROCESS.sub("", text.strip())
+    for piece in _THREAD.sub("", text).lstrip(";").split(";"):
+        match = _LINE_FRAME.match(piece)
+        if match is None or _PROBE in match["file"]:
+            continue
+        own = locate(match["file"])
+        if own:
+            yield f"{match['function']} ({own}:{match['line'] or 0})"
+        else:
+            yield f"{match['function']} ({short_path(match['file'])})"
 
 
 def is_idle(stack: Sequence[str]) -> bool:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from assay.analysis.attribution import sentences
+from assay.analysis.attribution.frontier import Frontier, frontier
 from assay.analysis.attribution.ledger import CPU, PARTS, part_of
 from assay.analysis.attribution.rounds import Difference, Pair, difference
 from assay.analysis.statistics import benjamini_hochberg
@@ -65,7 +66,7 @@ def causes(topic: str, names: tuple[str, str], pair: Pair) -> list[Cause]:
     looked_at = [*totals.values(), *(group.seconds for group in groups)]
     real = benjamini_hochberg([one.p for one in looked_at], FALSE_DISCOVERY_RATE)
     is_real = {id(one): flag for one, flag in zip(looked_at, real, strict=True)}
-    made: list[Cause] = []
+    attributed: list[Attributed] = []
     for kind, total in totals.items():
         if not is_real[id(total)] or abs(total.amount) < matters:
             continue
@@ -77,34 +78,69 @@ def causes(topic: str, names: tuple[str, str], pair: Pair) -> list[Cause]:
             and (group.seconds.amount > 0) == (total.amount > 0)
         ]
         inside.sort(key=lambda group: -abs(group.seconds.amount))
-        made.append(_cause(topic, names, kind, total, inside, latency))
-    made.sort(key=lambda cause: -abs(cause.amount))
-    return made
+        place = frontier(pair, total) if kind == CPU else None
+        attributed.append(Attributed(kind, total, tuple(inside), place))
+    attributed = _merge(pair, attributed)
+    attributed.sort(key=lambda one: -abs(one.total.amount))
+    return [_cause(topic, names, one, latency) for one in attributed]
+
+
+@dataclass(frozen=True)
+class Attributed:
+    """A kind of cause, with what it is made of.
+
+    Attributes:
+        total: Seconds per request of the whole kind.
+        groups: Its places, the largest first.
+        frontier: Where a difference of CPU time is, if it has one place.
+        cpu: What of `total` is CPU time around queries.
+    """
+
+    kind: str
+    total: Difference
+    groups: tuple[Group, ...]
+    frontier: Frontier | None = None
+    cpu: float = 0.0
+
+
+def _merge(pair: Pair, attributed: Sequence[Attributed]) -> list[Attributed]:
+    """Count the CPU time of more queries for the queries, if one function has both."""
+    by_kind = {one.kind: one for one in attributed}
+    queries, cpu = by_kind.get("queries"), by_kind.get(CPU)
+    if queries is None or cpu is None or cpu.frontier is None or not queries.groups:
+        return list(attributed)
+    same_way = (queries.total.amount > 0) == (cpu.total.amount > 0)
+    first = queries.groups[0]
+    sends = first.place is not None and cpu.frontier.own.startswith(
+        f"{first.place.function} ({first.place.file}:"
+    )
+    if not same_way or not sends or not sentences.counts_differ(first.count):
+        return list(attributed)
+    together = pair.compare(lambda one: part_of("queries", one) + part_of(CPU, one))
+    merged = replace(queries, total=together, cpu=cpu.total.amount)
+    return [merged, *(one for one in attributed if one not in (queries, cpu))]
 
 
 def _cause(
-    topic: str,
-    names: tuple[str, str],
-    kind: str,
-    total: Difference,
-    groups: Sequence[Group],
-    latency: Difference,
+    topic: str, names: tuple[str, str], one: Attributed, latency: Difference
 ) -> Cause:
-    first = groups[0] if groups else None
-    share = total.amount / latency.amount if latency.amount else None
+    first = one.groups[0] if one.groups else None
+    where = str(first.place) if first and first.place else ""
+    if one.frontier:
+        where = one.frontier.own or one.frontier.inside
     return Cause(
         topic=topic,
         baseline=names[0],
         candidate=names[1],
         metric="latency.mean",
-        kind=kind,
-        where=str(first.place) if first and first.place else "",
+        kind=one.kind,
+        where=where,
         holder=str(first.holder) if first and first.holder else "",
-        amount=total.amount,
-        low=total.low,
-        high=total.high,
-        share=share,
-        sentence=sentences.of(kind, total, groups),
+        amount=one.total.amount,
+        low=one.total.low,
+        high=one.total.high,
+        share=one.total.amount / latency.amount if latency.amount else None,
+        sentence=sentences.of(one),
     )
 
 

@@ -9,20 +9,22 @@ from assay.analysis.attribution.rounds import Difference
 from assay.wording import fixed, quantity
 
 if TYPE_CHECKING:
-    from assay.analysis.attribution.causes import Group
+    from assay.analysis.attribution.causes import Attributed, Group
+    from assay.analysis.attribution.frontier import Frontier
 
 SAME_COUNT = 0.05  # counts that differ by a smaller share are the same
 
 
-def of(kind: str, total: Difference, groups: Sequence[Group]) -> str:
+def of(one: Attributed) -> str:
     """Say what a kind of cause costs or saves, where, and how that comes about."""
+    kind, total, groups = one.kind, one.total, one.groups
     first = groups[0] if groups else None
     word = "more" if total.amount > 0 else "less"
     amount = quantity(abs(total.amount), "s")
     if kind == "cpu":
-        return f"Each request takes {amount} {word} CPU time."
+        return f"Each request takes {amount} {word} CPU time{_in(one.frontier)}."
     if kind in ("queries", "other services"):
-        return _calls(kind, total, amount, word, groups)
+        return _calls(one, amount, word)
     if kind == "blocked event loop":
         return _blocked(total, amount, word, first)
     if kind == "garbage collection":
@@ -47,17 +49,36 @@ def of(kind: str, total: Difference, groups: Sequence[Group]) -> str:
     return sentence + "."
 
 
-def _calls(
-    kind: str, total: Difference, amount: str, word: str, groups: Sequence[Group]
-) -> str:
-    noun = "queries" if kind == "queries" else "calls to other services"
+def counts_differ(count: Difference) -> bool:
+    """Say whether something is done more often on one side, or less."""
+    return abs(count.amount) > SAME_COUNT * max(count.baseline, count.candidate)
+
+
+def _in(place: Frontier | None) -> str:
+    """Say where CPU time is spent, as the end of a sentence."""
+    if place is None:
+        return ""
+    carried = quantity(abs(place.seconds.amount), "s")
+    if not place.own:
+        return f", {carried} of it in {place.inside}"
+    if place.inside:
+        return f", {carried} of it in {place.inside}, called by {place.own}"
+    return f", {carried} of it in {place.own}"
+
+
+def _calls(one: Attributed, amount: str, word: str) -> str:
+    groups = one.groups
+    noun = "queries" if one.kind == "queries" else "calls to other services"
+    spends = f"Each request spends {amount} {word} in {noun}"
+    if one.cpu:
+        cpu = quantity(abs(one.cpu), "s")
+        spends += f" and the CPU time around them ({cpu})"
     if not groups:
-        return f"Each request spends {amount} {word} in {noun}."
+        return f"{spends}."
     first = groups[0]
     count = first.count
-    same = abs(count.amount) <= SAME_COUNT * max(count.baseline, count.candidate)
     where = f"{first.place} sends" if first.place else "it sends"
-    if same:
+    if not counts_differ(count):
         each = [
             quantity(seconds / max(number, 1e-12), "s")
             for seconds, number in (
@@ -66,11 +87,11 @@ def _calls(
             )
         ]
         return (
-            f"Each request spends {amount} {word} in {noun}: `{first.resource}`, which "
+            f"{spends}: `{first.resource}`, which "
             f"{where}, takes {each[0]} instead of {each[1]}."
         )
     return (
-        f"Each request spends {amount} {word} in {noun}: {where} "
+        f"{spends}: {where} "
         f"`{first.resource}` {_times(count.candidate)} instead of "
         f"{_times(count.baseline)} per request."
     )

@@ -1,0 +1,217 @@
+"""Causes from rounds of profiling: the right kind, the right place, or silence."""
+
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from assay.analysis.attribution.causes import causes
+from assay.analysis.attribution.ledger import ledger, parts_of
+from assay.analysis.attribution.rounds import difference, pair_of
+from assay.observations import Amount, Event, Observation, Place, Round
+from assay.results import Cause
+
+NAMES = ("base", "head")
+ROUNDS = 8
+LATENCY = 0.010  # seconds
+CPU = 0.002
+HANDLER = Place(function="handler", file="app/main.py", line=10)
+LOAD = Place(function="load", file="app/sales.py", line=31)
+HOLDER = Place(function="settle", file="app/pay.py", line=7)
+
+
+def observed(
+    kind: str,
+    seconds: float,
+    count: float = 1.0,
+    place: Place | None = HANDLER,
+    holder: Place | None = None,
+    resource: str = "",
+) -> Observation:
+    return Observation(
+        event=Event(kind=kind, resource=resource, place=place, holder=holder),
+        amount=Amount(count=count, seconds=seconds, longest=3 * seconds),
+    )
+
+
+def rounds(
+    *sides: tuple[float, list[Observation], list[tuple[tuple[str, ...], float]]],
+    noise: float = 0.02,
+    seed: int = 1,
+) -> list[Round]:
+    """Return rounds of both sides: added latency, observations and stacks of each."""
+    dice = random.Random(seed)
+    made = []
+    for number in range(1, ROUNDS + 1):
+        for name, (added, observations, stacks) in zip(NAMES, sides, strict=True):
+            factor = 1 + dice.gauss(0, noise)
+            made.append(
+                Round(
+                    topic="t",
+                    baseline="base",
+                    candidate="head",
+                    number=number,
+                    variant=name,
+                    requests=500,
+                    latency=(LATENCY + added) * factor,
+                    cpu=(CPU + sum(seconds for _, seconds in stacks)) * factor,
+                    cpu_wait=0.0001 * abs(1 + dice.gauss(0, 0.5)),
+                    observations=tuple(scaled(one, factor) for one in observations),
+                    stacks=tuple(
+                        (stack, seconds * factor) for stack, seconds in stacks
+                    ),
+                )
+            )
+    return made
+
+
+def scaled(one: Observation, factor: float) -> Observation:
+    seconds = one.amount.seconds * factor
+    return one.model_copy(
+        update={"amount": one.amount.model_copy(update={"seconds": seconds})}
+    )
+
+
+def found(made: list[Round]) -> list[Cause]:
+    return causes("t", NAMES, pair_of(made, "t", NAMES))
+
+
+def test_a_wait_names_waiter_and_holder_and_its_share() -> None:
+    wait = observed("connection pool", 0.004, 1, HANDLER, HOLDER, "SQLAlchemy")
+    (cause,) = found(rounds((0, [], []), (0.004, [wait], [])))
+    assert (cause.kind, cause.where) == ("connection pool", str(HANDLER))
+    assert cause.holder == str(HOLDER) and str(HOLDER) in cause.sentence
+    assert cause.low < 0.004 < cause.high and cause.amount == pytest.approx(
+        0.004, rel=0.1
+    )
+    assert cause.share == pytest.approx(1, abs=0.2)
+
+
+def test_more_queries_are_counted() -> None:
+    sides = [
+        (0.0, [observed("query", 0.0005, 2, LOAD, resource="select ?")], []),
+        (0.003, [observed("query", 0.0035, 16, LOAD, resource="select ?")], []),
+    ]
+    (cause,) = found(rounds(*sides))
+    assert cause.kind == "queries" and cause.where == str(LOAD)
+    assert "16 times instead of twice" in cause.sentence
+
+
+def test_slower_queries_are_not_called_more() -> None:
+    sides = [
+        (0.0, [observed("query", 0.0005, 2, LOAD, resource="select ?")], []),
+        (0.003, [observed("query", 0.0035, 2, LOAD, resource="select ?")], []),
+    ]
+    (cause,) = found(rounds(*sides))
+    assert cause.kind == "queries" and "takes 1.75 ms instead of" in cause.sentence
+
+
+def test_cpu_time_around_more_queries_belongs_to_them() -> None:
+    stacks = [(("run (uvicorn/main.py)", "load (app/sales.py:32)"), 0.001)]
+    sides = [
+        (0.0, [observed("query", 0.0001, 1, LOAD)], []),
+        (0.002, [observed("query", 0.0011, 60, LOAD)], stacks),
+    ]
+    (cause,) = found(rounds(*sides))
+    assert cause.kind == "queries" and cause.amount == pytest.approx(0.002, rel=0.1)
+
+
+def test_cpu_time_is_found_in_the_library_function_and_its_caller() -> None:
+    loop = ("run (uvicorn/main.py)", "_run (asyncio/events.py)")
+    common = ((*loop, "app (starlette/routing.py)", "handler (app/main.py:10)"), 0.001)
+    encode = (
+        (
+            *(*loop, "app (starlette/routing.py)", "handler (app/main.py:12)"),
+            "encode (app/out.py:31)",
+            "jsonable_encoder (fastapi/encoders.py)",
+        ),
+        0.003,
+    )
+    (cause,) = found(rounds((0, [], [common]), (0.003, [], [common, encode])))
+    assert cause.kind == "cpu" and cause.where == "encode (app/out.py:31)"
+    assert "jsonable_encoder (fastapi/encoders.py), called by encode" in cause.sentence
+
+
+def test_cpu_time_of_libraries_alone_is_never_the_event_loops() -> None:
+    loop = ("run (uvicorn/main.py)", "_run (asyncio/events.py)")
+    middleware = ((*loop, "__call__ (starlette/middleware/base.py)"), 0.002)
+    (cause,) = found(rounds((0, [], []), (0.002, [], [middleware])))
+    assert cause.where == "__call__ (starlette/middleware/base.py)"
+
+
+def test_blocked_loop_counts_what_others_wait() -> None:
+    sides = [
+        (0.0, [], []),
+        (
+            0.008,
+            [
+                observed("blocked loop", 0.005, 1, LOAD),
+                observed("loop behind block", 0.003, 2, LOAD),
+            ],
+            [],
+        ),
+    ]
+    (cause,) = found(rounds(*sides))
+    assert cause.kind == "blocked event loop" and cause.where == str(LOAD)
+    assert cause.amount == pytest.approx(0.008, rel=0.1)
+
+
+@given(st.integers(0, 10_000))
+def test_identical_sides_have_hardly_ever_a_cause(seed: int) -> None:
+    same = (
+        0.0,
+        [
+            observed("query", 0.0005, 2, LOAD, resource="select ?"),
+            observed("lock", 0.001, 0.5, HANDLER, HOLDER),
+            observed("thread pool", 0.0002, 1, HANDLER),
+        ],
+        [(("handler (app/main.py:10)",), 0.001)],
+    )
+    made = rounds(same, same, noise=0.05, seed=seed)
+    # Whatever is called one is at least no large part of the latency.
+    assert all(abs(cause.amount) < 0.1 * LATENCY for cause in found(made))
+
+
+def test_identical_sides_are_silent_in_nine_of_ten_runs() -> None:
+    same = (
+        0.0,
+        [
+            observed("query", 0.0005, 2, LOAD, resource="select ?"),
+            observed("lock", 0.001, 0.5, HANDLER, HOLDER),
+        ],
+        [(("handler (app/main.py:10)",), 0.001)],
+    )
+    loud = sum(bool(found(rounds(same, same, noise=0.1, seed=s))) for s in range(60))
+    assert loud <= 6
+
+
+def test_the_parts_of_a_ledger_add_up() -> None:
+    sides = (
+        (0.0, [observed("query", 0.0005, 2, LOAD)], []),
+        (0.004, [observed("connection pool", 0.004, 1), observed("query", 0.0005)], []),
+    )
+    made = rounds(*sides)
+    book = ledger("t", NAMES, pair_of(made, "t", NAMES))
+    for side in ("baseline", "candidate"):
+        total = sum(getattr(part, side) for part in book.parts)
+        assert total == pytest.approx(getattr(book.latency, side))
+    assert book.parts[-1].name == "unexplained"
+    assert all(value >= 0 for name, value in parts_of(made[0]).items())
+
+
+@given(
+    st.lists(
+        st.tuples(st.floats(-1e3, 1e3), st.floats(-1e3, 1e3)), min_size=2, max_size=30
+    )
+)
+def test_a_difference_is_inside_its_interval(values: list[tuple[float, float]]) -> None:
+    one = difference([a for a, _ in values], [b for _, b in values])
+    assert one.low <= one.amount <= one.high and 0 <= one.p <= 1
+    back = difference([b for _, b in values], [a for a, _ in values])
+    assert back.amount == pytest.approx(-one.amount)
+
+
+def test_counts_without_spread_differ_for_sure() -> None:
+    assert difference([2, 2, 2], [16, 16, 16]).p == 0
+    assert difference([2, 2, 2], [2, 2, 2]).p == 1
