@@ -5,7 +5,6 @@ after the other, in an order drawn anew, with the same arrivals. No number of a 
 comes from these servers.
 """
 
-import itertools
 import random
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from assay.analysis.attribution.rounds import pair_of
 from assay.errors import MeasureError
 from assay.experiment import slices
 from assay.experiment.rates import check_answers
@@ -29,8 +29,10 @@ from assay.profilers.sampling import Sampled, sampled
 
 MIN_ROUNDS = 6  # two-sided tests over fewer cannot survive a correction
 MAX_ROUNDS = 20
-ROUND_SECONDS = 1.5  # of load, for each side
-REQUESTS_PER_ROUND = 50  # wanted; slow services get up to twice the seconds
+ROUND_SECONDS = 1.0  # of load, for each side
+REQUESTS_PER_ROUND = 50  # wanted; slow services get up to three times the seconds
+MAX_ROUND_SECONDS = 3 * ROUND_SECONDS
+KNOWN = 0.2  # share of a difference of latency to which it must be known
 DEFAULT_SECONDS = 40.0  # for a pair
 PARTS = ("waits", "queries", "gc")
 
@@ -86,7 +88,7 @@ class Rounds:
         return Project(str(self.topic.target.cwd))
 
     def measure(self, seconds: float = DEFAULT_SECONDS) -> Iterator[Round]:
-        """Yield the rounds of both sides until the time is spent.
+        """Yield the rounds of both sides until enough is known, or the time is spent.
 
         Args:
             seconds: Time for all rounds; there are `MIN_ROUNDS` of each side at least.
@@ -95,19 +97,24 @@ class Rounds:
             MeasureError: A side ended, or its probe does not answer.
         """
         until = time.monotonic() + seconds
-        length = min(
-            max(ROUND_SECONDS, REQUESTS_PER_ROUND / self.rate), 2 * ROUND_SECONDS
-        )
-        for number in itertools.count(1):
+        wanted = max(ROUND_SECONDS, REQUESTS_PER_ROUND / self.rate)
+        length = min(wanted, MAX_ROUND_SECONDS)
+        done: list[Round] = []
+        for number in range(1, MAX_ROUNDS + 1):
             began = time.monotonic()
             seed = self.rng.getrandbits(32)
             for name in self.rng.sample(self.pair, 2):
-                yield self._round(number, name, length, seed)
+                done.append(self._round(number, name, length, seed))
+                yield done[-1]
             now = time.monotonic()
-            if number >= MAX_ROUNDS:
+            out_of_time = now + (now - began) > until
+            if number >= MIN_ROUNDS and (out_of_time or self._known(done)):
                 return
-            if number >= MIN_ROUNDS and now + (now - began) > until:
-                return
+
+    def _known(self, done: Sequence[Round]) -> bool:
+        """Say whether the difference of latency is known well enough."""
+        latency = pair_of(done, self.topic.name, self.pair).latency
+        return latency.high - latency.low < 2 * KNOWN * abs(latency.amount)
 
     @contextmanager
     def _sampled(self, name: str) -> Iterator[Sampled]:

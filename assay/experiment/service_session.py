@@ -169,12 +169,27 @@ class ServiceSession:
         """Run each claimed variant once more, with the profilers attached."""
         if self.schedule is None:
             return
-        for pair in self.topic.pairs():
+        for pair in self._pairs_to_profile():
             self._profile_pair(pair, self.schedule.rate)
         presets = profiling.claimed_presets(self.experiment.plan, self.topic)
         profiles = self._profile_all(presets, self.schedule.rate)
         follow_ups = profiling.follow_ups(presets, profiles)
         self._profile_all(follow_ups, self.schedule.rate)
+
+    def _pairs_to_profile(self) -> list[tuple[str, str]]:
+        """Return the pairs that have a claim, or that are not known to be the same."""
+        topic = self.topic
+        if topic.claims:
+            return list(topic.pairs())
+        return [
+            pair
+            for pair in topic.pairs()
+            if any(
+                comparison.verdict != "same"
+                for comparison in self.experiment.comparisons(topic)
+                if (comparison.baseline, comparison.candidate) == pair
+            )
+        ]
 
     def _profile_pair(self, pair: tuple[str, str], rate: float) -> None:
         """Profile both sides of a pair in rounds; if it fails, causes are missing."""
