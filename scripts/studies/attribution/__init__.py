@@ -1,0 +1,1 @@
+"""Does Assay name the cause? Small services with one planted cause each."""

@@ -1,0 +1,25 @@
+"""FastAPI: an asyncio lock is held over a wait."""
+
+import asyncio
+import os
+
+from fastapi import FastAPI
+
+app = FastAPI()
+guard = asyncio.Lock()
+
+
+async def refresh() -> None:
+    """Wait for something that everybody could wait for at once."""
+    await asyncio.sleep(0.005)
+
+
+@app.get("/")
+async def read_rates() -> str:
+    """Refresh under the lock, or beside it."""
+    if os.environ["SIDE"] == "b":
+        async with guard:
+            await refresh()
+    else:
+        await refresh()
+    return "rates"

@@ -1,0 +1,31 @@
+"""FastAPI: a logging handler takes its time under its lock."""
+
+import logging
+import os
+import time
+
+from fastapi import FastAPI
+
+app = FastAPI()
+
+
+class Audit(logging.Handler):
+    """Send lines somewhere."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Send a line."""
+        if os.environ["SIDE"] == "b":
+            time.sleep(0.003)
+
+
+log = logging.getLogger("audit")
+log.addHandler(Audit())
+log.setLevel(logging.INFO)
+log.propagate = False
+
+
+@app.get("/")
+def read_item() -> str:
+    """Log a line."""
+    log.info("an item")
+    return "item"

@@ -1,0 +1,28 @@
+"""FastAPI and SQLAlchemy's asyncio: the pool of connections becomes one of two."""
+
+import asyncio
+import os
+
+from fastapi import FastAPI
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import create_async_engine
+
+app = FastAPI()
+size = 2 if os.environ["SIDE"] == "b" else 20
+engine = create_async_engine(
+    "sqlite+aiosqlite:///data.db", pool_size=size, max_overflow=0
+)
+
+
+async def notify() -> None:
+    """Wait for somebody else while the connection is held."""
+    await asyncio.sleep(0.01)
+
+
+@app.get("/")
+async def order() -> str:
+    """Use a connection."""
+    async with engine.connect() as connection:
+        await connection.execute(text("select 1"))
+        await notify()
+    return "ordered"

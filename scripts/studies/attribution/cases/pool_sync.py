@@ -1,0 +1,28 @@
+"""FastAPI and SQLAlchemy: the pool of connections becomes one of two."""
+
+import os
+import time
+
+from fastapi import FastAPI
+from sqlalchemy import create_engine, text
+from sqlalchemy.pool import QueuePool
+
+app = FastAPI()
+size = 2 if os.environ["SIDE"] == "b" else 20
+engine = create_engine(
+    "sqlite:///data.db", poolclass=QueuePool, pool_size=size, max_overflow=0
+)
+
+
+def settle_account() -> None:
+    """Work while the connection is held."""
+    time.sleep(0.01)
+
+
+@app.get("/")
+def pay() -> str:
+    """Use a connection."""
+    with engine.connect() as connection:
+        connection.execute(text("select 1"))
+        settle_account()
+    return "paid"

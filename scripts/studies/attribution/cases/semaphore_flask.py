@@ -1,0 +1,23 @@
+"""Flask in threads: a semaphore lets in one request instead of twenty."""
+
+import os
+import threading
+import time
+
+from flask import Flask
+
+app = Flask(__name__)
+gate = threading.Semaphore(1 if os.environ["SIDE"] == "b" else 20)
+
+
+def resize() -> None:
+    """Take time inside."""
+    time.sleep(0.006)
+
+
+@app.get("/")
+def thumbnail() -> str:
+    """Wait for the gate."""
+    with gate:
+        resize()
+    return "thumbnail"

@@ -1,0 +1,72 @@
+"""What was planted in each case, and what an answer must name."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Case:
+    """One service with a planted cause.
+
+    Attributes:
+        name: Its file in `cases`.
+        kind: The kind of the planted cause; empty where there is none.
+        names: Any of these must stand in the place or the sentence.
+        seconds: What was planted, per request, where that is known.
+        server: `uvicorn` or `flask`.
+    """
+
+    name: str
+    kind: str = ""
+    names: tuple[str, ...] = ()
+    seconds: float | None = None
+    server: str = "uvicorn"
+
+
+CASES = (
+    Case("thread_limit", "thread pool", ("read_report",)),
+    Case("pool_sync", "connection pool", ("pay", "settle_account")),
+    Case("pool_async", "connection pool", ("order", "notify")),
+    Case("logging_lock", "lock", ("Audit.emit",)),
+    Case("async_lock", "lock", ("read_rates", "refresh")),
+    Case("semaphore_flask", "lock", ("thumbnail", "resize"), server="flask"),
+    Case("blocking_sleep", "blocked event loop", ("pause",)),
+    Case("blocking_rare", "blocked event loop", ("flush",)),
+    Case("more_queries", "queries", ("load_names",)),
+    Case("slower_query", "queries", ("load_sales",)),
+    Case("own_cpu", "cpu", ("score",)),
+    Case("library_cpu", "cpu", ("jsonable_encoder",)),
+    Case("garbage", "garbage collection", ("walk",)),
+    Case("middlewares", "cpu", ("starlette/middleware/base.py",)),
+    Case("thread_hops", "thread pool", ("user", "tenant", "locale", "flags")),
+)
+SILENT = (Case("identical"), Case("moved"))
+
+COMMANDS = {
+    "uvicorn": "python -m uvicorn {name}:app --port {{port}} --no-access-log",
+    "flask": "python -m flask --app {name} run --port {{port}} --with-threads",
+}
+TOPIC = """\
+title = "{name}"
+
+[target]
+command = "{command}"
+
+[scenario]
+locustfile = "locustfile.py"
+load = {{ users = 4, utilisation = 0.5 }}
+
+[variants]
+base = {{ env = {{ SIDE = "a" }} }}
+head = {{ env = {{ SIDE = "b" }} }}
+"""
+LOCUSTFILE = """\
+from locust import task
+
+from assay.load import LeanHttpUser
+
+
+class Visitor(LeanHttpUser):
+    @task
+    def visit(self):
+        self.client.get("/")
+"""
