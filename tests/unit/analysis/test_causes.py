@@ -12,6 +12,9 @@ from assay.analysis.attribution.rounds import difference, pair_of
 from assay.observations import Amount, Event, Observation, Place, Round
 from assay.results import Cause
 
+type Stack = tuple[tuple[str, ...], float]
+type Side = tuple[float, list[Observation], list[Stack]]
+
 NAMES = ("base", "head")
 ROUNDS = 8
 LATENCY = 0.010  # seconds
@@ -36,7 +39,7 @@ def observed(
 
 
 def rounds(
-    *sides: tuple[float, list[Observation], list[tuple[tuple[str, ...], float]]],
+    *sides: Side,
     noise: float = 0.02,
     seed: int = 1,
 ) -> list[Round]:
@@ -89,7 +92,7 @@ def test_a_wait_names_waiter_and_holder_and_its_share() -> None:
 
 
 def test_more_queries_are_counted() -> None:
-    sides = [
+    sides: list[Side] = [
         (0.0, [observed("query", 0.0005, 2, LOAD, resource="select ?")], []),
         (0.003, [observed("query", 0.0035, 16, LOAD, resource="select ?")], []),
     ]
@@ -99,7 +102,7 @@ def test_more_queries_are_counted() -> None:
 
 
 def test_slower_queries_are_not_called_more() -> None:
-    sides = [
+    sides: list[Side] = [
         (0.0, [observed("query", 0.0005, 2, LOAD, resource="select ?")], []),
         (0.003, [observed("query", 0.0035, 2, LOAD, resource="select ?")], []),
     ]
@@ -108,8 +111,8 @@ def test_slower_queries_are_not_called_more() -> None:
 
 
 def test_cpu_time_around_more_queries_belongs_to_them() -> None:
-    stacks = [(("run (uvicorn/main.py)", "load (app/sales.py:32)"), 0.001)]
-    sides = [
+    stacks: list[Stack] = [(("run (uvicorn/main.py)", "load (app/sales.py:32)"), 0.001)]
+    sides: list[Side] = [
         (0.0, [observed("query", 0.0001, 1, LOAD)], []),
         (0.002, [observed("query", 0.0011, 60, LOAD)], stacks),
     ]
@@ -119,8 +122,11 @@ def test_cpu_time_around_more_queries_belongs_to_them() -> None:
 
 def test_cpu_time_is_found_in_the_library_function_and_its_caller() -> None:
     loop = ("run (uvicorn/main.py)", "_run (asyncio/events.py)")
-    common = ((*loop, "app (starlette/routing.py)", "handler (app/main.py:10)"), 0.001)
-    encode = (
+    common: Stack = (
+        (*loop, "app (starlette/routing.py)", "handler (app/main.py:10)"),
+        0.001,
+    )
+    encode: Stack = (
         (
             *(*loop, "app (starlette/routing.py)", "handler (app/main.py:12)"),
             "encode (app/out.py:31)",
@@ -135,13 +141,13 @@ def test_cpu_time_is_found_in_the_library_function_and_its_caller() -> None:
 
 def test_cpu_time_of_libraries_alone_is_never_the_event_loops() -> None:
     loop = ("run (uvicorn/main.py)", "_run (asyncio/events.py)")
-    middleware = ((*loop, "__call__ (starlette/middleware/base.py)"), 0.002)
+    middleware: Stack = ((*loop, "__call__ (starlette/middleware/base.py)"), 0.002)
     (cause,) = found(rounds((0, [], []), (0.002, [], [middleware])))
     assert cause.where == "__call__ (starlette/middleware/base.py)"
 
 
 def test_blocked_loop_counts_what_others_wait() -> None:
-    sides = [
+    sides: list[Side] = [
         (0.0, [], []),
         (
             0.008,
@@ -159,7 +165,7 @@ def test_blocked_loop_counts_what_others_wait() -> None:
 
 @given(st.integers(0, 10_000))
 def test_identical_sides_have_hardly_ever_a_cause(seed: int) -> None:
-    same = (
+    same: Side = (
         0.0,
         [
             observed("query", 0.0005, 2, LOAD, resource="select ?"),
@@ -174,7 +180,7 @@ def test_identical_sides_have_hardly_ever_a_cause(seed: int) -> None:
 
 
 def test_identical_sides_are_silent_in_nine_of_ten_runs() -> None:
-    same = (
+    same: Side = (
         0.0,
         [
             observed("query", 0.0005, 2, LOAD, resource="select ?"),
@@ -187,7 +193,7 @@ def test_identical_sides_are_silent_in_nine_of_ten_runs() -> None:
 
 
 def test_the_parts_of_a_ledger_add_up() -> None:
-    sides = (
+    sides: tuple[Side, ...] = (
         (0.0, [observed("query", 0.0005, 2, LOAD)], []),
         (0.004, [observed("connection pool", 0.004, 1), observed("query", 0.0005)], []),
     )
