@@ -13,9 +13,17 @@ from typing import Any, Optional
 
 from .imports import Imports
 from .places import Place
-from .totals import Totals, _sleep, _start_thread, get_ident, perf_counter
+from .totals import (
+    Totals,
+    _sleep,
+    _start_thread,
+    get_ident,
+    perf_counter,
+    thread_time,
+)
 
 BLOCKED = "blocked loop"  # a callback that did not come back for long
+BLOCKED_CPU = "blocked loop cpu"  # what of that is CPU time
 BEHIND = "loop behind block"  # what was ready meanwhile, and waited
 TURN = "loop turn"  # what was ready while shorter callbacks ran
 LONG = 0.005  # seconds: a callback that takes longer blocks the loop
@@ -138,19 +146,19 @@ class Loops:
             state = loops.get(get_ident())
             if state is None:
                 return run(self)
-            began = perf_counter()
+            cpu, began = thread_time(), perf_counter()
             state.began = began
             try:
                 return run(self)
             finally:
                 state.began = 0.0
-                finished(state, self, began)
+                finished(state, self, began, cpu)
 
         handle._run = timed
         Ready.__name__ = Ready.__qualname__ = "Handle"
         module.Handle = Ready
 
-    def _finished(self, state: Loop, handle: Any, began: float) -> None:
+    def _finished(self, state: Loop, handle: Any, began: float, cpu: float) -> None:
         """Count what a callback took, and what it waited before."""
         now = perf_counter()
         ready = getattr(handle, "assay_ready", 0.0)
@@ -168,13 +176,14 @@ class Loops:
                 waited -= behind
             self._totals.add(TURN, "", None, (), waited)
         if now - began >= LONG:
-            self._block(state, began, now)
+            self._block(state, began, now, thread_time() - cpu)
 
-    def _block(self, state: Loop, began: float, now: float) -> None:
+    def _block(self, state: Loop, began: float, now: float, cpu: float = 0.0) -> None:
         samples, state.samples = state.samples, {}
         place = max(samples, key=samples.__getitem__) if samples else None
         state.blocks.append((began, now, place))
         self._totals.add(BLOCKED, "", place, (), now - began)
+        self._totals.add(BLOCKED_CPU, "", place, (), cpu)
 
     def _beat(self, loop: Any, state: Loop) -> None:
         """Watch a loop that does not tell its callbacks, by a beat of its own."""

@@ -12,9 +12,10 @@ from typing import Any, Callable
 
 from .fingerprints import of_query
 from .imports import Imports
-from .totals import Totals, perf_counter
+from .totals import Totals, perf_counter, thread_time
 
 KIND = "query"
+CPU = "query cpu"  # CPU time that the sending thread spent in queries
 CACHE = "cache command"
 NEAR = 60  # frames in which SQLAlchemy must be, where it sends a query
 
@@ -43,15 +44,18 @@ def _sqlalchemy(module: Any, totals: Totals) -> None:
         conn: Any, cursor: Any, statement: str, parameters: Any, context: Any, many: Any
     ) -> None:
         if context is not None:
-            context._assay_began = perf_counter()
+            context._assay_began = perf_counter(), thread_time()
 
     def after(
         conn: Any, cursor: Any, statement: str, parameters: Any, context: Any, many: Any
     ) -> None:
         began = getattr(context, "_assay_began", None)
         if began is not None:
-            took = perf_counter() - began
+            took, cpu = perf_counter() - began[0], thread_time() - began[1]
             totals.add(KIND, of_query(statement), project.here(), (), took)
+            # Between them an asynchronous driver lets others run on this thread.
+            if not context.dialect.is_async:
+                totals.add(CPU, seconds=cpu)
 
     event.listen(module.Engine, "before_cursor_execute", before)
     event.listen(module.Engine, "after_cursor_execute", after)
@@ -131,26 +135,28 @@ def _timed_cursor(cls: Any, totals: Totals) -> type:
             return self._assay_timed(super().executemany, sql, sql, *args)
 
         def _assay_timed(self, call: Any, sql: Any, *args: Any) -> Any:
-            began = perf_counter()
+            cpu, began = thread_time(), perf_counter()
             try:
                 return call(*args)
             finally:
-                took = perf_counter() - began
+                took, cpu = perf_counter() - began, thread_time() - cpu
                 counted = sent_by("sqlalchemy")
                 self._assay_query = "" if counted else of_query(str(sql))
                 if not counted:
                     totals.add(KIND, self._assay_query, project.here(), (), took)
+                    totals.add(CPU, seconds=cpu)
 
         def _assay_fetch(self, call: Any, *args: Any) -> Any:
             # SQLite finds the rows only when they are asked for.
-            began = perf_counter()
+            cpu, began = thread_time(), perf_counter()
             try:
                 return call(*args)
             finally:
-                took = perf_counter() - began
+                took, cpu = perf_counter() - began, thread_time() - cpu
                 if self._assay_query:
                     place = project.here()
                     totals.add(KIND, self._assay_query, place, (), took, 0.0)
+                    totals.add(CPU, seconds=cpu)
 
         def fetchall(self) -> Any:
             return self._assay_fetch(super().fetchall)

@@ -13,6 +13,7 @@ from .places import Place, Project
 
 # Kept before anybody replaces them, as gevent does.
 perf_counter = time.perf_counter
+thread_time = time.thread_time
 get_ident = _thread.get_ident
 _sleep = time.sleep
 _start_thread = _thread.start_new_thread

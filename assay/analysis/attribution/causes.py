@@ -8,7 +8,7 @@ from functools import partial
 
 from assay.analysis.attribution import sentences
 from assay.analysis.attribution.frontier import Frontier, frontier
-from assay.analysis.attribution.ledger import CPU, PARTS, part_of
+from assay.analysis.attribution.ledger import CPU, CPU_WITHIN, PARTS, part_of
 from assay.analysis.attribution.rounds import Difference, Pair, difference
 from assay.analysis.statistics import benjamini_hochberg
 from assay.observations import Amount, Event, Place, Round
@@ -178,17 +178,20 @@ Table = Mapping[Key, Sequence[tuple[Event, Amount]]]
 def _by_key(one: Round) -> Table:
     table: dict[Key, list[tuple[Event, Amount]]] = {}
     for observation in one.observations:
-        event = observation.event
-        if event.kind not in PARTS:
+        event, amount = observation.event, observation.amount
+        kind = PARTS.get(event.kind) or CPU_WITHIN.get(event.kind, CPU)
+        if kind == CPU:
             continue
+        if event.kind in CPU_WITHIN:  # it is told as CPU time
+            amount = Amount(count=0, seconds=-amount.seconds)
         place = event.place
         key = (
-            PARTS[event.kind],
+            kind,
             event.resource,
             place.function if place else "",
             place.file if place else "",
         )
-        table.setdefault(key, []).append((event, observation.amount))
+        table.setdefault(key, []).append((event, amount))
     return table
 
 

@@ -9,6 +9,7 @@ from assay.analysis.attribution.rounds import Pair
 from assay.observations import Round
 from assay.results import Ledger, LedgerPart
 
+CPU = "cpu"
 # The kinds of the probe's events, and the part of the ledger that they belong to.
 PARTS: Mapping[str, str] = {
     "thread pool": "thread pool",
@@ -22,12 +23,12 @@ PARTS: Mapping[str, str] = {
     "loop turn": "waiting for the event loop",
     "garbage collection": "garbage collection",
 }
-CPU = "cpu"
 CPU_WAIT = "waiting for the cpu"
 UNEXPLAINED = "unexplained"
 ORDER = (CPU, CPU_WAIT, *dict.fromkeys(PARTS.values()))
-# CPU time within an event, which the line `cpu` holds already.
-CPU_WITHIN = {"blocked loop cpu": "blocked event loop", "query cpu": "queries"}
+# CPU time within events, which the process clock holds already: that of a callback
+# that blocks the loop is told as CPU time, that of a query as the query's.
+CPU_WITHIN = {"blocked loop cpu": "blocked event loop", "query cpu": CPU}
 
 
 def parts_of(one: Round) -> dict[str, float]:
