@@ -182,6 +182,27 @@ class Ledger(Data):
     parts: tuple[LedgerPart, ...]
 
 
+class Outgoing(Data):
+    """A query, a cache command or a call to another service; numbers per request.
+
+    Attributes:
+        kind: `query`, `cache command` or `other service`.
+        text: The statement, command or address, without the values in it.
+        where: The place that sends it; empty if unknown.
+        counts: How often baseline and candidate send it.
+        seconds: How long that takes on both sides.
+    """
+
+    topic: str
+    baseline: str
+    candidate: str
+    kind: str
+    text: str
+    where: str
+    counts: tuple[float, float]
+    seconds: tuple[float, float]
+
+
 class Cause(Data):
     """What a difference between two variants is attributed to.
 
@@ -234,6 +255,7 @@ class Results(Data):
     spent: tuple[TimeSpent, ...] = ()
     causes: tuple[Cause, ...] = ()
     ledgers: tuple[Ledger, ...] = ()
+    outgoing: tuple[Outgoing, ...] = ()
     warnings: tuple[str, ...] = ()
 
 

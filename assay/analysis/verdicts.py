@@ -12,6 +12,7 @@ from assay import wording
 from assay.analysis import comparisons, failures, pair_verdicts, statistics
 from assay.analysis.attribution.causes import causes
 from assay.analysis.attribution.ledger import ledger
+from assay.analysis.attribution.outgoing import outgoing
 from assay.analysis.attribution.rounds import pair_of
 from assay.analysis.controls import controls
 from assay.analysis.deciding import LEAN_USER_HINT
@@ -36,6 +37,7 @@ from assay.results import (
     Comparison,
     Control,
     Ledger,
+    Outgoing,
     PairVerdict,
     Results,
     TimeSpent,
@@ -92,8 +94,9 @@ def evaluate(
             for topic in plan.topics
             if (seconds := time_by_part(measured, topic.name))
         ),
-        causes=tuple(cause for found, _ in explained for cause in found),
-        ledgers=tuple(entry for _, entry in explained),
+        causes=tuple(cause for each, _, _ in explained for cause in each),
+        ledgers=tuple(entry for _, entry, _ in explained),
+        outgoing=tuple(item for _, _, sent in explained for item in sent),
         warnings=tuple(
             dict.fromkeys(
                 [
@@ -142,7 +145,7 @@ def decided(looks: Looks, topic: Topic, measured: Measurements) -> bool:
 
 def _explain(
     plan: Plan, rounds: Sequence[Round]
-) -> Iterable[tuple[list[Cause], Ledger]]:
+) -> Iterable[tuple[list[Cause], Ledger, list[Outgoing]]]:
     """Attribute the differences of all pairs that were profiled."""
     for topic in plan.topics:
         for names in topic.pairs():
@@ -151,6 +154,7 @@ def _explain(
                 yield (
                     causes(topic.name, names, pair),
                     ledger(topic.name, names, pair),
+                    outgoing(topic.name, names, pair),
                 )
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from assay.results import Cause, Ledger, LedgerPart, Results
-from assay.wording import percent, quantity, signed_quantity
+from assay.results import Cause, Ledger, LedgerPart, Outgoing, Results
+from assay.wording import percent, quantity, signed_quantity, significant
 
 # Parts that are smaller on both sides than this share of the latency are one line.
 SMALL_SHARE = 0.01
@@ -53,23 +53,39 @@ class LedgerView:
 
 
 @dataclass(frozen=True)
+class OutgoingView:
+    """What both sides send, and how often, as text."""
+
+    text: str
+    where: str
+    counts: tuple[str, str]
+    times: tuple[str, str]
+    change: str
+    direction: str
+
+
+@dataclass(frozen=True)
 class WhyView:
     """What is known about why the sides of a pair differ."""
 
     causes: tuple[CauseView, ...]
     ledger: LedgerView | None
+    outgoing: tuple[OutgoingView, ...]
 
 
 def why(results: Results, topic: str, pair: tuple[str, str]) -> WhyView:
     """Return the causes of a pair, and its ledger if it was profiled in rounds."""
 
-    def is_of_pair(item: Cause | Ledger) -> bool:
+    def is_of_pair(item: Cause | Ledger | Outgoing) -> bool:
         return (item.topic, item.baseline, item.candidate) == (topic, *pair)
 
     ledger = next(filter(is_of_pair, results.ledgers), None)
     return WhyView(
         causes=tuple(_cause(cause) for cause in filter(is_of_pair, results.causes)),
         ledger=_ledger(ledger) if ledger else None,
+        outgoing=tuple(
+            _outgoing(item) for item in filter(is_of_pair, results.outgoing)
+        ),
     )
 
 
@@ -84,6 +100,18 @@ def _cause(cause: Cause) -> CauseView:
         interval=_interval(cause.low, cause.high),
         share=share,
         direction=_direction(cause.amount),
+    )
+
+
+def _outgoing(item: Outgoing) -> OutgoingView:
+    change = item.seconds[1] - item.seconds[0]
+    return OutgoingView(
+        text=item.text,
+        where=item.where,
+        counts=(significant(item.counts[0], 2), significant(item.counts[1], 2)),
+        times=(quantity(item.seconds[0], "s"), quantity(item.seconds[1], "s")),
+        change=signed_quantity(change, "s"),
+        direction=_direction(change),
     )
 
 
