@@ -202,6 +202,9 @@ class ServiceSession:
             )
             for name in pair
         ]
+        experiment.progress.note(
+            f"{topic.name}: profiling {pair[0]} and {pair[1]} in rounds"
+        )
         try:
             with target.launched(
                 topic, variants, self.environment, self.folder, (), rng

@@ -22,6 +22,7 @@ from assay.results import Comparison, Results
 from assay.run_directory.run import RunDirectory
 from assay.wording import compared, expectation, one_line, percent
 
+CAUSES_SHOWN = 3  # of a pair
 _MARKS = {"holds": "✅ holds", "refuted": "❌ refuted", "undecided": "❔ undecided"}
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()#+\-.!|~^$=:@>])")
 # What GitHub turns into a link by itself: https://x.org and www.x.org.
@@ -58,6 +59,7 @@ def render(run: RunDirectory) -> str:
         ]
         lines.append("")
     lines += _without_claims(results, settings.margin, answer_text)
+    lines += _causes(results)
     lines += [f"> ⚠ {escape(warning)}\n" for warning in results.warnings]
     if time_spent := time_spent_text(results.spent):
         lines += [f"<sub>{escape(time_spent)}</sub>", ""]
@@ -67,6 +69,23 @@ def render(run: RunDirectory) -> str:
         f"seed {results.seed}. Run {escape(results.run)}; details: index.html.</sub>"
     )
     return "\n".join(lines) + "\n"
+
+
+def _causes(results: Results) -> list[str]:
+    """Return the largest causes of every pair as a list."""
+    lines = []
+    pairs = dict.fromkeys((c.topic, c.baseline, c.candidate) for c in results.causes)
+    for pair in pairs:
+        causes = [
+            cause
+            for cause in results.causes
+            if (cause.topic, cause.baseline, cause.candidate) == pair
+        ]
+        topic, baseline, candidate = map(escape, pair)
+        lines += [f"**Why** {topic}: {baseline} → {candidate}", ""]
+        lines += [f"- {escape(cause.sentence)}" for cause in causes[:CAUSES_SHOWN]]
+        lines.append("")
+    return lines
 
 
 def _claims(results: Results, margin: float, answer_text: str) -> list[str]:

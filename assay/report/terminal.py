@@ -71,6 +71,15 @@ def render(
         console.print(table)
     elif not (results.claims or results.budgets):
         console.print(Text("Nothing was decided."))
+    explained: set[tuple[str, str, str]] = set()
+    for cause in results.causes:  # the largest of a pair comes first
+        pair = cause.topic, cause.baseline, cause.candidate
+        if pair not in explained:
+            explained.add(pair)
+            name = one_line(f"{cause.baseline} → {cause.candidate}")
+            console.print(
+                Text.assemble((f"why {name}: ", "bold"), one_line(cause.sentence))
+            )
     for warning in results.warnings:
         console.print(Text.assemble(("! ", "bold yellow"), one_line(warning)))
     if results.partial:
