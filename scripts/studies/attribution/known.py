@@ -13,6 +13,7 @@ class Case:
         names: Any of these must stand in the place or the sentence.
         seconds: What was planted, per request, where that is known.
         server: `uvicorn` or `flask`.
+        calls: Whether it calls the other service.
     """
 
     name: str
@@ -20,6 +21,7 @@ class Case:
     names: tuple[str, ...] = ()
     seconds: float | None = None
     server: str = "uvicorn"
+    calls: bool = False
 
 
 CASES = (
@@ -38,6 +40,13 @@ CASES = (
     Case("garbage", "garbage collection", ("walk",)),
     Case("middlewares", "cpu", ("starlette/middleware/base.py",)),
     Case("thread_hops", "thread pool", ("user", "tenant", "locale", "flags")),
+    Case("more_calls", "other services", ("read_prices",), calls=True),
+    Case("blocking_call", "blocked event loop", ("fetch_rate",), calls=True),
+    Case("client_each", "cpu", ("fetch_stock",), calls=True),
+    Case("gather_pool", "connection pool", ("read_all",), calls=True),
+    Case("flask_threads", "thread pool", ("render", "page"), server="flask"),
+    Case("django_queries", "queries", ("list_books",)),
+    Case("two_causes", "cpu", ("weigh",)),
 )
 SILENT = (Case("identical"), Case("moved"))
 
@@ -45,6 +54,11 @@ COMMANDS = {
     "uvicorn": "python -m uvicorn {name}:app --port {{port}} --no-access-log",
     "flask": "python -m flask --app {name} run --port {{port}} --with-threads",
 }
+COMPANION = """
+[companions.upstream]
+command = "python upstream.py {port}"
+variable = "UPSTREAM"
+"""
 TOPIC = """\
 title = "{name}"
 

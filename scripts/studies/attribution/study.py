@@ -17,6 +17,7 @@ from assay.run_directory.run import RunDirectory
 from scripts.studies.attribution.known import (
     CASES,
     COMMANDS,
+    COMPANION,
     LOCUSTFILE,
     SILENT,
     TOPIC,
@@ -58,6 +59,9 @@ def run_case(case: Case, seed: int, output: Path) -> Answer:
         shutil.copy(SOURCES / f"{case.name}.py", topic)
         command = COMMANDS[case.server].format(name=case.name)
         text = TOPIC.format(name=case.name, command=command)
+        if case.calls:
+            shutil.copy(SOURCES / "upstream.py", topic)
+            text += COMPANION
         (topic / "claims.toml").write_text(text, encoding="utf-8")
         (topic / "locustfile.py").write_text(LOCUSTFILE, encoding="utf-8")
         began = time.monotonic()

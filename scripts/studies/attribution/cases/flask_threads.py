@@ -1,0 +1,22 @@
+"""Flask and a pool of threads: its size becomes one."""
+
+import os
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+from flask import Flask
+
+app = Flask(__name__)
+workers = ThreadPoolExecutor(1 if os.environ["SIDE"] == "b" else 16)
+
+
+def render() -> str:
+    """Take time in a worker."""
+    time.sleep(0.006)
+    return "page"
+
+
+@app.get("/")
+def page() -> str:
+    """Render in a worker."""
+    return workers.submit(render).result()
