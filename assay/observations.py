@@ -67,6 +67,7 @@ class Round(Data):
         observations: What the probe counted.
         stacks: CPU seconds by call stack, root first. A frame of the user's own code
             has its line, as in ``load (app/sales.py:31)``; one of a library has none.
+        samples: The number of samples that the stacks rest on.
         notes: What a reader must know about this round, in sentences.
     """
 
@@ -81,4 +82,5 @@ class Round(Data):
     cpu_wait: float
     observations: tuple[Observation, ...] = ()
     stacks: tuple[tuple[tuple[str, ...], float], ...] = ()
+    samples: int = 0
     notes: tuple[str, ...] = ()

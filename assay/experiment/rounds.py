@@ -134,6 +134,11 @@ class Rounds:
 
     def _round(self, number: int, name: str, seconds: float, seed: int) -> Round:
         probe, running = self.probes[name], self.running[name]
+        if running.child is None:
+            raise MeasureError(
+                f"variant {name!r} cannot be profiled: {running.url} ran already, and a "
+                "profile needs a process that Assay starts, by a command"
+            )
         with self._sampled(name) as samples:
             before = probe.totals()
             measured = self.generator.open(name, self.rate, seconds, seed)
@@ -145,7 +150,8 @@ class Rounds:
                 f"{self.topic.name}: variant {name!r} served no request while it was "
                 "profiled"
             )
-        exact, at_least = slices.latencies(measured)
+        stacks = samples.stacks(self.project, measured.cpu, measured.requests)
+        _, at_least = slices.latencies(measured)
         finite = at_least[np.isfinite(at_least)]
         return Round(
             topic=self.topic.name,
@@ -158,7 +164,8 @@ class Rounds:
             cpu=measured.cpu / measured.requests,
             cpu_wait=measured.run_delay / measured.requests,
             observations=tuple(per_request(counted, measured.requests)),
-            stacks=samples.stacks(self.project, measured.cpu, measured.requests),
+            stacks=stacks,
+            samples=samples.samples,
             notes=_notes(counted),
         )
 

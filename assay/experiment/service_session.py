@@ -18,6 +18,7 @@ from assay.load.answers import OnStartResult
 from assay.load.control.generator import Generator
 from assay.plan import AA_SUFFIX, Preset, Topic, Variant
 from assay.profilers.probe import Probe
+from assay.profilers.pyspy import PySpy
 from assay.results import Profile
 from assay.run_directory import rows
 from assay.wording import significant
@@ -169,9 +170,20 @@ class ServiceSession:
         """Run each claimed variant once more, with the profilers attached."""
         if self.schedule is None:
             return
+        sampled: set[str] = set()  # variants whose rounds hold samples of CPU time
         for pair in self._pairs_to_profile():
-            self._profile_pair(pair, self.schedule.rate)
-        presets = profiling.claimed_presets(self.experiment.plan, self.topic)
+            if self._profile_pair(pair, self.schedule.rate):
+                sampled |= set(pair)
+        claimed = profiling.claimed_presets(self.experiment.plan, self.topic)
+        presets = {
+            name: [
+                preset
+                for preset in of_variant
+                if not (name in sampled and preset.profiler == PySpy.name)
+            ]
+            for name, of_variant in claimed.items()
+        }
+        presets = {name: wanted for name, wanted in presets.items() if wanted}
         profiles = self._profile_all(presets, self.schedule.rate)
         follow_ups = profiling.follow_ups(presets, profiles)
         self._profile_all(follow_ups, self.schedule.rate)
@@ -191,8 +203,12 @@ class ServiceSession:
             )
         ]
 
-    def _profile_pair(self, pair: tuple[str, str], rate: float) -> None:
-        """Profile both sides of a pair in rounds; if it fails, causes are missing."""
+    def _profile_pair(self, pair: tuple[str, str], rate: float) -> bool:
+        """Profile both sides of a pair in rounds; if it fails, causes are missing.
+
+        Returns:
+            Whether the rounds hold samples of CPU time.
+        """
         experiment, topic = self.experiment, self.topic
         rng = experiment.rng(topic, f"rounds/{'/'.join(pair)}")
         folder = self.folder / "probes" / ".".join(pair)
@@ -229,6 +245,8 @@ class ServiceSession:
                     experiment.warnings.append(f"{topic.name}: {problem}")
         except MeasureError as error:  # the verdicts do not depend on causes
             experiment.warnings.append(f"{topic.name}: no causes: {error}")
+            return False
+        return not profiled.problems
 
     def _profile_all(
         self, presets_of: Mapping[str, Sequence[Preset]], rate: float

@@ -28,9 +28,11 @@ class Sampled:
 
     Attributes:
         lines: The raw lines of py-spy.
+        samples: How many samples they hold, once `stacks` has read them.
     """
 
     lines: list[str] = field(default_factory=list)
+    samples: int = 0
 
     def stacks(self, project: Project, cpu: float, requests: int) -> LocatedStacks:
         """Return CPU seconds per request by stack; they add up to the process clock.
@@ -41,7 +43,7 @@ class Sampled:
             requests: Requests that it served.
         """
         running = parse_located(self.lines, project.relative)
-        samples = running.total()
+        samples = self.samples = running.total()
         if not samples or cpu <= 0 or not requests:
             return ()
         # What holds no GIL has no sample: system calls, and C code that releases it.

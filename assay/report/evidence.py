@@ -11,9 +11,11 @@ from assay.analysis.attribution.stacks import (
     FunctionChange,
     attribute,
     compare_memory,
+    from_rounds,
 )
 from assay.analysis.measurements import latency
 from assay.metrics import METRICS
+from assay.observations import Round
 from assay.report import charts, curves, flamegraph
 from assay.results import Profile, Stacks, Timeline
 from assay.run_directory.run import RunDirectory
@@ -91,6 +93,7 @@ def pictures_of_pair(
     busy_cores: tuple[float, float] | None,
     claimed_metrics: Sequence[str],
     prefix: str,
+    rounds: Sequence[Round] = (),
 ) -> Pictures:
     """Return all pictures for which the run has data.
 
@@ -102,6 +105,7 @@ def pictures_of_pair(
         busy_cores: How many cores each side kept busy at capacity, if known.
         claimed_metrics: Metrics that claims name, in order of preference.
         prefix: Prefix of all ids in the charts, unique on the page.
+        rounds: The rounds of profiling of this pair.
     """
     drawn = _from_samples(pair, samples)
     if not drawn:
@@ -110,6 +114,10 @@ def pictures_of_pair(
         {profile.preset: profile for profile in profiles if profile.variant == name}
         for name in pair
     )
+    for name, of_side in zip(pair, (baseline_profiles, candidate_profiles), strict=True):
+        sampled = from_rounds([one for one in rounds if one.variant == name])
+        if sampled:
+            of_side[sampled.preset] = sampled
     stacks, memory, notes = [], [], []
     for preset in sorted(set(baseline_profiles) & set(candidate_profiles)):
         baseline, candidate = baseline_profiles[preset], candidate_profiles[preset]

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from assay.observations import Round
 from assay.plan import Plan, Topic
 from assay.report import evidence
 from assay.report.forest import layout
@@ -93,7 +94,7 @@ def render(run: RunDirectory) -> str:
 
 
 def _topics(run: RunDirectory, plan: Plan, results: Results) -> list[TopicView]:
-    profiles, launches = run.profiles(), run.launches()
+    profiles, launches, rounds = run.profiles(), run.launches(), run.rounds()
     views = []
     for number, topic in enumerate(plan.topics):
         samples = evidence.usable_samples(run, topic.name)
@@ -105,7 +106,21 @@ def _topics(run: RunDirectory, plan: Plan, results: Results) -> list[TopicView]:
                 guide=one_line(topic.guide),
                 load=load_text(topic),
                 pairs=tuple(
-                    _pair(plan, results, topic, pair, samples, launches, topic_profiles)
+                    _pair(
+                        plan,
+                        results,
+                        topic,
+                        pair,
+                        samples,
+                        launches,
+                        topic_profiles,
+                        [
+                            one
+                            for one in rounds
+                            if (one.topic, one.baseline, one.candidate)
+                            == (topic.name, *pair)
+                        ],
+                    )
                     for pair in topic.pairs()
                 ),
                 budgets=tuple(
@@ -130,6 +145,7 @@ def _pair(
     samples: pd.DataFrame,
     launches: pd.DataFrame,
     profiles: list[Profile],
+    rounds: list[Round],
 ) -> PairView:
     baseline, candidate = pair
     anchor = pair_anchor(plan, topic.name, baseline, candidate)
@@ -167,6 +183,7 @@ def _pair(
             _busy_cores(results, topic.name, pair),
             [claim.metric for claim in claims],
             anchor,
+            rounds,
         ),
     )
 

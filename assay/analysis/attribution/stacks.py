@@ -9,10 +9,12 @@ up to a tenth, so a smaller change is never reported either.
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import Literal
 
+from assay.observations import Round
 from assay.plan import Data
 from assay.results import SAMPLES_TO_COMPARE, Stacks, Timeline
 from assay.wording import quantity
@@ -24,6 +26,7 @@ ALPHA = 0.05  # level of the test that the totals differ
 
 Kind = Literal["CPU", "waiting", "waiting for a pool or lock", "memory", "unknown"]
 
+_LINE = re.compile(r":\d+\)$")
 # Parts of the frames that wait for a pool or a lock.
 _WAITING_FRAMES = (
     "_do_get (",
@@ -250,6 +253,32 @@ def growth_per_request(timeline: Timeline) -> float:
     # The medians lie two thirds of the rest apart, and the rest holds three quarters
     # of the requests.
     return rise / (timeline.requests * 0.75 * 2 / 3)
+
+
+def from_rounds(rounds: Sequence[Round], preset: str = "cpu") -> Stacks | None:
+    """Return one profile of all rounds of a side; None if none has samples.
+
+    Lines of the user's own functions are left out, so that two sides compare.
+    """
+    sampled = [one for one in rounds if one.samples]
+    requests = sum(one.requests for one in sampled)
+    if not requests:
+        return None
+    values: dict[tuple[str, ...], float] = defaultdict(float)
+    for one in sampled:
+        for stack, seconds in one.stacks:
+            key = tuple(_LINE.sub(")", frame) for frame in stack)
+            values[key] += seconds * one.requests / requests
+    return Stacks(
+        topic=sampled[0].topic,
+        variant=sampled[0].variant,
+        preset=preset,
+        unit="s",
+        requests=requests,
+        samples=sum(one.samples for one in sampled),
+        total=sum(values.values()),
+        stacks=tuple(sorted(values.items(), key=lambda item: -item[1])),
+    )
 
 
 def _counts_per_value(profile: Stacks) -> float:
