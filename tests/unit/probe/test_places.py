@@ -1,0 +1,70 @@
+"""The nearest place in the user's own code."""
+
+import asyncio
+import functools
+import sys
+from pathlib import Path
+
+from assay.probe.places import Place, Project
+
+PROJECT = Project(str(Path(__file__).parent))
+
+
+def outer() -> Place | None:
+    return PROJECT.here()
+
+
+async def waits(seconds: float) -> None:
+    await asyncio.sleep(seconds)
+
+
+class Called:
+    """Something that can be called."""
+
+    def __call__(self) -> None:
+        """Do nothing."""
+
+
+def test_the_innermost_own_frame_is_named() -> None:
+    place = outer()
+    assert place is not None
+    assert (place.function, place.file) == ("outer", "test_places.py")
+    line = Path(__file__).read_text().splitlines()[place.line - 1]
+    assert "PROJECT.here()" in line
+
+
+def test_libraries_and_the_probe_are_not_the_users() -> None:
+    assert PROJECT.relative(__file__) == "test_places.py"
+    assert PROJECT.relative(asyncio.__file__) == ""
+    assert PROJECT.relative("<string>") == ""
+    # A virtual environment in the project's folder is not the project.
+    inside = Path(__file__).parent / "venv/lib/python3.12/site-packages/x.py"
+    assert PROJECT.relative(str(inside)) == ""
+    whole = Project(str(Path(sys.modules["assay"].__file__ or "").parents[1]))
+    assert whole.relative(__file__) == "tests/unit/probe/test_places.py"
+    probe = Path(sys.modules["assay.probe.places"].__file__ or "")
+    assert whole.relative(str(probe)) == ""
+
+
+def test_a_task_that_waits_is_known_to_the_line() -> None:
+    async def main() -> Place | None:
+        task = asyncio.ensure_future(waits(10))
+        await asyncio.sleep(0)
+        place = PROJECT.of_task(task)
+        task.cancel()
+        return place
+
+    place = asyncio.run(main())
+    assert place is not None and place.function == "waits"
+
+
+def test_what_a_framework_wraps_is_seen_through() -> None:
+    def run(function: object, arguments: object) -> None:
+        """Stand for a framework's function."""
+
+    foreign = functools.partial(sorted, key=functools.partial(outer))
+    assert (PROJECT.of_callable(foreign) or Place("", "", 0)).function == "outer"
+    assert (PROJECT.of_callable(outer) or Place("", "", 0)).function == "outer"
+    called = PROJECT.of_callable(Called())
+    assert called is not None and called.function == "Called.__call__"
+    assert PROJECT.of_callable(len) is None and PROJECT.of_callable(None) is None
