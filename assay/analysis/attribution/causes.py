@@ -104,21 +104,41 @@ class Attributed:
 
 
 def _merge(pair: Pair, attributed: Sequence[Attributed]) -> list[Attributed]:
-    """Count the CPU time of more queries for the queries, if one function has both."""
+    """Count the CPU time of something done more often for what is done.
+
+    Each query, call or change of threads costs CPU time around it. That is no second
+    cause where one function does both, or where no function of the user's carries it.
+    """
     by_kind = {one.kind: one for one in attributed}
-    queries, cpu = by_kind.get("queries"), by_kind.get(CPU)
-    if queries is None or cpu is None or cpu.frontier is None or not queries.groups:
+    cpu = by_kind.get(CPU)
+    if cpu is None:
         return list(attributed)
-    same_way = (queries.total.amount > 0) == (cpu.total.amount > 0)
-    first = queries.groups[0]
-    sends = first.place is not None and cpu.frontier.own.startswith(
-        f"{first.place.function} ({first.place.file}:"
+    for kind in ("queries", "other services", "thread pool"):
+        done = by_kind.get(kind)
+        if done is None or not done.groups:
+            continue
+        same_way = (done.total.amount > 0) == (cpu.total.amount > 0)
+        more = any(sentences.counts_differ(group.count) for group in done.groups)
+        if same_way and more and _around(done.groups, cpu.frontier):
+            together = pair.compare(partial(_sum_of, (kind, CPU)))
+            merged = replace(done, total=together, cpu=cpu.total.amount)
+            return [merged, *(one for one in attributed if one not in (done, cpu))]
+    return list(attributed)
+
+
+def _around(groups: Sequence[Group], place: Frontier | None) -> bool:
+    """Say whether CPU time is spent around some events."""
+    if place is None or not place.own:
+        return groups[0].kind == "thread pool"
+    return any(
+        group.place is not None
+        and place.own.startswith(f"{group.place.function} ({group.place.file}:")
+        for group in groups
     )
-    if not same_way or not sends or not sentences.counts_differ(first.count):
-        return list(attributed)
-    together = pair.compare(lambda one: part_of("queries", one) + part_of(CPU, one))
-    merged = replace(queries, total=together, cpu=cpu.total.amount)
-    return [merged, *(one for one in attributed if one not in (queries, cpu))]
+
+
+def _sum_of(names: Sequence[str], one: Round) -> float:
+    return sum(part_of(name, one) for name in names)
 
 
 def _cause(

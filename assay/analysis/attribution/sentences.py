@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from assay.analysis.attribution.causes import Attributed, Group
     from assay.analysis.attribution.frontier import Frontier
 
+NAMED = 4  # functions that a sentence names at most
 SAME_COUNT = 0.05  # counts that differ by a smaller share are the same
 
 
@@ -28,6 +29,8 @@ def of(one: Attributed) -> str:
         return _blocked(total, amount, word, first)
     if kind == "garbage collection":
         return f"Garbage collection takes {amount} {word} of each request."
+    if kind == "thread pool" and any(counts_differ(group.count) for group in groups):
+        return _hops(one, amount, word)
     waited = {
         "thread pool": "a worker thread",
         "connection pool": "a pooled connection",
@@ -46,6 +49,22 @@ def of(one: Attributed) -> str:
         verb = "holds" if total.amount > 0 else "held"
         sentence += f", while {first.holder} {verb} it"
     return sentence + "."
+
+
+def _hops(one: Attributed, amount: str, word: str) -> str:
+    """Say how often requests change to a worker thread, and for what."""
+    changed = [group for group in one.groups if counts_differ(group.count)]
+    sides = [
+        sum(getattr(group.count, side) for group in changed)
+        for side in ("candidate", "baseline")
+    ]
+    names = [str(group.place) for group in changed if group.place][:NAMED]
+    for_what = f", for {', '.join(names)}" if names else ""
+    around = f" and {quantity(abs(one.cpu), 's')} CPU time around it" if one.cpu else ""
+    return (
+        f"Each request spends {amount} {word} on worker threads{around}: it changes to "
+        f"one {_times(sides[0])} instead of {_times(sides[1])}{for_what}."
+    )
 
 
 def counts_differ(count: Difference) -> bool:
