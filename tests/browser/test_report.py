@@ -28,8 +28,11 @@ def died(path: Path) -> RunDirectory:
 
 RUNS: dict[str, Callable[[Path], RunDirectory]] = {
     "normal": build,
+    "explained": lambda path: build(path, explained=True),
     "pairs": build_pairs,
-    "hostile": lambda path: build(path, hostile=True, topics=["caching", "blocking"]),
+    "hostile": lambda path: build(
+        path, hostile=True, topics=["caching", "blocking"], explained=True
+    ),
     "hostile pairs": lambda path: build_pairs(path, hostile=True),
     "partial": died,
 }
