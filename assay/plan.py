@@ -270,6 +270,7 @@ class Settings(Data):
             open: more launches, each less precise, decide sooner.
         seed: Seed of every random choice.
         profile: Whether profiles are taken at all.
+        causes: Whether pairs that differ are profiled in rounds, to name causes.
     """
 
     margin: float = 0.05
@@ -278,6 +279,7 @@ class Settings(Data):
     looks: tuple[int, ...] = (15, 20, 27, 40, 60)
     seed: int = 0
     profile: bool = True
+    causes: bool = False
 
 
 class Plan(Data):

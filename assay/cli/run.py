@@ -77,6 +77,16 @@ Profiles = Annotated[
 ]
 
 
+Causes = Annotated[
+    bool | None,
+    typer.Option(
+        "--causes/--no-causes",
+        help="Whether to look for the causes of each difference; it takes up to 45 "
+        "seconds for a pair.",
+    ),
+]
+
+
 def run(
     topics: Topics = None,
     output: Output = None,
@@ -85,6 +95,7 @@ def run(
     margin: Margin = None,
     launches: Launches = None,
     profiles: Profiles = None,
+    causes: Causes = None,
     as_json: Json = False,
 ) -> None:
     """Measure the claims of one or more topics and write a report."""
@@ -98,6 +109,7 @@ def run(
         "margin": margin,
         "looks": None if launches is None else _parse_looks(launches),
         "profile": profiles,
+        "causes": causes,
     }
     settings = {name: value for name, value in options.items() if value is not None}
     here = Path.cwd()

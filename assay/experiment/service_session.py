@@ -191,6 +191,8 @@ class ServiceSession:
     def _pairs_to_profile(self) -> list[tuple[str, str]]:
         """Return the pairs that have a claim, or that are not known to be the same."""
         topic = self.topic
+        if not self.experiment.plan.settings.causes:
+            return []
         if topic.claims:
             return list(topic.pairs())
         return [

@@ -280,3 +280,4 @@ class ProjectTable(Table):
         list(Settings().looks), min_length=1
     )
     profile: bool = True
+    causes: bool = False

@@ -66,7 +66,7 @@ def run_case(case: Case, seed: int, output: Path) -> Answer:
         (topic / "locustfile.py").write_text(LOCUSTFILE, encoding="utf-8")
         began = time.monotonic()
         words = [sys.executable, "-m", "assay", "run", ".", "--output", str(path)]
-        words += ["--budget", str(BUDGET), "--seed", str(seed)]
+        words += ["--budget", str(BUDGET), "--seed", str(seed), "--causes"]
         done = subprocess.run(words, cwd=topic, capture_output=True, text=True)
         seconds = time.monotonic() - began
     if not (path / "results.json").exists():
