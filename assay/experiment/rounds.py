@@ -136,8 +136,8 @@ class Rounds:
         probe, running = self.probes[name], self.running[name]
         if running.child is None:
             raise MeasureError(
-                f"variant {name!r} cannot be profiled: {running.url} ran already, and a "
-                "profile needs a process that Assay starts, by a command"
+                f"variant {name!r} cannot be profiled: {running.url} ran already, and "
+                "a profile needs a process that Assay starts, by a command"
             )
         with self._sampled(name) as samples:
             before = probe.totals()

@@ -114,7 +114,9 @@ def pictures_of_pair(
         {profile.preset: profile for profile in profiles if profile.variant == name}
         for name in pair
     )
-    for name, of_side in zip(pair, (baseline_profiles, candidate_profiles), strict=True):
+    for name, of_side in zip(
+        pair, (baseline_profiles, candidate_profiles), strict=True
+    ):
         sampled = from_rounds([one for one in rounds if one.variant == name])
         if sampled:
             of_side[sampled.preset] = sampled

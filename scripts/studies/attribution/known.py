@@ -45,7 +45,6 @@ CASES = (
     Case("client_each", "cpu", ("fetch_stock",), calls=True),
     Case("gather_pool", "connection pool", ("read_all",), calls=True),
     Case("flask_threads", "thread pool", ("render", "page"), server="flask"),
-    Case("django_queries", "queries", ("list_books",)),
     Case("two_causes", "cpu", ("weigh",)),
 )
 SILENT = (Case("identical"), Case("moved"))

@@ -277,7 +277,7 @@ def explanations(topics: Sequence[Topic], wrong: str) -> dict[str, Any]:
             sent = Outgoing(
                 **names,
                 kind="query",
-                text=f"select name{wrong} from item where id = ? and n = {number * '?'}",
+                text=f"select name{wrong} from item where id = ? limit {number}",
                 where=f"load{wrong} (app/sales.py:31)",
                 counts=(16.0, 1.0),
                 seconds=(0.004, 0.0009),

@@ -1,4 +1,4 @@
-"""FastAPI and requests: a coroutine calls another service without giving the loop back."""
+"""FastAPI and requests: a coroutine blocks the loop while it calls another service."""
 
 import os
 
