@@ -25,7 +25,7 @@ from scripts.studies.attribution.known import (
 )
 from scripts.studies.storage import append_row, read_rows, scratch_folder
 
-BUDGET = 5  # seconds for the launches: causes come from the rounds after them
+LAUNCHES = 2  # causes come from the rounds after them
 SOURCES = Path(__file__).parent / "cases"
 
 
@@ -66,7 +66,7 @@ def run_case(case: Case, seed: int, output: Path) -> Answer:
         (topic / "locustfile.py").write_text(LOCUSTFILE, encoding="utf-8")
         began = time.monotonic()
         words = [sys.executable, "-m", "assay", "run", ".", "--output", str(path)]
-        words += ["--budget", str(BUDGET), "--seed", str(seed), "--causes"]
+        words += ["--launches", str(LAUNCHES), "--seed", str(seed), "--causes"]
         done = subprocess.run(words, cwd=topic, capture_output=True, text=True)
         seconds = time.monotonic() - began
     if not (path / "results.json").exists():
