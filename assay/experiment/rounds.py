@@ -32,6 +32,7 @@ MAX_ROUNDS = 20
 ROUND_SECONDS = 1.0  # of load, for each side
 REQUESTS_PER_ROUND = 50  # wanted; slow services get up to three times the seconds
 MAX_ROUND_SECONDS = 3 * ROUND_SECONDS
+TRIAL_SECONDS = 0.3
 KNOWN = 0.2  # share of a difference of latency to which it must be known
 DEFAULT_SECONDS = 40.0  # for a pair
 PARTS = ("waits", "queries", "gc")
@@ -53,6 +54,30 @@ def with_probe(
     project = topic.target.cwd
     added = environment.variables(folder, project, PARTS, own)
     return variant.model_copy(update={"env": {**variant.env, **added}})
+
+
+def bearable_rate(
+    generator: Generator, topic: Topic, pair: tuple[str, str], rate: float
+) -> float:
+    """Return an arrival rate that both sides bear with a probe inside.
+
+    The probe costs CPU time, and most where a request does many cheap things. At the
+    rate of the launches such a side might not keep up, and everything would wait.
+
+    Args:
+        generator: To which both sides are attached.
+        topic: For its load.
+        pair: Baseline and candidate, which are warm.
+        rate: The arrival rate of the launches; it is never exceeded.
+    """
+    load = topic.scenario.load
+    for name in pair:
+        tried = generator.closed(name, load.users, TRIAL_SECONDS)
+        check_answers(topic.name, tried, load.users)
+        tasks = max(tried.planned, 1) / max(tried.requests, 1)
+        capacity = slices.throughput(tried, load.users) * tasks
+        rate = min(rate, load.utilisation * capacity)
+    return rate
 
 
 @dataclass

@@ -229,6 +229,7 @@ class ServiceSession:
             ) as running:
                 self.attach(list(running.values()))
                 calibration.warm_up(self.generator, topic, list(running.values()))
+                rate = rounds.bearable_rate(self.generator, topic, pair, rate)
                 profiled = rounds.Rounds(
                     topic,
                     pair,

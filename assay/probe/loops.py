@@ -27,7 +27,8 @@ BLOCKED_CPU = "blocked loop cpu"  # what of that is CPU time
 BEHIND = "loop behind block"  # what was ready meanwhile, and waited
 TURN = "loop turn"  # what was ready while shorter callbacks ran
 LONG = 0.005  # seconds: a callback that takes longer blocks the loop
-WATCH = 0.002  # seconds between two looks at a callback that takes long
+IDLE = 0.0005  # and so does one that waits for longer, without using the CPU
+WATCH = 0.001  # seconds between two looks at a callback that takes long
 BEAT = 0.005  # seconds between two beats
 AT_ONCE = 0.0001  # seconds: what a loop is told sooner was there before it asked
 
@@ -175,8 +176,10 @@ class Loops:
                 self._totals.add(BEHIND, "", place, (), behind)
                 waited -= behind
             self._totals.add(TURN, "", None, (), waited)
-        if now - began >= LONG:
-            self._block(state, began, now, thread_time() - cpu)
+        if now - began >= IDLE:
+            cpu = thread_time() - cpu
+            if now - began >= LONG or now - began - cpu >= IDLE:
+                self._block(state, began, now, cpu)
 
     def _block(self, state: Loop, began: float, now: float, cpu: float = 0.0) -> None:
         samples, state.samples = state.samples, {}

@@ -8,6 +8,7 @@ from types import CodeType, FrameType
 from typing import Any, NamedTuple, Optional
 
 LIBRARIES = ("site-packages", "dist-packages")
+MOST_PLACES = 10_000  # that are remembered
 DEEPEST = 400  # frames that are walked
 _PROBE = os.path.dirname(os.path.abspath(__file__)) + os.sep
 
@@ -39,6 +40,7 @@ class Project:
             if not self._root.startswith(os.path.join(os.path.realpath(prefix), ""))
         )
         self._relative: dict[str, str] = {}
+        self._places: dict[tuple[CodeType, int], Place] = {}
 
     def relative(self, file: str) -> str:
         """Return a file's path in the project; empty if it is not the user's."""
@@ -62,10 +64,16 @@ class Project:
 
     def of_code(self, code: CodeType, line: int = 0) -> Optional[Place]:
         """Return where a function begins; None if it is not the user's."""
+        place = self._places.get((code, line))
+        if place is not None:
+            return place
         file = self.relative(code.co_filename)
         if not file:
             return None
-        return Place(name_of(code), file, line or code.co_firstlineno)
+        place = Place(name_of(code), file, line or code.co_firstlineno)
+        if len(self._places) < MOST_PLACES:
+            self._places[code, line] = place
+        return place
 
     def nearest(self, frame: Optional[FrameType]) -> Optional[Place]:
         """Return the innermost place of a stack that is the user's own."""

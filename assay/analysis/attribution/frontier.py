@@ -133,4 +133,6 @@ def _is_own(key: str) -> bool:
 
 
 def _is_library(key: str) -> bool:
-    return " (" in key and not _is_own(key) and not INFRASTRUCTURE.search(key)
+    # What is outside the GIL has no place: it is spent by whoever called it.
+    named = " (" in key and key.endswith(")") and not key.startswith("outside the GIL")
+    return named and not _is_own(key) and not INFRASTRUCTURE.search(key)
