@@ -50,9 +50,9 @@ def with_probe(
         base: The environment that its command is given.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    own = {**base, **topic.target.env, **variant.env}
+    without_probe = {**base, **topic.target.env, **variant.env}
     project = topic.target.cwd
-    added = environment.variables(folder, project, PARTS, own)
+    added = environment.variables(folder, project, PARTS, without_probe)
     return variant.model_copy(update={"env": {**variant.env, **added}})
 
 

@@ -21,7 +21,7 @@ def variables(
     Args:
         folder: Where it writes its totals; it must exist.
         project: The folder whose files are the user's own code.
-        parts: Names of what is observed, as in `assay.probe.start.PARTS`.
+        parts: Names of what is observed, such as `waits`; see `assay.probe.start`.
         environment: The target's own variables.
     """
     behind = environment.get("PYTHONPATH", os.environ.get("PYTHONPATH", ""))

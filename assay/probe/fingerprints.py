@@ -8,8 +8,15 @@ from urllib.parse import urlsplit
 
 LONGEST = 300  # characters
 
-_COMMENT = re.compile(r"/\*.*?\*/|--[^\n]*", re.DOTALL)
-_STRING = re.compile(r"\$(\w*)\$.*?\$\1\$|[eE]?'(?:[^'\\]|''|\\.)*'", re.DOTALL)
+# Read from left to right, so that a comment's signs in a literal begin no comment, and
+# a quote in a comment or a name no literal. What does not end goes on to the end.
+_TOKEN = re.compile(
+    r"(?P<comment>/\*.*?(?:\*/|\Z)|--[^\n]*)"
+    r'|(?P<name>"[^"]*"|`[^`]*`)'
+    r"|\$(?P<tag>\w*)\$.*?(?:\$(?P=tag)\$|\Z)"
+    r"|[eE]?'(?:[^']|'')*(?:'|\Z)",
+    re.DOTALL,
+)
 _NUMBER = re.compile(
     r"(?<![\w$:@%])[-+]?(?:0x[0-9a-fA-F]+|\d+(?:\.\d*)?(?:[eE][-+]?\d+)?)"
 )
@@ -26,14 +33,24 @@ def of_query(statement: str) -> str:
 
     Lists of values become one, so that `IN` of three and of thirty are the same.
     """
-    text = _COMMENT.sub(" ", statement)
-    text = _STRING.sub("?", text)
+    # Databases differ in what a backslash before a quote means: what follows is unsure.
+    certain, escaped, _ = statement.partition("\\'")
+    if escaped:
+        statement = certain.partition("'")[0] + "'"
+    text = _TOKEN.sub(_shown, statement)
     text = _PARAMETER.sub("?", text)
     text = _NUMBER.sub("?", text)
     text = _SPACE.sub(" ", text).strip()
     text = _LIST.sub("(?, …)", text)
     text = _ROWS.sub(r"\1, …", text)
     return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
+
+
+def _shown(token: re.Match[str]) -> str:
+    """Return what is shown of a comment, a quoted name or a literal."""
+    if token["comment"] is not None:
+        return " "
+    return token[0] if token["name"] is not None else "?"
 
 
 @functools.lru_cache(maxsize=2048)

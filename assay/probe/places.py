@@ -44,10 +44,10 @@ class Project:
 
     def relative(self, file: str) -> str:
         """Return a file's path in the project; empty if it is not the user's."""
-        known = self._relative.get(file)
-        if known is None:
-            known = self._relative[file] = self._look_up(file)
-        return known
+        relative = self._relative.get(file)
+        if relative is None:
+            relative = self._relative[file] = self._look_up(file)
+        return relative
 
     def _look_up(self, file: str) -> str:
         if file.startswith("<"):

@@ -8,7 +8,7 @@ from types import ModuleType
 from typing import Any, Callable, Optional
 
 from .imports import Imports
-from .locks import drop, of_tasks, of_threads
+from .locks import of_tasks, of_threads
 from .places import Place, current_task
 from .totals import Totals, get_ident, perf_counter
 
@@ -74,6 +74,7 @@ class Threads:
     """
 
     def __init__(self, totals: Totals, resource: str) -> None:
+        """Begin with idle threads."""
         self._totals = totals
         self._resource = resource
         self._busy: dict[int, Any] = {}  # thread to the function that it runs
@@ -242,6 +243,3 @@ def _sqlalchemy(module: Any, totals: Totals) -> None:
 
     pool._do_get = do_get
     pool._do_return_conn = do_return_conn
-
-
-__all__ = ["CONNECTIONS", "HELD", "THREADS", "drop", "inside", "observe"]

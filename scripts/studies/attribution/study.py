@@ -128,9 +128,9 @@ def print_answer(case: Case, answer: Answer) -> None:
     """Print what was said of a case."""
     mark = "right" if is_right(case, answer) else "WRONG"
     a, b = (1000 * seconds for seconds in answer.latency)
-    known = "" if answer.explained is None else f", {answer.explained:.0%} explained"
+    share = "" if answer.explained is None else f", {answer.explained:.0%} explained"
     print(
-        f"{mark} {case.name} ({case.kind or 'nothing'}): {a:.2f} -> {b:.2f} ms{known}"
+        f"{mark} {case.name} ({case.kind or 'nothing'}): {a:.2f} -> {b:.2f} ms{share}"
     )
     for cause in answer.causes:
         print(f"    {cause['kind']}: {cause['sentence']}")

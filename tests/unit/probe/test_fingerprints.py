@@ -33,6 +33,22 @@ def test_no_text_of_a_literal_is_kept(value: str) -> None:
     assert of_query(statement) == "select a from t where b = ? and c = ?"
 
 
+@pytest.mark.parametrize(
+    "literal",
+    [
+        f"'-- {SECRET}'",
+        f"'/* {SECRET}' -- '",
+        f"'a' /* it's */ || '{SECRET}'",
+        f"'it\\'s' || '{SECRET}'",
+        f"'{SECRET}",
+        f"$x${SECRET}",
+        f""""o'clock" || '{SECRET}'""",
+    ],
+)
+def test_no_literal_is_mistaken_for_something_else(literal: str) -> None:
+    assert SECRET not in of_query(f"select a where b = {literal} and c = 1")
+
+
 @given(st.text(max_size=2000))
 def test_any_text_has_a_short_fingerprint_on_one_line(statement: str) -> None:
     fingerprint = of_query(statement)

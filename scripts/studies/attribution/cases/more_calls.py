@@ -12,11 +12,11 @@ CALLS = 5 if os.environ["SIDE"] == "b" else 1
 
 async def read_prices() -> int:
     """Ask for every price."""
-    found = 0
+    answered = 0
     for number in range(CALLS):
         answer = await client.get(f"/price/{number}")
-        found += answer.status_code == 200
-    return found
+        answered += answer.status_code == 200
+    return answered
 
 
 @app.get("/")
