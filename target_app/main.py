@@ -1,7 +1,10 @@
 """The application: `python -m uvicorn target_app.main:app`."""
 
+from __future__ import annotations
+
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
 
 from fastapi import APIRouter, FastAPI
 from pydantic import ValidationError
@@ -19,8 +22,11 @@ from target_app.core.errors import (
 from target_app.core.logs import AccessLog, setup_logs
 from target_app.schemas.errors import document_errors
 
-SHOP = "shop"  # as a variant: only the service under /api/v1
-MAX_BODY_BYTES = 64 * 1024  # of a request
+if TYPE_CHECKING:
+    from target_app.core.shop import Shop
+
+SHOP = "shop"  # the variant with only the service under /api/v1
+MAX_BODY_BYTES = 64 * 1024  # bytes of a request's body
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -31,19 +37,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     """
     try:
         settings = settings or Settings()
-        # One variant, only the shop, or everything that the settings allow.
-        only_shop = settings.target_variant == SHOP
-        variants = APIRouter()
-        all_resources: list[Resources] = []
-        if not only_shop:
-            variants, all_resources = variants_router(settings)
-        everything = not settings.target_variant and settings.redis_url
-        open_shop = None
-        if only_shop or (everything and settings.database_url):
-            # Imported here, so that a variant of a practice does not load the shop.
-            from target_app.core import shop
-
-            open_shop = shop.make_shop(settings)
+        variants, all_resources, open_shop = _parts(settings)
     except ValidationError as error:
         details = "; ".join(
             f"{'.'.join(map(str, detail['loc'])).upper()}: {detail['msg']}"
@@ -88,6 +82,22 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         app.add_middleware(AccessLog)
     document_errors(app)
     return app
+
+
+def _parts(settings: Settings) -> tuple[APIRouter, list[Resources], Shop | None]:
+    """Return one variant, only the shop, or everything that the settings allow."""
+    only_shop = settings.target_variant == SHOP
+    variants = APIRouter()
+    all_resources: list[Resources] = []
+    if not only_shop:
+        variants, all_resources = variants_router(settings)
+    everything = not settings.target_variant and settings.redis_url
+    if not (only_shop or (everything and settings.database_url)):
+        return variants, all_resources, None
+    # Imported here, so that a variant of a practice does not load the shop.
+    from target_app.core import shop
+
+    return variants, all_resources, shop.make_shop(settings)
 
 
 try:

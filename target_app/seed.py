@@ -21,13 +21,13 @@ from target_app.core.config import Settings
 from target_app.core.database import SCHEMA, postgres_engine
 from target_app.core.errors import AppError
 from target_app.models import Base, Invoice, Login, Order, Seed, User
-from target_app.services.orders import DAYS, INVOICES, ORDERS, invoice_number
+from target_app.services.orders import DAYS, INVOICE_COUNT, ORDER_COUNT, invoice_number
 from target_app.services.sales import MONTHS, first_day
 from target_app.services.users import session_token
 
 VERSION = 4
 USERS = 40_000
-_PER_MONTH = ORDERS // MONTHS
+_ORDERS_PER_MONTH = ORDER_COUNT // MONTHS
 _STATUSES = ("paid", "shipped", "delivered", "returned")
 # The number is arbitrary, but all processes that seed must use the same.
 _ADVISORY_LOCK = 0x41535359
@@ -53,8 +53,8 @@ def orders() -> Iterator[Row]:
 
     The orders of a user are spread over all months, so they lie far apart in the table.
     """
-    for number in range(1, ORDERS + 1):
-        month, position = divmod(number - 1, _PER_MONTH)
+    for number in range(1, ORDER_COUNT + 1):
+        month, position = divmod(number - 1, _ORDERS_PER_MONTH)
         # Knuth's multiplicative hash: scattered, and the same on every machine.
         scattered = number * 2_654_435_761 % 2**32
         yield (
@@ -62,13 +62,13 @@ def orders() -> Iterator[Row]:
             (number - 1) % USERS + 1,
             _STATUSES[scattered >> 30],
             500 + scattered % 49_500,
-            first_day(month) + timedelta(days=position * DAYS // _PER_MONTH),
+            first_day(month) + timedelta(days=position * DAYS // _ORDERS_PER_MONTH),
         )
 
 
 def invoices() -> Iterator[Row]:
     """Yield the rows of the table `invoices`: one for each of the first orders."""
-    for number, _, _, total, placed_on in itertools.islice(orders(), INVOICES):
+    for number, _, _, total, placed_on in itertools.islice(orders(), INVOICE_COUNT):
         name = invoice_number(int(str(number)))
         yield (number, name, name, total, placed_on)
 

@@ -38,7 +38,7 @@ BUSY_BAD = 0.50
 MEMORY_POOR = 1024**3
 MEMORY_BAD = 256 * 1024**2
 CLOCK_SECONDS = 0.1  # usual time for reading the CPU clock of a process
-CLOCK_PATIENCE = 3.0  # maximum seconds for it, while the process waits for its turn
+CLOCK_PATIENCE = 3.0  # maximum seconds of clock reading, if the process must wait
 # Milliseconds: a reading this close to a whole millisecond counts as whole.
 TICK_TOLERANCE = 1e-4
 SLOW_CLOCKS = ("hpet", "acpi_pm", "jiffies", "refined-jiffies")

@@ -1,7 +1,8 @@
 """The load generator: a Locust process, and its remote control.
 
 `control` is Assay's side and never imports Locust. `inside` is the other side, which
-runs as `python -m assay.load.inside`. What both sides use lies here.
+runs as `python -m assay.load.inside`. `lean` is a user class for locustfiles. Modules
+that both sides use are in this folder.
 """
 
 from typing import TYPE_CHECKING, Any

@@ -1,4 +1,4 @@
-"""The answers of a Locust process: how on_start went, and what a slice measured."""
+"""The answers of a Locust process: the results of on_start, and those of a slice."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,11 +15,11 @@ Columns = Mapping[str, NDArray[Any]]  # one array for each of `protocol.COLUMNS`
 
 @dataclass(frozen=True)
 class OnStartResult:
-    """How the on_start of a variant's users went.
+    """The result of the on_start of a variant's users.
 
     Attributes:
-        seconds: Until all users had completed it.
-        requests: How many requests they made.
+        seconds: Seconds until all users had completed it.
+        requests: How many requests the users made in it.
         failed: How many of these requests failed.
         errors: How often each error occurred.
     """
@@ -32,15 +32,16 @@ class OnStartResult:
 
 @dataclass(frozen=True)
 class Slice:
-    """What one slice measured.
+    """The measurements of one slice.
 
     Attributes:
         began: `time.perf_counter` when it began; on Linux all processes of a machine
             share this clock.
-        ended: When the last request had ended, or was given up.
+        ended: When the last request had ended or was given up.
         planned: Arrivals of the schedule; in a closed loop, tasks begun.
             ``planned == done + dropped + unserved`` always holds.
-        requests: Samples; more than `done` where a task makes several requests.
+        requests: Number of request samples; it exceeds `done` if a task makes several
+            requests.
         cpu: CPU seconds of the target's processes.
         run_delay: Seconds that the target's threads were runnable but not running.
         foreign: Seconds that the target's cores worked for others; NaN if unknown.
@@ -49,8 +50,9 @@ class Slice:
         own_p50: Median of `own`, in seconds.
         own_p99: 99th percentile of `own`, in seconds.
         lags: How late the generator began tasks, in bins of `assay.load.lateness`.
-        own: The generator's own delay, in the same bins: from when arrivals could
-            have begun until they were sent, the client's work included.
+        own: The generator's own delay, in the same bins: the time from when an arrival
+            could have begun until its first request was sent, including the work of the
+            client.
         tasks: How many tasks of each name ended.
         raised: Exceptions of tasks none of whose requests had failed.
         limit: Which limit of the generator's machine was hit; empty if none was.
@@ -104,7 +106,7 @@ class Slice:
 
     @property
     def failed(self) -> int:
-        """How many of its samples failed or were never answered."""
+        """The number of requests that failed or were never answered."""
         return int(np.count_nonzero(self.request_columns["failed"]))
 
 

@@ -16,9 +16,13 @@ SPEED_STEPS = 4  # a worker's speed counts in quarters of the fastest worker's s
 
 @dataclass(frozen=True)
 class Part:
-    """One worker's part of all arrivals: at `places` of every `of` arrivals in a row.
+    """One worker's part of all arrivals: those at `places` in every group of `of`.
 
-    All parts together are the whole, and even arrivals stay even.
+    All parts together are the whole, and arrivals that are even stay even.
+
+    Attributes:
+        places: The places in a group, counted from 0.
+        of: The number of successive arrivals in a group.
     """
 
     places: tuple[int, ...] = (0,)
@@ -43,10 +47,10 @@ def split(speeds: Sequence[float]) -> list[Part]:
     """Split the arrivals among workers, in proportion to their speeds.
 
     Speeds count in quarters of the fastest worker's speed. A mere fluctuation must not
-    decide who does what, or the same seed would not give the same work.
+    change a worker's part, or the same seed would not give the same work.
 
     Args:
-        speeds: One for each worker, in any unit.
+        speeds: The speed of each worker, in any unit.
     """
     weights = [max(1, round(SPEED_STEPS * speed / max(speeds))) for speed in speeds]
     if len(set(weights)) == 1:
@@ -61,7 +65,7 @@ def split(speeds: Sequence[float]) -> list[Part]:
 
 
 def worker_seed(seed: int, worker: int) -> int:
-    """Return the seed of one worker; with equal seeds all would do the same work."""
+    """Return the seed of one worker; with one seed, all workers would act the same."""
     return random.Random(f"{seed}/{worker}").getrandbits(32)
 
 
@@ -73,15 +77,15 @@ def times(
     Poisson arrivals come as if from many people who know nothing of each other. They
     are a process of rate 1 whose time is stretched until the expected number of
     arrivals equals the shape's (Çinlar, Introduction to Stochastic Processes, 1975,
-    theorem 4.7.4). Even arrivals come one by one at the rate of the shape.
+    theorem 4.7.4). Even arrivals are evenly spaced at the rate of the shape.
 
     Args:
         shape: How the rate changes.
         arrivals: How the arrivals are spaced.
         seed: The same seed gives the same schedule.
         part: The part of the arrivals that is wanted. Each Poisson part needs its own
-            seed: independent Poisson processes together are one process of their joint
-            rate.
+            seed: independent Poisson processes add up to one process, whose rate is the
+            sum of theirs.
 
     Yields:
         Seconds since the start, ascending, none after the shape's end.

@@ -1,7 +1,7 @@
-"""When a load generator was late enough to matter: one rule for runs and load tests.
+"""Decide whether a load generator was late enough to matter, in runs and load tests.
 
-Lags are counted in narrow bins, since counts can be added up over seconds and workers.
-The counts are a table from the number of a bin, as text, to how many lags fell into it.
+Lags are counted in narrow bins, because counts can be added up over seconds and
+workers. A table maps the number of each bin, as text, to the number of lags in it.
 """
 
 import math
@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 
 LATE = 1.5e-3  # seconds
 NEGLIGIBLE = 0.05  # share of the median latency; a smaller lag distorts nothing
-MAX_LATE_SHARE = 0.05  # share of the arrivals; fewer move no percentile by much
+MAX_LATE_SHARE = 0.05  # share of the arrivals; a smaller share moves percentiles little
 _FIRST_BIN = 1e-6  # seconds
 _BIN_WIDTH = math.log(1.1)  # each bin is 10 % wide
 

@@ -5,9 +5,9 @@ import os
 import resource
 from collections.abc import Iterator
 
-MAX_DESCRIPTORS = 1 << 20  # more than anybody needs, where the limit is "unlimited"
+MAX_DESCRIPTORS = 1 << 20  # most descriptors to ask for: more than anybody needs
 MAX_CAUSES = 8  # how many causes of one error are looked at
-RESERVED_DESCRIPTORS = 16  # for Assay, once the clients have used up the rest
+RESERVED_DESCRIPTORS = 16  # descriptors for Assay when the clients have used up theirs
 _reserve: list[int] = []
 
 

@@ -15,11 +15,11 @@ class Attach:
     """Give each variant a pool of users, and wait until they are ready.
 
     Attributes:
-        hosts: Variant to base URL.
+        hosts: The base URL of each variant.
         users: Users of each pool, for now.
-        max_users: How many there may be later; `users` if that is more.
-        timeout: Seconds within which one more user must complete its on_start.
-        processes: Variant to the processes whose CPU time is read.
+        max_users: How many users each pool may have later; `users` if that is more.
+        timeout: Seconds within which at least one more user must complete its on_start.
+        processes: For each variant, the processes whose CPU time is read.
         cores: The cores that these processes are pinned to; empty if they are not.
         strict: Whether a user who does not complete its on_start is an error.
         arguments: The master's arguments for the locustfile; workers use them, too.
@@ -39,7 +39,7 @@ class Attach:
 
 @dataclass(frozen=True)
 class Grow:
-    """Make users until every pool has `users`; the new ones connect."""
+    """Make users until every pool has `users`; the new users connect."""
 
     users: int
     timeout: float
@@ -55,12 +55,13 @@ class RunSlice:
     """Load one variant for one slice.
 
     Attributes:
-        mode: The load; *touch* lets every user run one task, to open its connection.
+        mode: The kind of load. With *touch*, every user runs one task, to open its
+            connection.
         duration: Seconds of load.
         users: Users of the closed loop.
         rate: Arrivals per second of the open loop.
         seed: Seed of all random choices.
-        drain: Seconds to wait for answers at its end.
+        drain: Seconds to wait for answers at the end of the slice.
         think_time: Whether users of the closed loop wait as the locustfile says.
         shape: How the rate changes; None for a constant rate.
     """
@@ -90,10 +91,11 @@ class RunLoad:
         think_time: Whether users of a closed loop wait as the locustfile says.
         seed: Seed of all random choices.
         drain: Seconds to wait for answers once the last request was sent.
-        part: The arrivals that this process sends, if other workers send the rest.
+        part: The part of the arrivals that this process sends; other workers send the
+            rest.
         spawn_rate: Users per second that join a closed loop; 0 if all begin at once.
         shaped: Whether the locustfile's LoadTestShape sets the number of users.
-        final: Whether users stop at its end; otherwise another test follows.
+        final: Whether users stop at the end; otherwise another test follows.
     """
 
     variant: str
@@ -123,7 +125,7 @@ class Begin:
 
 @dataclass(frozen=True)
 class Stop:
-    """End a load test early; its last tick says when it has ended."""
+    """End a load test early; its last tick shows that it has ended."""
 
 
 @dataclass(frozen=True)

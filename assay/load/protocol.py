@@ -12,16 +12,18 @@ from typing import Any
 
 VERSION = 4  # a master and its workers must agree on it
 MALFORMED = "it sent a malformed message"  # why a worker is given up
-SEPARATOR = ","  # between several locustfiles, as after `locust -f`
+SEPARATOR = ","  # separator of several locustfiles, as after `locust -f`
 LENGTHS = struct.Struct(">II")
-# What a name belongs to: the load, a user's on_start or on_stop, or a task as a whole.
+# The kinds of names: a request of the load, of a user's on_start or of its on_stop; and
+# a task as a whole.
 REQUEST, START, STOP, TASK = KINDS = ("request", "start", "stop", "task")
 # Column and its `array` type code, which is also NumPy's name of the type. Times are
 # of `time.perf_counter`, in seconds:
 #   scheduled  when the arrival was due
 #   start      when the request was sent; NaN if it never was
-#   end        when the answer had come; NaN if there was none
-#   waited     how long the arrival waited for a user, since all waited for the target
+#   end        when the answer had arrived; NaN if there was none
+#   waited     how long the arrival waited for a user, because all users waited for the
+#              target
 # Latency is `waited + (end - start)`; the rest of `start - scheduled` is the
 # generator's own delay. `name` is an index into the message's `names`, each of which
 # is a kind, a method and a name; `user` is the number of the user in its pool.

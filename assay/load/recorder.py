@@ -20,14 +20,14 @@ OTHER = "(other names)"
 OTHER_ERRORS = "(other errors)"
 UNSERVED = "(unserved)"
 ERROR_LENGTH = 200
-# The attributes in which errors keep an error that they wrap: Python's, Locust's,
-# geventhttpclient's.
+# The attributes in which an error keeps the error that it wraps: those of Python,
+# Locust and geventhttpclient.
 WRAPPED = ("__cause__", "reason", "original")
 
 
 @dataclass(frozen=True)
 class Recording:
-    """The record of the time between two flushes; see `assay.load.answers.Slice`."""
+    """The samples and counts between two flushes; see `assay.load.answers.Slice`."""
 
     request_columns: Columns = field(repr=False)
     task_columns: Columns = field(repr=False)
@@ -63,7 +63,8 @@ class Recorder:
         request_columns: One array for each column of `COLUMNS`, of the requests.
         task_columns: The same, of the tasks that are recorded as a whole.
         names: Maps each name to its number in the column `name`.
-        errors: How often each error occurred: method and name of its request, and text.
+        errors: How often each error occurred. The key has the method and the name of
+            the request, and the text of the error.
         lengths: Bytes of the answers, by name.
         tasks: How many tasks of each name have ended.
         raised: Exceptions of tasks none of whose requests had failed, with counts.
@@ -78,7 +79,7 @@ class Recorder:
     """
 
     def __init__(self) -> None:
-        """Begin with nothing."""
+        """Begin without samples."""
         self._begin()
         self.names: dict[Name, int] = {}
         self.limit = ""
@@ -94,7 +95,7 @@ class Recorder:
         user: int,
         error: object = None,
     ) -> int:
-        """Record a request; times in seconds of `time.perf_counter`.
+        """Record a request, with times in seconds of `time.perf_counter`.
 
         Args:
             name: Kind, method and name of the request.
@@ -107,7 +108,7 @@ class Recorder:
             error: Why it failed; None if it did not.
 
         Returns:
-            Its value in the column `failed`.
+            The request's value in the column `failed`.
         """
         outcome = FINE
         if error is not None:
@@ -140,7 +141,7 @@ class Recorder:
         user: int,
         outcome: int,
     ) -> None:
-        """Record a task as a whole; it fails if one of its requests did."""
+        """Record a task as a whole, with times in seconds of `time.perf_counter`."""
         number = self._number((TASK, "", name))
         row = scheduled, start, end, waited, number, user, outcome
         for (column, _), value in zip(COLUMNS, row, strict=True):
@@ -158,9 +159,9 @@ class Recorder:
         self.add(name, scheduled, 0.0, math.nan, math.nan, NO_USER, "no answer")
 
     def flush(self) -> Recording:
-        """Return what came since the last flush, and forget it.
+        """Return the samples and counts since the last flush, and forget them.
 
-        Names are never forgotten: numbers keep their meaning.
+        Names are never forgotten, so the numbers of names keep their meaning.
         """
         errors = Counter[str]()
         for error, count in self.errors.items():
@@ -187,7 +188,7 @@ class Recorder:
 
     def _begin(self) -> None:
         self.request_columns, self.task_columns = _empty(), _empty()
-        # Bound once: they are called for every request.
+        # These methods are looked up once, because they are called for every request.
         self._appends = tuple(self.request_columns[name].append for name, _ in COLUMNS)
         self.errors: Counter[Name] = Counter()
         self.lengths: Counter[Name] = Counter()
@@ -244,8 +245,8 @@ def _quantile(values: "array[float]", share: float) -> float:
 def _outcome(error: object) -> int:
     """Return FINE, FAILED or TIMED_OUT.
 
-    Clients have timeouts of many types, so the name of the type decides: of the type
-    of the error, or of an error that it wraps.
+    Each client has its own types of timeouts. So an error counts as a timeout if
+    "timeout" is in the name of its type, or of the type of an error that it wraps.
     """
     if error is None:
         return FINE

@@ -1,7 +1,8 @@
-"""How the rate of arrivals changes over a load test: pieces of straight lines.
+"""How the rate of arrivals changes over a load test, in pieces of straight lines.
 
-Arrivals of any shape follow from two functions, which are exact on straight lines:
-the expected number of arrivals up to a time, and the time at which a number is reached.
+Two functions suffice to compute the arrivals of any shape, and both are exact on
+straight lines: the expected number of arrivals up to a time, and the time at which a
+number is reached.
 """
 
 import bisect
@@ -26,7 +27,7 @@ class Shape:
 
     Attributes:
         times: Seconds since the start, ascending from 0; two equal times are a step.
-        rates: Arrivals per second at these times, straight in between.
+        rates: Arrivals per second at these times, with straight lines in between.
     """
 
     times: tuple[float, ...]
@@ -36,7 +37,8 @@ class Shape:
         """Check the times and rates.
 
         Raises:
-            ValueError: Times go back, or a rate is negative or not finite.
+            ValueError: There are fewer than two times, or not one rate for each; times
+                do not begin at 0, or descend; or a rate is negative or not finite.
         """
         pairs = list(itertools.pairwise(self.times))
         if len(self.times) != len(self.rates) or not pairs or self.times[0] != 0:
@@ -57,7 +59,7 @@ class Shape:
         return self.counts()[-1]
 
     def times_rate(self, rate: float) -> "Shape":
-        """Return a shape of rates from this shape of multiples of a rate."""
+        """Return the shape of rates; this shape's rates are multiples of `rate`."""
         return Shape(self.times, tuple(rate * multiple for multiple in self.rates))
 
     def counts(self) -> tuple[float, ...]:
@@ -73,7 +75,7 @@ class Shape:
         return (0.0, *itertools.accumulate(areas))
 
     def rate(self, time: float) -> float:
-        """Return the rate at a time; 0 outside."""
+        """Return the rate at a time; 0 before the start and after the end."""
         if not 0 <= time <= self.duration:
             return 0.0
         after = min(bisect.bisect_right(self.times, time), len(self.times) - 1)
@@ -89,7 +91,7 @@ class Shape:
         """
         counts, piece, end = self.counts(), -1, 0.0
         for number in numbers:
-            if number >= end:  # doing this for every arrival would make it late
+            if number >= end:  # this would take too long to do for every arrival
                 while piece < 0 or counts[piece + 1] <= number:
                     piece += 1
                     if piece == len(counts) - 1:
@@ -102,10 +104,10 @@ class Shape:
 
 
 def _seconds_until(area: float, rate: float, slope: float) -> float:
-    """Return after how many seconds a rate that changes evenly has filled an area.
+    """Return the seconds t in which a rate that changes evenly gives `area` arrivals.
 
-    The root of area = rate t + slope t² / 2 in the form that is exact for a slope
-    near 0, too.
+    This is the root of area = rate t + slope t² / 2, in a form that is also exact for a
+    slope near 0.
     """
     root = math.sqrt(max(0.0, rate * rate + 2 * slope * area))
     return 2 * area / (rate + root) if area else 0.0
@@ -185,13 +187,13 @@ def parse(
     """Parse the text of a shape.
 
     ``200`` is a constant rate, ``ramp 100..500``, ``steps 100,200,400 each 30s``,
-    ``spike 100..1000 for 10s``, ``soak 50``; a path ends in ``.csv``.
+    ``spike 100..1000 for 10s``, ``soak 50``; a text that ends in ``.csv`` is a path.
 
     Args:
-        text: What the user wrote.
-        duration: Seconds of the whole test, where the shape does not say.
+        text: The text that the user wrote.
+        duration: Seconds of the whole test, unless the shape has its own duration.
         label: The option or key that the text was written for.
-        required_duration: Seconds that a shape must last if it says its own duration.
+        required_duration: Seconds that a shape must last if it has its own duration.
 
     Raises:
         InputError: The text is not a shape, or does not have the required duration.

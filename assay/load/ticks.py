@@ -19,11 +19,11 @@ class Counts:
     Attributes:
         planned: Arrivals that were due; in a closed loop, tasks begun.
         done: Arrivals that were served.
-        dropped: Arrivals that found too many others waiting.
-        unserved: Arrivals that nobody answered: known once the test has ended.
+        dropped: Arrivals that were given up at once: too many others were waiting.
+        unserved: Arrivals that were never served; known once the test has ended.
         in_flight: Arrivals that a user works on.
         backlog: Arrivals that wait for a user.
-        users: How many users there are.
+        users: The number of users.
     """
 
     planned: int = 0
@@ -35,7 +35,7 @@ class Counts:
     users: int = 0
 
     def __add__(self, other: "Counts") -> "Counts":
-        """Return the counts of both together."""
+        """Return the sum of both counts, field by field."""
         return Counts(
             planned=self.planned + other.planned,
             done=self.done + other.done,
@@ -68,14 +68,14 @@ class WorkerTick:
 
 @dataclass(frozen=True, kw_only=True)
 class Tick:
-    """What a load test reports of one second.
+    """A load test's report on one second.
 
     Attributes:
         at: Seconds since the beginning of the test.
         began: The generator's `time.perf_counter` at the beginning of the test.
-        loaded: Seconds of load so far; at the end without the wait for answers.
+        loaded: Seconds of load so far, without the wait for the last answers.
         last: Whether the test has ended.
-        ended_by: What ended the test early: the `locustfile` or its `users`; else
+        ended_by: `locustfile` or `users` if one of these ended the test early; else
             empty.
         counts: The arrivals so far.
         request_columns: The requests that ended in this second.
@@ -96,7 +96,7 @@ class Tick:
         generator_cpu: CPU seconds of the generator.
         generator_run_delay: Seconds that the generator was runnable but not running.
         limit: Which limit of the generator's machine was hit; empty if none was.
-        notes: What a reader must know about the users, in sentences.
+        notes: Sentences that a reader of the results must know about the users.
         workers: The part of each worker; empty for a single process.
     """
 
@@ -128,11 +128,11 @@ class Tick:
 
     @property
     def requests(self) -> int:
-        """How many requests ended."""
+        """The number of requests that ended."""
         return len(self.request_columns["end"])
 
     def row(self) -> dict[str, Any]:
-        """Return all but the samples and their names, under one key each."""
+        """Return all fields but the samples and their names, as a flat dictionary."""
         row = {name: getattr(self, name) for name in _PLAIN}
         row |= asdict(self.counts)
         row |= {"requests": self.requests, "iterations": len(self.task_columns["end"])}
@@ -194,7 +194,7 @@ def _check(tick: Tick) -> None:
     Raises:
         ValueError: A value makes no sense.
         TypeError: A time is not a number.
-        AttributeError: A table of counts is not one.
+        AttributeError: A table of counts is not a mapping.
     """
     tables = (tick.errors, tick.tasks, tick.raised, tick.lags, tick.own)
     for table in tables:
@@ -220,10 +220,10 @@ def _check(tick: Tick) -> None:
 
 
 def _count(value: object) -> int:
-    """Return a count.
+    """Return a value that must be a count, an integer of at least 0.
 
     Raises:
-        ValueError: It is not one.
+        ValueError: It is not a count.
     """
     if not isinstance(value, int) or value < 0:
         raise ValueError(f"{value!r} is not a count")
@@ -231,7 +231,7 @@ def _count(value: object) -> int:
 
 
 def _is_name(name: Sequence[object]) -> bool:
-    """Return whether something is a kind, a method and a name."""
+    """Return whether a sequence consists of a kind, a method and a name."""
     return (
         len(name) == 3
         and all(isinstance(part, str) for part in name)

@@ -9,7 +9,7 @@ from assay.load import lateness
 from assay.wording import counted, percent, quantity
 
 BUSY = 0.9  # share of a core; above it, the test measures the generator instead
-MAX_BUSY_SHARE = 0.1  # share of the seconds with requests; more are no coincidence
+MAX_BUSY_SHARE = 0.1  # share of seconds with requests; a larger share is not chance
 MIN_TICK_SECONDS = 0.5  # a shorter tick says too little about the share of a core
 
 Ticks = Sequence[Mapping[str, Any]]
@@ -55,7 +55,7 @@ class Strain:
         return self.busy_seconds > MAX_BUSY_SHARE * self.seconds
 
     def warning(self) -> str:
-        """Return a warning: the generator was the limit, why, and what to do."""
+        """Return a warning that the generator was the limit, with reason and advice."""
         busy = (
             f"used more than {BUSY:.0%} of a core in "
             f"{counted(self.busy_seconds, 'second')} of {self.seconds}"

@@ -1,18 +1,19 @@
 """Search for the capacity of a service: bracket it, bisect, and confirm both ends.
 
-Near its limit a service sometimes meets an objective and sometimes misses it. So the
-search returns an interval, and tries each of its ends several times.
+A rate holds if the service meets its objective at that rate. Near its limit a service
+sometimes meets the objective and sometimes misses it. So the search returns an
+interval, and tries each end of the interval several times.
 """
 
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-BRACKET_FACTOR = 2.0  # between two rates while the limit is not yet bracketed
+BRACKET_FACTOR = 2.0  # factor between two rates while the limit is not bracketed
 RESOLUTION = 0.05  # maximum relative width of the interval
 VOTES = 3  # how often each end of the interval is tried
 MAX_PROBES = 40
-MIN_RATE = 0.5  # per second
+MIN_RATE = 0.5  # arrivals per second
 
 
 @dataclass
@@ -20,8 +21,9 @@ class Capacity:
     """The result of a search.
 
     Attributes:
-        low: Highest rate that held in the majority of its trials; None if none did.
-        high: Lowest rate above `low` that did not; None if every rate held.
+        low: Highest rate that held in the majority of its trials; None if no rate did.
+        high: Lowest rate above `low` that did not hold in the majority of its trials;
+            None if every rate held.
         votes: Every rate that was tried, and whether it held in each trial.
     """
 
@@ -65,8 +67,8 @@ def search(
 
     Args:
         holds: Tries a rate, in arrivals per second; an exception ends the search.
-        start: The first rate to try: an estimate.
-        max_rate: The highest rate to try, because the generator has a limit too.
+        start: The first rate to try, an estimate of the capacity.
+        max_rate: The highest rate to try, because the generator has a limit, too.
         resolution: Maximum width of the interval, as a share of its lower end.
         votes: How often each end is tried; the majority decides.
     """
@@ -119,7 +121,7 @@ def search(
 def _bracket(
     holds: Callable[[float], bool], start: float, max_rate: float
 ) -> tuple[float | None, float | None]:
-    """Return a rate that holds and a higher one that does not; None if not found."""
+    """Return a rate that holds and a higher rate that does not; None if not found."""
     low: float | None = None
     high: float | None = None
     rate = start
@@ -139,7 +141,7 @@ def _bracket(
 def _next_held(
     result: Capacity, below: float, held: Callable[[float], bool]
 ) -> float | None:
-    """Return the highest rate below one that was tried and held."""
+    """Return the highest rate below `below` that was tried and held."""
     rates = (rate for rate in result.votes if rate < below and held(rate))
     return max(rates, default=None)
 
@@ -147,18 +149,18 @@ def _next_held(
 def _next_missed(
     result: Capacity, above: float, held: Callable[[float], bool]
 ) -> float | None:
-    """Return the lowest rate above one that was tried and did not hold."""
+    """Return the lowest rate above `above` that was tried and did not hold."""
     rates = (rate for rate in result.votes if rate > above and not held(rate))
     return min(rates, default=None)
 
 
 def _lower(rate: float, resolution: float) -> float | None:
-    """Return the next rate to try below one; None at the bottom of the range."""
+    """Return the next lower rate to try; None at the bottom of the range."""
     lower = rate / (1 + resolution)
     return lower if lower >= MIN_RATE else None
 
 
 def _higher(rate: float, resolution: float, max_rate: float) -> float | None:
-    """Return the next rate to try above one; None at the top of the range."""
+    """Return the next higher rate to try; None at the top of the range."""
     higher = rate * (1 + resolution)
     return higher if higher <= max_rate else None

@@ -107,13 +107,13 @@ def measure(
     Completed probes are kept, however the search ends.
 
     Args:
-        plan: The plan, for locustfile, host and users; its `duration` is the duration
-            of a probe.
-        objective: The requirements that a rate has to meet.
+        plan: The plan, for locustfile, host and users; its `duration` is the shortest
+            duration of a probe.
+        objective: The requirements that a rate must meet.
         max_rate: The highest rate to try.
         run: Gets the results, and one directory per probe.
         watcher: Gets the status of the running probe every second.
-        print_line: Prints which rate is tried, and the outcome.
+        print_line: Prints each rate that is tried, and the outcome.
 
     Raises:
         InputError: The locustfile cannot be imported.

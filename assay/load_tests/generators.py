@@ -19,10 +19,10 @@ from assay.system import processes
 
 TARGET = "target"
 LOOPBACK = "127.0.0.1:0"  # 0: any free port
-FIRST_USERS = 4  # created before the arrivals begin
+FIRST_USERS = 4  # users created before the arrivals begin
 MAX_SHAPE_USERS = 10_000  # maximum number of users of a LoadTestShape
 LOCAL_JOIN_TIMEOUT = 60.0  # seconds until all workers on this machine have joined
-REMOTE_JOIN_TIMEOUT = 600.0  # longer, because somebody has to start them elsewhere
+REMOTE_JOIN_TIMEOUT = 600.0  # the same elsewhere, where a person must start them
 
 
 @contextlib.contextmanager
@@ -35,11 +35,11 @@ def open_generator(
         plan: The plan, for the locustfile, the host, and the numbers of users and
             workers.
         keep: A folder for the log of the locustfile.
-        print_line: Prints which workers have joined.
+        print_line: Prints a line for each worker that joins.
 
     Raises:
-        InputError: The locustfile cannot be imported.
-        MeasureError: No user could start.
+        InputError: The locustfile cannot be imported, or the load is not given.
+        MeasureError: No user could start, or workers did not join.
     """
     with tempfile.TemporaryDirectory(prefix="assay-") as name:
         folder = Path(name)

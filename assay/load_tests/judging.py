@@ -20,7 +20,7 @@ GENERATOR = "the generator itself was the limit"
 
 @dataclass(frozen=True)
 class _Measured:
-    """The measured value of a requirement, and what else its verdict depends on.
+    """The measured value of a requirement, and other facts that decide its verdict.
 
     Attributes:
         value: The value; None if there is none.
@@ -71,7 +71,8 @@ def _verdict(requirement: Requirement, measured: _Measured) -> tuple[Verdict, st
         return "undecided", measured.undecided_because
     limit = requirement.limit
     met = measured.value <= limit if at_most else measured.value >= limit
-    # A higher true value could turn a met upper limit, or a missed lower limit, around.
+    # If an upper limit is met or a lower limit is missed, a higher true value could
+    # reverse the verdict.
     if measured.higher_because and met is at_most:
         highest = math.inf if measured.upper_bound is None else measured.upper_bound
         if not (at_most and highest <= limit):
@@ -82,7 +83,7 @@ def _verdict(requirement: Requirement, measured: _Measured) -> tuple[Verdict, st
 def _measured(requirement: Requirement, results: LoadResults) -> _Measured:
     metric = requirement.metric
     if metric == "rate":
-        # Tasks without a request are no load.
+        # Tasks without a request do not load the server.
         return _Measured(results.rate, "" if results.total else NO_REQUEST)
     if metric == "dropped":
         not_served = results.dropped + results.unserved
@@ -102,7 +103,7 @@ def _errors(requirement: Requirement, results: LoadResults) -> _Measured:
     value = load_failures.share(results)
     raised, tasks = load_failures.raised(results)
     refuted_because = ""
-    # A task that raised though its requests succeeded is not among the failed requests.
+    # If a task raised although its requests succeeded, no failed request shows it.
     if raised and raised / tasks > requirement.limit:
         if value is None or value <= requirement.limit:
             subject = f"{raised:,} of {counted(tasks, 'task')}"

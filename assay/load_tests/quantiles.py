@@ -1,9 +1,9 @@
 """Exact percentiles of more samples than fit in memory, in two or three passes.
 
-The first pass counts the samples in narrow bins. The bins that contain a requested rank
-are the ones that matter; if such a bin has too many samples, a second pass counts them
-in finer bins. The last pass keeps only the samples of the bins that matter. So the
-results are samples, not the middles of bins.
+The first pass counts the samples in narrow bins. Only the bins that contain a requested
+rank matter. If such a bin has too many samples, a second pass counts them in finer
+bins. The last pass keeps only the samples of the bins that matter. So the results are
+samples, not the middles of bins.
 """
 
 import math
@@ -22,12 +22,12 @@ Key = tuple[int, int]  # a group, and one of its bins
 # About 1,400 logarithmic bins for each group.
 LOWEST_VALUE = 1e-7  # seconds
 HIGHEST_VALUE = 1e5
-BIN_WIDTH = 0.02  # relative
+BIN_WIDTH = 0.02  # relative width of a bin
 BINS = math.ceil(math.log(HIGHEST_VALUE / LOWEST_VALUE) / BIN_WIDTH) + 3
 INFINITE_BIN = BINS - 1  # infinity has its own bin
 MAX_KEPT = 1_000_000  # samples of a bin; with more, finer bins are counted first
 FINE_BINS = 4096  # parts of a bin
-WHOLE_BIN = -1  # instead of the number of a fine bin
+WHOLE_BIN = -1  # stands for a whole bin, in place of the number of a fine bin
 
 
 def exact(
@@ -60,7 +60,8 @@ def exact(
     fine_counts = _fine_counts(
         batches, {key for key in finite if counts[key] > max_kept}
     )
-    # The fine bins that matter in each bin, and the rank within the fine bin.
+    # The fine bins that matter in each bin; and for each group and share, its fine bin
+    # and the rank within it.
     needed: dict[Key, set[int]] = {key: set() for key in finite}
     fine_ranks: dict[tuple[int, float], tuple[int, int]] = {}
     for (group, share), (bin_, rank) in ranks.items():

@@ -9,7 +9,7 @@ from assay.load_tests.bounds import Strain
 from assay.wording import counted, quantity
 
 SAMPLE_KINDS = ("requests", "tasks of several requests")
-# What can end a test early.
+# Values of `ended_by`: who ended a test early.
 LOCUSTFILE = "locustfile"
 USERS = "users"
 
@@ -48,13 +48,13 @@ def missing(
 
 
 def machine_limit(limit: str) -> Iterator[str]:
-    """Yield which limit of the generator's own machine was hit, if any."""
+    """Yield the limit of the generator's own machine that was hit, if any."""
     if limit:
         yield limit
 
 
 def incomplete(gap: str) -> Iterator[str]:
-    """Yield which samples are missing, if any."""
+    """Yield a warning about missing samples, if any."""
     if gap:
         yield (
             f"{gap}: the results do not include them, so no requirement can be judged."
@@ -68,7 +68,7 @@ def generator_limit(strain: Strain) -> Iterator[str]:
 
 
 def losses(lost: Sequence[WorkerCount]) -> Iterator[str]:
-    """Yield, for each lost worker, why it was lost and what that means."""
+    """Yield a warning for each lost worker: why it was lost, and the consequences."""
     for worker in lost:
         yield (
             f"Worker {worker.name} was lost: {worker.lost}. {worker.unserved:,} of its "
@@ -78,7 +78,7 @@ def losses(lost: Sequence[WorkerCount]) -> Iterator[str]:
 
 
 def early(ended_by: str, loaded: float) -> Iterator[str]:
-    """Yield what ended a test early, if the locustfile or its users did.
+    """Yield a remark if the locustfile or its users ended a test early.
 
     Args:
         ended_by: `LOCUSTFILE`, `USERS`, or empty.
@@ -92,7 +92,7 @@ def early(ended_by: str, loaded: float) -> Iterator[str]:
 
 
 def dropped(number: int) -> Iterator[str]:
-    """Yield why arrivals were dropped."""
+    """Yield a warning if arrivals were dropped."""
     if number:
         yield (
             f"{number:,} arrivals were dropped: too many others already waited for a "
@@ -101,7 +101,7 @@ def dropped(number: int) -> Iterator[str]:
 
 
 def raised(errors: Mapping[str, int], tasks: Mapping[str, int]) -> Iterator[str]:
-    """Yield which tasks raised an error although none of their requests failed.
+    """Yield a warning for each task that raised errors without a failed request.
 
     Args:
         errors: ``task NAME raised ERROR: TEXT``, and how often each occurred.

@@ -31,7 +31,8 @@ class SampleSummary:
     """The samples on disk, summarised.
 
     Attributes:
-        rows: All the load's requests together, then by kind, method and name.
+        rows: First a row of all the load's requests together, then a row for each kind,
+            method and name.
         requests: Number of samples of requests, of every kind.
         iterations: Number of samples of tasks.
     """
@@ -51,8 +52,8 @@ def summarise_samples(
         tasks: How many tasks of each name ended, including tasks of a single request,
             which have no separate sample.
         test_end: When the test ended, in seconds since its start.
-        bound: Whether latencies are lower bounds, so that the rows need upper bounds
-            too.
+        bound: Whether latencies are lower bounds, so that the rows also need upper
+            bounds.
 
     Raises:
         NotARunError: The samples are damaged, or an older version of Assay wrote them.
@@ -81,8 +82,8 @@ def curves(
 ) -> list[list[float | None]]:
     """Return latency and service time of the load's requests at many percentiles.
 
-    For very many requests they are exact to 1 % only: to be fully exact, nearly all
-    samples would have to be kept in memory.
+    For more than `MAX_EXACT_SAMPLES` requests the times are exact only to 1 %: exact
+    times would need nearly all samples in memory.
 
     Args:
         run: The directory of the test.
@@ -96,7 +97,7 @@ def curves(
 
 
 def percentile_curves(run: LoadRun, count: int) -> Curves | None:
-    """Return the times of the load's requests by percentile; None if they are too few.
+    """Return the times of the load's requests by percentile; None for too few requests.
 
     The points are evenly spaced on a logarithmic axis of the share beyond them.
 
@@ -168,7 +169,7 @@ class _Tallies:
 def _rows(
     run: LoadRun, kind: str, groups: Groups, tallies: _Tallies, bound: bool
 ) -> Iterator[Row]:
-    """Yield the total of the load, if there are requests, and then a row per name."""
+    """Yield the row of the whole load, if there are requests, then a row per name."""
     total = len(groups.names)  # the number of the group of all the load's requests
     shares = tuple(SHARES.values())
     times = (LATENCY, SERVICE, FROM_DUE) if bound else (LATENCY, SERVICE)

@@ -42,13 +42,13 @@ class Status:
         at: Seconds since the test began.
         planned: Arrivals that were due.
         done: Arrivals that were served.
-        dropped: Arrivals that found too many others waiting.
+        dropped: Arrivals that were given up at once: too many others were waiting.
         in_flight: Arrivals that a user works on.
         backlog: Arrivals that wait for a user.
         rate: Requests of the load per second, in the last second.
         failed: Failed requests of every kind in the last `RECENT` seconds.
         p50: Median latency in the last `RECENT` seconds; NaN without an answer.
-        p99: 99th percentile of the same.
+        p99: 99th percentile of the latency in the same seconds.
         lag_p99: 99th percentile of how late the generator began arrivals, in seconds.
         late_share: Share of the recent arrivals that were late enough to matter.
         generator_cpu: Share of a core that the generator used.
@@ -84,7 +84,7 @@ class _Second:
         latencies: Latencies of the load's successful requests, in seconds.
         load: Number of requests of the load itself.
         failed: Number of failed requests, of every kind.
-        lags: How late arrivals were begun, see `lateness.binned`.
+        lags: How late arrivals began, in bins: see `lateness.binned`.
     """
 
     latencies: Floats
@@ -101,13 +101,13 @@ def measure(
 ) -> LoadResults:
     """Run a load test, and write everything to its directory.
 
-    However the test ends, what was measured is kept and summarised.
+    However the test ends, all measurements are kept and summarised.
 
     Raises:
         InputError: The locustfile cannot be imported.
         MeasureError: The generator ended, no user could start, the generator's machine
             reached one of its limits, or a file cannot be written.
-        KeyboardInterrupt: Ctrl-C was pressed a second time.
+        KeyboardInterrupt: Ctrl-C was pressed twice.
     """
     with open_generator(plan, run.path, print_line) as generator:
         results = load(generator, plan, run, watcher, final=True)
@@ -133,11 +133,11 @@ def load(
     """Run a load test with a generator that is ready.
 
     Args:
-        generator: Its users exist already.
+        generator: The generator, whose users exist already.
         plan: The plan of the test.
         run: Gets samples, ticks and results.
         watcher: Gets the status every second.
-        final: Whether this is the last test: then the users stop at its end.
+        final: Whether this is the last test; the users then stop at its end.
 
     Raises:
         MeasureError: The generator ended, or a file cannot be written.
@@ -154,7 +154,7 @@ def check_limit(results: LoadResults) -> None:
     """Check that the generator's machine did not reach one of its limits.
 
     Raises:
-        MeasureError: It did.
+        MeasureError: It reached a limit.
     """
     if results.limit:
         raise MeasureError(results.limit)
@@ -184,7 +184,7 @@ def order(plan: LoadPlan, final: bool = False) -> RunLoad:
 
 
 def _collect(generator: Loader, run: LoadRun, watcher: Watcher) -> None:
-    """Write what the generator reports, until the test has ended.
+    """Write the generator's reports to disk until the test has ended.
 
     Raises:
         MeasureError: The generator ended, or a file cannot be written.
@@ -214,7 +214,7 @@ def _store_ticks(
         run: Gets the ticks.
         watcher: Gets the status.
         writers: Get the samples.
-        signals: The signals that were received; the first one stops the test.
+        signals: The signals received so far; the list grows during the test.
     """
     recent: list[_Second] = []
     before, ended, limited = 0.0, False, False
@@ -242,13 +242,13 @@ def _store_ticks(
 
 @contextlib.contextmanager
 def _stopped_by_signals(generator: Loader) -> Iterator[list[int]]:
-    """Let the first Ctrl-C stop the test in order, with every arrival accounted for.
+    """Let the first Ctrl-C stop the test cleanly, with every arrival accounted for.
 
-    An exception at any moment could cut a message in half, so only a second Ctrl-C
-    raises one, for a user who does not want to wait.
+    An exception could cut a message in half, so the first Ctrl-C raises none. A second
+    Ctrl-C does, for a user who does not want to wait.
 
     Yields:
-        The signals that were received.
+        The signals received so far, in a list that grows.
     """
     received: list[int] = []
 
@@ -276,7 +276,7 @@ def _stopped_by_signals(generator: Loader) -> Iterator[list[int]]:
 def _redacted(tick: Tick) -> Tick:
     """Return a tick without secrets in its texts, which can quote URLs.
 
-    Its names are redacted where they are written.
+    The names of its samples are redacted only when they are written.
     """
     return replace(
         tick,
@@ -287,7 +287,7 @@ def _redacted(tick: Tick) -> Tick:
 
 
 def _redacted_counts(counts: Mapping[str, int]) -> dict[str, int]:
-    """Return counts by their redacted texts."""
+    """Return the counts by redacted text."""
     redacted_counts = Counter[str]()
     for text, count in counts.items():
         redacted_counts[redaction.url(text)] += count

@@ -1,8 +1,8 @@
 """Read the samples of a load test batch by batch, and compute their times.
 
-Latency is the time from sent to answered, plus the time that an arrival waited for a
-user because all users waited for the target. The generator's own lateness is not part
-of it.
+Latency is the time from sending a request to its answer, plus the time that the arrival
+waited for a user because all users waited for the target. The generator's own lateness
+is not part of it.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from assay.run_directory.load_run import LoadRun
 
 Numbers = NDArray[np.int64]
 # The times of a sample.
-LATENCY = 0  # from sent to answered, plus the wait that the target caused
-SERVICE = 1  # from sent to answered
-FROM_DUE = 2  # from due to answered: includes the generator's lateness
-TIMED_OUT = 2  # in the column `failed`, see assay.load.recorder
+LATENCY = 0  # from sending to the answer, plus the wait that the target caused
+SERVICE = 1  # from sending to the answer
+FROM_DUE = 2  # from the due time to the answer: includes the generator's lateness
+TIMED_OUT = 2  # value of the column `failed`: see assay.load.recorder
 
 
 @dataclass(frozen=True)
 class Groups:
-    """The groups that samples are summarised by: one for each name.
+    """The groups that samples are summarised by, one for each name.
 
     Attributes:
         names: The name of each group.
@@ -62,7 +62,7 @@ def groups(run: LoadRun) -> Groups:
 
 @dataclass(frozen=True)
 class Samples:
-    """One batch of samples, column by column; times in seconds since the start.
+    """One batch of samples, column by column, with times in seconds since the start.
 
     Attributes:
         group: The number of the sample's group.
@@ -98,7 +98,7 @@ class Samples:
         return times
 
     def at_least(self, which: int, test_end: float) -> Floats:
-        """Return the time of each sample; a lower bound if it was given up.
+        """Return the time of each sample, or a lower bound if it was given up.
 
         Args:
             which: `LATENCY` or `SERVICE`.

@@ -7,21 +7,22 @@ import numpy as np
 
 from assay.load_results import Law
 
-MIN_USER_COUNTS = 4  # one for each of three unknowns, and one that shows the misfit
+MIN_USER_COUNTS = 4  # three for the three unknowns, and a fourth to show the misfit
 
 
 def fit(users: Sequence[int], throughputs: Sequence[float]) -> Law | None:
     """Fit the law to measurements.
 
-    For N users and throughput X, the law is linear in ``N / X``, with coefficients that
-    cannot be negative. The fit minimises relative errors.
+    For N users and throughput X, ``N / X`` is linear in the coefficients, which cannot
+    be negative. The fit minimises relative errors.
 
     Args:
         users: Number of concurrent users of each measurement, all positive.
         throughputs: Requests per second of each measurement.
 
     Returns:
-        The law; None if there are fewer than four different numbers of users.
+        The law; None if there are fewer than four different numbers of users, or if
+        no law fits.
     """
     from scipy.optimize import nnls
 

@@ -31,7 +31,7 @@ class _Totals:
         stopped: Whether a signal stopped the test.
         at: Time of the last tick, in seconds since the test began.
         loaded: Seconds of load.
-        workers: The part of each worker; none if there was only one process.
+        workers: The part of each worker; empty if there was only one process.
         tasks: How many tasks of each name ended.
         errors: How often each error of a request occurred.
         raised: How often tasks raised an error outside their requests.
@@ -39,7 +39,8 @@ class _Totals:
         strain: How close the generator came to its limit.
         generator: Numbers about the generator, as fields of the results.
         limit: Which limit of the generator's machine was hit; empty if none.
-        ended_by: What ended the test early; empty if nothing did.
+        ended_by: `locustfile` or `users` if one of these ended the test early; else
+            empty.
         notes: Remarks of the generator, in sentences.
     """
 
@@ -186,7 +187,7 @@ def _generator(ticks: Ticks) -> dict[str, Any]:
 
 
 def _median(ticks: Ticks) -> float | None:
-    """Return an estimate of the median latency: the median over the seconds."""
+    """Estimate the median latency by the median of the medians of all seconds."""
     medians = [float(tick["p50"]) for tick in ticks if tick.get("p50") is not None]
     return float(np.median(medians)) if medians else None
 
@@ -216,7 +217,7 @@ def _added(ticks: Ticks, key: str, most: int | None = MAX_ERRORS) -> dict[str, i
 
 
 def _workers(ticks: Ticks) -> tuple[WorkerCount, ...]:
-    """Return the part of each worker; none if there was only one process."""
+    """Return the part of each worker; empty if there was only one process."""
     seconds = [tick["workers"] for tick in ticks if tick.get("workers")]
     if not seconds:
         return ()

@@ -29,11 +29,11 @@ def measure(
     Completed trials are kept, however the sweep ends.
 
     Args:
-        plan: The plan, for locustfile, host, think time and duration of a trial.
+        plan: The plan, for the locustfile, host, think time and duration of each trial.
         users: The numbers of users.
         run: Gets the results, and one directory per trial.
         watcher: Gets the status of the running trial every second.
-        print_line: Prints which number of users is tried.
+        print_line: Prints each number of users that is tried.
 
     Raises:
         InputError: The locustfile cannot be imported.

@@ -14,7 +14,8 @@ from assay.run_directory.load_run import LoadRun
 if TYPE_CHECKING:
     import pyarrow as pa
 
-# A file is complete when it reaches one of these limits: a crash loses no more.
+# A file is complete when it reaches one of these limits. A crash loses at most the
+# samples of one file.
 FILE_ROWS = 500_000
 FILE_SECONDS = 5.0
 

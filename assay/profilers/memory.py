@@ -1,8 +1,8 @@
 """Memory of a process tree over time, by memory-profiler.
 
-The sampler is a separate process, since a thread of Assay would compete with the
-control of the load. Reading a tree costs about a millisecond, in the sampler's process
-and never in the target's.
+The sampler is a separate process, because a thread of Assay would compete with the
+control of the load. Reading the memory of a tree takes the sampler about a millisecond
+of CPU time, and the target none.
 """
 
 import math
@@ -124,8 +124,9 @@ class MemoryCapture:
 def parse(lines: Iterable[str]) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Read memory-profiler's lines ``MEM <MiB> <Unix time>``.
 
-    The last line is left out if the end of the sampler cut it off. So is a line that is
-    older than the line before it, which happens if the wall clock is set back.
+    The last line is left out if it is incomplete because the sampler was ended. A line
+    that is not newer than the line before it is left out, too: the wall clock may have
+    been set back.
 
     Returns:
         Seconds since the first line, ascending, and bytes, of equal length.

@@ -1,43 +1,97 @@
-"""What the probe inside a target counts, read between two moments.
+"""Read the counts of the probe inside a target, and subtract earlier counts.
 
-The probe writes its totals when a file asks for them, one answer for each process.
+When Assay writes a new number to the file `ASK`, the probe in each process writes its
+totals to a file of its own.
 """
 
 import json
 import os
+import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from assay.errors import MeasureError
+from assay.errors import InputError, MeasureError
 from assay.observations import Amount, Event, Place
-from assay.probe.environment import ASK
+from assay.plan import Preset
+from assay.probe.environment import ASK, PARTS_OF_PROBE
+from assay.profilers.protocol import Capture, Setting, settings_of
+from assay.results import Profile
 
-ANSWER_SECONDS = 5.0  # in which a process has to answer
-QUIET_SECONDS = 0.3  # after which no further process is expected to answer first
+ANSWER_SECONDS = 5.0  # seconds within which a process must answer
+SNAPSHOT_SECONDS = 20.0  # the same, if it takes a snapshot of its memory
+# While no process is known: seconds without a further answer that end the wait.
+QUIET_SECONDS = 0.3
 POLL_SECONDS = 0.01
 NOTHING = Amount(count=0, seconds=0)
 
 
+# An escaped surrogate in JSON without the other half of its pair.
+_LONE = re.compile(
+    r"\\ud[89ab][0-9a-f]{2}(?!\\ud[c-f][0-9a-f]{2})"
+    r"|(?<!\\ud[89ab][0-9a-f]{2})\\ud[c-f][0-9a-f]{2}",
+    re.IGNORECASE,
+)
+DEFAULTS: dict[str, Setting] = {"part": "waits"}
+
+
+class ProbeProfiler:
+    """The profiler of the probe's presets, in rounds of both sides of a pair."""
+
+    name = "probe"
+
+    @staticmethod
+    def part_of(preset: Preset) -> str:
+        """Return the part of the probe that a preset uses."""
+        return str(settings_of(preset, DEFAULTS)["part"])
+
+    def check(self, preset: Preset) -> None:
+        """See `Profiler.check`."""
+        part = self.part_of(preset)
+        if part not in PARTS_OF_PROBE:
+            raise InputError(
+                f"profiles/{preset.name}.toml: settings.part: expected one of "
+                f"{', '.join(PARTS_OF_PROBE)}, not {part!r}"
+            )
+
+    def start(
+        self, pid: int, preset: Preset, folder: Path, cores: Sequence[int] = ()
+    ) -> Capture:
+        """Refuse: the probe cannot be attached to a process that has started.
+
+        Raises:
+            MeasureError: Always.
+        """
+        raise MeasureError(
+            f"{preset.name}: the probe has to be in a process from its start"
+        )
+
+    def follow_up_preset(self, preset: Preset, profiles: Sequence[Profile]) -> None:
+        """See `Profiler.follow_up_preset`: the rounds have their own follow-ups."""
+
+
 @dataclass(frozen=True)
 class Totals:
-    """What one process has counted since it started."""
+    """The counts of one process since it started."""
 
     pid: int
     cpu: float
     amounts: Mapping[Event, Amount]
     problems: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Between:
-    """What the processes of a target counted between two moments.
+    """The counts of a target's processes between two moments.
 
     Attributes:
-        lost: Processes that answered before and do not any more.
-        cpu: CPU seconds of those that answered.
+        amounts: The amount of each event.
+        cpu: CPU seconds of the processes that answered at the second moment.
+        lost: Processes that answered only at the first moment.
+        problems: Problems that the processes reported.
     """
 
     amounts: Mapping[Event, Amount]
@@ -50,16 +104,20 @@ class Between:
 class Probe:
     """The probes of one running target.
 
-    Args:
-        folder: Where they write, as their environment says.
+    Attributes:
+        folder: The folder that they write to, as their environment says.
+        patience: Seconds within which a process must answer.
+        number: The number of the latest request for totals.
+        pids: The processes that have ever answered.
     """
 
     folder: Path
+    patience: float = ANSWER_SECONDS
     number: int = 0
     pids: set[int] = field(default_factory=set)
 
     def totals(self) -> dict[int, Totals]:
-        """Return what every process has counted so far.
+        """Return the counts of every process so far.
 
         Raises:
             MeasureError: No process answers.
@@ -71,7 +129,7 @@ class Probe:
         answers: dict[int, Path] = {}
         began = last = time.monotonic()
         while not self._complete(answers, last):
-            if time.monotonic() - began > ANSWER_SECONDS:
+            if time.monotonic() - began > self.patience:
                 break
             time.sleep(POLL_SECONDS)
             for path in self.folder.glob(f"*.{self.number}.json"):
@@ -86,8 +144,16 @@ class Probe:
         self.pids |= set(answers)
         return {pid: _read(path) for pid, path in answers.items()}
 
+    def since_the_start(self) -> Between:
+        """Return the counts of all processes together since they started.
+
+        Raises:
+            MeasureError: No process answers.
+        """
+        return between({}, self.totals())
+
     def _complete(self, answers: Mapping[int, Path], last: float) -> bool:
-        """Say whether all who will answer did."""
+        """Say whether every process that is expected to answer has answered."""
         alive = {pid for pid in self.pids if os.path.exists(f"/proc/{pid}")}
         if alive:
             return alive <= set(answers)
@@ -95,10 +161,10 @@ class Probe:
 
 
 def between(before: Mapping[int, Totals], after: Mapping[int, Totals]) -> Between:
-    """Return what was counted from one moment to a later one.
+    """Return the counts from one moment to a later moment.
 
-    A process that started meanwhile counts from its beginning; one that ended takes
-    with it what it counted.
+    A process that started in between counts from its start. The counts of a process
+    that ended in between are lost.
     """
     amounts: dict[Event, Amount] = {}
     cpu = 0.0
@@ -131,10 +197,12 @@ def _read(path: Path) -> Totals:
     """Read one process's answer.
 
     Raises:
-        MeasureError: The file is no answer of the probe.
+        MeasureError: The file is not a valid answer of the probe.
     """
     try:
-        answer: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        # A path may hold a lone surrogate, which a text cannot.
+        text = path.read_text(encoding="utf-8")
+        answer: dict[str, Any] = json.loads(_LONE.sub("?", text))
         amounts = {
             Event(
                 kind=kind,
@@ -149,6 +217,7 @@ def _read(path: Path) -> Totals:
             float(answer["cpu"]),
             amounts,
             tuple(map(str, answer["problems"])),
+            tuple(map(str, answer.get("files", ()))),
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise MeasureError(f"{path}: no answer of the probe: {error!r}") from error

@@ -1,4 +1,4 @@
-"""The interface of a profiler, and what its implementations share."""
+"""The interface of a profiler, and helpers that its implementations share."""
 
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
@@ -34,10 +34,13 @@ class Capture(Protocol):
         """Stop observing; safe to call again."""
 
     def profile(self, observed: Observed) -> Profile:
-        """Return what was captured, per request.
+        """Return the profile that the capture gives.
+
+        Args:
+            observed: The work of the target while the profiler observed it.
 
         Raises:
-            MeasureError: The tool failed, or saw too little.
+            MeasureError: The tool failed, or captured too little.
         """
 
 
@@ -51,8 +54,8 @@ class Profiler(Protocol):
     def check(self, preset: Preset) -> None:
         """Check a preset before anything is measured.
 
-        Whether the tool works on this machine is checked by `start`, since that failure
-        costs only a profile, not the run.
+        Whether the tool works on this machine is checked only by `start`, since such a
+        failure costs only a profile, not the run.
 
         Raises:
             InputError: A setting of the preset is unknown or impossible.
@@ -68,7 +71,7 @@ class Profiler(Protocol):
 
         Args:
             pid: The process at the root of the tree.
-            preset: What to capture; `check` has accepted it.
+            preset: The preset, which `check` has accepted.
             folder: Folder for the tool's raw output and log.
             cores: Cores for the tool itself, never the target's cores.
 
@@ -79,11 +82,14 @@ class Profiler(Protocol):
     def follow_up_preset(
         self, preset: Preset, profiles: Sequence[Profile]
     ) -> Preset | None:
-        """Return a preset that shows what the used one could not; None if it can all.
+        """Return a preset for costs that the used preset could not show, if any.
 
         Args:
             preset: The preset that was used.
-            profiles: The profiles that it gave of all variants of a topic.
+            profiles: Its profiles of all variants of a topic.
+
+        Returns:
+            The further preset; None if the used preset showed enough.
         """
 
 
@@ -91,7 +97,7 @@ type Setting = float | int | bool | str
 
 
 def settings_of(preset: Preset, defaults: Mapping[str, Setting]) -> dict[str, Setting]:
-    """Return a preset's settings over the defaults.
+    """Return the default settings, replaced by a preset's own settings.
 
     Raises:
         InputError: A setting is unknown, or has another type than its default.
@@ -136,7 +142,7 @@ def writable(path: Path) -> Path:
     """Create an empty file, to check that the tool can write it.
 
     Raises:
-        MeasureError: It cannot be created.
+        MeasureError: The file cannot be created.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,16 +1,16 @@
 """CPU time per request and call stack, sampled by py-spy from outside.
 
-py-spy runs with ``--nonblocking``, since stopping the target for each sample slows it.
-The price is that some samples are unreadable. py-spy cannot tell which threads use the
-processor either: threads that wait for the GIL or for a core look busy, and it does not
-recognise all idle threads of Python 3.12. Three measures correct this.
+py-spy runs with ``--nonblocking``, because stopping the target for each sample slows
+it. The price is that some samples are unreadable. py-spy also cannot tell which threads
+use the processor: threads that wait for the GIL or for a core look busy, and py-spy
+does not recognise all idle threads of Python 3.12. Three measures correct this.
 
 - With ``gil`` (the default) only threads that hold the GIL are sampled: at most one
   per process and moment, so no waiting thread is counted as busy.
-- Without it, stacks whose leaf function waits are dropped here. Threads that wait for
-  the GIL after a call into C still inflate that call.
+- Without ``gil``, stacks whose leaf function waits are dropped here. Threads that wait
+  for the GIL after a call into C still inflate that call.
 - The total is the CPU time that the kernel charged to the process tree. With ``gil``,
-  time that the samples do not account for is shown as `OUTSIDE`; without it, the
+  time that the samples do not account for is shown as `OUTSIDE`. Without ``gil``, the
   samples are scaled to the total. If most of the time is `OUTSIDE`, the target is
   profiled once more without ``gil``.
 """
@@ -47,11 +47,11 @@ DEFAULTS: dict[str, Setting] = {
     "full_filenames": False,
 }
 OUTSIDE = "outside the GIL (system calls and C code)"
-# A frame with half of the time is then known to about a third of its value.
+# If a frame takes half of the time, ten samples give its time to within about a third.
 MIN_SAMPLES = 10
 # Enough for an attribution, even if more than half of the samples are unreadable.
 ENOUGH_SAMPLES = 2.5 * SAMPLES_TO_COMPARE
-# Suffix of the name of a preset that is used once more without ``gil``.
+# Suffix of a preset's name when the preset is used once more, without ``gil``.
 ALL_THREADS_SUFFIX = "-all-threads"
 # Above this share of `OUTSIDE`, a profile does not show where the time goes.
 MAX_SHARE_OUTSIDE = 0.5
@@ -135,7 +135,7 @@ class PySpyCapture:
         self._child.stop()
 
     def lines(self) -> list[str]:
-        """Return what py-spy recorded, once it has stopped."""
+        """Return the lines that py-spy has written; call it after `stop`."""
         return self._raw.read_text(encoding="utf-8", errors="replace").split("\n")
 
     def profile(self, observed: Observed) -> Stacks:
@@ -218,8 +218,8 @@ def executable() -> Path:
 def attach_problem() -> str:
     """Return why py-spy cannot observe a Python process here; empty if it can.
 
-    py-spy is attached to a small process that is started for this; the answer is
-    cached.
+    To find out, py-spy is attached to a small process that is started for this. The
+    answer is cached.
     """
     try:
         path = executable()
@@ -264,7 +264,7 @@ def _share_outside(raw: Raw, observed: Observed, preset: Preset, errors: int) ->
 
 
 def _advice(preset: Preset, outside: float) -> str:
-    """Return what to do about too few samples."""
+    """Return advice for the case of too few samples."""
     file = f"profiles/{preset.name.removesuffix(ALL_THREADS_SUFFIX)}.toml"
     advice = (
         f"raise `seconds` (now {preset.seconds:g}) in {file}, or the scenario's load"
@@ -350,14 +350,14 @@ def _await_text(child: processes.Child, text: str) -> bool:
 
 
 def _first_line(child: processes.Child) -> str:
-    """Return the first line of a tool's output; there py-spy gives its reason."""
+    """Return the first line of a tool's output, where py-spy gives its reason."""
     lines = child.log.read_text(encoding="utf-8", errors="replace").splitlines()
     first = next((line.strip() for line in lines if line.strip()), "it wrote nothing")
     return first.removeprefix("Error: ").partition(" Try running")[0].rstrip(":.")
 
 
 def _hint(message: str) -> str:
-    """Return what to do about a refused permission to attach; else nothing."""
+    """Return advice if permission to attach was refused; otherwise an empty text."""
     if "permission" not in message.lower():
         return ""
     if sys.platform == "darwin":

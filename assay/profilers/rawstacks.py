@@ -1,13 +1,13 @@
-"""Parser of py-spy's raw format: stacks, their samples, and which of them are idle."""
+"""Parse py-spy's raw format: stacks, their numbers of samples, and idle threads."""
 
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-# Leaf frames of waiting threads: last part of the function's name, end of the file's
-# path. The wait itself is in C code, for which py-spy shows the caller.
+# Leaf frames of waiting threads: the last part of the function's name, and the end of
+# the file's path. The wait itself is in C code, for which py-spy shows the caller.
 IDLE_LEAVES = (
     ("wait", "threading.py"),
     ("acquire", "threading.py"),
@@ -19,7 +19,8 @@ IDLE_LEAVES = (
     # asyncio wakes its loop from another thread with a send that releases the GIL and
     # then mostly waits to get it back.
     ("_write_to_self", "asyncio/selector_events.py"),
-    # uvloop's event loop is all C code: without a Python frame below, it is polling.
+    # uvloop's event loop is all C code: if one of these frames is the leaf, the loop is
+    # polling.
     ("run", "asyncio/runners.py"),
     ("asyncio_run", "uvicorn/_compat.py"),
     ("run_until_complete", "asyncio/base_events.py"),
@@ -35,6 +36,7 @@ _LINE_FRAME = re.compile(
     r"^(?P<function>.+?) \((?P<file>.+?)(?::(?P<line>\d+))?\)$", re.DOTALL
 )
 _PROBE = "/assay/probe/"
+ROOT = 0.05  # a thread's root is the first frame of at least this share of all samples
 _PROCESS = re.compile(r'^process \d+:"(?:.*";|.*$)', re.DOTALL)
 _THREAD = re.compile(r"^thread \([^()]*\)")
 _PREFIX = re.compile(r"^.*/(?:site-packages|dist-packages|python3\.\d+)/")
@@ -79,26 +81,54 @@ def parse(lines: Iterable[str], drop_idle: bool = True) -> Raw:
 
 
 def parse_located(
-    lines: Iterable[str], locate: Callable[[str], str]
+    lines: Iterable[str], locate: Callable[[str], str], drop_idle: bool = False
 ) -> Counter[tuple[str, ...]]:
     """Parse the raw format with whole file names; return stacks of running code.
 
-    A frame of the user's own code keeps its line, as in ``load (app/sales.py:31)``, and
-    one of a library does not: ``select (selectors.py)``. Frames of the probe are left
-    out, so that what they cost counts for their caller.
+    A frame of the user's own code keeps its line, as in ``load (app/sales.py:31)``. A
+    frame of a library does not, as in ``select (selectors.py)``. Frames of the probe
+    are left out, so that their cost counts for their caller.
 
     Args:
         lines: The lines of the raw file.
         locate: Returns a file's path in the project; empty if it is not the user's.
+        drop_idle: Whether to leave out stacks of waiting threads.
     """
     running: Counter[tuple[str, ...]] = Counter()
     for line in lines:
         text, _, digits = line.rpartition(" ")
         if digits.isascii() and digits.isdigit():
             stack = tuple(_located_frames(text, locate))
-            if stack:
+            if stack and not (drop_idle and is_idle(stack)):
                 running[stack] += int(digits)
     return running
+
+
+def mended(running: Counter[tuple[str, ...]]) -> Counter[tuple[str, ...]]:
+    """Complete stacks that lack their beginning, with the most likely beginning.
+
+    py-spy does not stop the target, so it may find only the end of a stack. The frames
+    from the root to the first frame that it found are taken from whole stacks, in which
+    this frame is most often reached that way.
+    """
+    begins: Counter[str] = Counter()
+    for stack, count in running.items():
+        begins[stack[0]] += count
+    roots = {
+        frame for frame, count in begins.items() if count >= ROOT * running.total()
+    }
+    ways: dict[str, Counter[tuple[str, ...]]] = defaultdict(Counter)
+    for stack, count in running.items():
+        if stack[0] in roots:
+            for depth, frame in enumerate(stack):
+                ways[frame][stack[:depth]] += count
+    whole: Counter[tuple[str, ...]] = Counter()
+    for stack, count in running.items():
+        begin: tuple[str, ...] = ()
+        if stack[0] not in roots and stack[0] in ways:
+            ((begin, _),) = ways[stack[0]].most_common(1)
+        whole[begin + stack] += count
+    return whole
 
 
 def _located_frames(text: str, locate: Callable[[str], str]) -> Iterator[str]:

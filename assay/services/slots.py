@@ -42,7 +42,7 @@ class Slot:
     def start(
         self, name: str, command: Sequence[str], log: Path, cores: Sequence[int]
     ) -> processes.Child:
-        """Start a server as the slot's user; without cores it is not pinned."""
+        """Start a server as the slot's user; if `cores` is empty, it is not pinned."""
         child = processes.start(
             name,
             command,
@@ -61,7 +61,7 @@ def private_folder() -> Path:
     """Return the folder of the servers and their data, creating it if needed.
 
     Raises:
-        MeasureError: It belongs to another user or cannot be created.
+        MeasureError: The folder belongs to another user or cannot be created.
     """
     is_root = os.geteuid() == 0
     if cache := os.environ.get("ASSAY_CACHE"):
@@ -122,6 +122,9 @@ def free_slot() -> Iterator[Slot]:
     """Hold the first slot that no other Assay holds.
 
     The kernel releases the slot's lock when the process ends, however it ends.
+
+    Raises:
+        MeasureError: All slots are taken, or the folder cannot be used.
     """
     folder = private_folder()
     for number in range(MAX_SLOTS):
@@ -265,7 +268,7 @@ def await_answer(
 def environment() -> dict[str, str]:
     """Return the environment of a server.
 
-    It leaves out the user's PG* variables and locale, which would change how the server
-    works.
+    The user's PG* variables and locale are left out, because they would change how the
+    server works.
     """
     return {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", "TZ": "UTC"}

@@ -193,8 +193,8 @@ def postgres_engine(settings: Settings, **options: Any) -> Engine:
 
     Args:
         settings: Contains the URL.
-        options: Options of `sqlalchemy.create_engine`, instead of the pool of the
-            settings.
+        options: Options of `sqlalchemy.create_engine`; they replace the settings' pool
+            options.
 
     Raises:
         AppError: DATABASE_URL is not set, or is not a PostgreSQL URL.

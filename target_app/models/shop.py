@@ -61,7 +61,7 @@ class Item(ShopBase):
 
 
 class Purchase(ShopBase):
-    """An order of an account."""
+    """A purchase made by an account."""
 
     __tablename__ = "purchases"
     __table_args__ = (Index("ix_purchases_account_id_id", "account_id", "id"),)
@@ -77,7 +77,7 @@ class Purchase(ShopBase):
 
 
 class PurchaseLine(ShopBase):
-    """One item in an order, with its quantity."""
+    """One item in a purchase, with its quantity."""
 
     __tablename__ = "purchase_lines"
 
@@ -91,7 +91,10 @@ class PurchaseLine(ShopBase):
 
 
 class AccessSession(ShopBase):
-    """An access token of the legacy shop: a random text that is looked up."""
+    """An opaque access token of the legacy shop.
+
+    It is stored as a hash and looked up on each use.
+    """
 
     __tablename__ = "access_sessions"
 
@@ -102,7 +105,11 @@ class AccessSession(ShopBase):
 
 
 class RefreshToken(ShopBase):
-    """A refresh token; if it is used twice, its family is revoked."""
+    """A refresh token.
+
+    If it is used twice, all tokens descended from the same first token (its family) are
+    revoked.
+    """
 
     __tablename__ = "refresh_tokens"
 

@@ -25,7 +25,7 @@ from target_app.practices import Practice, Served, Variant
 from target_app.schemas.errors import error_responses
 from target_app.services.users import session_token
 
-PASSWORD = "Correct-horse-1"  # of all users, because only the cost matters here
+PASSWORD = "Correct-horse-1"  # the same for all users: only the cost matters
 TOKEN_SECONDS = 3600
 MAX_CACHED_TOKENS = 10_000
 UserId = Annotated[int, Query(ge=1, le=40_000, description="The user to log in")]

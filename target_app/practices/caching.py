@@ -1,8 +1,8 @@
 """Caching data that is read often: an aggregate over 10 000 of 200 000 orders.
 
-The guide: "Implemented Redis caching for frequently accessed data", "70%
-reduction in average response time". Its `lru_cache` never expires; the in-memory cache
-here does.
+The FastAPI guide (see PRACTICE) claims a "70% reduction in average response time" for
+Redis caching. The entries of its `lru_cache` example never expire; those of the
+in-memory cache here do.
 """
 
 import time

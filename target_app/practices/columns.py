@@ -40,10 +40,9 @@ def only(resources: Resources) -> Handler:
 
     def list_contacts(page: Page) -> list[Contact]:
         counts.count_request()
-        columns = load_only(User.id, User.email, User.full_name)
-        statement = (
-            select(User).options(columns).where(_on_page(page)).order_by(User.id)
-        )
+        three_columns = load_only(User.id, User.email, User.full_name)
+        users_on_page = select(User).where(_on_page(page)).order_by(User.id)
+        statement = users_on_page.options(three_columns)
         with sessions() as session:
             users = session.scalars(statement).all()
             counts.events["columns"] += len(vars(users[0])) - 1
@@ -58,8 +57,11 @@ def core(resources: Resources) -> Handler:
 
     def list_contacts(page: Page) -> list[Contact]:
         counts.count_request()
-        columns = select(User.id, User.email, User.full_name)
-        statement = columns.where(_on_page(page)).order_by(User.id)
+        statement = (
+            select(User.id, User.email, User.full_name)
+            .where(_on_page(page))
+            .order_by(User.id)
+        )
         with sessions() as session:
             rows = session.execute(statement).all()
             counts.events["columns"] += len(rows[0])

@@ -18,7 +18,7 @@ from target_app.schemas import UserRead
 from target_app.schemas.errors import error_responses
 from target_app.services.users import MAX_ID, one_user, user_or_404
 
-HELD_SECONDS = 0.005  # of other work while a request holds its connection
+HELD_SECONDS = 0.005  # seconds of other work while a request holds its connection
 SMALL_POOL = 2
 LARGE_POOL = 32
 UserId = Annotated[int, Query(ge=1, le=MAX_ID, description="The user to read")]

@@ -12,7 +12,7 @@ from target_app.core.database import Resources
 from target_app.models import Order
 from target_app.practices import Handler, Practice, Variant
 from target_app.schemas import OrderRead
-from target_app.services.orders import DAYS, PER_DAY, orders_of_day
+from target_app.services.orders import DAYS, ORDERS_PER_DAY, orders_of_day
 from target_app.services.sales import MONTHS
 
 STATUS = "returned"
@@ -62,11 +62,11 @@ PRACTICE = Practice(
     guide="Database Optimization > Optimizing SQLAlchemy",
     variants={
         "in_python": Variant(
-            in_python, Guard({"psycopg query": 1, "rows": PER_DAY}), _NEEDS
+            in_python, Guard({"psycopg query": 1, "rows": ORDERS_PER_DAY}), _NEEDS
         ),
         "in_database": Variant(
             in_database,
-            Guard({"psycopg query": 1}, at_most={"rows": PER_DAY / 4}),
+            Guard({"psycopg query": 1}, at_most={"rows": ORDERS_PER_DAY / 4}),
             _NEEDS,
         ),
     },

@@ -13,10 +13,10 @@ from target_app.core.errors import AppError
 from target_app.models import Invoice
 from target_app.practices import Handler, Practice, Variant
 from target_app.schemas import InvoiceRead
-from target_app.services.orders import INVOICES, invoice_number, invoices
+from target_app.services.orders import INVOICE_COUNT, invoice_number, invoices
 
 OrderId = Annotated[
-    int, Query(ge=1, le=INVOICES, description="The order of the invoice")
+    int, Query(ge=1, le=INVOICE_COUNT, description="The order of the invoice")
 ]
 
 

@@ -16,14 +16,14 @@ from target_app.practices import Handler, Practice, Variant
 from target_app.schemas import OrderRead
 from target_app.services.orders import (
     DAYS,
+    ORDERS_PER_DAY,
     PAGE_SIZE,
-    PER_DAY,
-    orders_before,
+    count_orders_before,
     orders_of_day,
 )
 from target_app.services.sales import MONTHS
 
-PAGES = int(PER_DAY) // PAGE_SIZE  # full pages of a day
+PAGES = int(ORDERS_PER_DAY) // PAGE_SIZE  # full pages of a day
 Page = Annotated[
     int, Query(ge=0, lt=MONTHS * DAYS * PAGES, description="The first page is 0")
 ]
@@ -75,7 +75,7 @@ def cursor(resources: Resources) -> Handler:
         counts.count_request()
         month, day, before = _position(page)
         # The id of the last order; a client knows it from the previous page.
-        last = orders_before(month, day) + before
+        last = count_orders_before(month, day) + before
         statement = orders_of_day(month, day).where(Order.id > last)
         with sessions() as session:
             orders = session.scalars(statement.limit(PAGE_SIZE)).all()
@@ -92,7 +92,7 @@ def deep_offset(resources: Resources) -> Handler:
     def list_orders(page: Page) -> list[OrderRead]:
         counts.count_request()
         month, day, before = _position(page)
-        skipped = orders_before(month, day) + before
+        skipped = count_orders_before(month, day) + before
         statement = select(Order).order_by(Order.id)
         with sessions() as session:
             orders = session.scalars(statement.offset(skipped).limit(PAGE_SIZE)).all()
@@ -109,7 +109,7 @@ def deep_cursor(resources: Resources) -> Handler:
     def list_orders(page: Page) -> list[OrderRead]:
         counts.count_request()
         month, day, before = _position(page)
-        last = orders_before(month, day) + before
+        last = count_orders_before(month, day) + before
         statement = select(Order).order_by(Order.id).where(Order.id > last)
         with sessions() as session:
             orders = session.scalars(statement.limit(PAGE_SIZE)).all()
@@ -125,7 +125,7 @@ PRACTICE = Practice(
     guide="Database Optimization > Pagination",
     variants={
         "unpaginated": Variant(
-            unpaginated, Guard({"psycopg query": 1, "rows": PER_DAY}), _NEEDS
+            unpaginated, Guard({"psycopg query": 1, "rows": ORDERS_PER_DAY}), _NEEDS
         ),
         "offset": Variant(offset, _ONE_PAGE, _NEEDS),
         "cursor": Variant(cursor, _ONE_PAGE, _NEEDS),

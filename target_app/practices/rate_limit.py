@@ -16,7 +16,7 @@ from target_app.practices import Handler, Practice, Variant
 from target_app.schemas import Waited
 
 WINDOW_SECONDS = 60
-MAX_REQUESTS = 1_000_000  # of a client in a window
+MAX_REQUESTS = 1_000_000  # requests of a client in a window
 CLIENTS = 10_000
 ANSWER = Waited(milliseconds=0)
 Client = Annotated[int, Query(ge=0, lt=CLIENTS, description="The client")]

@@ -41,7 +41,7 @@ _DATA: dict[int, Any] = {
 }
 
 
-BODY_ERRORS = (400, 413)  # of every operation with a body, in addition to 422
+BODY_ERRORS = (400, 413)  # errors of every operation with a body, besides 422
 
 
 def error_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:

@@ -9,11 +9,11 @@ from target_app.models import Invoice, Order
 from target_app.services.sales import first_day
 
 PAGE_SIZE = 100
-PER_MONTH = 10_000
+ORDERS_PER_MONTH = 10_000
 DAYS = 28  # days of a month that have orders
-PER_DAY = PER_MONTH / DAYS
-ORDERS = 200_000
-INVOICES = 100_000
+ORDERS_PER_DAY = ORDERS_PER_MONTH / DAYS
+ORDER_COUNT = 200_000
+INVOICE_COUNT = 100_000
 
 
 def invoice_number(order: int) -> str:
@@ -22,9 +22,10 @@ def invoice_number(order: int) -> str:
     return f"INV-{order * 2_654_435_761 % 2**32:010d}"
 
 
-def orders_before(month: int, day: int) -> int:
+def count_orders_before(month: int, day: int) -> int:
     """Return the number of orders before a day, which is the id of the last of them."""
-    return month * PER_MONTH + math.ceil((day - 1) * PER_MONTH / DAYS)
+    in_month = math.ceil((day - 1) * ORDERS_PER_MONTH / DAYS)
+    return month * ORDERS_PER_MONTH + in_month
 
 
 def orders_of_day(month: int, day: int) -> Select[Order]:

@@ -10,7 +10,7 @@ import json
 import sys
 
 ITEMS = [{"id": n, "name": f"item {n}", "price": 9.5} for n in range(40)]
-ROUNDS = 5  # of work for each request
+ROUNDS = 5  # rounds of work for each request
 HEAD = (
     b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
 )

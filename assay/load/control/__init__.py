@@ -1,1 +1,1 @@
-"""Locust processes as Assay sees them: started, sent orders, ended."""
+"""Assay's side of the load generator: start Locust processes, send orders, end them."""

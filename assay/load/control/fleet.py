@@ -1,8 +1,8 @@
 """Several workers that load one target: on this machine, or on several.
 
 Their master is a separate Locust process with a channel to Assay. The test begins when
-all workers have joined. A worker that is lost during the test is counted, and the
-others go on.
+all workers have joined. If a worker is lost during the test, the loss is reported and
+the other workers go on.
 """
 
 import contextlib
@@ -39,7 +39,7 @@ from assay.load.orders import (
 from assay.load.protocol import Message
 from assay.load.ticks import Tick
 
-# What a malformed answer of a worker can raise when it is read.
+# The exceptions that can be raised when a worker's malformed answer is read.
 MALFORMED_ERRORS = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError)
 BEGIN_TIMEOUT = 60.0  # seconds that a test_start listener may take
 SLICE_TIMEOUT = 60.0  # seconds beyond a slice's duration
@@ -50,7 +50,7 @@ class Fleet(LocustProcess):
     """Workers and their master.
 
     Attributes:
-        address: Where the master listens.
+        address: The address on which the master listens.
         members: The workers that take part.
     """
 
@@ -61,16 +61,17 @@ class Fleet(LocustProcess):
 
         Args:
             setup: How the master is started.
-            address: Where the master listens; port 0 means a free port.
+            address: The address on which the master listens; port 0 means a free port.
 
         Raises:
             InputError: The locustfile cannot be imported, or the port is taken.
+            MeasureError: The master ended, or does not answer.
         """
         _check_free(*address)
         super().__init__(setup, role=f"master:{address[0]}:{address[1]}")
         self.address = (address[0], int(self.hello["port"]))
         self.members = Workers()
-        self._quit = False  # whether a listener of the master's has ended the test
+        self._quit = False  # whether one of the master's listeners has ended the test
         self._merger: TickMerger | None = None
 
     def start_workers(self, count: int) -> None:
@@ -86,13 +87,14 @@ class Fleet(LocustProcess):
         """Wait until all workers have joined, and let the master begin the test.
 
         Args:
-            expected: How many workers are to join.
+            expected: The number of workers that should join.
             timeout: Seconds to wait.
-            say: Is called with messages about who has joined.
+            say: Called with a message for each worker that joins or leaves.
 
         Raises:
             InputError: A `test_start` listener fails.
-            MeasureError: Not all joined, or one cannot work for this master.
+            MeasureError: Not all workers joined, or a worker has another version of
+                Assay.
         """
         deadline = time.monotonic() + timeout
         while len(self.members) < expected:
@@ -128,12 +130,12 @@ class Fleet(LocustProcess):
         """Give each worker its part of the users; see `Generator.attach`.
 
         Raises:
-            InputError: There are fewer users than workers.
+            InputError: There are too few users to give each worker a share.
             MeasureError: A user's `on_start` failed, or a worker was lost.
         """
         shares = self.members.shares(max(users, max_users), "--users")
-        # The first users are shared in the same way, rounded up, so that each worker
-        # begins with at least one.
+        # The users that exist at first are divided in the same way, rounded up, so that
+        # each worker begins with at least one user.
         first_users = [-(-users * share // sum(shares)) for share in shares]
         orders = [
             Attach(
@@ -159,7 +161,7 @@ class Fleet(LocustProcess):
         Only the master's locustfile can set it.
 
         Raises:
-            MeasureError: The master is silent.
+            MeasureError: The master does not answer.
         """
         self._send(message(Finish()))
         deadline = time.monotonic() + FINISH_TIMEOUT
@@ -177,7 +179,8 @@ class Fleet(LocustProcess):
         """Begin a load test; each worker does its part of it.
 
         Raises:
-            InputError: There is less to do than there are workers.
+            InputError: There are too few users or iterations to give each worker a
+                share.
         """
         parts, users = self.members.parts, self.members.shares(order.users, "--users")
         limits = [0] * len(parts)
@@ -200,10 +203,10 @@ class Fleet(LocustProcess):
             self._end_by_locustfile()
 
     def tick(self) -> Tick:
-        """Wait for the next second of all workers together, or the end.
+        """Wait for the next tick of all workers together, and return it.
 
         Raises:
-            MeasureError: The master has ended, or everybody is silent.
+            MeasureError: The master has ended, or no message comes in time.
         """
         merger, deadline = self._merger, time.monotonic() + TICK_TIMEOUT
         assert merger is not None, "no load test has begun"
@@ -212,7 +215,7 @@ class Fleet(LocustProcess):
         return tick
 
     def stop(self) -> None:
-        """End a load test early; its last tick says when it has ended."""
+        """End a load test early; its last tick shows that it has ended."""
         if self._merger is not None:
             self._merger.stopped = True
         for member in self.members:
@@ -237,7 +240,7 @@ class Fleet(LocustProcess):
             self.members.close(self._keep_log)
 
     def _begin(self) -> None:
-        """Let the master fire `test_start`; its messages reach all workers now."""
+        """Let the master fire `test_start`, now that its messages reach all workers."""
         self._send(message(Begin()))
         deadline = time.monotonic() + BEGIN_TIMEOUT
         while (header := self._next_message(deadline)[0])["event"] != "begun":
@@ -261,7 +264,7 @@ class Fleet(LocustProcess):
         """Send each worker its own order, and return all answers.
 
         Raises:
-            MeasureError: A worker was lost, failed, or is silent.
+            MeasureError: A worker was lost, failed, or does not answer.
         """
         for member in self.members:
             if member.lost:
@@ -286,7 +289,8 @@ class Fleet(LocustProcess):
     def _handle(self, header: dict[str, Any], body: bytes) -> int | None:
         """Handle a message about a load test; return the worker's number.
 
-        Returns None for a message of the master, or of a worker that takes no part.
+        The number is None for a message of the master, or of a worker that joined too
+        late to take part.
         """
         if header["event"] == "quit":
             self._end_by_locustfile()
@@ -333,7 +337,7 @@ class Fleet(LocustProcess):
                 return {"event": "lost", "worker": member.index, "why": why}, b""
 
     def _end_by_locustfile(self) -> None:
-        """End the test, since a listener of the master's asked for it."""
+        """End the test, because one of the master's listeners asked for it."""
         if self._merger is not None:
             self._merger.ended_by = "locustfile"
         self.stop()
@@ -341,7 +345,7 @@ class Fleet(LocustProcess):
 
 @contextlib.contextmanager
 def _reading_answers() -> Iterator[None]:
-    """Turn the errors that a worker's malformed answer causes into one message.
+    """Turn any error that a worker's malformed answer causes into a MeasureError.
 
     Raises:
         MeasureError: An answer is malformed.
@@ -353,7 +357,7 @@ def _reading_answers() -> Iterator[None]:
 
 
 def _combined(answers: Sequence[Mapping[str, Any]]) -> OnStartResult:
-    """Return how the on_start of all workers' users went."""
+    """Combine the workers' results of their users' `on_start`."""
     errors = Counter[str]()
     for answer in answers:
         errors.update({str(text): int(n) for text, n in answer["errors"].items()})
@@ -369,7 +373,7 @@ def _check_free(host: str, port: int) -> None:
     """Check that a master can listen on an address.
 
     Raises:
-        InputError: It cannot.
+        InputError: A master cannot listen there.
     """
     try:
         with socket.create_server(("" if host == "*" else host, port)):

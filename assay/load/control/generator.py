@@ -1,4 +1,4 @@
-"""One Locust process as Assay sees it: slices, and whole load tests."""
+"""Assay's side of one Locust process: it runs slices and whole load tests."""
 
 from collections.abc import Mapping, Sequence
 
@@ -22,7 +22,7 @@ from assay.load.ticks import Tick
 from assay.metrics import Mode
 
 USER_TIMEOUT = 30.0  # seconds within which one more user must complete its on_start
-ATTACH_TIMEOUT = 600.0  # seconds for all users together
+ATTACH_TIMEOUT = 600.0  # seconds within which all users must complete their on_start
 LOAD_TIMEOUT = 30.0  # seconds to begin a load test
 DETACH_TIMEOUT = 30.0
 FINISH_TIMEOUT = 60.0
@@ -44,16 +44,16 @@ class Generator(LocustProcess):
         """Give each variant a pool of users who have completed their on_start.
 
         Args:
-            hosts: Variant to base URL.
-            pids: Variant to the processes whose CPU time is read.
+            hosts: The base URL of each variant.
+            pids: For each variant, the processes whose CPU time is read.
             cores: The cores that these processes are pinned to; empty if they are not.
             users: Users of each pool, for now.
-            max_users: How many there may be later; `users` if that is more.
-            strict: Whether a user who does not complete its on_start is an error;
-                otherwise there are fewer users.
+            max_users: How many users a pool may have later; `users` if that is more.
+            strict: Whether a user who does not complete its on_start is an error. If
+                not, the pool has fewer users.
 
         Returns:
-            How the on_start of each variant's users went.
+            The result of the on_start of each variant's users.
 
         Raises:
             MeasureError: A user's `on_start` failed.
@@ -65,7 +65,7 @@ class Generator(LocustProcess):
         return {name: OnStartResult(**answer[name]) for name in hosts}
 
     def grow(self, users: int) -> None:
-        """Make users until every pool has `users`; the new ones connect.
+        """Make users until every pool has `users`; the new users connect.
 
         Raises:
             MeasureError: The process has ended.
@@ -101,8 +101,8 @@ class Generator(LocustProcess):
     ) -> Slice:
         """Run a closed loop of `users` for `duration` seconds.
 
-        The seed decides which tasks the users choose, as far as they choose at random.
-        Without think time they send the next request as soon as they are answered.
+        The seed decides all random choices of tasks. Without think time, a user sends
+        the next request as soon as the last one is answered.
         """
         order = RunSlice(
             variant,
@@ -124,10 +124,10 @@ class Generator(LocustProcess):
         shape: Shape | None = None,
         drain: float = DRAIN,
     ) -> Slice:
-        """Run an open loop: Poisson arrivals, `rate` per second, for `duration`.
+        """Run an open loop for `duration` seconds: Poisson arrivals, `rate` per second.
 
-        A shape says how the rate changes meanwhile. After the last arrival, answers
-        are awaited for `drain` seconds.
+        A shape replaces `rate` and `duration`: the rate then changes over time. After
+        the last arrival, answers are awaited for at most `drain` seconds.
         """
         order = RunSlice(
             variant, "open", duration, rate=rate, seed=seed, drain=drain, shape=shape
@@ -139,10 +139,11 @@ class Generator(LocustProcess):
         self._ask(order, LOAD_TIMEOUT)
 
     def tick(self) -> Tick:
-        """Wait for the next second of a load test, or its end.
+        """Wait for the next tick of a load test, and return it.
 
         Raises:
-            MeasureError: The load test failed, or the process has ended or is silent.
+            MeasureError: The load test failed, or the process has ended or does not
+                answer.
         """
         header, body = self._answer(TICK_TIMEOUT)
         if "error" in header:
@@ -153,7 +154,7 @@ class Generator(LocustProcess):
         return ticks.decode(header, body)
 
     def stop(self) -> None:
-        """End a load test early; its last tick says when it has ended."""
+        """End a load test early; its last tick shows that it has ended."""
         self._send(message(Stop()))
 
     def closed_loop_rate(self, variant: str, users: int, duration: float) -> float:

@@ -1,4 +1,4 @@
-"""What drives a load test, whatever it consists of."""
+"""The interface of a load generator that runs load tests."""
 
 from collections.abc import Mapping, Sequence
 from typing import Protocol
@@ -17,7 +17,7 @@ class Loader(Protocol):
 
     @property
     def warnings(self) -> list[str]:
-        """Which parts of the locustfile have no effect under Assay."""
+        """Warnings about parts of the locustfile that have no effect under Assay."""
 
     def attach(
         self,
@@ -37,10 +37,10 @@ class Loader(Protocol):
         """Begin a load test; `tick` reports on it."""
 
     def tick(self) -> Tick:
-        """Wait for the next second of a load test, or its end."""
+        """Wait for the next tick of a load test, and return it."""
 
     def stop(self) -> None:
-        """End a load test early; its last tick says when it has ended."""
+        """End a load test early; its last tick shows that it has ended."""
 
     def finish(self) -> int | None:
         """Stop all users; return the exit code that the locustfile set."""

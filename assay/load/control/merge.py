@@ -1,7 +1,8 @@
 """The ticks of several workers, merged second by second into ticks of all workers.
 
-The clocks of different machines are never compared: each worker counts time from its
-own start, and the first second of one is merged with the first second of the others.
+The clocks of different machines are never compared. Each worker counts time from its
+own start, and the first seconds of all workers are merged, then the second seconds, and
+so on.
 """
 
 import itertools
@@ -33,7 +34,8 @@ class _Worker:
         first_user: Number of its first user among the users of all workers.
         ticks: Its ticks that wait for the other workers' ticks of the same second.
         counts: Its arrivals, as of its latest merged tick.
-        lag_p99: How late it began arrivals in its latest merged tick, in seconds.
+        lag_p99: How late it began arrivals in its latest merged tick, 99th percentile
+            in seconds.
         loaded: Seconds of load up to its latest merged tick.
         ended: Whether its latest merged tick was its last.
         lost: Why it was lost; empty if it was not.
@@ -49,7 +51,7 @@ class _Worker:
     ended: bool = False
     lost: str = ""
     _due: Iterator[float] | None = None
-    _next_due: float = 0.0  # the first arrival that was not due yet
+    _next_due: float = 0.0  # when the next arrival is due
     _scheduled: int = 0
 
     @property
@@ -65,8 +67,8 @@ class _Worker:
     def count_unserved(self, until: float) -> None:
         """Count the outstanding arrivals of a lost worker as unserved.
 
-        These are the arrivals that it had in flight when it was lost, since nobody
-        knows what became of them, and the later arrivals of its schedule.
+        These are the arrivals that it had in flight when it was lost, whose outcome is
+        unknown, and the later arrivals of its schedule.
 
         Args:
             until: Seconds of load of the other workers.
@@ -86,7 +88,7 @@ class _Worker:
     def _due_until(self, time: float) -> int:
         """Return how many of its arrivals were due up to a time.
 
-        Times must ascend from call to call.
+        From call to call, the time must not decrease.
         """
         order = self.order
         if order.shape is None:
@@ -108,7 +110,7 @@ class TickMerger:
 
     Attributes:
         stopped: Whether the test was stopped early.
-        ended_by: What ended the test early: the `locustfile` or its `users`; else
+        ended_by: `locustfile` or `users` if one of these ended the test early; else
             empty.
     """
 
@@ -116,8 +118,8 @@ class TickMerger:
         """Begin with no ticks.
 
         Args:
-            orders: What each worker was ordered to do.
-            names: What to call the workers.
+            orders: The order that each worker was given.
+            names: The machine and process of each worker.
         """
         users = itertools.accumulate((order.users for order in orders), initial=0)
         self._workers = [
@@ -142,8 +144,8 @@ class TickMerger:
     def next_tick(self) -> Tick | None:
         """Return the next merged tick; None while the tick of a worker is missing.
 
-        It looks like the tick of a single process, plus `workers`. Sample times count
-        from the start of the worker that recorded them.
+        A merged tick is like the tick of a single process, plus `workers`. Sample times
+        count from the start of the worker that recorded them.
         """
         running = [worker for worker in self._workers if not worker.over]
         if any(not worker.ticks for worker in running):
@@ -154,8 +156,8 @@ class TickMerger:
             self._at = max(self._at, tick.at)
         over = all(worker.over for worker in self._workers)
         loaded = max(worker.loaded for worker in self._workers)
-        # A worker's last arrival is a little before the planned end. So at the end the
-        # whole schedule counts as due.
+        # A worker's last arrival is a little before the planned end. So once all
+        # workers have ended, the whole schedule counts as due.
         until = math.inf if over and not self.stopped else loaded
         for worker in self._workers:
             worker.count_unserved(until)
@@ -242,7 +244,7 @@ class TickMerger:
     def _number(self, name: Name) -> int:
         """Return the number of a name.
 
-        All workers together may have at most MAX_NAMES names, as a single one may.
+        All workers together may have at most MAX_NAMES names, the limit of one worker.
         """
         if name not in self._names and len(self._names) >= MAX_NAMES:
             name = name[0], "", OTHER

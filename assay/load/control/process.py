@@ -1,4 +1,4 @@
-"""A Locust process: how it is started, gets orders and is ended."""
+"""Start a Locust process, give it orders, and end it."""
 
 import contextlib
 import json
@@ -38,9 +38,9 @@ class Setup:
             is no single host.
         settings: Further options of Locust, for listeners: `num_users`,
             `spawn_rate`, `run_time`.
-        cwd: Where the process runs, as `locust` would; the locustfile's own folder if
-            None.
-        keep: A folder that keeps the logs, without secrets, after the end.
+        cwd: The folder in which the process runs, as `locust` would; None for the
+            locustfile's own folder.
+        keep: A folder in which the logs, without secrets, are kept after the end.
     """
 
     locustfile: Path | str
@@ -58,7 +58,7 @@ class Setup:
 
     @property
     def working_directory(self) -> Path:
-        """Where the process runs."""
+        """The folder in which the process runs."""
         return self.cwd or Path(self.paths[0]).parent
 
     @property
@@ -78,7 +78,7 @@ class LocustProcess:
     Attributes:
         setup: How it was started.
         shape: Name of the locustfile's LoadTestShape; empty if it has none.
-        hello: Its first message, which says what the locustfile holds.
+        hello: Its first message, which describes the locustfile.
     """
 
     def __init__(
@@ -94,6 +94,7 @@ class LocustProcess:
         Raises:
             InputError: The locustfile cannot be imported, has no users, or one of its
                 listeners fails.
+            MeasureError: The process ended, or does not answer.
         """
         self.setup, self.shape = setup, ""
         ours, theirs = socket.socketpair()
@@ -109,7 +110,7 @@ class LocustProcess:
             inherits=Inherited((descriptor,)),
         )
         theirs.close()
-        if role == ALONE:  # a master shares its core with workers on purpose
+        if role == ALONE:  # a master must not preempt the workers that share its core
             processes.raise_priority(self.child)
         try:
             hello, _ = self._answer(IMPORT_TIMEOUT)
@@ -124,7 +125,7 @@ class LocustProcess:
 
     @property
     def warnings(self) -> list[str]:
-        """Which parts of the locustfile have no effect, where Assay sets the load."""
+        """Warnings about parts of the locustfile that have no effect under Assay."""
         if not self.shape:
             return []
         return [
@@ -158,7 +159,7 @@ class LocustProcess:
         """Send an order and return its answer.
 
         Raises:
-            MeasureError: The order failed, or the process has ended or is silent.
+            MeasureError: The order failed, or the process has ended or does not answer.
         """
         self._send(message(order))
         answer, body = self._answer(timeout)
@@ -176,7 +177,7 @@ class LocustProcess:
         """Wait for a message.
 
         Raises:
-            MeasureError: The process has ended or is silent.
+            MeasureError: The process has ended or does not answer.
         """
         received = self._receive(timeout)
         if received is None:
@@ -228,8 +229,8 @@ def argv(
 def environment() -> dict[str, str]:
     """Return the environment of a Locust process.
 
-    It can import what Assay can import, and modules of the current folder. Its output
-    is unbuffered, so the log of a killed process is complete, too.
+    The process can import whatever Assay can import, and modules of the current folder.
+    Its output is unbuffered, so that the log of a killed process is complete, too.
     """
     path = os.pathsep.join([*filter(None, sys.path), os.getcwd()])
     return {**os.environ, "PYTHONPATH": path, "PYTHONUNBUFFERED": "1"}

@@ -1,4 +1,4 @@
-"""The workers of a fleet: who they are, and which of them run on this machine."""
+"""The workers of a fleet; some of them may run on this machine."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -45,7 +45,7 @@ class Workers:
         self._children: list[Child] = []
 
     def __len__(self) -> int:
-        """Return how many have joined."""
+        """Return the number of workers that have joined."""
         return len(self._members)
 
     def __iter__(self) -> Iterator[Member]:
@@ -61,8 +61,8 @@ class Workers:
 
         Args:
             setup: How their master was started.
-            port: Where the master listens.
-            count: How many workers are started.
+            port: The port on which the master listens.
+            count: The number of workers to start.
             cores: The cores that the workers may use.
         """
         # The arguments for the locustfile come from the master.
@@ -89,9 +89,10 @@ class Workers:
     def sort_by_speed(self) -> None:
         """Put the workers in their final order, once all have joined.
 
-        Workers of this machine count as equally fast: they measured their speed while
-        all of them started. Others are sorted by speed, whoever joined first, so that
-        the same seed gives the same work.
+        If Assay started workers on this machine, all count as equally fast, because
+        they measured their speed while the others started. Otherwise the workers are
+        sorted by speed, not by the time they joined, so that the same seed gives each
+        the same work.
         """
         if self._children:
             for member in self._members:
@@ -102,7 +103,7 @@ class Workers:
         """Check that no worker of this machine has ended.
 
         Raises:
-            MeasureError: One has.
+            MeasureError: A worker of this machine has ended.
         """
         for child in self._children:
             if not child.running():
@@ -133,11 +134,11 @@ class Workers:
         return arrivals.split([member.speed for member in self._members])
 
     def shares(self, whole: int, option: str) -> list[int]:
-        """Return each worker's share of a number, which is at least 1.
+        """Divide a number among the workers; each share is at least 1.
 
         Args:
-            whole: The number.
-            option: The option that it was given for.
+            whole: The number to divide.
+            option: The option that the user gave it for.
 
         Raises:
             InputError: The number is too small.

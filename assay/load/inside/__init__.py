@@ -1,1 +1,1 @@
-"""What runs in the Locust process: only this folder and `lean` import Locust."""
+"""The code that runs in the Locust process; besides it, only `lean` imports Locust."""

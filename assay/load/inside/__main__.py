@@ -1,9 +1,9 @@
 """A Locust process: `python -m assay.load.inside FILE DESCRIPTOR ROLE SETTINGS …`.
 
-Its role is `alone`, `master:HOST:PORT` or `worker:HOST:PORT`. The descriptor belongs to
-the channel to Assay; a worker has none, since its orders come from its master. The
-settings are JSON: options of Locust that listeners and users see. The other arguments
-are for the locustfile.
+ROLE is `alone`, `master:HOST:PORT` or `worker:HOST:PORT`. DESCRIPTOR is the file
+descriptor of the channel to Assay; a worker has none, since its orders come from its
+master. SETTINGS are JSON: options of Locust that listeners and users see. The other
+arguments are for the locustfile.
 """
 
 # Locust patches the standard library, so it is imported before anything else.
@@ -58,7 +58,7 @@ def serve(
     arguments: Sequence[str],
     settings: Mapping[str, Any],
 ) -> None:
-    """Carry out Assay's orders, until the channel is closed."""
+    """Carry out Assay's orders until the test is finished or the channel is closed."""
 
     def report(tick: Tick) -> None:
         protocol.send(channel, *ticks.encode(tick))
@@ -105,7 +105,7 @@ def lead(
     arguments: Sequence[str],
     settings: Mapping[str, Any],
 ) -> None:
-    """Be the master of workers, until the channel is closed."""
+    """Act as the master of workers until Assay ends the test or closes the channel."""
     make_runner = master_runner(*address)
     try:
         locustfile = opened_locustfile.open_locustfile(

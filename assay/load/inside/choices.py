@@ -1,4 +1,4 @@
-"""Which task comes next: by dice in the open loop, from a deck in the closed one."""
+"""Choose the next task: with dice in the open loop, from a deck in the closed loop."""
 
 import math
 import random
@@ -35,9 +35,9 @@ class Deck:
 
     A slice is short. If its tasks were drawn by dice, as Locust does, the number of
     slow tasks would vary by more than the difference that is measured. Only the closed
-    loop deals: it measures throughput and CPU time, which depend on the mix. In the
-    open loop slow requests have to come by chance, also close together, because slow
-    requests in a row make others wait.
+    loop uses a deck: it measures throughput and CPU time, which depend on the mix. In
+    the open loop slow requests must come by chance, sometimes close together, because
+    several slow requests in a row make others wait.
     """
 
     def __init__(self, seed: int) -> None:

@@ -11,7 +11,7 @@ from assay.system import processes
 
 @dataclass(frozen=True)
 class Usage:
-    """What was used between two readings, in seconds; see `Slice`."""
+    """The times used between two readings, in seconds; see `Slice`."""
 
     cpu: float
     run_delay: float
@@ -22,14 +22,15 @@ class Usage:
 
 @dataclass(frozen=True)
 class Clocks:
-    """One reading; times in seconds.
+    """One reading of all clocks, in seconds.
 
     Attributes:
         cpu: CPU time of each of the target's processes.
         run_delays: Run delay of each thread of the target's processes.
         generator_cpu: CPU time of this process.
         generator_run_delays: Run delay of each thread of this process.
-        busy: How long the target's cores have worked for anybody; NaN if unknown.
+        busy: How long the target's cores have been busy, for whatever process; NaN if
+            unknown.
     """
 
     cpu: Mapping[int, float]
@@ -39,7 +40,7 @@ class Clocks:
     busy: float
 
     def since(self, before: "Clocks") -> Usage:
-        """Return what was used since another reading."""
+        """Return the times used since an earlier reading."""
         cpu = _increase(before.cpu, self.cpu)
         return Usage(
             cpu=cpu,
@@ -70,8 +71,8 @@ def read(pids: Sequence[int] = (), cores: Sequence[int] = ()) -> Clocks:
 def _increase(before: Mapping[int, float], after: Mapping[int, float]) -> float:
     """Return the sum of the increases of all processes or threads that still exist.
 
-    The reading of a process that has ended is missing from `after`, so the difference
-    of the sums would be too small, even negative.
+    A process that has ended is missing from `after`, so the difference of the sums
+    would be too small, or even negative.
     """
     return sum(now - before.get(key, 0.0) for key, now in after.items())
 

@@ -1,9 +1,10 @@
 """Hands each arrival to one user of a pool, at once or as soon as a user is free.
 
 Ordinary Locust users run unchanged: they wait at a gate before each task
-(`assay.load.inside.gate`). A slice or a load test decides who passes the gate and when,
-not think time. An arrival goes to the user who has been idle for the shortest time: so
-users finish the sequence they began, and as few users as possible are in use.
+(`assay.load.inside.gate`). The slice or load test decides which user passes the gate
+and when; the think time of the locustfile does not. An arrival goes to the user who
+has been idle for the shortest time. Thus users finish the sequence of tasks that they
+began, and as few users as possible are in use.
 """
 
 import math
@@ -20,7 +21,7 @@ from assay.load.inside.seat import Seat
 from assay.load.recorder import Recorder
 
 MAX_BACKLOG = 100_000
-SPARE_USERS = 1  # idle users that a load test keeps ready, so none is made too late
+SPARE_USERS = 1  # idle users that a load test keeps ready: making a user takes time
 
 
 class Dispatcher:
@@ -36,8 +37,9 @@ class Dispatcher:
         think_time: Whether users wait as their classes say.
         busy: The users that work on an arrival.
         over: Set at the end of the load; ends all think times.
-        closed_until: Until when users of a closed loop begin tasks.
-        dealt_until: Until when they may still finish a deck of tasks that was begun.
+        closed_until: The time until which users of a closed loop begin tasks.
+        dealt_until: The time until which they may still finish a deck of tasks that
+            they have begun.
         over_at: When a closed loop was over, in seconds of `time.perf_counter`. Later
             requests count only if their task ends.
     """
@@ -48,11 +50,11 @@ class Dispatcher:
         user_slots: Sequence[type[User]],
         add_user: Callable[[Role], None],
     ) -> None:
-        """Prepare; there are no arrivals yet.
+        """Prepare the dispatcher; there are no arrivals yet.
 
         Args:
             roles: The user classes.
-            user_slots: One entry per allowed user: its class.
+            user_slots: The class of each user that is allowed, one entry per user.
             add_user: Makes a user of a class.
         """
         self.recorder = Recorder()
@@ -68,12 +70,12 @@ class Dispatcher:
 
     @property
     def lacked_user(self) -> int:
-        """How many arrivals found no idle user though more users were allowed."""
+        """Number of arrivals that found no idle user though more users were allowed."""
         return sum(role.lacked_user for role in self._roles.values())
 
     @property
     def peak(self) -> int:
-        """Sum over the classes of the most arrivals in flight or waiting at once."""
+        """Most arrivals in flight or waiting at once, summed over the user classes."""
         return sum(role.peak for role in self._roles.values())
 
     def begin(self, recorder: Recorder, seed: int) -> None:
@@ -96,7 +98,10 @@ class Dispatcher:
             role.lacked_user, role.peak = 0, role.working
 
     def settle(self, timeout: float) -> None:
-        """Wait until no user works and no arrival waits, or until a timeout."""
+        """Wait until no user works and no arrival waits, or until a timeout.
+
+        This also ends think times now, and the closed loop afterwards.
+        """
         self.over.set()
         deadline = time.perf_counter() + timeout
         # Between two tasks of a deck a user is idle for an instant, so look again.
@@ -113,7 +118,7 @@ class Dispatcher:
     def enlist(self, users: int, seed: int = 0) -> list[Seat]:
         """Take idle users for a closed loop, in the mixture of their classes.
 
-        Where too few are idle, there are fewer.
+        If too few users of a class are idle, fewer are taken.
         """
         chosen = []
         for cls, count in Counter(mixture(self._user_slots, users, seed)).items():
@@ -125,7 +130,7 @@ class Dispatcher:
         """Assign a task to a user who was idle, and wake the user.
 
         Args:
-            seat: The user's seat, which is no longer among the idle ones.
+            seat: The user's seat, which is no longer among the idle seats.
             scheduled: When the arrival was due; None in a closed loop.
         """
         seat.enlisted = scheduled is None
@@ -140,8 +145,8 @@ class Dispatcher:
         Returns:
             False if it was dropped, since too many arrivals wait already.
         """
-        # Class and task are drawn now, not when a user is free: a slow server must not
-        # change which work it gets.
+        # The class and the task are drawn now, not when a user is free: the work that a
+        # server gets must not depend on its speed.
         role, choose = self._draw_role(), self._dice.throw()
         if role.idle:
             seat = role.idle.pop()
@@ -164,7 +169,7 @@ class Dispatcher:
         return True
 
     def proceed(self, seat: Seat) -> bool:
-        """Give a free user its next arrival or task, if one is ready; say if it was."""
+        """Give a free user its next arrival or task; return whether there was one."""
         role = seat.role
         if role.backlog:
             scheduled, choose = role.backlog.popleft()
@@ -200,15 +205,16 @@ class Dispatcher:
         """Give up all arrivals that have not ended.
 
         If a user still gets answers after the end of the load (`Seat.held`), its task
-        is taken to be endless, and its arrival counts as done.
+        is assumed to be endless, and its arrival counts as done.
 
         Returns:
-            When the unserved arrivals were due; and the users that still work.
+            The times at which the unserved arrivals were due, and the users that still
+            work.
         """
         endless = {seat for seat in self.busy if seat.held}
         self.done += len(endless)
         unserved = self.busy - endless
-        due = [seat.arrival for seat in unserved if seat.arrival is not None]
+        due = [seat.arrived_at for seat in unserved if seat.arrived_at is not None]
         for role in self._roles.values():
             due.extend(scheduled for scheduled, _ in role.backlog)
             role.backlog.clear()
@@ -216,19 +222,19 @@ class Dispatcher:
         stuck, self.busy = self.busy, set()
         for seat in stuck:
             seat.busy = False
-        self.recorder = Recorder()  # what these users still report does not count
+        self.recorder = Recorder()  # later reports of these users do not count
         return due, stuck
 
     def _draw_role(self) -> Role:
-        """Draw the user class of an arrival, by how many users of it there may be."""
+        """Draw the user class of an arrival, weighted by the allowed users of each."""
         if len(self._roles) == 1:
             return next(iter(self._roles.values()))
         return self._roles[self._role_dice.throw()(self._user_slots)]
 
     def _occupy(self, seat: Seat, scheduled: float | None, choose: Choice) -> None:
-        seat.scheduled = seat.arrival = scheduled
+        seat.scheduled = seat.arrived_at = scheduled
         if scheduled is None:
-            seat.arrival, seat.waited = time.perf_counter(), 0.0
+            seat.arrived_at, seat.waited = time.perf_counter(), 0.0
         else:
             seat.waited = max(0.0, seat.freed - scheduled)
         seat.choose = choose

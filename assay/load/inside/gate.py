@@ -1,9 +1,9 @@
-"""Where every user waits before each task: Locust's own loop, with a gate in it.
+"""The gate in Locust's own loop, at which every user waits before each task.
 
-`TaskSet.execute_next_task` is wrapped so that a user waits for an arrival, and
-`TaskSet.wait` so that it returns at once, unless users are to think. The task is
-chosen for the arrival, not for the user that happens to be free: the same seed gives
-the same work, although the server's speed decides the order of users.
+`TaskSet.execute_next_task` is wrapped so that a user waits for an arrival.
+`TaskSet.wait` is wrapped so that it returns at once, unless think time is wanted. The
+task is chosen for the arrival, not for the user who happens to be free. So the same
+seed gives the same work, although the server's speed decides the order of users.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,7 +19,8 @@ from requests.exceptions import RequestException
 
 from assay.load.protocol import REQUEST
 
-# What a test function raises when one of its requests has failed, which is counted.
+# Exceptions that a test function raises after a failed request. The request has been
+# counted already.
 REQUEST_ERRORS = (RequestException, CatchResponseError, NoConnectionError)
 
 
@@ -67,9 +68,9 @@ def install() -> None:
 
 
 def choose_task(task_set: Any, choose: Callable[[Sequence[Any]], Any]) -> Any:
-    """Replace the task that Locust drew by the task of the arrival.
+    """Replace the task that Locust drew with the task of the arrival.
 
-    A task that was scheduled by name, or by a TaskSet with its own order, stays.
+    A task that was scheduled by name, or by a TaskSet with its own order, is kept.
 
     Args:
         task_set: The set whose task comes next.
@@ -111,7 +112,7 @@ def _deferred(
 
 
 def _counted(original: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """Wrap the choice of a sequence, and count how many tasks it has dealt."""
+    """Wrap the `get_next_task` of a sequence to count the tasks that it returns."""
 
     def get_next_task(self: Any) -> Any:
         task = original(self)

@@ -31,13 +31,13 @@ ON_STOP_TIMEOUT = 5.0  # seconds that users have for their on_stop
 class Loading:
     """One load test on one pool of users.
 
-    ``planned == done + dropped + unserved`` holds at its end, whatever the server
-    does and whoever stops it.
+    ``planned == done + dropped + unserved`` holds at its end, whatever the server does
+    and whatever ends the test.
 
     Attributes:
-        stopped: Whether the test is to end early.
-        ended_by: What ended it early: the `locustfile`, or the `users`, who have all
-            stopped; else empty.
+        stopped: Whether the test must end early.
+        ended_by: `locustfile` if the locustfile ended the test early, or `users` if
+            all users had stopped; else empty.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class Loading:
         timer: Timer,
         heartbeat: Heartbeat,
     ) -> None:
-        """Prepare; nothing runs yet.
+        """Prepare the test; nothing runs yet.
 
         Args:
             locustfile: The locustfile.
@@ -149,7 +149,7 @@ class Loading:
             self._dropped += not dispatcher.arrive(due_at)
 
     def _over(self) -> bool:
-        """Return whether the test is to end now."""
+        """Return whether the test must end now."""
         return self.stopped or bool(self._recorder.limit)
 
     def _closed_loop(self, order: RunLoad) -> None:
@@ -189,7 +189,7 @@ class Loading:
         due = self._began + TICK_INTERVAL
         while not over.wait(max(0.0, due - time.perf_counter())):
             due += TICK_INTERVAL
-            gc.collect()  # quick: what was there before the test is frozen
+            gc.collect()  # quick, because objects from before the test are frozen
             self._report(self._counts())
 
     def _update_stats(self) -> None:
@@ -214,7 +214,7 @@ class Loading:
 
         Args:
             counts: The arrivals so far.
-            loaded: Seconds of load, in the last tick; None before.
+            loaded: Seconds of load if this is the last tick; None for all others.
         """
         now = clocks.read()
         used = now.since(self._clocks)

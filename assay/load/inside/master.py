@@ -24,7 +24,7 @@ from assay.load.inside.opened_locustfile import OpenedLocustfile
 from assay.load.protocol import Message
 
 MESSAGE = "assay"  # the type of Assay's custom messages
-WATCH_INTERVAL = 0.2  # seconds between two checks which workers are still there
+WATCH_INTERVAL = 0.2  # seconds between two checks for workers that have gone
 EVENTS = ("joined", "answer", "tick")
 JOINED_FIELDS: Mapping[str, type | tuple[type, ...]] = {
     "version": int,
@@ -41,9 +41,9 @@ def master_runner(host: str, port: int) -> Callable[[Environment], MasterRunner]
 
 
 def _harden() -> None:
-    """Make Locust's listener drop malformed messages, and messages of false senders.
+    """Make Locust's listener drop malformed messages and those with a false sender.
 
-    Locust's own listener ends at the first malformed message, and with it every worker.
+    Locust's own listener ends at the first malformed message, and all workers with it.
     """
     receive, handle = BaseSocket.recv_from_client, MasterRunner.handle_message
 
@@ -52,7 +52,7 @@ def _harden() -> None:
             try:
                 sender, message = receive(self)
             except RPCError:
-                raise  # an error of the network: Locust opens its port anew
+                raise  # an error of the network: Locust opens its port again
             except Exception:
                 gevent.sleep(0)
                 continue
@@ -73,7 +73,7 @@ class Master:
     """Passes messages between Assay and its workers.
 
     Attributes:
-        port: Where workers join.
+        port: The port that workers connect to.
     """
 
     def __init__(
@@ -93,8 +93,8 @@ class Master:
         self._locustfile, self._failure = locustfile, failure
         self._runner, self._channel = runner, channel
         self._workers: dict[str, int] = {}  # client id to index
-        # A queue: a listener that waited until Assay reads a message would hear no
-        # heartbeats, and would believe that its workers were lost.
+        # Messages to Assay are queued. If the listener waited until Assay reads a
+        # message, it would hear no heartbeats and take its workers for lost.
         self._outgoing: Queue[Message] = Queue()
         self.port: int = runner.server.port
         runner.register_message(MESSAGE, self._on_message)
@@ -132,7 +132,7 @@ class Master:
                     runner.send_message(MESSAGE, order, client)
 
     def _begin(self) -> dict[str, Any]:
-        """Fire `test_start`; messages of its listeners reach all workers now."""
+        """Fire `test_start`, now that messages of its listeners reach all workers."""
         try:
             opened_locustfile.fire_test_start(self._locustfile)
         except Exception as error:
@@ -162,7 +162,7 @@ class Master:
         self._outgoing.put((header, body))
 
     def _report_quit(self) -> None:
-        """Report that a listener of the master's ends the test."""
+        """Report that one of the master's listeners ends the test."""
         self._queue({"event": "quit"})
 
     def _report_lost(self, index: int, why: str) -> None:
@@ -191,7 +191,7 @@ class Master:
                 protocol.send(self._channel, header, body)
             except OSError:
                 return
-            except Exception as error:  # a worker sent what JSON cannot hold
+            except Exception as error:  # a worker sent a value that JSON cannot hold
                 print(f"a message was dropped: {error!r}", flush=True)
                 self._give_up(header.get("worker", -1))
 

@@ -36,10 +36,10 @@ SUPPORTED_OPTIONS = frozenset({"tags", "exclude_tags", "config", "user_classes"}
 
 
 class LocustfileError(ValueError):
-    """The locustfile, or an argument for it, cannot be used as it is.
+    """The locustfile, or an argument for it, cannot be used.
 
     Attributes:
-        hint: What to do about it.
+        hint: How to solve the problem.
     """
 
     def __init__(self, problem: str, hint: str) -> None:
@@ -50,14 +50,14 @@ class LocustfileError(ValueError):
 
 @dataclass(frozen=True)
 class OpenedLocustfile:
-    """What is in a locustfile, or in several.
+    """The contents of a locustfile, or of several.
 
     Attributes:
         environment: Locust's environment, with its events.
         runner: Locust's runner, of any kind.
         classes: The user classes that take part.
-        shape: The LoadTestShape that sets how many users there are, unless an option
-            does; None if there is none.
+        shape: The LoadTestShape, which sets the number of users unless an option of
+            Assay does; None if the files have none.
     """
 
     environment: Environment
@@ -87,12 +87,12 @@ def open_locustfile(
     """Import a locustfile and fire `init`.
 
     Args:
-        path: Path of the locustfile; or of several, or of a folder, as after
-            `locust -f`.
+        path: Path of a locustfile, of a folder of locustfiles, or of several of them,
+            joined by `SEPARATOR`.
         arguments: The arguments after `locust -f FILE`: `--tags`, names of user
             classes, or options that the locustfile defines.
-        settings: Further options that listeners and users see: `host`, empty if
-            the file sets it itself, `num_users`, `spawn_rate`, `run_time`.
+        settings: Further options that listeners and users see: `host`, `num_users`,
+            `spawn_rate` and `run_time`. If `host` is empty, the locustfile sets it.
         make_runner: Makes the runner that listeners see.
 
     Raises:
@@ -119,7 +119,8 @@ def open_locustfile(
     request_handlers = list(events.request._handlers)
     error_handlers = list(events.user_error._handlers)
     runner = make_runner(environment)
-    # Locust would count every request at once, which costs 8 µs: see LiveStats.
+    # Locust would update its statistics for each request, which takes 8 µs;
+    # LiveStats counts many together.
     events.request._handlers = request_handlers
     if not isinstance(runner, SteeredRunner):
         # A worker would send its master one message for each exception of a task.
@@ -137,7 +138,7 @@ def select_tasks(
     arguments: Sequence[str] | None = None,
     settings: Mapping[str, Any] | None = None,
 ) -> None:
-    """Select the tasks that the options leave.
+    """Set the number of users, and keep only the tasks that the tags allow.
 
     Args:
         locustfile: The opened locustfile.
@@ -149,8 +150,8 @@ def select_tasks(
         ValueError: A class has no task, or an argument is wrong.
     """
     environment: Any = locustfile.environment
-    users = (settings or vars(environment.parsed_options)).get("num_users")
-    locustfile.runner.target_user_count = int(users or 0)
+    user_count = (settings or vars(environment.parsed_options)).get("num_users")
+    locustfile.runner.target_user_count = int(user_count or 0)
     if arguments is not None:
         options = _parse_options(arguments, settings or {})
         vars(environment.parsed_options).update(vars(options))
@@ -208,7 +209,7 @@ def _paths(path: str) -> list[str]:
     """Return the files that a path stands for.
 
     Raises:
-        LocustfileError: A folder holds no file.
+        LocustfileError: A folder holds no .py file.
     """
     paths: list[str] = []
     for part in path.split(SEPARATOR):
@@ -230,7 +231,7 @@ def _load(
 ) -> tuple[dict[str, type[User]], list[LoadTestShape]]:
     """Return the user classes and shapes of some files.
 
-    Test functions in pytest's style count only where there is no class, as in Locust.
+    As in Locust, test functions in pytest's style count only if there is no user class.
 
     Raises:
         LocustfileError: Two classes have the same name.
@@ -256,7 +257,7 @@ def _add(
             raise LocustfileError(
                 f"{name} is a user class of {inspect.getfile(before)} and of "
                 f"{inspect.getfile(cls)}",
-                "rename one of them: rows and weights go by the name",
+                "rename one of them: results and weights are kept by name",
             )
 
 
@@ -266,7 +267,7 @@ def _select_classes(
     """Return the classes that take part: those that were named, or all.
 
     Raises:
-        LocustfileError: There is no such class, or none is left.
+        LocustfileError: A named class does not exist, or every class has weight 0.
     """
     unknown = [name for name in names or () if name not in user_classes]
     if unknown:
@@ -285,10 +286,9 @@ def _select_classes(
 
 
 def _fire(event: str, environment: Environment, **arguments: Any) -> None:
-    """Call the listeners of an event, and let no exception pass.
+    """Call the listeners of an event, and stop at the first exception.
 
-    Locust would only log what a listener raises, and run a test whose preparation has
-    failed.
+    Locust would only log the exception, and run a test whose preparation has failed.
 
     Raises:
         LocustfileError: A listener raised an exception.
@@ -300,7 +300,7 @@ def _fire(event: str, environment: Environment, **arguments: Any) -> None:
         except Exception as error:
             raise LocustfileError(
                 f"its {event} listener {name} raised {type(error).__name__}: {error}",
-                "the test would lack what it prepares: fix it, or remove it",
+                "fix the listener or remove it: the test may need what it prepares",
             ) from error
 
 

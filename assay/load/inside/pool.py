@@ -32,10 +32,10 @@ class Pool:
 
     Attributes:
         roles: The user classes.
-        user_slots: One entry per allowed user: its class.
-        seats: One for each user.
+        user_slots: The class of each user that is allowed, one entry per user.
+        seats: One seat for each user.
         dispatcher: Hands the users their arrivals.
-        failures: Why users did not complete their on_start.
+        failures: The reasons why users did not complete their on_start.
     """
 
     def __init__(
@@ -46,14 +46,15 @@ class Pool:
         max_users: int,
         group: Group | None = None,
     ) -> None:
-        """Prepare; no user is made yet.
+        """Prepare the pool; no user is made yet.
 
         Args:
             environment: Locust's environment.
             user_classes: The classes of users.
-            host: Which host they load; empty for the host of their class.
-            max_users: How many users there may be.
-            group: Where Locust looks for the users' greenlets.
+            host: The host that they load; empty for the host of their class.
+            max_users: The largest number of users.
+            group: The group in which Locust looks for the users' greenlets; None for a
+                new group.
         """
         self.environment = environment
         self.failures: list[str] = []
@@ -70,23 +71,25 @@ class Pool:
 
     @property
     def alive(self) -> int:
-        """How many users there are."""
+        """The number of users."""
         return sum(role.alive for role in self.roles.values())
 
     @property
     def users(self) -> int:
-        """How many users have completed their on_start."""
+        """The number of users that have completed their on_start."""
         return sum(role.alive - role.starting for role in self.roles.values())
 
     def make(self, users: int) -> None:
         """Make users until there are `users`, in the mixture of their classes.
 
-        Their on_start runs; `wait` waits for it.
+        A class that lacked users in the last slice gets at least one more user than it
+        had simultaneous arrivals, if allowed. The on_start of the new users begins to
+        run; `wait` waits until it is completed.
         """
         for cls, count in Counter(deal_user_slots(list(self.roles), users)).items():
             role = self.roles[cls]
             needed = max(count, role.peak + 1 if role.lacked_user else 0)
-            # Users who fail meanwhile are not replaced.
+            # Users who fail in the meantime are not replaced.
             for _ in range(min(needed, role.max_users) - role.alive):
                 self.add(role)
                 gevent.sleep(SPACING)
@@ -95,7 +98,7 @@ class Pool:
         """Make the users that a closed loop with this seed lacks.
 
         Returns:
-            Whether there were any.
+            Whether any user was missing.
         """
         lacking = False
         for cls, count in Counter(mixture(self.user_slots, users, seed)).items():
@@ -105,7 +108,7 @@ class Pool:
         return lacking
 
     def add(self, role: Role, enlisted: bool = False) -> None:
-        """Make one user; an enlisted one takes part in a closed loop at once."""
+        """Make one user; an enlisted user takes part in a closed loop at once."""
         number = self._free_numbers.pop() if self._free_numbers else len(self.seats)
         role.alive += 1
         role.starting += 1
@@ -117,7 +120,7 @@ class Pool:
         greenlet.link(self._user_ended)
 
     def dismiss(self, role: Role) -> None:
-        """Stop one user of a class: an idle one, or else one after its task."""
+        """Stop one user of a class: an idle user, or else a user after its task."""
         candidates = [s for s in self.seats if s.role is role and not s.leaving]
         if not candidates:
             return
@@ -133,12 +136,12 @@ class Pool:
 
         Args:
             timeout: Seconds within which at least one more user must complete it.
-            strict: Whether a user who does not complete it is an error; otherwise
-                there are fewer users.
+            strict: Whether a user who does not complete it is an error. If not, the
+                pool has fewer users.
 
         Raises:
             StartError: A user stopped in its on_start, or a limit was reached.
-            TimeoutError: Some users did not complete it in time.
+            TimeoutError: For `timeout` seconds no further user completed it.
         """
         deadline = time.perf_counter() + timeout
         while any(role.starting for role in self.roles.values()):
@@ -147,7 +150,7 @@ class Pool:
                 break
             if limit := self.dispatcher.recorder.limit:
                 raise StartError(limit)
-            # After a failure, no more users are expected than have completed it.
+            # After a failure a timeout is not an error: the wait ends at the deadline.
             if not self._changed.wait(timeout) and not self.failures:
                 raise TimeoutError(
                     f"{self.alive - self.users} of {self.alive} users did not finish "
@@ -157,13 +160,13 @@ class Pool:
             raise StartError(self._on_start_error())
 
     def no_user_error(self) -> str:
-        """Return why no user completed its on_start; empty if none failed."""
+        """Say that no user completed its on_start, and why; empty if none failed."""
         if not self.failures:
             return ""
         return f"no user completed its on_start: {self.failures[0]}"
 
     def notes(self) -> list[str]:
-        """Return what a reader must know about the users, in sentences."""
+        """Return sentences that a reader of the results must know about the users."""
         users = self.users
         if not (self.failures and users):
             return []
@@ -183,7 +186,8 @@ class Pool:
         """End the users that still work.
 
         Returns:
-            When the unserved arrivals were due: those in work, and those that waited.
+            The times at which the unserved arrivals were due, both those that a user
+            worked on and those that waited.
         """
         due, stuck = self.dispatcher.abandon()
         for greenlet in list(self._group.greenlets):
@@ -210,7 +214,7 @@ class Pool:
         self._changed.set()
 
     def _on_start_error(self) -> str:
-        """Return how many users completed their on_start, and what to do."""
+        """Return the error of a failed on_start, with advice."""
         ready = self.users
         text = f"a user stopped in its on_start: {self.failures[0]}"
         if ready:
@@ -222,7 +226,7 @@ class Pool:
         return text
 
     def _user_ended(self, greenlet: Any) -> None:
-        """Remove a user: it stopped, or never completed its on_start."""
+        """Remove a user who has stopped, or who never completed its on_start."""
         seat: Seat = greenlet.assay_seat
         role = seat.role
         self.seats.discard(seat)
@@ -247,8 +251,8 @@ class Pool:
 def _run_user(seat: Seat, environment: Environment, group: Group) -> None:
     """Make a user and run it until it ends.
 
-    Each user is made in its own greenlet: making it may take long, as when its
-    constructor sends a request, and must not delay others.
+    Each user is made in its own greenlet: making it can take long, for example if its
+    constructor sends a request, and must not delay other users.
     """
     try:
         user: Any = seat.role.cls(environment)

@@ -22,8 +22,8 @@ class Ramp:
     """Makes and stops the users of a pool while a closed loop runs.
 
     Users start in steps, as in Locust: at a rate of 5 per second, five users start at
-    once, then none for a second. A user who has stopped by itself is replaced in the
-    next step of a ramp, otherwise never.
+    once, then none for a second. A user who has stopped by itself is replaced only in
+    the next step of a ramp.
     """
 
     def __init__(self, pool: Pool, runner: Any, stopped: Callable[[], bool]) -> None:
@@ -32,7 +32,7 @@ class Ramp:
         Args:
             pool: The pool of users.
             runner: The runner that listeners of the locustfile see.
-            stopped: Returns whether the test is to end.
+            stopped: Returns whether the test must end.
         """
         self._pool, self._runner, self._stopped = pool, runner, stopped
         # The class of each user that there should be, the oldest first.
@@ -77,8 +77,8 @@ class Ramp:
         before: object = None
         shape.runner = self._runner
         shape.reset_time()
+        due = time.perf_counter()
         while not self._stopped():
-            began = time.perf_counter()
             stage = shape.tick()
             if stage is None:
                 break
@@ -90,7 +90,9 @@ class Ramp:
                     self.ramp_to, int(users), float(rate), classes
                 )
                 before = stage
-            while time.perf_counter() - began < SHAPE_INTERVAL and not self._stopped():
+            # From the time when it was due, so that delays do not add up.
+            due = max(due + SHAPE_INTERVAL, time.perf_counter())
+            while time.perf_counter() < due and not self._stopped():
                 gevent.sleep(POLL_INTERVAL)
         self._end_ramp()
 
@@ -120,7 +122,7 @@ class Ramp:
         return role
 
     def _make_or_stop(self) -> None:
-        """Make the users that are missing, and stop the surplus ones."""
+        """Make the users that are missing, and stop those that are too many."""
         target = Counter(self._target)
         for role in self._pool.roles.values():
             change = target[role] - (role.alive - role.leaving)

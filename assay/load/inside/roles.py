@@ -1,4 +1,4 @@
-"""The user classes of a pool, and how its user slots are shared out among them."""
+"""The user classes of a pool, and how its user slots are divided among them."""
 
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -17,13 +17,14 @@ class Role:
 
     Attributes:
         cls: The class, with the host that it loads.
-        max_users: How many users of it there may be.
-        alive: How many there are, including those in their on_start.
-        starting: How many of them have not completed their on_start yet.
-        leaving: How many of them stop once they have done their task.
-        idle: Users who wait for an arrival, the most recent one last.
-        backlog: Arrivals that no user has taken yet: when they were due, and what
-            chooses their task.
+        max_users: The largest number of its users.
+        alive: The number of its users, including those in their on_start.
+        starting: How many of these users have not completed their on_start yet.
+        leaving: How many of these users stop once they have done their task.
+        idle: Users who wait for an arrival; the user who became idle last is at the
+            end.
+        backlog: Arrivals that no user has taken yet: when each was due, and the
+            function that chooses its task.
         lacked_user: Arrivals that found no idle user though more users were allowed.
         peak: Most arrivals that were in flight or waiting at once.
     """
@@ -51,11 +52,12 @@ def with_host(cls: type[User], host: str) -> type[User]:
 
 
 def deal_user_slots(user_classes: Sequence[type[User]], size: int) -> list[type[User]]:
-    """Deal `size` user slots to the classes by weight, at least one to each.
+    """Deal `size` user slots to the classes by weight.
 
-    Classes with a fixed count get that many. Of the others the class with the largest
-    quotient gets the next slot (D'Hondt). So classes alternate, and any run of
-    neighbouring slots has about the same mixture.
+    Classes with a fixed count get that many slots, before all others. Each other class
+    gets one slot; then the class with the largest quotient gets the next slot
+    (D'Hondt). So classes alternate, and any run of neighbouring slots has about the
+    same mixture. Slots beyond `size` are left out, so the last classes may get none.
     """
     fixed = [cls for cls in user_classes if cls.fixed_count > 0]
     slots = [cls for cls in fixed for _ in range(cls.fixed_count)]
@@ -74,7 +76,7 @@ def mixture(
 ) -> list[type[User]]:
     """Return the classes of some users, as they are mixed in a pool's user slots.
 
-    With fewer users than slots the seed draws which slots are used.
+    If there are fewer users than slots, the seed decides which slots are used.
     """
     start = seed % len(user_slots) if users < len(user_slots) else 0
     return [*user_slots[start:], *user_slots][:users]

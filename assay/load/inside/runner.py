@@ -1,7 +1,7 @@
 """The runner that a locustfile sees in its environment, and its statistics.
 
-Assay's pools make and stop users. What Locust's runner would start or stop is reported
-to the load test instead.
+Assay's pools make and stop users. Under this runner, `start` is refused, and `stop` and
+`quit` only tell the load test to end.
 """
 
 import time
@@ -62,7 +62,7 @@ class SteeredRunner(LocalRunner):
 
     @property
     def user_classes_count(self) -> dict[str, int]:
-        """How many users of each class there are."""
+        """The number of users of each class."""
         counts = {cls.__name__: 0 for cls in self.user_classes}
         for greenlet in self.user_greenlets:
             name = greenlet.assay_seat.role.cls.__name__
@@ -84,13 +84,13 @@ class SteeredRunner(LocalRunner):
 class LiveStats(RequestStats):
     """Locust's statistics, brought up to date when somebody reads them.
 
-    Locust updates them for every request, which takes some microseconds. Here samples
-    wait in the recorder's arrays and are counted together: once a second, and
+    Locust updates its statistics for every request, which takes some microseconds. Here
+    samples wait in the recorder's arrays and are counted together: once a second, and
     whenever a locustfile reads a number.
     """
 
     def __init__(self, use_response_times_cache: bool = True) -> None:
-        """Begin with nothing."""
+        """Begin without requests."""
         self._refresh: Callable[[], None] = lambda: None
         self._updating = True  # Locust's own assignments are not reads
         super().__init__(use_response_times_cache)

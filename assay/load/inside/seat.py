@@ -1,4 +1,4 @@
-"""One user's seat in its pool: which arrival it works on, and what came of it."""
+"""One user's seat in its pool: its arrival, and the outcome of that arrival."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -27,35 +27,38 @@ if TYPE_CHECKING:
 
 STOPPING = (StopUser, StopTest, GreenletExit)  # the user stops
 LEAVING = (InterruptTaskSet, *STOPPING)  # the user leaves its present set of tasks
-# A nested set has ended, but not the one around it.
+# A nested set has ended, but the set around it goes on.
 RETURNING = (RescheduleTask, RescheduleTaskImmediately)
 
 
 class Seat:
-    """A user's seat.
+    """The state of one user in its pool.
 
     An arrival is one task. With a `SequentialTaskSet` it is a journey: the whole
-    sequence, whose steps follow each other at once, with all sets nested in it.
+    sequence with all sets nested in it, whose steps follow each other at once.
 
     Attributes:
         number: Number of the user in the pool.
         role: The user class.
-        kind: What the user's requests belong to: on_start, the load, or on_stop.
+        kind: Whether the user's requests now belong to on_start, the load, or on_stop:
+            `START`, `REQUEST` or `STOP`.
         ready: Whether the user has completed its on_start.
-        scheduled: When the user's arrival was due; None once the first request of the
-            arrival has been recorded, and in a closed loop.
-        waited: How long the arrival waited, because all users waited for the target.
-        arrival: When the arrival was due; in a closed loop, when its task was assigned.
+        scheduled: When the arrival was due, until its first request is recorded; then
+            None. Always None in a closed loop.
+        waited: Seconds from when the arrival was due until a user was free for it.
+        arrived_at: When the arrival was due; in a closed loop, when its task was
+            assigned.
         freed: When the user last became free: at its last answer, or when its on_start
             or a task without requests was completed.
         busy: Whether the user works on an arrival.
         enlisted: Whether the user takes part in a closed loop.
         leaving: Whether the user stops once it has done its task.
-        in_task: Whether code of the locustfile's task runs.
+        in_task: Whether the code of one of the locustfile's tasks is running.
         error: The error that ended the user, if one did.
-        stepped: Whether the user has reached its gate since its last think time.
-        tasks: What the user can do.
-        held: Requests after the end of the load: they count only if their task ends.
+        stepped: Whether `step` was called since the last think time.
+        tasks: The tasks that the user can run.
+        held: Requests after the end of the load. They are recorded when their task
+            ends; if it does not end, they are not recorded.
     """
 
     def __init__(self, pool: "Pool", number: int, role: "Role") -> None:
@@ -68,7 +71,7 @@ class Seat:
         self.in_task = self.stepped = False
         self.scheduled: float | None = None
         self.waited = self.freed = 0.0
-        self.arrival: float | None = None
+        self.arrived_at: float | None = None
         self.error: BaseException | None = None
         self.choose: Callable[[Sequence[Any]], Any] = itemgetter(0)
         self.tasks: Sequence[Any] = ()
@@ -129,10 +132,10 @@ class Seat:
         """Wait until there is an arrival for this user.
 
         Args:
-            tasks: What the user can do.
+            tasks: The tasks that the user can run.
 
         Raises:
-            StopUser: The user is to stop.
+            StopUser: The user must stop.
         """
         dispatcher, self.tasks = self.dispatcher, tasks
         if not self.ready:
@@ -165,11 +168,11 @@ class Seat:
         error: object = None,
         length: int = 0,
     ) -> None:
-        """Record a request of this user; times in seconds of `time.perf_counter`.
+        """Record a request of this user, with times in seconds of `time.perf_counter`.
 
-        Only the first request of an arrival was scheduled; each later one begins when
-        the one before has ended. Requests that begin after the end of the load count
-        only if their task ends.
+        Only the first request of an arrival has a scheduled time; each later request is
+        due when it is sent. Requests that begin after the end of the load count only if
+        their task ends.
         """
         after_end = start > self.dispatcher.over_at
         if after_end and self.kind is REQUEST and self.requests:
@@ -213,7 +216,7 @@ class Seat:
             self.dispatcher.recorder.add_raised(self.name or name, error)
 
     def finish(self) -> None:
-        """End the arrival, and record its task as a whole where that is needed."""
+        """End the arrival, and record its task as a whole if that is needed."""
         recorder, name = self.dispatcher.recorder, self.name
         held, self.held = self.held, []
         for sample in held:

@@ -28,7 +28,7 @@ from assay.load.ticks import Tick
 
 MAX_ERRORS = 20  # different errors that a slice reports
 TOUCH_TIMEOUT = 10.0  # seconds
-MAX_ANCESTORS = 4  # greenlets above one that a user's task has spawned
+MAX_ANCESTORS = 4  # how many spawning greenlets are searched for a user's greenlet
 
 
 class Server:
@@ -54,11 +54,12 @@ class Server:
         self.processes: Mapping[str, Sequence[int]] = {}
         self.cores: Sequence[int] = ()
         self.recorder: Recorder | None = None
-        # Whether the pools' recorders hold what their users did in their on_start.
+        # Whether the pools' recorders still hold the requests of on_start.
         self.fresh = True
         self.timer = Timer()
         self.heartbeat = Heartbeat()
-        # First of all listeners: one that raises keeps later listeners from the event.
+        # This listener comes first, because a listener that raises an exception keeps
+        # the event from later listeners.
         self.environment.events.request._handlers.insert(0, self.on_request)
         if isinstance(locustfile.runner, SteeredRunner):
             locustfile.runner.when_ended(self.quit)
@@ -78,8 +79,9 @@ class Server:
         end = time.perf_counter()
         start = end - seconds
         if start_time is not None:
-            # The event can come later than the end of the request, since a `with` block
-            # of catch_response goes on; the wall clock says when the request began.
+            # With catch_response the event comes only at the end of the `with` block,
+            # which can be long after the end of the request. The wall clock shows when
+            # the request began.
             began = end - (time.time() - start_time)
             if began < start:
                 start, end = began, began + seconds
@@ -99,7 +101,7 @@ class Server:
             recorder.lengths[key] += response_length or 0
 
     def obey(self, order: Order) -> Message:
-        """Carry out an order; return header and body of the answer."""
+        """Carry out an order; return the header and the body of the answer."""
         match order:
             case Attach():
                 return self.attach(order), b""
@@ -142,7 +144,7 @@ class Server:
             )
             self.pools[name] = pool
             pool.make(users)
-        gevent.sleep(0)  # users that wait for the event have to be there first
+        gevent.sleep(0)  # users that wait for the event must have started first
         if steered and users:
             runner.spawned()
         elif users:
@@ -160,7 +162,7 @@ class Server:
         }
 
     def grow(self, order: Grow) -> dict[str, Any]:
-        """Make users until every pool has `order.users`; let the new ones connect."""
+        """Make users until every pool has `order.users`; let the new users connect."""
         for pool in self.pools.values():
             before = set(pool.seats)
             pool.make(order.users)
@@ -244,7 +246,7 @@ class Server:
     def load(self, order: RunLoad) -> dict[str, Any]:
         """Begin a load test; its ticks are reported while it runs."""
         pool = self.pools[order.variant]
-        # What users did in their on_start belongs to the first test.
+        # The requests of on_start belong to the first test.
         recorder = pool.dispatcher.recorder if self.fresh else Recorder()
         self.recorder, self.fresh = recorder, False
         pool.begin(recorder, order.seed)
@@ -258,7 +260,7 @@ class Server:
         return {}
 
     def _run(self, loading: Loading, order: RunLoad) -> None:
-        """Run a load test until it ends; report an error that it cannot survive."""
+        """Run a load test until it ends; report an error that ends it."""
         try:
             loading.run(order)
         except Exception as error:
@@ -271,7 +273,7 @@ class Server:
             self.loading.end("")
 
     def quit(self) -> None:
-        """End the load test early, for the locustfile."""
+        """End the load test early, because the locustfile asked for it."""
         if self.loading is not None:
             self.loading.end("locustfile")
 
@@ -329,7 +331,7 @@ def _offsets(order: RunSlice) -> list[float]:
 
 
 def _inherited_seat(greenlet: Any) -> Seat | None:
-    """Return the seat of the user whose task has spawned a greenlet, if one has."""
+    """Return the seat of the user whose task spawned a greenlet; None if none did."""
     for _ in range(MAX_ANCESTORS):
         parent = getattr(greenlet, "spawning_greenlet", None)
         greenlet = parent() if parent is not None else None
@@ -340,7 +342,7 @@ def _inherited_seat(greenlet: Any) -> Seat | None:
 
 
 def _on_start_result(recorder: Recorder, seconds: float) -> OnStartResult:
-    """Return how the on_start of some users went."""
+    """Return the result of some users' on_start."""
     starts = [number for name, number in recorder.names.items() if name[0] == START]
     columns = recorder.request_columns
     names, failed = columns["name"], columns["failed"]

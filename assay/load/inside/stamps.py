@@ -1,11 +1,11 @@
-"""When a request left and its answer came, measured at the socket.
+"""Measure at the socket when a request was sent and its answer arrived.
 
-A client's own times include building the request and parsing the answer. On a cold
-cache that is 0.1 ms and more with FastHttpUser, and it would count as the target's
-time. So the first `send` and the last `recv` of each request are noted on the greenlet
-that makes the request, whatever client it uses. If a request opens a connection first,
-its time begins with that, since a server that does not accept connections makes its
-clients wait, too.
+A client's own times include building the request and parsing the answer. With
+FastHttpUser and a cold cache this takes 0.1 ms and more, which would count as the
+target's time. So the times of the first `send` and the last `recv` of each request are
+noted on the greenlet that makes the request, whatever client it uses. If a request
+opens a connection first, its time begins with `connect`, because a server that does not
+accept connections makes its clients wait, too.
 """
 
 import time

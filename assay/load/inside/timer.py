@@ -1,4 +1,4 @@
-"""Waiting until a given time, to microseconds rather than to event-loop ticks.
+"""Wait until a given time, to microseconds rather than to event-loop ticks.
 
 `gevent.sleep` wakes up to 1.1 ms late, because libev rounds its timers to
 epoll's milliseconds. A timerfd is a descriptor that the kernel makes readable at
@@ -36,7 +36,7 @@ class Timer:
     """Waits until given times of `time.perf_counter`."""
 
     def __init__(self) -> None:
-        """Create the timerfd, where the system has it."""
+        """Create the timerfd, if the system has timerfds."""
         self._descriptor = -1
         if sys.platform == "linux":
             # os.timerfd_create exists from Python 3.13 on; this works on 3.12 too.
@@ -46,7 +46,7 @@ class Timer:
             )
         if self._descriptor >= 0:
             self._watcher = get_hub().loop.io(self._descriptor, 1)
-            # Looked up once: any work that is done for every arrival makes it late.
+            # These are looked up once: any work for every arrival would make it late.
             self._set = libc.timerfd_settime
             self._due = _Itimerspec()
             self._value, self._pointer = self._due.value, ctypes.byref(self._due)

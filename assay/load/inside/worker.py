@@ -25,10 +25,10 @@ from assay.load.inside.server import Server
 from assay.load.orders import Attach, Stop
 from assay.load.ticks import Tick
 
-FROM_MASTER = "-"  # in place of a path: the master's own locustfile
-MASTER_TIMEOUT = 10.0  # seconds without a heartbeat, after which the master is gone
+FROM_MASTER = "-"  # stands for the master's own locustfile, in place of a path
+MASTER_TIMEOUT = 10.0  # seconds without a heartbeat until the master counts as gone
 LINGER = 500  # milliseconds to send the last messages
-SPEED_LOOPS = 200_000  # rounds of a loop, some 5 ms
+SPEED_LOOPS = 200_000  # rounds of a loop, which take about 5 ms
 SPEED_TRIALS = 5
 
 
@@ -83,7 +83,7 @@ def _download(host: str, port: int) -> str:
     except SystemExit as error:
         raise ConnectionError from error
     for file in files:
-        # Only the name: the sender must not choose where files are written.
+        # Only the file's name is used: the sender must not choose where it is written.
         path = folder / Path(file["filename"]).name
         path.write_text(file["contents"], encoding="utf-8")
         paths.append(path)
@@ -139,9 +139,9 @@ class Worker:
     def leave(self) -> None:
         """Stop, and tell the master.
 
-        A test that is under way gets no more ticks. Users that are stopped in the
-        middle of their work have not done it, and the master counts the outstanding
-        arrivals.
+        A test that is under way gets no more ticks: users that are stopped in the
+        middle of a task would otherwise look as if they had finished it. The master
+        counts the outstanding arrivals as unserved.
         """
         self._left = True
         self._server.stop()
@@ -155,7 +155,7 @@ class Worker:
         self._runner.client.close(linger=LINGER)
 
     def _on_order(self, environment: Any, msg: Any) -> None:
-        """Carry out an order; one that takes long does not delay others."""
+        """Carry out an order, at the same time as other orders if it takes long."""
         order, body = orders.parse(msg.data), b""
         if isinstance(order, Stop):
             self._server.stop()
@@ -176,7 +176,7 @@ class Worker:
     def _report(self, tick: Tick) -> None:
         if self._left:
             return
-        if tick.last:  # a quitting listener of the master's reads its statistics
+        if tick.last:  # listeners of the master's `quitting` read the statistics
             self._runner._send_stats()
         header, body = ticks.encode(tick)
         self._send({"event": "tick", **header}, body)

@@ -14,7 +14,7 @@ class Chunks:
     """
 
     def __init__(self, keep: int) -> None:
-        """Begin; keep at most `keep` bytes of the body."""
+        """Begin a body, of which at most `keep` bytes are kept."""
         self.length = 0
         self.complete = False
         self._room = keep
@@ -28,7 +28,7 @@ class Chunks:
         """Read some bytes.
 
         Raises:
-            BadResponseError: They are not chunked as the standard demands.
+            BadResponseError: The bytes are not chunked as the standard requires.
         """
         at = 0
         while at < len(data):
@@ -53,7 +53,7 @@ class Chunks:
             self._read_line(line)
 
     def body(self) -> bytes:
-        """Return what was kept of the body."""
+        """Return the part of the body that was kept."""
         return b"".join(self._kept)
 
     def _add(self, piece: bytes) -> None:

@@ -7,9 +7,10 @@ def decompressed(body: bytes, coding: str, max_size: int) -> bytes:
     """Return a body without its compression.
 
     Args:
-        body: The body as it came.
-        coding: Its Content-Encoding, in small letters.
-        max_size: Bytes that the result may have: a small body can hold gigabytes.
+        body: The body as it was received.
+        coding: Its Content-Encoding, in lower case.
+        max_size: Largest number of bytes of the result: a small body can hold
+            gigabytes.
 
     Raises:
         ValueError: The result is longer, the body is damaged, or its coding is unknown.

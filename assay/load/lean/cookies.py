@@ -1,4 +1,4 @@
-"""Cookies, at no cost where there are none."""
+"""Cookies, at no cost for users who have none."""
 
 import time
 from email.message import Message
@@ -19,7 +19,7 @@ class Jar(CookieJar):
         """Begin without cookies."""
         super().__init__()
         self.changes = 0
-        # By URL: the count of changes, the time and the header.
+        # For each URL: the count of changes, the time and the header.
         self._headers: dict[str, tuple[int, float, str]] = {}
 
     def set_cookie(self, cookie: Cookie) -> None:

@@ -1,4 +1,4 @@
-"""What can go wrong between a request and its answer.
+"""The errors that can occur between a request and its answer.
 
 Messages name the kind of error and contain no numbers, so that equal errors can be
 counted together.
@@ -6,7 +6,7 @@ counted together.
 
 
 class WireError(Exception):
-    """The server did not answer as HTTP/1.1 demands."""
+    """The server did not answer as HTTP/1.1 requires."""
 
 
 class ConnectionClosedError(WireError):
@@ -18,7 +18,7 @@ class IncompleteResponseError(WireError):
 
 
 class BadResponseError(WireError):
-    """What the server sent is not an HTTP/1.1 answer."""
+    """The server sent something that is not an HTTP/1.1 answer."""
 
 
 class NetworkTimeoutError(WireError, TimeoutError):

@@ -1,4 +1,4 @@
-"""Turns the request of a task into the bytes that are sent."""
+"""Turn the request of a task into the bytes that are sent."""
 
 import json
 from base64 import b64encode
@@ -27,7 +27,7 @@ class Address:
     """The address that a request goes to.
 
     Attributes:
-        url: The URL as it is shown, without a name and a password.
+        url: The URL to show, without a name and a password.
         origin: The server.
         target: Path and query, percent-encoded.
         host: The Host header.
@@ -46,7 +46,7 @@ def parse_address(url: str) -> Address:
     """Parse an absolute URL.
 
     Raises:
-        ValueError: It is not an http or https address.
+        ValueError: The URL is not an http or https address.
     """
     parts = urlsplit(url)
     if parts.scheme not in _PORTS or not parts.hostname:
@@ -88,7 +88,7 @@ def body(data: object, as_json: object) -> tuple[bytes, dict[str, str]]:
 
     Args:
         data: Text, bytes, or fields of a form.
-        as_json: What is sent as JSON if there is no data.
+        as_json: A value that is sent as JSON if there is no data.
 
     Raises:
         TypeError: The data is of a type that cannot be sent.
@@ -137,10 +137,10 @@ def head(
 
 
 class Fields(dict[str, str]):
-    """Header fields to send: each name only once, whatever its case."""
+    """Header fields to send; names that differ only in case count as the same."""
 
     def __init__(self, *sources: Mapping[str, Any] | None) -> None:
-        """Merge some fields; later sources override earlier ones."""
+        """Merge fields from several sources; later sources override earlier sources."""
         super().__init__()
         spellings: dict[str, str] = {}
         for source in sources:

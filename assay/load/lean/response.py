@@ -62,12 +62,12 @@ class LeanResponse:
         status_code: The status of the answer; 0 if there was none.
         url: The requested address, before any redirect.
         method: The method of the request.
-        error: What went wrong; None if nothing did.
+        error: The error of the request; None if it succeeded.
         encoding: The encoding of `text`; if None, the headers decide.
         js: The body as JSON, set by Locust's `rest`.
     """
 
-    # Class attributes: most tasks never read these, so they cost no time.
+    # These are class attributes, so that they cost no time: most tasks never read them.
     encoding: str | None = None
     js: Any = None
     _headers: Headers | None = None
@@ -87,8 +87,8 @@ class LeanResponse:
             method: The method of the request.
             url: The requested address.
             answer: The answer; None if there was none.
-            error: What went wrong; None if nothing did.
-            keep: The most bytes of a body that were kept.
+            error: The error of the request; None if it succeeded.
+            keep: The largest number of bytes of a body that are kept.
         """
         self.method, self.url, self.error = method, url, error
         self.status_code = answer.status if answer is not None else 0
@@ -143,7 +143,7 @@ class LeanResponse:
         return json.loads(self.content or b"")
 
     def raise_for_status(self) -> None:
-        """Raise the error, if there was one; a status of 400 or more is one, too."""
+        """Raise the error of the request, if any; a status of 400 or more is one."""
         if self.error is not None:
             raise self.error
 
@@ -214,7 +214,11 @@ class CaughtResponse(LeanResponse):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> bool:
-        """Report the request as the task judged it, or else by its status."""
+        """Report the request as the task judged it, or else by its status.
+
+        If the with block raised a `ResponseError`, it is the request's error. If it
+        raised another exception without judging, the request is not reported.
+        """
         if self._judged:
             self._report(self, self._verdict)
             return kind is None

@@ -29,7 +29,7 @@ from assay.load.lean.wire import Answer, Connection
 REDIRECTS = frozenset((301, 302, 303, 307, 308))
 # Methods that do no harm if they are sent twice (RFC 9110, section 9.2.2).
 IDEMPOTENT = frozenset(("GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"))
-MAX_IDLE = 0.5  # seconds, after which a connection is checked before it is used
+MAX_IDLE = 0.5  # seconds; a connection that was idle for longer is checked first
 ABSOLUTE = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 MAX_CACHED = 1000  # requests that are kept as bytes
 REFUSED = {
@@ -48,9 +48,9 @@ class Prepared(NamedTuple):
 
     Attributes:
         address: The address that it goes to.
-        message: All its bytes.
+        message: All bytes of the request.
         body: The bytes of its body.
-        headers: The headers that the user's other requests do not have.
+        headers: The headers of this request alone.
         idle: The idle connections to its server.
     """
 
@@ -83,10 +83,10 @@ class LeanHttpSession:
     """
 
     def __init__(self, base_url: str, user: User, options: Options) -> None:
-        """Prepare; connections are opened when they are needed.
+        """Prepare the session; connections are opened when they are needed.
 
         Raises:
-            ValueError: The base is not an http or https address.
+            ValueError: `base_url` is not an http or https address.
         """
         base = requests.parse_address(base_url)
         self.base_url = base.url.rstrip("/")
@@ -170,20 +170,20 @@ class LeanHttpSession:
         Args:
             method: GET, for example.
             url: A path on the user's host, or a whole address.
-            name: What the request is counted as; `url` if not given.
+            name: The name under which the request is counted; `url` if not given.
             data: Text, bytes, or the fields of a form.
             catch_response: Whether a with statement judges the answer.
             headers: Headers in addition to the user's default headers.
             auth: Name and password for HTTP's basic authentication.
-            json: What is sent as JSON if there is no `data`.
+            json: A value that is sent as JSON if there is no `data`.
             params: Parameters that are added to the query.
             allow_redirects: Whether redirects are followed.
             context: Data for listeners of Locust's request event.
-            other: Options of Locust's other clients, which this one refuses.
+            other: Options of Locust's other clients, which this client refuses.
 
         Raises:
             TypeError: An option is not known, or `data` cannot be sent.
-            LocustError: An option is one that only `FastHttpUser` has.
+            LocustError: Only `FastHttpUser` or `HttpUser` has an option.
             ValueError: The address is invalid, or a header has a line break.
         """
         if other:
@@ -204,7 +204,10 @@ class LeanHttpSession:
         return response
 
     def _cached(self, method: str, url: str) -> Prepared:
-        """Prepare a request that needs no more than its URL, only the first time."""
+        """Return a request of only a method and a URL, from the cache if possible.
+
+        Once there have been cookies, the cache is not used, since cookies can change.
+        """
         if self.cookiejar.changes:
             return self._build(method, url)
         prepared = self._cache.get((method, url))
@@ -259,7 +262,7 @@ class LeanHttpSession:
     def _exchange(
         self, method: str, prepared: Prepared, began: float, allow_redirects: bool
     ) -> tuple[Answer | None, BaseException | None, float]:
-        """Send a request; return its answer, its error, and when it had ended."""
+        """Send a request; return its answer, its error, and when it ended."""
         answer: Answer | None = None
         try:
             answer = self._send(method, prepared, began)
@@ -379,10 +382,10 @@ def _without(fields: Mapping[str, Any], name: str) -> dict[str, Any]:
 
 
 def _refuse(options: Mapping[str, Any]) -> None:
-    """Refuse options that this client does not have, by name.
+    """Refuse options that this client does not have; the error names the option.
 
     Raises:
-        LocustError: An option is one that `FastHttpUser` or `HttpUser` has.
+        LocustError: Only `FastHttpUser` or `HttpUser` has an option.
         TypeError: An option does not exist at all.
     """
     for name, value in options.items():

@@ -34,22 +34,23 @@ _HEAD_END = b"\r\n\r\n"
 _INTERIM = (b"HTTP/1.1 1", b"HTTP/1.0 1")
 _SWITCHING = b"HTTP/1.1 101"
 _WITHOUT_BODY = frozenset((204, 304))
-# In place of a body's length: it comes in chunks, or ends with the connection.
+# Special values of a body's length: the body comes in chunks, or the end of the
+# connection ends it.
 CHUNKED = -1
 TO_THE_END = -2
 
 
 class Answer(NamedTuple):
-    """An answer as it came.
+    """An answer as the server sent it.
 
     Attributes:
         status: The status code.
         head: The header lines, with the status line, each ended by CR LF.
-        body: What was kept of the body, as it was encoded.
+        body: The part of the body that was kept, not decoded.
         length: Bytes of the whole body.
         reusable: Whether the connection can serve another request.
         cookies: Whether the answer sets cookies.
-        received: `time.perf_counter` after the last byte had come.
+        received: `time.perf_counter` after the last byte had arrived.
     """
 
     status: int
@@ -62,7 +63,7 @@ class Answer(NamedTuple):
 
 
 class Frame(NamedTuple):
-    """What a head says about its answer.
+    """The facts about an answer that its head states.
 
     Attributes:
         status: The status code.
@@ -81,8 +82,8 @@ class Connection:
     """An open connection, for one request at a time.
 
     Attributes:
-        origin: The server that it goes to.
-        served: Number of answers that have come over it.
+        origin: The server at the other end.
+        served: Number of answers received over it.
         used: `time.perf_counter` of its last answer.
         deadline: When the wait for an answer times out.
     """
@@ -140,7 +141,7 @@ class Connection:
         sweeper.watch(self)
 
     def __del__(self) -> None:
-        """Close the connection, if its user has not."""
+        """Close the connection if it is still open."""
         self.close()
 
     def close(self) -> None:
@@ -155,15 +156,15 @@ class Connection:
         self._socket = None
 
     def expire(self) -> None:
-        """End the wait for an answer: it takes too long."""
+        """End the wait for an answer that takes too long."""
         self._expired, self.deadline = True, math.inf
         with contextlib.suppress(OSError):
             self._socket.shutdown(_socket.SHUT_RDWR)
 
     def stale(self) -> bool:
-        """Return whether the server has closed the connection meanwhile.
+        """Return whether the server has closed the connection in the meantime.
 
-        With TLS only the next request shows whether it has.
+        With TLS only the next request shows this.
         """
         if self._secure:
             return False
@@ -190,7 +191,8 @@ class Connection:
         self.deadline = now + self._limit
         try:
             head, rest = self._read_head(self._first_bytes(request))
-            # Heads from one server are equal, except for the second in the date.
+            # Many heads from one server differ only in the date, whose resolution is a
+            # second, so the last head is parsed only once.
             if head != self._head:
                 self._head, self._frame = head, _frame(head)
             status, length, reusable, cookies = self._frame
@@ -260,7 +262,7 @@ class Connection:
             return piece
 
     def _read_head(self, data: bytes) -> tuple[bytes, bytes]:
-        """Return the head of the final answer, and what came after it."""
+        """Return the head of the final answer, and the bytes received after it."""
         while True:
             end = data.find(_HEAD_END)
             while end < 0:
@@ -279,11 +281,11 @@ class Connection:
             data = rest  # an interim answer, such as 100 Continue
 
     def _read_body(self, length: int, rest: bytes) -> tuple[bytes, int]:
-        """Return the body as far as it is kept, and its length.
+        """Return the part of the body that is kept, and the length of the whole body.
 
         Args:
             length: The length of the body, as in `Frame`.
-            rest: The bytes of the body that have come so far.
+            rest: The bytes of the body received so far.
         """
         if length == CHUNKED:
             chunks = Chunks(self._keep)
@@ -355,7 +357,7 @@ def _may_be_head(data: bytes) -> bool:
 
 
 def _frame(head: bytes) -> Frame:
-    """Return what a head says about its answer.
+    """Return the facts about an answer that its head states.
 
     Raises:
         BadResponseError: The head is invalid.
