@@ -1,4 +1,4 @@
-"""How often each function of the project is called."""
+"""Count how often each function of the project is called."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ NAME = "assay"
 def observe(totals: Totals) -> None:
     """Count the calls of the user's own functions from now on.
 
-    From Python 3.12 on they alone cost anything; before, every call does.
+    From Python 3.12 on, only calls of the user's functions get slower. In older
+    versions all calls do.
     """
     monitoring = getattr(sys, "monitoring", None)
     if monitoring is not None:
@@ -28,12 +29,12 @@ def observe(totals: Totals) -> None:
 def _by_monitoring(monitoring: Any, totals: Totals) -> None:
     project = totals.project
     free = [tool for tool in range(6) if monitoring.get_tool(tool) is None]
-    # Debuggers, coverage, profilers and optimisers have numbers of their own.
-    wanted = [tool for tool in (3, 4) if tool in free] or free
-    if not wanted:
+    # Python reserves the other ids for debuggers, coverage, profilers and optimisers.
+    preferred = [tool for tool in (3, 4) if tool in free] or free
+    if not preferred:
         totals.problem("calls cannot be counted: every sys.monitoring tool is taken")
         return
-    tool = wanted[0]
+    tool = preferred[0]
     monitoring.use_tool_id(tool, NAME)
 
     def started(code: CodeType, offset: int) -> Any:
@@ -51,7 +52,7 @@ def _by_profile(totals: Totals) -> None:
     project = totals.project
 
     def profile(frame: FrameType, event: str, argument: Any) -> None:
-        # A coroutine that goes on is called again, but not from its beginning.
+        # A coroutine that resumes is also a "call", but not at its first instruction.
         if event != "call" or frame.f_lasti > 0:
             return
         place = project.of_code(frame.f_code)

@@ -1,4 +1,4 @@
-"""How Assay puts the probe into a target, and asks it for its totals."""
+"""The names and environment variables that Assay and the probe share."""
 
 from __future__ import annotations
 
@@ -6,28 +6,37 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-FOLDER = "ASSAY_PROBE"  # where the totals are written
-PROJECT = "ASSAY_PROBE_PROJECT"  # the folder whose files are the user's own code
-PARTS = "ASSAY_PROBE_PARTS"  # what is observed, joined by commas
-ASK = "ask"  # the file with the number of the totals that are wanted
+FOLDER = "ASSAY_PROBE"  # the folder into which the probe writes its totals
+PROJECT = "ASSAY_PROBE_PROJECT"  # the folders whose files are the user's own code
+PACKAGES = "ASSAY_PROBE_PACKAGES"  # folders of packages that are also the user's own
+PARTS = "ASSAY_PROBE_PARTS"  # names of the parts to observe, joined by commas
+PARTS_OF_PROBE = ("waits", "queries", "gc", "calls", "allocations", "startup")
+FILES = "files"  # this part lists the files that were imported
+ASK = "ask"  # name of the file with the number of the question
 SITE = Path(__file__).parent / "site"
 
 
 def variables(
-    folder: Path, project: Path, parts: Sequence[str], environment: Mapping[str, str]
+    folder: Path,
+    project: Sequence[Path],
+    packages: Sequence[Path],
+    parts: Sequence[str],
+    environment: Mapping[str, str],
 ) -> dict[str, str]:
     """Return the variables that put the probe into a process and its children.
 
     Args:
-        folder: Where it writes its totals; it must exist.
-        project: The folder whose files are the user's own code.
-        parts: Names of what is observed, such as `waits`; see `assay.probe.start`.
+        folder: The folder into which the probe writes its totals; it must exist.
+        project: The folders whose files are the user's own code.
+        packages: Folders of installed packages that are also the user's own code.
+        parts: The parts that observe something, such as `waits`: see `PARTS_OF_PROBE`.
         environment: The target's own variables.
     """
     behind = environment.get("PYTHONPATH", os.environ.get("PYTHONPATH", ""))
     return {
         FOLDER: str(folder.resolve()),
-        PROJECT: str(project.resolve()),
+        PROJECT: os.pathsep.join(str(folder.resolve()) for folder in project),
+        PACKAGES: os.pathsep.join(str(folder.resolve()) for folder in packages),
         PARTS: ",".join(parts),
         "PYTHONPATH": os.pathsep.join(filter(None, (str(SITE), behind))),
     }

@@ -1,4 +1,4 @@
-"""Queries and addresses without the values that they carry."""
+"""Remove the values from queries and addresses."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from urllib.parse import urlsplit
 
 LONGEST = 300  # characters
 
-# Read from left to right, so that a comment's signs in a literal begin no comment, and
-# a quote in a comment or a name no literal. What does not end goes on to the end.
+# One pass from left to right finds all tokens. So `--` inside a literal is no comment,
+# and a quote inside a comment or a quoted name starts no literal. An unterminated
+# literal or /* comment runs to the end of the text.
 _TOKEN = re.compile(
     r"(?P<comment>/\*.*?(?:\*/|\Z)|--[^\n]*)"
     r'|(?P<name>"[^"]*"|`[^`]*`)'
@@ -31,9 +32,11 @@ _VARIABLE = re.compile(r"(?=.*\d)[\w.~-]+|[^/]{33,}")
 def of_query(statement: str) -> str:
     """Return a query's text without literals, parameters, comments and line breaks.
 
-    Lists of values become one, so that `IN` of three and of thirty are the same.
+    A list of several values becomes `(?, …)`, so that `IN` with 3 values and `IN` with
+    30 values give the same text.
     """
-    # Databases differ in what a backslash before a quote means: what follows is unsure.
+    # Databases disagree on whether \' ends a literal. If a query has it, everything
+    # from the first quote on is replaced by one `?`.
     certain, escaped, _ = statement.partition("\\'")
     if escaped:
         statement = certain.partition("'")[0] + "'"
@@ -47,7 +50,7 @@ def of_query(statement: str) -> str:
 
 
 def _shown(token: re.Match[str]) -> str:
-    """Return what is shown of a comment, a quoted name or a literal."""
+    """Return the text that replaces a comment, a quoted name or a literal."""
     if token["comment"] is not None:
         return " "
     return token[0] if token["name"] is not None else "?"
@@ -55,7 +58,11 @@ def _shown(token: re.Match[str]) -> str:
 
 @functools.lru_cache(maxsize=2048)
 def of_address(url: str) -> str:
-    """Return host and path of a URL: no user, no query, and no part with a number."""
+    """Return host and path of a URL, without user, query and variable path segments.
+
+    A segment becomes `{}` if it has a digit and only letters, digits and `_.~-`, or if
+    it has more than 32 characters.
+    """
     try:
         split = urlsplit(url)
         host = split.hostname or ""

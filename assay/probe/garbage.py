@@ -1,4 +1,4 @@
-"""Pauses of the garbage collector."""
+"""Time the pauses of the garbage collector."""
 
 from __future__ import annotations
 

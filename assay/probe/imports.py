@@ -1,4 +1,4 @@
-"""Patches of modules, made as soon as the target has imported them."""
+"""Patch modules as soon as the target has imported them."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ Patch = Callable[[ModuleType], None]
 
 
 class Imports:
-    """A finder that finds nothing itself: it notes what the other finders found.
+    """An import finder that lets the other finders search, and watches what they find.
 
     Args:
-        totals: Where it is noted if a patch could not be made.
+        totals: Notes the modules that could not be patched.
     """
 
     def __init__(self, totals: Totals) -> None:
-        """Wait for nothing yet."""
+        """Begin without modules to wait for."""
         self._totals = totals
         self._waiting: dict[str, list[Patch]] = {}
 
     def start(self) -> None:
-        """Look at every import from now on."""
+        """Watch all imports from now on."""
         sys.meta_path.insert(0, self)
 
     def patch(self, name: str, patch: Patch) -> None:
-        """Call a function with a module, now or once it has been imported."""
+        """Call a function with a module: now, or as soon as the module is imported."""
         module = sys.modules.get(name)
         if module is not None:
             self._apply(module, patch)
@@ -39,7 +39,7 @@ class Imports:
     def find_spec(
         self, name: str, path: Any = None, target: Any = None
     ) -> Optional[ModuleSpec]:
-        """Return the spec that another finder has, with its loader watched."""
+        """Return the spec that another finder finds, with a loader that is watched."""
         if name not in self._waiting:
             return None
         for finder in list(sys.meta_path):
@@ -72,5 +72,5 @@ class Imports:
         try:
             patch(module)
         except Exception as error:
-            # Another version of a library: what it does is not observed.
+            # This version of the library cannot be patched, so it is not observed.
             self._totals.problem(f"{module.__name__} cannot be observed: {error!r}")

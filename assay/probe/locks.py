@@ -1,6 +1,6 @@
-"""Waits for locks and semaphores, with who waits and who holds.
+"""Time waits for locks and semaphores, with the code that waits and that holds.
 
-Only contended acquisitions are timed: a lock that is free costs one attempt.
+Only contended acquisitions are timed. A free lock is acquired at the first attempt.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def observe(totals: Totals, imports: Imports) -> None:
                 self._owner = get_ident()
                 return True
             if not blocking:
-                return lock.acquire(blocking, timeout)  # its errors are its own
+                return lock.acquire(blocking, timeout)  # may raise its own errors
             holders = of_threads(project, (self._owner,))
             began = perf_counter()
             acquired = lock.acquire(True, timeout)
@@ -47,6 +47,7 @@ def observe(totals: Totals, imports: Imports) -> None:
             if acquired:
                 self._owner = get_ident()
             totals.add(KIND, self._name, project.here(), holders, waited)
+            totals.waited(waited)
             return acquired
 
         def __enter__(self) -> bool:
@@ -59,14 +60,14 @@ def observe(totals: Totals, imports: Imports) -> None:
             self._lock.release()
 
         def __getattr__(self, name: str) -> Any:
-            # What threading.Condition and os.register_at_fork ask of a lock.
+            # threading.Condition and os.register_at_fork use further methods of a lock.
             return getattr(self._lock, name)
 
         def __repr__(self) -> str:
             return repr(self._lock)
 
     class RLock(Lock):
-        """The same for a lock that its holder may take again."""
+        """A lock that its holder may acquire again, and that knows its holder."""
 
         __slots__ = ()
         _make = staticmethod(make_rlock)  # type: ignore[assignment]
@@ -83,13 +84,13 @@ def observe(totals: Totals, imports: Imports) -> None:
 
 
 def of_threads(project: Project, idents: tuple[int, ...]) -> list[Optional[Place]]:
-    """Return what threads are doing now, in the user's own code."""
+    """Return the place in the user's own code at which each thread is now."""
     frames = sys._current_frames()
     return [project.nearest(frames.get(ident)) for ident in idents]
 
 
 def of_tasks(project: Project, tasks: list[Any]) -> list[Optional[Place]]:
-    """Return where tasks wait now, in the user's own code."""
+    """Return the place in the user's own code at which each task waits now."""
     return [project.of_task(task) for task in tasks]
 
 
@@ -112,6 +113,7 @@ def _observe_semaphores(totals: Totals) -> None:
             acquired = original(self, True, timeout)
             waited = perf_counter() - began
             totals.add(KIND, "Semaphore", project.here(), holders, waited)
+            totals.waited(waited)
         if acquired:
             owners.append(get_ident())
         return acquired
@@ -126,7 +128,7 @@ def _observe_semaphores(totals: Totals) -> None:
 
 
 def drop(owners: list[Any], owner: Any, n: int = 1) -> None:
-    """Forget an owner; another one where somebody else acquired for it."""
+    """Remove an owner n times; if it is missing, remove the oldest owner instead."""
     for _ in range(min(n, len(owners))):
         try:
             owners.remove(owner)

@@ -1,11 +1,13 @@
-"""How long callbacks keep an event loop, and how long others wait meanwhile.
+"""Time how long callbacks block an event loop, and how long others wait meanwhile.
 
-asyncio's own loops tell it callback by callback. Others, such as uvloop, are watched
-by a heartbeat: what makes it late keeps every request waiting.
+In asyncio's own loops, every callback is timed. Other loops, such as uvloop, are
+watched by a beat, a callback that is due at regular intervals: whatever delays the beat
+also delays every request.
 """
 
 from __future__ import annotations
 
+import functools
 import sys
 from collections import deque
 from types import ModuleType
@@ -22,41 +24,51 @@ from .totals import (
     thread_time,
 )
 
-BLOCKED = "blocked loop"  # a callback that did not come back for long
-BLOCKED_CPU = "blocked loop cpu"  # what of that is CPU time
-BEHIND = "loop behind block"  # what was ready meanwhile, and waited
-TURN = "loop turn"  # what was ready while shorter callbacks ran
-LONG = 0.005  # seconds: a callback that takes longer blocks the loop
-IDLE = 0.0005  # and so does one that waits for longer, without using the CPU
-WATCH = 0.001  # seconds between two looks at a callback that takes long
-BEAT = 0.005  # seconds between two beats
-AT_ONCE = 0.0001  # seconds: what a loop is told sooner was there before it asked
+BLOCKED = "blocked loop"  # a callback that took long to return
+COUNTED = "blocked loop counted"  # the part of it counted as CPU time or another wait
+BEHIND = "loop behind block"  # waits of callbacks that were ready meanwhile
+TURN = "loop turn"  # waits of callbacks that were ready while shorter ones ran
+# The same waits in a loop that is watched by a beat. Its callbacks are unknown, so half
+# the square of each busy period is counted: requests arrive in proportion to the length
+# of the period, and wait for half of it on average.
+BEHIND_SQUARED = "loop behind block, squared"
+TURN_SQUARED = "loop turn, squared"
+LONG = 0.005  # seconds; a callback that takes longer blocks the loop
+IDLE = 0.0005  # seconds; so does a callback that waits longer without using the CPU
+WATCH = 0.001  # seconds between two samples of a callback that takes long
+BEAT = 0.001  # seconds between two beats
+LATE = 0.004  # seconds; if a beat is later than this, the loop was blocked
+AT_ONCE = 0.0001  # seconds; a faster answer means that events were ready before
 
 
 class Loop:
     """One event loop, and the thread that runs it.
 
     Attributes:
-        began: When the callback began that runs now; 0 if none does.
-        samples: The user's places at which a long callback was seen.
-        blocks: The last long callbacks: when they began and ended, and where.
-        asked: When the loop last asked what is ready.
-        returned: When it was told.
-        before: When it had been told the time before.
+        thread: Identifier of the thread.
+        began: When the running callback began; 0 if none is running.
+        samples: How often the current long callback was seen at each of the user's
+            places.
+        blocks: The last long callbacks: when each began and ended, and its place.
+        asked: When the loop last asked which events are ready.
+        returned: When it got the answer.
+        before: When it had got the previous answer.
+        turns: Count, seconds and longest of the waits behind short callbacks.
     """
 
-    def __init__(self) -> None:
-        """Begin in the thread that runs the loop."""
+    def __init__(self, turns: list[float]) -> None:
+        """Begin to watch; must be called in the thread that runs the loop."""
         self.thread = get_ident()
+        self.turns = turns
         self.began = self.asked = self.returned = self.before = 0.0
         self.samples: dict[Optional[Place], int] = {}
         self.blocks: deque[tuple[float, float, Optional[Place]]] = deque(maxlen=64)
 
     def arrived(self) -> float:
-        """Return when something arrived that the loop has just been told of.
+        """Return when the event arrived that the loop has just received.
 
-        What was there when the loop asked came while it was busy: at any moment of
-        that with equal chance.
+        If the event was ready when the loop asked, it arrived while the loop was busy,
+        at any moment with equal chance. Then the middle is returned.
         """
         if self.returned - self.asked > AT_ONCE:
             return self.returned
@@ -67,11 +79,11 @@ class Loops:
     """All event loops of this process.
 
     Args:
-        totals: Where what they do is counted.
+        totals: Counts what is observed.
     """
 
     def __init__(self, totals: Totals) -> None:
-        """Observe nothing yet."""
+        """Begin without loops."""
         self._totals = totals
         self._loops: dict[int, Loop] = {}  # by thread
         self._watching = False
@@ -79,11 +91,25 @@ class Loops:
     def observe(self, imports: Imports) -> None:
         """Observe every loop that runs from now on."""
         imports.patch("asyncio.events", self._observe_events)
+        imports.patch("asyncio.base_events", self._observe_tasks)
 
     def forget(self) -> None:
-        """Begin anew, as a forked process does."""
+        """Drop all loops: a forked process begins anew."""
         self._loops.clear()
         self._watching = False
+
+    def _observe_tasks(self, base_events: ModuleType) -> None:
+        """Remember the user's place that makes each task."""
+        base: Any = getattr(base_events, "BaseEventLoop")
+        create_task, made = base.create_task, self._totals.project.made
+
+        @functools.wraps(create_task)
+        def remembered(self: Any, coro: Any, **options: Any) -> Any:
+            task = create_task(self, coro, **options)
+            made(task)
+            return task
+
+        base.create_task = remembered
 
     def _observe_events(self, events: ModuleType) -> None:
         set_running = getattr(events, "_set_running_loop")
@@ -102,8 +128,8 @@ class Loops:
         self._observe_handles(events)
 
     def _begin(self, loop: Any) -> None:
-        """Watch a loop that begins to run in this thread."""
-        state = self._loops[get_ident()] = Loop()
+        """Watch the loop that now begins to run in this thread."""
+        state = self._loops[get_ident()] = Loop(self._totals.entry(TURN))
         if not self._watching:
             self._watching = True
             _start_thread(self._watch, ())
@@ -117,25 +143,28 @@ class Loops:
         self._loops.pop(get_ident(), None)
 
     def _observe_selector(self, selector: Any, state: Loop) -> None:
-        """Note when a loop asks what is ready, and when it is told."""
-        original = type(selector).select
+        """Note when a loop asks which events are ready, and when it gets the answer."""
+        original, waited = type(selector).select, self._totals.waited
 
         def select(timeout: Optional[float] = None) -> Any:
             state.before, state.asked = state.returned, perf_counter()
             events = original(selector, timeout)
             state.returned = perf_counter()
+            # If a function runs a loop, its wait for events is not an unknown wait.
+            waited(state.returned - state.asked)
             return events
 
         selector.select = select
 
     def _observe_handles(self, events: ModuleType) -> None:
-        """Time every callback, and how long it was ready before it ran."""
+        """Time every callback, and its wait from being ready to running."""
         module: Any = events
         handle: Any = module.Handle
         run, loops, finished = handle._run, self._loops, self._finished
+        waits = self._totals.waits
 
         class Ready(handle):  # type: ignore[misc]
-            """A callback that knows since when it is ready."""
+            """A handle that knows when its callback became ready."""
 
             __slots__ = ("assay_ready",)
 
@@ -147,62 +176,95 @@ class Loops:
             state = loops.get(get_ident())
             if state is None:
                 return run(self)
-            cpu, began = thread_time(), perf_counter()
+            cpu, waited, began = thread_time(), waits(), perf_counter()
             state.began = began
             try:
                 return run(self)
             finally:
                 state.began = 0.0
-                finished(state, self, began, cpu)
+                finished(state, self, began, cpu, waited)
 
         handle._run = timed
         Ready.__name__ = Ready.__qualname__ = "Handle"
         module.Handle = Ready
 
-    def _finished(self, state: Loop, handle: Any, began: float, cpu: float) -> None:
-        """Count what a callback took, and what it waited before."""
+    def _finished(
+        self, state: Loop, handle: Any, began: float, cpu: float, waited: float
+    ) -> None:
+        """Count how long a callback took, and how long it had waited before.
+
+        Args:
+            state: The loop that ran the callback.
+            handle: The callback's handle.
+            began: When the callback began.
+            cpu: CPU time of this thread when the callback began.
+            waited: Counted waits of this thread when the callback began, in seconds.
+        """
         now = perf_counter()
         ready = getattr(handle, "assay_ready", 0.0)
         if ready and ready < state.before:
-            # A socket's handle is made once, and ready again and again.
+            # A socket's handle is made once, but becomes ready again and again.
             wakes = getattr(handle._callback, "__name__", "") == "_read_from_self"
             ready = 0.0 if wakes else state.arrived()
         if 0 < ready < began:
-            waited = began - ready
+            in_turn = began - ready
             for start, end, place in reversed(state.blocks):
                 if end <= ready:
                     break
                 behind = min(end, began) - max(start, ready)
                 self._totals.add(BEHIND, "", place, (), behind)
-                waited -= behind
-            self._totals.add(TURN, "", None, (), waited)
-        if now - began >= IDLE:
+                in_turn -= behind
+            state.turns[0] += 1
+            state.turns[1] += in_turn
+        took = now - began
+        if took >= IDLE:
             cpu = thread_time() - cpu
-            if now - began >= LONG or now - began - cpu >= IDLE:
-                self._block(state, began, now, cpu)
+            if took >= LONG or took - cpu >= IDLE:
+                waited = self._totals.waits() - waited
+                self._block(state, began, now, min(cpu + waited, took))
 
-    def _block(self, state: Loop, began: float, now: float, cpu: float = 0.0) -> None:
+    def _block(
+        self, state: Loop, began: float, now: float, counted: float
+    ) -> Optional[Place]:
+        """Count a block of the loop, and return its place.
+
+        Args:
+            state: The loop.
+            began: When the block began.
+            now: When the block ended.
+            counted: Seconds of the block that are counted as CPU time or another wait.
+        """
         samples, state.samples = state.samples, {}
         place = max(samples, key=samples.__getitem__) if samples else None
         state.blocks.append((began, now, place))
         self._totals.add(BLOCKED, "", place, (), now - began)
-        self._totals.add(BLOCKED_CPU, "", place, (), cpu)
+        self._totals.add(COUNTED, "", place, (), counted)
+        return place
 
     def _beat(self, loop: Any, state: Loop) -> None:
-        """Watch a loop that does not tell its callbacks, by a beat of its own."""
+        """Watch a loop whose callbacks cannot be timed, by a beat."""
+        turns, waits = self._totals.entry(TURN_SQUARED), self._totals.waits
         due = perf_counter() + BEAT
+        cpu, waited = thread_time(), waits()
 
         def beat() -> None:
-            nonlocal due
+            nonlocal due, cpu, waited
             now = perf_counter()
             if self._loops.get(get_ident()) is not state:
                 return
             late = now - due
-            if late >= LONG:
-                self._block(state, due, now)
+            spent, cpu = thread_time() - cpu, thread_time()
+            known, waited = waits() - waited, waits()
+            # A shorter delay is a block if the user's code waits without using the CPU.
+            waits_in = late >= BEAT and late - spent >= IDLE and any(state.samples)
+            if late >= LATE or waits_in:
+                place = self._block(state, due, now, min(late, spent + known))
+                took = late + BEAT / 2  # the block began between two beats
+                self._totals.add(BEHIND_SQUARED, "", place, (), took * took / 2)
             else:
                 state.samples = {}
-                self._totals.add(TURN, "beat", None, (), max(late, 0.0))
+                turns[0] += 1
+                turns[1] += late * late / 2
             due = now + BEAT
             state.began = due
             loop.call_later(BEAT, beat)
@@ -211,7 +273,7 @@ class Loops:
         loop.call_later(BEAT, beat)
 
     def _watch(self) -> None:
-        """Look where callbacks are that take long, in a thread of its own."""
+        """Sample the places of callbacks that take long; runs in a separate thread."""
         self._totals.own_threads.add(get_ident())
         while True:
             _sleep(WATCH)

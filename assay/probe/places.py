@@ -1,15 +1,20 @@
-"""Places in the user's own code: the nearest one to whatever is observed."""
+"""Find the place in the user's own code that is nearest to an event."""
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
+import weakref
+from collections.abc import Sequence
 from types import CodeType, FrameType
 from typing import Any, NamedTuple, Optional
 
 LIBRARIES = ("site-packages", "dist-packages")
-MOST_PLACES = 10_000  # that are remembered
-DEEPEST = 400  # frames that are walked
+MOST_PLACES = 10_000  # most places that are remembered
+_INNER = (".<genexpr>", ".<listcomp>", ".<dictcomp>", ".<setcomp>", ".<lambda>")
+DEEPEST = 400  # most frames of a stack that are searched
+NEAR = 10  # most frames from a new task to the user's code: gather, a task group
 _PROBE = os.path.dirname(os.path.abspath(__file__)) + os.sep
 
 
@@ -25,25 +30,36 @@ class Project:
     """Tells the user's own files from those of libraries.
 
     Args:
-        root: The folder that holds them.
+        roots: Folders with the user's files; they may contain libraries, too.
+        packages: Folders of installed packages that are the user's own.
     """
 
-    def __init__(self, root: str) -> None:
-        """Remember the folder."""
-        self._root = os.path.join(os.path.realpath(root), "")
+    def __init__(self, roots: Sequence[str], packages: Sequence[str] = ()) -> None:
+        """Remember the folders."""
+        self._roots = tuple(os.path.join(os.path.realpath(root), "") for root in roots)
+        self._packages = tuple(
+            os.path.join(os.path.realpath(folder), "") for folder in packages
+        )
         prefixes = {sys.prefix, sys.base_prefix, sys.exec_prefix}
         self._foreign = tuple(
             os.path.join(os.path.realpath(prefix), "")
             for prefix in prefixes
-            # An interpreter in the project's folder is not its code, but the
-            # project may lie inside the folder of an interpreter.
-            if not self._root.startswith(os.path.join(os.path.realpath(prefix), ""))
+            # An interpreter inside the project's folder is not the user's code. But
+            # the project may lie inside the folder of an interpreter.
+            if not any(
+                root.startswith(os.path.join(os.path.realpath(prefix), ""))
+                for root in self._roots
+            )
         )
         self._relative: dict[str, str] = {}
-        self._places: dict[tuple[CodeType, int], Place] = {}
+        # Where each task was made, since a task may run only library code.
+        self._made: weakref.WeakKeyDictionary[Any, Place] = weakref.WeakKeyDictionary()
+        # By the id of the code object, since Python hashes a code object instruction by
+        # instruction. The code is kept, so that its id is not used again.
+        self._places: dict[tuple[int, int], tuple[Place, CodeType]] = {}
 
     def relative(self, file: str) -> str:
-        """Return a file's path in the project; empty if it is not the user's."""
+        """Return a file's path in the project; empty if the file is not the user's."""
         relative = self._relative.get(file)
         if relative is None:
             relative = self._relative[file] = self._look_up(file)
@@ -53,30 +69,37 @@ class Project:
         if file.startswith("<"):
             return ""  # made by exec, or frozen
         whole = os.path.realpath(file)
-        if not whole.startswith(self._root) or whole.startswith(_PROBE):
+        if whole.startswith(_PROBE):
             return ""
-        if whole.startswith(self._foreign):
+        for folder in self._packages:
+            if whole.startswith(folder):
+                return whole[len(folder) :]
+        root = next((root for root in self._roots if whole.startswith(root)), None)
+        if root is None or whole.startswith(self._foreign):
             return ""
-        inside = whole[len(self._root) :]
+        inside = whole[len(root) :]
         if any(part in LIBRARIES for part in inside.split(os.sep)):
             return ""
         return inside
 
     def of_code(self, code: CodeType, line: int = 0) -> Optional[Place]:
-        """Return where a function begins; None if it is not the user's."""
-        place = self._places.get((code, line))
-        if place is not None:
-            return place
+        """Return a place in a function of the user's, by default its first line.
+
+        None if the function is not the user's.
+        """
+        known = self._places.get((id(code), line))
+        if known is not None:
+            return known[0]
         file = self.relative(code.co_filename)
         if not file:
             return None
         place = Place(name_of(code), file, line or code.co_firstlineno)
         if len(self._places) < MOST_PLACES:
-            self._places[code, line] = place
+            self._places[id(code), line] = place, code
         return place
 
     def nearest(self, frame: Optional[FrameType]) -> Optional[Place]:
-        """Return the innermost place of a stack that is the user's own."""
+        """Return the innermost place of a stack that is in the user's own code."""
         for _ in range(DEEPEST):
             if frame is None:
                 return None
@@ -86,8 +109,23 @@ class Project:
             frame = frame.f_back
         return None
 
+    def waiting(self, frame: Optional[FrameType]) -> Optional[Place]:
+        """Return the user's place at which a thread waits, if nothing counts this wait.
+
+        None if a frame of the probe is nearer than the user's code: then the probe
+        counts the wait already.
+        """
+        for _ in range(DEEPEST):
+            if frame is None or frame.f_code.co_filename.startswith(_PROBE):
+                return None
+            place = self.of_code(frame.f_code, frame.f_lineno)
+            if place:
+                return place
+            frame = frame.f_back
+        return None
+
     def awaiting(self, coroutine: Any) -> Optional[Place]:
-        """Return the innermost place of a chain of awaits that is the user's own."""
+        """Return the innermost place of a chain of awaits in the user's own code."""
         place = None
         for _ in range(DEEPEST):
             if coroutine is None:
@@ -99,7 +137,7 @@ class Project:
         return place
 
     def here(self) -> Optional[Place]:
-        """Return the user's place that is being executed in this thread."""
+        """Return the user's place that this thread is executing."""
         return (
             self.nearest(sys._getframe())
             or self._of_greenlets()
@@ -107,9 +145,10 @@ class Project:
         )
 
     def _of_greenlets(self) -> Optional[Place]:
-        """Return the place of whoever switched to this greenlet.
+        """Return the user's place that switched to this greenlet.
 
-        SQLAlchemy's asyncio runs its synchronous part in one, whose stack ends there.
+        SQLAlchemy's asyncio extension runs its synchronous part in a greenlet, whose
+        stack ends below the code that switched to it.
         """
         module = sys.modules.get("greenlet")
         greenlet = module.getcurrent().parent if module is not None else None
@@ -121,19 +160,64 @@ class Project:
         return None
 
     def of_task(self, task: Any) -> Optional[Place]:
-        """Return the user's place that an asyncio task waits at."""
+        """Return the user's place at which an asyncio task waits."""
         coroutine = getattr(task, "get_coro", None)
-        return self.awaiting(coroutine()) if coroutine is not None else None
+        if coroutine is None:
+            return None
+        try:
+            place = self.awaiting(coroutine()) or self._made.get(task)
+        except TypeError:  # a custom task that cannot be a key of a dictionary
+            return None
+        return place or self._gathering(task)
+
+    def _gathering(self, task: Any) -> Optional[Place]:
+        """Return the place that waits for this task by `asyncio.gather`.
+
+        It is needed for event loops that do not show where a task is made.
+        """
+        asyncio = sys.modules.get("asyncio")
+        if asyncio is None:
+            return None
+        try:
+            tasks = asyncio.all_tasks()
+        except RuntimeError:  # no loop runs in this thread
+            return None
+        for other in tasks:
+            children = getattr(getattr(other, "_fut_waiter", None), "_children", ())
+            if task in children:
+                return self.awaiting(other.get_coro())
+        return None
+
+    def made(self, task: Any) -> None:
+        """Remember where a task was made, if it was made close to the user's code."""
+        frame: Optional[FrameType] = sys._getframe(1)
+        for _ in range(NEAR):
+            # The frames outside a callback run the loop. They did not make the task.
+            if frame is None or frame.f_code.co_name in ("_run", "_run_once"):
+                return
+            place = self.of_code(frame.f_code, frame.f_lineno)
+            if place:
+                try:
+                    self._made[task] = place
+                except TypeError:
+                    pass
+                return
+            frame = frame.f_back
 
     def of_callable(self, function: Any, depth: int = 4) -> Optional[Place]:
-        """Return where a function was defined that is about to be called.
+        """Return the place where a function was defined that is about to be called.
 
-        What frameworks hand to a thread is often wrapped: the user's function is then
-        an argument of theirs.
+        A framework often hands a wrapper to a thread. Then the user's function is an
+        argument of the wrapper.
         """
-        inner = getattr(function, "func", None)  # a partial
-        if inner is not None and depth:
-            handed = (inner, *function.args, *function.keywords.values())
+        try:
+            return self._of_callable(function, depth)
+        except Exception:  # some callables, such as proxies, raise on any attribute
+            return None
+
+    def _of_callable(self, function: Any, depth: int) -> Optional[Place]:
+        if isinstance(function, functools.partial) and depth:
+            handed = (function.func, *function.args, *function.keywords.values())
             for one in filter(callable, handed):
                 place = self.of_callable(one, depth - 1)
                 if place:
@@ -148,9 +232,12 @@ class Project:
 
 
 def name_of(code: CodeType) -> str:
-    """Return a function's name, with its class where Python knows it."""
+    """Return a function's name, with its class if Python knows it."""
     name: str = getattr(code, "co_qualname", code.co_name)
-    return name.replace(".<locals>", "")
+    name = name.replace(".<locals>", "")
+    for inner in _INNER:  # a comprehension belongs to the function around it
+        name = name.replace(inner, "")
+    return name
 
 
 def current_task() -> Any:
@@ -165,7 +252,7 @@ def current_task() -> Any:
 
 
 def _step(coroutine: Any) -> tuple[Optional[FrameType], Any]:
-    """Return a coroutine's frame, and what it awaits."""
+    """Return a coroutine's frame, and the object that it awaits."""
     for frame, inner in (
         ("cr_frame", "cr_await"),
         ("gi_frame", "gi_yieldfrom"),

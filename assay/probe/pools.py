@@ -1,4 +1,4 @@
-"""Waits for a worker thread and for a pooled connection, with who holds them."""
+"""Time waits for worker threads and pooled connections, and find their holders."""
 
 from __future__ import annotations
 
@@ -11,27 +11,34 @@ from .imports import Imports
 from .locks import of_tasks, of_threads
 from .places import Place, current_task
 from .totals import Totals, get_ident, perf_counter
+from .waits import Waits
 
 THREADS = "thread pool"
 CONNECTIONS = "connection pool"
 HELD = "connection held"
-AT_ONCE = 0.00005  # seconds: what takes less was there
+AT_ONCE = 0.00005  # seconds; if it took less, a connection was free
 
-# What was spent on waiting for a connection inside a call to another service.
+# Seconds spent waiting for a connection inside the current call to another service.
 inside: contextvars.ContextVar[Optional[list[float]]] = contextvars.ContextVar(
     "assay_probe_inside", default=None
 )
 
 
-def observe(totals: Totals, imports: Imports) -> None:
-    """Observe the pools of threads and connections."""
+def observe(totals: Totals, imports: Imports, waits: Waits) -> None:
+    """Observe pools of threads and of connections from now on."""
 
     def after(name: str, patch: Callable[[ModuleType, Totals], None]) -> None:
         imports.patch(name, lambda module: patch(module, totals))
 
-    after("anyio.to_thread", _anyio)
-    after("concurrent.futures.thread", _executor)
-    after("waitress.task", _waitress)
+    def of_threads(name: str, patch: Callable[[ModuleType, Waits], None]) -> None:
+        imports.patch(name, lambda module: patch(module, waits))
+
+    of_threads("anyio.to_thread", _anyio)
+    of_threads("concurrent.futures.thread", _executor)
+    of_threads("waitress.task", _waitress)
+    of_threads("flask.app", _flask)
+    of_threads("django.core.handlers.base", _django)
+    after("concurrent.futures._base", _future)
     after("sqlalchemy.pool.impl", _sqlalchemy)
     after("psycopg_pool.pool", functools.partial(_calls, "ConnectionPool", "getconn"))
     after(
@@ -66,25 +73,25 @@ def observe(totals: Totals, imports: Imports) -> None:
 
 
 class Threads:
-    """The worker threads of one pool that are busy, and what waits for one.
+    """The busy worker threads of one pool, and the functions that wait for a thread.
 
     Args:
-        totals: Where the waits are counted.
+        waits: Times the functions that the threads run.
         resource: The kind of pool.
     """
 
-    def __init__(self, totals: Totals, resource: str) -> None:
-        """Begin with idle threads."""
-        self._totals = totals
+    def __init__(self, waits: Waits, resource: str) -> None:
+        """Begin without busy threads."""
+        self._waits, self._totals = waits, waits.totals
         self._resource = resource
-        self._busy: dict[int, Any] = {}  # thread to the function that it runs
+        self._busy: dict[int, Any] = {}  # from thread to the function that it runs
 
     def timed(self, function: Any, full: Callable[[int], bool]) -> Any:
         """Return a function that counts how long it waited for its thread.
 
         Args:
-            function: What a worker will call.
-            full: Whether a pool with so many busy threads has none to spare.
+            function: The function that a worker thread will call.
+            full: Takes a number of busy threads, and says whether none is free then.
         """
         project = self._totals.project
         place = project.of_callable(function) or project.here()
@@ -105,15 +112,15 @@ class Threads:
             ident = get_ident()
             self._busy[ident] = function
             try:
-                return function(*args, **options)
+                return self._waits.call(place, function, args, options)
             finally:
                 self._busy.pop(ident, None)
 
         return run
 
 
-def _anyio(module: Any, totals: Totals) -> None:
-    original, threads = module.run_sync, Threads(totals, "anyio")
+def _anyio(module: Any, waits: Waits) -> None:
+    original, threads = module.run_sync, Threads(waits, "anyio")
 
     @functools.wraps(original)
     def run_sync(func: Any, *args: Any, **options: Any) -> Any:
@@ -127,14 +134,14 @@ def _anyio(module: Any, totals: Totals) -> None:
     module.run_sync = run_sync
 
 
-def _executor(module: Any, totals: Totals) -> None:
+def _executor(module: Any, waits: Waits) -> None:
     executor = module.ThreadPoolExecutor
     original = executor.submit
 
     def submit(self: Any, fn: Any, /, *args: Any, **options: Any) -> Any:
         threads = self.__dict__.get("_assay_threads")
         if threads is None:
-            threads = self._assay_threads = Threads(totals, "ThreadPoolExecutor")
+            threads = self._assay_threads = Threads(waits, "ThreadPoolExecutor")
         called = functools.partial(fn, *args, **options)
         return original(
             self, threads.timed(called, lambda busy: busy >= self._max_workers)
@@ -143,28 +150,94 @@ def _executor(module: Any, totals: Totals) -> None:
     executor.submit = submit
 
 
-def _waitress(module: Any, totals: Totals) -> None:
+def _future(module: Any, totals: Totals) -> None:
+    """Note waits for a future: the other thread counts what it does meanwhile."""
+    original = module.Future.result
+
+    @functools.wraps(original)
+    def result(self: Any, timeout: Optional[float] = None) -> Any:
+        began = perf_counter()
+        try:
+            return original(self, timeout)
+        finally:
+            totals.waited(perf_counter() - began)
+            del self  # else the traceback of a failed future would keep it alive
+
+    module.Future.result = result
+
+
+def _waitress(module: Any, waits: Waits) -> None:
     dispatcher = module.ThreadedTaskDispatcher
     original = dispatcher.add_task
 
     def add_task(self: Any, task: Any) -> Any:
         threads = self.__dict__.get("_assay_threads")
         if threads is None:
-            threads = self._assay_threads = Threads(totals, "waitress")
-        task.service = threads.timed(
-            task.service, lambda busy: busy >= len(self.threads)
-        )
+            threads = self._assay_threads = Threads(waits, "waitress")
+        # The task is the connection. It is added again for each of its requests.
+        service = task.__dict__.setdefault("_assay_service", task.service)
+        task.service = threads.timed(service, lambda busy: busy >= len(self.threads))
         return original(self, task)
 
     dispatcher.add_task = add_task
 
 
+def _flask(module: Any, waits: Waits) -> None:
+    """Observe views, which run in threads of the server."""
+    original = module.Flask.ensure_sync
+
+    def ensure_sync(self: Any, func: Any) -> Any:
+        view = original(self, func)
+        return view if is_coroutine_function(func) else _view(waits, view)
+
+    module.Flask.ensure_sync = ensure_sync
+
+
+def _django(module: Any, waits: Waits) -> None:
+    """Observe views, which run in threads of the server."""
+    original = module.BaseHandler.make_view_atomic
+
+    def make_view_atomic(self: Any, view: Any) -> Any:
+        atomic = original(self, view)
+        return atomic if is_coroutine_function(view) else _view(waits, atomic)
+
+    module.BaseHandler.make_view_atomic = make_view_atomic
+
+
+def _view(waits: Waits, view: Any) -> Any:
+    """Return a view that counts the waits which nothing else counts."""
+    place = waits.totals.project.of_callable(view)
+
+    @functools.wraps(view)
+    def timed(*args: Any, **options: Any) -> Any:
+        return waits.call(place, view, args, options)
+
+    return timed
+
+
+def is_coroutine_function(function: Any) -> bool:
+    """Say whether a call of a function returns a coroutine."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    function = getattr(function, "__func__", function)
+    call = getattr(type(function), "__call__", None)
+    code = getattr(function, "__code__", None) or getattr(call, "__code__", None)
+    return bool(code and code.co_flags & 0x80)  # CO_COROUTINE
+
+
 def _waited(
-    totals: Totals, resource: str, began: float, holders: list[Optional[Place]]
+    totals: Totals,
+    resource: str,
+    began: float,
+    holders: list[Optional[Place]],
+    is_async: bool = False,
 ) -> None:
+    """Count a wait for a connection, which ends now."""
     waited = perf_counter() - began
     if waited < AT_ONCE:
         return
+    if not is_async:
+        totals.waited(waited)
     cell = inside.get()
     if cell is not None:
         cell[0] += waited
@@ -172,7 +245,7 @@ def _waited(
 
 
 def _calls(cls: str, method: str, module: Any, totals: Totals) -> None:
-    """Time a method that waits for a connection in its thread."""
+    """Time a method that waits for a connection and blocks its thread."""
     owner = getattr(module, cls)
     original = getattr(owner, method)
 
@@ -198,13 +271,13 @@ def _coroutines(cls: str, method: str, module: Any, totals: Totals) -> None:
         try:
             return await original(self, *args, **options)
         finally:
-            _waited(totals, cls, began, [])
+            _waited(totals, cls, began, [], True)
 
     setattr(owner, method, timed)
 
 
 def _sqlalchemy(module: Any, totals: Totals) -> None:
-    """Observe SQLAlchemy's queue pools, of threads and of tasks alike."""
+    """Observe SQLAlchemy's queue pools, whether threads or tasks use them."""
     pool, project = module.QueuePool, totals.project
     get, give_back = pool._do_get, pool._do_return_conn
 
@@ -213,7 +286,7 @@ def _sqlalchemy(module: Any, totals: Totals) -> None:
 
     def do_get(self: Any) -> Any:
         owners = self.__dict__.setdefault("_assay_owners", {})
-        # Where none is left, it waits; else it may open one, which is no wait.
+        # If no connection is left, this waits. Otherwise it may open one: no wait.
         most = self._pool.maxsize + self._max_overflow
         full = self._max_overflow >= 0 and len(owners) >= most
         holders: list[Optional[Place]] = []
@@ -229,7 +302,8 @@ def _sqlalchemy(module: Any, totals: Totals) -> None:
             record = get(self)
         finally:
             if full:
-                _waited(totals, "SQLAlchemy", began, holders)
+                is_async = "Async" in type(self).__name__
+                _waited(totals, "SQLAlchemy", began, holders, is_async)
         task, ident = who()
         owners[id(record)] = task, ident, project.here(), perf_counter()
         return record

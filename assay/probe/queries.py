@@ -1,4 +1,4 @@
-"""Queries and cache commands: how many, how long, and which line sends them."""
+"""Count and time queries and cache commands, and find the lines that send them."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from typing import Any, Callable
 
 from .fingerprints import of_query
 from .imports import Imports
-from .totals import Totals, perf_counter, thread_time
+from .totals import Totals, idle, perf_counter, thread_time
 
 KIND = "query"
-CPU = "query cpu"  # CPU time that the sending thread spent in queries
+CPU = "query cpu"  # CPU time of the sending thread in queries and cache commands
 CACHE = "cache command"
-NEAR = 60  # frames in which SQLAlchemy must be, where it sends a query
+NEAR = 60  # most frames between a query and the package that sends it
 
 
 def observe(totals: Totals, imports: Imports) -> None:
-    """Observe SQLAlchemy, and the drivers where they are used without it."""
+    """Observe SQLAlchemy, and drivers that are used without SQLAlchemy."""
 
     def after(name: str, patch: Callable[[ModuleType, Totals], None]) -> None:
         imports.patch(name, lambda module: patch(module, totals))
@@ -44,17 +44,20 @@ def _sqlalchemy(module: Any, totals: Totals) -> None:
         conn: Any, cursor: Any, statement: str, parameters: Any, context: Any, many: Any
     ) -> None:
         if context is not None:
-            context._assay_began = perf_counter(), thread_time()
+            context._assay_began = perf_counter(), thread_time(), totals.waits()
 
     def after(
         conn: Any, cursor: Any, statement: str, parameters: Any, context: Any, many: Any
     ) -> None:
         began = getattr(context, "_assay_began", None)
         if began is not None:
-            took, cpu = perf_counter() - began[0], thread_time() - began[1]
+            took = perf_counter() - began[0]
+            # With an asynchronous driver, others run on this thread meanwhile.
+            if context.dialect.is_async:
+                took = idle(took, began[1])
             totals.add(KIND, of_query(statement), project.here(), (), took)
-            # Between them an asynchronous driver lets others run on this thread.
             if not context.dialect.is_async:
+                cpu = totals.waited_since(began[2], began[1], took)
                 totals.add(CPU, seconds=cpu)
 
     event.listen(module.Engine, "before_cursor_execute", before)
@@ -62,7 +65,7 @@ def _sqlalchemy(module: Any, totals: Totals) -> None:
 
 
 def sent_by(package: str) -> bool:
-    """Say whether a package sends what is being sent: it is among the callers."""
+    """Say whether a package is among the callers, so that it sends this query."""
     if package not in sys.modules:
         return False
     frame = sys._getframe(2)
@@ -76,7 +79,7 @@ def sent_by(package: str) -> bool:
 
 
 def _sqlite(module: Any, totals: Totals) -> None:
-    """Give every connection cursors that time what they execute and fetch."""
+    """Give connections cursors that time the queries they execute and fetch."""
     connect = module.connect
     cursors: dict[type, type] = {}
     connections: dict[type, type] = {}
@@ -106,8 +109,8 @@ def _sqlite(module: Any, totals: Totals) -> None:
 
     @functools.wraps(connect)
     def timed_connect(*args: Any, **options: Any) -> Any:
-        # aiosqlite sends in a thread of its own: then SQLAlchemy, which counts its
-        # queries itself, is not among the callers.
+        # aiosqlite sends queries from a separate thread, so SQLAlchemy is not among the
+        # callers, although the queries are SQLAlchemy's and are counted there.
         counted = "sqlalchemy.dialects.sqlite.aiosqlite" in sys.modules
         if len(args) < 6 and not (counted and sent_by("aiosqlite")):
             factory = options.pop("factory", module.Connection)
@@ -124,7 +127,7 @@ def _timed_cursor(cls: Any, totals: Totals) -> type:
     project = totals.project
 
     class Cursor(cls):  # type: ignore[misc]
-        """A cursor that times what it executes and fetches."""
+        """A cursor that times the queries it executes and fetches."""
 
         _assay_query = ""
 
@@ -135,27 +138,29 @@ def _timed_cursor(cls: Any, totals: Totals) -> type:
             return self._assay_timed(super().executemany, sql, sql, *args)
 
         def _assay_timed(self, call: Any, sql: Any, *args: Any) -> Any:
-            cpu, began = thread_time(), perf_counter()
+            waits, cpu, began = totals.waits(), thread_time(), perf_counter()
             try:
                 return call(*args)
             finally:
-                took, cpu = perf_counter() - began, thread_time() - cpu
+                took = perf_counter() - began
                 counted = sent_by("sqlalchemy")
                 self._assay_query = "" if counted else of_query(str(sql))
                 if not counted:
                     totals.add(KIND, self._assay_query, project.here(), (), took)
+                    cpu = totals.waited_since(waits, cpu, took)
                     totals.add(CPU, seconds=cpu)
 
         def _assay_fetch(self, call: Any, *args: Any) -> Any:
-            # SQLite finds the rows only when they are asked for.
-            cpu, began = thread_time(), perf_counter()
+            # SQLite searches for rows only when they are fetched.
+            waits, cpu, began = totals.waits(), thread_time(), perf_counter()
             try:
                 return call(*args)
             finally:
-                took, cpu = perf_counter() - began, thread_time() - cpu
+                took = perf_counter() - began
                 if self._assay_query:
                     place = project.here()
                     totals.add(KIND, self._assay_query, place, (), took, 0.0)
+                    cpu = totals.waited_since(waits, cpu, took)
                     totals.add(CPU, seconds=cpu)
 
         def fetchall(self) -> Any:
@@ -171,19 +176,26 @@ def _timed_cursor(cls: Any, totals: Totals) -> type:
 
 
 @contextmanager
-def _timed(totals: Totals, kind: str, fingerprint: Callable[[], str]) -> Iterator[None]:
+def _timed(
+    totals: Totals, kind: str, fingerprint: Callable[[], str], is_async: bool = False
+) -> Iterator[None]:
+    """Time the query that the body sends, unless SQLAlchemy sends and times it."""
     counted = sent_by("sqlalchemy")
-    began = perf_counter()
+    waits, cpu, began = totals.waits(), thread_time(), perf_counter()
     try:
         yield
     finally:
         if not counted:
             took = perf_counter() - began
+            if is_async:
+                took = idle(took, cpu)
             totals.add(kind, fingerprint(), totals.project.here(), (), took)
+            if not is_async:
+                totals.add(CPU, seconds=totals.waited_since(waits, cpu, took))
 
 
 def _text(query: Any) -> str:
-    """Return the text of a query, which psycopg may hold as an object."""
+    """Return the text of a query, or its type if it is an object of psycopg."""
     if isinstance(query, bytes):
         return query.decode("utf-8", "replace")
     return query if isinstance(query, str) else type(query).__name__
@@ -211,7 +223,7 @@ def _async_cursor(cls: str, module: Any, totals: Totals) -> None:
         async def timed(
             self: Any, query: Any, *args: Any, _original: Any = original, **options: Any
         ) -> Any:
-            with _timed(totals, KIND, lambda: of_query(_text(query))):
+            with _timed(totals, KIND, lambda: of_query(_text(query)), True):
                 return await _original(self, query, *args, **options)
 
         setattr(owner, method, functools.wraps(original)(timed))
@@ -224,14 +236,14 @@ def _asyncpg(module: Any, totals: Totals) -> None:
         async def timed(
             self: Any, query: Any, *args: Any, _original: Any = original, **options: Any
         ) -> Any:
-            with _timed(totals, KIND, lambda: of_query(_text(query))):
+            with _timed(totals, KIND, lambda: of_query(_text(query)), True):
                 return await _original(self, query, *args, **options)
 
         setattr(module.Connection, method, functools.wraps(original)(timed))
 
 
 def _redis(is_async: bool, module: Any, totals: Totals) -> None:
-    """Observe commands, and pipelines as one command each."""
+    """Observe commands; a pipeline counts as one command."""
     for cls, method in (("Redis", "execute_command"), ("Pipeline", "execute")):
         owner = getattr(module, cls)
         if method not in vars(owner):
@@ -253,7 +265,7 @@ def _redis(is_async: bool, module: Any, totals: Totals) -> None:
                 _name: Any = name,
                 **options: Any,
             ) -> Any:
-                with _timed(totals, CACHE, lambda: _name(args)):
+                with _timed(totals, CACHE, lambda: _name(args), True):
                     return await _original(self, *args, **options)
 
             setattr(owner, method, functools.wraps(original)(waited))

@@ -1,4 +1,4 @@
-"""Calls to other services over HTTP: how many, how long, from which line."""
+"""Count and time calls to other services over HTTP, and find the calling lines."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Any, Callable
 
 from .fingerprints import of_address
 from .imports import Imports
-from .pools import inside
-from .totals import Totals, perf_counter
+from .pools import inside, is_coroutine_function
+from .totals import Totals, idle, perf_counter, thread_time
 
 KIND = "other service"
 
 
 def observe(totals: Totals, imports: Imports) -> None:
-    """Observe the usual clients; their waits for a connection are counted apart."""
+    """Observe common HTTP clients; waits for a connection are counted separately."""
 
     def after(name: str, cls: str, method: str, address: Callable[..., str]) -> None:
         def patch(module: ModuleType) -> None:
@@ -43,42 +43,44 @@ def observe(totals: Totals, imports: Imports) -> None:
 def _wrap(owner: Any, method: str, address: Callable[..., str], totals: Totals) -> None:
     original = getattr(owner, method)
 
-    def count(began: float, waited: float, args: Any) -> None:
-        took = perf_counter() - began - waited
+    def count(took: float, args: Any) -> None:
         try:
             where = address(*args)
         except Exception:
             where = "?"
-        totals.add(KIND, where, totals.project.here(), (), took)
+        totals.add(KIND, where, totals.project.here(), (), max(took, 0.0))
 
-    if _is_coroutine_function(original):
+    if is_coroutine_function(original):
 
         @functools.wraps(original)
         async def timed_async(self: Any, *args: Any, **options: Any) -> Any:
-            cell, began = [0.0], perf_counter()
+            if inside.get() is not None:
+                return await original(self, *args, **options)
+            cell, cpu, began = [0.0], thread_time(), perf_counter()
             token = inside.set(cell)
             try:
                 return await original(self, *args, **options)
             finally:
                 inside.reset(token)
-                count(began, cell[0], args)
+                took = perf_counter() - began
+                count(idle(took, cpu) - cell[0], args)
 
         setattr(owner, method, timed_async)
     else:
 
         @functools.wraps(original)
         def timed(self: Any, *args: Any, **options: Any) -> Any:
-            cell, began = [0.0], perf_counter()
+            if inside.get() is not None:  # a redirect belongs to the call around it
+                return original(self, *args, **options)
+            cell, waits = [0.0], totals.waits()
+            cpu, began = thread_time(), perf_counter()
             token = inside.set(cell)
             try:
                 return original(self, *args, **options)
             finally:
                 inside.reset(token)
-                count(began, cell[0], args)
+                took = perf_counter() - began
+                spent = totals.waited_since(waits, cpu, took)
+                count(took - spent - cell[0], args)
 
         setattr(owner, method, timed)
-
-
-def _is_coroutine_function(function: Any) -> bool:
-    code = getattr(function, "__code__", None)
-    return bool(code and code.co_flags & 0x80)  # CO_COROUTINE

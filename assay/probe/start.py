@@ -1,29 +1,32 @@
-"""The beginning of the probe, in every process of a target."""
+"""Start the probe, in each process of a target."""
 
 from __future__ import annotations
 
 import os
 
-from . import allocations, calls, garbage, locks, pools, queries, services
-from .environment import ASK, FOLDER, PARTS, PROJECT
+from . import allocations, calls, garbage, locks, pools, queries, services, startup
+from .environment import ASK, FILES, FOLDER, PACKAGES, PARTS, PROJECT
 from .imports import Imports
 from .loops import Loops
 from .places import Project
 from .totals import Answers, Totals
+from .waits import Waits
 
 DEFAULT = ("waits", "queries", "gc")
 
 
 def start() -> None:
-    """Observe what the environment asks for."""
-    project = Project(os.environ.get(PROJECT) or os.getcwd())
+    """Start the parts of the probe that the environment names."""
+    roots = (os.environ.get(PROJECT) or os.getcwd()).split(os.pathsep)
+    packages = os.environ.get(PACKAGES, "").split(os.pathsep)
+    project = Project(roots, [folder for folder in packages if folder])
     parts = os.environ.get(PARTS, ",".join(DEFAULT)).split(",")
     totals = Totals(project)
-    answers = Answers(totals, os.environ[FOLDER], ASK)
-    imports, loops = Imports(totals), Loops(totals)
+    answers = Answers(totals, os.environ[FOLDER], ASK, FILES in parts)
+    imports, loops, waits = Imports(totals), Loops(totals), Waits(totals)
     if "waits" in parts:
         locks.observe(totals, imports)
-        pools.observe(totals, imports)
+        pools.observe(totals, imports, waits)
         services.observe(totals, imports)
         loops.observe(imports)
     if "queries" in parts:
@@ -34,12 +37,15 @@ def start() -> None:
         calls.observe(totals)
     if "allocations" in parts:
         allocations.observe(totals, answers)
+    if "startup" in parts:
+        startup.observe(totals, answers)
     imports.start()
     answers.start()
 
     def forked() -> None:
         totals.forget()
         loops.forget()
+        waits.forget()
         answers.start()
 
     os.register_at_fork(after_in_child=forked)

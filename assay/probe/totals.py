@@ -1,44 +1,65 @@
-"""What the probe counts, and how it hands that on."""
+"""Count what happens in the target, and write the counts when Assay asks for them."""
 
 from __future__ import annotations
 
 import _thread
 import json
 import os
+import sys
 import time
 from collections.abc import Iterable, Sequence
-from typing import Any, Callable, Optional
+from typing import Any, Callable, Dict, List, Optional
 
 from .places import Place, Project
 
-# Kept before anybody replaces them, as gevent does.
+# The original functions: gevent, for example, replaces them later.
 perf_counter = time.perf_counter
 thread_time = time.thread_time
 get_ident = _thread.get_ident
 _sleep = time.sleep
 _start_thread = _thread.start_new_thread
 
-POLL = 0.05  # seconds between two looks at the file that asks
-MOST = 20_000  # different things that are counted; what is beyond has no place
+POLL = 0.05  # seconds between two looks for a question
+MOST = 20_000  # keys of one thread; further events are counted by kind alone
 
 Key = tuple[str, str, Optional[Place], Optional[Place]]
+Counts = Dict[Key, List[float]]  # count, seconds and longest
+
+
+def idle(took: float, cpu: float) -> float:
+    """Return the part of an asynchronous span in which its loop's thread was idle.
+
+    CPU time of this thread during the span, for this request or for others, is no time
+    that the awaited service took.
+
+    Args:
+        took: Length of the span, in seconds.
+        cpu: The thread's CPU time when the span began.
+    """
+    return max(0.0, took - (thread_time() - cpu))
+
+
+def has_greenlets() -> bool:
+    """Say whether gevent or eventlet runs many requests in one thread."""
+    return "gevent.hub" in sys.modules or "eventlet.hubs" in sys.modules
 
 
 class Totals:
     """Counts and seconds by kind, resource, place and holder.
 
-    Every thread counts for itself, so that no count is lost and none waits.
+    Each thread has its own counts, so no count is lost and no thread waits for another.
 
     Args:
-        project: Tells whose code is whose.
+        project: Tells the user's code from that of libraries.
     """
 
     def __init__(self, project: Project) -> None:
-        """Begin with nothing."""
+        """Begin with empty counts."""
         self.project = project
         self.problems: list[str] = []
         self.own_threads: set[int] = set()
-        self._threads: list[dict[Key, list[float]]] = []
+        self._threads: dict[int, tuple[int, Counts]] = {}  # by id of the counts
+        self._ended: Counts = {}  # by threads that have ended
         self._mine = _thread._local()
 
     def add(
@@ -50,15 +71,15 @@ class Totals:
         seconds: float = 0.0,
         count: float = 1.0,
     ) -> None:
-        """Count something that happened.
+        """Count an event.
 
         Args:
-            kind: Of what.
+            kind: Kind of the event.
             resource: What was waited for or called, in a few words.
             place: The user's line that did it.
-            holders: Who held the resource: each is answerable for an equal part.
-            seconds: How long it took.
-            count: How often it happened.
+            holders: The places that held the resource; each gets an equal share.
+            seconds: How long the event took.
+            count: How often the event happened.
         """
         mine = self._of_this_thread()
         share = 1.0 / (len(holders) or 1)
@@ -74,53 +95,110 @@ class Totals:
             if seconds > entry[2]:
                 entry[2] = seconds
 
-    def _of_this_thread(self) -> dict[Key, list[float]]:
-        mine: Optional[dict[Key, list[float]]] = getattr(self._mine, "counts", None)
+    def _of_this_thread(self) -> Counts:
+        mine: Optional[Counts] = getattr(self._mine, "counts", None)
         if mine is None:
             mine = self._mine.counts = {}
-            self._threads.append(mine)
+            self._threads[id(mine)] = get_ident(), mine
         return mine
 
+    def entry(self, kind: str, resource: str = "") -> list[float]:
+        """Return the list of count, seconds and longest of events without a place.
+
+        Code that runs with every callback changes this list itself, which costs less
+        than `add`. The list belongs to the calling thread.
+        """
+        return self._of_this_thread().setdefault(
+            (kind, resource, None, None), [0.0, 0.0, 0.0]
+        )
+
+    def waited(self, seconds: float) -> None:
+        """Note that this thread spent some seconds in a wait that is counted."""
+        self._mine.waited = self.waits() + seconds
+
+    def waited_since(self, waits: float, cpu: float, took: float) -> float:
+        """Note the wait of this thread in a counted span; return the span's CPU time.
+
+        Waits within the span were noted already, and are not noted again. Greenlets
+        share the CPU time and the waits of one thread, so those of a single greenlet
+        are unknown. Then nothing is noted, and 0 is returned.
+
+        Args:
+            waits: The waits of this thread when the span began.
+            cpu: The CPU time of this thread when the span began.
+            took: Length of the span, in seconds.
+        """
+        if has_greenlets():
+            return 0.0
+        spent = thread_time() - cpu
+        self.waited(max(0.0, took - spent - (self.waits() - waits)))
+        return spent
+
+    def waits(self) -> float:
+        """Return the seconds that this thread has spent in waits that are counted."""
+        waited: float = getattr(self._mine, "waited", 0.0)
+        return waited
+
     def rows(self) -> list[list[Any]]:
-        """Return all that was counted: kind, resource, place, holder, numbers."""
-        merged: dict[Key, list[float]] = {}
-        for counts in list(self._threads):
-            for key, (count, seconds, longest) in list(counts.items()):
-                into = merged.setdefault(key, [0.0, 0.0, 0.0])
-                into[0] += count
-                into[1] += seconds
-                into[2] = max(into[2], longest)
+        """Return all counts as rows: kind, resource, place, holder, three numbers."""
+        alive = sys._current_frames()
+        for key, (thread, counts) in list(self._threads.items()):
+            if thread not in alive:  # some servers start a thread for each request
+                _merge(self._ended, self._threads.pop(key)[1])
+        merged: Counts = {}
+        _merge(merged, self._ended)
+        for _, counts in list(self._threads.values()):
+            _merge(merged, counts)
         return [[*key, *numbers] for key, numbers in merged.items()]
 
     def forget(self) -> None:
-        """Begin anew, as a forked process does."""
-        self._threads = []
+        """Drop all counts: a forked process begins anew."""
+        self._threads = {}
+        self._ended = {}
         self._mine = _thread._local()
         self.own_threads = set()
 
     def problem(self, text: str) -> None:
-        """Note what the probe could not do."""
+        """Note something that the probe could not do."""
         if text not in self.problems and len(self.problems) < 100:
             self.problems.append(text)
+
+
+def _merge(into: Counts, counts: Counts) -> None:
+    """Add counts to other counts."""
+    for key, (count, seconds, longest) in list(counts.items()):
+        entry = into.setdefault(key, [0.0, 0.0, 0.0])
+        entry[0] += count
+        entry[1] += seconds
+        entry[2] = max(entry[2], longest)
 
 
 class Answers:
     """Writes the totals whenever Assay asks for them.
 
-    A thread of its own looks for a file; the target is never signalled.
+    Assay asks by a file, and a separate thread looks for it. The target gets no signal.
 
     Args:
-        totals: What is written.
-        folder: Where the question and the answers lie.
+        totals: The totals to write.
+        folder: The folder of the question and the answers.
         ask: Name of the file that holds the number of the question.
+        with_files: Whether answers list the files that were imported.
+
+    Attributes:
+        asked: Whether Assay has asked at least once.
+        extras: Functions that return further rows.
     """
 
-    def __init__(self, totals: Totals, folder: str, ask: str) -> None:
-        """Prepare; nothing is written yet."""
+    def __init__(
+        self, totals: Totals, folder: str, ask: str, with_files: bool = False
+    ) -> None:
+        """Prepare to answer; `start` begins to look for questions."""
         self._totals = totals
+        self._with_files = with_files
         self._folder = folder
         self._ask = os.path.join(folder, ask)
         self._answered = ""
+        self.asked = False
         self.extras: list[Callable[[], Iterable[Sequence[Any]]]] = []
 
     def start(self) -> None:
@@ -146,6 +224,7 @@ class Answers:
         finally:
             os.close(descriptor)
         if number.isdigit() and number != self._answered:
+            self.asked = True
             self.write(number)
             self._answered = number
 
@@ -161,9 +240,16 @@ class Answers:
                 "cpu": time.process_time(),
                 "problems": self._totals.problems,
                 "rows": rows,
+                "files": imported_files() if self._with_files else [],
             }
         )
         path = os.path.join(self._folder, f"{os.getpid()}.{number}.json")
         with open(path + ".part", "w", encoding="utf-8") as file:
             file.write(text)
         os.replace(path + ".part", path)
+
+
+def imported_files() -> list[str]:
+    """Return the files of all modules that this process has imported."""
+    files = (getattr(module, "__file__", None) for module in list(sys.modules.values()))
+    return sorted({os.path.abspath(file) for file in files if isinstance(file, str)})

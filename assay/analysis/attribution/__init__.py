@@ -1,6 +1,9 @@
-"""What a difference can be attributed to: evidence -> causes.
+"""Attribution: from evidence to the causes of a difference.
 
-`rounds` compares what both sides of a pair did in rounds of profiling, `ledger` adds
-up where the time of a request goes, `causes` names what the difference comes from,
-`sentences` says it, and `stacks` compares two profiles of call stacks.
+`rounds` compares a quantity of both sides over rounds of profiling. `ledger` divides
+the time of a request into parts. `causes` finds the causes of a difference of latency,
+`growth` of memory, `starts` of start-up; `every_cause` has all of them, and `changes`
+marks those in changed code. `frontier` finds the function with a difference of CPU
+time, `calls` counts its calls, and `sentences` describes a cause. `outgoing` lists
+queries and calls to other services. `stacks` compares two profiles of call stacks.
 """

@@ -1,4 +1,4 @@
-"""Causes of a difference between the two sides of a pair, from rounds."""
+"""Find the causes of a difference of latency in the rounds of both sides."""
 
 from __future__ import annotations
 
@@ -7,16 +7,25 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from assay.analysis.attribution import sentences
-from assay.analysis.attribution.frontier import Frontier, frontier
-from assay.analysis.attribution.ledger import CPU, CPU_WITHIN, PARTS, part_of
+from assay.analysis.attribution.calls import Calls, calls_of
+from assay.analysis.attribution.frontier import Frontier, frontier, split_place
+from assay.analysis.attribution.ledger import (
+    COUNTED_TWICE,
+    CPU,
+    OTHER_WAITS,
+    PARTS,
+    part_of,
+)
 from assay.analysis.attribution.rounds import Difference, Pair, difference
 from assay.analysis.statistics import benjamini_hochberg
 from assay.observations import Amount, Event, Place, Round
 from assay.results import Cause
 
-FALSE_DISCOVERY_RATE = 0.05  # over everything that was looked at
-MIN_SHARE = 0.02  # of the larger latency: a smaller difference is no cause
-# Kinds of causes whose parts of the ledger are compared place by place.
+FALSE_DISCOVERY_RATE = 0.05  # over all differences that are tested
+MIN_SHARE = 0.02  # a cause is at least this share of the larger latency
+OPPOSITE_P = 0.05  # above this p-value, the sign of the latency difference is unknown
+PLACELESS = 0.3  # weight of a group without a place in the user's code
+# Parts of the ledger that are compared place by place; each is a kind of cause.
 KINDS = tuple(
     dict.fromkeys(
         part for part in PARTS.values() if part != "waiting for the event loop"
@@ -28,15 +37,15 @@ type Key = tuple[str, str, str, str]  # kind, resource, function and file
 
 @dataclass(frozen=True)
 class Group:
-    """Events of one kind, at one place of both sides, whatever its line.
+    """Events of one kind and resource in one function, compared between both sides.
 
     Attributes:
         kind: The kind of cause.
-        resource: What was waited for, called or sent.
-        place: The user's line, of the side that spends more.
-        holder: Who held the resource most of the time, on that side.
+        resource: What a request waited for, called or sent.
+        place: The function, with its main line on the side that spends more.
+        holder: The code that held the resource the longest, on that side.
         seconds: Seconds per request.
-        count: How often per request.
+        count: Events per request.
         longest: The longest single event of both sides, in seconds.
     """
 
@@ -49,11 +58,20 @@ class Group:
     longest: float
 
 
-def causes(topic: str, names: tuple[str, str], pair: Pair) -> list[Cause]:
+def causes(
+    topic: str, names: tuple[str, str], pair: Pair, follow_up: Pair | None = None
+) -> list[Cause]:
     """Return the causes of a pair's difference of mean latency, the largest first.
 
-    A cause is a difference that is beyond the noise of rounds, after the correction for
-    everything that was looked at (Benjamini and Hochberg), and large enough to matter.
+    A cause is a difference that exceeds the noise between rounds, after the correction
+    for all tested differences (Benjamini and Hochberg), and is large enough to matter.
+    Differences that go against the difference of latency come last.
+
+    Args:
+        topic: The topic's name.
+        names: Baseline and candidate.
+        pair: The rounds of both sides.
+        follow_up: Rounds in which calls were counted, if there are any.
     """
     if len(pair.baseline) < 2:
         return []
@@ -77,39 +95,67 @@ def causes(topic: str, names: tuple[str, str], pair: Pair) -> list[Cause]:
             and is_real[id(group.seconds)]
             and (group.seconds.amount > 0) == (total.amount > 0)
         ]
-        inside.sort(key=lambda group: -abs(group.seconds.amount))
+        inside.sort(key=lambda group: _weight(group), reverse=True)
         place = frontier(pair, total) if kind == CPU else None
-        attributed.append(Attributed(kind, total, tuple(inside), place))
+        calls = calls_of(place, follow_up) if place and follow_up else None
+        attributed.append(Attributed(kind, total, tuple(inside), place, calls))
     attributed = _merge(pair, attributed)
-    attributed.sort(key=lambda one: -abs(one.total.amount))
+    # A difference of the opposite sign cannot explain that of latency, however large.
+    differs = latency.p < OPPOSITE_P
+    attributed.sort(
+        key=lambda one: (
+            differs and (one.total.amount > 0) != (latency.amount > 0),
+            -abs(one.total.amount),
+        )
+    )
     return [_cause(topic, names, one, latency) for one in attributed]
 
 
 @dataclass(frozen=True)
 class Attributed:
-    """A kind of cause, with what it is made of.
+    """A kind of cause, and the groups of events that it consists of.
 
     Attributes:
         total: Seconds per request of the whole kind.
-        groups: Its places, the largest first.
-        frontier: Where a difference of CPU time is, if it has one place.
-        cpu: What of `total` is CPU time around queries.
+        groups: The groups of events, the most important first.
+        frontier: The place of a difference of CPU time, if it has one.
+        calls: How often the function at that place is called, if that was counted.
+        cpu: The part of `total` that is CPU time around queries, calls to other
+            services, or moves to a worker thread.
+        held: The part of `total` for which the holder itself waits, while it holds
+            the resource.
     """
 
     kind: str
     total: Difference
     groups: tuple[Group, ...]
     frontier: Frontier | None = None
+    calls: Calls | None = None
     cpu: float = 0.0
+    held: float = 0.0
+
+    @property
+    def name(self) -> str:
+        """The name of the kind in results.json."""
+        if self.kind == CPU and self.calls and self.calls.explain:
+            return "calls"
+        return "unexplained" if self.kind == OTHER_WAITS else self.kind
 
 
 def _merge(pair: Pair, attributed: Sequence[Attributed]) -> list[Attributed]:
-    """Count the CPU time of something done more often for what is done.
+    """Merge kinds that are one cause.
 
-    Each query, call or change of threads costs CPU time around it. That is no second
-    cause where one function does both, or where no function of the user's carries it.
+    A holder that waits keeps others waiting for its lock or connection: see
+    `_with_holder`. Each query, call to a service or move to a worker thread also costs
+    CPU time around it. If one of these became more or less frequent, and `_around`
+    finds that the CPU time belongs to it, the CPU time is no second cause.
     """
     by_kind = {one.kind: one for one in attributed}
+    for kind in ("lock", "connection pool"):
+        held = _with_holder(pair, by_kind, kind)
+        if held:
+            others = [one for one in attributed if one.kind not in (kind, OTHER_WAITS)]
+            return _merge(pair, [held, *others])
     cpu = by_kind.get(CPU)
     if cpu is None:
         return list(attributed)
@@ -126,13 +172,48 @@ def _merge(pair: Pair, attributed: Sequence[Attributed]) -> list[Attributed]:
     return list(attributed)
 
 
+def _with_holder(
+    pair: Pair, by_kind: Mapping[str, Attributed], kind: str
+) -> Attributed | None:
+    """Return the waits for a resource, with the waits of its holder added.
+
+    A function that waits while it holds a lock keeps all others waiting, so both waits
+    are one cause. None if the waits are unrelated.
+    """
+    waits, own = by_kind.get(kind), by_kind.get(OTHER_WAITS)
+    if waits is None or own is None or not waits.groups or not own.groups:
+        return None
+    holder, place = waits.groups[0].holder, own.groups[0].place
+    same_way = (waits.total.amount > 0) == (own.total.amount > 0)
+    if not same_way or holder is None or place is None:
+        return None
+    if (holder.function, holder.file) != (place.function, place.file):
+        return None
+    together = pair.compare(partial(_sum_of, (kind, OTHER_WAITS)))
+    return replace(waits, total=together, held=own.total.amount)
+
+
+def _weight(group: Group) -> float:
+    """Return how important a group is; without a place, it tells a reader little."""
+    return abs(group.seconds.amount) * (1.0 if group.place else PLACELESS)
+
+
 def _around(groups: Sequence[Group], place: Frontier | None) -> bool:
-    """Say whether CPU time is spent around some events."""
-    if place is None or not place.own:
+    """Say whether CPU time belongs to the events of some groups.
+
+    It does if it has no place, or if one of the user's functions has both. If its place
+    is in a library only, it belongs to moves to a worker thread, and to nothing else.
+    """
+    if place is None:
+        return True
+    if not place.own:
         return groups[0].kind == "thread pool"
+    function, file = split_place(place.own)
+    # py-spy may leave out the class, so only the last part of the name counts.
     return any(
         group.place is not None
-        and place.own.startswith(f"{group.place.function} ({group.place.file}:")
+        and group.place.file == file
+        and group.place.function.rpartition(".")[2] == function.rpartition(".")[2]
         for group in groups
     )
 
@@ -153,7 +234,7 @@ def _cause(
         baseline=names[0],
         candidate=names[1],
         metric="latency.mean",
-        kind=one.kind,
+        kind=one.name,
         where=where,
         holder=str(first.holder) if first and first.holder else "",
         amount=one.total.amount,
@@ -165,9 +246,9 @@ def _cause(
 
 
 def _groups(pair: Pair) -> Iterable[Group]:
-    """Compare every kind of event place by place."""
+    """Compare the events of both sides, one kind, resource and function at a time."""
     keys: dict[Key, None] = {}
-    tables = tuple(
+    tables = _without_moves(
         [_by_key(one) for one in side] for side in (pair.baseline, pair.candidate)
     )
     for table in (*tables[0], *tables[1]):
@@ -199,10 +280,10 @@ def _by_key(one: Round) -> Table:
     table: dict[Key, list[tuple[Event, Amount]]] = {}
     for observation in one.observations:
         event, amount = observation.event, observation.amount
-        kind = PARTS.get(event.kind) or CPU_WITHIN.get(event.kind, CPU)
+        kind = PARTS.get(event.kind) or COUNTED_TWICE.get(event.kind, CPU)
         if kind == CPU:
             continue
-        if event.kind in CPU_WITHIN:  # it is told as CPU time
+        if event.kind in COUNTED_TWICE:
             amount = Amount(count=0, seconds=-amount.seconds)
         place = event.place
         key = (
@@ -213,6 +294,36 @@ def _by_key(one: Round) -> Table:
         )
         table.setdefault(key, []).append((event, amount))
     return table
+
+
+def _without_moves(
+    sides: Iterable[Sequence[Table]],
+) -> tuple[Sequence[Table], ...]:
+    """Return the tables, with events that only moved at one place on both sides.
+
+    If a function was renamed, or moved to another module, it sends the same query or
+    waits for the same pool from another place. That is no cause. Such events get the
+    candidate's place on the baseline's side, too.
+    """
+    baseline, candidate = sides
+    only: dict[tuple[str, str], list[list[Key]]] = {}
+    for side, (here, there) in enumerate(
+        ((baseline, candidate), (candidate, baseline))
+    ):
+        elsewhere = {key for table in there for key in table}
+        for key in dict.fromkeys(key for table in here for key in table):
+            if key not in elsewhere:
+                only.setdefault(key[:2], [[], []])[side].append(key)
+    moved = {
+        before[0]: after[0]
+        for before, after in only.values()
+        if len(before) == len(after) == 1
+    }
+    renamed = [
+        {moved.get(key, key): events for key, events in table.items()}
+        for table in baseline
+    ]
+    return renamed, candidate
 
 
 def _difference(tables: tuple[Sequence[Table], ...], key: Key, name: str) -> Difference:
@@ -227,7 +338,7 @@ def _difference(tables: tuple[Sequence[Table], ...], key: Key, name: str) -> Dif
 
 
 def _most(places: Iterable[tuple[Place | None, Amount]]) -> Place | None:
-    """Return the place that most seconds belong to, or most events."""
+    """Return the place with the most seconds; if those are equal, the most events."""
     weights: dict[Place, tuple[float, float]] = {}
     for place, amount in places:
         if place is not None:

@@ -1,4 +1,4 @@
-"""Where the time of a request goes, part by part, and what is left unexplained."""
+"""Divide the time of a request into parts; the remainder is unexplained."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from assay.observations import Round
 from assay.results import Ledger, LedgerPart
 
 CPU = "cpu"
-# The kinds of the probe's events, and the part of the ledger that they belong to.
+OTHER_WAITS = "other waits"  # of worker threads, if no other part counts them
+# From each kind of the probe's events to the part of the ledger that it belongs to.
 PARTS: Mapping[str, str] = {
     "thread pool": "thread pool",
     "connection pool": "connection pool",
@@ -22,52 +23,62 @@ PARTS: Mapping[str, str] = {
     "loop behind block": "blocked event loop",
     "loop turn": "waiting for the event loop",
     "garbage collection": "garbage collection",
+    "other wait": OTHER_WAITS,
 }
 CPU_WAIT = "waiting for the cpu"
 UNEXPLAINED = "unexplained"
 ORDER = (CPU, CPU_WAIT, *dict.fromkeys(PARTS.values()))
-# CPU time within events, which the process clock holds already: that of a callback
-# that blocks the loop is told as CPU time, that of a query as the query's.
-CPU_WITHIN = {"blocked loop cpu": "blocked event loop", "query cpu": CPU}
+# Seconds that would be counted twice, and the part that they are subtracted from. The
+# CPU time of a query counts as the query's. If a callback blocks the loop, its CPU time
+# and its counted waits keep their own parts.
+COUNTED_TWICE = {
+    "blocked loop counted": "blocked event loop",
+    "query cpu": CPU,
+}
 
 
 def parts_of(one: Round) -> dict[str, float]:
-    """Return the seconds per request of every part of a round."""
+    """Return the seconds per request of each part of the ledger, in one round."""
     parts = dict.fromkeys(ORDER, 0.0)
     parts[CPU], parts[CPU_WAIT] = one.cpu, one.cpu_wait
     for observation in one.observations:
         kind, seconds = observation.event.kind, observation.amount.seconds
         if kind in PARTS:
             parts[PARTS[kind]] += seconds
-        elif kind in CPU_WITHIN:
-            parts[CPU_WITHIN[kind]] -= seconds
-    # The collector runs on the same thread: its time is CPU time, told apart.
+        elif kind in COUNTED_TWICE:
+            parts[COUNTED_TWICE[kind]] -= seconds
+    # The collector's time is CPU time of the same thread, but has a part of its own.
     parts[CPU] = max(0.0, parts[CPU] - parts["garbage collection"])
+    # Other waits include the wait of a worker thread for a core, a part of its own.
+    parts[OTHER_WAITS] -= one.cpu_wait
     parts = {name: max(0.0, seconds) for name, seconds in parts.items()}
     parts[UNEXPLAINED] = one.latency - sum(parts.values())
     return parts
 
 
 def ledger(topic: str, names: tuple[str, str], pair: Pair) -> Ledger:
-    """Return the ledger of both sides; the parts add up to the mean latency."""
+    """Return the ledger of both sides; its parts add up to the mean latency."""
+    cpu = pair.compare(lambda one: one.cpu)
     return Ledger(
         topic=topic,
         baseline=names[0],
         candidate=names[1],
         latency=_part("latency", pair, lambda one: one.latency),
         parts=tuple(_parts(pair)),
+        cpu=(cpu.baseline, cpu.candidate),
+        rate=pair.compare(lambda one: one.rate).baseline,
     )
 
 
 def _parts(pair: Pair) -> Iterable[LedgerPart]:
     for name in (*ORDER, UNEXPLAINED):
         part = _part(name, pair, partial(part_of, name))
-        if part.baseline or part.candidate:
+        if part.baseline or part.candidate or name == UNEXPLAINED:
             yield part
 
 
 def part_of(name: str, one: Round) -> float:
-    """Return the seconds per request of one part of a round."""
+    """Return the seconds per request of one part of the ledger, in one round."""
     return parts_of(one)[name]
 
 

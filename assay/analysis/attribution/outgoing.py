@@ -1,4 +1,4 @@
-"""What both sides of a pair send to databases, caches and other services."""
+"""List what both sides of a pair send to databases, caches and other services."""
 
 from __future__ import annotations
 
@@ -9,23 +9,27 @@ from assay.observations import Observation, Place
 from assay.results import Outgoing
 
 KINDS = ("query", "cache command", "other service")
-MOST = 20  # of a pair
+MAX_ROWS = 20  # most rows for one pair
 
 type Key = tuple[str, str, str, str]  # kind, text, function and file
 
 
 def outgoing(topic: str, names: tuple[str, str], pair: Pair) -> list[Outgoing]:
-    """Return what is sent, from where and how often; what takes longest comes first."""
-    sums: dict[Key, list[list[float]]] = {}
+    """Return the queries, commands and calls that the sides send, and their cost.
+
+    Each row has the place that sends it, and for both sides its count and seconds per
+    request: means over the rounds. The row that takes longest comes first.
+    """
+    means: dict[Key, list[list[float]]] = {}  # counts and seconds of both sides
     places: dict[Key, Place | None] = {}
     for side, rounds in enumerate((pair.baseline, pair.candidate)):
-        for one in rounds:
-            for key, observation in _sent(one.observations):
-                numbers = sums.setdefault(key, [[0.0, 0.0], [0.0, 0.0]])
-                numbers[0][side] += observation.amount.count / len(rounds)
-                numbers[1][side] += observation.amount.seconds / len(rounds)
+        for round_ in rounds:
+            for key, observation in _sent(round_.observations):
+                counts, seconds = means.setdefault(key, [[0.0, 0.0], [0.0, 0.0]])
+                counts[side] += observation.amount.count / len(rounds)
+                seconds[side] += observation.amount.seconds / len(rounds)
                 places[key] = observation.event.place
-    ordered = sorted(sums, key=lambda key: -max(sums[key][1]))[:MOST]
+    ordered = sorted(means, key=lambda key: -max(means[key][1]))[:MAX_ROWS]
     return [
         Outgoing(
             topic=topic,
@@ -34,8 +38,8 @@ def outgoing(topic: str, names: tuple[str, str], pair: Pair) -> list[Outgoing]:
             kind=key[0],
             text=key[1],
             where=str(places[key] or ""),
-            counts=(sums[key][0][0], sums[key][0][1]),
-            seconds=(sums[key][1][0], sums[key][1][1]),
+            counts=(means[key][0][0], means[key][0][1]),
+            seconds=(means[key][1][0], means[key][1][1]),
         )
         for key in ordered
     ]

@@ -1,4 +1,4 @@
-"""Paired differences of a quantity over rounds of profiling."""
+"""Compare a quantity of both sides, pairwise over rounds of profiling."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from assay.observations import Round
+from assay.observations import Purpose, Round
 
 CONFIDENCE = 0.95
 
 
 @dataclass(frozen=True)
 class Difference:
-    """How much a quantity differs between two sides, per request.
+    """The difference of a quantity between two sides, per request.
 
     Attributes:
         baseline: Mean over the baseline's rounds.
-        candidate: Mean over the candidate's.
+        candidate: Mean over the candidate's rounds.
         amount: candidate - baseline.
         low: Lower end of the amount's 95 % interval over rounds.
-        high: Upper end.
-        p: Probability of an amount as large if the sides were the same.
+        high: Upper end of that interval.
+        p: Probability of an amount at least as large, if the sides were the same.
     """
 
     baseline: float
@@ -34,11 +34,11 @@ class Difference:
 
 @dataclass(frozen=True)
 class Pair:
-    """The rounds of a pair that both sides have, in the same order.
+    """The rounds that both sides of a pair finished, in the same order.
 
     Attributes:
         baseline: The baseline's rounds.
-        candidate: The candidate's.
+        candidate: The candidate's rounds.
     """
 
     baseline: tuple[Round, ...]
@@ -50,18 +50,24 @@ class Pair:
         return self.compare(lambda one: one.latency)
 
     def compare(self, quantity: Callable[[Round], float]) -> Difference:
-        """Compare a quantity of rounds."""
+        """Compare a quantity that each round has."""
         return difference(
             [quantity(one) for one in self.baseline],
             [quantity(one) for one in self.candidate],
         )
 
 
-def pair_of(rounds: Iterable[Round], topic: str, names: tuple[str, str]) -> Pair:
-    """Return the rounds of a pair that both sides finished."""
+def pair_of(
+    rounds: Iterable[Round],
+    topic: str,
+    names: tuple[str, str],
+    purpose: Purpose = "load",
+) -> Pair:
+    """Return the rounds of one purpose that both sides of a pair finished."""
     sides: tuple[dict[int, Round], dict[int, Round]] = ({}, {})
     for one in rounds:
-        if one.topic == topic and (one.baseline, one.candidate) == names:
+        of_pair = one.topic == topic and (one.baseline, one.candidate) == names
+        if of_pair and one.purpose == purpose:
             sides[one.variant == names[1]][one.number] = one
     numbers = sorted(set(sides[0]) & set(sides[1]))
     return Pair(
@@ -71,9 +77,10 @@ def pair_of(rounds: Iterable[Round], topic: str, names: tuple[str, str]) -> Pair
 
 
 def difference(baseline: Sequence[float], candidate: Sequence[float]) -> Difference:
-    """Compare paired numbers: Student's t over the differences of rounds.
+    """Compare paired numbers by Student's t-test of their differences.
 
-    A count that is the same in every round has no spread: then any difference is real.
+    Counts can be the same in every round. Then their differences have no spread, and
+    any difference is real (p is 0).
     """
     import numpy as np
     from scipy.stats import t

@@ -1,36 +1,44 @@
-"""Causes in words."""
+"""Describe causes in sentences."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from assay.analysis.attribution.frontier import split_place
 from assay.analysis.attribution.rounds import Difference
 from assay.wording import fixed, quantity
 
 if TYPE_CHECKING:
     from assay.analysis.attribution.causes import Attributed, Group
-    from assay.analysis.attribution.frontier import Frontier
 
-NAMED = 4  # functions that a sentence names at most
+MAX_NAMED = 4  # most functions that a sentence names
+NEARLY_ALL = 0.95  # a larger share of a difference is called "nearly all"
 SAME_COUNT = 0.05  # counts that differ by a smaller share are the same
 
 
-def of(one: Attributed) -> str:
-    """Say what a kind of cause costs or saves, where, and how that comes about."""
-    kind, total, groups = one.kind, one.total, one.groups
+def of(cause: Attributed) -> str:
+    """Return a sentence on a cause: the time that it costs or saves, where, and why."""
+    kind, total, groups = cause.kind, cause.total, cause.groups
     first = groups[0] if groups else None
     word = "more" if total.amount > 0 else "less"
     amount = quantity(abs(total.amount), "s")
     if kind == "cpu":
-        return f"Each request takes {amount} {word} CPU time{_in(one.frontier)}."
+        takes = f"Each request takes {amount} {word} CPU time{_in(cause)}."
+        return takes + _called(cause)
     if kind in ("queries", "other services"):
-        return _calls(one, amount, word)
+        return _sent(cause, amount, word)
     if kind == "blocked event loop":
         return _blocked(total, amount, word, first)
     if kind == "garbage collection":
-        return f"Garbage collection takes {amount} {word} of each request."
+        return _collected(amount, word, first)
+    if kind == "other waits":
+        where = f" in {first.place}" if first and first.place else ""
+        return (
+            f"Each request waits {amount} {word}{where} for something that Assay does "
+            "not count, such as a sleep, a file, or the interpreter's lock."
+        )
     if kind == "thread pool" and any(counts_differ(group.count) for group in groups):
-        return _hops(one, amount, word)
+        return _hops(cause, amount, word)
     waited = {
         "thread pool": "a worker thread",
         "connection pool": "a pooled connection",
@@ -45,38 +53,93 @@ def of(one: Attributed) -> str:
         sentence += f": {first.place} waits"
         sentence += f" {quantity(first.seconds.candidate, 's')} instead of "
         sentence += quantity(first.seconds.baseline, "s")
-    if first.holder and first.holder != first.place:
+    if first.holder and kind == "thread pool":
+        verb = "keeps" if total.amount > 0 else "kept"
+        sentence += f", while {first.holder} {verb} the threads busy"
+    elif first.holder and first.holder != first.place:
         verb = "holds" if total.amount > 0 else "held"
         sentence += f", while {first.holder} {verb} it"
+    if cause.held:
+        held = quantity(abs(cause.held), "s")
+        sentence += f"; for {held} of it the holder itself waits"
     return sentence + "."
 
 
-def _hops(one: Attributed, amount: str, word: str) -> str:
-    """Say how often requests change to a worker thread, and for what."""
-    changed = [group for group in one.groups if counts_differ(group.count)]
+def _hops(cause: Attributed, amount: str, word: str) -> str:
+    """Say how often a request moves to a worker thread, and for which functions."""
+    changed = [group for group in cause.groups if counts_differ(group.count)]
     sides = [
         sum(getattr(group.count, side) for group in changed)
         for side in ("candidate", "baseline")
     ]
-    names = [str(group.place) for group in changed if group.place][:NAMED]
+    names = [str(group.place) for group in changed if group.place][:MAX_NAMED]
     for_what = f", for {', '.join(names)}" if names else ""
-    around = f" and {quantity(abs(one.cpu), 's')} CPU time around it" if one.cpu else ""
+    around = ""
+    if cause.cpu:
+        around = f" and {quantity(abs(cause.cpu), 's')} CPU time around it"
     return (
-        f"Each request spends {amount} {word} on worker threads{around}: it changes to "
-        f"one {_times(sides[0])} instead of {_times(sides[1])}{for_what}."
+        f"Each request spends {amount} {word} on worker threads{around}: it moves to a "
+        f"worker thread {_times(sides[0])} instead of {_times(sides[1])}{for_what}."
+    )
+
+
+def _collected(amount: str, word: str, first: Group | None) -> str:
+    """Say how often the garbage collector runs, and which line starts it most often."""
+    sentence = f"Garbage collection takes {amount} {word} of each request"
+    if first is None:
+        return sentence + "."
+    if first.place:
+        sentence += f", most of it at {first.place}"
+    if counts_differ(first.count):
+        sentence += (
+            f": {first.resource} is collected {_times(first.count.candidate)} instead "
+            f"of {_times(first.count.baseline)}"
+        )
+    return f"{sentence}, for up to {quantity(first.longest, 's')}."
+
+
+def _called(cause: Attributed) -> str:
+    """Say how often the function that carries the difference of CPU time is called."""
+    calls, place = cause.calls, cause.frontier
+    if calls is None or place is None:
+        return ""
+    name, _ = split_place(place.own)
+    count = calls.count
+    if not count.candidate:
+        return f" The candidate does not call `{name}` at all."
+    if not count.baseline:
+        return f" Only the candidate calls `{name}`."
+    if counts_differ(count):
+        return (
+            f" `{name}` is called {_times(count.candidate)} instead of "
+            f"{_times(count.baseline)} per request."
+        )
+    each = [
+        quantity(seconds / number, "s")
+        for seconds, number in (
+            (place.seconds.candidate, count.candidate),
+            (place.seconds.baseline, count.baseline),
+        )
+    ]
+    return (
+        f" `{name}` is called {_times(count.candidate)} on both sides; a call takes "
+        f"{each[0]} instead of {each[1]}."
     )
 
 
 def counts_differ(count: Difference) -> bool:
-    """Say whether something is done more often on one side, or less."""
+    """Say whether the candidate does something more often or less often."""
     return abs(count.amount) > SAME_COUNT * max(count.baseline, count.candidate)
 
 
-def _in(place: Frontier | None) -> str:
-    """Say where CPU time is spent, as the end of a sentence."""
+def _in(cause: Attributed) -> str:
+    """Return the end of a sentence that says where the CPU time is spent."""
+    place = cause.frontier
     if place is None:
         return ""
     carried = quantity(abs(place.seconds.amount), "s")
+    if abs(place.seconds.amount) > NEARLY_ALL * abs(cause.total.amount):
+        carried = "nearly all"
     if not place.own:
         return f", {carried} of it in {place.inside}"
     if place.inside:
@@ -84,18 +147,19 @@ def _in(place: Frontier | None) -> str:
     return f", {carried} of it in {place.own}"
 
 
-def _calls(one: Attributed, amount: str, word: str) -> str:
-    groups = one.groups
-    noun = "queries" if one.kind == "queries" else "calls to other services"
+def _sent(cause: Attributed, amount: str, word: str) -> str:
+    """Say which query or call changed: how often it is sent, or how long it takes."""
+    groups = cause.groups
+    noun = "queries" if cause.kind == "queries" else "calls to other services"
     spends = f"Each request spends {amount} {word} in {noun}"
-    if one.cpu:
-        cpu = quantity(abs(one.cpu), "s")
+    if cause.cpu:
+        cpu = quantity(abs(cause.cpu), "s")
         spends += f" and the CPU time around them ({cpu})"
     if not groups:
         return f"{spends}."
     first = groups[0]
     count = first.count
-    where = f"{first.place} sends" if first.place else "it sends"
+    sends = f"{first.place} sends" if first.place else "it sends"
     if not counts_differ(count):
         each = [
             quantity(seconds / max(number, 1e-12), "s")
@@ -106,10 +170,21 @@ def _calls(one: Attributed, amount: str, word: str) -> str:
         ]
         return (
             f"{spends}: `{first.resource}`, which "
-            f"{where}, takes {each[0]} instead of {each[1]}."
+            f"{sends}, takes {each[0]} instead of {each[1]}."
         )
+    sides = (
+        ("baseline", count.baseline, "candidate", count.candidate),
+        ("candidate", count.candidate, "baseline", count.baseline),
+    )
+    at = f" at {first.place}" if first.place else ""
+    for sender, number, other, other_number in sides:
+        if not other_number:
+            return (
+                f"{spends}: the {sender} sends `{first.resource}` {_times(number)} per "
+                f"request{at}, the {other} never."
+            )
     return (
-        f"{spends}: {where} "
+        f"{spends}: {sends} "
         f"`{first.resource}` {_times(count.candidate)} instead of "
         f"{_times(count.baseline)} per request."
     )
@@ -125,6 +200,8 @@ def _blocked(total: Difference, amount: str, word: str, first: Group | None) -> 
 
 
 def _times(count: float) -> str:
+    if 0 < count < 0.05:
+        return f"once in {round(1 / count):,} requests"
     if abs(count - round(count)) < 0.05:
         number = round(count)
         return {0: "never", 1: "once", 2: "twice"}.get(number, f"{number} times")

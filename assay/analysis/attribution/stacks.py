@@ -1,10 +1,10 @@
-"""Two profiles -> what changed per request, beyond the noise.
+"""Compare two profiles: which functions changed per request, beyond the noise.
 
-Two kinds of noise affect the comparison of profiles. One is sampling: a frame that was
-hit n times has a Poisson error of sqrt(n), so a difference is tested by the exact
-conditional binomial test, corrected for the number of functions looked at. The other is
-the machine: profiles are taken one after the other, and a shared host's speed drifts by
-up to a tenth, so a smaller change is never reported either.
+Two kinds of noise affect the comparison. One is sampling: a frame that was hit n times
+has a Poisson error of sqrt(n). So differences are tested by the exact conditional
+binomial test, corrected for the number of functions. The other is the machine: profiles
+are taken one after the other, and the speed of a shared host drifts by up to a tenth.
+So a change below a tenth is never reported.
 """
 
 from __future__ import annotations
@@ -22,31 +22,23 @@ from assay.wording import quantity
 # The speed of a shared host drifts by up to this share from one profile to the next.
 HOST_DRIFT = 0.10
 FALSE_DISCOVERY_RATE = 0.05  # among the functions that differ
-ALPHA = 0.05  # level of the test that the totals differ
+ALPHA = 0.05  # level of the test whether the totals differ
 
-Kind = Literal["CPU", "waiting", "waiting for a pool or lock", "memory", "unknown"]
+Kind = Literal["CPU", "waiting", "memory", "unknown"]
 
 _LINE = re.compile(r":\d+\)$")
-# Parts of the frames that wait for a pool or a lock.
-_WAITING_FRAMES = (
-    "_do_get (",
-    "Condition.wait",
-    "Semaphore",
-    "Lock.acquire",
-    "acquire (",
-)
 
 
 class FunctionChange(Data):
-    """What one function itself costs on each side, per request.
+    """The own cost of one function per request, on each side.
 
     Attributes:
-        baseline: Own value per request on the baseline's side, in the profile's unit.
-        candidate: Own value per request on the candidate's side.
+        baseline: Own cost on the baseline's side, in the profile's unit.
+        candidate: Own cost on the candidate's side.
         change: candidate - baseline.
         p: Probability of a change at least as large by sampling alone.
-        significant: Whether the change is beyond the sampling noise of all functions
-            together, and beyond the drift of the machine's speed.
+        significant: Whether the change exceeds the sampling noise, after the
+            correction for all functions, and the drift of the machine's speed.
     """
 
     function: str
@@ -59,12 +51,12 @@ class FunctionChange(Data):
 
 
 class Attribution(Data):
-    """What the difference of two profiles can be attributed to.
+    """The functions and the bottleneck behind the difference of two profiles.
 
     Attributes:
         sentence: The difference in a sentence.
         kind: The kind of bottleneck that the evidence suggests.
-        evidence: What suggests this kind, or what evidence is missing.
+        evidence: The evidence for this kind, or the evidence that is missing.
         changes: Every function, the largest change first.
         unit: Unit of all values, per request.
     """
@@ -77,11 +69,11 @@ class Attribution(Data):
 
 
 class MemoryChange(Data):
-    """The difference of two memory timelines; bytes.
+    """The difference of two memory timelines, in bytes.
 
     Attributes:
         peaks: Highest value of baseline and candidate.
-        growth: Bytes per request that stayed allocated, for each; 0 without growth.
+        growth: Bytes per request that stayed allocated, on each side; 0 if none did.
     """
 
     sentence: str
@@ -98,7 +90,7 @@ def split_frame(frame: str) -> tuple[str, str]:
 
 
 def own_values(profile: Stacks) -> dict[str, float]:
-    """Return what each frame itself costs, per request."""
+    """Return the own cost of each frame, per request."""
     values: dict[str, float] = defaultdict(float)
     for stack, value in profile.stacks:
         if stack:
@@ -117,7 +109,7 @@ def change_p(
     Args:
         baseline: Value per request on the baseline's side.
         candidate: Value per request on the candidate's side.
-        profiles: The two profiles that the values are from.
+        profiles: The two profiles that have these values.
     """
     from scipy.special import bdtr, bdtrc
 
@@ -140,10 +132,11 @@ def change_p(
 def beyond_noise(
     pairs: Sequence[tuple[float, float]], profiles: tuple[Stacks, Stacks]
 ) -> list[bool]:
-    """Say which of many (baseline, candidate) values differ beyond noise.
+    """Say which of many pairs of values (baseline, candidate) differ beyond noise.
 
-    The false discovery rate is kept at 5 % (Benjamini and Hochberg,
-    Journal of the Royal Statistical Society B 57, 1995).
+    The procedure of Benjamini and Hochberg (Journal of the Royal Statistical Society
+    B 57, 1995) keeps the false discovery rate at 5 %. A change within the drift of the
+    machine's speed is noise, too.
     """
     from assay.analysis.statistics import benjamini_hochberg
 
@@ -160,13 +153,14 @@ def attribute(
     candidate: Stacks,
     busy: tuple[float, float] | None = None,
 ) -> Attribution:
-    """Say what the difference between two profiles of one preset can be attributed to.
+    """Attribute the difference of two profiles of one preset to functions.
 
     Args:
         baseline: The baseline's profile.
         candidate: The candidate's profile, of the same preset and in the same unit.
-        busy: Cores that each side kept busy at capacity (throughput times CPU
-            per request), which distinguishes working from waiting. None if unknown.
+        busy: Cores that each side kept busy at capacity: throughput times CPU time per
+            request. They tell a side that computes from a side that waits. None if
+            unknown.
     """
     profiles = (baseline, candidate)
     baseline_values, candidate_values = own_values(baseline), own_values(candidate)
@@ -201,8 +195,16 @@ def attribute(
     )
 
 
-def compare_memory(baseline: Timeline, candidate: Timeline) -> MemoryChange:
-    """Compare the peak and the growth per request of two memory timelines."""
+def compare_memory(
+    baseline: Timeline, candidate: Timeline, with_growth: bool = True
+) -> MemoryChange:
+    """Compare the peak and the growth per request of two memory timelines.
+
+    Args:
+        baseline: The baseline's timeline.
+        candidate: The candidate's timeline.
+        with_growth: Whether the sentence says which side grows.
+    """
     peaks = (max(baseline.values, default=0.0), max(candidate.values, default=0.0))
     growth = (growth_per_request(baseline), growth_per_request(candidate))
     if not all(peaks):
@@ -222,6 +224,8 @@ def compare_memory(baseline: Timeline, candidate: Timeline) -> MemoryChange:
             f"Both sides peak alike (baseline {quantity(peaks[0], 'B')}, "
             f"candidate {quantity(peaks[1], 'B')})"
         )
+    if not with_growth:
+        return MemoryChange(sentence=f"{peak}.", peaks=peaks, growth=growth)
     grows = [
         f"the {name} grows by {quantity(value, 'B')} per request"
         for name, value in zip(("baseline", "candidate"), growth, strict=True)
@@ -234,9 +238,9 @@ def compare_memory(baseline: Timeline, candidate: Timeline) -> MemoryChange:
 def growth_per_request(timeline: Timeline) -> float:
     """Return the bytes per request that stayed allocated; 0 within the noise.
 
-    The first quarter is warm-up and left out. Of the rest, the last third is compared
-    with the first third. A rise counts as growth only if it is more than three times
-    the scatter, and more than 1 % of the level.
+    The first quarter of the timeline is left out, as warm-up. The median of the last
+    third of the rest is compared with that of the first third. A rise counts as growth
+    only if it is more than three times the scatter, and more than 1 % of the level.
     """
     import numpy as np
 
@@ -250,15 +254,16 @@ def growth_per_request(timeline: Timeline) -> float:
     scatter = float(np.median(np.abs(np.diff(values)))) * 3
     if rise <= max(scatter, 0.01 * float(np.median(early))):
         return 0.0
-    # The medians lie two thirds of the rest apart, and the rest holds three quarters
-    # of the requests.
+    # The centres of the two thirds are two thirds of the rest apart, and the rest has
+    # three quarters of the requests.
     return rise / (timeline.requests * 0.75 * 2 / 3)
 
 
 def from_rounds(rounds: Sequence[Round], preset: str = "cpu") -> Stacks | None:
-    """Return one profile of all rounds of a side; None if none has samples.
+    """Merge all rounds of a side into one profile; None if no round has samples.
 
-    Lines of the user's own functions are left out, so that two sides compare.
+    Frames lose their line numbers, so that the same function has the same frame on
+    both sides.
     """
     sampled = [one for one in rounds if one.samples]
     requests = sum(one.requests for one in sampled)
@@ -343,13 +348,6 @@ def _bottleneck(
 ) -> tuple[Kind, str]:
     if profiles[0].unit == "B":
         return "memory", "the profile counts bytes, not time"
-    if profiles[0].preset == "wait":
-        waiting = [_share_in(profile, _WAITING_FRAMES) for profile in profiles]
-        if max(waiting) > 0.25:
-            return (
-                "waiting for a pool or lock",
-                f"{max(waiting):.0%} of the time is spent waiting for one",
-            )
     if busy is None:
         return "unknown", (
             "a CPU profile alone cannot tell working from waiting, and the "
@@ -373,14 +371,3 @@ def _bottleneck(
             "cannot see"
         )
     return "unknown", f"{cores_busy}: neither clearly working nor clearly waiting"
-
-
-def _share_in(profile: Stacks, names: Sequence[str]) -> float:
-    if profile.total <= 0:
-        return 0.0
-    inside = sum(
-        value
-        for stack, value in profile.stacks
-        if any(name in frame for frame in stack[-3:] for name in names)
-    )
-    return inside / profile.total

@@ -1,6 +1,6 @@
 """Start the probe, then run the `sitecustomize` that this file hides.
 
-Python imports a module of this name at the start of every process.
+Python imports the module `sitecustomize` at the start of every process.
 """
 
 import importlib
@@ -13,7 +13,7 @@ _HERE = os.path.dirname(os.path.abspath(__file__))
 
 
 def _start_probe() -> None:
-    """Import the probe under a name of its own, since the target may have no Assay."""
+    """Import the probe under another name, since Assay may not be installed here."""
     folder = os.path.dirname(_HERE)
     spec = importlib.util.spec_from_file_location(
         "_assay_probe",
@@ -43,6 +43,6 @@ if os.environ.get("ASSAY_PROBE"):
     try:
         _start_probe()
     except Exception as error:
-        # The target must start, whatever is wrong with the probe.
+        # The target must start even if the probe cannot.
         print(f"assay: the probe could not start: {error!r}", file=sys.stderr)
 _run_hidden()

@@ -14,6 +14,7 @@ class Case:
         seconds: What was planted, per request, where that is known.
         server: `uvicorn` or `flask`.
         calls: Whether it calls the other service.
+        metric: The metric of a claim, if it needs one.
     """
 
     name: str
@@ -22,6 +23,7 @@ class Case:
     seconds: float | None = None
     server: str = "uvicorn"
     calls: bool = False
+    metric: str = ""
 
 
 CASES = (
@@ -37,7 +39,7 @@ CASES = (
     Case("slower_query", "queries", ("load_sales",)),
     Case("own_cpu", "cpu", ("score",)),
     Case("library_cpu", "cpu", ("jsonable_encoder",)),
-    Case("garbage", "garbage collection", ("walk",)),
+    Case("garbage", "garbage collection", ("tidy",)),
     Case("middlewares", "cpu", ("starlette/middleware/base.py",)),
     Case("thread_hops", "thread pool", ("user", "tenant", "locale", "flags")),
     Case("more_calls", "other services", ("read_prices",), calls=True),
@@ -46,8 +48,21 @@ CASES = (
     Case("gather_pool", "connection pool", ("read_all",), calls=True),
     Case("flask_threads", "thread pool", ("render", "page"), server="flask"),
     Case("two_causes", "cpu", ("weigh",)),
+    Case("cache_leak", "memory growth", ("cache_leak.py:15",), 6_000),
+    Case("heavy_import", "start-up", ("prepare",), metric="startup"),
+    Case("many_calls", "calls", ("price",)),
+    Case("sleep_in_thread", "unexplained", ("root",), 0.008),
 )
-SILENT = (Case("identical"), Case("moved"))
+SILENT = (
+    Case("identical"),
+    Case("moved"),
+    Case("renamed"),
+    Case("wrapper"),
+    Case("warm_up"),
+    Case("unused_pool"),
+    Case("other_folder"),
+    Case("spare_threads"),
+)
 
 COMMANDS = {
     "uvicorn": "python -m uvicorn {name}:app --port {{port}} --no-access-log",
@@ -71,6 +86,14 @@ load = {{ users = 4, utilisation = 0.5 }}
 [variants]
 base = {{ env = {{ SIDE = "a" }} }}
 head = {{ env = {{ SIDE = "b" }} }}
+"""
+CLAIM = """
+[[claims]]
+says = "It stays as it is"
+baseline = "base"
+candidate = "head"
+metric = "{metric}"
+expect = "same"
 """
 LOCUSTFILE = """\
 from locust import task

@@ -9,13 +9,14 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 from assay.run_directory.run import RunDirectory
+from scripts.studies import storage
 from scripts.studies.attribution.known import (
     CASES,
+    CLAIM,
     COMMANDS,
     COMPANION,
     LOCUSTFILE,
@@ -23,29 +24,13 @@ from scripts.studies.attribution.known import (
     TOPIC,
     Case,
 )
+from scripts.studies.attribution.page import Answer, is_right, page
+from scripts.studies.pages import publish
 from scripts.studies.storage import append_row, read_rows, scratch_folder
 
 LAUNCHES = 2  # causes come from the rounds after them
+PAGE = Path("reports/reference/attribution.md")
 SOURCES = Path(__file__).parent / "cases"
-
-
-@dataclass
-class Answer:
-    """What Assay said of a case.
-
-    Attributes:
-        causes: Kind, place, sentence and numbers of each, the largest first.
-        explained: Share of the difference of latency that is not `unexplained`.
-        latency: Mean latency of both sides, in seconds.
-    """
-
-    case: str
-    seed: int
-    causes: list[dict[str, object]]
-    explained: float | None
-    latency: tuple[float, float]
-    seconds: float
-    warnings: list[str]
 
 
 def run_case(case: Case, seed: int, output: Path) -> Answer:
@@ -62,16 +47,21 @@ def run_case(case: Case, seed: int, output: Path) -> Answer:
         if case.calls:
             shutil.copy(SOURCES / "upstream.py", topic)
             text += COMPANION
+        if case.metric:
+            text += CLAIM.format(metric=case.metric)
         (topic / "claims.toml").write_text(text, encoding="utf-8")
         (topic / "locustfile.py").write_text(LOCUSTFILE, encoding="utf-8")
         began = time.monotonic()
         words = [sys.executable, "-m", "assay", "run", ".", "--output", str(path)]
-        words += ["--launches", str(LAUNCHES), "--seed", str(seed), "--causes"]
+        words += ["--launches", str(LAUNCHES), "--seed", str(seed), "--profiles"]
         done = subprocess.run(words, cwd=topic, capture_output=True, text=True)
         seconds = time.monotonic() - began
     if not (path / "results.json").exists():
         return Answer(case.name, seed, [], None, (0.0, 0.0), seconds, [done.stderr])
     results = RunDirectory.open(path).results()
+    launched, ended = (
+        (path / name).stat().st_mtime for name in ("launches.parquet", "results.json")
+    )
     book = results.ledgers[0] if results.ledgers else None
     explained = None
     if book and book.latency.amount:
@@ -83,19 +73,9 @@ def run_case(case: Case, seed: int, output: Path) -> Answer:
         explained,
         (book.latency.baseline, book.latency.candidate) if book else (0.0, 0.0),
         round(seconds, 1),
-        list(results.warnings),
+        [*results.warnings, *([done.stderr[-2000:]] if results.partial else [])],
+        round(ended - launched, 1),
     )
-
-
-def is_right(case: Case, answer: Answer) -> bool:
-    """Say whether the first cause is of the right kind and names the right place."""
-    if not case.kind:
-        return not answer.causes
-    if not answer.causes:
-        return False
-    first = answer.causes[0]
-    text = f"{first['where']} {first['sentence']}"
-    return first["kind"] == case.kind and any(name in text for name in case.names)
 
 
 def main() -> None:
@@ -106,6 +86,9 @@ def main() -> None:
     )
     parser.add_argument("--cases", default="", help="only these, joined by commas")
     parser.add_argument("--runs", type=int, default=1)
+    parser.add_argument(
+        "--page", type=Path, nargs="?", const=PAGE, help=f"write {PAGE}"
+    )
     options = parser.parse_args()
     chosen = [
         case
@@ -117,11 +100,13 @@ def main() -> None:
     for seed in range(options.runs):
         for case in chosen:
             if (case.name, seed) not in done:
+                storage.note_machine(options.output, "attribution")
                 answer = run_case(case, seed, options.output)
                 append_row(kept, asdict(answer))
                 print_answer(case, answer)
     answers = [Answer(**row) for row in read_rows(kept)]
-    report(chosen, answers)
+    machines = storage.machines(options.output, "attribution")
+    publish(page(chosen, answers, machines), options.page)
 
 
 def print_answer(case: Case, answer: Answer) -> None:
@@ -136,22 +121,7 @@ def print_answer(case: Case, answer: Answer) -> None:
         print(f"    {cause['kind']}: {cause['sentence']}")
     for warning in answer.warnings:
         print(f"    ! {warning}")
-
-
-def report(cases: Sequence[Case], answers: Sequence[Answer]) -> None:
-    """Print how many answers are right."""
-    by_name = {case.name: case for case in cases}
-    judged = [
-        (by_name[answer.case], is_right(by_name[answer.case], answer))
-        for answer in answers
-        if answer.case in by_name
-    ]
-    planted = [right for case, right in judged if case.kind]
-    silent = [right for case, right in judged if not case.kind]
-    print(
-        f"right: {sum(planted)} of {len(planted)} planted, {sum(silent)} of "
-        f"{len(silent)} silent"
-    )
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":

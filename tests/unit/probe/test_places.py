@@ -7,7 +7,7 @@ from pathlib import Path
 
 from assay.probe.places import Place, Project
 
-PROJECT = Project(str(Path(__file__).parent))
+PROJECT = Project([str(Path(__file__).parent)])
 
 
 def outer() -> Place | None:
@@ -40,7 +40,7 @@ def test_libraries_and_the_probe_are_not_the_users() -> None:
     # A virtual environment in the project's folder is not the project.
     inside = Path(__file__).parent / "venv/lib/python3.12/site-packages/x.py"
     assert PROJECT.relative(str(inside)) == ""
-    whole = Project(str(Path(sys.modules["assay"].__file__ or "").parents[1]))
+    whole = Project([str(Path(sys.modules["assay"].__file__ or "").parents[1])])
     assert whole.relative(__file__) == "tests/unit/probe/test_places.py"
     probe = Path(sys.modules["assay.probe.places"].__file__ or "")
     assert whole.relative(str(probe)) == ""
@@ -68,3 +68,64 @@ def test_what_a_framework_wraps_is_seen_through() -> None:
     called = PROJECT.of_callable(Called())
     assert called is not None and called.function == "Called.__call__"
     assert PROJECT.of_callable(len) is None and PROJECT.of_callable(None) is None
+
+
+class Decorated:
+    """What a class makes of the function that it decorates."""
+
+    def __init__(self, func: object) -> None:
+        self.func = func
+
+    def __call__(self) -> None:
+        """Do nothing."""
+
+
+class Hostile:
+    """Answers no question about itself."""
+
+    def __getattr__(self, name: str) -> object:
+        raise RuntimeError(name)
+
+    def __call__(self) -> None:
+        """Do nothing."""
+
+
+def test_any_callable_can_be_asked_for() -> None:
+    place = PROJECT.of_callable(Decorated(outer))
+    assert place is not None and place.function == "Decorated.__call__"
+    handed = functools.partial(functools.partial(asyncio.sleep, 1), outer)
+    place = PROJECT.of_callable(handed)
+    assert place is not None and place.function == "outer"
+    PROJECT.of_callable(Hostile())
+    PROJECT.of_callable(functools.partial(print, Hostile()))
+
+
+def test_who_made_a_task_is_known_where_only_a_library_runs_in_it() -> None:
+    async def main() -> tuple[Place | None, Place | None]:
+        task = asyncio.ensure_future(asyncio.sleep(0.01))
+        PROJECT.made(task)
+        await asyncio.sleep(0)
+        place = PROJECT.of_task(task)
+        await task
+        return place, PROJECT.of_task(object())
+
+    place, nothing = asyncio.run(main())
+    assert place is not None and place.function.endswith("main")
+    assert nothing is None
+    PROJECT.made([])  # no key of a dictionary, and no error
+
+
+def test_the_inside_of_a_comprehension_belongs_to_its_function() -> None:
+    (code,) = [
+        constant
+        for constant in outer_with_generator.__code__.co_consts
+        if hasattr(constant, "co_name")
+    ]
+    place = PROJECT.of_code(code)
+    assert place is not None
+    if sys.version_info >= (3, 11):
+        assert place.function == "outer_with_generator"
+
+
+def outer_with_generator() -> int:
+    return sum(number for number in range(3))

@@ -1,4 +1,4 @@
-"""FastAPI and httpx: ten calls at once over two connections."""
+"""FastAPI and httpx: six calls at once, on side b over two connections."""
 
 import asyncio
 import os
@@ -7,19 +7,19 @@ import httpx
 from fastapi import FastAPI
 
 app = FastAPI()
-SIZE = 2 if os.environ["SIDE"] == "b" else 100
+CONNECTIONS = 2 if os.environ["SIDE"] == "b" else 100
 client = httpx.AsyncClient(
-    base_url=os.environ["UPSTREAM"], limits=httpx.Limits(max_connections=SIZE)
+    base_url=os.environ["UPSTREAM"], limits=httpx.Limits(max_connections=CONNECTIONS)
 )
 
 
 async def read_all() -> int:
-    """Ask for everything at once."""
+    """Request all parts at once; return how many were answered."""
     answers = await asyncio.gather(*(client.get(f"/part/{n}") for n in range(6)))
     return sum(answer.status_code == 200 for answer in answers)
 
 
 @app.get("/")
 async def everything() -> int:
-    """Return how much there is."""
+    """Return the number of parts."""
     return await read_all()

@@ -1,0 +1,36 @@
+"""Collect the causes of a pair's differences of latency, memory and start-up."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from assay.analysis.attribution.causes import causes
+from assay.analysis.attribution.growth import growth
+from assay.analysis.attribution.rounds import pair_of
+from assay.analysis.attribution.starts import start_up
+from assay.observations import Round
+from assay.plan import Topic
+from assay.results import Cause
+
+
+def every_cause(
+    topic: Topic, names: tuple[str, str], rounds: Sequence[Round]
+) -> list[Cause]:
+    """Return all causes of a pair; those of the claimed metrics come first."""
+    pair = pair_of(rounds, topic.name, names)
+    follow_up = pair_of(rounds, topic.name, names, "follow-up")
+    starts = pair_of(rounds, topic.name, names, "start-up")
+    every = [
+        *causes(topic.name, names, pair, follow_up),
+        *growth(topic.name, names, pair, follow_up),
+        *start_up(topic.name, names, starts),
+    ]
+    claimed = {
+        claim.metric.partition(".")[0]
+        for claim in topic.claims
+        if (claim.baseline, claim.candidate) == names
+    }
+    # The causes of the mean latency explain every other metric that is claimed.
+    about = {"memory", "startup"} & claimed
+    about |= {"latency"} if claimed - about else set()
+    return sorted(every, key=lambda one: one.metric.partition(".")[0] not in about)

@@ -1,0 +1,191 @@
+"""The page of the study: what was planted, what Assay said, and who is right."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from assay.wording import percent, quantity
+from scripts.studies.attribution.known import Case
+from scripts.studies.pages import Goal, goal_summary, goal_table, markdown_table
+
+MAX_SECONDS = 45.0  # that profiling may add to a run
+EXPLAINED = 0.85  # of the difference of mean latency
+MIN_RIGHT = 22 / 24
+MIN_EXPLAINED = 18 / 24
+
+
+@dataclass
+class Answer:
+    """What Assay said of a case.
+
+    Attributes:
+        causes: Kind, place, sentence and numbers of each, the largest first.
+        explained: Share of the difference of latency that is not `unexplained`.
+        latency: Mean latency of both sides, in seconds.
+        seconds: What the whole run took.
+        profiling: What of that profiling and the report took.
+    """
+
+    case: str
+    seed: int
+    causes: list[dict[str, object]]
+    explained: float | None
+    latency: tuple[float, float]
+    seconds: float
+    warnings: list[str]
+    profiling: float = 0.0
+
+
+def is_right(case: Case, answer: Answer) -> bool:
+    """Say whether the first cause is of the right kind and names the right place."""
+    if not case.kind:
+        return not answer.causes
+    if not answer.causes:
+        return False
+    first = answer.causes[0]
+    text = f"{first['where']} {first['sentence']}"
+    return first["kind"] == case.kind and any(name in text for name in case.names)
+
+
+def goals(cases: Sequence[Case], answers: Sequence[Answer]) -> list[Goal]:
+    """Judge the answers."""
+    judged = _pairs(cases, answers)
+    planted = [(case, answer) for case, answer in judged if case.kind]
+    silent = [is_right(case, answer) for case, answer in judged if not case.kind]
+    right = [is_right(case, answer) for case, answer in planted]
+    # Memory and start-up are no parts of the latency.
+    shares = [
+        answer.explained
+        for case, answer in planted
+        if answer.explained is not None
+        and case.kind not in ("memory growth", "start-up")
+    ]
+    explained = [share >= EXPLAINED for share in shares]
+    profiling = [answer.profiling for _, answer in judged if answer.profiling]
+    longest = max(profiling, default=0.0)
+    return [
+        _share("right kind and function first", right, MIN_RIGHT),
+        _share("nothing said where nothing was planted", silent, 1.0),
+        _share(f"ledger explains {percent(EXPLAINED)}", explained, MIN_EXPLAINED),
+        Goal(
+            "longest profiling of a pair, with its report",
+            f"at most {MAX_SECONDS:g} s",
+            f"{longest:.0f} s",
+            longest <= MAX_SECONDS if profiling else None,
+        ),
+    ]
+
+
+def page(
+    cases: Sequence[Case], answers: Sequence[Answer], machines: Sequence[str]
+) -> str:
+    """Return the page."""
+    judged = goals(cases, answers)
+    seconds = [answer.profiling for answer in answers if answer.profiling]
+    parts = [
+        "# Does Assay name the cause?",
+        goal_summary(judged),
+        goal_table(judged),
+        "Small services with one planted cause each, under names that give nothing "
+        "away, and services without one. Each was measured by `assay run --profiles` "
+        "with two launches; causes come from the rounds after them. An answer is right "
+        "if the first cause is of the planted kind and names the planted function.",
+        "## Planted",
+        _table(cases, answers, planted=True),
+        "## Nothing planted",
+        _table(cases, answers, planted=False),
+        "## What was said",
+        *_sentences(cases, answers),
+        "## How to repeat it",
+        (
+            f"Measured on {_machines(machines)}. Profiling a "
+            f"pair took {statistics.median(seconds):.0f} s in the median."
+            if seconds
+            else ""
+        ),
+        "```console\n$ ./scripts/study_attribution --page\n```",
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _pairs(
+    cases: Sequence[Case], answers: Sequence[Answer]
+) -> list[tuple[Case, Answer]]:
+    by_name = {case.name: case for case in cases}
+    return [
+        (by_name[answer.case], answer) for answer in answers if answer.case in by_name
+    ]
+
+
+def _share(name: str, flags: Sequence[bool], required: float) -> Goal:
+    return Goal(
+        name,
+        "all" if required == 1.0 else f"at least {required:.0%}",
+        f"{sum(flags)} of {len(flags)}",
+        sum(flags) >= required * len(flags) if flags else None,
+    )
+
+
+def _table(cases: Sequence[Case], answers: Sequence[Answer], planted: bool) -> str:
+    rows = []
+    for case, answer in _pairs(cases, answers):
+        if bool(case.kind) != planted:
+            continue
+        first = answer.causes[0] if answer.causes else None
+        a, b = (quantity(seconds, "s") for seconds in answer.latency)
+        rows.append(
+            [
+                case.name,
+                case.kind or "–",
+                str(first["kind"]) if first else "nothing",
+                _code(str(first["where"])) if first else "–",
+                "right" if is_right(case, answer) else "**wrong**",
+                f"{a} → {b}",
+                _planted(case),
+                _found(first) if first else "–",
+                "–" if answer.explained is None else f"{answer.explained:.0%}",
+            ]
+        )
+    header = ["case", "planted", "said", "where", "", "mean latency"]
+    return markdown_table([*header, "planted amount", "amount", "explained"], rows)
+
+
+def _planted(case: Case) -> str:
+    if case.seconds is None:
+        return "–"
+    return quantity(case.seconds, "B" if case.kind == "memory growth" else "s")
+
+
+def _found(cause: dict[str, object]) -> str:
+    unit = str(cause.get("unit", "s"))
+    amount, low, high = (
+        quantity(float(str(cause[name])), unit) for name in ("amount", "low", "high")
+    )
+    return f"{amount} [{low}, {high}]"
+
+
+def _sentences(cases: Sequence[Case], answers: Sequence[Answer]) -> list[str]:
+    """Return what was said of each case, once."""
+    lines, seen = [], set()
+    for case, answer in _pairs(cases, answers):
+        if case.name in seen:
+            continue
+        seen.add(case.name)
+        said = [str(cause["sentence"]) for cause in answer.causes] or ["Nothing."]
+        listed = "\n".join(f"- {_plain(sentence)}" for sentence in said)
+        lines.append(f"**{case.name}**\n\n{listed}")
+    return lines
+
+
+def _code(text: str) -> str:
+    return f"`{text}`" if text else "–"
+
+
+def _plain(text: str) -> str:
+    return text.replace("|", "\\|").replace("<", "&lt;")
+
+
+def _machines(machines: Sequence[str]) -> str:
+    return " and ".join(machines) or "an unknown machine"

@@ -1,0 +1,105 @@
+"""A service that uses databases without an ORM, and other services."""
+
+import os
+import threading
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import asyncpg
+import httpx
+import psycopg
+import redis
+import redis.asyncio
+import requests
+from fastapi import FastAPI
+
+DATABASE, REDIS = os.environ["DATABASE_URL"], os.environ["REDIS_URL"]
+
+
+class Other(BaseHTTPRequestHandler):
+    """Another service."""
+
+    def do_GET(self) -> None:
+        """Answer after a while."""
+        time.sleep(0.003)
+        self.send_response(200)
+        self.send_header("content-length", "0")
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+other = ThreadingHTTPServer(("127.0.0.1", 0), Other)
+threading.Thread(target=other.serve_forever, daemon=True).start()
+OTHER = f"http://127.0.0.1:{other.server_port}"
+
+
+@asynccontextmanager
+async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    """Open the pool."""
+    app.state.pool = await asyncpg.create_pool(DATABASE, min_size=1, max_size=1)
+    yield
+    await app.state.pool.close()
+
+
+app = FastAPI(lifespan=lifespan)
+cache = redis.Redis.from_url(REDIS)
+async_cache = redis.asyncio.Redis.from_url(REDIS)
+
+
+@app.get("/health")
+async def health() -> str:
+    """Answer."""
+    return "ok"
+
+
+@app.get("/psycopg")
+def read_psycopg() -> str:
+    """Send a query."""
+    with psycopg.connect(DATABASE) as connection:
+        connection.execute("select 1 where 'secret' = %s", ("secret",))
+    return "ok"
+
+
+@app.get("/psycopg-async")
+async def read_psycopg_async() -> str:
+    """Send a query."""
+    async with await psycopg.AsyncConnection.connect(DATABASE) as connection:
+        await connection.execute("select 2 where 'secret' = %s", ("secret",))
+    return "ok"
+
+
+@app.get("/asyncpg")
+async def read_asyncpg() -> str:
+    """Send a query over the only connection of a pool."""
+    async with app.state.pool.acquire() as connection:
+        await connection.fetchval("select 3, pg_sleep(0.02)")
+    return "ok"
+
+
+@app.get("/redis")
+def read_redis() -> str:
+    """Send a command."""
+    return str(cache.get("secret:7"))
+
+
+@app.get("/redis-async")
+async def read_redis_async() -> str:
+    """Send a command."""
+    return str(await async_cache.get("secret:7"))
+
+
+@app.get("/requests")
+def read_requests() -> str:
+    """Call the other service."""
+    return str(requests.get(f"{OTHER}/stock/7?secret=1", timeout=9).status_code)
+
+
+@app.get("/httpx")
+async def read_httpx() -> str:
+    """Call the other service."""
+    async with httpx.AsyncClient(trust_env=False) as client:
+        return str((await client.get(f"{OTHER}/stock/7?secret=1")).status_code)

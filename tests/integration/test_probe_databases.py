@@ -1,0 +1,53 @@
+"""What the probe counts of real databases, caches and other services."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from assay.profilers.probe import Probe
+from tests.integration.test_probe import Served, one, start
+
+APP = Path(__file__).with_name("probed_databases.py")
+
+
+@pytest.fixture(scope="module")
+def served(
+    services: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Served]:
+    folder = tmp_path_factory.mktemp("databases")
+    child, url = start(folder, "asyncio", app=APP, env={**os.environ, **services})
+    try:
+        yield Served(url, Probe(folder / "probe"))
+    finally:
+        child.stop()
+
+
+@pytest.mark.parametrize(
+    ("path", "kind", "function", "text"),
+    [
+        ("/psycopg", "query", "read_psycopg", "select ? where ? = ?"),
+        ("/psycopg-async", "query", "read_psycopg_async", "select ? where ? = ?"),
+        ("/asyncpg", "query", "read_asyncpg", "select ?, pg_sleep(?)"),
+        ("/redis", "cache command", "read_redis", "GET"),
+        ("/redis-async", "cache command", "read_redis_async", "GET"),
+        ("/requests", "other service", "read_requests", "/stock/{}"),
+        ("/httpx", "other service", "read_httpx", "/stock/{}"),
+    ],
+)
+def test_what_is_sent_is_counted_at_the_line_that_sends_it(
+    served: Served, path: str, kind: str, function: str, text: str
+) -> None:
+    seen = served.observe(path)
+    sent = one(seen, kind, function)
+    assert sent.amount.count == pytest.approx(1)
+    assert sent.amount.seconds > 0
+    assert sent.event.resource.endswith(text)
+    assert all("secret" not in item.event.resource for item in seen)
+
+
+def test_a_wait_for_the_only_connection_of_a_pool_is_one(served: Served) -> None:
+    wait = one(served.observe("/asyncpg"), "connection pool", "read_asyncpg")
+    # Three others are served before, each of which holds it for 20 ms and more.
+    assert wait.amount.seconds > 0.012
