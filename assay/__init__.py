@@ -80,7 +80,7 @@ class Run:
         """Write reports into the directory, and return their paths.
 
         Args:
-            formats: Some of html, markdown, junit, csv, json.
+            formats: Some of html, markdown, junit, csv, json, pytest-benchmark.
 
         Raises:
             InputError: There is no such format.
@@ -118,7 +118,7 @@ class LoadTest:
         """Write reports into the directory, and return their paths.
 
         Args:
-            formats: Some of html, markdown, junit, csv, json.
+            formats: Some of html, markdown, junit, csv, json, pytest-benchmark.
 
         Raises:
             InputError: There is no such format.

@@ -1,10 +1,14 @@
 """What profiling observes inside a target: events at places, in rounds."""
 
+from typing import Literal
+
 from assay.plan import Data
+
+Purpose = Literal["load", "follow-up", "start-up"]
 
 
 class Place(Data):
-    """A line of the user's own code."""
+    """A line of the user's own code; the function may be unknown."""
 
     function: str
     file: str
@@ -12,7 +16,24 @@ class Place(Data):
 
     def __str__(self) -> str:
         """Return it as a reader looks for it."""
-        return f"{self.function} ({self.file}:{self.line})"
+        line = f"{self.file}:{self.line}"
+        if self.function in ("", "<module>"):
+            return line
+        return f"{self.function} ({line})"
+
+
+class Source(Data):
+    """Lines of the user's code around a place.
+
+    Attributes:
+        line: Number of the place's own line.
+        first: Number of the first line.
+        lines: The lines, without their ends.
+    """
+
+    line: int
+    first: int
+    lines: tuple[str, ...]
 
 
 class Event(Data):
@@ -60,8 +81,13 @@ class Round(Data):
 
     Attributes:
         number: Number of the round, from 1.
+        purpose: `load`: where the time of a request goes. `follow-up`: what costs too
+            much to be counted meanwhile (calls, allocations); its times mean nothing.
+            `start-up`: one start of the target, which counts as one request.
+        rate: Arrivals per second; 0 for a start.
         requests: Requests served.
-        latency: Mean latency, in seconds.
+        latency: Mean latency, in seconds; for a start, the time until it was ready.
+        memory: Resident bytes of the target's processes at the end; 0 if unknown.
         cpu: CPU seconds of the target's processes.
         cpu_wait: Seconds that its threads were runnable but not running.
         observations: What the probe counted.
@@ -76,10 +102,13 @@ class Round(Data):
     candidate: str
     number: int
     variant: str
+    purpose: Purpose = "load"
+    rate: float = 0.0
     requests: int
     latency: float
     cpu: float
     cpu_wait: float
+    memory: float = 0.0
     observations: tuple[Observation, ...] = ()
     stacks: tuple[tuple[tuple[str, ...], float], ...] = ()
     samples: int = 0

@@ -7,21 +7,14 @@ that people write; a run directory keeps them as `plan.json`.
 import math
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict
-
+from assay.commits import Subject
+from assay.data import Data as Data  # noqa: PLC0414
+from assay.gating import Gating
 from assay.metrics import DECIDING_METRICS
 
 # The A/A arm measures the baseline a second time, under its name with this suffix,
 # which no name in a file can have.
 AA_SUFFIX = "~again"
-
-
-class Data(BaseModel):
-    """Base of Assay's data types: frozen, and closed to unknown fields."""
-
-    # JSON has no infinity. It is written as a string: a bare word would be invalid
-    # JSON, which other readers refuse.
-    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
 
 
 class Expectation(Data):
@@ -47,15 +40,24 @@ class Expectation(Data):
         return " ".join(self.text.split()) in ("faster", "slower")
 
 
+# The presets that are taken of every pair that differs or has a claim.
+DEFAULT_PROFILES = ("cpu", "memory", "waits", "queries", "gc")
+
+
 class Claim(Data):
-    """A statement about two variants under one scenario."""
+    """A statement about two variants under one scenario.
+
+    Attributes:
+        profiles: Presets that are taken besides the default ones; none at all if it is
+            empty.
+    """
 
     says: str
     baseline: str
     candidate: str
     metric: str
     expect: Expectation
-    profiles: tuple[str, ...] = ()
+    profiles: tuple[str, ...] | None = None
 
 
 class Budget(Data):
@@ -81,6 +83,10 @@ class Variant(Data):
         url: A server that already runs; nothing is started.
         tests: For micro-benchmarks, the pytest node of this side, for example
             ``bench_json.py::test_orjson``.
+        cwd: Replaces the target's working directory.
+        python: The interpreter that runs benchmarks of this variant.
+        packages: The folder that has the project's own package, installed.
+        original: The folder that `cwd` is a copy of, while launches run in copies.
     """
 
     name: str
@@ -88,6 +94,10 @@ class Variant(Data):
     command: str | None = None
     url: str | None = None
     tests: str | None = None
+    cwd: Path | None = None
+    python: Path | None = None
+    packages: Path | None = None
+    original: Path | None = None
 
 
 class Target(Data):
@@ -104,6 +114,9 @@ class Target(Data):
         round_trip: Network round trip added to each service, by name, in seconds.
         prepare: A command run once before the first launch, for example a
             migration or a seeding script, in the same environment.
+        python: The interpreter that runs benchmarks.
+        copied: Whether each variant runs in its own copy of its working directory,
+            which is restored before each launch.
     """
 
     command: str | None = None
@@ -116,6 +129,8 @@ class Target(Data):
     needs: tuple[str, ...] = ()
     round_trip: dict[str, float] = {}
     prepare: str | None = None
+    python: Path | None = None
+    copied: bool = False
 
 
 class Companion(Data):
@@ -167,11 +182,24 @@ class Scenario(Data):
 
     Attributes:
         arguments: Arguments for the locustfile, as after `locust -f FILE`.
+        benchmarks: A pattern of files in the topic's folder.
+        paths: Files, folders or nodes of benchmarks instead, from each variant's
+            working directory.
+        tests: Node ids of the benchmarks that are judged each by itself: those that
+            all variants have.
+        new_tests: Those that only the last variant has.
+        removed_tests: Those that only the first variant has.
+        broken_tests: Files or tests that the last variant cannot collect, and why.
     """
 
     locustfile: Path | None = None
     arguments: tuple[str, ...] = ()
     benchmarks: str | None = None
+    paths: tuple[str, ...] = ()
+    tests: tuple[str, ...] = ()
+    new_tests: tuple[str, ...] = ()
+    removed_tests: tuple[str, ...] = ()
+    broken_tests: dict[str, str] = {}
     load: Load = Load()
 
 
@@ -182,6 +210,8 @@ class Topic(Data):
         file: The claims.toml itself.
         variants: The variants in the order in which they were written; the first is
             the baseline of a comparison without claims.
+        deciding: Metrics that alone decide a comparison without claims; empty for
+            the usual ones.
         time_budget: Seconds that the topic may take before it stops undecided; None
             for the run's time budget. See `Plan.time_budget`.
     """
@@ -196,6 +226,7 @@ class Topic(Data):
     variants: tuple[Variant, ...]
     claims: tuple[Claim, ...] = ()
     budgets: tuple[Budget, ...] = ()
+    deciding: tuple[str, ...] = ()
     time_budget: float | None = None
 
     @property
@@ -214,11 +245,42 @@ class Topic(Data):
                 return variant
         raise KeyError(name)
 
+    def cwd_of(self, variant: Variant) -> Path:
+        """Return the folder that a variant's commands run in."""
+        return variant.cwd or self.target.cwd
+
+    def roots_of(self, variant: Variant) -> tuple[Path, ...]:
+        """Return the folders that a variant's own files lie in.
+
+        These are its working directory, and what that is a copy of: an editable install
+        leads there.
+        """
+        roots = (self.cwd_of(variant), variant.original)
+        return tuple(root for root in roots if root)
+
+    def code_of(self, variant: Variant) -> tuple[Path, ...]:
+        """Return the folders that hold a variant's own code, as it is installed too."""
+        packages = (variant.packages,) if variant.packages else ()
+        return (*self.roots_of(variant), *packages)
+
+    @property
+    def judged_by_test(self) -> bool:
+        """Whether each of its benchmarks is a comparison of its own.
+
+        Claims and budgets are about all benchmarks together, and a variant that names a
+        test is that test.
+        """
+        return bool(
+            self.scenario.benchmarks
+            and not (self.claims or self.budgets)
+            and not any(variant.tests for variant in self.variants)
+        )
+
     def metrics(self) -> set[str]:
         """Return the metrics that need a verdict."""
         metrics = {claim.metric for claim in self.claims}
         metrics |= {budget.metric for budget in self.budgets}
-        return metrics or set(DECIDING_METRICS)
+        return metrics or set(self.deciding or DECIDING_METRICS)
 
     def pairs(self) -> tuple[tuple[str, str], ...]:
         """Return the (baseline, candidate) pairs that are compared."""
@@ -269,8 +331,8 @@ class Settings(Data):
             fewer than 15 launches are so coarse that two outliers keep an interval
             open: more launches, each less precise, decide sooner.
         seed: Seed of every random choice.
-        profile: Whether profiles are taken at all.
-        causes: Whether pairs that differ are profiled in rounds, to name causes.
+        profile: Whether pairs are profiled: every pair (True), none (False), or those
+            that differ or have a claim (None).
     """
 
     margin: float = 0.05
@@ -278,17 +340,23 @@ class Settings(Data):
     time_budget: float = 300.0
     looks: tuple[int, ...] = (15, 20, 27, 40, 60)
     seed: int = 0
-    profile: bool = True
-    causes: bool = False
+    profile: bool | None = None
 
 
 class Plan(Data):
-    """Everything that a run needs to know, validated as a whole."""
+    """Everything that a run needs to know, validated as a whole.
+
+    Attributes:
+        subject: The two commits that are compared, if the variants are commits.
+        gating: What may be slower without failing the gate.
+    """
 
     topics: tuple[Topic, ...]
     presets: tuple[Preset, ...] = ()
     settings: Settings = Settings()
     command: str = ""
+    subject: Subject | None = None
+    gating: Gating = Gating()
 
     def topic(self, name: str) -> Topic:
         """Return the topic of that name.
@@ -304,3 +372,14 @@ class Plan(Data):
     def time_budget(self, topic: Topic) -> float:
         """Return the seconds that a topic may take before it stops undecided."""
         return topic.time_budget or self.settings.time_budget
+
+    def profiles_of(self, topic: Topic, pair: tuple[str, str]) -> tuple[Preset, ...]:
+        """Return the presets that are taken of a pair, if it is profiled."""
+        names: list[str] = []
+        claims = [
+            claim for claim in topic.claims if (claim.baseline, claim.candidate) == pair
+        ]
+        for asked in [claim.profiles for claim in claims] or [None]:
+            if asked != ():
+                names += [*DEFAULT_PROFILES, *(asked or ())]
+        return tuple(preset for preset in self.presets if preset.name in names)

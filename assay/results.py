@@ -2,11 +2,13 @@
 
 from typing import Literal
 
+from assay.gating import Gate
 from assay.plan import Data
 
 SCHEMA = 1
 Verdict = Literal["faster", "slower", "same", "undecided"]
 ClaimVerdict = Literal["holds", "refuted", "undecided"]
+Outcome = Literal["passes", "fails", "undecided"]
 Censored = Literal["", "baseline", "candidate", "both"]
 
 
@@ -14,6 +16,7 @@ class Comparison(Data):
     """One metric of two variants.
 
     Attributes:
+        test: The node id of a benchmark that is judged by itself; otherwise empty.
         ratio: candidate / baseline, the Hodges-Lehmann estimate over launches.
         low: Lower end of the interval of the ratio; None if there are too few launches.
         high: Upper end of the interval.
@@ -29,9 +32,12 @@ class Comparison(Data):
             end of the interval that is unknown is None.
         seconds_to_see: Measuring time, in seconds from the first launch, after
             which a difference as small as the margin would most likely be detected.
+        detectable: The smallest change that the launches would have shown, as a share;
+            only for a benchmark that is judged by itself.
     """
 
     topic: str
+    test: str = ""
     baseline: str
     candidate: str
     metric: str
@@ -45,6 +51,7 @@ class Comparison(Data):
     differs: bool = False
     censored: Censored = ""
     seconds_to_see: float | None = None
+    detectable: float | None = None
 
 
 class PairVerdict(Data):
@@ -55,6 +62,9 @@ class PairVerdict(Data):
             other metric of serving differs.
         reason: Which metrics the verdict depends on, or what prevents a verdict.
         differing: Metrics that do not decide, but differ (see `Comparison.differs`).
+        gate: What counts for the exit code: *undecided* also if it is slower only where
+            that is waived or allowed, and something else is undecided. None if it was
+            not judged; see `outcome`.
     """
 
     topic: str
@@ -63,6 +73,29 @@ class PairVerdict(Data):
     verdict: Verdict
     reason: str
     differing: tuple[str, ...] = ()
+    gate: Outcome | None = None
+
+    @property
+    def outcome(self) -> Outcome:
+        """What counts for the exit code."""
+        if self.gate:
+            return self.gate
+        outcomes: dict[str, Outcome] = {"slower": "fails", "undecided": "undecided"}
+        return outcomes.get(self.verdict, "passes")
+
+
+class LeftOut(Data):
+    """A benchmark that was not compared.
+
+    Attributes:
+        kind: Whether only the candidate has it (*new*), only the baseline has it
+            (*removed*), or it *failed* or was *skipped*.
+    """
+
+    topic: str
+    test: str
+    kind: Literal["new", "removed", "failed", "skipped"]
+    reason: str
 
 
 class Control(Data):
@@ -119,9 +152,11 @@ class Value(Data):
     Attributes:
         censored: Whether the metric is only a lower bound in some launch (see
             `Comparison`). Then `value` is a lower bound, too, and `high` is None.
+        test: The node id of a benchmark that is judged by itself; otherwise empty.
     """
 
     topic: str
+    test: str = ""
     variant: str
     metric: str
     value: float
@@ -173,6 +208,9 @@ class Ledger(Data):
     Attributes:
         latency: The mean latency while it was profiled; the parts add up to it.
         parts: All parts, with what is unexplained as the last.
+        cpu: CPU seconds of baseline and candidate while they were profiled, with what
+            the probe costs.
+        rate: Arrivals per second meanwhile.
     """
 
     topic: str
@@ -180,6 +218,8 @@ class Ledger(Data):
     candidate: str
     latency: LedgerPart
     parts: tuple[LedgerPart, ...]
+    cpu: tuple[float, float] = (0.0, 0.0)
+    rate: float = 0.0
 
 
 class Outgoing(Data):
@@ -203,20 +243,40 @@ class Outgoing(Data):
     seconds: tuple[float, float]
 
 
+class CallCount(Data):
+    """A function of the project that one side calls more often.
+
+    Attributes:
+        where: The function, with its first line.
+        counts: Calls per request of baseline and candidate.
+    """
+
+    topic: str
+    baseline: str
+    candidate: str
+    where: str
+    counts: tuple[float, float]
+
+
 class Cause(Data):
     """What a difference between two variants is attributed to.
 
     Attributes:
-        metric: The metric that it explains.
-        kind: `cpu`, `queries`, `thread pool`, `connection pool`, `lock`,
-            `other services`, `blocked event loop` or `garbage collection`.
+        metric: The metric that it explains: `latency.mean`, `memory.growth` or
+            `startup`.
+        kind: `cpu`, `calls`, `queries`, `thread pool`, `connection pool`, `lock`,
+            `other services`, `blocked event loop`, `garbage collection`,
+            `memory growth`, `allocator`, `start-up` or `unexplained`.
         where: The place, as ``function (path/file.py:line)``; empty if unknown.
         holder: The place that held what was waited for; empty if unknown.
-        amount: candidate - baseline, in seconds per request.
+        amount: candidate - baseline, per request (for `startup`, per start).
+        unit: Of the amount: `s` or `B`.
         low: Lower end of its interval over rounds.
         high: Upper end.
         share: Of the difference of the metric; None where there is none.
         sentence: The cause in words.
+        changed: Whether it lies in what changed between the two commits.
+        hunk: The changed lines there, with ``-`` or ``+`` before each.
     """
 
     topic: str
@@ -226,11 +286,14 @@ class Cause(Data):
     kind: str
     where: str
     holder: str = ""
+    unit: str = "s"
     amount: float
     low: float
     high: float
     share: float | None
     sentence: str
+    changed: bool = False
+    hunk: tuple[str, ...] = ()
 
 
 class Results(Data):
@@ -248,6 +311,8 @@ class Results(Data):
     looks: tuple[int, ...] = ()
     comparisons: tuple[Comparison, ...] = ()
     pairs: tuple[PairVerdict, ...] = ()
+    gates: tuple[Gate, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
     controls: tuple[Control, ...] = ()
     claims: tuple[ClaimResult, ...] = ()
     budgets: tuple[BudgetResult, ...] = ()
@@ -256,7 +321,16 @@ class Results(Data):
     causes: tuple[Cause, ...] = ()
     ledgers: tuple[Ledger, ...] = ()
     outgoing: tuple[Outgoing, ...] = ()
+    calls: tuple[CallCount, ...] = ()
     warnings: tuple[str, ...] = ()
+
+    def measured(self, topic: str, pair: tuple[str, str]) -> bool:
+        """Say whether a pair has a comparison of at least one launch."""
+        return any(
+            item.launches
+            and (item.topic, item.baseline, item.candidate) == (topic, *pair)
+            for item in self.comparisons
+        )
 
 
 # With fewer samples, no share of a profile is known to within a tenth.
@@ -292,6 +366,7 @@ class Timeline(Data):
     """A profile whose values belong to points in time.
 
     Attributes:
+        pair: The pair in whose rounds it was taken; None if it was taken alone.
         unit: Unit of the values, for example ``B``.
         requests: Requests served between the first and the last point.
         seconds: Times since the profile began, ascending.
@@ -300,6 +375,7 @@ class Timeline(Data):
 
     kind: Literal["timeline"] = "timeline"
     topic: str
+    pair: tuple[str, str] | None = None
     variant: str
     preset: str
     unit: str

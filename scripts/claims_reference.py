@@ -32,7 +32,7 @@ def table(model: type[BaseModel]) -> str:
             continue  # the key holds a table, which is documented separately
         default = field.get_default(call_default_factory=True)
         cell = "required" if field.is_required() else _default_cell(default)
-        lines.append(f"| `{name}` | {cell} | {field.description} |")
+        lines.append(f"| `{field.alias or name}` | {cell} | {field.description} |")
     return "\n".join(lines)
 
 

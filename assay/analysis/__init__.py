@@ -1,1 +1,1 @@
-"""From the tables of a run to numbers, verdicts and causes; no file is opened here."""
+"""Turn the tables of a run into numbers, verdicts and causes, without opening files."""

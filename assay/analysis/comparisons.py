@@ -1,4 +1,4 @@
-"""The comparisons of a pair of variants: ratios, intervals, verdicts, reasons."""
+"""Compare the two variants of a pair: ratios, intervals, verdicts, reasons."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Pairing:
-    """One pair of variants in one run, and what forbids verdicts on it.
+class ExaminedPair:
+    """One pair of variants in one run, and the reasons that forbid verdicts on it.
 
     Attributes:
         failures: Why failures forbid verdicts on speed; empty if they do not.
@@ -48,35 +48,41 @@ class Pairing:
         return deciding_metrics(self.topic, self.pair, self.measured)
 
     def ratios(self, metric: str) -> Floats:
-        """Return the launches' log ratios of a metric."""
+        """Return the log ratio of a metric in each launch."""
         return measurements.log_ratios(self.measured, *self.names, metric)
 
     def spans(self, metric: str) -> Floats:
-        """Return the least and the greatest value that each log ratio can have."""
+        """Return the least and the greatest possible log ratio of each launch."""
         return measurements.log_spans(self.measured, *self.names, metric)
 
-    def forbidden(self, metric: str) -> str:
-        """Return why there is no verdict on a metric; empty if there is."""
+    def reason_forbidden(self, metric: str) -> str:
+        """Return why no verdict on a metric is allowed; empty if one is."""
         if METRICS[metric].serving and self.failures:
             return self.failures
-        if metric == "throughput" and metric not in self.deciding_metrics:
-            limited = measurements.limited_by_generator(
-                self.measured, self.topic.name, self.pair
-            )
-            if limited:
-                return f"the load generator was the limit under {', '.join(limited)}"
+        generator_limits = {
+            "throughput": ("is limited by", measurements.limited_by_generator),
+            "service.p50": ("waits for", measurements.under_busy_generator),
+        }
+        if metric in generator_limits and metric not in self.deciding_metrics:
+            phrase, variants_affected = generator_limits[metric]
+            affected = variants_affected(self.measured, self.topic.name, self.pair)
+            if affected:
+                loop = f"the closed loop of {' and '.join(affected)}"
+                return f"{loop} {phrase} the generator"
         return self.noise if METRICS[metric].is_latency else ""
 
 
-def examine(looks: Looks, topic: Topic, pair: Pair, measured: Measurements) -> Pairing:
-    """Examine one pair: find out what forbids a verdict on it."""
-    return Pairing(
+def examine(
+    looks: Looks, topic: Topic, pair: Pair, measured: Measurements
+) -> ExaminedPair:
+    """Find out whether failures or noise forbid a verdict on a pair."""
+    return ExaminedPair(
         looks,
         topic,
         pair,
         measured,
         failures.difference(measured, topic.name, pair, looks.launches),
-        _noise(looks, topic, measured),
+        _reason_noisy(looks, topic, measured),
     )
 
 
@@ -89,19 +95,20 @@ def comparisons(
         looks: The levels and the margin.
         topic: The topic of the pairs.
         measured: The tables so far.
-        deciding_only: Leave out metrics that have no verdict.
+        deciding_only: Whether metrics without a verdict are left out.
     """
     present = measurements.metrics_of(measured, topic.name)
-    unshared = looks.level()
-    shared = unshared if topic.claims else looks.level(looks.comparisons)
+    level_if_shown = level_if_deciding = looks.level()
+    if not topic.claims:  # Holm's procedure corrects claims elsewhere
+        level_if_deciding = looks.level(looks.comparisons)
     for pair in topic.pairs():
-        pairing = examine(looks, topic, pair, measured)
-        deciding = pairing.deciding_metrics
+        examined = examine(looks, topic, pair, measured)
+        deciding = examined.deciding_metrics
         for metric in METRICS:
             if metric in deciding:
-                yield _comparison(pairing, metric, shared, True)
+                yield _comparison(examined, metric, level_if_deciding, True)
             elif metric in present and not deciding_only:
-                yield _comparison(pairing, metric, unshared, False)
+                yield _comparison(examined, metric, level_if_shown, False)
 
 
 def mark_differing(
@@ -110,34 +117,35 @@ def mark_differing(
     measured: Measurements,
     compared: Sequence[Comparison],
 ) -> list[Comparison]:
-    """Mark the comparisons without a verdict that stand out from all such comparisons.
+    """Mark metrics without a verdict that differ significantly by more than the margin.
 
-    A metric on which verdicts are forbidden is never marked.
+    The Benjamini-Hochberg procedure runs over all comparisons without a verdict.
+    Metrics on which verdicts are forbidden are never marked.
     """
-    pairings = {
+    pairs = {
         (topic.name, *pair): examine(looks, topic, pair, measured)
         for topic in topics
         for pair in topic.pairs()
     }
-    browsed = [
+    eligible = [
         item
         for item in compared
         if item.verdict is None
         and item.launches
-        and not pairings[item.topic, item.baseline, item.candidate].forbidden(
+        and not pairs[item.topic, item.baseline, item.candidate].reason_forbidden(
             item.metric
         )
     ]
     p_values = []
-    for item in browsed:
+    for item in eligible:
         spans = measurements.log_spans(
             measured, item.topic, item.baseline, item.candidate, item.metric
         )
         p_values.append(statistics.beyond_margin_p(spans, looks.margin))
-    # These are judged at every look, as the others are, so the level of one look holds.
+    # These are tested at every look, as the verdicts are: use the level of one look.
     discoveries = statistics.benjamini_hochberg(p_values, looks.level())
     marked = {
-        id(item): differs for item, differs in zip(browsed, discoveries, strict=True)
+        id(item): differs for item, differs in zip(eligible, discoveries, strict=True)
     }
     return [
         item.model_copy(update={"differs": True}) if marked.get(id(item)) else item
@@ -145,20 +153,20 @@ def mark_differing(
     ]
 
 
-def cannot_be_decided(pairing: Pairing, metric: str) -> bool:
-    """Say whether no number of launches can bring a verdict on a metric."""
-    return bool(pairing.failures and METRICS[metric].serving) or bool(
-        _too_few(pairing, metric) or _limited_on_both(pairing, metric)
+def cannot_be_decided(examined: ExaminedPair, metric: str) -> bool:
+    """Say whether more launches can never bring a verdict on a metric."""
+    return bool(examined.failures and METRICS[metric].serving) or bool(
+        _reason_too_few(examined, metric) or _reason_both_limited(examined, metric)
     )
 
 
 def _comparison(
-    pairing: Pairing, metric: str, level: float, decides: bool
+    examined: ExaminedPair, metric: str, level: float, decides: bool
 ) -> Comparison:
-    margin = pairing.looks.margin
-    log_ratios = pairing.ratios(metric)
-    interval = statistics.signed_rank_interval(pairing.spans(metric), level)
-    ratio, censored = _ratio(pairing, metric, log_ratios)
+    margin = examined.looks.margin
+    log_ratios = examined.ratios(metric)
+    interval = statistics.signed_rank_interval(examined.spans(metric), level)
+    ratio, censored = _ratio(examined, metric, log_ratios)
     verdict: Verdict | None = None
     reason = ""
     if decides:
@@ -171,46 +179,46 @@ def _comparison(
                 METRICS[metric].higher_is_better,
             ),
         )
-        reason = pairing.forbidden(metric)
+        reason = examined.reason_forbidden(metric)
         if reason:
             verdict = "undecided"
         elif verdict == "undecided":
-            reason = _undecided(pairing, metric, log_ratios, interval)
+            reason = _reason_undecided(examined, metric, log_ratios, interval)
     low, high = interval or (None, None)
     return Comparison(
-        topic=pairing.topic.name,
-        baseline=pairing.pair[0],
-        candidate=pairing.pair[1],
+        topic=examined.topic.name,
+        baseline=examined.pair[0],
+        candidate=examined.pair[1],
         metric=metric,
         ratio=ratio,
         low=None if low is None else math.exp(low),
         high=None if high is None or math.isinf(high) else math.exp(high),
         launches=len(log_ratios),
         dropped_blocks=measurements.dropped_blocks(
-            pairing.measured, pairing.topic.name, pairing.pair, metric
+            examined.measured, examined.topic.name, examined.pair, metric
         ),
         verdict=verdict,
         reason=reason,
         censored=censored,
         seconds_to_see=(
             None
-            if pairing.forbidden(metric)
-            else _seconds_to_see(pairing, log_ratios, level)
+            if examined.reason_forbidden(metric)
+            else _seconds_to_detect_margin(examined, log_ratios, level)
         ),
     )
 
 
 def _ratio(
-    pairing: Pairing, metric: str, log_ratios: Floats
+    examined: ExaminedPair, metric: str, log_ratios: Floats
 ) -> tuple[float | None, Censored]:
-    """Return the estimate, or its bound, and which sides are only known as bounds."""
+    """Return the ratio, or a bound of it, and the sides known only as bounds."""
     baseline_censored, candidate_censored = (
         bool(
             measurements.censored_launches(
-                pairing.measured, pairing.topic.name, variant, metric
+                examined.measured, examined.topic.name, variant, metric
             )
         )
-        for variant in pairing.pair
+        for variant in examined.pair
     )
     kinds: dict[tuple[bool, bool], Censored] = {
         (False, False): "",
@@ -221,15 +229,18 @@ def _ratio(
     censored = kinds[baseline_censored, candidate_censored]
     centre = statistics.hodges_lehmann(log_ratios) if len(log_ratios) else math.nan
     if not math.isfinite(centre) and censored:
-        bounds = measurements.log_bounds(pairing.measured, *pairing.names, metric)
+        bounds = measurements.log_bounds(examined.measured, *examined.names, metric)
         centre = statistics.hodges_lehmann(bounds) if len(bounds) else math.nan
     elif math.isfinite(centre):
-        censored = ""  # too few launches are known only as bounds to move the estimate
+        # The median is finite, so the few launches with a bound do not affect it.
+        censored = ""
     return (math.exp(centre) if math.isfinite(centre) else None), censored
 
 
-def _seconds_to_see(pairing: Pairing, log_ratios: Floats, level: float) -> float | None:
-    seconds = measurements.seconds_per_launch(pairing.measured, pairing.topic.name)
+def _seconds_to_detect_margin(
+    examined: ExaminedPair, log_ratios: Floats, level: float
+) -> float | None:
+    seconds = measurements.seconds_per_launch(examined.measured, examined.topic.name)
     if (
         seconds is None
         or len(log_ratios) < 3
@@ -238,21 +249,22 @@ def _seconds_to_see(pairing: Pairing, log_ratios: Floats, level: float) -> float
         return None
     return power.seconds_to_see(
         log_ratios,
-        math.log1p(pairing.looks.margin),
+        math.log1p(examined.looks.margin),
         seconds,
-        pairing.looks.launches,
+        examined.looks.launches,
         level,
     )
 
 
-def _undecided(
-    pairing: Pairing,
+def _reason_undecided(
+    examined: ExaminedPair,
     metric: str,
     log_ratios: Floats,
     interval: tuple[float, float] | None,
 ) -> str:
-    margin = wording.percent(pairing.looks.margin)
-    if reason := _too_few(pairing, metric) or _limited_on_both(pairing, metric):
+    margin = wording.percent(examined.looks.margin)
+    reason = _reason_too_few(examined, metric) or _reason_both_limited(examined, metric)
+    if reason:
         return reason
     launches = len(log_ratios)
     if interval is None:
@@ -268,43 +280,43 @@ def _undecided(
     )
 
 
-def _too_few(pairing: Pairing, metric: str) -> str:
-    """Return why a quantile has too few requests; empty if it has enough."""
+def _reason_too_few(examined: ExaminedPair, metric: str) -> str:
+    """Say that a launch has too few requests for a quantile; empty if it has enough."""
     needed = requests_needed(metric)
     if not needed or metric in measurements.metrics_of(
-        pairing.measured, pairing.topic.name
+        examined.measured, examined.topic.name
     ):
         return ""
     held = min(
-        measurements.requests_held(pairing.measured, pairing.topic.name, variant)
-        for variant in pairing.pair
+        measurements.requests_held(examined.measured, examined.topic.name, variant)
+        for variant in examined.pair
     )
     if not held:
         return ""
     return (
-        f"{metric} needs {needed} requests a launch and a typical one had {held}: "
-        "raise load.arrival_rate, or ask for a lower percentile"
+        f"{metric} needs {needed} requests per launch, but a typical launch had only "
+        f"{held}: raise load.arrival_rate, or ask for a lower percentile"
     )
 
 
-def _limited_on_both(pairing: Pairing, metric: str) -> str:
-    """Return why throughput cannot be compared; empty if it can.
+def _reason_both_limited(examined: ExaminedPair, metric: str) -> str:
+    """Say that the generator limited both sides' throughput; empty if it did not.
 
-    If the generator limits only one side, a comparison with a bound is still possible.
+    If it limited only one side, that side is a bound, and a verdict is still possible.
     """
     if metric != "throughput":
         return ""
-    topic, measured = pairing.topic.name, pairing.measured
+    topic, measured = examined.topic.name, examined.measured
     limited = (
         measurements.censored_launches(measured, topic, name, metric)
-        for name in pairing.pair
+        for name in examined.pair
     )
     if not all(limited):
         return ""
     return "the load generator was the limit on both sides, not the service"
 
 
-def _noise(looks: Looks, topic: Topic, measured: Measurements) -> str:
+def _reason_noisy(looks: Looks, topic: Topic, measured: Measurements) -> str:
     """Return why noise forbids verdicts on latency; empty if it does not."""
     lost, launches = measurements.uncounted_launches(measured, topic.name)
     if launches >= 4 and lost * 2 > launches:

@@ -1,4 +1,4 @@
-"""The A/A arm: a baseline against itself, which must be the same."""
+"""Judge the A/A arm: a baseline compared with itself must come out the same."""
 
 from __future__ import annotations
 
@@ -16,23 +16,26 @@ from assay.results import Control
 if TYPE_CHECKING:
     from assay.analysis.measurements import Measurements
 
-# The A/A arm has few launches: it must be clearly wrong before it forbids a verdict.
+# The A/A arm has few launches, so only a clear difference may forbid a verdict.
 CONTROL_ALPHA = 0.001
 
 
 def controls(looks: Looks, topic: Topic, measured: Measurements) -> Iterable[Control]:
-    """Judge the A/A arm of a topic on each metric that decides something."""
+    """Yield the ratios of a topic's A/A arms on each metric that has a verdict."""
     from scipy.stats import t
 
     for baseline in topic.controls():
-        pair = next(p for p in topic.pairs() if p[0] == baseline)
+        # Any pair with this baseline will do: its spread is used for the arm.
+        reference_pair = next(p for p in topic.pairs() if p[0] == baseline)
         for metric in METRICS:
-            if metric not in deciding_metrics(topic, pair, measured):
+            if metric not in deciding_metrics(topic, reference_pair, measured):
                 continue
             arm_ratios = measurements.log_ratios(
                 measured, topic.name, baseline, baseline + AA_SUFFIX, metric
             )
-            pair_ratios = measurements.log_ratios(measured, topic.name, *pair, metric)
+            pair_ratios = measurements.log_ratios(
+                measured, topic.name, *reference_pair, metric
+            )
             centre = (
                 statistics.hodges_lehmann(arm_ratios) if len(arm_ratios) else math.nan
             )
@@ -40,8 +43,8 @@ def controls(looks: Looks, topic: Topic, measured: Measurements) -> Iterable[Con
                 continue
             failed = False
             if len(pair_ratios) > 2 and abs(centre) > math.log1p(looks.margin):
-                # The arm has few launches. The pair was measured in every launch: its
-                # spread is the better estimate of how much launches differ.
+                # The arm is measured in few launches, the pair in every launch. So the
+                # pair's spread is the better estimate of how much launches differ.
                 spread = power.spread(pair_ratios)
                 limit = float(t.isf(CONTROL_ALPHA / 2, len(pair_ratios) - 1))
                 if spread is not None:

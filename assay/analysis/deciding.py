@@ -1,4 +1,4 @@
-"""Which metrics decide the verdict on a pair."""
+"""Choose the metrics that decide the verdict on a pair."""
 
 from __future__ import annotations
 
@@ -21,21 +21,25 @@ LEAN_USER_HINT = (
 def deciding_metrics(
     topic: Topic, pair: Pair, measured: Measurements | None = None
 ) -> set[str]:
-    """Return the metrics that get a verdict: the claimed ones, or else the usual three.
+    """Return the metrics that get a verdict.
 
-    CPU time is unknown for servers that Assay did not start. Where the generator
-    limits the throughput of a side, the closed loop's response time replaces it. The
-    choice is made before the first launch is measured, and is the same at all looks.
+    These are the claimed metrics, the time of benchmarks, or the metrics that the topic
+    names. Otherwise they are `DECIDING_METRICS` with two exceptions. CPU time is
+    unknown for servers that Assay did not start. Throughput does not decide if the
+    generator limits that of a side. That depends on the first trial, before the first
+    launch is measured, so all looks have the same metrics.
 
     Args:
         topic: The topic of the pair.
         pair: Baseline and candidate.
-        measured: The tables so far; None for the choice before anything is measured.
+        measured: The tables so far; None before anything is measured.
     """
     if topic.claims:
         return {c.metric for c in topic.claims if (c.baseline, c.candidate) == pair}
     if topic.scenario.benchmarks:
         return {"time"}
+    if topic.deciding:
+        return set(topic.deciding)
     started = not any(
         topic.variant(name).url
         or (topic.target.url and not topic.variant(name).command)
@@ -43,14 +47,14 @@ def deciding_metrics(
     )
     metrics = {m for m in DECIDING_METRICS if started or m != "cpu_per_request"}
     if measured and measurements.limited_by_generator(measured, topic.name, pair):
-        metrics = metrics - {"throughput"} | {"service.p50"}
+        metrics -= {"throughput"}
     return metrics
 
 
 def family_size(plan: Plan) -> int:
     """Return how many comparisons without a claim share the run's error rate."""
     return sum(
-        len(deciding_metrics(topic, pair))
+        len(topic.scenario.tests) or len(deciding_metrics(topic, pair))
         for topic in plan.topics
         if not topic.claims
         for pair in topic.pairs()

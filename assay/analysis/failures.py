@@ -1,4 +1,4 @@
-"""Failures are compared before speed: a quick error is not a quick answer."""
+"""Compare failures before speed: a quick error is not a quick answer."""
 
 from __future__ import annotations
 
@@ -24,11 +24,12 @@ def difference(
         measured: The tables so far.
         topic: Name of the topic.
         pair: Baseline and candidate.
-        looks: Numbers of launches at which this is tested.
+        looks: Numbers of launches after which failures are compared.
     """
     alpha = statistics.pocock_level(looks, ALPHA)
-    # Each load is tested alone: a quicker variant answers more often in the closed
-    # loop, so rates that are equal in each load differ when both are pooled.
+    # The open and the closed loop are tested separately. A quicker variant answers more
+    # requests in the closed loop, so rates that are equal in each loop would differ if
+    # both loops were pooled.
     for mode in MODES:
         (failed_a, total_a), (failed_b, total_b) = (
             _count_failed(measured, topic, name, mode) for name in pair
@@ -52,7 +53,7 @@ def difference(
 def _count_failed(
     measured: Measurements, topic: str, variant: str, mode: Mode
 ) -> tuple[int, int]:
-    """Return how many requests of a load failed or were dropped, and the total."""
+    """Return how many requests of a loop failed or were dropped, and the total."""
     slices = undisturbed_slices(measured, topic, variant)
     if slices.empty:
         return 0, 0
@@ -69,9 +70,9 @@ def _count_failed(
 def undisturbed_slices(
     measured: Measurements, topic: str, variant: str
 ) -> pd.DataFrame:
-    """Return a variant's undisturbed slices, of the launches that count.
+    """Return a variant's undisturbed slices in the launches that count.
 
-    A request that failed because the whole machine stood still for a moment tells
+    A request can fail because the whole machine stood still for a moment. That says
     nothing about the variant.
     """
     slices = measured.slices

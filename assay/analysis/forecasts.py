@@ -1,4 +1,4 @@
-"""How long a run will take, forecast from an earlier run of the same topics."""
+"""Forecast how long a run will take, from an earlier run of the same topics."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def comparable(plan: Plan, earlier: Plan) -> list[Topic]:
     """Return the topics of a plan that an earlier plan measured in the same way.
 
-    The margin, the load and the variants must be the same.
+    The topic's file, scenario and variants, and the margin, must be the same.
     """
     if earlier.settings.margin != plan.settings.margin:
         return []
@@ -36,8 +36,8 @@ def forecast(
 ) -> str:
     """Return how long each deciding metric of a topic will take; empty if unknown.
 
-    The spread of launches depends on the machine and the service, which change little
-    from one run to the next.
+    An earlier run can tell, because the spread between launches depends on the machine
+    and the service, and both change little from one run to the next.
 
     Args:
         topic: The topic that is about to be measured.

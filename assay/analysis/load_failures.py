@@ -1,4 +1,7 @@
-"""What failed in a load test, requests, log-ins or tasks, and whether all did."""
+"""Count the failures of a load test: requests, log-ins and tasks.
+
+The module also says whether all requests or all log-ins (requests of on_start) failed.
+"""
 
 from collections.abc import Iterator
 
@@ -20,7 +23,7 @@ def count(results: LoadResults, kind: Kind) -> tuple[int, int]:
 def share(results: LoadResults) -> float | None:
     """Return the share of all requests that failed; None if there were none.
 
-    Requests that a lost worker should have made count as failed, too.
+    Arrivals whose results were lost with a worker also count as failed requests.
     """
     counts = [count(results, kind) for kind in REQUESTS]
     failed = results.owed + sum(failed for failed, _ in counts)
@@ -29,7 +32,10 @@ def share(results: LoadResults) -> float | None:
 
 
 def raised(results: LoadResults) -> tuple[int, int]:
-    """Return how many tasks raised an error outside their requests, and the total."""
+    """Return how many tasks raised an error, and how many tasks there were.
+
+    Errors of requests do not count.
+    """
     errors = sum(results.raised.values())
     return errors, max(errors, results.done)
 
@@ -46,7 +52,10 @@ def raised_text(errors: int, subject: str) -> str:
 
 
 def nothing_succeeded(results: LoadResults) -> str:
-    """Say that all requests, or all log-ins, failed; empty if some did not."""
+    """Return sentences on kinds of requests that always failed; empty if none did.
+
+    The sentences say that every request failed, every on_start request failed, or both.
+    """
     sentences = []
     failed, requests = count(results, "request")
     if requests and failed == requests:
@@ -60,7 +69,11 @@ def nothing_succeeded(results: LoadResults) -> str:
 
 
 def other_failures(results: LoadResults) -> Iterator[str]:
-    """Yield what failed besides the load itself: on_start in part, on_stop, tasks."""
+    """Yield a sentence for each failure that `nothing_succeeded` does not report.
+
+    Such failures are: some on_start requests (not all), any on_stop requests, and tasks
+    that raised an error.
+    """
     failed, requests = count(results, "start")
     if 0 < failed < requests:
         yield f"{failed:,} of {requests:,} requests of on_start failed."

@@ -1,4 +1,4 @@
-"""After how many launches the data are judged, and at which significance level.
+"""Choose after how many launches the data are judged, and at which level.
 
 Both are fixed before anything is measured.
 """
@@ -11,7 +11,7 @@ from assay.plan import Claim, Plan
 
 LARGE_EFFECT = math.log(2)  # log ratio
 EARLY_LOOK = 8  # launches
-MIN_LAUNCHES_SAVED = 2  # launches that an early look must save
+MIN_LAUNCHES_SAVED = 2  # an early look must save this many launches
 
 
 @dataclass(frozen=True)
@@ -36,21 +36,27 @@ class Looks:
 
     @property
     def last(self) -> int:
-        """The number of launches after which there is no other look."""
+        """The number of launches at the last look."""
         return self.launches[-1]
 
     def level(self, hypotheses: int = 1) -> float:
-        """Return the two-sided level of one look, if so many hypotheses share alpha."""
+        """Return the two-sided significance level of one look.
+
+        Args:
+            hypotheses: How many hypotheses share alpha.
+        """
         return statistics.pocock_level(self.launches, self.alpha / max(hypotheses, 1))
 
 
-def of(plan: Plan) -> Looks:
+def looks_of(plan: Plan) -> Looks:
     """Return the looks of a plan.
 
-    If all claims expect large effects, an early look is added at the first number of
-    launches that can reach their shared level, if that saves at least two launches.
-    With very many claims the first look of the settings cannot reach the shared level,
-    whatever the data; it is postponed until it can.
+    Two adjustments are made to the looks of the settings. If all claims expect large
+    effects, an early look is added. It comes after `EARLY_LOOK` launches, or as soon as
+    a p-value can reach the level shared by all claims, and is added only if it saves at
+    least `MIN_LAUNCHES_SAVED` launches. Without an early look, the first look is
+    postponed until a p-value can reach the shared level, but stays before the second.
+    That matters with very many claims (or comparisons, if there are no claims).
     """
     settings = plan.settings
     alpha = 1 - settings.confidence
@@ -73,7 +79,7 @@ def of(plan: Plan) -> Looks:
 def _adjusted_looks(
     looks: tuple[int, ...], claims: list[Claim], alpha: float
 ) -> tuple[int, ...]:
-    """Add the early look, or postpone the first."""
+    """Return the looks with an early look added, or with the first look postponed."""
     if claims and all(map(_expects_large_effect, claims)):
         early = _postpone_first((EARLY_LOOK, *looks), alpha)
         if early[0] + MIN_LAUNCHES_SAVED <= looks[0]:
@@ -87,7 +93,7 @@ def _expects_large_effect(claim: Claim) -> bool:
 
 
 def _postpone_first(looks: tuple[int, ...], alpha: float) -> tuple[int, ...]:
-    """Postpone the first look, at most to the second, until it can decide something."""
+    """Postpone the first look until it can decide, but keep it before the second."""
     while looks[0] + 1 < looks[1] and (
         statistics.smallest_p(looks[0]) > statistics.pocock_level(looks, alpha)
     ):

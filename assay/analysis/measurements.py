@@ -1,4 +1,4 @@
-"""Numbers and ratios of one metric by launch, read from the tables of a run."""
+"""Read the numbers and ratios of a metric, by launch, from the tables of a run."""
 
 from __future__ import annotations
 
@@ -18,19 +18,24 @@ if TYPE_CHECKING:
 
 Ratios = tuple[NDArray[np.int64], Floats]
 
-# The metric with the share of its core that the generator used in a variant's closed
-# loop. It comes from the variant's first trial, so it is the same in every launch.
+# Name of a metric: the share of its core that the generator used in a variant's closed
+# loop. It was measured in the variant's first trial, so it is the same in all launches.
 GENERATOR_SHARE = "generator.closed"
-# Above this share the throughput is what the generator could send, not what the variant
-# could serve, so equal numbers on both sides mean nothing.
+# Above this share, the throughput is what the generator could send, not what the
+# variant could serve, so equal numbers on both sides mean nothing. The exception is a
+# variant that uses up its own cores, too.
 BUSY_GENERATOR = 0.9
-# The parts of a launch's time: value rows without a variant, in seconds.
+# Name of a metric: the cores that the variant used in that trial.
+TARGET_CORES = "target.closed"
+# A variant that uses at least this share of a whole number of cores is at its limit.
+FULL_CORES = 0.9
+# The parts of a launch's time, in seconds. Their rows in the table have no variant.
 TIME_PARTS = ("starts", "log_ins", "warm_up", "slices", "rest")
 
 
 @dataclass(frozen=True)
 class Measurements:
-    """The tables of a run so far: see `RunDirectory.slices` and `launches`.
+    """The tables of a run so far: see `RunDirectory.slices`, `launches` and `tests`.
 
     Attributes:
         ratio_cache: Ratios by topic, pair and metric; every look reads them again.
@@ -39,6 +44,7 @@ class Measurements:
 
     slices: pd.DataFrame
     launches: pd.DataFrame
+    tests: pd.DataFrame | None = None
     ratio_cache: dict[tuple[str, ...], Ratios] = field(default_factory=dict, repr=False)
     table_cache: dict[tuple[str, ...], pd.DataFrame] = field(
         default_factory=dict, repr=False
@@ -49,9 +55,9 @@ def latency(columns: Mapping[str, Any] | pd.DataFrame) -> Any:
     """Return the latencies of requests, in seconds; NaN if there was no answer.
 
     A latency is the time that an arrival waited for a user because of the target, plus
-    the time from sent to answered. The generator's own lateness is not part of it.
-    Older samples lack the column `waited`; their latency is the time from due to
-    answered.
+    the time from sending the request to its answer. The generator's own lateness is not
+    part of it. Older samples have no column `waited`; their latency is the time from
+    when the request was due to its answer.
 
     Args:
         columns: Columns of samples: a table, or arrays by name.
@@ -75,7 +81,7 @@ def log_ratios(
 def by_launch(
     measured: Measurements, topic: str, baseline: str, candidate: str, metric: str
 ) -> Ratios:
-    """Return the numbers of the launches, ascending, and their log ratios."""
+    """Return the launches by number, ascending, and the log ratio of each."""
     key = topic, baseline, candidate, metric
     if key not in measured.ratio_cache:
         measured.ratio_cache[key] = _by_launch(measured, *key)
@@ -98,7 +104,7 @@ def _by_launch(
             return no_launches
         block_ratios = _log_ratio(by_variant[baseline], by_variant[candidate])
         ratios = block_ratios.groupby("launch").median().dropna()
-        if metric == "throughput":  # blocks of other metrics are infinite themselves
+        if metric == "throughput":  # bounds of other metrics are infinite in the blocks
             pair = baseline, candidate
             ratios = _open_ended(measured, topic, pair, metric, ratios)
     else:
@@ -131,10 +137,10 @@ def log_bounds(
 ) -> Floats:
     """Return `log_ratios`, with a bound in place of each infinite ratio.
 
-    The bound is the log ratio of the two sides' lower bounds; the true ratio lies
-    beyond it, towards the infinity. If a launch has no bound, because it had too few
-    requests to pool, nothing is known about its ratio: the bound is the opposite
-    infinity.
+    The bound is the log ratio of both sides' numbers, one of which is a lower bound.
+    The true ratio lies between it and the infinite ratio that it replaces. A launch
+    with too few requests to pool has no such bound. Then nothing is known about its
+    ratio, and the bound is the opposite infinity.
     """
     launches, x = by_launch(measured, topic, baseline, candidate, metric)
     if np.isfinite(x).all():
@@ -153,9 +159,9 @@ def log_bounds(
 def log_spans(
     measured: Measurements, topic: str, baseline: str, candidate: str, metric: str
 ) -> Floats:
-    """Return the least and the greatest value that each launch's log ratio can have.
+    """Return the least and the greatest possible log ratio of each launch.
 
-    The shape is (2, launches); both values are equal if both sides are known.
+    The shape is (2, launches). Both rows are equal where both sides are known.
     """
     arguments = measured, topic, baseline, candidate, metric
     x, bounds = log_ratios(*arguments), log_bounds(*arguments)
@@ -165,11 +171,11 @@ def log_spans(
 def censored_launches(
     measured: Measurements, topic: str, variant: str, metric: str
 ) -> set[int]:
-    """Return the launches in which a number is only a lower bound.
+    """Return the launches in which a variant's number is only a lower bound.
 
-    Whether the generator limits a variant's throughput is decided for all its launches
-    together. A generator close to its limit would reach it in some launch by chance,
-    and a bound in one launch of twelve leaves the interval open.
+    For throughput, all launches count as bounds if the generator was the limit in more
+    than half of them, and otherwise none. A generator close to its limit reaches it in
+    some launch by chance, and a bound in one launch of twelve leaves the interval open.
     """
     table = _of_metric(measured, topic, metric)
     if "censored" not in table:  # an older run, without this column
@@ -198,7 +204,7 @@ def _open_ended(
 
 def _log_ratio(baseline: pd.Series, candidate: pd.Series) -> pd.Series:
     positive = (baseline > 0) & (candidate > 0)
-    # Infinite on both sides gives NaN; on the baseline's side alone, minus infinity.
+    # If both sides are infinite, this is NaN; if only the baseline is, minus infinity.
     with np.errstate(invalid="ignore", divide="ignore"):
         return (candidate[positive] / baseline[positive]).map(np.log)
 
@@ -216,7 +222,7 @@ def _of_metric(measured: Measurements, topic: str, metric: str) -> pd.DataFrame:
 def numbers(measured: Measurements, topic: str, variant: str, metric: str) -> Floats:
     """Return one number for each launch that counts.
 
-    For numbers of the machine (`spin`, `seconds`) the variant is "".
+    Numbers of the machine (`spin`, `seconds`) have the variant "".
     """
     table = _of_metric(measured, topic, metric)
     if table.empty:
@@ -225,7 +231,7 @@ def numbers(measured: Measurements, topic: str, variant: str, metric: str) -> Fl
 
 
 def metrics_of(measured: Measurements, topic: str) -> set[str]:
-    """Return the metrics that a topic has."""
+    """Return the metrics that were measured in a topic."""
     table = measured.launches
     if table.empty:
         return set()
@@ -252,7 +258,7 @@ def dropped_blocks(
 def requests_held(measured: Measurements, topic: str, variant: str) -> int:
     """Return the number of latencies of one variant in a typical launch.
 
-    Failed requests have no latency; requests that were given up have a lower bound.
+    Failed requests have no latency. Requests that were given up count, with a bound.
     """
     slices = measured.slices
     if slices.empty:
@@ -265,16 +271,16 @@ def requests_held(measured: Measurements, topic: str, variant: str) -> int:
     ]
     if chosen.empty:
         return 0
-    # Older runs lack the column of latencies; they count only requests.
+    # Older runs have no column of latencies, only one of requests.
     column = "latencies" if "latencies" in chosen else "requests"
     return int(chosen.groupby("launch")[column].sum().median())
 
 
 def seconds_per_launch(measured: Measurements, topic: str) -> float | None:
-    """Return the time it takes to get one launch that counts, its start included.
+    """Return how long it takes to get one launch that counts, including its start.
 
-    The time of launches that were too disturbed to count is included. None if fewer
-    than three launches were timed.
+    This includes the time lost on launches that were too disturbed to count. None if
+    fewer than three launches were timed.
     """
     seconds = numbers(measured, topic, "", "seconds")
     if len(seconds) < 3:
@@ -286,7 +292,7 @@ def seconds_per_launch(measured: Measurements, topic: str) -> float | None:
 def main_disturbance(
     measured: Measurements, topic: str, launches: Collection[int]
 ) -> str:
-    """Return what disturbed slices of some launches most often; empty for nothing."""
+    """Return the most frequent disturbance of some launches; empty if there is none."""
     slices = measured.slices
     chosen = slices[(slices["topic"] == topic) & slices["launch"].isin(launches)]
     reasons = chosen.loc[chosen["why"].fillna("") != "", "why"]
@@ -294,9 +300,9 @@ def main_disturbance(
 
 
 def counted_launches(measured: Measurements, topic: str) -> set[int]:
-    """Return the launches that count, which are those with a number of some variant.
+    """Return the launches that count: those with a number of at least one variant.
 
-    Rows without a variant, such as the times of a launch, exist for every launch.
+    Every launch has rows without a variant, such as its times. They do not count.
     """
     table = measured.launches
     if table.empty:
@@ -308,8 +314,8 @@ def counted_launches(measured: Measurements, topic: str) -> set[int]:
 def uncounted_launches(measured: Measurements, topic: str) -> tuple[int, int]:
     """Return how many launches were too disturbed to count, and how many there were.
 
-    A launch that the end of the time budget cut short was not disturbed: it is left out
-    unless it counts.
+    A launch that was cut short by the end of the time budget was not disturbed. It is
+    left out of both numbers unless it counts.
     """
     slices = measured.slices
     if slices.empty:
@@ -327,16 +333,39 @@ def uncounted_launches(measured: Measurements, topic: str) -> tuple[int, int]:
 def limited_by_generator(
     measured: Measurements, topic: str, variants: Iterable[str]
 ) -> list[str]:
-    """Return the variants whose throughput the generator limits, by the first trial.
+    """Return the variants whose throughput the generator limited in the first trial.
 
-    Older runs did not keep that trial: none of their variants is returned.
+    Older runs did not keep that trial, so none of their variants is returned.
     """
     limited = []
-    for variant in variants:
-        shares = numbers(measured, topic, variant, GENERATOR_SHARE)
-        if len(shares) and shares[0] > BUSY_GENERATOR:
+    for variant in under_busy_generator(measured, topic, variants):
+        cores = numbers(measured, topic, variant, TARGET_CORES)
+        if not len(cores) or not is_full(cores[0]):
             limited.append(variant)
     return limited
+
+
+def under_busy_generator(
+    measured: Measurements, topic: str, variants: Iterable[str]
+) -> list[str]:
+    """Return the variants whose closed loop kept the generator's core busy.
+
+    Their answers wait for the generator: the quicker the variant, the longer the wait.
+    """
+    return [
+        variant
+        for variant in variants
+        if any(numbers(measured, topic, variant, GENERATOR_SHARE)[:1] > BUSY_GENERATOR)
+    ]
+
+
+def is_full(cores: float) -> bool:
+    """Say whether a target that uses this number of cores has no CPU time left.
+
+    Each Python process uses one core at most. So a target is at its limit if it uses
+    nearly a whole number of cores.
+    """
+    return cores >= FULL_CORES * max(1, math.ceil(cores))
 
 
 def unanswered(measured: Measurements, topic: str, variant: str) -> tuple[int, int]:
@@ -349,7 +378,7 @@ def unanswered(measured: Measurements, topic: str, variant: str) -> tuple[int, i
 
 
 def time_by_part(measured: Measurements, topic: str) -> dict[str, float]:
-    """Return the seconds that all launches took, by part; empty if unknown."""
+    """Return how many seconds all launches took, by part; empty if unknown."""
     seconds = {
         part: float(numbers(measured, topic, "", f"seconds.{part}").sum())
         for part in TIME_PARTS

@@ -1,4 +1,4 @@
-"""The joint verdict on a pair without claims, from all its comparisons."""
+"""The verdict on a pair without claims, from all its comparisons together."""
 
 from collections.abc import Mapping, Sequence
 
@@ -19,8 +19,8 @@ def judge(compared: Sequence[Comparison], margin: float) -> PairVerdict:
         if item.verdict is not None:
             by_verdict.setdefault(item.verdict, []).append(item)
     differing = [item for item in compared if item.differs]
-    # A metric of serving that differs is a sign that the sides do not serve alike, so
-    # it rules out *same*, although it cannot decide anything itself.
+    # A serving metric without a verdict can prevent *same* if it differs. But it never
+    # makes the pair *faster* or *slower*.
     differing_serving = [item for item in differing if METRICS[item.metric].serving]
     verdicts = set(by_verdict)
     verdict: Verdict = "undecided"
@@ -33,9 +33,9 @@ def judge(compared: Sequence[Comparison], margin: float) -> PairVerdict:
     reason = _reason(by_verdict, margin)
     if differing:
         others = _listed([_with_ratio(item) for item in differing])
-        differ = "differs" if len(differing) == 1 else "differ"
+        verb = "differs" if len(differing) == 1 else "differ"
         same = verdicts == {"same"}
-        reason += f", but {others} {differ}" if same else f"; {others} {differ}, too"
+        reason += f", but {others} {verb}" if same else f"; {others} {verb}, too"
     first = compared[0]
     return PairVerdict(
         topic=first.topic,
@@ -48,7 +48,7 @@ def judge(compared: Sequence[Comparison], margin: float) -> PairVerdict:
 
 
 def _reason(by_verdict: Mapping[str, Sequence[Comparison]], margin: float) -> str:
-    """Say what the deciding metrics show, or why none of them could be decided."""
+    """Return what the deciding metrics show, or why they are undecided."""
     clauses = {
         verdict: f"{verdict} by {_listed([_with_ratio(item) for item in items])}"
         for verdict, items in by_verdict.items()

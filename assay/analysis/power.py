@@ -1,8 +1,8 @@
-"""How many launches a difference needs: power forecasts of the signed-rank interval.
+"""Forecast how many launches the signed-rank interval needs to show a difference.
 
-Pure functions on arrays, for planning: no verdict rests on them. A forecast is only as
-accurate as the spread that it starts from, which with six launches may be off by a
-factor of 1.7. Effects and spreads are log ratios, one number per launch.
+These are pure functions on arrays, for planning; no verdict depends on them. A forecast
+is only as accurate as the spread that it starts from. With six launches, the spread may
+be off by a factor of 1.7. Effects and spreads are log ratios, one number per launch.
 """
 
 import bisect
@@ -24,17 +24,18 @@ MAX_EXACT_LAUNCHES = 100
 def spread(x: Floats) -> float | None:
     """Return a robust standard deviation of the launches' log ratios.
 
-    It is the median absolute difference of all pairs, scaled to equal the standard
-    deviation of normal data (Bickel and Lehmann, in Contributions to Statistics: Hájek
-    Memorial Volume, 1979); it matches the Hodges-Lehmann estimate. One outlier among
-    five launches does not spoil it, nor do two among eight. With few launches it is
-    slightly too large (6 % at six); the median absolute deviation would be too small.
+    It is the median absolute difference between all pairs of launches, scaled to equal
+    the standard deviation if the data are normal (Bickel and Lehmann, in Contributions
+    to Statistics: Hájek Memorial Volume, 1979). It fits the Hodges-Lehmann estimate,
+    which also uses pairs. One outlier among five launches does not spoil it, nor do two
+    among eight. With few launches it is slightly too large (6 % at six), whereas the
+    median absolute deviation would be too small.
 
     Args:
         x: One log ratio per launch; infinite ones are left out.
 
     Returns:
-        The spread; None if fewer than three launches are left.
+        The spread; None if fewer than three finite ratios are left.
     """
     finite = x[np.isfinite(x)]
     if len(finite) < MIN_LAUNCHES:
@@ -48,19 +49,19 @@ def launches_needed(
 ) -> int | None:
     """Return how many launches it takes to detect an effect with probability `power`.
 
-    Detected means that the two-sided signed-rank interval at `level` excludes 0.
+    An effect is detected if the two-sided signed-rank interval at `level` excludes 0.
 
     Args:
         sd: Spread of the launches' log ratios, see `spread`.
         effect: True log ratio, of either sign.
         looks: Numbers of launches at which the data are looked at, ascending.
         level: Two-sided level of one look, see `statistics.pocock_level`.
-        power: Probability of detecting it at that look.
+        power: Probability that one look detects the effect.
 
     Returns:
-        The first sufficient look; else the smallest sufficient number after the last
-        look; None if no number suffices: for an effect of 0, or if spread or effect is
-        not finite.
+        The first look with enough launches, or else the smallest sufficient number
+        after the last look. None if no number suffices: if the effect is 0, or the
+        spread or the effect is not finite.
     """
     if effect == 0 or not math.isfinite(effect) or not math.isfinite(sd):
         return None
@@ -83,9 +84,9 @@ def launches_needed(
 def smallest_detectable_effect(
     sd: float, launches: int, level: float, power: float = POWER
 ) -> float | None:
-    """Return the smallest effect that some launches detect with probability `power`.
+    """Return the smallest effect that is detected with probability `power`.
 
-    The inverse of `launches_needed`, with the same arguments.
+    This is the inverse of `launches_needed`; the arguments mean the same.
 
     Returns:
         A log ratio above 0 (0 if `sd` is 0); None if there are too few launches for an
@@ -126,7 +127,7 @@ def seconds_to_see(
 def _smallest_shift(launches: int, level: float, power: float) -> float | None:
     """Return the shift, in standard deviations, that is detected with this power.
 
-    With many launches it comes from the asymptotic efficiency of the signed-rank test.
+    With many launches, the shift comes from the asymptotic efficiency of the test.
     """
     from scipy.optimize import brentq
 
@@ -140,18 +141,18 @@ def _smallest_shift(launches: int, level: float, power: float) -> float | None:
     def excess(shift: float) -> float:
         return _power(launches, rejected, shift) - power
 
-    # Without a shift the power is half the level; at 40, the test is certain to reject.
+    # At a shift of 0 the power is half the level; at 40, the test is certain to reject.
     return float(brentq(excess, 0.0, 40.0, xtol=1e-9))
 
 
 def _power(launches: int, rejected: int, shift: float) -> float:
     """Return the probability that the statistic is among its `rejected` highest values.
 
-    W, the sum of the positive launches' ranks, is approximated as normal with the mean
-    and variance that it has when launches are normal with sd 1 about `shift`
-    (Lehmann, Nonparametrics: Statistical Methods Based on Ranks, 1975, section
-    4.2). With a dozen launches the large-sample `_asymptotic_shift` would claim a power
-    of 0.8 where it is 0.6.
+    The statistic W is the sum of the ranks of the positive launches. It is approximated
+    by a normal distribution. Its mean and variance are those that W has if launches are
+    normal around `shift` with a standard deviation of 1 (Lehmann, Nonparametrics:
+    Statistical Methods Based on Ranks, 1975, section 4.2). With a dozen launches,
+    `_asymptotic_shift` would claim a power of 0.8 where it is 0.6.
     """
     from scipy.special import ndtr, owens_t
 
@@ -174,9 +175,9 @@ def _power(launches: int, rejected: int, shift: float) -> float:
 def _asymptotic_shift(level: float, power: float) -> float:
     """Return the detectable shift times the square root of launches, for many launches.
 
-    With n normal launches the signed-rank test has the power of a z-test with 3 n / pi
-    launches (Hodges and Lehmann, Annals of Mathematical Statistics 27, 1956, after
-    Pitman).
+    With n normal launches, the signed-rank test has the power of a z-test with
+    3 n / pi launches (Hodges and Lehmann, Annals of Mathematical Statistics 27, 1956,
+    after Pitman).
     """
     from scipy.special import ndtri
 

@@ -1,9 +1,10 @@
-"""From launches to ratios, intervals and verdicts: pure functions on arrays.
+"""Estimates, intervals, tests and verdicts: pure functions on arrays.
 
-The unit of inference is the launch: every function takes one number per launch,
-most often the natural log of candidate / baseline. Where a launch's number is known
-only as a bound, tests and intervals take two rows: the lowest and the highest value
-of each launch. Their result then holds for all numbers in between.
+The unit of inference is the launch. An array `x` has one number per launch, most
+often the natural log of candidate / baseline. If some launches are known only as
+bounds, the tests and the intervals take an array of two rows: the lowest and the
+highest possible number of each launch. The result then holds for all numbers in
+between.
 """
 
 import itertools
@@ -19,14 +20,15 @@ from assay.plan import Expectation
 Floats = NDArray[np.float64]
 
 
-# Stands for an infinite log ratio, so that the mean of +inf and -inf is 0.
+# Replaces an infinite log ratio, so that the mean of +inf and -inf is 0, not NaN.
 _INFINITE = 1e9
 
 
 def walsh_averages(x: Floats) -> Floats:
-    """Return the n (n + 1) / 2 sorted means of all pairs, each with itself included.
+    """Return the sorted means of all pairs of values: n (n + 1) / 2 numbers.
 
-    Infinite values (of a side that never answered) are beyond all others.
+    Each value is also paired with itself. Infinite values come from a side that never
+    answered, and lie beyond all finite ones.
     """
     first, second = np.triu_indices(len(x))
     clipped = np.clip(x, -_INFINITE, _INFINITE)
@@ -34,6 +36,15 @@ def walsh_averages(x: Floats) -> Floats:
     averages[averages > _INFINITE / 4] = np.inf
     averages[averages < -_INFINITE / 4] = -np.inf
     return averages
+
+
+# Makes the median absolute deviation of normal numbers their standard deviation.
+MAD_TO_DEVIATION = 1.4826
+
+
+def robust_deviation(x: Floats) -> float:
+    """Return an estimate of the standard deviation that outliers hardly influence."""
+    return MAD_TO_DEVIATION * float(np.median(np.abs(x - np.median(x))))
 
 
 def hodges_lehmann(x: Floats) -> float:
@@ -55,8 +66,8 @@ def hodges_lehmann(x: Floats) -> float:
 def signed_rank_tail(n: int) -> tuple[float, ...]:
     """Return P(W <= k) for k = 0 … n (n + 1) / 2 under the null hypothesis.
 
-    W is Wilcoxon's signed-rank statistic of n untied values. The counts are
-    exact: the number of subsets of {1 … n} that have each sum.
+    W is Wilcoxon's signed-rank statistic of n values without ties. The distribution
+    is exact: the function counts the subsets of {1 … n} by their sum.
     """
     counts = [1] + [0] * (n * (n + 1) // 2)
     for rank in range(1, n + 1):
@@ -73,17 +84,17 @@ def signed_rank_tail(n: int) -> tuple[float, ...]:
 def signed_rank_interval(x: Floats, alpha: float) -> tuple[float, float] | None:
     """Return the exact signed-rank interval of the centre of symmetry of `x`.
 
-    It contains the values that the two-sided signed-rank test does not reject at
-    level `alpha`, so its coverage is at least 1 - alpha. That holds for tied values
-    too, because the interval is closed (see `signed_rank_p`).
+    The interval contains every centre that the two-sided signed-rank test does not
+    reject at level `alpha`, so its coverage is at least 1 - alpha. It keeps this
+    coverage if values are tied, because it includes its ends (see `signed_rank_p`).
 
     Args:
-        x: One number per launch, or two rows (see above).
+        x: One number per launch, or two rows of bounds (see the module's docstring).
         alpha: Two-sided level, between 0 and 1.
 
     Returns:
-        Lower and upper end, or None where there are too few launches for any
-        finite interval at this level.
+        The lower and the upper end; None if there are too few launches for a finite
+        interval at this level.
     """
     low, high = _extremes(x)
     tail = signed_rank_tail(len(low))
@@ -99,10 +110,10 @@ def signed_rank_interval(x: Floats, alpha: float) -> tuple[float, float] | None:
 def signed_rank_p(x: Floats, centre: float) -> tuple[float, float]:
     """Return the exact one-sided p-values that `x` lies below and above `centre`.
 
-    The first is small where the data are evidence for a centre of symmetry below
-    `centre`. Walsh averages equal to `centre` count against both sides: however the
-    ties were broken, the p-value would be at most this one. So ties, and values equal
-    to `centre`, make the test more conservative, never less.
+    The first p-value is small if the data are evidence that the centre of symmetry is
+    below `centre`, the second if they are evidence that it is above. Walsh averages
+    equal to `centre` count as evidence for neither. So ties, and values equal to
+    `centre`, can only raise the p-values: the test becomes more conservative.
     """
     low, high = _extremes(x)
     tail = signed_rank_tail(len(low))
@@ -112,18 +123,19 @@ def signed_rank_p(x: Floats, centre: float) -> tuple[float, float]:
 
 
 def _extremes(x: Floats) -> tuple[Floats, Floats]:
-    """Return the lowest and the highest value of each launch."""
+    """Return the lowest and the highest possible number of each launch."""
     return (x[0], x[1]) if x.ndim == 2 else (x, x)
 
 
 @cache
 def pocock_level(looks: tuple[int, ...], alpha: float) -> float:
-    """Return the two-sided level for every look that keeps `alpha` over all of them.
+    """Return the two-sided level of one look that keeps `alpha` over all looks.
 
-    The statistics of the looks are modelled as a Brownian motion observed at the given
-    numbers of launches; the probability of crossing a constant boundary is found
-    by recursive numerical integration (Armitage, McPherson and Rowe, Journal of
-    the Royal Statistical Society A 132, 1969; Pocock, Biometrika 64, 1977).
+    Every look has the same level. The test statistics are modelled as a Brownian
+    motion that is observed at the given numbers of launches. The probability that it
+    crosses a constant boundary is found by recursive numerical integration
+    (Armitage, McPherson and Rowe, Journal of the Royal Statistical Society A 132,
+    1969; Pocock, Biometrika 64, 1977).
 
     Args:
         looks: Numbers of launches, ascending.
@@ -170,8 +182,8 @@ def holm(p: Sequence[float], levels: Sequence[float]) -> list[bool]:
 
     Args:
         p: One p-value for each hypothesis.
-        levels: The level for one, two, … hypotheses not yet rejected: the first
-            entry is the full level, the last one the level shared by all.
+        levels: The level if one, two, … hypotheses are not yet rejected. The first
+            entry is the full level; the last one is the level shared by all.
     """
     rejected = [False] * len(p)
     order = sorted(range(len(p)), key=lambda index: p[index])
@@ -183,15 +195,16 @@ def holm(p: Sequence[float], levels: Sequence[float]) -> list[bool]:
 
 
 def benjamini_hochberg(p: Sequence[float], rate: float) -> list[bool]:
-    """Say which hypotheses are rejected at a false discovery rate.
+    """Say which hypotheses the Benjamini-Hochberg procedure rejects.
 
     Source: Benjamini and Hochberg, Journal of the Royal Statistical Society B 57
-    (1995). It holds for the metrics of one run too, which are positively dependent
-    (Benjamini and Yekutieli, Annals of Statistics 29, 2001).
+    (1995). The rate also holds for positively dependent tests, such as the metrics of
+    one run (Benjamini and Yekutieli, Annals of Statistics 29, 2001).
 
     Args:
         p: One p-value for each hypothesis.
-        rate: Expected share of false rejections among all rejections.
+        rate: The false discovery rate: the expected share of false rejections among
+            all rejections.
     """
     order = sorted(range(len(p)), key=lambda index: p[index])
     rejections = max(
@@ -203,9 +216,9 @@ def benjamini_hochberg(p: Sequence[float], rate: float) -> list[bool]:
 
 
 def beyond_margin_p(x: Floats, margin: float) -> float:
-    """Return the two-sided p-value for a ratio beyond the margin.
+    """Return the two-sided p-value for a change of more than the margin.
 
-    It is small where the data are evidence for a change beyond `margin`, either way.
+    It is small if the data are evidence for such a change, in either direction.
     """
     if x.shape[-1] == 0:
         return 1.0
@@ -215,9 +228,9 @@ def beyond_margin_p(x: Floats, margin: float) -> float:
     return min(1.0, 2 * min(above, below))
 
 
-# The smallest estimate that is called a difference, as a share of the margin. In ten
-# runs of identical code the interval of some metric just excludes 1, but its estimate
-# is then close to 1.
+# The smallest estimate that is called a difference, as a share of the margin. Among ten
+# runs of identical code, the interval of some metric just excludes 1 by chance, but its
+# estimate is then close to 1.
 MIN_SHARE_OF_MARGIN = 0.5
 
 
@@ -229,14 +242,14 @@ def comparison_verdict(
 ) -> str:
     """Return the verdict that an interval of the log ratio implies.
 
-    Only an estimate of at least `MIN_SHARE_OF_MARGIN` of the margin is a difference. A
-    smaller one is *undecided*, until its interval is narrow enough for *same*.
+    An estimate below `MIN_SHARE_OF_MARGIN` of the margin is not called a difference. It
+    is *undecided* until its interval is narrow enough for *same*.
 
     Args:
         interval: Interval of log(candidate / baseline), or None.
-        estimate: Estimate of the same; NaN where only bounds are known.
+        estimate: Estimate of the same log ratio; NaN if only bounds are known.
         margin: The change that is too small to matter, as a share.
-        higher_is_better: Whether a greater metric is the faster one.
+        higher_is_better: Whether a higher value of the metric means faster.
     """
     if interval is None:
         return "undecided"
@@ -254,23 +267,23 @@ def comparison_verdict(
 
 
 def smallest_p(launches: int) -> float:
-    """Return the two-sided signed-rank p-value if all launches agree in sign."""
+    """Return the two-sided signed-rank p-value if all log ratios have the same sign."""
     return float(2.0 ** (1 - launches))
 
 
 def fewest_launches(level: float) -> int:
-    """Return how many launches that agree in sign reach a two-sided level."""
+    """Return the fewest launches that reach a level if all have the same sign."""
     return next(n for n in itertools.count(1) if smallest_p(n) <= level)
 
 
 def claim_p(x: Floats, expect: Expectation, margin: float) -> tuple[float, float]:
     """Return the two-sided p-values for "the claim holds" and "it is refuted".
 
-    It holds where the centre lies inside the expected region, and is refuted
-    where it lies wholly outside; a claim of a direction (`Expectation.directed`) is
-    also refuted by a change shown to be smaller than the margin. Each is the
-    doubled one-sided p-value, so that `p <= alpha` agrees with the interval
-    at level alpha.
+    The claim holds if the centre of the log ratios lies inside the expected region,
+    and is refuted if the centre lies outside it. A claim of a direction
+    (`Expectation.directed`) is also refuted if the change is shown to be smaller than
+    the margin. Each p-value is a doubled one-sided one, so that `p <= alpha` agrees
+    with the interval at level alpha.
     """
     if x.shape[-1] == 0:
         return 1.0, 1.0
@@ -290,12 +303,11 @@ def judge_claim(
 ) -> tuple[float, bool]:
     """Return the p-value for or against a claim, and whether it is for the claim.
 
-    A change that is real but smaller than the margin makes a claim of its
-    direction true: a claim that is shown to hold at this level is not refuted because
-    the change is small.
+    A claim of a direction can be true and the change smaller than the margin. If the
+    claim is shown to hold at this level, the small change does not refute it.
 
     Args:
-        x: Log ratios of the launches, or two rows of them (see above).
+        x: Log ratios, or two rows of bounds (see the module's docstring).
         expect: The expectation of the claim.
         margin: The change that is too small to matter.
         level: Two-sided level of one look for this claim alone.
@@ -307,7 +319,7 @@ def judge_claim(
 
 
 def _p_at(x: Floats, bound: float) -> tuple[float, float]:
-    """Return `signed_rank_p`, with certainty at an infinite bound."""
+    """Return `signed_rank_p`; at an infinite bound, p-values of 0 and 1."""
     if math.isinf(bound):
         return (1.0, 0.0) if bound < 0 else (0.0, 1.0)
     return signed_rank_p(x, bound)

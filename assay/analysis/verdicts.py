@@ -1,41 +1,41 @@
-"""From the tables of a run to its results: ratios, verdicts, reasons.
+"""Turn the tables of a run into its results: ratios, verdicts, reasons.
 
-The experiment evaluates at every look, and `assay report` again later: both get
-the same answer from the same tables.
+The experiment calls `evaluate` at every look, and `assay report` calls it again
+later. The same tables always give the same results.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from assay import wording
-from assay.analysis import comparisons, failures, pair_verdicts, statistics
-from assay.analysis.attribution.causes import causes
+from assay.analysis import comparisons, failures, pair_verdicts, statistics, suites
+from assay.analysis.attribution import changes
+from assay.analysis.attribution.calls import call_counts
+from assay.analysis.attribution.every_cause import every_cause
 from assay.analysis.attribution.ledger import ledger
 from assay.analysis.attribution.outgoing import outgoing
 from assay.analysis.attribution.rounds import pair_of
 from assay.analysis.controls import controls
-from assay.analysis.deciding import LEAN_USER_HINT
-from assay.analysis.looks import Looks
-from assay.analysis.looks import of as looks_of
+from assay.analysis.looks import Looks, looks_of
 from assay.analysis.measurements import (
     Measurements,
     censored_launches,
-    limited_by_generator,
     numbers,
     time_by_part,
-    unanswered,
 )
+from assay.analysis.result_warnings import warnings_of
 from assay.metrics import METRICS
 from assay.observations import Round
 from assay.plan import Budget, Claim, Plan, Topic
 from assay.results import (
     BudgetResult,
+    CallCount,
     Cause,
     ClaimResult,
     ClaimVerdict,
     Comparison,
-    Control,
     Ledger,
     Outgoing,
     PairVerdict,
@@ -45,7 +45,6 @@ from assay.results import (
 )
 
 SHARES = ("errors", "dropped")
-THROUGHPUT = "throughput"
 
 
 def evaluate(
@@ -56,18 +55,13 @@ def evaluate(
     warnings: Sequence[str] = (),
     rounds: Sequence[Round] = (),
 ) -> Results:
-    """Judge everything that has been measured so far."""
+    """Return the results of everything that has been measured so far."""
     looks = looks_of(plan)
-    compared = comparisons.mark_differing(
-        looks,
-        plan.topics,
-        measured,
-        [
-            item
-            for topic in plan.topics
-            for item in comparisons.comparisons(looks, topic, measured)
-        ],
-    )
+    compared = _compared_as_a_whole(plan, looks, measured)
+    by_test = [
+        suite for topic in plan.topics for suite in _suites(looks, topic, measured)
+    ]
+    compared += [item for suite in by_test for item in suites.comparisons(suite)]
     arms = [
         control for topic in plan.topics for control in controls(looks, topic, measured)
     ]
@@ -79,6 +73,7 @@ def evaluate(
         looks=looks.launches,
         comparisons=tuple(compared),
         pairs=tuple(_pair_verdicts(plan, compared)),
+        left_out=tuple(item for suite in by_test for item in suites.left_out(suite)),
         controls=tuple(arms),
         claims=_claims(plan, looks, measured, compared),
         budgets=tuple(
@@ -87,34 +82,45 @@ def evaluate(
             for budget in _budgets(looks, topic, measured)
         ),
         values=tuple(
-            value for topic in plan.topics for value in _values(topic, measured)
+            [
+                *(value for topic in plan.topics for value in _values(topic, measured)),
+                *(value for suite in by_test for value in suites.values(suite)),
+            ]
         ),
         spent=tuple(
             TimeSpent(topic=topic.name, **seconds)
             for topic in plan.topics
             if (seconds := time_by_part(measured, topic.name))
         ),
-        causes=tuple(cause for each, _, _ in explained for cause in each),
-        ledgers=tuple(entry for _, entry, _ in explained),
-        outgoing=tuple(item for _, _, sent in explained for item in sent),
+        causes=tuple(cause for each in explained for cause in each.causes),
+        ledgers=tuple(each.ledger for each in explained),
+        outgoing=tuple(item for each in explained for item in each.outgoing),
+        calls=tuple(item for each in explained for item in each.calls),
         warnings=tuple(
-            dict.fromkeys(
-                [
-                    *warnings,
-                    *_control_warnings(arms),
-                    *_generator_warnings(plan, measured),
-                    *_unanswered_warnings(plan, measured),
-                ]
-            )
+            dict.fromkeys([*warnings, *warnings_of(plan, measured, arms, by_test)])
         ),
     )
 
 
-def decided(looks: Looks, topic: Topic, measured: Measurements) -> bool:
-    """Say whether more launches of this topic would change no verdict.
+def _compared_as_a_whole(
+    plan: Plan, looks: Looks, measured: Measurements
+) -> list[Comparison]:
+    """Return the comparisons of topics that are not judged test by test."""
+    compared = [
+        item
+        for topic in plan.topics
+        if not topic.scenario.tests
+        for item in comparisons.comparisons(looks, topic, measured)
+    ]
+    return comparisons.mark_differing(looks, plan.topics, measured, compared)
 
-    The level is shared among all claims of the run, so that a verdict that is decided
-    here stays decided when Holm's correction includes every topic.
+
+def decided(looks: Looks, topic: Topic, measured: Measurements) -> bool:
+    """Say whether a topic needs no more launches.
+
+    That is so if each of its verdicts is decided, or cannot be decided by any number
+    of launches. Claims are tested at the level shared by all claims of the run. So a
+    claim that is decided here stays decided when Holm's procedure includes every topic.
     """
     if any(item.verdict == "undecided" for item in _budgets(looks, topic, measured)):
         return False
@@ -131,35 +137,57 @@ def decided(looks: Looks, topic: Topic, measured: Measurements) -> bool:
         )
     shared = looks.level(looks.claims)
     for claim in topic.claims:
-        pairing = comparisons.examine(
+        examined = comparisons.examine(
             looks, topic, (claim.baseline, claim.candidate), measured
         )
-        if comparisons.cannot_be_decided(pairing, claim.metric):
+        if comparisons.cannot_be_decided(examined, claim.metric):
             continue
-        spans = pairing.spans(claim.metric)
+        spans = examined.spans(claim.metric)
         p, _ = statistics.judge_claim(spans, claim.expect, looks.margin, looks.level())
-        if p > shared or pairing.forbidden(claim.metric):
+        if p > shared or examined.reason_forbidden(claim.metric):
             return False
     return True
 
 
-def _explain(
-    plan: Plan, rounds: Sequence[Round]
-) -> Iterable[tuple[list[Cause], Ledger, list[Outgoing]]]:
-    """Attribute the differences of all pairs that were profiled."""
+def _suites(
+    looks: Looks, topic: Topic, measured: Measurements
+) -> Iterable[suites.Suite]:
+    """Yield the topic's suite, if its benchmarks are judged test by test."""
+    if topic.scenario.tests and measured.tests is not None:
+        yield suites.Suite(looks, topic, measured.tests)
+
+
+@dataclass(frozen=True)
+class Explained:
+    """What profiling shows about why the two sides of one pair differ."""
+
+    causes: list[Cause]
+    ledger: Ledger
+    outgoing: list[Outgoing]
+    calls: list[CallCount]
+
+
+def _explain(plan: Plan, rounds: Sequence[Round]) -> Iterable[Explained]:
+    """Yield the causes and the ledger of each pair that was profiled."""
     for topic in plan.topics:
         for names in topic.pairs():
             pair = pair_of(rounds, topic.name, names)
             if len(pair.baseline) > 1:
-                yield (
-                    causes(topic.name, names, pair),
+                follow_up = pair_of(rounds, topic.name, names, "follow-up")
+                yield Explained(
+                    (
+                        changes.explain(topic, names, rounds, plan.subject)
+                        if plan.subject
+                        else every_cause(topic, names, rounds)
+                    ),
                     ledger(topic.name, names, pair),
                     outgoing(topic.name, names, pair),
+                    call_counts(topic.name, names, follow_up),
                 )
 
 
 def _pair_verdicts(plan: Plan, compared: Sequence[Comparison]) -> Iterable[PairVerdict]:
-    """Judge the pairs without claims as a whole."""
+    """Yield the verdict on each pair without claims, as a whole."""
     for topic in plan.topics:
         for pair in () if topic.claims else topic.pairs():
             of_pair = [
@@ -167,57 +195,10 @@ def _pair_verdicts(plan: Plan, compared: Sequence[Comparison]) -> Iterable[PairV
                 for item in compared
                 if (item.topic, item.baseline, item.candidate) == (topic.name, *pair)
             ]
-            if of_pair:
+            if topic.scenario.tests:
+                yield suites.judge(topic.name, pair, of_pair, plan.settings.margin)
+            elif of_pair:
                 yield pair_verdicts.judge(of_pair, plan.settings.margin)
-
-
-def _control_warnings(arms: Sequence[Control]) -> Iterable[str]:
-    for control in arms:
-        if control.failed:
-            yield (
-                f"{control.topic}: the A/A arm failed: {control.variant} against "
-                f"itself came out as {control.ratio:.2f}× in {control.metric}. Do not "
-                "trust the numbers of this run."
-            )
-
-
-def _generator_warnings(plan: Plan, measured: Measurements) -> Iterable[str]:
-    """Say where the generator limited the throughput."""
-    for topic in plan.topics:
-        variants = [variant.name for variant in topic.variants]
-        limited: list[str] = []
-        if not topic.claims:
-            limited = limited_by_generator(measured, topic.name, variants)
-        if limited:
-            yield (
-                f"{topic.name}: the load generator is the limit under "
-                f"{', '.join(limited)}, so the capacity is unknown, and "
-                "service.p50 decides instead of throughput. " + LEAN_USER_HINT
-            )
-        names = [
-            name
-            for name in variants
-            if name not in limited
-            and censored_launches(measured, topic.name, name, THROUGHPUT)
-        ]
-        if names:
-            yield (
-                f"{topic.name}: the load generator was saturated under "
-                f"{', '.join(names)}: throughput is at least what is shown. "
-                + LEAN_USER_HINT
-            )
-
-
-def _unanswered_warnings(plan: Plan, measured: Measurements) -> Iterable[str]:
-    """Say which variants left requests without an answer."""
-    for topic in plan.topics:
-        for variant in topic.variants:
-            lost, planned = unanswered(measured, topic.name, variant.name)
-            if lost:
-                yield (
-                    f"{topic.name}: variant {variant.name} did not answer {lost:,} of "
-                    f"{planned:,} arrivals."
-                )
 
 
 def _claims(
@@ -226,18 +207,18 @@ def _claims(
     measured: Measurements,
     compared: Sequence[Comparison],
 ) -> tuple[ClaimResult, ...]:
-    """Judge every claim alone, and together by Holm's procedure."""
+    """Judge each claim on its own, then all claims together by Holm's procedure."""
     claims = [(topic, claim) for topic in plan.topics for claim in topic.claims]
     levels = [looks.level(count) for count in range(1, len(claims) + 1)]
     judged: list[tuple[float, ClaimVerdict, str]] = []
     for topic, claim in claims:
-        pairing = comparisons.examine(
+        examined = comparisons.examine(
             looks, topic, (claim.baseline, claim.candidate), measured
         )
-        if forbidden := pairing.forbidden(claim.metric):
+        if forbidden := examined.reason_forbidden(claim.metric):
             judged.append((1.0, "undecided", forbidden))
             continue
-        spans = pairing.spans(claim.metric)
+        spans = examined.spans(claim.metric)
         p, holds = statistics.judge_claim(spans, claim.expect, looks.margin, levels[0])
         judged.append((p, "holds" if holds else "refuted", ""))
     rejections = statistics.holm([p for p, _, _ in judged], levels)
@@ -272,7 +253,7 @@ def _reason(
     alone: ClaimVerdict,
     looks: Looks,
 ) -> str:
-    """Say in a sentence why a claim has its verdict."""
+    """Return one sentence that says why a claim has its verdict."""
     if comparison.ratio is None:
         return comparison.reason or f"no launch gave a ratio of {claim.metric}"
     if comparison.low is None and alone == "undecided":
@@ -309,9 +290,9 @@ def _budgets(
 ) -> Iterable[BudgetResult]:
     """Judge budgets by one-sided bounds.
 
-    The bounds are computed over launches. For a budget on a share of requests, they are
-    computed over all requests: if no launch had a failure, the spread of launches would
-    not tell how many failures could have been missed.
+    The bounds are computed over launches. The bounds of a share of requests are
+    computed over all requests instead: if no launch had a failure, the spread between
+    launches is 0 and says nothing about how many failures could have been missed.
     """
     level = looks.level(looks.budgets)
     for budget in topic.budgets:
@@ -343,7 +324,7 @@ def _budgets(
 def _share(
     measured: Measurements, topic: Topic, budget: Budget, one_sided: float
 ) -> tuple[tuple[float, float] | None, float | None]:
-    """Return the exact interval and value of the share of failures or drops."""
+    """Return the exact interval of a share of failures or drops, and its estimate."""
     slices = failures.undisturbed_slices(measured, topic.name, budget.variant)
     if slices.empty:
         return None, None
@@ -362,7 +343,7 @@ def _share(
 
 
 def _values(topic: Topic, measured: Measurements) -> Iterable[Value]:
-    """Return each variant's own numbers, with uncorrected 95 % intervals."""
+    """Yield each variant's own numbers, with uncorrected 95 % intervals."""
     for variant in topic.variants:
         for metric in METRICS:
             values = numbers(measured, topic.name, variant.name, metric)

@@ -1,4 +1,4 @@
-"""`assay explain`: why the sides of a comparison differ, in the terminal."""
+"""`assay explain`: print why the two sides of a comparison differ."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ def explain(
         str,
         typer.Argument(
             metavar="[CLAIM]",
-            help="Only claims, topics and variants that contain this.",
+            help="Show only pairs whose claim, topic or variant name contains this "
+            "text.",
         ),
     ] = "",
     as_json: Json = False,

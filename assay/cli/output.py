@@ -107,14 +107,28 @@ def print_results(
 
     A reader that closes the pipe early does not change the exit code.
     """
+
+    def render_and_name_directory() -> None:
+        render()
+        typer.echo(directory.path)
+
+    print_table_or_json(results, as_json, render_and_name_directory)
+
+
+def print_table_or_json(
+    results: Data, as_json: bool, render: Callable[[], None]
+) -> None:
+    """Print the results as JSON, or as tables.
+
+    A reader that closes the pipe early does not change the exit code.
+    """
     from assay.run_directory.directory import to_json
 
     with _broken_pipe_ignored():
         if as_json:
             typer.echo(to_json(results))
-            return
-        render()
-        typer.echo(directory.path)
+        else:
+            render()
 
 
 @contextlib.contextmanager

@@ -18,14 +18,16 @@ def report(
     formats: Annotated[
         str,
         typer.Option(
-            "--format", help="Any of html, markdown, junit, csv, json, with commas."
+            "--format",
+            help="Comma-separated list of: html, markdown, junit, csv, json; for "
+            "benchmarks also pytest-benchmark, one file for each side.",
         ),
     ] = "html,markdown,junit,json",
     as_json: Json = False,
 ) -> None:
     """Rebuild the reports of a run, even of one that did not finish."""
+    from assay import report as reports
     from assay.experiment.run import judge
-    from assay.report import FORMATS
     from assay.run_directory.directory import NotARunError
     from assay.run_directory.run import RunDirectory
 
@@ -33,10 +35,11 @@ def report(
         load.report(directory, formats, as_json)
         return
     names = [name.strip() for name in formats.split(",") if name.strip()]
-    unknown = [name for name in names if name not in FORMATS]
+    unknown = [name for name in names if name not in reports.names()]
     if unknown:
         raise InputError(
-            f"--format: no format {unknown[0]!r}; expected some of {', '.join(FORMATS)}"
+            f"--format: no format {unknown[0]!r}; expected some of "
+            f"{', '.join(reports.names())}"
         )
     try:
         run = RunDirectory.open(directory)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -27,11 +27,12 @@ from assay.cli.output import (
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from assay.experiment.progress import Progress
     from assay.plan import Plan
     from assay.results import Results
     from assay.run_directory.run import RunDirectory
 
-RUN_FORMATS = ("html", "markdown", "junit")  # beside results.json
+RUN_FORMATS = ("html", "markdown", "junit")  # formats written beside results.json
 Topics = Annotated[
     list[str] | None,
     typer.Argument(
@@ -73,16 +74,11 @@ Launches = Annotated[
 ]
 Profiles = Annotated[
     bool | None,
-    typer.Option("--profiles/--no-profiles", help="Whether to take profiles."),
-]
-
-
-Causes = Annotated[
-    bool | None,
     typer.Option(
-        "--causes/--no-causes",
-        help="Whether to look for the causes of each difference; it takes up to 45 "
-        "seconds for a pair.",
+        "--profiles/--no-profiles",
+        help="Profile every pair, or no pair. By default, pairs that differ or have a "
+        "claim are profiled. Profiles show the causes of a difference; each pair takes "
+        "about 40 seconds.",
     ),
 ]
 
@@ -95,7 +91,6 @@ def run(
     margin: Margin = None,
     launches: Launches = None,
     profiles: Profiles = None,
-    causes: Causes = None,
     as_json: Json = False,
 ) -> None:
     """Measure the claims of one or more topics and write a report."""
@@ -109,41 +104,54 @@ def run(
         "margin": margin,
         "looks": None if launches is None else _parse_looks(launches),
         "profile": profiles,
-        "causes": causes,
     }
     settings = {name: value for name, value in options.items() if value is not None}
     here = Path.cwd()
     plan = loader.load(topics or [], settings, command_line(settings["seed"]), here)
     directory = create_run(plan, output or here / "reports" / run_name(plan))
-    results = _measure(plan, directory, as_json)
-    report_results(directory, results, RUN_FORMATS, as_json)
+    from assay.experiment.run import measure
+
+    results = measure_and_report(plan, directory, as_json, measure)
     raise typer.Exit(exit_code(results))
 
 
-def _measure(plan: Plan, directory: RunDirectory, as_json: bool) -> Results:
-    """Measure a plan; if measuring is stopped or fails, report what was measured.
+def measure_and_report(
+    plan: Plan,
+    directory: RunDirectory,
+    as_json: bool,
+    measure: Callable[[Plan, RunDirectory, Progress], Results],
+) -> Results:
+    """Measure a plan and report; if measuring ends early, report what was measured.
+
+    Args:
+        plan: The plan.
+        directory: The run directory.
+        as_json: Whether the results are printed as JSON.
+        measure: Measures the plan into the directory.
 
     Raises:
         typer.Exit: Ctrl-C stopped the run.
         MeasureError: Something could not be measured.
     """
     from assay.experiment import earlier_runs
-    from assay.experiment.run import measure
 
     errors = open_console(stderr=True)
     try:
         with open_progress(plan, errors) as progress:
-            for forecast in earlier_runs.expected(plan, directory.path.parent):
+            folder = directory.path.parent
+            for forecast in earlier_runs.duration_forecasts(plan, folder):
                 progress.note(forecast)
-            return measure(plan, directory, progress)
+            results = measure(plan, directory, progress)
     except KeyboardInterrupt as interrupt:
         # The measuring is over; a second Ctrl-C may stop the writing of the report.
         _report_partial(directory, as_json)
         errors.print("Stopped by Ctrl-C; the report is partial.", style="yellow")
         raise typer.Exit(NOT_MEASURED) from interrupt
-    except Exception:  # also a bug in Assay: what was measured so far is on disk
+    except Exception:  # even a bug in Assay; the run directory has all data so far
         _report_partial(directory, as_json)
         raise
+    report_results(directory, results, RUN_FORMATS, as_json)
+    return results
 
 
 def _parse_looks(text: str) -> tuple[int, ...]:
@@ -170,10 +178,10 @@ def exit_code(results: Results) -> int:
     """Return the exit code of the command."""
     claims = [claim.verdict for claim in results.claims]
     claims += [budget.verdict for budget in results.budgets]
-    pairs = [pair.verdict for pair in results.pairs]  # from topics without claims
+    pairs = [pair.outcome for pair in results.pairs]  # from topics without claims
     if results.partial:
         return NOT_MEASURED
-    if "refuted" in claims or "slower" in pairs:
+    if "refuted" in claims or "fails" in pairs:
         return REFUTED
     if "undecided" in claims or "undecided" in pairs:
         return UNDECIDED

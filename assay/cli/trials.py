@@ -44,7 +44,7 @@ class CapacitySearch:
         """Check that no other option contradicts the search.
 
         Raises:
-            InputError: One does.
+            InputError: Another option contradicts it.
         """
         excluded = ("--rate", "--require", "--iterations", "--think-time")
         _refuse_options("--find-capacity chooses the rates itself", excluded, request)
@@ -82,10 +82,11 @@ class Sweep:
         """Check that no other option contradicts the sweep.
 
         Raises:
-            InputError: One does, or there are fewer users than workers.
+            InputError: Another option contradicts it, or there are fewer users than
+                workers.
         """
         excluded = ("--rate", "--users", "--require", "--iterations")
-        reason = "--sweep chooses the number of users itself, in closed loops"
+        reason = "--sweep sets the numbers of users and runs closed loops"
         _refuse_options(reason, excluded, request)
         workers = request.all_workers
         if min(self.user_counts) < workers:
@@ -160,7 +161,8 @@ def _parse_user_counts(text: str) -> tuple[int, ...]:
             return tuple(user_counts)
     raise InputError(
         f"--sweep {text!r}: expected two or more numbers of users, such as "
-        "'1,2,4,8,16,32'; fitting the scalability law needs four or more"
+        "'1,2,4,8,16,32'; fitting the Universal Scalability Law needs four or more "
+        "numbers"
     )
 
 
@@ -172,4 +174,4 @@ def exit_code(results: CapacityResults | SweepResults) -> int:
         return NOT_MEASURED
     if isinstance(results, CapacityResults) and results.low is None:
         return REFUTED
-    return HOLD
+    return HOLD  # exit code 0: nothing was refuted

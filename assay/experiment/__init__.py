@@ -1,1 +1,1 @@
-"""Launches of randomised blocks: started, loaded, watched, kept."""
+"""Measure launches of randomised blocks: start, load and watch the targets."""

@@ -1,4 +1,4 @@
-"""How the blocks of a launch are laid out: slice length, number of blocks, order."""
+"""The layout of a launch's blocks: slice length, number of blocks, order."""
 
 import math
 import random
@@ -20,8 +20,8 @@ MAX_LENGTH_RATIO = 2.0  # slices whose lengths differ by a smaller factor get on
 # Open-loop seconds of one variant that a claimed quantile may take in a launch.
 MAX_OPEN_SECONDS = 20.0
 # A launch that took long to prepare, for example by log-ins, gets more open blocks,
-# because most of its scatter comes from them. They may take this share of the
-# preparation time, but their number grows at most by this factor.
+# because most of a launch's scatter comes from these blocks. They may take this share
+# of the preparation time, but their number grows at most by this factor.
 OPEN_SHARE_OF_PREPARATION = 0.5
 MAX_OPEN_EXTENSION = 2
 
@@ -66,12 +66,12 @@ def slice_seconds(min_seconds: float, requests_per_second: float) -> float:
 def equalise_lengths(seconds: Mapping[str, float]) -> dict[str, float]:
     """Return one slice length for all variants that need about the same length.
 
-    The first round of requests in a slice differs from those that follow. If one of two
-    slices holds one more round, that alone makes a difference of 1 % or more. Where one
-    variant is twice as fast as another, this no longer matters.
+    The first round of requests in a slice differs from the rounds that follow. If one
+    of two slices holds one round more, that alone makes a difference of 1 % or more. If
+    one variant is twice as fast as another, this difference no longer matters.
 
     Args:
-        seconds: Variant to the shortest slice that is long enough for it.
+        seconds: For each variant, the length of the shortest slice that is long enough.
     """
     equalised: dict[str, float] = {}
     longest = math.inf  # of the current group of variants
@@ -95,7 +95,7 @@ def block_count(
 
     Args:
         max_blocks: The number of blocks if slices are as short as possible.
-        min_seconds: The length of such a slice.
+        min_seconds: The length of the shortest possible slice.
         seconds: The actual length of a slice.
         decides: Whether a verdict depends on this load; if not, the number is halved.
         cpu_share: The share of a core that the service uses under this load.

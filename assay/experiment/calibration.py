@@ -1,4 +1,4 @@
-"""How the launches of a topic are measured: chosen once, on warm servers."""
+"""Choose how the launches of a topic are measured, once, on warm servers."""
 
 import math
 import os
@@ -22,9 +22,9 @@ from assay.plan import Load, Topic
 # than the median of a few long ones.
 CLOSED_SECONDS = 0.0125
 OPEN_SECONDS = 0.02
-# Number of blocks of the shortest slices: so few that fifteen launches take less than a
-# minute (see `Settings.looks`). For CPU time one more launch soon says more than one
-# more block.
+# The number of blocks, for the shortest slices. It is so small that fifteen launches
+# take less than a minute (see `Settings.looks`): beyond a few blocks, one more launch
+# tells more about CPU time than one more block.
 # Latency gets most of the time: a queue amplifies whatever happens to a core, and a
 # comparison is decided no sooner than its noisiest metric.
 CLOSED_BLOCKS = 20
@@ -32,7 +32,8 @@ OPEN_BLOCKS = 28
 SHAPED_BLOCKS = 2  # number of blocks if the rate has a shape: each takes seconds
 TRIAL_SECONDS = 0.3  # length of the closed loop that finds a variant's capacity
 WARM_UP_SECONDS = 0.15
-# A service that has answered so many requests is warm; a slower service gets more time.
+# A service that has answered this many requests is warm; one that has answered fewer
+# gets more time.
 WARM_UP_REQUESTS = 60
 EXTRA_WARM_UP_SECONDS = 0.1
 SPIN_SECONDS = 0.02
@@ -52,9 +53,11 @@ class Schedule:
         open_decides: Whether a verdict depends on the open loop.
         shape: How the arrival rate changes over an open-loop slice, if it does.
         requested_rate: The rate that the load asks for. It is higher than `rate` if
-            the generator cannot send so many arrivals on time.
-        generator_share: The share of its core that the generator used in the closed
-            loop of each variant.
+            the generator cannot send that many arrivals on time.
+        generator_share: The share of its core that the generator used in the trial of
+            each variant, a short closed loop.
+        target_cores: The number of cores that each variant used in its trial.
+        capacity: Tasks per second of each variant in its trial.
     """
 
     load: Load
@@ -67,9 +70,11 @@ class Schedule:
     shape: Shape | None = None
     requested_rate: float = 0.0
     generator_share: Mapping[str, float] = field(default_factory=dict)
+    target_cores: Mapping[str, float] = field(default_factory=dict)
+    capacity: Mapping[str, float] = field(default_factory=dict)
 
     def extended_for(self, preparation: float, variants: int) -> "Schedule":
-        """Return the schedule of a launch whose preparation took `preparation` s."""
+        """Return the schedule of a launch, given the seconds that preparing it took."""
         if not self.open_decides or self.shape:
             return self
         block_seconds = self.open_seconds * variants
@@ -142,18 +147,18 @@ def calibrate(
     metrics: Collection[str] = (),
     deadline: Deadline = NEVER,
 ) -> Schedule:
-    """Choose arrival rate and slice lengths by the capacity of each variant.
+    """Choose the arrival rate and the slices from the capacity of each variant.
 
-    Call it on warm servers, once for a topic.
+    The servers must be warm. One call is enough for a topic.
 
     Args:
-        generator: The variants are attached to it.
+        generator: The generator, with the variants attached.
         topic: The topic whose load is measured.
         names: The variants.
         metrics: The metrics that verdicts depend on; all if empty. A launch is made
-            long enough for their quantiles, within limits. A load under which none of
-            these metrics is measured gets half the time.
-        deadline: After it no further trial begins.
+            long enough for their quantiles, within limits. A load, open or closed, that
+            measures none of these metrics gets half the time.
+        deadline: After it no further arrival rate is tried.
 
     Raises:
         MeasureError: A variant answers nothing.
@@ -190,6 +195,8 @@ def calibrate(
         shape=shape,
         requested_rate=requested_rate,
         generator_share=_generator_shares(trials),
+        target_cores={n: trial.cpu / trial.duration for n, trial in trials.items()},
+        capacity={name: capacity[name] / per_task[name] for name in names},
     )
 
 
@@ -227,7 +234,7 @@ def _closed_blocks(
     """Return the length of a closed slice of each variant, and the number of blocks.
 
     A long slice holds more requests, so fewer slices carry the same information. A
-    launch must stay short, because the number of launches is what counts.
+    launch must stay short: many short launches tell more than a few long ones.
     """
     seconds = blocks.equalise_lengths(
         {
@@ -275,7 +282,7 @@ def _generator_shares(trials: Mapping[str, Slice]) -> dict[str, float]:
 
 
 def _requests_per_task(trials: Mapping[str, Slice]) -> dict[str, float]:
-    """Return how many requests one arrival makes, by variant: an arrival is a task."""
+    """Return how many requests one task makes, by variant; each arrival is a task."""
     return {
         name: max(trial.requests, 1) / max(trial.planned, 1)
         for name, trial in trials.items()
@@ -285,7 +292,7 @@ def _requests_per_task(trials: Mapping[str, Slice]) -> dict[str, float]:
 def spin(cores: Sequence[int]) -> float:
     """Return the seconds that a fixed piece of work takes on the target's core.
 
-    It shows the speed of the machine itself in every launch, independent of the target.
+    The result shows the speed of the machine itself, independent of the target.
     """
     pinnable = bool(cores) and hasattr(os, "sched_setaffinity")
     previous_cores = os.sched_getaffinity(0) if pinnable else set()

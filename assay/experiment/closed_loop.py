@@ -1,22 +1,22 @@
-"""Requests per second of a closed loop, estimated from its requests in several ways.
+"""Estimate the requests per second of a closed loop from its requests, in several ways.
 
 Each estimator is a function of the same columns, so that a study can try it on stored
 samples (`RunDirectory.samples` has the columns, times in seconds on one clock).
 
 The estimators differ in how they treat the two edges of a slice. At the beginning all
-users send a request at once, so that in a queue the first answers come sooner than any
-later one. At the end some users begin one more request just in time, and others do not.
+users send a request at once. If the server works through a queue, these first answers
+come sooner than all later ones. At the end some users begin one more request just in
+time, and others do not.
 
-- `by_count` is exact for a server that works off a queue, whatever the edges. Where
-  requests only wait (for a timer, or for another service), they come in rounds, and the
-  estimate jumps by the share of a whole round if some users begin a round that others
-  miss.
-- `by_littles_law` has no edge at the end. At the beginning it counts the short first
-  answers of a queue as typical: it is 4 % too high with 4 users and 25 requests, and
-  55 % too high with 64 users.
+- `by_count` is exact for a server that works through a queue, whatever the edges. If
+  requests only wait (for a timer, or for another service), they come in rounds. If some
+  users begin a last round that others miss, the estimate jumps by a share of a round.
+- `by_littles_law` is not affected by the edge at the end. At the beginning it counts
+  the short first answers of a queue as typical: it is 4 % too high with 4 users and 25
+  requests, and 55 % too high with 64 users.
 - `by_settled_cycles` is Little's law without the first request of each user, if enough
-  requests are left. It scatters as little for services that wait, and is right for
-  both kinds.
+  requests are left. It is right for both kinds of service, and for services that wait
+  it scatters as little as Little's law.
 """
 
 import math
@@ -41,12 +41,12 @@ class Loop:
 
     Attributes:
         start: When each request was sent, in seconds.
-        end: When it was answered; NaN if it never was.
-        user: The number of its user.
+        end: When each request was answered; NaN if it never was.
+        user: The number of each request's user.
         users: How many users sent requests.
         began: When the slice began.
         ended: When the slice ended, and with it the wait for answers.
-        think_time: Whether users wait between their tasks as the locustfile says.
+        think_time: Whether users wait between tasks, as the locustfile says.
     """
 
     start: Floats
@@ -77,7 +77,7 @@ def from_columns(
     unsent = np.isnan(start)
     start = np.where(unsent, columns["scheduled"], start)
     user = columns["user"]
-    # A user that still waits for an answer at the end has no number any more.
+    # A user who still waits for an answer at the end no longer has a number.
     unnumbered = np.count_nonzero(np.isnan(end) & (user == NO_USER))
     active = len(np.unique(user[user != NO_USER])) + int(unnumbered)
     return Loop(start, end, user, min(users, active), began, ended, think_time)
@@ -95,7 +95,7 @@ def by_littles_law(loop: Loop) -> float:
     """Return users / mean cycle of all requests that the slice began (Little's law).
 
     A cycle is a response time plus the time until the user sends the next request. A
-    request that was never answered lengthens it by the time spent waiting for it.
+    request that was never answered lengthens the mean by the time spent waiting for it.
     """
     return _by_cycles(loop, _Cycles(loop), np.ones(len(loop.end), dtype=np.bool_))
 
@@ -104,7 +104,7 @@ def by_settled_cycles(loop: Loop) -> float:
     """Return users / mean cycle, without the first request of each user.
 
     If fewer than `MIN_SETTLED_REQUESTS` are left, the first requests that ended last
-    count as well: they resemble the later ones most.
+    count as well, because they resemble the later requests most.
     """
     cycles = _Cycles(loop)
     kept = ~cycles.first | np.isnan(cycles.end)
@@ -143,16 +143,16 @@ class _Cycles:
         self.end = loop.end[order]
         until = np.where(np.isnan(self.end), loop.ended, self.end)
         new_user: Bools = np.ones(len(user), dtype=np.bool_)
-        # Each request without a user may belong to another user.
+        # Requests without a known user may each belong to a different user.
         new_user[1:] = (user[1:] != user[:-1]) | (user[1:] == NO_USER)
-        # A running maximum of the ends, for one user after the other: each user's times
-        # are shifted so far that they lie after all times of the user before.
+        # One running maximum over the ends of all users must not mix them, so each
+        # user's times are shifted past all times of the user before.
         shift = np.cumsum(new_user) * (2 * (loop.ended - loop.began) + 1.0)
         latest = np.maximum.accumulate(until + shift) - shift
         before = np.where(new_user, start, np.concatenate([start[:1], latest[:-1]]))
         self.busy: Floats = np.maximum(0.0, until - np.maximum(start, before))
-        # Sums have rounding errors: a request that begins when the one before ends is a
-        # new cycle.
+        # A request that begins when the one before ends begins a new cycle. The
+        # tolerance is needed because sums have rounding errors.
         self.begins: Bools = new_user | (start >= before - CLOCK_TOLERANCE)
         cycle = np.cumsum(self.begins)
         self.first: Bools = cycle == np.maximum.accumulate(np.where(new_user, cycle, 0))

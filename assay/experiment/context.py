@@ -1,13 +1,13 @@
-"""What all parts of a running experiment share."""
+"""The state that all parts of a running experiment share."""
 
 import random
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from assay.analysis import comparisons, measurements, verdicts
+from assay.analysis import comparisons, gates, measurements, verdicts
 from assay.analysis.looks import Looks
 from assay.experiment.progress import Progress
 from assay.plan import AA_SUFFIX, Plan, Topic
@@ -16,21 +16,30 @@ from assay.run_directory.run import RunDirectory
 from assay.system import processes
 from assay.wording import DISTURBANCES
 
+# Takes the name of a variant and the files that it imported. Raises MeasureError if a
+# file does not belong to that variant.
+CheckFiles = Callable[[str, Sequence[str]], None]
+
+
+def accept_files(variant: str, files: Sequence[str]) -> None:
+    """Accept all files that a variant imports: the user chose its command."""
+
 
 @dataclass
 class Experiment:
     """An experiment that is running.
 
     Attributes:
-        plan: What is measured.
-        looks: After which launches the verdicts are judged.
+        plan: The plan that is measured.
+        looks: The launches after which the verdicts are judged.
         run: The run directory, where the measurements are stored.
-        progress: Is told what happens.
+        progress: Shows the progress of the run.
         cores: The cores of the target and of the load generator.
         scratch: A folder for temporary files.
-        origin: `time.perf_counter` at the start: zero of all times that are stored.
-        warnings: What a reader must know, in sentences.
+        origin: `time.perf_counter` at the start, from which all stored times count.
+        warnings: Sentences that a reader of the results must know.
         errors: How often each request error occurred, by topic and variant.
+        check_files: Checks which files a variant imports.
     """
 
     plan: Plan
@@ -42,23 +51,26 @@ class Experiment:
     origin: float = field(default_factory=time.perf_counter)
     warnings: list[str] = field(default_factory=list)
     errors: dict[tuple[str, str], Counter[str]] = field(default_factory=dict)
+    check_files: CheckFiles = accept_files
 
     def rng(self, topic: Topic, purpose: object) -> random.Random:
         """Return the random number generator of one launch or profile of a topic.
 
-        It depends only on the seed of the run: a block that is repeated in one launch
-        changes no other launch.
+        The generator depends only on the seed of the run, the topic and the purpose: a
+        block that is repeated in one launch changes no other launch.
         """
         return random.Random(f"{self.plan.settings.seed}/{topic.name}/{purpose}")
 
     def read_measurements(self) -> measurements.Measurements:
         """Read the measurements that are on disk so far."""
-        return measurements.Measurements(self.run.slices(), self.run.launches())
+        return measurements.Measurements(
+            self.run.slices(), self.run.launches(), self.run.tests()
+        )
 
     def results(self, partial: bool) -> Results:
         """Judge all measurements that are on disk so far."""
         warnings = [*self.warnings, *self._error_warnings()]
-        return verdicts.evaluate(
+        results = verdicts.evaluate(
             self.plan,
             self.read_measurements(),
             self.run.name,
@@ -66,6 +78,7 @@ class Experiment:
             warnings,
             self.run.rounds(),
         )
+        return gates.decide(self.plan, results)
 
     def errors_of(self, topic: Topic, variant: str) -> Counter[str]:
         """Return the counter of a variant's errors; its A/A arm shares it."""
@@ -94,5 +107,5 @@ class Experiment:
         )
 
     def decided(self, topic: Topic) -> bool:
-        """Say whether further launches of a topic cannot change any verdict."""
+        """Say whether all verdicts of a topic are final, whatever follows."""
         return verdicts.decided(self.looks, topic, self.read_measurements())

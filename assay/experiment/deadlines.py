@@ -25,6 +25,11 @@ class Deadline:
         return time.perf_counter() >= self.at
 
     @property
+    def left(self) -> float:
+        """Seconds until the moment; negative afterwards."""
+        return self.at - time.perf_counter()
+
+    @property
     def drain(self) -> float:
         """Seconds that a slice that begins now may wait for its last answers."""
         left = self.at - time.perf_counter()

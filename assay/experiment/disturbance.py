@@ -1,8 +1,8 @@
-"""Which slices were disturbed from outside, and by what.
+"""Find the slices that were disturbed from outside, and the causes.
 
-Only what the variant did not cause itself counts. Threads of one server wait for each
-other, and a server can pause to collect garbage. A variant that is slow must not lose
-the slices that show it: dropping them would flatter it.
+Effects of the variant itself, such as garbage collection or threads that wait for each
+other, do not count. The slices that show how slow a variant is must be kept: without
+them it would look too good.
 """
 
 import math
@@ -13,7 +13,8 @@ import numpy as np
 from assay.experiment.deadlines import LONGEST_DRAIN
 from assay.run_directory.rows import Disturbance, SliceRow
 
-DISTURBED_SHARE = 0.05  # of the time in which there was work to do
+# The threshold of the tests below, as a share of a quantity that each test names.
+DISTURBED_SHARE = 0.05
 # Share of a core's time that the kernel uses even when the core is idle.
 SYSTEM_SHARE = 0.005
 MAX_LAG_P99 = 1.5e-3  # seconds
@@ -24,39 +25,39 @@ SPREAD_FACTOR = 4
 
 
 def causes(rows: Sequence[SliceRow], cores: int = 0) -> list[Disturbance]:
-    """Return what disturbed each slice of one launch and one mode; empty if nothing.
+    """Return the cause of each slice's disturbance; empty if it was undisturbed.
 
     *neighbour*: other processes kept the target from its cores for more than 5 % of
-    the time in which it had requests to serve. How long they did so is the smaller of
-    two times: how long the target's threads were runnable but not running, and how much
-    CPU time other processes used on its cores (minus the system's usual share). The
-    second is needed because threads of one server also delay each other. If other
-    processes used at most 5 % of the slice, they may have run only while the target was
-    idle: then only the wait above the variant's usual wait counts.
+    the time in which it had requests to serve. This is the smaller of two times: how
+    long the target's threads were runnable but not running, and how much CPU time other
+    processes used on its cores (minus the system's usual share). The second time is
+    needed because threads of one server also delay each other. If other processes used
+    at most 5 % of the slice, the target's threads may have delayed each other, so the
+    variant's usual wait is subtracted first.
 
-    *generator*: the generator itself sent arrivals so late that this distorts the
-    measured latencies. A closed loop has no schedule; there it means that the generator
-    was kept from its core.
+    *generator*: the generator sent arrivals so late that the measured latencies are
+    wrong. A closed loop has no schedule; there this cause means that the generator was
+    kept from its core.
 
     *stall*: the generator's own heartbeat stopped for longer than is usual under this
     variant's load, for example because the whole machine stood still.
 
-    *users*: arrivals waited for a user although more users are allowed. The users are
-    added before the next block.
+    *users*: too many arrivals waited for a user although more users are allowed. If
+    several slices show this, users are added before the next block.
 
-    *time*: the time budget ended, so the target had less time to answer than in any
-    other slice.
+    *time*: the time budget ended, so the slice waited less than the usual 10 s for its
+    last answers, and some were missing.
 
-    A slice with unanswered requests counts as undisturbed, except for *time*: a target
-    that freezes must not lose the slices that show it.
+    Any other slice with unanswered requests counts as undisturbed: if a target freezes,
+    the slices that show it must be kept.
 
     Args:
-        rows: Rows of `assay.experiment.slices.row`.
+        rows: Rows of `assay.experiment.slices.row`, of one launch and one mode.
         cores: The number of cores that the target is pinned to; 0 if it is not pinned.
     """
     answered = [row for row in rows if not _unanswered(row)]
     usual_stalls = _lower_quartiles(answered, lambda row: row.stall)
-    usual_waits = _lower_quartiles(
+    usual_generator_waits = _lower_quartiles(
         answered, lambda row: row.generator_run_delay / row.duration
     )
     run_delay_limits = _run_delay_limits(answered)
@@ -74,7 +75,7 @@ def causes(rows: Sequence[SliceRow], cores: int = 0) -> list[Disturbance]:
             disturbances.append("neighbour")
         elif row.stall > usual_stalls[name] + MAX_EXTRA_STALL:
             disturbances.append("stall")
-        elif _generator_disturbed(row, usual_waits[name]):
+        elif _generator_disturbed(row, usual_generator_waits[name]):
             disturbances.append("generator")
         else:
             disturbances.append("")
@@ -100,18 +101,19 @@ def _generator_disturbed(row: SliceRow, usual_wait: float) -> bool:
 
 
 def cores_were_taken(row: SliceRow) -> bool:
-    """Say whether other processes took the target's cores for 5 % of a slice.
+    """Say whether other processes took the target's cores.
 
-    This needs no other slices to compare with; `causes` is more exact.
+    They did if they used more CPU time on these cores than 5 % of the slice's duration.
+    This test needs no other slices to compare with; `causes` is more exact.
     """
     return row.foreign > DISTURBED_SHARE * row.duration
 
 
 def lacks_users(row: SliceRow) -> bool:
-    """Say whether so many arrivals waited for a user that users must be added.
+    """Say whether too many arrivals waited for a user, so that users must be added.
 
-    A few may wait: an arrival that waits for a user, instead of in the target's own
-    queue, is answered about as soon, and every new user may have to log in.
+    A few may wait: it makes little difference whether an arrival waits for a user or in
+    the target's queue, and every added user may have to log in.
     """
     return bool(row.short > max(1, DISTURBED_SHARE * row.planned))
 
@@ -136,11 +138,14 @@ def _preempted(
 ) -> bool:
     """Say whether neighbours kept the target from its cores.
 
+    The run-delay is the time in which the target's threads were runnable but not
+    running.
+
     Args:
         row: The slice.
         run_delay_limit: The share of wall-clock time above which the variant's
             run-delay is unusual.
-        self_delay: The variant's run-delay without neighbours, in seconds per second
+        self_delay: The variant's run-delay without neighbours, as a ratio to the time
             in which it has requests to serve.
         cores: As for `causes`.
     """
@@ -163,7 +168,8 @@ def _foreign_excess(row: SliceRow, cores: int) -> float:
 def _self_delays(rows: Sequence[SliceRow], cores: int) -> dict[str, float]:
     """Return each variant's run-delay without neighbours.
 
-    It is counted in seconds per second in which the variant has requests to serve: the
+    The run-delay (time in which threads were runnable but not running) is given as a
+    ratio to the time in which the variant has requests to serve. The result is the
     lower quartile of the slices that no neighbour can have disturbed. A variant without
     such a slice is left out.
     """

@@ -10,17 +10,19 @@ from assay.run_directory.directory import NotARunError
 from assay.run_directory.run import RunDirectory
 from assay.system import environment
 
-MAX_RUNS = 20  # older runs measured other code, on another day
+# Look at the newest 20 runs only; older ones say little about today's code and machine.
+MAX_RUNS = 20
 
 
-def expected(plan: Plan, folder: Path) -> list[str]:
+def duration_forecasts(plan: Plan, folder: Path) -> list[str]:
     """Return a sentence about the duration of each topic that was measured before.
 
     Args:
-        plan: What is about to be measured.
+        plan: The plan that is about to be measured.
         folder: The folder that holds the run directories.
     """
-    # A run directory keeps its plan without secrets, so compare it with a redacted one.
+    # A run directory keeps its plan without secrets, so it is compared with a redacted
+    # plan.
     redacted = environment.redacted(plan)
     sentences: dict[str, str] = {}
     for run, earlier_plan in _latest(folder):
@@ -35,7 +37,7 @@ def expected(plan: Plan, folder: Path) -> list[str]:
 
 
 def _latest(folder: Path) -> Iterator[tuple[RunDirectory, Plan]]:
-    """Yield the latest readable runs and their plans, the last run first."""
+    """Yield those of the latest `MAX_RUNS` runs with a readable plan, newest first."""
     paths = sorted(folder.glob("*/results.json"), key=_modified, reverse=True)
     for path in paths[:MAX_RUNS]:
         run = RunDirectory(path.parent)

@@ -1,8 +1,8 @@
 """One launch: fresh servers, then many blocks of short slices.
 
-A block is one slice of every variant, back to back, in an order drawn anew. The speed
-of the host varies over tenths of a second, so what is compared must be close in time.
-Each launch also has its own speed, so it counts as one number.
+A block is one slice of every variant, back to back, in a new random order. The speed of
+the host varies over tenths of a second, so slices that are compared must be close in
+time. Each launch also has its own speed, so it counts as one number.
 """
 
 import random
@@ -20,14 +20,14 @@ from assay.metrics import MODES, Mode
 from assay.run_directory.rows import SliceRow
 from assay.system.processes import memory_peak
 
-MIN_ARRIVALS = 100  # fewest from which the share without an idle user can be estimated
+MIN_ARRIVALS = 100  # fewest arrivals to judge the share of those without an idle user
 # Disturbed blocks are repeated, until there are this many times the planned blocks.
 MAX_REPEATS = 3
 
 
 @dataclass
 class Launch:
-    """What one launch measured.
+    """The results of one launch.
 
     Attributes:
         slices: One row for each slice.
@@ -37,8 +37,7 @@ class Launch:
         errors: How often each request error occurred, by variant.
         counts: Whether enough blocks were undisturbed.
         cut: Whether the end of the time budget cut it short.
-        users: The number of users that had to be made because there were too few; 0 if
-            there were enough.
+        users: The number of users after more had to be made; 0 if there were enough.
     """
 
     slices: list[SliceRow] = field(default_factory=list)
@@ -62,15 +61,15 @@ def measure(
     """Measure the blocks of one launch, on warm servers.
 
     Args:
-        generator: The servers are attached to it.
-        running: Variant to its server.
+        generator: The generator, with the servers attached.
+        running: The server of each variant, by name.
         schedule: The lengths of slices and the number of blocks.
         pairs: The pairs of variants that are compared. Each pair needs enough blocks
             in which neither side was disturbed.
         cores: The cores that the servers are pinned to; empty if they are not.
         rng: Draws orders and arrivals.
-        deadline: After it no further slice begins. A launch counts if it has at least
-            half of its blocks by then.
+        deadline: No further slice begins after it. A launch counts if it has at least
+            half of its planned undisturbed blocks by then.
     """
     measurement = _Measurement(generator, running, schedule, pairs, cores, deadline)
     launch = measurement.launch
@@ -94,12 +93,12 @@ def measure(
 
 @dataclass
 class _Measurement:
-    """The measurement of one launch, and what it needs.
+    """The measurement of one launch while it runs.
 
     Attributes:
         peaks: The most simultaneous arrivals of each slice that lacked users.
         arrivals: Arrivals of the open loop so far, by variant.
-        lacked_user: How many of them found no idle user, by variant.
+        lacked_user: How many of these arrivals found no idle user, by variant.
     """
 
     generator: Generator
@@ -126,8 +125,8 @@ class _Measurement:
             and block < planned * MAX_REPEATS
             and not self.launch.cut
         ):
-            # The same arrivals for every variant of a block: its slices differ by the
-            # variant and the moment, not by the luck of the draw.
+            # Every variant of a block gets the same arrivals, so that its slices differ
+            # by the variant and the moment, but not by chance arrivals.
             seed = rng.getrandbits(32)
             order = blocks.draw_order(list(self.running), self.pairs, rng)
             first = len(rows)
@@ -178,10 +177,10 @@ class _Measurement:
     def _add_users(self, rows: Sequence[SliceRow]) -> None:
         """Make more users if many arrivals, of several slices, found no idle user.
 
-        One or two slices may have met a pause of the machine. The many simultaneous
-        arrivals after a pause are no part of the load, and a user that is made for them
-        may have to log in. For the same reason, slices do not count in which other
-        processes took the target's cores.
+        In a single slice the machine may have paused. The many simultaneous arrivals
+        after a pause are not part of the load, and a user that is made for them may
+        have to log in. For the same reason, slices in which other processes took the
+        target's cores do not count.
         """
         rows = [row for row in rows if not disturbance.cores_were_taken(row)]
         for row in (row for row in rows if row.mode == "open"):
@@ -203,5 +202,5 @@ class _Measurement:
 def _count_errors(launch: Launch, measured: Slice, url: str) -> None:
     counter = launch.errors.setdefault(measured.variant, Counter())
     for error, times in [*measured.errors.items(), *measured.raised.items()]:
-        # The port changes with every launch, the error does not.
+        # The port in the URL changes with every launch, but the error stays the same.
         counter[error.replace(url, "")] += times

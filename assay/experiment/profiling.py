@@ -1,6 +1,6 @@
 """Profiles of one variant under the arrival rate of the measured slices.
 
-No number of a verdict comes from a process that is being profiled.
+No verdict uses numbers from a process that is being profiled.
 """
 
 import random
@@ -12,7 +12,7 @@ from assay.errors import MeasureError
 from assay.experiment.rates import check_answers
 from assay.experiment.target import RunningTarget
 from assay.load.control.generator import Generator
-from assay.plan import Plan, Preset, Topic
+from assay.plan import Preset
 from assay.profilers import PROFILERS, Capture, Observed
 from assay.results import Profile
 from assay.system import processes
@@ -23,22 +23,9 @@ STRETCH_SECONDS = 1.0  # seconds of load between two checks that the target is a
 MAX_EXTENSION = 4
 
 
-def claimed_presets(plan: Plan, topic: Topic) -> dict[str, list[Preset]]:
-    """Return the presets that the topic's claims ask for, by variant."""
-    by_name = {preset.name: preset for preset in plan.presets}
-    presets_of: dict[str, list[Preset]] = {}
-    for claim in topic.claims:
-        for variant in (claim.baseline, claim.candidate):
-            for name in claim.profiles:
-                presets = presets_of.setdefault(variant, [])
-                if by_name[name] not in presets:
-                    presets.append(by_name[name])
-    return presets_of
-
-
 @dataclass(frozen=True)
 class TakenProfiles:
-    """What the profilers captured, and why some of them captured nothing."""
+    """The profiles, and the reasons why other profiles are missing."""
 
     profiles: tuple[Profile, ...]
     problems: tuple[str, ...]
@@ -50,7 +37,7 @@ class Conditions:
 
     Attributes:
         topic: The topic's name.
-        generator: The target is attached to it.
+        generator: The load generator, to which the target is attached.
         rate: Arrivals per second.
         cores: The cores of the profilers.
         rng: Draws arrivals.
@@ -71,14 +58,14 @@ def take(
 ) -> TakenProfiles:
     """Load a warm target with every profiler attached, and return their profiles.
 
-    The profilers share one stretch of load: a memory sampler does not disturb a stack
-    sampler, and no profiler attaches with two presets at a time. If a profiler cannot
-    work here, or saw too little, only its profile is missing.
+    Different profilers share one stretch of load: a memory sampler does not disturb a
+    stack sampler. Two presets of one profiler are used one after the other. If a
+    profiler cannot work here, or captured too little, only its profile is missing.
 
     Args:
         running: The target.
         presets: The presets of the profiles to take.
-        folder: Where the profilers write their files.
+        folder: The folder that the profilers write to.
         conditions: The conditions under which the profiles are taken.
 
     Raises:
@@ -120,13 +107,13 @@ def take(
 def follow_ups(
     taken: Mapping[str, Sequence[Preset]], profiles: Sequence[Profile]
 ) -> dict[str, list[Preset]]:
-    """Return further presets to take where presets left much of the cost unexplained.
+    """Return presets to take next if the first presets leave much cost unexplained.
 
     Args:
         taken: The presets that were taken, by variant.
-        profiles: Their profiles. If a preset shows too little of one variant, the
-            further preset is taken for all variants, since only profiles of one kind
-            can be compared.
+        profiles: Their profiles. If a preset explains too little of one variant, its
+            follow-up is taken for all variants, since only profiles of one preset can
+            be compared.
 
     Returns:
         Presets by variant.
@@ -152,8 +139,8 @@ def _under_load(
 ) -> Observed:
     """Load a target until the captures have seen enough, and count its work.
 
-    A fast variant leaves few samples in the time that a slow one needs, so it is loaded
-    for longer.
+    A fast variant yields fewer samples per second than a slow one, so it is loaded for
+    longer.
     """
     assert running.child is not None
     pid, name, topic = running.child.pid, running.variant.name, conditions.topic

@@ -1,10 +1,11 @@
-"""What a person sees while Assay measures: live in a terminal, lines elsewhere.
+"""Show the progress of a run: a live table in a terminal, lines elsewhere.
 
-The screen is drawn between launches only: a thread that redraws it during a slice would
+The screen is drawn only between launches: a thread that redraws it during a slice would
 disturb the measurement.
 """
 
 import time
+from collections import Counter
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -18,30 +19,37 @@ from assay.plan import Plan, Preset, Topic
 from assay.results import Comparison
 from assay.wording import about, compared, one_line, percent, verdict_word
 
+SHOWN_TESTS = 12  # number of tests of a suite
+
 
 class Progress(Protocol):
-    """Is told what happens in a run."""
+    """Shows the progress of a run."""
 
     def topic(self, topic: Topic, looks: Sequence[int]) -> None:
-        """Tell that a topic begins; its verdicts are judged after `looks` launches."""
+        """Show that a topic begins; its verdicts are judged after `looks` launches."""
 
     def launch(self, number: int) -> None:
-        """Tell that a launch begins."""
+        """Show that a launch begins."""
 
     def measured(
         self, topic: Topic, counted: int, comparisons: Sequence[Comparison]
     ) -> None:
-        """Tell that a launch counts, and how the topic's comparisons stand."""
+        """Show that a launch counts, and how the topic's comparisons stand."""
+
+    def suite(
+        self, topic: Topic, launch: int, comparisons: Sequence[Comparison]
+    ) -> None:
+        """Show that a launch of a suite ended, and how its tests stand."""
 
     def profiling(self, topic: Topic, variant: str, presets: Sequence[Preset]) -> None:
-        """Tell that profiles of a variant are taken."""
+        """Show that profiles of a variant are taken."""
 
     def note(self, text: str) -> None:
-        """Tell anything else, in one line."""
+        """Show any other text, in one line."""
 
 
 class Quiet:
-    """Says nothing."""
+    """Shows nothing."""
 
     def topic(self, topic: Topic, looks: Sequence[int]) -> None:
         """Say nothing."""
@@ -51,6 +59,11 @@ class Quiet:
 
     def measured(
         self, topic: Topic, counted: int, comparisons: Sequence[Comparison]
+    ) -> None:
+        """Say nothing."""
+
+    def suite(
+        self, topic: Topic, launch: int, comparisons: Sequence[Comparison]
     ) -> None:
         """Say nothing."""
 
@@ -93,8 +106,14 @@ class Lines:
         line = f"launch {counted} (at most {left} left): " + "; ".join(parts)
         self._say(line, indent=2)
 
+    def suite(
+        self, topic: Topic, launch: int, comparisons: Sequence[Comparison]
+    ) -> None:
+        """Say how many tests have each verdict."""
+        self._say(f"launch {launch}: {_tally(comparisons)}", indent=2)
+
     def profiling(self, topic: Topic, variant: str, presets: Sequence[Preset]) -> None:
-        """Say which profile is taken."""
+        """Say which profiles are taken."""
         names = ", ".join(preset.name for preset in presets)
         self._say(f"profiling {variant}: {names}", indent=2)
 
@@ -108,7 +127,7 @@ class Lines:
 
 
 class Screen:
-    """A table that is drawn anew after every launch."""
+    """A table that is redrawn after every launch."""
 
     def __init__(self, plan: Plan, console: Console) -> None:
         """Prepare the table; use as a context manager."""
@@ -149,6 +168,15 @@ class Screen:
         self._counted, self._comparisons[topic.name] = counted, comparisons
         self._show(f"measured launch {counted}")
 
+    def suite(
+        self, topic: Topic, launch: int, comparisons: Sequence[Comparison]
+    ) -> None:
+        """Show the tests that look slowest."""
+        self._counted = launch
+        slowest = sorted(comparisons, key=lambda item: -(item.ratio or 0))
+        self._comparisons[topic.name] = slowest[:SHOWN_TESTS]
+        self._show(f"measured launch {launch}: {_tally(comparisons)}")
+
     def profiling(self, topic: Topic, variant: str, presets: Sequence[Preset]) -> None:
         """Show which profiles are taken."""
         names = " and ".join(preset.name for preset in presets)
@@ -181,7 +209,7 @@ class Screen:
         for topic_name, comparisons in self._comparisons.items():
             for item in comparisons:
                 table.add_row(
-                    escape(one_line(f"{topic_name}: {item.candidate}")),
+                    escape(one_line(item.test or f"{topic_name}: {item.candidate}")),
                     escape(one_line(item.metric)),
                     escape(compared(item)),
                     verdict_word(item),
@@ -200,7 +228,7 @@ class Screen:
 
 
 class _Clock:
-    """Estimates how long a topic can take at most."""
+    """Estimates the longest time that a topic can still take."""
 
     def __init__(self, plan: Plan) -> None:
         self._plan, self._budget = plan, plan.settings.time_budget
@@ -212,7 +240,7 @@ class _Clock:
         self._began, self._max_launches = time.monotonic(), looks[-1]
 
     def left(self, counted: int) -> str:
-        """Return the time left at most, as minutes:seconds."""
+        """Return the longest time that can be left, as minutes:seconds."""
         spent = time.monotonic() - self._began
         left = self._budget - spent
         if counted:
@@ -226,3 +254,10 @@ def _needed(comparison: Comparison) -> str:
     if comparison.verdict != "undecided" or comparison.seconds_to_see is None:
         return ""
     return about(comparison.seconds_to_see)
+
+
+def _tally(comparisons: Sequence[Comparison]) -> str:
+    """Return how many tests have each verdict, such as ``3 same, 37 undecided``."""
+    counts = Counter(str(item.verdict) for item in comparisons)
+    words = ("slower", "faster", "same", "undecided")
+    return ", ".join(f"{counts[word]} {word}" for word in words if counts[word])

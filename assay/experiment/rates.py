@@ -1,4 +1,4 @@
-"""Finds an arrival rate of the open loop that target and generator can keep up with."""
+"""Find an arrival rate of the open loop that target and generator can keep up with."""
 
 from collections.abc import Mapping
 
@@ -15,7 +15,9 @@ MAX_BACKOFFS = 6
 TRIAL_SLICES = 8  # trial slices for each rate
 TRIAL_SECONDS = 0.08  # minimum seconds of a trial slice
 MAX_LATE_SLICES = 3  # a rate is refused once this many of its trial slices were late
-IDLE_SHARE = 0.2  # share of its core; a generator that uses less sustains the rate
+# One punctual slice in which the generator uses less than this share of its core is
+# enough to accept the rate.
+IDLE_SHARE = 0.2
 
 
 def check_answers(
@@ -24,13 +26,13 @@ def check_answers(
     users: int | None = None,
     when: str = "before anything was measured",
 ) -> None:
-    """Make sure that a target answers, before or after it is measured.
+    """Make sure that a target answers its requests.
 
     Args:
         topic: The topic's name.
         measured: The requests and their answers.
-        users: The users of a closed loop. If all of them are left waiting, the target
-            answers no more requests.
+        users: The users of a closed loop. If as many requests as there are users stay
+            unanswered, every user is stuck and the target counts as hung.
         when: When the requests were sent, for the message.
 
     Raises:
@@ -57,19 +59,20 @@ def sustainable_rate(
 ) -> float:
     """Return a rate at which the generator sends arrivals on time.
 
-    At the highest rate that it can send, nearly every slice would be disturbed. The
-    rates are tried with the variant whose answers cost the generator the most CPU time.
-    If the generator is late at every rate, because it has work to do before each
-    request, a lower rate does not help, and the requested rate is returned.
+    Close to the generator's limit, the arrivals of nearly every slice would be sent
+    late, and the slices would count as disturbed. The rates are tried with the variant
+    whose answers cost the generator the most CPU time. If the generator is late at
+    every rate, because it has work to do before each request, a lower rate does not
+    help, and the requested rate is returned.
 
     Args:
-        generator: The variants are attached to it.
+        generator: The generator, with the variants attached.
         topic: The topic's name.
         trials: A closed-loop slice of each variant.
         requested: Arrivals per second.
-        deadline: After it no further trial begins.
-        max_users: The largest number of users. Whether the generator is late shows
-            only if arrivals find an idle user.
+        deadline: No further trial begins after it.
+        max_users: The largest number of users. Only arrivals that find an idle user
+            show whether the generator is late.
     """
     cost_per_request = {
         name: trial.generator_cpu / max(trial.requests, 1)
@@ -97,9 +100,8 @@ def _sustains(
     """Say whether the generator sends arrivals on time at this rate.
 
     One slice is not enough: a late slice may have been held up by something else, and
-    the arrivals of a punctual slice may happen to lie far apart. All launches use the
-    rate that is chosen here, and a launch does not count if most of its slices are
-    late.
+    the arrivals of a punctual slice may happen to lie far apart. The choice matters:
+    all launches use this rate, and a launch whose slices are mostly late is discarded.
     """
     late, seconds = 0, blocks.slice_seconds(TRIAL_SECONDS, rate)
     for seed in range(TRIAL_SLICES):

@@ -1,83 +1,102 @@
-"""Rounds: both sides of a pair, profiled in turn under one arrival rate.
+"""Rounds: both sides of a pair are profiled in turn, under one arrival rate.
 
-The two sides run at once, on fresh servers with the probe inside. A round loads one
-after the other, in an order drawn anew, with the same arrivals. No number of a verdict
-comes from these servers.
+The servers of both sides run at the same time, freshly started with the probe inside. A
+round loads one side after the other with the same arrivals, in a new random order. No
+verdict uses numbers from these servers.
 """
 
 import random
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+import psutil
 
 from assay.analysis.attribution.rounds import pair_of
 from assay.errors import MeasureError
 from assay.experiment import slices
+from assay.experiment.calibration import Schedule
 from assay.experiment.rates import check_answers
 from assay.experiment.target import RunningTarget
 from assay.load.control.generator import Generator
-from assay.observations import Amount, Observation, Round
-from assay.plan import Topic, Variant
+from assay.observations import Amount, Observation, Purpose, Round
+from assay.plan import Preset, Topic, Variant
 from assay.probe import environment
 from assay.probe.places import Project
 from assay.profilers.probe import Between, Probe, between
-from assay.profilers.sampling import Sampled, sampled
+from assay.profilers.sampling import MAX_OUTSIDE, Sampled, sampled, share_outside
+from assay.system import processes
 
-MIN_ROUNDS = 6  # two-sided tests over fewer cannot survive a correction
+MIN_ROUNDS = 6  # with fewer, no two-sided test can stay significant once corrected
 MAX_ROUNDS = 20
-ROUND_SECONDS = 1.0  # of load, for each side
-REQUESTS_PER_ROUND = 50  # wanted; slow services get up to three times the seconds
+ROUND_SECONDS = 1.0  # seconds of load on each side
+REQUESTS_PER_ROUND = 50  # to reach them, slow services get up to MAX_ROUND_SECONDS
 MAX_ROUND_SECONDS = 3 * ROUND_SECONDS
 TRIAL_SECONDS = 0.3
-KNOWN = 0.2  # share of a difference of latency to which it must be known
-DEFAULT_SECONDS = 40.0  # for a pair
-PARTS = ("waits", "queries", "gc")
+KNOWN = 0.2  # a difference of latency is known if its error is below this share of it
 
 
 def with_probe(
-    topic: Topic, variant: Variant, folder: Path, base: Mapping[str, str]
+    topic: Topic,
+    variant: Variant,
+    folder: Path,
+    base: Mapping[str, str],
+    parts: Sequence[str],
 ) -> Variant:
     """Return a variant whose processes run the probe.
 
     Args:
         topic: The variant's topic.
         variant: The variant.
-        folder: Where its probes write; it is made.
-        base: The environment that its command is given.
+        folder: The folder that its probes write to; it is made.
+        base: The environment variables that its command is given.
+        parts: The parts of the probe that are switched on.
     """
     folder.mkdir(parents=True, exist_ok=True)
     without_probe = {**base, **topic.target.env, **variant.env}
-    project = topic.target.cwd
-    added = environment.variables(folder, project, PARTS, without_probe)
+    packages = [variant.packages] if variant.packages else []
+    added = environment.variables(
+        folder, topic.roots_of(variant), packages, parts, without_probe
+    )
     return variant.model_copy(update={"env": {**variant.env, **added}})
 
 
 def bearable_rate(
-    generator: Generator, topic: Topic, pair: tuple[str, str], rate: float
+    generator: Generator, topic: Topic, pair: tuple[str, str], schedule: Schedule
 ) -> float:
-    """Return an arrival rate that both sides bear with a probe inside.
+    """Return the arrival rate that loads both sides as much as the launches did.
 
-    The probe costs CPU time, and most where a request does many cheap things. At the
-    rate of the launches such a side might not keep up, and everything would wait.
+    The probe costs CPU time, most of all if a request does many cheap things. At the
+    rate of the launches, a side with the probe might not keep up, and every request
+    would wait. So the rate is lowered by the share of its capacity that a side loses to
+    the probe; the larger loss counts.
 
     Args:
-        generator: To which both sides are attached.
-        topic: For its load.
+        generator: The generator, with both sides attached.
+        topic: The topic, which has the load.
         pair: Baseline and candidate, which are warm.
-        rate: The arrival rate of the launches; it is never exceeded.
+        schedule: The rate of the launches, and the capacities without the probe.
+
+    Raises:
+        MeasureError: A side answers nothing.
     """
-    load = topic.scenario.load
+    users, share = topic.scenario.load.users, 1.0
     for name in pair:
-        tried = generator.closed(name, load.users, TRIAL_SECONDS)
-        check_answers(topic.name, tried, load.users)
+        tried = generator.closed(name, users, TRIAL_SECONDS)
+        check_answers(topic.name, tried, users)
         tasks = max(tried.planned, 1) / max(tried.requests, 1)
-        capacity = slices.throughput(tried, load.users) * tasks
-        rate = min(rate, load.utilisation * capacity)
-    return rate
+        with_probe = slices.throughput(tried, users) * tasks
+        without = schedule.capacity.get(name, with_probe)
+        share = min(share, with_probe / without if without else 1.0)
+    if not share:
+        raise MeasureError(
+            f"{topic.name}: a variant answered nothing within {TRIAL_SECONDS:g} s with "
+            "the probe inside"
+        )
+    return share * schedule.rate
 
 
 @dataclass
@@ -89,11 +108,14 @@ class Rounds:
         pair: Baseline and candidate.
         running: Both sides.
         probes: The probes of both sides.
-        generator: To which both sides are attached.
+        generator: The generator, with both sides attached.
+        rng: Draws orders and arrivals.
+        cores: The cores that profilers run on.
+        folder: The folder that profilers write to.
         rate: Arrivals per second.
-        cores: Where profilers run.
-        folder: For what they write.
-        problems: Why there are no samples of CPU time, in sentences.
+        cpu: The preset that samples CPU time; None if it is not sampled.
+        gil: Whether only threads that hold the GIL are sampled.
+        problems: Sentences that say why there are no samples of CPU time.
     """
 
     topic: Topic
@@ -101,63 +123,96 @@ class Rounds:
     running: Mapping[str, RunningTarget]
     probes: Mapping[str, Probe]
     generator: Generator
-    rate: float
     rng: random.Random
     cores: Sequence[int]
     folder: Path
+    rate: float = 1.0
+    cpu: Preset | None = None
+    gil: bool = True
     problems: list[str] = field(default_factory=list)
 
     @property
     def project(self) -> Project:
-        """Tells the user's own files from those of libraries."""
-        return Project(str(self.topic.target.cwd))
+        """The project, which tells the user's own files from those of libraries."""
+        variants = [self.topic.variant(name) for name in self.pair]
+        roots = [self.topic.roots_of(variant) for variant in variants]
+        return Project(
+            # Copies come first, because a copy can lie inside the original folder.
+            [str(root) for same in zip(*roots, strict=True) for root in same],
+            [str(variant.packages) for variant in variants if variant.packages],
+        )
 
-    def measure(self, seconds: float = DEFAULT_SECONDS) -> Iterator[Round]:
-        """Yield the rounds of both sides until enough is known, or the time is spent.
+    def measure(self, until: float) -> Iterator[Round]:
+        """Yield the rounds of both sides until enough is known, or time runs out.
 
         Args:
-            seconds: Time for all rounds; there are `MIN_ROUNDS` of each side at least.
+            until: When time runs out, by the monotonic clock. At least `MIN_ROUNDS` of
+                each side are measured even so.
 
         Raises:
             MeasureError: A side ended, or its probe does not answer.
         """
-        until = time.monotonic() + seconds
-        wanted = max(ROUND_SECONDS, REQUESTS_PER_ROUND / self.rate)
-        length = min(wanted, MAX_ROUND_SECONDS)
         done: list[Round] = []
         for number in range(1, MAX_ROUNDS + 1):
             began = time.monotonic()
-            seed = self.rng.getrandbits(32)
-            for name in self.rng.sample(self.pair, 2):
-                done.append(self._round(number, name, length, seed))
-                yield done[-1]
+            both = self._both(number, "load")
+            if number == 1 and any(
+                share_outside(one.stacks) > MAX_OUTSIDE for one in both
+            ):
+                self.gil = False
+                both = self._both(number, "load")
+            done += both
+            yield from both
             now = time.monotonic()
             out_of_time = now + (now - began) > until
             if number >= MIN_ROUNDS and (out_of_time or self._known(done)):
                 return
 
+    def follow_up(self, number: int) -> Iterator[Round]:
+        """Yield some further rounds of both sides; their times must not be compared.
+
+        Args:
+            number: The number of rounds of each side.
+
+        Raises:
+            MeasureError: A side ended, or its probe does not answer.
+        """
+        for each in range(1, number + 1):
+            yield from self._both(each, "follow-up")
+
+    def _both(self, number: int, purpose: Purpose) -> list[Round]:
+        """Load one side after the other with the same arrivals, in random order."""
+        wanted = max(ROUND_SECONDS, REQUESTS_PER_ROUND / self.rate)
+        seconds, seed = min(wanted, MAX_ROUND_SECONDS), self.rng.getrandbits(32)
+        return [
+            self._round(number, name, seconds, seed, purpose)
+            for name in self.rng.sample(self.pair, 2)
+        ]
+
     def _known(self, done: Sequence[Round]) -> bool:
-        """Say whether the difference of latency is known well enough."""
+        """Say whether the difference in latency is known well enough: see `KNOWN`."""
         latency = pair_of(done, self.topic.name, self.pair).latency
         return latency.high - latency.low < 2 * KNOWN * abs(latency.amount)
 
     @contextmanager
     def _sampled(self, name: str) -> Iterator[Sampled]:
-        """Sample the CPU time of a side; without py-spy there are no samples."""
+        """Sample the CPU time of a side; if py-spy fails, there are no samples."""
         child = self.running[name].child
         with ExitStack() as stack:
             samples = Sampled()
             try:
-                if child is not None and not self.problems:
+                if child is not None and self.cpu is not None and not self.problems:
                     folder = self.folder / "py-spy" / name
                     samples = stack.enter_context(
-                        sampled(child.pid, folder, self.cores)
+                        sampled(child.pid, self.cpu, folder, self.cores, self.gil)
                     )
             except MeasureError as error:
                 self.problems.append(str(error))
             yield samples
 
-    def _round(self, number: int, name: str, seconds: float, seed: int) -> Round:
+    def _round(
+        self, number: int, name: str, seconds: float, seed: int, purpose: Purpose
+    ) -> Round:
         probe, running = self.probes[name], self.running[name]
         if running.child is None:
             raise MeasureError(
@@ -184,27 +239,52 @@ class Rounds:
             candidate=self.pair[1],
             number=number,
             variant=name,
+            purpose=purpose,
+            rate=self.rate,
             requests=measured.requests,
             latency=float(finite.mean()) if len(finite) else 0.0,
             cpu=measured.cpu / measured.requests,
             cpu_wait=measured.run_delay / measured.requests,
-            observations=tuple(per_request(counted, measured.requests)),
+            memory=resident(running.child.pid),
+            observations=tuple(per_request(counted, measured.requests, self.rate)),
             stacks=stacks,
             samples=samples.samples,
             notes=_notes(counted),
         )
 
 
-def per_request(counted: Between, requests: int) -> Iterator[Observation]:
-    """Yield what was counted, divided by the requests served meanwhile."""
+def resident(pid: int) -> float:
+    """Return the resident bytes of a process tree; 0 if it has ended."""
+    total = 0.0
+    for member in processes.tree(pid):
+        with suppress(psutil.Error):
+            total += psutil.Process(member).memory_info().rss
+    return total
+
+
+def per_request(
+    counted: Between, requests: int, rate: float = 0.0
+) -> Iterator[Observation]:
+    """Yield the probe's counts, divided by the number of requests in the same time.
+
+    Some event loops do not tell how long requests wait in them, so the wait is
+    estimated. While a loop is busy for D seconds, `rate` x D requests arrive, and they
+    wait for D / 2 on average. The probe counts D x D / 2; this is multiplied by `rate`.
+
+    Args:
+        counted: The counts of the probe.
+        requests: Number of requests served in the same time.
+        rate: Arrivals per second.
+    """
     for event, amount in counted.amounts.items():
+        count, seconds = amount.count / requests, amount.seconds / requests
+        kind, comma, _ = event.kind.partition(", squared")
+        if comma:
+            event = event.model_copy(update={"kind": kind})
+            seconds *= rate
         yield Observation(
             event=event,
-            amount=Amount(
-                count=amount.count / requests,
-                seconds=amount.seconds / requests,
-                longest=amount.longest,
-            ),
+            amount=Amount(count=count, seconds=seconds, longest=amount.longest),
         )
 
 

@@ -1,16 +1,24 @@
 """Run launches of randomised blocks until the verdicts are decided or time is up."""
 
 import contextlib
+import os
 import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from assay.analysis import looks, verdicts
+from assay.analysis import gates, looks, opinions, verdicts
 from assay.analysis.measurements import Measurements
-from assay.experiment import companions, profiling, target
+from assay.experiment import (
+    commands,
+    companions,
+    copies,
+    imported,
+    profiling,
+    suite,
+)
 from assay.experiment.benchmarks import BenchmarkSession
-from assay.experiment.context import Experiment
+from assay.experiment.context import CheckFiles, Experiment, accept_files
 from assay.experiment.deadlines import Deadline
 from assay.experiment.progress import Progress
 from assay.experiment.service_session import ServiceSession
@@ -20,23 +28,38 @@ from assay.load.control.process import Setup
 from assay.plan import Plan, Topic
 from assay.results import Results
 from assay.run_directory.run import RunDirectory
-from assay.system import interrupts, processes
+from assay.system import environment, interrupts, processes
+
+SECOND_OPINION = "second-opinion"  # the folder of a run for its second measurement
 
 
-def measure(plan: Plan, run: RunDirectory, progress: Progress) -> Results:
+def measure(
+    plan: Plan,
+    run: RunDirectory,
+    progress: Progress,
+    check_files: CheckFiles = accept_files,
+) -> Results:
     """Measure every topic of a plan into a run directory.
 
-    However the run ends, what was measured is kept and judged. If not the whole plan
-    was measured, `results.json` is marked `partial`.
+    However the run ends, all measurements are kept and judged. If the plan was not
+    measured completely, `results.json` is marked `partial`.
+
+    Args:
+        plan: The plan to measure.
+        run: The run directory.
+        progress: Shows the progress of the run.
+        check_files: Called with the files that each variant imported; raises
+            MeasureError if these are not the variant's own files.
 
     Raises:
         MeasureError: Something could not be measured.
         KeyboardInterrupt: Ctrl-C.
     """
     with _experiment(plan, run, progress) as experiment:
+        experiment.check_files = check_files
         partial = True
         try:
-            for topic in plan.topics:
+            for topic in experiment.plan.topics:
                 _measure_topic(experiment, topic)
             partial = False
         finally:
@@ -53,7 +76,7 @@ def profile(
     Args:
         plan: A plan of one topic.
         run: The run directory, where the profiles are stored.
-        progress: Is told what happens.
+        progress: Shows the progress of the run.
         variant: The variant to profile.
         rate: Arrivals per second; derived from the variant's capacity if None.
 
@@ -76,13 +99,21 @@ def profile(
 def _experiment(
     plan: Plan, run: RunDirectory, progress: Progress
 ) -> Iterator[Experiment]:
-    """Set up what a run needs, and clean up however it ends."""
+    """Set up a run, and clean up however it ends."""
     interrupts.load_scipy()
     cores = processes.split_cores()
-    with tempfile.TemporaryDirectory(prefix="assay-") as folder:
+    with tempfile.TemporaryDirectory(prefix="assay-") as name:
+        # Symbolic links are resolved, so that folders inside can be compared by path.
+        folder = os.path.realpath(name)
         with processes.guarded([Path(folder)]):
+            with_tests = suite.with_tests(plan, Path(folder))
+            if with_tests != plan:
+                plan = with_tests
+                run.write_plan(environment.redacted(plan))
+            suite.check_thresholds(plan)
+            copies.check_sizes(plan.topics)
             experiment = Experiment(
-                plan, looks.of(plan), run, progress, cores, Path(folder)
+                plan, looks.looks_of(plan), run, progress, cores, Path(folder)
             )
             if not cores.target:
                 experiment.warnings.append(
@@ -94,6 +125,9 @@ def _experiment(
 
 def _measure_topic(experiment: Experiment, topic: Topic) -> None:
     """Measure launches until a topic is decided or out of time, then take profiles."""
+    if topic.scenario.tests:
+        _measure_suite(experiment, topic)
+        return
     plan, progress = experiment.plan, experiment.progress
     topic_looks = experiment.looks
     with _session(experiment, topic) as session:
@@ -134,22 +168,45 @@ def _measure_topic(experiment: Experiment, topic: Topic) -> None:
                 "spent before a launch was complete, so there are no results. Raise "
                 "--budget, or find out what takes so long."
             )
-        elif plan.settings.profile:
+        elif plan.settings.profile is not False:
             session.profile()
+
+
+def _measure_suite(experiment: Experiment, topic: Topic) -> None:
+    """Measure the benchmarks of a topic that are judged test by test."""
+    folder = experiment.scratch / topic.name
+    folder.mkdir()
+    experiment.progress.topic(topic, experiment.looks.launches)
+    deadline = Deadline(time.perf_counter() + experiment.plan.time_budget(topic))
+    suite.SuiteLaunches(experiment, topic, folder).measure(deadline)
 
 
 @contextlib.contextmanager
 def _session(experiment: Experiment, topic: Topic) -> Iterator[Session]:
-    """Set up what the launches of a topic share."""
+    """Set up the services, the target and the generator for a topic's launches."""
     folder = experiment.scratch / topic.name
     folder.mkdir()
     if topic.scenario.benchmarks:
         yield BenchmarkSession(experiment, topic, folder)
         return
-    assert topic.scenario.locustfile is not None
     cores = experiment.cores
-    with companions.running_dependencies(topic, folder, cores.generator) as environment:
-        target.prepare(topic, environment, folder)
+    with companions.running_dependencies(topic, folder, cores.generator) as called:
+        environment, topic = called.urls, called.used_by(topic)
+        if topic.target.copied and topic.companions:
+            experiment.warnings.append(
+                f"{topic.name}: the companions ran in {topic.target.cwd} itself: they "
+                "do not see the files of the copies, and can change yours."
+            )
+        with copies.preparing(topic, folder) as prepared:
+            commands.prepare(prepared, environment, folder)
+        if any(variant.cwd for variant in topic.variants):
+            experiment.warnings += _shared_databases(topic, called)
+        topic = copies.with_copies(topic, folder)
+        if experiment.check_files is not accept_files:
+            files_of = imported.imported_files(topic, environment, folder)
+            for name, files in files_of.items():
+                experiment.check_files(name, files)
+        assert topic.scenario.locustfile is not None
         setup = Setup(
             topic.scenario.locustfile,
             folder,
@@ -163,6 +220,33 @@ def _session(experiment: Experiment, topic: Topic) -> Iterator[Session]:
             yield ServiceSession(experiment, topic, folder, environment, generator)
         finally:
             generator.close()
+            copies.remove(folder)
+
+
+def _shared_databases(topic: Topic, called: companions.Dependencies) -> list[str]:
+    """Return warnings about databases that both commits or the companions shared."""
+    warnings = []
+    shared = called.shared(topic)
+    if topic.target.prepare and shared:
+        services = " and ".join(shared)
+        warnings.append(
+            f"{topic.name}: both commits used the same {services}, which BASE prepared "
+            "first and HEAD after it. If they need different tables, the numbers of "
+            f"BASE mean nothing. Where {services} is not given by URL, Assay starts "
+            "it, and each commit has a database of its own."
+        )
+    if topic.target.prepare and "redis" in topic.target.needs and "redis" not in shared:
+        warnings.append(
+            f"{topic.name}: both commits used one Redis server, in databases of their "
+            "own. FLUSHALL empties both, and a client that takes only host and port "
+            "from the URL uses the same one for both."
+        )
+    if topic.companions and len(shared) < len(topic.target.needs):
+        warnings.append(
+            f"{topic.name}: each commit had a database of its own, and the companions "
+            "used that of HEAD: what BASE stored, they did not see."
+        )
+    return warnings
 
 
 def judge(run: RunDirectory) -> Results:
@@ -176,7 +260,13 @@ def judge(run: RunDirectory) -> Results:
     if (run.path / "results.json").is_file():
         earlier = run.results()
         partial, warnings = earlier.partial, earlier.warnings
-    measured = Measurements(run.slices(), run.launches())
-    return verdicts.evaluate(
-        run.plan(), measured, run.name, partial, warnings, run.rounds()
+    plan = run.plan()
+    measured = Measurements(run.slices(), run.launches(), run.tests())
+    results = verdicts.evaluate(
+        plan, measured, run.name, partial, warnings, run.rounds()
     )
+    again = run.path / SECOND_OPINION
+    if RunDirectory.recognises(again):
+        second = judge(RunDirectory(again))
+        results = opinions.confirm(results, second, plan.settings.margin)
+    return gates.decide(plan, results)

@@ -10,15 +10,15 @@ from assay.analysis.deciding import LEAN_USER_HINT
 from assay.errors import MeasureError
 from assay.experiment import calibration
 from assay.experiment import launch as launches
-from assay.experiment import profiling, rounds, target
+from assay.experiment import profiling, target
 from assay.experiment.context import Experiment
 from assay.experiment.deadlines import NEVER, Deadline
+from assay.experiment.pair_profiling import PairProfiling
 from assay.experiment.sessions import CONTROL_EVERY, LaunchTimer
 from assay.load.answers import OnStartResult
 from assay.load.control.generator import Generator
 from assay.plan import AA_SUFFIX, Preset, Topic, Variant
-from assay.profilers.probe import Probe
-from assay.profilers.pyspy import PySpy
+from assay.profilers.probe import ProbeProfiler
 from assay.results import Profile
 from assay.run_directory import rows
 from assay.wording import significant
@@ -51,12 +51,17 @@ class ServiceSession:
     cut: bool = False
 
     def launch(self, number: int, deadline: Deadline = NEVER) -> bool:
-        """Start every variant afresh and measure its blocks."""
+        """Start every variant afresh, measure the blocks, and store the results.
+
+        Returns:
+            Whether the launch counts.
+        """
         experiment, topic = self.experiment, self.topic
         variants = list(topic.variants)
         if (number - 1) % CONTROL_EVERY == 0:
             variants += [_control_of(topic.variant(name)) for name in topic.controls()]
         timer = LaunchTimer()
+        # The time of a fixed piece of work: the machine's speed in this launch.
         spin = calibration.spin(experiment.cores.target)
         rng = experiment.rng(topic, number)
         timer.charge("rest")
@@ -66,7 +71,8 @@ class ServiceSession:
             timer.charge("starts")
             measured = self._measure(running, rng, deadline, timer)
             self.generator.detach()
-            if measured.counts:
+            # Even a disturbed launch shows whether the target does the right thing.
+            if not measured.cut:
                 for server in running.values():
                     server.check_guard(topic.target.guard)
         timer.charge("rest")
@@ -111,16 +117,16 @@ class ServiceSession:
             return
         self.experiment.warnings.append(
             f"{self.topic.name}: the load generator is late for the "
-            f"{significant(schedule.requested_rate)} arrivals a second that are "
-            f"{self.topic.scenario.load.utilisation:.0%} of the slower variant's "
-            f"capacity, so there were {significant(schedule.rate)}. " + LEAN_USER_HINT
+            f"{significant(schedule.requested_rate)} arrivals a second that were asked "
+            f"for ({self.topic.scenario.load.utilisation:.0%} of the slower variant's "
+            f"capacity), so there were {significant(schedule.rate)}. " + LEAN_USER_HINT
         )
 
     def attach(self, running: Sequence[target.RunningTarget]) -> None:
         """Give every running variant its users, then pin the servers to their cores.
 
         Log-ins can take long, and nothing is measured yet, so they may use every core.
-        Each variant gets the most users that were needed so far.
+        Each variant gets as many users as any variant has needed so far.
 
         Raises:
             MeasureError: Every request of a variant's `on_start` failed.
@@ -150,7 +156,8 @@ class ServiceSession:
             return
         name = server.variant.name.removesuffix(AA_SUFFIX)
         error = max(log_ins.errors, key=log_ins.errors.__getitem__, default="")
-        # The port changes with every launch, the error does not.
+        # Remove the URL: its port differs in every launch, although the error is the
+        # same.
         error = error.replace(server.url, "")
         if failed == requests:
             raise MeasureError(
@@ -167,89 +174,62 @@ class ServiceSession:
             )
 
     def profile(self) -> None:
-        """Run each claimed variant once more, with the profilers attached."""
+        """Profile the pairs that differ or have a claim.
+
+        All pairs are profiled if the settings ask for profiles.
+        """
         if self.schedule is None:
             return
-        sampled: set[str] = set()  # variants whose rounds hold samples of CPU time
+        plan, topic, rate = self.experiment.plan, self.topic, self.schedule.rate
+        # The presets that are still to be profiled, on each variant separately.
+        presets_by_variant: dict[str, list[Preset]] = {}
         for pair in self._pairs_to_profile():
-            if self._profile_pair(pair, self.schedule.rate):
-                sampled |= set(pair)
-        claimed = profiling.claimed_presets(self.experiment.plan, self.topic)
-        presets = {
-            name: [
-                preset
-                for preset in of_variant
-                if not (name in sampled and preset.profiler == PySpy.name)
-            ]
-            for name, of_variant in claimed.items()
-        }
-        presets = {name: wanted for name, wanted in presets.items() if wanted}
-        profiles = self._profile_all(presets, self.schedule.rate)
-        follow_ups = profiling.follow_ups(presets, profiles)
-        self._profile_all(follow_ups, self.schedule.rate)
+            presets = plan.profiles_of(topic, pair)
+            taken = PairProfiling(
+                self.experiment,
+                topic,
+                pair,
+                presets,
+                self.folder,
+                self.environment,
+                self.generator,
+                self.attach,
+            ).take(self.schedule)
+            for preset in presets:
+                if preset.name in taken or preset.profiler == ProbeProfiler.name:
+                    continue
+                for name in pair:
+                    wanted = presets_by_variant.setdefault(name, [])
+                    wanted += [preset] if preset not in wanted else []
+        profiles = self._profile_all(presets_by_variant, rate)
+        follow_ups = profiling.follow_ups(presets_by_variant, profiles)
+        self._profile_all(follow_ups, rate)
 
     def _pairs_to_profile(self) -> list[tuple[str, str]]:
-        """Return the pairs that have a claim, or that are not known to be the same."""
-        topic = self.topic
-        if not self.experiment.plan.settings.causes:
-            return []
-        if topic.claims:
-            return list(topic.pairs())
+        """Return the pairs to profile, whose servers Assay starts itself."""
+        topic, asked = self.topic, self.experiment.plan.settings.profile
+        results = self.experiment.results(partial=False)
+        differing = {
+            (item.baseline, item.candidate)
+            for item in results.comparisons
+            if item.topic == topic.name
+            and (item.verdict in ("faster", "slower") or item.differs)
+        }
+        claimed = {(claim.baseline, claim.candidate) for claim in topic.claims}
         return [
             pair
             for pair in topic.pairs()
-            if any(
-                comparison.verdict != "same"
-                for comparison in self.experiment.comparisons(topic)
-                if (comparison.baseline, comparison.candidate) == pair
-            )
+            if (asked or pair in claimed | differing)
+            and self.experiment.plan.profiles_of(topic, pair)
+            and all(self._is_started(topic.variant(name)) for name in pair)
         ]
 
-    def _profile_pair(self, pair: tuple[str, str], rate: float) -> bool:
-        """Profile both sides of a pair in rounds; if it fails, causes are missing.
+    def _is_started(self, variant: Variant) -> bool:
+        """Say whether Assay starts a variant's server.
 
-        Returns:
-            Whether the rounds hold samples of CPU time.
+        Servers that were already running cannot be profiled.
         """
-        experiment, topic = self.experiment, self.topic
-        rng = experiment.rng(topic, f"rounds/{'/'.join(pair)}")
-        folder = self.folder / "probes" / ".".join(pair)
-        variants = [
-            rounds.with_probe(
-                topic, topic.variant(name), folder / name, self.environment
-            )
-            for name in pair
-        ]
-        experiment.progress.note(
-            f"{topic.name}: profiling {pair[0]} and {pair[1]} in rounds"
-        )
-        try:
-            with target.launched(
-                topic, variants, self.environment, self.folder, (), rng
-            ) as running:
-                self.attach(list(running.values()))
-                calibration.warm_up(self.generator, topic, list(running.values()))
-                rate = rounds.bearable_rate(self.generator, topic, pair, rate)
-                profiled = rounds.Rounds(
-                    topic,
-                    pair,
-                    running,
-                    {name: Probe(folder / name) for name in pair},
-                    self.generator,
-                    rate,
-                    rng,
-                    experiment.cores.generator,
-                    folder,
-                )
-                for one in profiled.measure():
-                    experiment.run.write_round(one)
-                self.generator.detach()
-                for problem in profiled.problems:
-                    experiment.warnings.append(f"{topic.name}: {problem}")
-        except MeasureError as error:  # the verdicts do not depend on causes
-            experiment.warnings.append(f"{topic.name}: no causes: {error}")
-            return False
-        return not profiled.problems
+        return not variant.url and bool(variant.command or not self.topic.target.url)
 
     def _profile_all(
         self, presets_of: Mapping[str, Sequence[Preset]], rate: float
@@ -267,7 +247,7 @@ class ServiceSession:
     def profile_variant(
         self, name: str, presets: Sequence[Preset], rate: float | None
     ) -> Sequence[Profile]:
-        """Profile one variant on fresh servers, and return what could be taken.
+        """Profile one variant on a fresh server; return the profiles that succeeded.
 
         Args:
             name: The variant.
@@ -311,6 +291,7 @@ class ServiceSession:
     ) -> None:
         """Append a launch to the run directory, and count its errors."""
         topic, origin = self.topic, self.experiment.origin
+        # Each value is a number, and whether it is only a bound.
         values = {
             ("", f"seconds.{part}"): (seconds, False)
             for part, seconds in timer.seconds.items()
@@ -323,8 +304,12 @@ class ServiceSession:
             }
             values |= measured.values
             values |= {
-                (name, measurements.GENERATOR_SHARE): (share, False)
-                for name, share in self.schedule.generator_share.items()
+                (name, metric): (value, False)
+                for metric, by_variant in (
+                    (measurements.GENERATOR_SHARE, self.schedule.generator_share),
+                    (measurements.TARGET_CORES, self.schedule.target_cores),
+                )
+                for name, value in by_variant.items()
                 if not name.endswith(AA_SUFFIX)
             }
         self.experiment.run.append_launch(

@@ -1,4 +1,4 @@
-"""How the launches of one topic are measured: of a service, or of benchmarks."""
+"""The interface to the launches of one topic, a service or benchmarks."""
 
 import time
 from collections.abc import Sequence
@@ -22,27 +22,27 @@ class Session(Protocol):
     cut: bool
 
     def launch(self, number: int, deadline: Deadline = NEVER) -> bool:
-        """Measure and keep one launch; say whether it counts.
+        """Measure one launch and store its results; return whether it counts.
 
         Args:
             number: The number of the launch, from 1.
-            deadline: After it no slice begins.
+            deadline: No slice begins after it.
         """
 
     def profile(self) -> None:
-        """Take the profiles that the topic's claims ask for."""
+        """Take the profiles of the topic's pairs that differ or have a claim."""
 
     def profile_variant(
         self, name: str, presets: Sequence[Preset], rate: float | None
     ) -> Sequence[Profile]:
-        """Take some profiles of one variant, and return those that could be taken."""
+        """Take some profiles of one variant, and return those that succeeded."""
 
 
 class LaunchTimer:
     """Measures how much time each part of a launch takes.
 
     Attributes:
-        seconds: Part to its seconds so far.
+        seconds: The seconds of each part so far.
     """
 
     def __init__(self) -> None:

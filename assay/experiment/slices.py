@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from assay.analysis.measurements import latency
+from assay.analysis.measurements import is_full, latency
 from assay.experiment import closed_loop
 from assay.experiment.deadlines import LONGEST_DRAIN
 from assay.load.answers import Columns, Slice
@@ -16,9 +16,9 @@ from assay.run_directory.rows import MeasuredSlices, SliceRow
 
 Floats = NDArray[np.float64]
 
-TIMED_OUT = 2  # in the column `failed`: see assay.load.recorder
+TIMED_OUT = 2  # value of the column `failed`: see assay.load.recorder
 LOAD_REQUEST = "request"  # the kind of a request that belongs to the load itself
-# Of a core: a generator that uses so much limits the number of requests.
+# A generator that uses this share of its core limits the number of requests.
 SATURATED_SHARE = 0.95
 
 
@@ -75,7 +75,7 @@ def row(
     think_time: bool = False,
     drain: float = LONGEST_DRAIN,
 ) -> SliceRow:
-    """Return a slice as a row of slices.parquet; times in seconds.
+    """Return a slice as a row of slices.parquet, with times in seconds.
 
     Args:
         measured: The slice.
@@ -129,9 +129,9 @@ def row(
 
 
 def _failed(measured: Slice) -> int:
-    """Return how many requests failed, themselves or in the task that sent them.
+    """Return the number of failed requests, plus tasks that raised an exception.
 
-    An exception that a task raises counts only if none of its requests failed.
+    The exception of a task counts only if none of the task's requests failed.
     """
     return min(measured.requests, measured.failed + sum(measured.raised.values()))
 
@@ -147,11 +147,11 @@ def latencies(measured: Slice) -> tuple[Floats, Floats]:
     """Return the latencies and their lower bounds.
 
     A latency is the time that the arrival waited for a user, because all users waited
-    for the target, plus the time from sent to answered. A request that was given up (by
-    its client's timeout, by the slice, or before it was sent) took longer than anything
-    waited for it: its latency is infinite here, and its lower bound is the time that it
-    was waited for. Requests that failed otherwise are left out: a quick error is no
-    quick answer.
+    for the target, plus the time from sending the request to its answer. A request can
+    be given up by its client's timeout, by the slice, or before it was sent. Then its
+    latency is infinite here, and its lower bound is the time until it was given up; for
+    a dropped arrival the bound is infinite, too. Requests that failed otherwise are
+    left out, because a quick error is not a quick answer.
 
     Returns:
         Two arrays of the same length, in seconds.
@@ -177,15 +177,15 @@ def metric_values(
 ) -> dict[str, tuple[float, bool]]:
     """Return one number for each metric of one variant, from undisturbed slices.
 
-    A metric that has no undisturbed slice has no number.
+    A metric without any undisturbed slice is left out.
 
     Args:
         measured_slices: Rows and slices of one launch, all variants.
         variant: The variant.
 
     Returns:
-        Metric to its value and whether that is only a lower bound: because requests
-        were given up, or because the generator was the limit.
+        The value of each metric, and whether it is only a lower bound, either because
+        requests were given up or because the generator was the limit.
     """
     undisturbed = [
         (row, measured)
@@ -219,17 +219,19 @@ def metric_values(
 
 
 def _generator_saturated(closed: Sequence[SliceRow]) -> bool:
-    """Say whether the generator had no CPU time left in a variant's closed loop.
+    """Say whether the generator, but not the target, lacked CPU time in a closed loop.
 
-    Then the variant waited for requests. It could have served more than were sent; how
-    many more is unknown.
+    Then the variant waited for requests. It could have served more than were sent, but
+    it is unknown how many more.
     """
-    cpu = sum(row.generator_cpu for row in closed)
-    return bool(cpu > SATURATED_SHARE * sum(row.duration for row in closed))
+    seconds = sum(row.duration for row in closed)
+    if not seconds or is_full(sum(row.cpu for row in closed) / seconds):
+        return False
+    return sum(row.generator_cpu for row in closed) > SATURATED_SHARE * seconds
 
 
 def _latency_values(exact: Floats, at_least: Floats) -> dict[str, tuple[float, bool]]:
-    """Return mean and quantiles, and whether each is only a lower bound.
+    """Return the mean and quantiles of latency; each may be only a lower bound.
 
     Args:
         exact: Latencies; infinite for requests that were given up.

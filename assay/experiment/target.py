@@ -1,11 +1,8 @@
 """Start the variants of a target, wait until they are ready, watch and stop them."""
 
 import contextlib
-import os
 import random
 import shlex
-import socket
-import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
@@ -16,12 +13,14 @@ from urllib.parse import urlsplit
 import psutil
 
 from assay.errors import MeasureError
+from assay.experiment import copies, shared_state
+from assay.experiment.commands import command_environment
+from assay.experiment.readiness import await_answer
 from assay.plan import Target, Topic, Variant
 from assay.system import ports, processes
 
-POLL_SECONDS = 0.01  # between two checks that a server is ready
 GUARD_TIMEOUT = 10.0
-# A target is idle if it uses less than this share of a core for so many seconds.
+# A target is idle if it uses less than IDLE_CPU_SHARE of a core for IDLE_SECONDS.
 IDLE_CPU_SHARE = 0.1
 IDLE_SECONDS = 0.05
 MAX_SETTLE_SECONDS = 3.0
@@ -35,7 +34,8 @@ class RunningTarget:
         variant: The variant.
         url: Base URL without a trailing slash.
         child: Its process; None if Assay did not start it.
-        startup: Seconds from start to ready; None if Assay did not start it.
+        startup: Seconds from its start until it was ready; None if Assay did not start
+            it.
     """
 
     variant: Variant
@@ -56,14 +56,14 @@ class RunningTarget:
     def check_guard(self, path: str) -> None:
         """Ask the target's guard whether the target did what the variant's name says.
 
-        A variant that silently became another one would be measured, compared and
-        reported under the wrong name. Nothing else shows that a cache is off, or that
-        eager loading is.
+        The guard is an endpoint of the target. Without it, a variant named `cached`
+        whose cache is off for some reason would still be measured, compared and
+        reported under that name.
 
         Args:
-            path: The path of the guard; empty if the target has none. A guard answers
-                2xx, with JSON in which ``ok`` is true or missing; otherwise ``detail``
-                gives the reason.
+            path: The path of the guard; empty if the target has none. If all is well,
+                the guard answers 2xx, and ``ok`` in its JSON is true or missing.
+                Otherwise ``detail`` gives the reason.
 
         Raises:
             MeasureError: The target did something else, or the guard does not answer.
@@ -93,8 +93,8 @@ class RunningTarget:
     def settle(self, max_seconds: float = MAX_SETTLE_SECONDS) -> None:
         """Wait until the target has finished the requests that were given up.
 
-        A client that gives up leaves its request behind. The target goes on with it,
-        and would take CPU time from the variant that is measured next.
+        When a client gives up, the target still works on its request. That work would
+        take CPU time from the variant that is measured next.
 
         Args:
             max_seconds: Maximum seconds to wait.
@@ -106,8 +106,18 @@ class RunningTarget:
         while time.monotonic() < until:
             time.sleep(IDLE_SECONDS)
             before, used = used, self._cpu_seconds()
-            if used - before < IDLE_CPU_SHARE * IDLE_SECONDS:
+            is_idle = used - before < IDLE_CPU_SHARE * IDLE_SECONDS
+            if is_idle and not self._is_runnable():
                 return
+
+    def _is_runnable(self) -> bool:
+        """Say whether a process has work to do, even if it currently has no core."""
+        for pid in self.pids:
+            for member in processes.tree(pid):
+                with contextlib.suppress(psutil.Error):
+                    if psutil.Process(member).status() == psutil.STATUS_RUNNING:
+                        return True
+        return False
 
     def _cpu_seconds(self) -> float:
         return sum(
@@ -119,11 +129,12 @@ class RunningTarget:
     def check_alive(self) -> None:
         """Raise MeasureError if the process has ended."""
         if self.child and not self.child.running():
-            raise MeasureError(
+            text = (
                 f"the target of variant {self.variant.name!r} ended with exit code "
                 f"{self.child.exit_code()} while it was loaded; its last lines:\n"
                 f"{self.child.last_lines()}"
             )
+            raise MeasureError(copies.as_written(text, self.variant))
 
 
 @contextlib.contextmanager
@@ -137,26 +148,28 @@ def launched(
 ) -> Iterator[dict[str, RunningTarget]]:
     """Start fresh processes of some variants, and stop them at the end.
 
-    They start in random order and all at once, on every core, and are pinned when all
-    are ready: importing takes long, and nothing is measured yet. Only if the start-up
-    time is measured do they start one after the other.
+    The copies that variants run in are restored first. All variants start at the same
+    time, in random order and on every core, because importing takes long and nothing is
+    measured yet. They are pinned once all are ready. If the start-up time is measured,
+    they start one after the other instead.
 
     Args:
         topic: The topic of the target.
         variants: The variants to start.
         environment: Environment variables; the target's and the variant's are added.
-        folder: Where the log of each variant is written.
-        cores: Cores to pin to. Empty means no pinning: the caller can `pin` later,
+        folder: Folder for the log and the copy of each variant.
+        cores: Cores to pin to. If empty, nothing is pinned: the caller can `pin` later,
             when no more work needs every core.
         rng: Draws the order.
 
     Yields:
-        Variant name to running target.
+        The running targets, by the names of their variants.
 
     Raises:
-        MeasureError: A variant never became ready; the message has its last lines.
+        MeasureError: A variant never became ready, and the message has the last lines
+            of its log; another process answers on its port; or its copy cannot be made.
     """
-    order = list(variants)
+    order = [copies.restored(variant, folder) for variant in variants]
     rng.shuffle(order)
     one_by_one = "startup" in topic.metrics()
     children: list[processes.Child] = []
@@ -169,11 +182,11 @@ def launched(
             url, child, began = _start(topic.target, variant, environment, folder)
             children += [child] if child else []
             watched.append(
-                watchers.submit(_await_ready, topic.target, variant, url, child, began)
+                watchers.submit(_await_ready, topic, variant, url, child, began)
             )
             if one_by_one:
                 watched[-1].result()
-        # The first failure fails the launch; the other variants are not waited for.
+        # The first failure fails the launch, without waiting for the other variants.
         done = wait(watched, return_when=FIRST_EXCEPTION).done
         ready = [watcher.result() for watcher in watched if watcher in done]
         running = {target.variant.name: target for target in ready}
@@ -188,51 +201,6 @@ def launched(
             child.stop()
 
 
-def command_environment(
-    base: Mapping[str, str], *additions: Mapping[str, str]
-) -> dict[str, str]:
-    """Return the environment of a target's command.
-
-    `python` and its scripts are found beside Assay's own interpreter, unless a virtual
-    environment is active: then the user means its interpreter.
-    """
-    merged = {**os.environ, **base}
-    if "VIRTUAL_ENV" not in merged:
-        merged["PATH"] = os.pathsep.join(
-            [str(Path(sys.executable).parent), merged.get("PATH", os.defpath)]
-        )
-    for addition in additions:
-        merged.update(addition)
-    return merged
-
-
-def prepare(topic: Topic, environment: Mapping[str, str], folder: Path) -> None:
-    """Run the target's `prepare` command, if it has one.
-
-    Raises:
-        MeasureError: The command failed; the message has its last lines.
-    """
-    target = topic.target
-    if not target.prepare:
-        return
-    child = processes.start(
-        f"[target] prepare of {topic.file}",
-        shlex.split(target.prepare),
-        log=folder / "prepare.log",
-        cwd=target.cwd,
-        env=command_environment(environment, target.env),
-    )
-    try:
-        child.wait(600.0)
-        if child.exit_code() != 0:
-            raise MeasureError(
-                f"{topic.file}: [target] prepare = {target.prepare!r} failed with exit "
-                f"code {child.exit_code()}; its last lines:\n{child.last_lines()}"
-            )
-    finally:
-        child.stop()
-
-
 def _start(
     target: Target, variant: Variant, environment: Mapping[str, str], folder: Path
 ) -> tuple[str, processes.Child | None, float]:
@@ -241,98 +209,43 @@ def _start(
         return url.rstrip("/"), None, time.perf_counter()
     port = ports.free()
     command = (variant.command or target.command or "").replace("{port}", str(port))
+    cwd = variant.cwd or target.cwd
     child = processes.start(
         f"the target of variant {variant.name!r}",
         shlex.split(command),
         log=folder / f"{variant.name}.log",
-        cwd=target.cwd,
+        cwd=cwd,
         env=command_environment(
-            environment, target.env, {"PORT": str(port)}, variant.env
+            cwd,
+            environment,
+            target.env,
+            {"PORT": str(port)},
+            variant.env,
+            is_copy=variant.original is not None,
         ),
     )
     return f"http://127.0.0.1:{port}", child, time.perf_counter()
 
 
 def _await_ready(
-    target: Target,
+    topic: Topic,
     variant: Variant,
     url: str,
     child: processes.Child | None,
     began: float,
 ) -> RunningTarget:
     """Wait until a target is ready, and check that it is the right process."""
-    name = f"the target of variant {variant.name!r}"
-    await_answer(
-        name, url, target.ready, began, target.ready_timeout, child, "[target]"
-    )
+    name, target = f"the target of variant {variant.name!r}", topic.target
+    try:
+        await_answer(
+            name, url, target.ready, began, target.ready_timeout, child, "[target]"
+        )
+    except MeasureError as error:
+        text = f"{error}{shared_state.hint(topic, variant, child)}"
+        raise MeasureError(copies.as_written(text, variant)) from error
     seconds = time.perf_counter() - began
     _check_identity(variant, url, child)
     return RunningTarget(variant, url, child, seconds if child else None)
-
-
-def await_answer(
-    name: str,
-    url: str,
-    ready: str,
-    began: float,
-    timeout: float,
-    child: processes.Child | None,
-    table: str,
-) -> None:
-    """Wait until a server answers that it is ready.
-
-    Args:
-        name: The name of the server in messages.
-        url: Its base URL.
-        ready: The path that answers 2xx once the server is ready.
-        began: `time.perf_counter` when it was started.
-        timeout: Seconds after `began` in which it must be ready.
-        child: Its process; None if Assay did not start it.
-        table: The table of claims.toml that describes it, for messages.
-
-    Raises:
-        MeasureError: The server ended, or was not ready in time.
-    """
-    import httpx
-
-    until = began + timeout
-    problem = "it did not accept a connection"
-    # The port is tried first, because a TCP connect is cheaper than an HTTP request.
-    # Certificates are loaded only for https, since loading takes longer than an answer.
-    secure = urlsplit(url).scheme == "https"
-    with httpx.Client(trust_env=False, timeout=5.0, verify=secure) as client:
-        while time.perf_counter() < until:
-            if child and not child.running():
-                raise MeasureError(
-                    f"{name} ended with exit code {child.exit_code()} before it was "
-                    f"ready; its last lines:\n{child.last_lines()}"
-                )
-            if _accepts(url):
-                try:
-                    answer = client.get(url + ready)
-                except httpx.HTTPError as error:
-                    problem = f"{type(error).__name__}: {error}"
-                else:
-                    if answer.is_success:
-                        return
-                    problem = f"it answered {answer.status_code}"
-            time.sleep(POLL_SECONDS)
-    log = f"; its last lines:\n{child.last_lines()}" if child else ""
-    raise MeasureError(
-        f"{name} was not ready after {timeout:g} s: GET {url}{ready}: {problem}\n"
-        f"  expected a 2xx answer; set {table} ready to a path that gives one, or "
-        f"ready_timeout to more seconds{log}"
-    )
-
-
-def _accepts(url: str) -> bool:
-    parts = urlsplit(url)
-    port = parts.port or (443 if parts.scheme == "https" else 80)
-    try:
-        socket.create_connection((parts.hostname or "", port), timeout=2.0).close()
-    except OSError:
-        return False
-    return True
 
 
 def _check_identity(variant: Variant, url: str, child: processes.Child | None) -> None:
@@ -342,7 +255,7 @@ def _check_identity(variant: Variant, url: str, child: processes.Child | None) -
         MeasureError: Another process answers.
     """
     port = urlsplit(url).port
-    if child and port not in _listening(child.pid):
+    if child and port not in listening(child.pid):
         raise MeasureError(
             f"port {port}: the process that answers is not the target of variant "
             f"{variant.name!r} (pid {child.pid}); is another server on that port, or "
@@ -350,7 +263,7 @@ def _check_identity(variant: Variant, url: str, child: processes.Child | None) -
         )
 
 
-def _listening(pid: int) -> set[int]:
+def listening(pid: int) -> set[int]:
     """Return the ports on which a process tree listens."""
     ports = set()
     for member in processes.tree(pid):

@@ -15,7 +15,7 @@ from assay.inputs.schema import (
     TargetTable,
     VariantTable,
 )
-from assay.inputs.toml_file import Keys, Problems, nearest
+from assay.inputs.toml_file import Keys, Problems, nearest, written_keys
 from assay.load import shapes
 from assay.load.shapes import Shape
 from assay.metrics import METRICS
@@ -24,9 +24,9 @@ from assay.plan import Budget, Claim, Companion, Load, Scenario, Target, Topic, 
 # Seconds of an open-loop slice whose rate changes: by default, and at most.
 DEFAULT_SHAPE_SECONDS = 2.0
 MAX_SHAPE_SECONDS = 10.0
-MAX_NAME_BYTES = 64  # of a name that becomes part of a file name
+MAX_NAME_BYTES = 64  # bytes of a name that becomes part of a file name
 # The keys of [target] and [scenario] that benchmarks use: see `experiment.benchmarks`.
-BENCHMARK_KEYS = frozenset({"cwd", "env", "benchmarks"})
+BENCHMARK_KEYS = frozenset({"cwd", "env", "python", "benchmarks", "time_budget"})
 PROFILES_NEED_COMMAND = (
     "profiles need a process that Assay starts; give the variant a command"
 )
@@ -37,6 +37,7 @@ def read(
     margin: float,
     require_preset: Callable[[str], object],
     messages: list[str],
+    sides: bool = False,
 ) -> Topic | None:
     """Read one claims.toml.
 
@@ -46,6 +47,8 @@ def read(
         require_preset: Is called with the name of each preset that a claim asks for;
             raises InputError if there is no such preset.
         messages: The problems of the file are added to it, each with its line.
+        sides: Whether two commits or servers are compared, so that the file needs no
+            variants.
 
     Returns:
         The topic; None if the file has problems.
@@ -54,7 +57,7 @@ def read(
     claims = problems.validate(ClaimsFile)
     topic = None
     if claims is not None:
-        _check_names(claims, problems)
+        _check_names(claims, problems, sides)
         _check_scenario(claims, file.parent, problems)
         expects = [
             _expectation(claim, index, margin, problems)
@@ -65,7 +68,7 @@ def read(
             for index, budget in enumerate(claims.budgets)
         ]
         for index, claim in enumerate(claims.claims):
-            for name in claim.profiles:
+            for name in claim.profiles or ():
                 try:
                     require_preset(name)
                 except InputError as error:
@@ -98,6 +101,8 @@ def _build(
             **{
                 **target.model_dump(),
                 "cwd": (folder / target.cwd).resolve(),
+                # Not resolved: a link is the interpreter of its own environment.
+                "python": folder / target.python if target.python else None,
                 "round_trip": {
                     name: shapes.seconds(text)
                     for name, text in target.round_trip.items()
@@ -162,7 +167,7 @@ def _shape(claims: ClaimsFile, file: Path, problems: Problems) -> Shape | None:
     return shape
 
 
-def _check_names(claims: ClaimsFile, problems: Problems) -> None:
+def _check_names(claims: ClaimsFile, problems: Problems, sides: bool) -> None:
     """Check names, and that claims and budgets name variants and metrics that exist."""
     variants = list(claims.variants)
     for table, names in (("variants", variants), ("companions", claims.companions)):
@@ -176,8 +181,12 @@ def _check_names(claims: ClaimsFile, problems: Problems) -> None:
                     "expected a name of letters, digits, _ . or -, of at most "
                     f"{MAX_NAME_BYTES} bytes",
                 )
-    if len(variants) < 2 and not claims.budgets:
-        problems.add(("variants",), "expected at least two variants to compare")
+    if len(variants) < 2 and not claims.budgets and not sides:
+        problems.add(
+            ("variants",),
+            "expected at least two variants to compare; to compare two commits, type: "
+            "assay compare",
+        )
     references: list[tuple[Keys, str]] = []
     metrics: list[tuple[Keys, str]] = []
     for index, claim in enumerate(claims.claims):
@@ -230,6 +239,12 @@ def _check_scenario(claims: ClaimsFile, folder: Path, problems: Problems) -> Non
         _check_pattern(folder, scenario.benchmarks, problems)
     if target and not os.path.isdir(folder / target.cwd):
         problems.add(("target", "cwd"), f"no folder {folder / target.cwd}")
+    if target and target.python and not os.access(folder / target.python, os.X_OK):
+        problems.add(
+            ("target", "python"),
+            f"no program {folder / target.python}; expected an interpreter, such as "
+            ".venv/bin/python",
+        )
     if target:
         from assay.services import SERVICES
 
@@ -265,8 +280,8 @@ def _check_pattern(folder: Path, pattern: str, problems: Problems) -> None:
 def _check_unused(claims: ClaimsFile, problems: Problems) -> None:
     """Check that there is no key that benchmarks would silently ignore."""
     tables: list[tuple[Keys, Iterable[str]]] = [
-        (("target",), claims.target.model_fields_set if claims.target else ()),
-        (("scenario",), claims.scenario.model_fields_set),
+        (("target",), written_keys(claims.target) if claims.target else ()),
+        (("scenario",), written_keys(claims.scenario)),
     ]
     unused = [
         (*path, key)
@@ -292,6 +307,9 @@ def _check_unused(claims: ClaimsFile, problems: Problems) -> None:
 def _check_servers(claims: ClaimsFile, problems: Problems) -> None:
     """Check that every variant has a server, and every profile a process."""
     target = claims.target or TargetTable()
+    variants = claims.variants.values() or [VariantTable()]
+    if target.copied and all(url_of(target, variant) for variant in variants):
+        problems.add(("target", "copy"), "only for a server that Assay starts")
     for name, variant in claims.variants.items():
         if variant.tests:
             problems.add(

@@ -6,18 +6,32 @@ and the nearest valid name.
 
 import os
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from assay.errors import InputError
-from assay.inputs import claims_file
+from assay.gating import Threshold
+from assay.inputs import claims_file, gates
 from assay.inputs.schema import PresetFile, ProjectTable
 from assay.inputs.toml_file import Problems, nearest
-from assay.plan import Plan, Preset, Settings
+from assay.plan import (
+    DEFAULT_PROFILES,
+    Plan,
+    Preset,
+    Scenario,
+    Settings,
+    Target,
+    Topic,
+    Variant,
+)
+from assay.system import redaction
 
 CLAIMS_FILE = "claims.toml"
+COMMAND_VARIANT = "command"  # the variant of a command that is profiled
 MAX_NAME_BYTES = claims_file.MAX_NAME_BYTES
+url_of = claims_file.url_of
 
 
 def load(
@@ -39,16 +53,60 @@ def load(
         InputError: There are problems; the message has every problem of every file.
     """
     files = [find_topic(topic, here) for topic in topics] or _all_topics(here)
+    plan = _load(files, settings, command, here)
+    names = [topic.name for topic in plan.topics]
+    names += [file.parent.name for file in _scenario_files(here)]
+    gates.check_topics(plan.gating, names)
+    return with_gating(plan, whole=not topics)
+
+
+def load_for_sides(
+    files: Sequence[Path], settings: Mapping[str, Any], command: str, here: Path
+) -> Plan:
+    """Read everything that a comparison of two sides needs; a topic needs no variants.
+
+    Args:
+        files: Paths of claims.toml files; there may be none.
+        settings: Settings from the command line, which override `[tool.assay]`.
+        command: The command line, for the report.
+        here: The folder whose `[tool.assay]` and profiles hold.
+
+    Raises:
+        InputError: There are problems; the message has every problem of every file.
+    """
+    return _load(files, settings, command, here, sides=True)
+
+
+def with_gating(plan: Plan, **update: Any) -> Plan:
+    """Return a plan with some fields of its gating replaced."""
+    return plan.model_copy(update={"gating": plan.gating.model_copy(update=update)})
+
+
+def _load(
+    files: Sequence[Path],
+    settings: Mapping[str, Any],
+    command: str,
+    here: Path,
+    sides: bool = False,
+) -> Plan:
     messages: list[str] = []
-    project = _project(here, messages)
+    project, thresholds = _project(here, messages)
+    gating = gates.gating_of(thresholds, here, messages)
     presets: dict[str, Preset] = {}
     merged = Settings(**{**project, **settings})
 
     def require_preset(name: str) -> None:
         presets.setdefault(name, load_preset(name, here))
 
+    if merged.profile is not False:
+        for name in DEFAULT_PROFILES:
+            try:
+                require_preset(name)
+            except InputError as error:
+                messages.append(str(error))
+
     loaded = [
-        claims_file.read(file, merged.margin, require_preset, messages)
+        claims_file.read(file, merged.margin, require_preset, messages, sides)
         for file in dict.fromkeys(files)
     ]
     valid = [topic for topic in loaded if topic]
@@ -64,7 +122,43 @@ def load(
         presets=tuple(presets.values()),
         settings=merged,
         command=command,
+        gating=gating,
     )
+
+
+def command_plan(
+    words: Sequence[str], locustfile: Path, ready: str, command: str, here: Path
+) -> Plan:
+    """Return a plan whose only variant is a command.
+
+    Args:
+        words: The command that starts the server.
+        locustfile: Its load.
+        ready: The path at which it answers 2xx when it is ready.
+        command: The command line, for the report.
+        here: The working directory, which the server is started in.
+
+    Raises:
+        InputError: There is no command, or `ready` is no path.
+    """
+    # A single word with spaces is a whole command line.
+    line = words[0] if len(words) == 1 else shlex.join(words)
+    if not line.strip():
+        raise InputError(
+            "expected a command after --, such as: python -m uvicorn app:app"
+        )
+    if not re.fullmatch(r"/[!-~]*", ready):
+        raise InputError(f"--ready: expected a path such as /health, not {ready!r}")
+    file = locustfile.resolve()
+    topic = Topic(
+        name=re.sub(r"[^\w.-]+", "-", file.stem) or "topic",
+        title=redaction.command(line),
+        file=file,
+        target=Target(command=line, cwd=here, ready=ready),
+        scenario=Scenario(locustfile=file),
+        variants=(Variant(name=COMMAND_VARIANT),),
+    )
+    return Plan(topics=(topic,), command=command)
 
 
 def profile_plan(plan: Plan, name: str, presets: Sequence[str], here: Path) -> Plan:
@@ -89,6 +183,12 @@ def profile_plan(plan: Plan, name: str, presets: Sequence[str], here: Path) -> P
             f"{claims_file.PROFILES_NEED_COMMAND}"
         )
     loaded = tuple(load_preset(preset.strip(), here) for preset in presets)
+    for preset in loaded:
+        if preset.profiler == "probe":
+            raise InputError(
+                f"--profiles: {preset.name!r} compares two sides, so it works only in "
+                "a run: put it into `profiles` of a claim, and type: assay run TOPIC"
+            )
     without_claims = topic.model_copy(update={"claims": (), "budgets": ()})
     return plan.model_copy(update={"topics": (without_claims,), "presets": loaded})
 
@@ -160,8 +260,8 @@ def _checked(preset: Preset, file: Path) -> Preset:
     return preset
 
 
-def _project(here: Path, messages: list[str]) -> dict[str, Any]:
-    """Return `[tool.assay]` of the nearest pyproject.toml; empty if there is none."""
+def _project(here: Path, messages: list[str]) -> tuple[dict[str, Any], list[Threshold]]:
+    """Return `[tool.assay]` of the nearest pyproject.toml: settings and thresholds."""
     for folder in (here, *here.parents):
         file = folder / "pyproject.toml"
         if os.path.isfile(file):
@@ -177,11 +277,13 @@ def _project(here: Path, messages: list[str]) -> dict[str, Any]:
             )
             if project and sorted(set(project.looks)) != project.looks:
                 problems.add(("tool", "assay", "looks"), "expected ascending numbers")
+            written = project.gates if project else []
+            thresholds = gates.read_thresholds(written, problems)
             messages.extend(problems.messages)
             if project is None or problems.messages:
-                return {}
-            return project.model_dump(exclude_unset=True)
-    return {}
+                return {}, []
+            return project.model_dump(exclude_unset=True, exclude={"gates"}), thresholds
+    return {}, []
 
 
 def _all_topics(here: Path) -> list[Path]:

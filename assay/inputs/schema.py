@@ -1,6 +1,7 @@
 """The tables of the files that people write: every key with its type and meaning."""
 
 import shlex
+from datetime import date
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -98,7 +99,10 @@ class TargetTable(Table):
     """`[target]`: how a server is started."""
 
     command: Command | None = Field(
-        None, description="Starts a server; `{port}` and `$PORT` are a free port."
+        None,
+        description="Starts a server; `{port}` and `$PORT` are a free port. `python` "
+        "is that of the active virtual environment, else of `.venv` in `cwd`, else "
+        "Assay's own.",
     )
     url: Url | None = Field(
         None,
@@ -124,7 +128,7 @@ class TargetTable(Table):
     needs: list[str] = Field(
         [],
         description="`postgres` and `redis`, passed on as `DATABASE_URL` and "
-        "`REDIS_URL`.",
+        "`REDIS_URL`. Of two commits, each has a database of its own.",
     )
     round_trip: dict[str, str] = Field(
         {},
@@ -135,6 +139,19 @@ class TargetTable(Table):
         None,
         description="A command that is run once before the first launch, such as a "
         "migration.",
+    )
+    python: FileName | None = Field(
+        None,
+        description="The interpreter that runs benchmarks, from this folder; what "
+        "`python` means in `command` if it is not given.",
+    )
+    # A model of pydantic has a method `copy`.
+    copied: bool = Field(
+        False,
+        alias="copy",
+        description="Whether each variant runs in its own copy of `cwd`, in a "
+        "temporary folder, which is restored before each launch. `prepare` runs in a "
+        "copy, too.",
     )
 
 
@@ -199,8 +216,8 @@ class ScenarioTable(Table):
     benchmarks: FileName | None = Field(
         None,
         description="A pattern of pytest-benchmark files, instead of a locustfile. "
-        "Benchmarks use only `cwd` and `env` of a target, and `env` and `tests` of a "
-        "variant.",
+        "Benchmarks use only `cwd`, `env` and `python` of a target, and `env` and "
+        "`tests` of a variant.",
     )
     load: LoadTable = LoadTable()
     time_budget: float | None = Field(
@@ -237,7 +254,11 @@ class ClaimTable(Table):
         description="`<= X` or `>= X` of candidate / baseline, or `faster`, `slower`, "
         "`same`, `not slower`."
     )
-    profiles: list[str] = Field([], description="Presets: `cpu`, `memory`.")
+    profiles: list[str] | None = Field(
+        None,
+        description="Presets besides the default ones, such as `calls`; `[]` for no "
+        "profiles.",
+    )
 
 
 class BudgetTable(Table):
@@ -256,7 +277,7 @@ class ClaimsFile(Table):
     target: TargetTable | None = None
     companions: dict[str, CompanionTable] = {}
     scenario: ScenarioTable
-    variants: dict[str, VariantTable] = Field(min_length=1)
+    variants: dict[str, VariantTable] = {}
     claims: list[ClaimTable] = []
     budgets: list[BudgetTable] = []
 
@@ -270,6 +291,32 @@ class PresetFile(Table):
     settings: dict[str, float | int | bool | str] = {}
 
 
+class GateTable(Table):
+    """`[[tool.assay.gates]]`: how much slower something may be."""
+
+    topic: str = Field("*", min_length=1)
+    test: str = Field("*", min_length=1)
+    metric: str = Field("*", min_length=1)
+    at_most: str
+
+
+class WaiverTable(Table):
+    """`[[waivers]]`: something that may be slower until a day."""
+
+    topic: str = ""
+    test: str = ""
+    metric: str
+    ceiling: float = Field(gt=1, le=1e6)
+    reason: str = Field(min_length=1)
+    until: date
+
+
+class WaiversFile(Table):
+    """A whole perf/waivers.toml."""
+
+    waivers: list[WaiverTable] = []
+
+
 class ProjectTable(Table):
     """`[tool.assay]` of a pyproject.toml."""
 
@@ -279,5 +326,5 @@ class ProjectTable(Table):
     looks: list[Annotated[int, Field(ge=1, le=MOST_LAUNCHES)]] = Field(
         list(Settings().looks), min_length=1
     )
-    profile: bool = True
-    causes: bool = False
+    profile: bool | None = None
+    gates: list[GateTable] = []

@@ -42,7 +42,12 @@ class Problems:
         """Add a problem at a key, unless the key is already reported as invalid."""
         if path in self._invalid:
             return
-        line = next(
+        line = self.line_of(path)
+        self.messages.append(f"{self.file}:{line}: {_dotted(path)}: {text}")
+
+    def line_of(self, path: Keys) -> int:
+        """Return the line of a key, or of the innermost table around it."""
+        return next(
             (
                 self._lines[path[:length]]
                 for length in range(len(path), 0, -1)
@@ -50,7 +55,6 @@ class Problems:
             ),
             1,
         )
-        self.messages.append(f"{self.file}:{line}: {_dotted(path)}: {text}")
 
     def validate[Model: BaseModel](  # noqa: D102 (flake8-docstrings cannot see it)
         self, model: type[Model], at: Keys = ()
@@ -145,7 +149,13 @@ def _valid_keys(model: type[BaseModel], loc: Keys) -> list[str]:
         if field is None:
             continue  # a position in a list, or a name in a dictionary
         model = _table_in(field.annotation) or model
-    return list(model.model_fields)
+    return [field.alias or name for name, field in model.model_fields.items()]
+
+
+def written_keys(table: BaseModel) -> set[str]:
+    """Return the keys of a table that its file has."""
+    fields = type(table).model_fields
+    return {fields[name].alias or name for name in table.model_fields_set}
 
 
 def _table_in(annotation: Any) -> type[BaseModel] | None:

@@ -1,15 +1,23 @@
-"""Reports: a run directory, rendered in formats for people and machines.
+"""Reports: a run directory, rendered in formats for people and for machines.
 
-Each format is one function from a run directory to text, registered in `FORMATS`. A
-report can be rebuilt from the directory alone, on another machine.
+A format is a function from a run directory to the text of one file, and is registered
+in `FORMATS`. A format of several files writes them itself, and is registered in
+`WRITERS`. A report can be rebuilt from the directory alone, on another machine.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
 from assay.errors import InputError
-from assay.report import comparisons_csv, html, junit, markdown
+from assay.report import (
+    comparisons_csv,
+    exports,
+    html,
+    junit,
+    markdown,
+    pytest_benchmark,
+)
 from assay.run_directory.directory import to_json
 from assay.run_directory.run import RunDirectory
 from assay.system.registry import Registry
@@ -35,8 +43,18 @@ _BUILT_IN: dict[str, tuple[str, Renderer]] = {
     "json": ("results.json", _json),
     "csv": ("comparisons.csv", comparisons_csv.render),
 }
-# Another package adds a format as an entry point: a file name and a renderer.
+# Another package can add a format by an entry point: a file name and a renderer.
 FORMATS: Registry[tuple[str, Renderer]] = Registry("assay.reports", _BUILT_IN)
+
+# Name of the format -> the function that writes its files into the run directory.
+WRITERS: dict[str, Callable[[RunDirectory], list[Path]]] = {
+    "pytest-benchmark": pytest_benchmark.write,
+}
+
+
+def names() -> tuple[str, ...]:
+    """Return the names of all formats."""
+    return (*FORMATS, *WRITERS)
 
 
 def write(
@@ -44,21 +62,27 @@ def write(
 ) -> list[Path]:
     """Write the reports of a run into its directory.
 
-    Also works for a run that was cut short: the report then says what is missing.
+    This also works for a run that was cut short. The report then says so.
 
     Returns:
         The files written, in the order of `formats`.
 
     Raises:
-        InputError: A format does not exist.
+        InputError: A format does not exist, or the run has no data for it.
         NotARunError: plan.json or results.json is damaged.
     """
-    unknown = [name for name in formats if name not in FORMATS]
+    unknown = [name for name in formats if name not in names()]
     if unknown:
         raise InputError(
-            f"unknown report format {unknown[0]!r}; choose from {', '.join(FORMATS)}"
+            f"unknown report format {unknown[0]!r}; choose from {', '.join(names())}"
         )
-    return [
-        run.write_text(file, render(run))
-        for file, render in (FORMATS[name] for name in dict.fromkeys(formats))
-    ]
+    if "html" in formats:  # the page has links to the exports
+        exports.write(run)
+    written = []
+    for name in dict.fromkeys(formats):
+        if name in WRITERS:
+            written += WRITERS[name](run)
+        else:
+            file, render = FORMATS[name]
+            written.append(run.write_text(file, render(run)))
+    return written

@@ -1,6 +1,6 @@
 """Charts as SVG that follow the page's light and dark theme.
 
-Matplotlib draws in sentinel colours, which CSS variables replace afterwards, so one
+Matplotlib draws in sentinel colours. CSS variables replace them afterwards, so one
 picture serves both themes. Text stays text, in the page's font.
 """
 
@@ -17,7 +17,7 @@ from typing import Any
 from assay.report.curves import Curve, median, thin, value_at
 from assay.wording import clean, quantity, significant
 
-# Sentinel colours, which nothing else uses, and the CSS variables that replace them.
+# Sentinel colours, used for nothing else, and the CSS variables that replace them.
 COLOUR_A = "#0000a1"
 COLOUR_B = "#0000b1"
 COLOUR_MUTED = "#0000d1"
@@ -88,7 +88,7 @@ def percentiles(baseline: Curve, candidate: Curve) -> Chart:
 
 
 def over_time(baseline: Curve, candidate: Curve, tail: float) -> Chart:
-    """Draw the median of both sides over time, with a band up to the tail."""
+    """Draw the median of both sides over time, with a band up to a tail quantile."""
     tops = [
         curve.top if curve.top is not None else curve.y
         for curve in (baseline, candidate)
@@ -162,7 +162,7 @@ def memory(baseline: Curve, candidate: Curve, unit: str) -> Chart:
 
 
 def by_launch(baseline: Curve, candidate: Curve, metric: str, unit: str) -> Chart:
-    """Draw one metric of both sides launch by launch."""
+    """Draw one metric of both sides, one point per launch."""
     values = [*baseline.y, *candidate.y]
     scale, name = axis_unit(max(map(float, values)), unit)
     log = max(values) > 6 * min(values) > 0
@@ -196,7 +196,7 @@ def by_launch(baseline: Curve, candidate: Curve, metric: str, unit: str) -> Char
 
 
 def with_prefix(chart: Chart, prefix: str) -> Chart:
-    """Return the chart with a prefix on its ids, so that they are unique on a page."""
+    """Return the chart with a prefix on its ids, so that ids are unique on a page."""
     svg = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{prefix}-", chart.svg)
     return Chart(chart.title, chart.caption, svg)
 
@@ -235,13 +235,13 @@ def as_svg(draw: Callable[[Any], None], description: str) -> str:
 
 
 def _for_page(svg: str, description: str) -> str:
-    """Remove what does not belong inside a page, and use the page's CSS colours."""
+    """Remove parts that do not belong inside a page, and use the page's CSS colours."""
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
     # Matplotlib's style element would apply to every element of the page.
     svg = re.sub(r"<defs>\s*<style.*?</style>\s*</defs>", "", svg, flags=re.DOTALL)
     svg = re.sub(r"<!--.*?-->", "", svg, flags=re.DOTALL)
-    # Matplotlib's group ids repeat from chart to chart; ids must be unique.
+    # Matplotlib gives groups the same ids in every chart, but ids must be unique.
     svg = re.sub(r'<g id="[^"]*"', "<g", svg)
     svg = re.sub(r"font: (\S+) 'DejaVu Sans'[^;\"]*", r"font-size: \1", svg)
     svg = re.sub(
@@ -302,7 +302,7 @@ def _end_labels(
 
 
 def plain_log_ticks(axes: Any) -> None:
-    """Label a log axis with plain numbers: 1, 2, 5 where there is room."""
+    """Label a logarithmic axis with plain numbers, as many as there is room for."""
     from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
     low, high = axes.get_ylim()
@@ -330,7 +330,7 @@ def name_axes(axes: Any, x: str, y: str) -> None:
 
 
 def axis_unit(largest: float, unit: str) -> tuple[float, str]:
-    """Return the scale and the unit of an axis: 0.003 s is drawn in ms."""
+    """Return scale and unit of an axis; if the largest value is 0.003 s, of ms."""
     scales = {
         "s": ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns")),
         "B": ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"), (1.0, "B")),

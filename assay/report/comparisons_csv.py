@@ -3,12 +3,13 @@
 import csv
 from io import StringIO
 
+from assay.report.summary import gate_key, gates_by_key
 from assay.results import Comparison
 from assay.run_directory.run import RunDirectory
 from assay.wording import one_line
 
-COLUMNS = tuple(Comparison.model_fields)
-# A spreadsheet would run a text that starts with one of these as a formula.
+COLUMNS = (*Comparison.model_fields, "gate", "gate_reason")
+# A spreadsheet runs a text that starts with one of these as a formula.
 _FORMULA_STARTS = ("=", "+", "-", "@")
 
 
@@ -17,8 +18,14 @@ def render(run: RunDirectory) -> str:
     out = StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(COLUMNS)
-    for comparison in run.results().comparisons:
-        fields = comparison.model_dump()
+    results = run.results()
+    gates = gates_by_key(results)
+    for comparison in results.comparisons:
+        gate = gates.get(gate_key(comparison))
+        fields = comparison.model_dump() | {
+            "gate": gate.verdict if gate else "",
+            "gate_reason": gate.reason if gate else "",
+        }
         writer.writerow([cell(fields[name]) for name in COLUMNS])
     return out.getvalue()
 

@@ -1,4 +1,4 @@
-"""Curves for the charts: samples reduced to the points that a reader can see."""
+"""Curves for the charts: samples reduced to as many points as a reader can see."""
 
 from __future__ import annotations
 
@@ -35,8 +35,9 @@ class Curve:
 def percentile_curve(latencies: Floats) -> Curve | None:
     """Return latency by percentile as a short curve, x = -log10(1 - share).
 
-    Requests that were never answered are NaN. They count as the slowest, and the curve
-    ends where they begin. It also ends where fewer than five requests are slower.
+    Requests that were never answered have a latency of NaN. They count as the slowest,
+    and the curve ends before them. It also ends where fewer than five requests are
+    slower. None if there are too few requests.
     """
     import numpy as np
 
@@ -52,14 +53,14 @@ def percentile_curve(latencies: Floats) -> Curve | None:
 
 
 def timeline(samples: pd.DataFrame) -> tuple[Curve, float] | None:
-    """Return latency over time of one variant: the median and a band above it.
+    """Return the latency of one variant over time: the median and a band above it.
 
     Args:
         samples: Columns launch, block, scheduled and latency.
 
     Returns:
-        The curve (x in seconds since the run began), and the quantile of the
-        band's upper edge; None if there are too few samples.
+        The curve (x is in seconds since the run began), and the quantile at the upper
+        edge of the band; None if there are too few samples.
     """
     keys = ["launch"]
     if samples["launch"].nunique() < 4:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -46,7 +46,7 @@ class FunctionRow:
 
 @dataclass(frozen=True)
 class StacksView:
-    """One preset's stacks of both sides, compared."""
+    """The stacks of both sides, from one preset, compared."""
 
     preset: str
     basis: str
@@ -57,13 +57,14 @@ class StacksView:
 
 @dataclass(frozen=True)
 class Pictures:
-    """What the page shows of a pair besides its numbers.
+    """The evidence that the page shows for a pair besides its numbers.
 
     Attributes:
-        charts: The charts of percentiles, time, memory and launches that have data.
+        charts: Those of the charts of percentiles, time, memory and launches that have
+            data.
         memory: Sentences about memory.
-        notes: What a reader must know about how the profiles were taken.
-        missing: Why no cause can be shown; empty if one can.
+        notes: Notes for the reader on how the profiles were taken.
+        missing: Why no profiles can be compared; empty if some can.
     """
 
     charts: tuple[charts.Chart, ...]
@@ -76,7 +77,7 @@ class Pictures:
 def usable_samples(run: RunDirectory, topic: str) -> pd.DataFrame:
     """Return the undisturbed open-loop requests of a topic, with their latency.
 
-    Latency is in seconds; NaN if never answered. See `measurements.latency`.
+    Latency is in seconds, and NaN if there was no answer: see `measurements.latency`.
     """
     samples = run.samples(topic, columns=_SAMPLE_COLUMNS)
     if samples.empty:
@@ -95,15 +96,15 @@ def pictures_of_pair(
     prefix: str,
     rounds: Sequence[Round] = (),
 ) -> Pictures:
-    """Return all pictures for which the run has data.
+    """Return all pictures of a pair for which the run has data.
 
     Args:
         pair: Baseline and candidate.
         samples: See `usable_samples`.
         launches: The launches of this topic.
         profiles: The profiles of this topic.
-        busy_cores: How many cores each side kept busy at capacity, if known.
-        claimed_metrics: Metrics that claims name, in order of preference.
+        busy_cores: How many cores each side kept busy at capacity; None if unknown.
+        claimed_metrics: Metrics that claims name; the first with data is drawn.
         prefix: Prefix of all ids in the charts, unique on the page.
         rounds: The rounds of profiling of this pair.
     """
@@ -111,15 +112,8 @@ def pictures_of_pair(
     if not drawn:
         drawn = _from_launches(pair, launches, claimed_metrics)
     baseline_profiles, candidate_profiles = (
-        {profile.preset: profile for profile in profiles if profile.variant == name}
-        for name in pair
+        _profiles_of_side(name, pair, profiles, rounds) for name in pair
     )
-    for name, of_side in zip(
-        pair, (baseline_profiles, candidate_profiles), strict=True
-    ):
-        sampled = from_rounds([one for one in rounds if one.variant == name])
-        if sampled:
-            of_side[sampled.preset] = sampled
     stacks, memory, notes = [], [], []
     for preset in sorted(set(baseline_profiles) & set(candidate_profiles)):
         baseline, candidate = baseline_profiles[preset], candidate_profiles[preset]
@@ -132,18 +126,44 @@ def pictures_of_pair(
                 drawn.append(
                     charts.memory(_curve(baseline), _curve(candidate), baseline.unit)
                 )
-                memory.append(compare_memory(baseline, candidate).sentence)
+                # If there are rounds, they show growth better than the timelines do.
+                compared = compare_memory(baseline, candidate, not rounds)
+                memory.append(compared.sentence)
                 notes += _notes(baseline, candidate)
     missing = ""
     if not stacks and not memory:
-        names = ", ".join(sorted(set(baseline_profiles) | set(candidate_profiles)))
-        missing = (
-            f"Profiles of one side only ({clean(names)}): nothing to compare."
-            if names
-            else "No profiles were taken, so this run cannot say why."
-        )
+        missing = _missing({*baseline_profiles, *candidate_profiles})
     drawn = [charts.with_prefix(chart, prefix) for chart in drawn]
     return Pictures(tuple(drawn), tuple(stacks), tuple(memory), tuple(notes), missing)
+
+
+def _profiles_of_side(
+    name: str,
+    pair: tuple[str, str],
+    profiles: Sequence[Profile],
+    rounds: Sequence[Round],
+) -> dict[str, Profile]:
+    """Return a variant's profiles by preset; rounds of the pair take precedence."""
+    of_pair = [item for item in profiles if _pair_of(item) in (None, pair)]
+    of_pair.sort(key=lambda item: _pair_of(item) is not None)
+    by_preset = {item.preset: item for item in of_pair if item.variant == name}
+    sampled = from_rounds([one for one in rounds if one.variant == name])
+    if sampled:
+        by_preset[sampled.preset] = sampled
+    return by_preset
+
+
+def _missing(presets: Collection[str]) -> str:
+    """Return why no profiles can be compared."""
+    if not presets:
+        return "No profiles were taken, so this run cannot say why."
+    names = clean(", ".join(sorted(presets)))
+    return f"Profiles of one side only ({names}): nothing to compare."
+
+
+def _pair_of(profile: Profile) -> tuple[str, str] | None:
+    """Return the pair in whose rounds a profile was taken; None if in none."""
+    return profile.pair if isinstance(profile, Timeline) else None
 
 
 def _notes(baseline: Profile, candidate: Profile) -> list[str]:
@@ -180,7 +200,7 @@ def _from_samples(pair: tuple[str, str], samples: pd.DataFrame) -> list[charts.C
 def _from_launches(
     pair: tuple[str, str], launches: pd.DataFrame, claimed_metrics: Sequence[str]
 ) -> list[charts.Chart]:
-    """Draw one metric by launch: one that a claim names, or the first in common."""
+    """Draw one metric by launch: a claimed one, or the first that both sides have."""
     if launches.empty:
         return []
     present = set(launches["metric"])

@@ -1,4 +1,4 @@
-"""The causes of a run's differences, for a terminal."""
+"""The causes of a run's differences, for a terminal and as JSON."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ type Pair = tuple[str, str, str]  # topic, baseline, candidate
 
 
 def pairs(results: Results, text: str = "") -> list[Pair]:
-    """Return the pairs that were compared and have to do with a text."""
+    """Return the compared pairs whose names or claims contain a text."""
     compared = dict.fromkeys(
         (item.topic, item.baseline, item.candidate) for item in results.comparisons
     )
@@ -33,7 +33,7 @@ def name(pair: Pair) -> str:
 
 
 def to_json(results: Results, chosen: Sequence[Pair]) -> str:
-    """Return causes and ledgers as JSON."""
+    """Return the causes and the ledgers of some pairs as JSON."""
     content = {
         key: [
             item.model_dump(mode="json")
@@ -59,7 +59,7 @@ def render(results: Results, chosen: Sequence[Pair], console: Console) -> None:
             console.print(Text(f"{index}. {one_line(cause.sentence)}"))
             interval = f" ({cause.interval})" if cause.interval else ""
             share = f", {cause.share}" if cause.share else ""
-            line = f"   {cause.kind}: {cause.amount} per request{interval}{share}"
+            line = f"   {cause.kind}: {cause.amount} per {cause.per}{interval}{share}"
             console.print(Text(line, "dim"))
         if not view.causes:
             console.print(

@@ -1,8 +1,9 @@
 """A differential flame graph as one static SVG.
 
-The width of a frame is the larger of both sides, so a frame that vanished stays
-visible. Each frame is a nested SVG with its position in percent: it fits any width,
-clips its label and needs no script. A run of framework frames becomes one frame.
+The width of a frame is the larger of both sides' values, so a frame that vanished stays
+visible. Each frame is a nested SVG with its position in percent. So the graph fits any
+width, labels are clipped, and no script is needed. Consecutive frames of frameworks
+become one frame.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from assay.analysis.attribution.stacks import beyond_noise, split_frame
 from assay.results import Stacks
 from assay.wording import one_line, quantity, signed_quantity
 
-# Narrower frames are left out; a share of the total width.
+# Narrower frames are left out, as a share of the total width.
 MIN_WIDTH = 0.003
 ROW_HEIGHT = 19
 _FRAMEWORK = frozenset(
@@ -27,7 +28,7 @@ _FRAMEWORK = frozenset(
 
 @dataclass
 class _Node:
-    """A frame at one place of the tree; values per request."""
+    """A frame at one position in the tree; its values are per request."""
 
     name: str
     baseline: float = 0.0
@@ -63,7 +64,7 @@ def package_of(frame: str) -> str:
 
 
 def collapse(stack: Sequence[str]) -> tuple[str, ...]:
-    """Replace each run of framework frames by one: ``[fastapi + starlette]``."""
+    """Replace consecutive frames of frameworks by one: ``[fastapi + starlette]``."""
     collapsed: list[str] = []
     packages: list[str] = []
 
@@ -127,7 +128,7 @@ def _add(root: _Node, stack: Sequence[str], value: float, side: str) -> None:
 
 
 def _set_widths(root: _Node) -> None:
-    """Set the widths: the larger side's self value plus the widths of the children."""
+    """Set the widths: the larger side's own value plus the widths of the children."""
     for node in reversed(list(_walk(root))):
         children = node.children.values()
         self_baseline = node.baseline - sum(child.baseline for child in children)
@@ -137,7 +138,7 @@ def _set_widths(root: _Node) -> None:
 
 
 def _walk(root: _Node) -> Iterator[_Node]:
-    """Yield all nodes, parents first. Stacks are deep, so there is no recursion."""
+    """Yield all nodes, parents first, without recursion, since stacks are deep."""
     pending = [root]
     while pending:
         node = pending.pop()
@@ -155,7 +156,7 @@ def _place(root: _Node, left: float, level: int) -> Iterator[tuple[_Node, float,
         for child in sorted(node.children.values(), key=lambda child: -child.width):
             children.append((child, left, level + 1))
             left += child.width
-        # Left to right in the document too, for screen readers and the keyboard.
+        # Screen readers and the keyboard also go from left to right.
         pending.extend(reversed(children))
 
 

@@ -1,6 +1,6 @@
 """The forest plot of all claims: positions on its axis, in percent.
 
-Each row shows how many times better the candidate is. Right is better for every
+Each row shows how many times better the candidate is. To the right is better for every
 metric, so latency and throughput share one axis.
 """
 
@@ -24,12 +24,12 @@ _MIN_PERCENT_BETWEEN_TICKS = 12.0
 
 @dataclass(frozen=True)
 class ForestItem:
-    """The content of one row: a claim, a pair as a whole, or another verdict.
+    """The content of one row: a claim, a pair as a whole, or a single comparison.
 
     Attributes:
         comparison: The numbers; None for a pair as a whole.
         verdict: Verdict on the claim or on the pair as a whole; None for a comparison.
-        expect: What the claim expects; None without a claim.
+        expect: The ratio that the claim expects; None if this is no claim.
         notes: Sentences to show with the row.
         topic: Title of the topic.
     """
@@ -52,7 +52,7 @@ class Row:
     Attributes:
         number: How many times better the candidate is, as text; empty if unknown.
         interval: The interval of this number, as text.
-        is_pair: Whether this is the heading row of a pair, without numbers.
+        is_pair: Whether this row is the verdict on a pair as a whole, without numbers.
         comparison_verdict: Verdict of the comparison, as a word.
         side: The side that the result favours: ``candidate``, ``baseline`` or
             ``neither``.
@@ -60,9 +60,10 @@ class Row:
         ends: Left and right end of the interval; None if there is none.
         cut_left: Whether the interval continues beyond the left edge.
         cut_right: Whether the interval continues beyond the right edge.
-        bounds: Positions of the claimed bounds, each with the direction (1 right,
-            -1 left) in which the claim is true.
-        group: Title of the topic, if this row is its first and there are several.
+        bounds: Positions of the claimed bounds. Each has the direction in which the
+            claim is true: 1 for right, -1 for left.
+        group: Title of the topic, if this is its first row and there are several
+            topics.
     """
 
     text: str
@@ -85,7 +86,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Forest:
-    """All rows over one axis; positions are percent.
+    """All rows over one axis; positions are in percent.
 
     Attributes:
         ticks: Position and label of each tick.
@@ -124,7 +125,7 @@ def layout(items: Sequence[ForestItem], margin: float) -> Forest:
         return round(100 * min(1.0, max(0.0, (log - low) / (high - low))), 2)
 
     ticks: list[tuple[float, str]] = []
-    # Place 1 first, since it must be shown, then the round numbers.
+    # Place 1 first, since it must be shown, then powers of ten, then other numbers.
     for tick in sorted(_TICKS, key=_roundness):
         on_axis = low <= math.log(tick) <= high
         has_room = all(
@@ -201,7 +202,7 @@ def _row(
     if comparison is not None and comparison.verdict in ("same", "undecided"):
         side = "neither"
     number, interval = _numbers(item, ratio, low, high)
-    # An unknown end is drawn like an end beyond the edge: as an arrow.
+    # An unknown end is drawn as an arrow, like an end beyond the edge.
     ends = None
     if low is not None or high is not None:
         ends = (0.0 if low is None else low, math.inf if high is None else high)

@@ -15,9 +15,12 @@ from assay.report.summary import (
     in_topics_without_claims,
     notes,
     pair_text,
+    shown,
 )
 from assay.results import ClaimResult, Comparison, Results
 from assay.wording import clean, expectation, meaning_of, one_line
+
+SHOWN_TESTS = 30  # most tests shown; tests that are *same* are left out
 
 
 def forest_items(plan: Plan, results: Results) -> list[ForestItem]:
@@ -34,7 +37,7 @@ def forest_items(plan: Plan, results: Results) -> list[ForestItem]:
 
 
 def pair_anchor(plan: Plan, topic: str, baseline: str, candidate: str) -> str:
-    """Return a unique HTML anchor for a pair, safe whatever the names contain."""
+    """Return a unique HTML anchor for a pair; any character is allowed in the names."""
     names = [planned.name for planned in plan.topics]
     number = names.index(topic) if topic in names else len(names)
     raw = f"{topic}\0{baseline}\0{candidate}"
@@ -62,7 +65,7 @@ def _claim_row(plan: Plan, results: Results, claim: ClaimResult) -> ForestItem:
 
 
 def _expected(plan: Plan, claim: ClaimResult) -> Expectation | None:
-    """Return what a claim expects according to the plan; None if it is not there."""
+    """Return a claim's expectation from the plan; None if the claim is not there."""
     for topic in plan.topics:
         if topic.name != claim.topic:
             continue
@@ -79,7 +82,7 @@ def _expected(plan: Plan, claim: ClaimResult) -> Expectation | None:
 
 def _rows_without_claims(plan: Plan, results: Results) -> Iterator[ForestItem]:
     for pair_verdict, comparisons in group_by_pair(
-        results, in_topics_without_claims(results)
+        results, shown(in_topics_without_claims(results), SHOWN_TESTS)
     ):
         if pair_verdict:
             yield ForestItem(
@@ -112,7 +115,7 @@ def _comparison_row(
     plan: Plan, results: Results, comparison: Comparison, detail: str
 ) -> ForestItem:
     return ForestItem(
-        text=meaning_of(comparison.metric),
+        text=one_line(comparison.test) or meaning_of(comparison.metric),
         detail=detail,
         anchor=pair_anchor(
             plan, comparison.topic, comparison.baseline, comparison.candidate

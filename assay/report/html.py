@@ -6,9 +6,10 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from assay.observations import Round
+from assay.observations import Round, Source
 from assay.plan import Plan, Topic
 from assay.report import evidence
+from assay.report.exports import links
 from assay.report.forest import layout
 from assay.report.forest_rows import forest_items, pair_anchor
 from assay.report.metric_table import MetricRow, metric_rows
@@ -22,6 +23,7 @@ from assay.report.provenance import (
     time_spent_text,
 )
 from assay.report.summary import answer, budget_reason, budget_text, title
+from assay.report.test_table import TestTable, table_of_tests
 from assay.report.why import WhyView, why
 from assay.results import BudgetResult, ClaimResult, PairVerdict, Profile, Results
 from assay.run_directory.run import RunDirectory
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class PairView:
-    """Everything that the page shows of one pair of variants."""
+    """Everything that the page shows about one pair of variants."""
 
     anchor: str
     baseline: str
@@ -41,8 +43,10 @@ class PairView:
     claims: tuple[ClaimResult, ...]
     overall: PairVerdict | None
     metrics: tuple[MetricRow, ...]
+    tests: TestTable
     why: WhyView
     pictures: evidence.Pictures
+    exports: list[tuple[str, str]]
 
     @property
     def has_forecasts(self) -> bool:
@@ -57,7 +61,7 @@ class PairView:
 
 @dataclass(frozen=True)
 class TopicView:
-    """Everything that the page shows of one topic."""
+    """Everything that the page shows about one topic."""
 
     anchor: str
     title: str
@@ -76,6 +80,7 @@ def render(run: RunDirectory) -> str:
         answer=answer(plan, results),
         results=results,
         settings=plan.settings,
+        subject=plan.subject,
         looks=results.looks,
         discovery_rate=f"{(1 - plan.settings.confidence) * 100:.3g}",
         censored=any(item.censored for item in results.values + results.comparisons),
@@ -84,6 +89,7 @@ def render(run: RunDirectory) -> str:
         noise=_noise(run, plan, results),
         time_spent=_time_spent(results),
         with_servers=any(topic.scenario.locustfile for topic in plan.topics),
+        with_tests=any(topic.scenario.tests for topic in plan.topics),
         with_benchmarks=any(topic.scenario.benchmarks for topic in plan.topics),
         environment=list(flatten(run.environment())),
         command=repeat_command(plan, results),
@@ -119,7 +125,9 @@ def _topics(run: RunDirectory, plan: Plan, results: Results) -> list[TopicView]:
                             for one in rounds
                             if (one.topic, one.baseline, one.candidate)
                             == (topic.name, *pair)
+                            and one.purpose == "load"
                         ],
+                        run.sources(topic.name, pair),
                     )
                     for pair in topic.pairs()
                 ),
@@ -146,6 +154,7 @@ def _pair(
     launches: pd.DataFrame,
     profiles: list[Profile],
     rounds: list[Round],
+    sources: dict[str, Source],
 ) -> PairView:
     baseline, candidate = pair
     anchor = pair_anchor(plan, topic.name, baseline, candidate)
@@ -171,10 +180,15 @@ def _pair(
             ),
             None,
         ),
-        metrics=tuple(
-            metric_rows(results, topic.name, pair, claims, plan.settings.margin)
+        metrics=(
+            ()
+            if topic.scenario.tests
+            else tuple(
+                metric_rows(results, topic.name, pair, claims, plan.settings.margin)
+            )
         ),
-        why=why(results, topic.name, pair),
+        tests=table_of_tests(results, topic.name, pair),
+        why=why(results, topic.name, pair, sources),
         pictures=evidence.pictures_of_pair(
             pair,
             samples,
@@ -185,13 +199,14 @@ def _pair(
             anchor,
             rounds,
         ),
+        exports=links(topic.name, pair, rounds),
     )
 
 
 def _noise(
     run: RunDirectory, plan: Plan, results: Results
 ) -> list[tuple[str, list[tuple[str, str]], list[str]]]:
-    """Return for each topic its noise as rows and its A/A results as lines."""
+    """Return the noise (rows) and the A/A results (lines) of each topic."""
     rows, lines = dict(noise_rows(run.slices())), control_lines(results)
     topics = [topic.name for topic in plan.topics]
     return [
@@ -202,7 +217,7 @@ def _noise(
 
 
 def _time_spent(results: Results) -> list[str]:
-    """Return where the time went: one sentence in all, and one for each topic."""
+    """Return where the time went: a sentence on all topics, and one for each."""
     if len(results.spent) < 2:
         return [time_spent_text(results.spent)] if results.spent else []
     by_topic = [
@@ -214,7 +229,7 @@ def _time_spent(results: Results) -> list[str]:
 def _busy_cores(
     results: Results, topic: str, pair: tuple[str, str]
 ) -> tuple[float, float] | None:
-    """Return how many cores each side kept busy at capacity, if it was measured."""
+    """Return how many cores each side kept busy at capacity; None if not measured."""
     values = {
         (value.variant, value.metric): value.value
         for value in results.values

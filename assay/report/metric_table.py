@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from assay.metrics import METRICS
-from assay.report.summary import pair_verdict_of, side_text
+from assay.report.summary import gate_of, gate_text, pair_verdict_of, side_text
 from assay.results import ClaimResult, Comparison, Results
 from assay.wording import (
     about,
@@ -20,8 +20,8 @@ class MetricRow:
     """One metric of a pair, as text.
 
     Attributes:
-        forecast: How long it takes to see a difference as small as the margin.
-        differs: Whether the metric stands out among the metrics without a verdict.
+        forecast: How long it takes to detect a difference of the size of the margin.
+        differs: Whether the metric has no verdict, but differs significantly.
         claimed: Whether a claim names the metric.
     """
 
@@ -44,7 +44,7 @@ def metric_rows(
     claims: tuple[ClaimResult, ...],
     margin: float,
 ) -> list[MetricRow]:
-    """Return the metrics of the pair: first those that decide, then as in METRICS."""
+    """Return the pair's metrics: first the deciding ones, then as in METRICS."""
     values = {
         (value.variant, value.metric): value
         for value in results.values
@@ -102,13 +102,14 @@ def _compared(comparison: Comparison | None) -> str:
 
 
 def _reason(results: Results, comparison: Comparison) -> str:
-    """Return why there is no verdict or no ratio.
+    """Return the gate's decision, and why there is no verdict or no ratio.
 
-    A reason that the verdict on the whole pair already gives is left out.
+    A reason that is part of the verdict on the whole pair is left out.
     """
     reason = comparison.reason
     pair_verdict = pair_verdict_of(results, comparison)
     if pair_verdict and reason in pair_verdict.reason:
         reason = ""
     no_ratio = compared_parts(comparison)[1] if comparison.censored == "both" else ""
-    return "; ".join(filter(None, (reason, no_ratio)))
+    gate = gate_text(gate_of(results, comparison))
+    return "; ".join(filter(None, (gate, reason, no_ratio)))

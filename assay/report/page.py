@@ -1,4 +1,4 @@
-"""HTML pages, each a single file, from templates that escape all values."""
+"""Make HTML pages of a single file each, from templates that escape all values."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def page(template: str, **values: Any) -> str:
-    """Return a page from a template, with the style and script that all pages share."""
+    """Return a page from a template, with the style and script shared by all pages."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
 

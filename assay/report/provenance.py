@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from assay.commits import Subject
 from assay.plan import AA_SUFFIX, Plan, Topic
 from assay.results import Results, TimeSpent
 from assay.wording import (
@@ -22,6 +23,8 @@ from assay.wording import (
 if TYPE_CHECKING:
     import pandas as pd
 
+SHOWN_PACKAGES = 10  # most packages shown that differ between two commits
+
 
 def repeat_command(plan: Plan, results: Results) -> str:
     """Return the command that repeats the run with the same seed."""
@@ -32,7 +35,7 @@ def repeat_command(plan: Plan, results: Results) -> str:
 
 
 def flatten(values: Mapping[str, object], prefix: str = "") -> list[tuple[str, str]]:
-    """Return nested values as rows: a dotted name and a text."""
+    """Return nested values as rows of a dotted name and a text."""
     rows: list[tuple[str, str]] = []
     for key, value in values.items():
         name = f"{prefix}{key}"
@@ -72,12 +75,12 @@ def load_text(topic: Topic) -> str:
 
 
 def noise_rows(slices: pd.DataFrame) -> list[tuple[str, list[tuple[str, str]]]]:
-    """Return the noise of each topic, as rows of name and text."""
+    """Return the name of each topic, and its noise as rows of name and text."""
     if slices.empty:
         return []
     noise_by_topic = []
     for topic, topic_slices in slices.groupby("topic", sort=False):
-        # Older runs lack some columns; where runs are joined, those are empty.
+        # Older runs lack some columns. If runs were joined, such columns have gaps.
         columns = {name: topic_slices[name] for name in topic_slices.columns}
         rows = [("slices", f"{len(topic_slices):,}")]
         if "launch" in columns:
@@ -95,7 +98,7 @@ def noise_rows(slices: pd.DataFrame) -> list[tuple[str, list[tuple[str, str]]]]:
         ):
             if name in columns:
                 rows.append((label, f"{columns[name].fillna(0).sum():,.0f}"))
-        # Only an open loop has a schedule to be late for.
+        # Only an open loop has a schedule, so only there can the generator be late.
         lag = topic_slices.loc[topic_slices["mode"] == "open", "lag_p99"].dropna()
         if len(lag):
             rows.append(
@@ -147,7 +150,7 @@ def _seconds(value: float) -> str:
 
 
 def _disturbances(slices: pd.DataFrame) -> list[tuple[str, str]]:
-    """Return how many slices each disturbance cost; by variant if those differ."""
+    """Return how many slices each disturbance cost, by variant if variants differ."""
     causes = slices["why"].fillna("")
     rows = []
     for cause in sorted(set(causes) - {""}):
@@ -168,8 +171,8 @@ def _disturbances(slices: pd.DataFrame) -> list[tuple[str, str]]:
 def _differ_beyond_chance(shares: Sequence[tuple[str, float, int]]) -> bool:
     """Say whether the smallest and the largest share differ beyond chance.
 
-    The limit is three standard errors of a difference of shares. It is a hint for
-    the reader and no test, since consecutive slices are disturbed together.
+    The limit is three standard errors of a difference of shares. It is a hint for the
+    reader, not a test, since a disturbance often hits consecutive slices.
     """
     _, smallest, smallest_count = min(shares, key=lambda item: item[1])
     _, largest, largest_count = max(shares, key=lambda item: item[1])
@@ -186,7 +189,7 @@ def _arm_name(variant: str) -> str:
 
 
 def control_lines(results: Results) -> dict[str, list[str]]:
-    """Return the results of the A/A arm, as lines by topic."""
+    """Return the results of the A/A arms as lines, by topic."""
     lines: dict[str, list[str]] = {}
     arms = dict.fromkeys((item.topic, item.variant) for item in results.controls)
     for topic, variant in arms:
@@ -209,3 +212,19 @@ def control_lines(results: Results) -> dict[str, list[str]]:
         line = f"{name} against itself: {numbers} in {launches}"
         lines.setdefault(topic, []).append(line)
     return lines
+
+
+def commits_text(subject: Subject) -> str:
+    """Return the two compared commits, and the packages that differ, in words."""
+    sides = [
+        f"{name}: {one_line(side.name)} {side.sha[:10]}"
+        + (" with uncommitted changes" if side.dirty else "")
+        for name, side in (("base", subject.base), ("head", subject.head))
+    ]
+    differing = [
+        one_line(f"{name} {base or 'missing'} → {head or 'missing'}")
+        for name, base, head in subject.packages[:SHOWN_PACKAGES]
+    ]
+    more = len(subject.packages) - len(differing)
+    packages = ", ".join(differing) + (f" and {more} more" if more > 0 else "")
+    return "; ".join([*sides, f"packages that differ: {packages or 'none'}"])

@@ -1,8 +1,10 @@
-"""The answer of a run in words, shared by all formats."""
+"""The results of a run in words, shared by all formats."""
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 
+from assay.gating import Gate
 from assay.plan import Plan
 from assay.results import (
     BudgetResult,
@@ -24,9 +26,11 @@ from assay.wording import (
     unit_of,
 )
 
+_ORDER = {"slower": 0, "faster": 1, "undecided": 2, "same": 3}
+
 
 def title(plan: Plan, results: Results) -> str:
-    """Return the question that the run was asked."""
+    """Return the question that the run answers."""
     if len(results.claims) == 1 and not results.budgets:
         return f"“{one_line(results.claims[0].says)}” – does it hold?"
     names = [one_line(topic.title) for topic in plan.topics]
@@ -42,16 +46,28 @@ def title(plan: Plan, results: Results) -> str:
         start = f"{names[0]}: do" if len(names) == 1 else "Do"
         return f"{start} these {counts} hold?"
     pairs = [(topic, pair) for topic in plan.topics for pair in topic.pairs()]
+    if plan.subject:
+        base, head = (
+            _named(side.name) for side in (plan.subject.base, plan.subject.head)
+        )
+        return f"Is {head} slower than {base}?"
     if len(pairs) == 1:
         baseline, candidate = pairs[0][1]
         return f"Is {one_line(candidate)} slower than {one_line(baseline)}?"
     return ", ".join(names) or "An empty run"
 
 
-def answer(plan: Plan, results: Results) -> str:
-    """Return the answer in one sentence, or two if the run was cut short.
+def _named(commit: str) -> str:
+    """Return a commit's name for a sentence: ``main``, ``the working tree``."""
+    name = one_line(commit)
+    return f"the {name}" if " " in name else name
 
-    If the run had a single question, the answer includes the reason.
+
+def answer(plan: Plan, results: Results) -> str:
+    """Return the answer in one sentence.
+
+    If the run had a single question, the answer includes the reason. Another sentence
+    follows if the gate has something to add, and one if the run was cut short.
     """
     parts = []
     if results.claims:
@@ -73,6 +89,8 @@ def answer(plan: Plan, results: Results) -> str:
         parts[0] += f": {one_line(results.claims[0].reason)}"
     sentence = "; ".join(parts).rstrip(".") or "Nothing was decided"
     sentence = sentence[0].upper() + sentence[1:] + "."
+    if gated := gate_answer(results):
+        sentence += f" {gated}"
     if results.partial:
         sentence += (
             " The run did not finish: the results cover what was measured until then."
@@ -86,7 +104,7 @@ def pair_text(pair: Comparison | PairVerdict) -> str:
 
 
 def pair_verdict_text(pair_verdict: PairVerdict) -> str:
-    """Return a pair's verdict and its reason, without repeating the verdict."""
+    """Return a pair's verdict and reason, without saying the verdict twice."""
     reason = one_line(pair_verdict.reason)
     if not reason or reason.startswith(f"{pair_verdict.verdict} "):
         return reason or pair_verdict.verdict
@@ -94,7 +112,7 @@ def pair_verdict_text(pair_verdict: PairVerdict) -> str:
 
 
 def pair_verdict_of(results: Results, comparison: Comparison) -> PairVerdict | None:
-    """Return the verdict on the whole pair that a comparison belongs to, if any."""
+    """Return the verdict on a comparison's whole pair; None if there is none."""
     return next(
         (
             pair_verdict
@@ -108,7 +126,7 @@ def pair_verdict_of(results: Results, comparison: Comparison) -> PairVerdict | N
 def group_by_pair(
     results: Results, comparisons: Sequence[Comparison]
 ) -> list[tuple[PairVerdict | None, list[Comparison]]]:
-    """Return comparisons grouped by pair verdict; those without one come last."""
+    """Return comparisons grouped by the verdict on their pair; None comes last."""
     groups: list[tuple[PairVerdict | None, list[Comparison]]] = []
     for pair_verdict in (*results.pairs, None):
         members = [
@@ -122,7 +140,7 @@ def group_by_pair(
 
 
 def claim_notes(results: Results, claim: ClaimResult, margin: float) -> list[str]:
-    """Return why a claim is undecided and how long deciding it would take."""
+    """Return why a claim is undecided, and how long a decision would take."""
     if claim.verdict != "undecided":
         return []
     comparison = comparison_of(results, claim)
@@ -131,26 +149,108 @@ def claim_notes(results: Results, claim: ClaimResult, margin: float) -> list[str
 
 
 def notes(results: Results, comparison: Comparison, margin: float) -> list[str]:
-    """Return why a comparison is undecided and how long deciding it would take.
+    """Return the gate's decision, why a comparison is undecided, and the time needed.
 
-    A reason that the verdict on the whole pair already gives is left out.
+    A reason that is part of the verdict on the whole pair is left out.
     """
     pair_verdict, reason = pair_verdict_of(results, comparison), comparison.reason
     if pair_verdict and reason in pair_verdict.reason:
         reason = ""
     seconds = comparison.seconds_to_see if comparison.verdict == "undecided" else None
-    return _notes(reason, comparison.metric, margin, seconds)
+    gate = gate_text(gate_of(results, comparison))
+    return [
+        *([gate] if gate else []),
+        *_notes(reason, comparison.metric, margin, seconds),
+    ]
+
+
+def gate_of(results: Results, comparison: Comparison) -> Gate | None:
+    """Return the gate's decision on a comparison; None if there is none."""
+    if comparison.verdict != "slower":
+        return None
+    key = gate_key(comparison)
+    return next((gate for gate in results.gates if gate_key(gate) == key), None)
+
+
+def gates_by_key(results: Results) -> dict[tuple[str, ...], Gate]:
+    """Return all decisions of the gate, by `gate_key`."""
+    return {gate_key(gate): gate for gate in results.gates}
+
+
+def gate_key(item: Comparison | Gate) -> tuple[str, ...]:
+    """Return the fields that a comparison and the gate's decision on it share."""
+    return item.topic, item.test, item.baseline, item.candidate, item.metric
+
+
+def gate_text(gate: Gate | None) -> str:
+    """Return the gate's decision with its reason; empty if it has no reason."""
+    if gate is None or not gate.reason:
+        return ""
+    if gate.verdict == "waived":  # the reason says that, and until when
+        return one_line(gate.reason)
+    return f"{gate.verdict} the gate: {one_line(gate.reason)}"
+
+
+def gate_answer(results: Results) -> str:
+    """Return a sentence on the gate; empty if none of its decisions has a reason."""
+    by_verdict = Counter(str(gate.verdict) for gate in results.gates)
+    if not any(gate.reason for gate in results.gates):
+        return ""
+    phrases = [
+        f"{by_verdict[verdict]} {one if by_verdict[verdict] == 1 else many}"
+        for verdict, one, many in (
+            ("fails", "fails", "fail"),
+            ("waived", "is waived", "are waived"),
+            ("passes", *["within what [tool.assay.gates] allows"] * 2),
+        )
+        if by_verdict[verdict]
+    ]
+    outcomes = {pair.outcome for pair in results.pairs}
+    if "fails" in outcomes:
+        word = "fails"
+    else:
+        word = "is undecided" if "undecided" in outcomes else "passes"
+    total = len(results.gates)
+    return f"The gate {word}: of {total} slower, {', '.join(phrases)}."
 
 
 def drop_repeated(sentences: Sequence[str], answer_text: str) -> list[str]:
-    """Return the notes that the answer does not already contain."""
+    """Return the sentences that the answer does not contain."""
     return [
         note for note in map(one_line, sentences) if note and note not in answer_text
     ]
 
 
+def shown(comparisons: Sequence[Comparison], most: int) -> list[Comparison]:
+    """Return the comparisons that a short text shows.
+
+    Metrics come first, in their order. Benchmarks that are judged test by test follow:
+    at most `most` that are not *same*, ordered by `by_change`.
+    """
+    tests = [item for item in comparisons if item.test and item.verdict != "same"]
+    others = [item for item in comparisons if not item.test]
+    return [*others, *by_change(tests)[:most]]
+
+
+def by_change(comparisons: Sequence[Comparison]) -> list[Comparison]:
+    """Return benchmarks in order: by verdict, slower ones first, then by size."""
+    return sorted(
+        comparisons,
+        key=lambda item: (
+            _ORDER.get(str(item.verdict), len(_ORDER)),
+            -abs(math.log(item.ratio)) if item.ratio else 0.0,
+            item.test,
+        ),
+    )
+
+
+def label_of(comparison: Comparison) -> str:
+    """Return the name of a comparison's benchmark, or else of its metric."""
+    return one_line(comparison.test or comparison.metric)
+
+
 def without_own_claim(results: Results) -> list[Comparison]:
-    """Return the comparisons that have a verdict but no claim of the same metric."""
+    """Return the comparisons with a verdict whose metric has no claim in their pair."""
     claimed = {
         (claim.topic, claim.baseline, claim.candidate, claim.metric)
         for claim in results.claims
@@ -180,7 +280,7 @@ def in_topics_without_claims(results: Results) -> list[Comparison]:
 
 
 def comparison_of(results: Results, claim: ClaimResult) -> Comparison | None:
-    """Return the comparison that decided a claim, if there is one."""
+    """Return the comparison behind a claim; None if there is none."""
     for comparison in results.comparisons:
         if (
             comparison.topic == claim.topic
@@ -202,7 +302,7 @@ def budget_text(budget: BudgetResult) -> str:
 
 
 def budget_reason(results: Results, budget: BudgetResult, confidence: float) -> str:
-    """Return what was measured for a budget.
+    """Return the measured value of a budget in words.
 
     Args:
         results: The results of the run.
@@ -248,7 +348,7 @@ def _notes(reason: str, metric: str, margin: float, seconds: float | None) -> li
 
 
 def _tally(verdicts: Sequence[str], noun: str) -> str:
-    """Return how many have which verdict: ``2 of 3 claims hold, 1 is refuted``."""
+    """Count the verdicts in words: ``2 of 3 claims hold, 1 is refuted``."""
     counts = Counter(verdicts)
     plural = {"holds": "hold", "refuted": "are refuted", "undecided": "are undecided"}
     singular = {"holds": "holds", "refuted": "is refuted", "undecided": "is undecided"}
@@ -268,7 +368,7 @@ def _tally(verdicts: Sequence[str], noun: str) -> str:
 
 
 def _verdict_phrases(results: Results) -> list[str]:
-    """Return the verdicts without a claim: one phrase for each pair of variants."""
+    """Return one phrase per pair of variants, with its verdicts without a claim."""
     pairs = dict.fromkeys((c.baseline, c.candidate) for c in without_own_claim(results))
     phrases = []
     for baseline, candidate in pairs:

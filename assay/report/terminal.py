@@ -10,9 +10,12 @@ from assay.report.summary import (
     budget_text,
     claim_notes,
     comparison_of,
+    gate_answer,
     group_by_pair,
+    label_of,
     notes,
     pair_text,
+    shown,
     without_own_claim,
 )
 from assay.results import Comparison, Results
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
+SHOWN_TESTS = 20  # most tests shown; tests that are *same* are left out
 DEFAULT_SETTINGS = Settings()
 _STYLES = {
     "holds": "bold green",
@@ -45,15 +49,15 @@ def render(
     Args:
         results: The results of the run.
         console: The console to print to.
-        settings: The settings of the run: forecasts name its margin, budgets its
-            confidence.
+        settings: The settings of the run. Its margin is part of forecasts, its
+            confidence part of budgets.
     """
     from rich.text import Text
 
     margin = settings.margin
     if results.claims or results.budgets:
         console.print(_claims_and_budgets(results, settings))
-    groups = group_by_pair(results, without_own_claim(results))
+    groups = group_by_pair(results, shown(without_own_claim(results), SHOWN_TESTS))
     if groups:
         table = _table("comparison", "candidate / baseline")
         for pair_verdict, comparisons in groups:
@@ -62,7 +66,7 @@ def render(
                 label.append(f"\n{one_line(pair_verdict.reason)}", "not bold dim")
                 table.add_row(_verdict(pair_verdict.verdict), label, "")
             for comparison in comparisons:
-                label = Text(f"  {one_line(comparison.metric)}")
+                label = Text(f"  {label_of(comparison)}")
                 if pair_verdict is None:
                     label = Text(one_line(comparison.baseline))
                     label.append(f" → {one_line(comparison.candidate)}")
@@ -71,8 +75,10 @@ def render(
         console.print(table)
     elif not (results.claims or results.budgets):
         console.print(Text("Nothing was decided."))
+    if gated := gate_answer(results):
+        console.print(Text(gated, "bold"))
     explained: set[tuple[str, str, str]] = set()
-    for cause in results.causes:  # the largest of a pair comes first
+    for cause in results.causes:  # the first cause of a pair is the main one
         pair = cause.topic, cause.baseline, cause.candidate
         if pair not in explained:
             explained.add(pair)

@@ -15,14 +15,13 @@ from assay.results import Profile, Stacks
 STYLES = {"good": "green", "poor": "yellow", "bad": "red", "yes": "green", "no": "red"}
 MAX_FUNCTIONS = 15
 BELOW_ROW = ("advice",)
-ONLY_IN_JSON = ("value", "unit")  # in the table a sentence contains them
+ONLY_IN_JSON = ("value", "unit")  # in the table, they are part of a sentence
 
 
 def render(rows: Sequence[Mapping[str, object]], console: Console) -> None:
-    """Print rows that have the same keys as a table, without empty columns.
+    """Print rows with the same keys as one table, without empty columns.
 
-    Advice stands below the row that it belongs to, so that a narrow terminal has
-    room for both.
+    Advice is printed below its row, so that a narrow terminal has room for both.
     """
     table = Table(box=None, pad_edge=False, show_header=True, header_style="bold")
     columns = [
@@ -60,7 +59,7 @@ def status(console: Console) -> Iterator[Callable[[str], None]]:
 
 
 def render_profile(profile: Profile, console: Console) -> None:
-    """Print the functions that cost most, or the course of memory."""
+    """Print the most expensive functions of a profile, or its memory over time."""
     console.print(
         Text(f"{profile.variant}: {profile.preset}, {profile.requests} requests"),
         style="bold",

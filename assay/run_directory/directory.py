@@ -92,9 +92,14 @@ class Directory:
 
     def write_text(self, name: str, text: str) -> Path:
         """Write one file completely or not at all, and return its path."""
+        return self.write_bytes(name, text.encode("utf-8"))
+
+    def write_bytes(self, name: str, content: bytes) -> Path:
+        """Write one file completely or not at all, and return its path."""
         path = self.path / name
+        path.parent.mkdir(exist_ok=True)
         part = path.with_name(path.name + ".part")
-        part.write_text(text, encoding="utf-8")
+        part.write_bytes(content)
         os.replace(part, path)
         return path
 

@@ -90,6 +90,25 @@ class SliceRow:
     cut: bool = False
 
 
+@dataclass(frozen=True)
+class TestRow:
+    """One benchmark of one side in one launch, as a row of tests.parquet.
+
+    Attributes:
+        test: Its node id.
+        variant: Name of its variant.
+        seconds: Median seconds of one call; None if there is no number.
+        problem: Why there is none.
+    """
+
+    __test__ = False  # pytest would collect it
+
+    test: str
+    variant: str
+    seconds: float | None
+    problem: str = ""
+
+
 MeasuredSlices = Sequence[tuple[SliceRow, Slice]]
 
 
@@ -133,6 +152,19 @@ def values(
             "censored": censored,
         }
         for (variant, metric), (value, censored) in values.items()
+    ]
+
+
+def tests(topic: str, number: int, kept: Sequence[TestRow]) -> list[dict[str, object]]:
+    """Return the tests of a launch as the rows of `RunDirectory.tests`."""
+    return [
+        {
+            "topic": topic,
+            "launch": number,
+            **asdict(row),
+            "seconds": float("nan") if row.seconds is None else row.seconds,
+        }
+        for row in kept
     ]
 
 

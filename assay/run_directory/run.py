@@ -8,9 +8,12 @@ died can be read as far as it went.
     samples/*.parquet    one file per topic and launch, one row per request
     slices.parquet       one row per slice
     launches.parquet     one row per topic, launch, variant and metric
+    tests.parquet        one row per topic, launch, benchmark and variant
     profiles/*.json      one file per topic, variant and preset
     rounds/*.json        one file per round of profiling and side
-    results.json         comparisons, claims, budgets, warnings
+    sources/*.json       one file per pair: the user's code around its causes
+    results.json         comparisons, claims, budgets, causes, warnings
+    exports/*            profiles in other tools' formats, causes.json
     index.html …         the reports
 """
 
@@ -18,11 +21,13 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from assay.observations import Round
+from pydantic import TypeAdapter
+
+from assay.observations import Round, Source
 from assay.plan import Plan
 from assay.results import Profile, Results, Stacks, Timeline
 from assay.run_directory.directory import (
@@ -36,6 +41,7 @@ from assay.run_directory.directory import (
 if TYPE_CHECKING:
     import pandas as pd
 
+_SOURCES = TypeAdapter(dict[str, Source])
 LATER_COLUMNS = {"waited", "user"}  # columns of samples that older runs lack
 
 
@@ -65,6 +71,10 @@ class RunDirectory(Directory):
             NotARunError: It is missing or damaged.
         """
         return self.read(self.PLAN, Plan)
+
+    def write_plan(self, plan: Plan) -> None:
+        """Write plan.json anew, when more is known about what is measured."""
+        self.write_text(self.PLAN, plan.model_dump_json(indent=1))
 
     def logs(self, topic: str) -> Path:
         """Return the folder that keeps what a topic's locustfile prints and logs."""
@@ -109,6 +119,18 @@ class RunDirectory(Directory):
         """
         return self._read_frame("launches.parquet")
 
+    def append_tests(self, tests: Sequence[dict[str, object]]) -> None:
+        """Keep the benchmarks of one finished launch: see `rows.tests`."""
+        self._append_rows("tests.parquet", tests)
+
+    def tests(self) -> pd.DataFrame:
+        """Return rows (topic, launch, test, variant, seconds, problem).
+
+        Raises:
+            NotARunError: The file is damaged.
+        """
+        return self._read_frame("tests.parquet")
+
     def samples(self, topic: str, columns: list[str] | None = None) -> pd.DataFrame:
         """Return the requests of a topic, all launches.
 
@@ -129,8 +151,9 @@ class RunDirectory(Directory):
 
     def write_profile(self, profile: Profile) -> None:
         """Keep one profile."""
-        name = f"profiles/{profile.topic}.{profile.variant}.{profile.preset}.json"
-        self.write_text(name, profile.model_dump_json())
+        pair = profile.pair if isinstance(profile, Timeline) else None
+        parts = (profile.topic, *(pair or ()), profile.variant, profile.preset)
+        self.write_text(f"profiles/{'.'.join(parts)}.json", profile.model_dump_json())
 
     def profiles(self) -> tuple[Profile, ...]:
         """Return all profiles, in the order of their file names.
@@ -152,9 +175,9 @@ class RunDirectory(Directory):
 
     def write_round(self, one: Round) -> None:
         """Keep one side of a round of profiling."""
-        (self.path / "rounds").mkdir(exist_ok=True)
-        name = f"{one.topic}.{one.baseline}.{one.candidate}.{one.number:02d}"
-        self.write_text(f"rounds/{name}.{one.variant}.json", one.model_dump_json())
+        pair = f"{one.topic}.{one.baseline}.{one.candidate}"
+        name = f"{pair}.{one.purpose}.{one.number:02d}.{one.variant}"
+        self.write_text(f"rounds/{name}.json", one.model_dump_json())
 
     def rounds(self) -> tuple[Round, ...]:
         """Return all rounds of profiling, in the order of their file names.
@@ -167,6 +190,25 @@ class RunDirectory(Directory):
             with reading(path):
                 rounds.append(Round.model_validate_json(path.read_text("utf-8")))
         return tuple(rounds)
+
+    def write_sources(
+        self, topic: str, pair: tuple[str, str], sources: Mapping[str, Source]
+    ) -> None:
+        """Keep the user's code around the causes of a pair, by place."""
+        text = _SOURCES.dump_json(dict(sources)).decode("utf-8")
+        self.write_text(f"sources/{topic}.{pair[0]}.{pair[1]}.json", text)
+
+    def sources(self, topic: str, pair: tuple[str, str]) -> dict[str, Source]:
+        """Return the user's code around the causes of a pair; empty if none was kept.
+
+        Raises:
+            NotARunError: The file is damaged.
+        """
+        path = self.path / f"sources/{topic}.{pair[0]}.{pair[1]}.json"
+        if not path.is_file():
+            return {}
+        with reading(path):
+            return _SOURCES.validate_json(path.read_bytes())
 
     def write_results(self, results: Results) -> None:
         """Write results.json."""

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import psutil
 
+from assay.commits import Subject
 from assay.plan import Companion, Plan, Target, Topic, Variant
 from assay.system import processes, redaction
 
@@ -55,7 +56,10 @@ def describe(
         "load average": list(os.getloadavg()),
         "python": sys.version.split()[0],
         "versions": dict(_versions(PACKAGES)),
-        "commits": _commits({**topic_folders, **(folders or {})}),
+        "commits": {
+            **_commits({**topic_folders, **(folders or {})}),
+            **_sides(plan.subject),
+        },
     }
 
 
@@ -121,6 +125,16 @@ def _commits(folders: Mapping[str, Path]) -> dict[str, str]:
             changes = _git(folder, "status", "--porcelain")
             commits[name] = commit + ("+" if changes else "")
     return commits
+
+
+def _sides(subject: Subject | None) -> dict[str, str]:
+    """Return the two commits of a comparison, as `_commits` writes them."""
+    if subject is None:
+        return {}
+    return {
+        name: side.sha[:10] + ("+" if side.dirty else "")
+        for name, side in (("base", subject.base), ("head", subject.head))
+    }
 
 
 def _git(folder: Path, *arguments: str) -> str:

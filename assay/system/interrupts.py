@@ -38,8 +38,8 @@ def load_scipy() -> None:
     """Import SciPy in one piece, before anything is measured.
 
     Most commands do not need SciPy, so it is not imported at the start. If Ctrl-C
-    interrupted the import, SciPy could not be imported again in this process, and what
-    was measured could not be judged.
+    interrupted the import, SciPy could not be imported again in this process, and the
+    measurements could not be judged.
     """
     with deferred():
         for package in ("optimize", "special", "stats"):

@@ -35,7 +35,8 @@ def free() -> int:
     with _lock:
         if 2 * len(_reserved) > len(candidates):
             _reserved.clear()  # old ports are in use or free again by now
-        # Its own random generator: choosing ports must not change what a seed repeats.
+        # A separate random generator: other random numbers must depend on their seeds
+        # alone.
         for port in random.Random().sample(candidates, MAX_TRIES):
             if port in _reserved:
                 continue

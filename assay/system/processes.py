@@ -1,8 +1,8 @@
 """Child processes that never outlive Assay, and measurements of processes.
 
-Every child has its own process group and a token in its environment. A guard process
+Every child has its own process group, and a token in its environment. A guard process
 waits until Assay ends, for whatever reason, and then ends every process that has the
-token. So nothing stays behind even after SIGKILL.
+token. Nothing stays behind, even if Assay itself was killed with SIGKILL.
 """
 
 import contextlib
@@ -34,9 +34,9 @@ _token = secrets.token_hex(8)
 
 @dataclass(frozen=True)
 class Cores:
-    """The cores that only the target uses, and those that all other processes share.
+    """The cores that only the target uses, and the cores that all others share.
 
-    Both are empty if processes cannot be pinned.
+    Both are empty if processes cannot be pinned, or if there is only one core.
     """
 
     target: tuple[int, ...] = ()
@@ -44,7 +44,7 @@ class Cores:
 
 
 def split_cores() -> Cores:
-    """Assign half of the cores that this process may use to the target."""
+    """Give the target half of the cores that this process may use."""
     if not hasattr(os, "sched_getaffinity"):
         return Cores()
     allowed = sorted(os.sched_getaffinity(0))
@@ -95,13 +95,13 @@ class Child:
         """End the group: SIGTERM, then SIGKILL after at most `grace` seconds."""
         self.terminate()
         self.wait(grace)
-        # Other processes of the group can outlive the first one (a process pool does),
-        # so the group is killed even if the first one has ended.
+        # Other processes of the group can outlive its first process (those of a process
+        # pool do), so the group is killed even if the first process has ended.
         self._signal_group(signal.SIGKILL)
         self._process.wait()
 
     def last_lines(self, count: int = 12) -> str:
-        """Return the last lines of its log, indented, for an error message."""
+        """Return the last lines of the log, indented, for an error message."""
         lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()
         return (
             "\n".join(f"    {line}" for line in lines[-count:])
@@ -115,7 +115,7 @@ class Child:
 
 @dataclass(frozen=True)
 class Inherited:
-    """What a child inherits from this process.
+    """The file descriptors and the user that a child inherits from this process.
 
     Attributes:
         descriptors: File descriptors that stay open in the child.
@@ -191,10 +191,11 @@ def pin(pid: int, cores: Sequence[int]) -> None:
 def raise_priority(child: Child) -> None:
     """Let a process preempt everything else on its core as soon as it is runnable.
 
-    A load generator that has to wait for a database sends late, by milliseconds.
-    Real-time priority prevents that, but needs root or an `rtprio` limit. A short time
-    slice needs no privileges, and lets the scheduler preempt other processes
-    (sched_setattr(2), Linux 6.12 and newer).
+    A load generator that has to wait until a database leaves its core sends requests
+    milliseconds late. Real-time priority prevents that, but needs root or an `rtprio`
+    limit. Without it, the process gets a short time slice, which needs no privileges:
+    the scheduler then lets it preempt other processes sooner (sched_setattr(2), Linux
+    6.12 and newer).
     """
     if not hasattr(os, "SCHED_FIFO"):
         return
@@ -212,9 +213,9 @@ def raise_priority(child: Child) -> None:
 def lower_priority(child: Child) -> None:
     """Let a process run only when its core is otherwise idle.
 
-    Meant for a database that shares the generator's core. Processes that it forks
-    inherit the policy. Where every session is its own scheduling group, the policy has
-    little effect; then only `raise_priority` of the generator helps.
+    This is meant for a database that shares the generator's core. Processes that the
+    database forks inherit the policy. Where every session is its own scheduling group,
+    the policy has little effect; then only `raise_priority` of the generator helps.
     """
     if hasattr(os, "SCHED_IDLE"):
         with contextlib.suppress(OSError):
@@ -264,10 +265,10 @@ def run_delay(pid: int) -> float:
 def busy_seconds(cores: Sequence[int]) -> float:
     """Return the seconds that some cores have been busy since a fixed moment.
 
-    The difference between two calls, minus the CPU time of one's own processes, is the
-    time that other processes took. The kernel counts busy time per core to the
-    microsecond, in the cpuacct controller or as residence times of the idle states. The
-    ticks of /proc/stat would be far too coarse for a short slice.
+    The difference between two calls, minus the CPU time of the caller's own processes,
+    is the time that other processes took. The kernel counts the time of each core to
+    the microsecond: the busy time in the cpuacct controller, or the time spent in each
+    idle state. The ticks of /proc/stat would be far too coarse for a short measurement.
 
     Returns:
         Seconds, summed over the cores; NaN if the kernel does not provide them.
@@ -293,7 +294,10 @@ def busy_seconds(cores: Sequence[int]) -> float:
 
 
 def memory_peak(pid: int) -> int:
-    """Return the peak resident memory in bytes, summed over a process tree."""
+    """Return the peak resident memory in bytes, summed over a process tree.
+
+    Without /proc the current resident memory is returned instead.
+    """
     total = 0
     for member in tree(pid):
         with contextlib.suppress(OSError, psutil.Error):
@@ -312,7 +316,8 @@ def guarded(temporary: Sequence[Path] = ()) -> Iterator[None]:
     """Start a guard that ends every child and removes `temporary` if Assay dies.
 
     The guard is a process in its own session that holds one end of a pipe. When the
-    other end closes, Assay has ended. After a clean exit the guard has nothing to do.
+    other end closes, Assay has ended. After a clean exit the guard usually finds
+    nothing left to end or to remove.
     """
     reader, writer = os.pipe()
     guard = subprocess.Popen(

@@ -15,7 +15,7 @@ USER_INFO = re.compile(r"(?<=://)[^/?#\s]*@")
 _QUERY = re.compile(r"([?&][\w.~-]*=)[^&#\s]*")
 # `--name=value`, `NAME=value`, or a header: `Name: value`.
 _PAIR = re.compile(r"(-{0,2}[\w.-]+(?:=|:\s+))(.+)", re.DOTALL)
-MAX_DEPTH = 2  # of commands within commands: sh -c 'API_TOKEN=... serve'
+MAX_DEPTH = 2  # levels of commands within commands: sh -c 'API_TOKEN=... serve'
 _WORD = re.compile(r"""(?:"(?:\\.|[^"\\])*"|'[^']*'|\\.|\S)+""", re.DOTALL)
 
 

@@ -149,6 +149,23 @@ def test_a_flame_graph_zooms_by_mouse_and_by_keyboard(
     page.close()
 
 
+@pytest.mark.parametrize("page_file", ["normal"], indirect=True)
+def test_a_flame_graph_is_searched(browser: Browser, page_file: Path) -> None:
+    page = browser.new_page()
+    page.goto(page_file.as_uri())
+    graph = page.locator("svg.flame").first
+    hint = page.locator(".hint").first
+    hint.locator("input").fill("LazyLoad")
+    assert graph.locator("> svg.hit", has_text="lazyload").count() >= 1
+    assert "frame" in hint.locator("output").inner_text()
+    opacity = "(node) => getComputedStyle(node).opacity"
+    other = graph.locator("> svg", has_text="encode").first
+    assert float(other.evaluate(opacity)) < 0.5
+    hint.locator("input").fill("")
+    assert float(other.evaluate(opacity)) == 1
+    page.close()
+
+
 @pytest.mark.parametrize("page_file", ["normal", "pairs"], indirect=True)
 def test_text_can_be_told_from_its_ground_in_both_themes(
     browser: Browser, page_file: Path

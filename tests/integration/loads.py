@@ -15,7 +15,7 @@ from assay.load import LeanHttpUser
 
 
 class Visitor(LeanHttpUser):
-    network_timeout = 1.0
+    network_timeout = 30.0
 
     @task(3)
     def look(self):

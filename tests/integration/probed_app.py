@@ -5,6 +5,8 @@ import logging
 import sqlite3
 import threading
 import time
+import urllib.request
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from fastapi import Depends, FastAPI
@@ -12,6 +14,9 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import QueuePool
 
+# Seconds for which something is held that others wait for: far more than a slow machine
+# needs for the rest of a request, or requests would not meet.
+HOLD = 0.02
 app = FastAPI()
 FILE = Path(__file__).with_name("data.db")
 pool = {"pool_size": 1, "max_overflow": 0}
@@ -24,12 +29,40 @@ lock = asyncio.Lock()
 semaphore = threading.Semaphore(1)
 
 
+class Other(BaseHTTPRequestHandler):
+    """Another service, which answers after 10 ms."""
+
+    def do_GET(self) -> None:
+        """Answer."""
+        time.sleep(0.01)
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+other = ThreadingHTTPServer(("127.0.0.1", 0), Other)
+PORT = other.server_port
+threading.Thread(target=other.serve_forever, daemon=True).start()
+
+
+def prepare() -> None:
+    """Take time before the service is ready."""
+    end = time.perf_counter() + 0.2
+    while time.perf_counter() < end:
+        pass
+
+
+prepare()
+
+
 class SlowHandler(logging.Handler):
     """A handler that keeps its lock for long."""
 
     def emit(self, record: logging.LogRecord) -> None:
         """Take time."""
-        time.sleep(0.005)
+        time.sleep(HOLD)
 
 
 log = logging.getLogger("probed")
@@ -65,21 +98,21 @@ def write() -> str:
 def enter() -> str:
     """Wait for the semaphore."""
     with semaphore:
-        time.sleep(0.005)
+        time.sleep(HOLD)
     return "ok"
 
 
 @app.get("/block")
 async def block() -> str:
     """Keep the event loop."""
-    time.sleep(0.02)
+    time.sleep(0.1)
     return "ok"
 
 
 async def inner() -> None:
     """Hold the lock while something else goes on."""
     async with lock:
-        await asyncio.sleep(0.005)
+        await asyncio.sleep(HOLD)
 
 
 @app.get("/lock")
@@ -91,7 +124,7 @@ async def wait() -> str:
 
 def settle() -> None:
     """Take time while a connection is held."""
-    time.sleep(0.005)
+    time.sleep(HOLD)
 
 
 @app.get("/pool")
@@ -108,7 +141,7 @@ async def connect_async() -> str:
     """Wait for the only connection of the asynchronous engine."""
     async with async_engine.connect() as connection:
         await connection.execute(text("select 2"))
-        await asyncio.sleep(0.005)
+        await asyncio.sleep(HOLD)
     return "ok"
 
 
@@ -121,6 +154,25 @@ def load_item(number: int) -> object:
 async def queries() -> int:
     """Send a query for each of ten items."""
     return len([load_item(number) for number in range(10)])
+
+
+def nap() -> None:
+    """Take time."""
+    time.sleep(0.02)  # a nap
+
+
+@app.get("/sleep")
+def doze() -> str:
+    """Wait in a worker thread for nothing that is counted."""
+    nap()
+    return "ok"
+
+
+@app.get("/call")
+async def call() -> str:
+    """Keep the event loop while another service answers."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{PORT}/") as answer:
+        return str(answer.status)
 
 
 @app.get("/error")

@@ -23,6 +23,7 @@ from tests.integration.scripted import (
     serving,
 )
 from tests.integration.shop import ASSAY
+from tests.repeated import repeated
 
 
 @pytest.fixture(scope="module")
@@ -215,6 +216,8 @@ HOSTILE: list[tuple[str, Sequence[Step], str]] = [
 def test_whatever_the_server_does_it_is_counted_by_kind(
     tmp_path: Path, steps: Sequence[Step], kind: str
 ) -> None:
+    # Only what is meant to take too long may: a slow machine answers late, too.
+    impatient = LEAN.replace("network_timeout = 30.0", "network_timeout = 1.0")
     with serving(lambda number, request: steps) as server:
         began = time.monotonic()
         done = load(
@@ -222,6 +225,7 @@ def test_whatever_the_server_does_it_is_counted_by_kind(
             server,
             *("--rate", "10", "--duration", "2s", "--arrivals", "even"),
             *("--drain", "3s", "--require", "errors <= 1%"),
+            text=impatient if kind == "in time" else LEAN,
         )
     assert time.monotonic() - began < 60
     found = results(tmp_path)
@@ -238,7 +242,7 @@ def test_whatever_the_server_does_it_is_counted_by_kind(
 
 
 def test_a_server_that_never_answers_loses_no_arrival(tmp_path: Path) -> None:
-    silent = LEAN.replace("network_timeout = 1.0", "network_timeout = 60.0")
+    silent = LEAN.replace("network_timeout = 30.0", "network_timeout = 60.0")
     with serving(lambda number, request: [60.0]) as server:
         words = ("--rate", "50", "--duration", "1s", "--arrivals", "even")
         done = load(
@@ -272,13 +276,13 @@ def test_ctrl_c_ends_in_order_with_all_accounted_for(
             # Who runs the tests under nohup has it ignored, which children inherit.
             preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),
         )
-        children = []
-        deadline = time.monotonic() + 30
-        while len(server.requests) < 60 and time.monotonic() < deadline:
+        deadline = time.monotonic() + 90
+        while len(server.requests) < 60:
+            assert time.monotonic() < deadline and process.poll() is None
             time.sleep(0.1)
         children = psutil.Process(process.pid).children(recursive=True)
         os.killpg(process.pid, number)
-        out, error = process.communicate(timeout=30)
+        out, error = process.communicate(timeout=90)
     assert process.returncode == 4, error
     found = results(tmp_path)
     assert found["partial"] and found["unserved"] == 0
@@ -288,7 +292,7 @@ def test_ctrl_c_ends_in_order_with_all_accounted_for(
     assert again.returncode == 0 and results(tmp_path)["partial"]
     assert 30 < found["planned"] < 2000
     assert "partial" in out
-    gone, alive = psutil.wait_procs(children, timeout=5)
+    gone, alive = psutil.wait_procs(children, timeout=30)
     assert not alive
 
 
@@ -302,15 +306,14 @@ def test_a_test_that_was_killed_is_reported_as_far_as_it_went(tmp_path: Path) ->
             stderr=subprocess.DEVNULL,
         )
         ticks = tmp_path / "out" / "ticks.jsonl"
-        deadline = time.monotonic() + 30
-        while time.monotonic() < deadline:
-            if ticks.exists() and len(ticks.read_text().splitlines()) >= 8:
-                break
+        deadline = time.monotonic() + 90
+        while not ticks.exists() or len(ticks.read_text().splitlines()) < 8:
+            assert time.monotonic() < deadline and process.poll() is None
             time.sleep(0.1)
         children = psutil.Process(process.pid).children(recursive=True)
         process.kill()
         process.wait()
-    gone, alive = psutil.wait_procs(children, timeout=10)
+    gone, alive = psutil.wait_procs(children, timeout=30)
     assert not alive
     done = subprocess.run(
         [*ASSAY, "report", "out"], cwd=tmp_path, capture_output=True, text=True
@@ -412,6 +415,7 @@ def test_names_from_a_target_are_shown_as_they_are_and_do_nothing(
     XML.parse(tmp_path / "out" / "junit.xml")
 
 
+@repeated
 def test_the_capacity_of_a_service_is_found(tmp_path: Path) -> None:
     one_at_a_time = threading.Lock()
 
@@ -425,9 +429,9 @@ def test_the_capacity_of_a_service_is_found(tmp_path: Path) -> None:
             tmp_path,
             server,
             *("--find-capacity", "--slo", "p90 <= 150ms and errors <= 1%"),
-            *("--duration", "2s", "--most", "400", "--users", "60", "--seed", "3"),
+            *("--duration", "3s", "--most", "400", "--users", "60", "--seed", "3"),
             text=LOOK,
-            timeout=300,
+            timeout=600,
         )
     assert done.returncode == 0, done.stderr
     found = json.loads((tmp_path / "out" / "capacity.json").read_text())
@@ -444,12 +448,13 @@ def test_the_capacity_of_a_service_is_found(tmp_path: Path) -> None:
         assert kept["planned"] == kept["done"] + kept["dropped"] + kept["unserved"]
 
 
+@repeated
 def test_how_a_service_scales_is_found(tmp_path: Path) -> None:
     one_at_a_time = threading.Lock()
 
     def alone(number: int, request: bytes) -> Sequence[Step]:
         with one_at_a_time:
-            time.sleep(0.01)  # so all that is done waits for its turn
+            time.sleep(0.03)  # so all that is done waits for its turn
         return [answer()]
 
     (tmp_path / "locustfile.py").write_text(LOOK)
@@ -463,16 +468,16 @@ def test_how_a_service_scales_is_found(tmp_path: Path) -> None:
             cwd=tmp_path,
             capture_output=True,
             text=True,
-            timeout=200,
+            timeout=600,
         )
     assert done.returncode == 0, done.stderr
     found = json.loads((tmp_path / "out" / "sweep.json").read_text())
     assert [point["users"] for point in found["points"]] == [
         *(1, 1, 2, 2, 4, 4, 8, 8, 16, 16),
     ]
-    # No more than 100 a second, with whatever users; their work takes turns.
-    assert max(point["rate"] for point in found["points"]) < 101
-    assert 20 < found["law"]["rate"] < 110
+    # No more than 33 a second, with whatever users; their work takes turns.
+    assert max(point["rate"] for point in found["points"]) < 33.7
+    assert 7 < found["law"]["rate"] < 37
     assert 0.5 < found["law"]["contention"] < 1.5
     assert "requests a second" in done.stdout
     page = tmp_path / "out" / "index.html"

@@ -57,11 +57,11 @@ def test_an_output_directory_that_is_not_empty(tmp_path: Path) -> None:
 
 def test_a_target_that_never_gets_ready(tmp_path: Path) -> None:
     claims = shop.CLAIMS.replace(
-        "[target]\n", '[target]\nready = "/"\nready_timeout = 6\n'
+        "[target]\n", '[target]\nready = "/"\nready_timeout = 10\n'
     )
     app = shop.APP.replace("200", "503")
     folder = shop.write(tmp_path / "shop", claims=claims, app=app)
-    refused(folder, 4, "was not ready after 6 s", "it answered 503", "ready_timeout")
+    refused(folder, 4, "was not ready after 10 s", "it answered 503", "ready_timeout")
 
 
 def test_a_target_that_ends_at_once_shows_its_last_words(tmp_path: Path) -> None:
@@ -118,7 +118,7 @@ def test_a_port_that_is_taken(tmp_path: Path) -> None:
 
 
 def test_a_target_that_dies_under_load(tmp_path: Path) -> None:
-    claims = shop.CLAIMS.replace('{ WORK = "6" }', '{ WORK = "6", DIE_AFTER = "900" }')
+    claims = shop.CLAIMS.replace('{ WORK = "6" }', '{ WORK = "6", DIE_AFTER = "200" }')
     folder = shop.write(tmp_path / "shop", claims=claims)
     refused(
         folder,

@@ -12,6 +12,7 @@ import pytest
 
 from assay.errors import MeasureError
 from assay.services.delay import delayed
+from tests.repeated import repeated
 
 BIG = bytes(range(256)) * 40_000  # 10 MB
 
@@ -54,8 +55,9 @@ def connected(url: str) -> socket.socket:
     return connection
 
 
+@repeated
 def test_an_answer_takes_a_round_trip_and_not_much_more(tmp_path: Path) -> None:
-    with echoing() as port, through(port, 0.02, tmp_path) as url:
+    with echoing() as port, through(port, 0.1, tmp_path) as url:
         assert url.startswith("redis://me:pw@127.0.0.1:") and url.endswith("/0")
         with connected(url) as connection:
             times = []
@@ -64,8 +66,8 @@ def test_an_answer_takes_a_round_trip_and_not_much_more(tmp_path: Path) -> None:
                 connection.sendall(b"%d" % number)
                 assert connection.recv(100) == b"%d" % number
                 times.append(time.perf_counter() - began)
-    assert min(times) >= 0.02
-    assert statistics.median(times) < 0.03
+    assert min(times) >= 0.1
+    assert statistics.median(times) < 0.11
 
 
 def test_bytes_keep_their_order_and_none_is_lost(tmp_path: Path) -> None:

@@ -62,7 +62,8 @@ def test_another_package_adds_a_profiler_and_a_format(installed: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == [
-        *("['py-spy',", "'memory-profiler',", "'clock']", "clock", "words.txt")
+        *("['py-spy',", "'memory-profiler',", "'probe',", "'clock']"),
+        *("clock", "words.txt"),
     ]
 
 

@@ -12,24 +12,38 @@ BUDGET = 10
 # For the start of Assay, of the servers and of the generator, on a busy machine.
 START_UP = 30
 
-# After so many requests it answers nobody any more, and does nothing.
+# After so many requests, or after so many seconds of load, it answers nobody any more,
+# and does nothing. A pause between two requests is no load, but however few requests
+# a slow machine sends, the seconds come.
 FREEZES = shop.APP.replace(
     "served = 0\n",
-    'FREEZE_AFTER = int(os.environ.get("FREEZE_AFTER", "0"))\nserved = 0\n',
+    """\
+import time
+FREEZE_REQUESTS = int(os.environ.get("FREEZE_REQUESTS", "0"))
+FREEZE_SECONDS = float(os.environ.get("FREEZE_SECONDS", "0"))
+PAUSE = 0.05
+loaded = last = 0.0
+served = 0
+""",
     1,
 ).replace(
     "    burn(WORK)\n",
-    "    if FREEZE_AFTER and served > FREEZE_AFTER:\n"
-    "        await asyncio.Event().wait()\n"
-    "    burn(WORK)\n",
+    """\
+    global loaded, last
+    now = time.monotonic()
+    loaded, last = loaded + min(now - last, PAUSE), now
+    if FREEZE_REQUESTS and served > FREEZE_REQUESTS:
+        await asyncio.Event().wait()
+    if FREEZE_SECONDS and loaded > FREEZE_SECONDS:
+        await asyncio.Event().wait()
+    burn(WORK)
+""",
 )
 
 
-def frozen(folder: Path, after: int) -> tuple[Path, int, str, float]:
-    """Run against a candidate that freezes after so many requests."""
-    claims = shop.CLAIMS.replace(
-        'WORK = "6" }', f'WORK = "6", FREEZE_AFTER = "{after}" }}'
-    )
+def frozen(folder: Path, after: str) -> tuple[Path, int, str, float]:
+    """Run against a candidate that freezes after a variable of its environment."""
+    claims = shop.CLAIMS.replace('WORK = "6" }', f'WORK = "6", {after} }}')
     shop.write(folder, app=FREEZES, claims=claims)
     began = time.monotonic()
     done = shop.assay(folder, "run", ".", "--budget", str(BUDGET), "--output", "out")
@@ -39,8 +53,12 @@ def frozen(folder: Path, after: int) -> tuple[Path, int, str, float]:
     return folder / "out", done.returncode, said, took
 
 
-@pytest.mark.parametrize("after", [1500, 700])
-def test_a_target_that_freezes_while_it_is_measured(tmp_path: Path, after: int) -> None:
+# In the blocks of the first launch, and in the trials before them.
+@pytest.mark.parametrize("seconds", [0.8, 0.45])
+def test_a_target_that_freezes_while_it_is_measured(
+    tmp_path: Path, seconds: float
+) -> None:
+    after = f'FREEZE_SECONDS = "{seconds}"'
     out, code, said, took = frozen(tmp_path / "shop", after)
     assert took < BUDGET + START_UP
     assert code != 0, said
@@ -57,7 +75,8 @@ def test_a_target_that_freezes_while_it_is_measured(tmp_path: Path, after: int) 
 def test_a_target_that_freezes_at_once_is_not_measured(
     tmp_path: Path, after: int
 ) -> None:
-    _, code, said, took = frozen(tmp_path / "shop", after)
+    requests = f'FREEZE_REQUESTS = "{after}"'
+    _, code, said, took = frozen(tmp_path / "shop", requests)
     assert took < BUDGET + START_UP
     assert code == 4, said
     assert "variant 'less' did not answer" in said

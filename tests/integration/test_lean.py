@@ -344,7 +344,9 @@ def test_whatever_a_server_does_is_counted_by_kind(
 found["status"] = client.post("/").status_code
 found["content"] = client.post("/").content
 """
-    found, server = asked(code, *steps, network_timeout=0.5)
+    # Only what is meant to take too long may: a slow machine answers late, too.
+    patience = 0.5 if kind == "NetworkTimeoutError" else 30.0
+    found, server = asked(code, *steps, network_timeout=patience)
     assert [event["kind"] for event in found["events"]] == [kind, kind]
     # Equal messages for equal kinds: they can be counted.
     assert len({event["error"] for event in found["events"]}) == 1

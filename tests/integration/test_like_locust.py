@@ -23,6 +23,7 @@ from tests.integration.ordinary import (
 )
 from tests.integration.scripted import Step, answer, serving
 from tests.integration.shop import ASSAY
+from tests.repeated import repeated
 
 # --- Numbers ------------------------------------------------------------------------
 
@@ -90,8 +91,11 @@ class Walker(HttpUser):
 
 def test_a_chain_gets_beyond_its_first_step(tmp_path: Path) -> None:
     rate = ("--rate", "60", "--arrivals", "even", "--duration", "2s", "--seed", "3")
+    # Every new user begins at the door. On a slow machine many arrivals come due at
+    # once, and without a maximum each of them would get a new user.
+    few = ("--users", "2")
     with serving(say) as server:
-        ran = load(tmp_path, server, MARKOV, *rate)
+        ran = load(tmp_path, server, MARKOV, *rate, *few)
     assert ran.code == 0, ran.said
     rows = ran.rows("request")
     door, inside = (rows["GET", name][0] for name in ("/door", "/inside"))
@@ -114,8 +118,10 @@ class Visitor(HttpUser):
 """
 
 
+@repeated
 def test_no_more_users_are_made_than_are_needed(tmp_path: Path) -> None:
-    rate = ("--rate", "20", "--users", "60", "--arrivals", "even", "--duration", "2s")
+    # So slow that few arrivals come due while the machine stands still for a second.
+    rate = ("--rate", "8", "--users", "60", "--arrivals", "even", "--duration", "5s")
     with serving(say) as server:
         ran = load(tmp_path, server, COUNTED, *rate)
     assert ran.code == 0, ran.said

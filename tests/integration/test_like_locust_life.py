@@ -4,6 +4,7 @@ from pathlib import Path
 
 from tests.integration.ordinary import CLOSED, HEAD, VISITOR, load, paths, say
 from tests.integration.scripted import serving
+from tests.repeated import repeated
 
 LIFE = """
 import time
@@ -167,8 +168,9 @@ class Patient(HttpUser):
 
 
 def test_users_may_wait_until_all_are_there(tmp_path: Path) -> None:
+    words = ("--users", "4", "--think-time", "--duration", "4s")
     with serving(say) as server:
-        ran = load(tmp_path, server, HEAD + SPAWNED, *CLOSED)
+        ran = load(tmp_path, server, HEAD + SPAWNED, *words)
     assert ran.code == 0, ran.said
     assert ran.rows("request")["GET", "/"][0] > 4
 
@@ -235,11 +237,13 @@ from locust import LoadTestShape
 
 
 class Stairs(LoadTestShape):
+    upstairs = 0
+
     def tick(self):
-        now = self.get_run_time()
-        if now > 2.5:
-            return None
-        return (2, 10) if now < 0.9 else (6, 10)
+        if self.get_run_time() < 0.9:
+            return (2, 10)
+        self.upstairs += 1
+        return (6, 10) if self.upstairs <= 2 else None
 
 
 @events.request.add_listener
@@ -290,12 +294,13 @@ class Timed(HttpUser):
 
 @events.quitting.add_listener
 def tell(**_):
-    print("spawned:", len(began), began[-1] - began[0] > 1)
+    print("spawned:", len(began), began[-1] - began[0] > 2)
 """
 
 
+@repeated
 def test_users_come_at_the_spawn_rate(tmp_path: Path) -> None:
-    words = ("--users", "4", "--think-time", "--spawn-rate", "2", "--duration", "3s")
+    words = ("--users", "4", "--think-time", "--spawn-rate", "1", "--duration", "6s")
     with serving(say) as server:
         ran = load(tmp_path, server, HEAD + SPAWNING, *words)
     assert ran.code == 0, ran.said

@@ -1,10 +1,12 @@
 """The load generator against real servers that behave badly."""
 
+import itertools
 import os
 import signal
 import sys
 import textwrap
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +21,7 @@ from assay.load.recorder import FAILED, FINE, TIMED_OUT
 from assay.load.shapes import Shape
 from assay.system import ports, processes
 from tests.integration.shop import LOCUSTFILE
+from tests.repeated import repeated
 
 SERVER = """
 import asyncio, itertools, os, sys, time
@@ -108,9 +111,9 @@ class Visitor(FastHttpUser):
 """
 
 
-IMPATIENT = LOCUSTFILE.replace("wait_time", "network_timeout = 0.1\n    wait_time")
+IMPATIENT = LOCUSTFILE.replace("wait_time", "network_timeout = 1.0\n    wait_time")
 IMPATIENT_REQUESTS = LOCUSTFILE.replace("FastHttpUser", "HttpUser").replace(
-    'get("/")', 'get("/", timeout=0.1)'
+    'get("/")', 'get("/", timeout=1.0)'
 )
 
 
@@ -171,9 +174,15 @@ def test_who_has_been_idle_for_the_shortest_time_is_next(loaded: Loaded) -> None
     """What a user has begun goes on, and no more of them work than are needed."""
     generator, _ = loaded
     generator.touch("a")
-    taken = generator.open("a", 20, 1.0, seed=4)
-    users = np.bincount(taken.request_columns["user"], minlength=4)
-    assert users.max() > 0.6 * taken.requests
+    seeds = itertools.count(4)
+
+    @repeated
+    def attempt() -> None:
+        taken = generator.open("a", 20, 1.0, seed=next(seeds))
+        users = np.bincount(taken.request_columns["user"], minlength=4)
+        assert users.max() > 0.6 * taken.requests
+
+    attempt()
 
 
 @pytest.mark.parametrize("loaded", [("slow", LOCUSTFILE)], indirect=True)
@@ -224,22 +233,23 @@ def test_arrivals_of_a_slice_follow_its_shape(loaded: Loaded) -> None:
     assert abs((~first).sum() - 250) < 6 * 250**0.5
 
 
-THINKING = LOCUSTFILE.replace("between(1, 2)", "between(0.3, 0.3)")
+THINKING = LOCUSTFILE.replace("between(1, 2)", "between(2, 2)")
 
 
 @pytest.mark.parametrize("loaded", [("fine", THINKING)], indirect=True)
+@repeated
 def test_users_think_if_they_are_to_and_are_ready_for_the_next_slice(
     loaded: Loaded,
 ) -> None:
     generator, _ = loaded
     for _ in range(2):
-        thought = generator.closed("a", users=4, duration=0.4, think_time=True)
-        # Each user asks at once, and again after 0.3 s.
+        thought = generator.closed("a", users=4, duration=2.5, think_time=True)
+        # Each user asks at once, and again after 2 s.
         assert 4 < thought.requests <= 8
         assert len(set(thought.request_columns["user"])) == 4
         # Whoever thinks at the end is not waited for.
-        assert thought.duration < 0.6
-    assert generator.closed("a", users=4, duration=0.2).requests > 8
+        assert thought.duration < 3.9
+    assert generator.closed("a", users=4, duration=1.0).requests > 8
 
 
 PAUSING = LOCUSTFILE.replace("self.client.get", "self.wait() or self.client.get")
@@ -267,11 +277,12 @@ def test_a_closed_loop_has_as_many_in_flight_as_users(loaded: Loaded) -> None:
 
 
 @pytest.mark.parametrize("loaded", [("slow", WEIGHTED)], indirect=True)
+@repeated
 def test_a_closed_loop_keeps_the_weights_of_tasks(loaded: Loaded) -> None:
     """A deck that was begun is dealt to its end, though time is up."""
     generator, _ = loaded
     for seed in range(3):
-        taken = generator.closed("a", users=4, duration=0.4, seed=seed)
+        taken = generator.closed("a", users=4, duration=1.0, seed=seed)
         assert taken.requests >= 20 and taken.requests % 10 == 0
         seldom = taken.request_columns["name"] == taken.names.index(
             ["request", "GET", "/seldom"]
@@ -282,6 +293,7 @@ def test_a_closed_loop_keeps_the_weights_of_tasks(loaded: Loaded) -> None:
 
 @pytest.mark.parametrize("users", [1, 4])
 @pytest.mark.parametrize("loaded", [("slow", WEIGHTED)], indirect=True)
+@repeated
 def test_a_deck_that_takes_too_long_is_cut(loaded: Loaded, users: int) -> None:
     generator, _ = loaded
     # Answers take 20 ms: even four users cannot deal ten tasks within two slices.
@@ -289,7 +301,7 @@ def test_a_deck_that_takes_too_long_is_cut(loaded: Loaded, users: int) -> None:
     assert users <= taken.requests < 10
     assert taken.planned == taken.done == taken.requests and not taken.unserved
     # Nor does the next slice go on with it.
-    taken = generator.closed("a", users=users, duration=0.3, seed=2)
+    taken = generator.closed("a", users=users, duration=1.0, seed=2)
     assert taken.requests >= 10 and taken.requests % 10 == 0
 
 
@@ -325,13 +337,13 @@ def test_what_is_never_answered_is_counted_and_ends(loaded: Loaded) -> None:
 )
 def test_giving_up_is_told_apart_from_an_error(loaded: Loaded) -> None:
     generator, _ = loaded
-    taken = generator.open("a", 100, 0.3, seed=5)
+    taken = generator.open("a", 50, 0.3, seed=5)
     assert taken.planned == taken.done == taken.requests
     given_up = taken.request_columns["failed"] == TIMED_OUT
     assert given_up.sum() == taken.failed == taken.requests - 8
     assert np.isfinite(taken.request_columns["end"]).all()
     waited = taken.request_columns["end"] - taken.request_columns["start"]
-    assert waited[given_up].min() >= 0.1
+    assert waited[given_up].min() >= 1.0
 
 
 @pytest.mark.parametrize("loaded", [("resets", LOCUSTFILE)], indirect=True)
@@ -359,13 +371,21 @@ def test_error_answers_are_failures(loaded: Loaded) -> None:
 def test_a_stopped_generator_sees_its_heartbeat_stop(loaded: Loaded) -> None:
     generator, _ = loaded
     assert generator.open("a", 50, 0.3, seed=5).stall >= 0
-    stopped = threading.Timer(0.1, os.kill, (generator.child.pid, signal.SIGSTOP))
-    resumed = threading.Timer(0.2, os.kill, (generator.child.pid, signal.SIGCONT))
-    stopped.start()
-    resumed.start()
+
+    def stop_for_a_while() -> None:
+        time.sleep(0.1)
+        os.kill(generator.child.pid, signal.SIGSTOP)
+        time.sleep(0.3)
+        os.kill(generator.child.pid, signal.SIGCONT)
+
+    stopping = threading.Thread(target=stop_for_a_while)
+    stopping.start()
     # The beat that was due at most 5 ms after the stop came with the end of it.
-    assert generator.open("a", 50, 0.4, seed=5).stall > 0.05
-    assert generator.open("a", 50, 0.3, seed=5).stall < 0.05, "it is forgotten"
+    assert generator.open("a", 50, 1.0, seed=5).stall > 0.2
+    stopping.join()
+    # The machine may stand still for a moment, but not in each of five slices.
+    stalls = (generator.open("a", 50, 0.3, seed=5).stall for _ in range(5))
+    assert any(stall < 0.05 for stall in stalls), "it is forgotten"
 
 
 @pytest.mark.parametrize("loaded", [("fine", LOCUSTFILE)], indirect=True)

@@ -12,6 +12,7 @@ import pytest
 
 from tests.integration.loads import load, results, rows
 from tests.integration.scripted import Scripted, answer, serving
+from tests.repeated import repeated
 
 
 def loaded(
@@ -204,6 +205,7 @@ class Visitor(FastHttpUser):
 """
 
 
+@repeated
 def test_users_and_tests_begin_and_end(tmp_path: Path) -> None:
     found, asked, server = loaded(tmp_path, LIFE)
     # As many users as were needed, of the 20 that there might have been.

@@ -15,7 +15,7 @@ def test_the_example_of_the_readme_holds(tmp_path: Path) -> None:
         cwd=EXAMPLE,
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=600,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     results = json.loads((tmp_path / "run" / "results.json").read_text())

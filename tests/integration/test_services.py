@@ -13,7 +13,7 @@ import pytest
 import redis
 
 from assay.errors import MeasureError
-from assay.services import running
+from assay.services import running, running_for
 from assay.system import ports
 
 ROOT = os.geteuid() == 0
@@ -96,6 +96,30 @@ def test_data_survive_a_restart_and_the_cache_does_not(cache: Path) -> None:
         assert remembered(urls["DATABASE_URL"]) == 42
         with redis.Redis.from_url(urls["REDIS_URL"]) as client:
             assert client.get("assay:key") is None
+
+
+def test_each_side_has_an_empty_database_of_its_own(cache: Path) -> None:
+    needs = ["postgres", "redis"]
+    for _ in range(2):  # what the first run leaves is gone in the second
+        with running_for(["base", "head"], needs) as services:
+            url = services.urls["DATABASE_URL"].removesuffix("postgres")
+            names = services.databases["DATABASE_URL"]
+            assert list(names) == ["base", "head"]
+            for name in names.values():
+                remember(url + name)
+            assert services.databases["REDIS_URL"] == {"base": "1", "head": "2"}
+    with running(["postgres"]) as urls:
+        with pytest.raises(psycopg.errors.UndefinedTable):
+            remembered(urls["DATABASE_URL"])
+
+
+def test_a_given_url_has_no_database_for_each_side(
+    cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with running(["redis"]) as urls:
+        monkeypatch.setenv("REDIS_URL", urls["REDIS_URL"])
+        with running_for(["base", "head"], ["redis"]) as services:
+            assert services.urls == urls and services.databases == {}
 
 
 def test_a_second_assay_at_the_same_time_takes_another_slot(cache: Path) -> None:

@@ -13,12 +13,13 @@ import pytest
 
 from assay.plan import AA_SUFFIX
 from tests.integration import shop
+from tests.repeated import repeated
 
 START, _ = shop.CLAIMS.split("[variants]")
 LOAD = "users = 2, utilisation = 0.4, connections = 4"
 WIDE = "400"  # columns: no sentence is folded
 ORDER = ["launch", "mode", "block", "position"]
-TIMEOUT = 0.15  # seconds
+TIMEOUT = 0.6  # seconds
 BUSY = 0.05  # of the slices: so many are disturbed on no quiet machine
 TRIES = 2
 FORMATS = ("index.html", "summary.md")
@@ -128,7 +129,7 @@ def test_a_slow_tail_keeps_a_pair_from_being_the_same(tmp_path: Path) -> None:
     # One metric alone stands out from the eight that are browsed at nine launches
     # at the earliest: 2 / 2**9 < 0.05 / 8.
     def measure(folder: Path) -> Outcome:
-        tail = 'WORK = "40", SLOW_EVERY = "33", SLOW_SECONDS = "0.02"'
+        tail = 'WORK = "40", SLOW_EVERY = "33", SLOW_SECONDS = "0.04"'
         return run(
             folder,
             variants(steady='WORK = "40"', tail=tail),
@@ -143,8 +144,10 @@ def test_a_slow_tail_keeps_a_pair_from_being_the_same(tmp_path: Path) -> None:
         (whole,) = outcome.results["pairs"]
         assert whole["verdict"] in ("undecided", "slower"), whole
         assert "latency.mean" in whole["differing"], whole
-        assert "latency.mean (1." in whole["reason"]
-        assert outcome.comparison("latency.mean")["verdict"] is None, "it is a hint"
+        mean = outcome.comparison("latency.mean")
+        (told,) = re.findall(r"latency\.mean \(([\d.]+)×", whole["reason"])
+        assert 1 < float(told) == pytest.approx(mean["ratio"], rel=0.1)
+        assert mean["verdict"] is None, "it is a hint"
         for name, text in outcome.pages.items():
             assert whole["reason"] in text, name
         assert outcome.code == (3 if whole["verdict"] == "undecided" else 1)
@@ -152,6 +155,7 @@ def test_a_slow_tail_keeps_a_pair_from_being_the_same(tmp_path: Path) -> None:
     settled(tmp_path, measure, check)
 
 
+@repeated
 def test_a_generator_that_is_the_limit_makes_nobody_the_same(tmp_path: Path) -> None:
     # A millisecond for each request, on the core of the generator.
     busy = shop.LOCUSTFILE.replace(
@@ -163,14 +167,14 @@ def test_a_generator_that_is_the_limit_makes_nobody_the_same(tmp_path: Path) -> 
         1,
         locustfile=busy,
     )
-    # What it could have served nobody knows: the response time decides instead.
+    # What it could have served nobody knows, and answers wait for the generator.
     throughput, service = map(outcome.comparison, ("throughput", "service.p50"))
     assert throughput["verdict"] is None and throughput["censored"] == "both"
-    assert service["verdict"] is not None and 0.5 < service["ratio"] < 2
+    assert service["verdict"] is None and 0.5 < service["ratio"] < 2
     for name, text in outcome.pages.items():
         # Of the two, one at least took nine tenths of the core when it was tried.
         assert re.search("the load generator is the limit under (one|two)", text), name
-        assert "service.p50 decides instead of throughput" in text, name
+        assert "throughput does not decide" in text, name
 
 
 @pytest.mark.parametrize("claimed", [False, True])
@@ -193,6 +197,7 @@ def test_who_fails_more_is_never_faster(tmp_path: Path, claimed: bool) -> None:
         assert text.count(warned) == 1, "once, however many launches there were"
 
 
+@repeated
 def test_what_never_ends_is_a_bound_and_never_fast(tmp_path: Path) -> None:
     # What the candidate does answer, it answers sooner than the baseline.
     stuck = 'WORK = "1", SLOW_EVERY = "5", SLOW_SECONDS = "3600"'
@@ -201,7 +206,7 @@ def test_what_never_ends_is_a_bound_and_never_fast(tmp_path: Path) -> None:
         variants(steady='WORK = "60"', stuck=stuck)
         + claim("steady", "stuck", "latency.p95", "faster"),
         1,
-        load="users = 8, arrival_rate = 250, connections = 64",
+        load="users = 8, arrival_rate = 100, connections = 64",
         locustfile=shop.LOCUSTFILE.replace(
             "wait_time", f"network_timeout = {TIMEOUT}\n    wait_time"
         ),
@@ -282,12 +287,10 @@ def test_the_control_is_measured_and_shown_as_no_variant(seeded: list[Outcome]) 
     assert set(of_launch[1]) == {"left", "right", "left" + AA_SUFFIX}
     assert set(of_launch[2]) == {"left", "right"}
     controls = outcome.results["controls"]
-    # Where the generator's core was full when it was tried, service.p50 decides.
-    capacity = {control["metric"] for control in controls} - {
-        "cpu_per_request",
-        "latency.p50",
-    }
-    assert len(controls) == 3 and capacity in ({"throughput"}, {"service.p50"})
+    # Where the generator's core was full when it was tried, throughput decides nothing.
+    decided = {control["metric"] for control in controls}
+    assert decided - {"throughput"} == {"cpu_per_request", "latency.p50"}
+    assert len(controls) == len(decided)
     # Launch 5 has it again, where others were too disturbed to count.
     with_it = set(slices.loc[slices["variant"] == "left" + AA_SUFFIX, "launch"])
     assert with_it <= {1, 5, 9}
@@ -334,7 +337,7 @@ def test_a_tail_that_no_launch_can_hold_is_refused(tmp_path: Path) -> None:
         (judged,) = outcome.results["claims"]
         assert judged["verdict"] == "undecided"
         reason = judged["reason"]
-        assert reason.startswith("latency.p999 needs 5000 requests a launch")
+        assert reason.startswith("latency.p999 needs 5000 requests per launch")
         assert "raise load.arrival_rate" in reason
         assert outcome.comparison("latency.p999")["ratio"] is None
         assert outcome.code == 3

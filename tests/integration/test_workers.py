@@ -306,7 +306,9 @@ def test_strangers_on_the_port_disturb_nobody(tmp_path: Path) -> None:
     assert helper.returncode == 0
 
 
-def impostor(address: str, nonsense: dict[Any, Any], over: threading.Event) -> None:
+def impostor(
+    address: str, nonsense: dict[Any, Any], server: Scripted, over: threading.Event
+) -> None:
     """Join as a worker, do what is asked, and tell nonsense of the load test."""
     context = zmq.Context()
     channel = context.socket(zmq.DEALER)
@@ -334,7 +336,9 @@ def impostor(address: str, nonsense: dict[Any, Any], over: threading.Event) -> N
             begun = {"seconds": 0.1, "requests": 0, "failed": 0, "errors": {}}
             tell(event="answer", do=data["do"], target=begun)
             if data["do"] == "load":
-                time.sleep(1.0)  # until all have begun: one that is lost before ends it
+                # Until all have begun: one that is lost before ends it.
+                while len(server.requests) < 3 and not over.wait(0.05):
+                    pass
                 say("assay", {"header": {"event": "tick", **nonsense}, "body": b""})
     finally:
         channel.close(linger=0)
@@ -352,8 +356,9 @@ def test_a_worker_that_tells_nonsense_is_lost_and_the_other_goes_on(
     address = f"127.0.0.1:{free_port()}"
     (tmp_path / "locustfile.py").write_text(LOOK)
     over = threading.Event()
-    talking = threading.Thread(target=impostor, args=(address, nonsense, over))
     with serving(fine) as server:
+        told = (address, nonsense, server, over)
+        talking = threading.Thread(target=impostor, args=told)
         helper = subprocess.Popen(
             [*ASSAY, "worker", "--join", address, "locustfile.py"],
             cwd=tmp_path,

@@ -117,6 +117,7 @@ def measured(
     censored: Mapping[tuple[str, str], Container[int]] | None = None,
     lost: int = 0,
     generator: Mapping[str, float] | None = None,
+    cores: Mapping[str, float] | None = None,
 ) -> measurements.Measurements:
     """Tables in which variant b is `ratios[metric]` times any other variant.
 
@@ -132,6 +133,7 @@ def measured(
         censored: Variant and metric to the launches in which it is a bound only.
         lost: Launches at the end that are too disturbed to count.
         generator: The share of its core that the generator took, by variant.
+        cores: The cores that the variant itself took.
     """
     rng = np.random.default_rng(1)
     slices: list[dict[str, Any]] = []
@@ -145,9 +147,13 @@ def measured(
             names.append("a" + AA_SUFFIX)
         for variant in names:
             key = {"topic": "shop", "launch": number, "variant": variant}
-            if number <= launches and variant in (generator or {}):
-                share = {"value": (generator or {})[variant], "censored": False}
-                values.append(key | share | {"metric": measurements.GENERATOR_SHARE})
+            for metric, shares in (
+                (measurements.GENERATOR_SHARE, generator or {}),
+                (measurements.TARGET_CORES, cores or {}),
+            ):
+                if number <= launches and variant in shares:
+                    share = {"value": shares[variant], "censored": False}
+                    values.append(key | share | {"metric": metric})
             own: dict[str, float] = {}
             for metric, ratio in ratios.items():
                 factor = {"b": ratio, "a" + AA_SUFFIX: again}.get(variant) or 1.0

@@ -35,7 +35,8 @@ def kind(name: str) -> dict[str, Any]:
 def parsed(pod: dict[str, Any]) -> dict[str, Any]:
     """Return what the command line of a pod's container says."""
     arguments = list(pod["template"]["spec"]["containers"][0]["args"])
-    command = get_command(app).commands[arguments[0]]  # type: ignore[attr-defined]
+    group: Any = get_command(app)
+    command = group.get_command(None, arguments[0])
     context = command.make_context(arguments[0], arguments[1:], resilient_parsing=False)
     found: dict[str, Any] = context.params
     return found

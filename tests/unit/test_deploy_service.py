@@ -223,7 +223,7 @@ def test_what_the_image_installs_is_enough_to_start(
     for word, rest in built[0]:
         if word == "COPY":
             *sources, into = rest.split()
-            (tmp_path / into).mkdir(exist_ok=True)
+            (tmp_path / into).mkdir(parents=True, exist_ok=True)
             for source in sources:
                 shutil.copy(ROOT / source, tmp_path / into)
     script, option, extra = last(built[0], "RUN").split(" > ")[0].split()[1:]

@@ -3,7 +3,7 @@
 import pytest
 
 from assay.metrics import DECIDING_METRICS, METRICS, QUANTILES
-from assay.plan import Budget, Topic
+from assay.plan import DEFAULT_PROFILES, Budget, Preset, Topic
 from tests.unit.synthetic import claim, plan
 
 
@@ -50,3 +50,28 @@ def test_the_first_baseline_has_the_control_arm() -> None:
 
 def test_quantiles_are_metrics() -> None:
     assert set(QUANTILES) <= set(METRICS)
+
+
+@pytest.mark.parametrize(
+    ("asked", "taken"),
+    [
+        ([], DEFAULT_PROFILES),  # no claim
+        ([None], DEFAULT_PROFILES),
+        ([()], ()),
+        ([("calls",)], (*DEFAULT_PROFILES, "calls")),
+        ([(), None], DEFAULT_PROFILES),
+    ],
+)
+def test_claims_add_profiles_or_take_none(
+    asked: list[tuple[str, ...] | None], taken: tuple[str, ...]
+) -> None:
+    claims = [
+        claim("faster").model_copy(update={"profiles": profiles}) for profiles in asked
+    ]
+    presets = tuple(
+        Preset(name=name, title=name, profiler="probe", seconds=1)
+        for name in (*DEFAULT_PROFILES, "calls", "startup")
+    )
+    whole = plan(*claims).model_copy(update={"presets": presets})
+    of_pair = whole.profiles_of(whole.topics[0], ("a", "b"))
+    assert tuple(preset.name for preset in of_pair) == taken

@@ -1,4 +1,4 @@
-"""Reports of load tests, in the same formats as the reports of other runs."""
+"""Reports of load tests, in the same formats as reports of other runs."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ FORMATS: dict[str, tuple[str, Callable[[LoadRun], str]]] = {
     "json": ("results.json", _json),
     "csv": ("requests.csv", table.render),
 }
-# The same for a load test of many trials.
+# The same for a capacity search or a sweep, which has many trials.
 TRIAL_FORMATS: dict[str, tuple[str, Callable[[Trials, Results, LoadPlan], str]]] = {
     "html": ("index.html", trials.html),
     "markdown": ("summary.md", trials.markdown),
@@ -65,7 +65,7 @@ def check(formats: Sequence[str]) -> None:
 def write(run: LoadRun, formats: Sequence[str]) -> list[Path]:
     """Write the reports of a load test into its directory.
 
-    The test is a single one, or a search or sweep of many trials.
+    This works for a single load test, a capacity search and a sweep.
 
     Returns:
         The files written, in the order of `formats`.
@@ -89,7 +89,7 @@ def write(run: LoadRun, formats: Sequence[str]) -> list[Path]:
 
 
 def show(run: LoadRun, results: LoadResults | Results, console: Console) -> None:
-    """Print the results of a load test."""
+    """Print the results of a load test, a capacity search or a sweep."""
     if isinstance(results, LoadResults):
         terminal.render(results, console)
     else:

@@ -1,4 +1,4 @@
-"""The report of a capacity search, in the formats of a load test."""
+"""The report of a capacity search."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def _finding(results: CapacityResults) -> str:
 
 
 def rows(results: CapacityResults) -> list[list[str]]:
-    """Return the trials as the cells of `COLUMNS`, the lowest rate first."""
+    """Return a row of cells (see `COLUMNS`) for each trial, the lowest rate first."""
     return [
         [
             f"{significant(probe.rate)}/s",
@@ -99,7 +99,7 @@ def trials(results: CapacityResults, plan: LoadPlan) -> Trials:
 
 
 def chart(results: CapacityResults) -> Chart | None:
-    """Draw latency against rate, with the interval of the capacity."""
+    """Draw latency against rate, with the interval that contains the capacity."""
     answered = [
         probe
         for probe in sorted(results.probes, key=lambda probe: probe.rate)

@@ -25,7 +25,7 @@ def percentiles(curves: Curves | None, bound: bool = False) -> Chart | None:
     """Draw latency and service time by percentile, with a logarithmic tail axis.
 
     Args:
-        curves: The curves of the load's requests.
+        curves: The curves of the load's requests; None if there are none.
         bound: Whether the times are lower bounds.
     """
     if curves is None:
@@ -81,7 +81,7 @@ def percentiles(curves: Curves | None, bound: bool = False) -> Chart | None:
 def over_time(ticks: Sequence[Mapping[str, Any]]) -> Chart | None:
     """Draw the median and the 99th percentile of each second."""
     starts = [0.0, *(float(tick["at"]) for tick in ticks)]
-    # The last report covers less than a second: too few requests for a percentile.
+    # The last report may cover a short time, with too few requests for a percentile.
     full_seconds = [
         tick
         for tick, start in zip(ticks, starts, strict=False)
@@ -130,7 +130,7 @@ def rate(ticks: Sequence[Mapping[str, Any]]) -> Chart | None:
     if len(ticks) < 3:
         return None
     pairs = list(zip([{"at": 0.0, "planned": 0}, *ticks], ticks, strict=False))
-    # The last report covers less than a second.
+    # The last report may cover a short time, in which a rate would be inaccurate.
     steps = [
         (before, after, after["at"] - before["at"])
         for before, after in pairs

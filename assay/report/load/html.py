@@ -1,4 +1,4 @@
-"""index.html of a load test: one file with the answer first."""
+"""index.html of a load test: one file, with the answer at its top."""
 
 from assay.report.load import charts, words
 from assay.report.load.terminal import accounting

@@ -1,4 +1,4 @@
-"""junit.xml of a load test: one test case for each requirement."""
+"""junit.xml of a load test: test cases for requirements and for some failures."""
 
 from collections.abc import Sequence
 from xml.etree import ElementTree as XML
@@ -15,8 +15,9 @@ _OUTCOMES = {"refuted": "failure", "undecided": "error"}
 def render(run: LoadRun) -> str:
     """Return the JUnit document.
 
-    Without requirements there is one test case: that the test was completed. Failures
-    that count whatever was required have separate test cases.
+    Each requirement is a test case. If there are none, or if the results are partial,
+    another test case says whether the test was completed. Some failures count whatever
+    the requirements are. They have separate test cases, too.
     """
     plan, results = run.plan(), run.results()
     cases: list[Case] = [
@@ -34,7 +35,7 @@ def render(run: LoadRun) -> str:
 
 
 def document(cases: Sequence[Case], warnings: Sequence[str]) -> str:
-    """Return a document with one test suite."""
+    """Return a JUnit document with one test suite of these cases."""
     verdicts = [verdict for _, verdict, _ in cases]
     counts = {
         "tests": len(cases),

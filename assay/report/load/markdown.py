@@ -63,6 +63,6 @@ def render(run: LoadRun) -> str:
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return a table; the cells are escaped already."""
+    """Return a Markdown table; the cells must already be escaped."""
     lines = [columns, ["---"] * len(columns), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)

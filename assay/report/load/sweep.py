@@ -1,4 +1,4 @@
-"""The report of a sweep: how throughput grows with users."""
+"""The report of a sweep: how throughput grows with the number of users."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from assay.report.load.trials import Trials
 from assay.wording import counted, percent, significant
 
 COLUMNS = ("users", "requests/s", "fitted", "requests", "failed", "p50", "p99")
-MAX_MISFIT = 0.15  # a law that misses a throughput by more does not describe it
+MAX_MISFIT = 0.15  # with a larger misfit, the law does not describe the service
 METHOD = (
     "In a closed loop, each user waits for the answer before the next request. Each "
     "number of users was tried twice, each time in a new random order. The curve is "
     "the Universal Scalability Law: contention is the share of the work that waits "
-    "for its turn, crosstalk the share that users cause each other."
+    "for its turn; crosstalk is the share of work that two users cause each other."
 )
 
 
@@ -54,7 +54,7 @@ def _finding(results: SweepResults) -> str:
         )
     if law.misfit > MAX_MISFIT:
         return (
-            f"{measured} The Universal Scalability Law misses a throughput by "
+            f"{measured} The Universal Scalability Law misses one throughput by "
             f"{percent(law.misfit)}, so it does not describe this service."
         )
     fitted = (
@@ -75,7 +75,7 @@ def _finding(results: SweepResults) -> str:
 
 
 def rows(results: SweepResults) -> list[list[str]]:
-    """Return the trials as the cells of `COLUMNS`."""
+    """Return a row of cells (see `COLUMNS`) for each trial."""
     law = results.law
     return [
         [
@@ -107,7 +107,7 @@ def trials(results: SweepResults, plan: LoadPlan) -> Trials:
 
 
 def chart(results: SweepResults) -> Chart | None:
-    """Draw throughput against users, with the law and linear scaling."""
+    """Draw throughput against users, with the fitted law and linear scaling."""
     points, law = results.points, results.law
     if len({point.users for point in points}) < 2:
         return None
@@ -124,10 +124,10 @@ def chart(results: SweepResults) -> Chart | None:
             axes.plot(users, linear, "--", color=COLOUR_LINE, lw=1.2)
             axes.plot(users, [law.throughput(x) for x in users], color=COLOUR_A, lw=1.6)
         for failed, colour, marker in ((False, COLOUR_A, "o"), (True, COLOUR_B, "D")):
-            trials = [point for point in points if bool(point.failed) is failed]
+            shown = [point for point in points if bool(point.failed) is failed]
             axes.plot(
-                [point.users for point in trials],
-                [point.rate for point in trials],
+                [point.users for point in shown],
+                [point.rate for point in shown],
                 marker,
                 color=colour,
                 ms=6,
@@ -140,7 +140,7 @@ def chart(results: SweepResults) -> Chart | None:
 
     return Chart(
         "Throughput against users",
-        "Dots: trials. Diamonds: some requests failed; they do not count. "
+        "Dots: trials. Diamonds: trials with failed requests, which do not count. "
         "Curve: the fitted law. Dashed: linear scaling.",
         as_svg(draw, answer(results)),
     )

@@ -16,7 +16,7 @@ COLUMNS = (
 
 
 def render(run: LoadRun) -> str:
-    """Return the rows as CSV; times in seconds, a missing value is empty."""
+    """Return the rows as CSV; times are in seconds, and a missing value is empty."""
     out = StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(COLUMNS)

@@ -66,7 +66,7 @@ def render(results: LoadResults, console: Console) -> None:
 
 
 def accounting(results: LoadResults) -> str:
-    """Return how all arrivals ended, and how much the generator added."""
+    """Return how all arrivals ended, and the delays and load of the generator."""
     reconnects = ""
     if results.reconnects:
         reconnects = f"; {counted(results.reconnects, 'reconnect')}"

@@ -1,4 +1,4 @@
-"""The report of a load test of many trials, in the formats of a load test."""
+"""Report a capacity search or a sweep, in the same formats as a single load test."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ Results = CapacityResults | SweepResults
 
 @dataclass(frozen=True)
 class Trials:
-    """The content of the report.
+    """The content of a report.
 
     Attributes:
         answer: The answer, in a few sentences.
         columns: Names of the columns.
         rows: A row of cells for each trial.
-        items: The trials themselves.
-        verdict: Whether the requirement holds, is refuted or undecided.
-        required: The requirement; without one, that the test was completed.
+        items: The data of each trial.
+        verdict: The verdict on the requirement: holds, refuted or undecided.
+        required: The requirement; by default, that the test was completed.
         method: How the trials were measured.
-        chart: A chart; None if there are too few trials for one.
+        chart: A chart; None if there are too few trials for it.
     """
 
     title: str
@@ -107,7 +107,7 @@ def junit(trials: Trials, results: Results, plan: LoadPlan) -> str:
 
 
 def csv_text(trials: Trials, results: Results, plan: LoadPlan) -> str:
-    """Return the trials as CSV; times in seconds, a missing value is empty."""
+    """Return the trials as CSV; times are in seconds, and a missing value is empty."""
     out = StringIO()
     writer = csv.writer(out, lineterminator="\n")
     rows = [item.model_dump() for item in trials.items]
@@ -117,5 +117,5 @@ def csv_text(trials: Trials, results: Results, plan: LoadPlan) -> str:
 
 
 def json(trials: Trials, results: Results, plan: LoadPlan) -> str:
-    """Return results.json, which equals the file of the trials."""
+    """Return results.json, the same text as capacity.json or sweep.json."""
     return to_json(results)

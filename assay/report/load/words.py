@@ -14,7 +14,7 @@ _FIELDS = ("mean", "p50", "p90", "p95", "p99", "p999", "longest")
 
 
 def subject(plan: LoadPlan) -> str:
-    """Return what was loaded: the host, or the locustfile if that names the host."""
+    """Return the host under load, or the locustfile if only that names the host."""
     return one_line(plan.host) or one_line(plan.locustfile.name)
 
 
@@ -46,7 +46,7 @@ def answer(plan: LoadPlan, results: LoadResults) -> str:
 
 
 def failures(results: LoadResults) -> list[str]:
-    """Return sentences on failures that count whatever was required."""
+    """Return sentences on failures that count whatever the requirements are."""
     sentences = locustfile_verdict(results.locust_exit_code)
     if nothing := load_failures.nothing_succeeded(results):
         sentences.insert(0, nothing)
@@ -57,7 +57,8 @@ def locustfile_verdict(code: int | None) -> list[str]:
     """Return a sentence if the locustfile itself says that the test failed.
 
     Args:
-        code: The ``process_exit_code`` that the locustfile has set; None if none.
+        code: The ``process_exit_code`` that the locustfile has set; None if there is
+            none.
     """
     if not code:
         return []
@@ -107,14 +108,14 @@ def workers(results: LoadResults) -> list[tuple[str, list[str]]]:
 
 
 def cells(spread: Spread, bound: bool = False) -> list[str]:
-    """Return how long requests took, as the cells of `COLUMNS`.
+    """Return the times of requests, as the cells of `COLUMNS`.
 
     A percentile with too few requests beyond it is left out. A mean that includes
     unanswered requests is a lower bound.
 
     Args:
         spread: The distribution of the times.
-        bound: Whether all numbers are lower bounds, see `LoadResults.bound`.
+        bound: Whether all times are lower bounds: see `LoadResults.bound`.
     """
     return [_cell(spread, name, bound) for name in _FIELDS]
 
@@ -124,7 +125,7 @@ def time_text(seconds: float | None, bound: bool = False) -> str:
 
     Args:
         seconds: The time; None if there is none.
-        bound: Whether it is a lower bound: ``≥ 12.0 ms``.
+        bound: Whether the time is a lower bound: ``≥ 12.0 ms``.
     """
     if seconds is None:
         return "–"
@@ -139,7 +140,7 @@ def row_title(row: Row) -> str:
 
 
 def errors(results: LoadResults) -> list[tuple[str, int]]:
-    """Return each error with its count: first of requests, then of tasks."""
+    """Return each error with its count: first those of requests, then of tasks."""
     return [
         (one_line(error), count)
         for error, count in (*results.errors.items(), *results.raised.items())
@@ -172,7 +173,7 @@ def _cell(spread: Spread, name: str, bound: bool) -> str:
 
 
 def _load_noun(results: LoadResults) -> str:
-    """Return what the rate counts: requests, or tasks of several requests."""
+    """Return the noun for the rate: requests, or tasks if a task can have several."""
     total = results.total
     return "requests" if total and total.requests == results.done else "tasks"
 

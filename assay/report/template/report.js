@@ -1,4 +1,4 @@
-// Zoom for the flame graphs. Nothing else on this page needs a script.
+// Zoom and search for the flame graphs. Nothing else on this page needs a script.
 for (const graph of document.querySelectorAll("svg.flame")) {
   const frames = [...graph.children].map((node) => ({
     node,
@@ -42,5 +42,17 @@ for (const graph of document.querySelectorAll("svg.flame")) {
       event.preventDefault();
     });
   }
-  graph.closest(".scroll").nextElementSibling.hidden = false;
+  const hint = graph.closest(".scroll").nextElementSibling;
+  const [field, count] = [hint.querySelector("input"), hint.querySelector("output")];
+  field.addEventListener("input", () => {
+    const text = field.value.trim().toLowerCase();
+    const hits = frames.filter((frame) => {
+      const hit = text !== "" && frame.node.textContent.toLowerCase().includes(text);
+      frame.node.classList.toggle("hit", hit);
+      return hit;
+    });
+    graph.classList.toggle("searched", text !== "");
+    count.textContent = text === "" ? "" : hits.length + (hits.length === 1 ? " frame" : " frames");
+  });
+  hint.hidden = false;
 }

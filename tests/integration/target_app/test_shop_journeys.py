@@ -5,6 +5,7 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,6 +15,8 @@ from tests.integration.target_app.serving import served
 
 SCENARIOS = Path(__file__).parents[3] / "scenarios"
 READING = {"/api/v1/items", "/api/v1/items/{id}", "/api/v1/orders"}
+# People draw lots, and a slow machine draws few in one run.
+RUNS = 5
 pytestmark = pytest.mark.usefixtures("forgotten")
 
 
@@ -29,25 +32,36 @@ def test_people_get_what_they_ask_for(
     way: str, words: tuple[str, ...], names: set[str], store: Settings
 ) -> None:
     chosen = store.model_copy(update={"features": way, "mail_seconds": 0.0})
-    with served(chosen) as url:
-        ended = subprocess.run(
-            [
-                *(sys.executable, "-m", "locust", "-H", url, "-t", "4s", "-u", "4"),
-                *("-r", "4", "--headless", "--only-summary", "--json"),
-                *("-f", str(SCENARIOS / "case_study" / "locustfile.py"), *words),
-            ],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-    assert ended.returncode == 0, ended.stderr
-    entries = json.loads(ended.stdout)
-    assert {entry["name"] for entry in entries} == names
-    assert not any(entry["num_failures"] for entry in entries)
     # People buy something now and then, unless they only read.
-    assert {entry["method"] for entry in entries} == (
-        {"GET"} if words else {"GET", "POST"}
+    methods = {"GET"} if words else {"GET", "POST"}
+    asked: set[str] = set()
+    used: set[str] = set()
+    with served(chosen) as url:
+        for _ in range(RUNS):
+            for entry in plain_locust(url, words):
+                assert not entry["num_failures"], entry
+                asked.add(entry["name"])
+                used.add(entry["method"])
+            if (asked, used) == (names, methods):
+                break
+    assert (asked, used) == (names, methods)
+
+
+def plain_locust(url: str, words: tuple[str, ...]) -> list[dict[str, Any]]:
+    """Let four people go their ways for four seconds; return what Locust tells."""
+    ended = subprocess.run(
+        [
+            *(sys.executable, "-m", "locust", "-H", url, "-t", "4s", "-u", "4"),
+            *("-r", "4", "--headless", "--only-summary", "--json"),
+            *("-f", str(SCENARIOS / "case_study" / "locustfile.py"), *words),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
     )
+    assert ended.returncode == 0, ended.stderr
+    entries: list[dict[str, Any]] = json.loads(ended.stdout)
+    return entries
 
 
 @pytest.mark.parametrize("topic", ["case_study", "peak_traffic"])

@@ -138,16 +138,6 @@ def test_waiting_is_told_from_working_by_the_cores_kept_busy() -> None:
     assert "cannot tell" in unknown.evidence
 
 
-def test_a_wait_profile_names_the_pool() -> None:
-    held = stacks(
-        {("_do_get (sqlalchemy/pool/impl.py)", "Condition.wait (threading.py)"): 3.0},
-        preset="wait",
-    )
-    free = stacks({(HANDLER,): 1.0}, preset="wait")
-
-    assert attribute(held, free).kind == "waiting for a pool or lock"
-
-
 @pytest.mark.parametrize(
     ("frame", "expected"),
     [

@@ -6,9 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from assay.analysis.attribution import sentences
+from assay.analysis.attribution.calls import call_counts
 from assay.analysis.attribution.causes import causes
 from assay.analysis.attribution.ledger import ledger, parts_of
-from assay.analysis.attribution.rounds import difference, pair_of
+from assay.analysis.attribution.rounds import Pair, difference, pair_of
 from assay.observations import Amount, Event, Observation, Place, Round
 from assay.results import Cause
 
@@ -221,3 +223,146 @@ def test_a_difference_is_inside_its_interval(values: list[tuple[float, float]]) 
 def test_counts_without_spread_differ_for_sure() -> None:
     assert difference([2, 2, 2], [16, 16, 16]).p == 0
     assert difference([2, 2, 2], [2, 2, 2]).p == 1
+
+
+def calls(function: str, count: float) -> Observation:
+    place = Place(function=f"Shop.{function}", file="app/sales.py", line=30)
+    return observed("call", 0.0, count, place)
+
+
+def counted(*counts: float) -> Pair:
+    """Return follow-up rounds with so many calls of `load` on each side."""
+    sides: list[Side] = [(0.0, [calls("load", count)], []) for count in counts]
+    return pair_of(rounds(*sides), "t", NAMES)
+
+
+LOADED: Stack = (("run (uvicorn/main.py)", "load (app/sales.py:32)"), 0.004)
+ONCE: Stack = (LOADED[0], 0.0002)
+
+
+def test_the_same_work_more_often_is_called_calls() -> None:
+    made = pair_of(rounds((0, [], [ONCE]), (0.004, [], [LOADED])), "t", NAMES)
+    (cause,) = causes("t", NAMES, made, counted(1, 20))
+    assert cause.kind == "calls"
+    assert "`load` is called 20 times instead of once" in cause.sentence
+
+
+def test_dearer_calls_are_cpu_time() -> None:
+    made = pair_of(rounds((0, [], [ONCE]), (0.004, [], [LOADED])), "t", NAMES)
+    (cause,) = causes("t", NAMES, made, counted(2, 2))
+    assert cause.kind == "cpu"
+    assert "`load` is called twice on both sides; a call takes 2" in cause.sentence
+
+
+def test_a_query_that_moved_is_no_cause() -> None:
+    moved = Place(function="read", file="app/other.py", line=3)
+    sides: list[Side] = [
+        (0.0, [observed("query", 0.003, 2, LOAD, resource="select ?")], []),
+        (0.001, [observed("query", 0.004, 4, moved, resource="select ?")], []),
+    ]
+    (cause,) = found(rounds(*sides))
+    assert "4 times instead of twice" in cause.sentence  # and not instead of never
+
+
+def test_what_a_holder_waits_for_belongs_to_the_lock() -> None:
+    """A handler that sleeps under its lock is one cause, not two."""
+    lock = observed("lock", 0.001, 0.5, HANDLER, HOLDER, "RLock")
+    sleeps = observed("other wait", 0.003, 1, HOLDER)
+    (cause,) = found(rounds((0, [], []), (0.004, [lock, sleeps], [])))
+    assert (cause.kind, cause.holder) == ("lock", str(HOLDER))
+    assert cause.amount == pytest.approx(0.004, rel=0.1)
+    assert "ms of it the holder itself waits" in cause.sentence
+    # A sleep elsewhere has nothing to do with it.
+    elsewhere = observed("other wait", 0.003, 1, LOAD)
+    both = found(rounds((0, [], []), (0.004, [lock, elsewhere], [])))
+    assert {cause.kind for cause in both} == {"lock", "unexplained"}
+
+
+def test_a_wait_for_nothing_that_is_counted_is_unexplained_at_its_place() -> None:
+    wait = observed("other wait", 0.004)
+    (cause,) = found(rounds((0, [], []), (0.004, [wait], [])))
+    assert (cause.kind, cause.where) == ("unexplained", str(HANDLER))
+
+
+def test_what_a_blocking_callback_waits_for_is_told_once() -> None:
+    """A blocking call is the other service's; what others wait behind it is not."""
+    sides: list[Side] = [
+        (0.0, [observed("other service", 0.005, place=LOAD)], []),
+        (
+            0.003,
+            [
+                observed("other service", 0.005, place=LOAD),
+                observed("blocked loop", 0.006, place=LOAD),
+                observed("blocked loop counted", 0.0058, place=LOAD),
+                observed("loop behind block", 0.003, place=LOAD),
+            ],
+            [],
+        ),
+    ]
+    (cause,) = found(rounds(*sides))
+    assert cause.kind == "blocked event loop" and cause.where == str(LOAD)
+    assert cause.amount == pytest.approx(0.0032, rel=0.1)
+
+
+def test_cheap_queries_without_a_place_of_their_own_are_queries() -> None:
+    scattered: list[Stack] = [((f"f{n} (sqlite3/x{n}.py)",), 0.0002) for n in range(9)]
+    sides: list[Side] = [
+        (0.0, [observed("query", 0.0001, 1, LOAD)], []),
+        (0.002, [observed("query", 0.0006, 40, LOAD)], scattered),
+    ]
+    (cause,) = found(rounds(*sides))
+    assert cause.kind == "queries" and "40 times instead of once" in cause.sentence
+
+
+def test_functions_that_are_called_as_often_are_not_listed() -> None:
+    sides: list[Side] = [
+        (0.0, [calls("load", 1), calls("check", 3)], []),
+        (0.0, [calls("load", 20), calls("check", 3)], []),
+    ]
+    (item,) = call_counts("t", NAMES, pair_of(rounds(*sides), "t", NAMES))
+    assert item.where == "Shop.load (app/sales.py:30)" and item.counts == (1, 20)
+    assert call_counts("t", NAMES, Pair((), ())) == []
+
+
+@pytest.mark.parametrize(
+    ("count", "words"),
+    [
+        (0.0, "never"),
+        (0.01, "once in 100 requests"),
+        (0.1, "0.1"),
+        (1.0, "once"),
+        (2.01, "twice"),
+        (16.0, "16 times"),
+    ],
+)
+def test_how_often_something_happens(count: float, words: str) -> None:
+    assert sentences._times(count).startswith(words)
+
+
+def test_collections_are_counted() -> None:
+    sides: list[Side] = [
+        (0.0, [], []),
+        # The collector runs on the request's thread: its time is CPU time, too.
+        (
+            0.002,
+            [observed("garbage collection", 0.002, 0.02, LOAD)],
+            [(("gc",), 0.002)],
+        ),
+    ]
+    (cause,) = found(rounds(*sides))
+    assert cause.kind == "garbage collection" and cause.where == str(LOAD)
+    assert "once in 50 requests instead of never" in cause.sentence
+
+
+def test_a_function_that_one_side_does_not_call_is_told_so() -> None:
+    made = pair_of(rounds((0.004, [], [LOADED]), (0, [], [])), "t", NAMES)
+    (cause,) = causes("t", NAMES, made, counted(1, 0))
+    assert cause.kind == "calls"
+    assert "The candidate does not call `load` at all." in cause.sentence
+
+
+def test_a_query_that_one_side_does_not_send_is_told_so() -> None:
+    query = observed("query", 0.003, 1, LOAD, resource="select ?")
+    (cause,) = found(rounds((0.003, [query], []), (0, [], [])))
+    assert "the baseline sends `select ?` once per request at load" in cause.sentence
+    assert cause.sentence.endswith("the candidate never.")

@@ -13,7 +13,7 @@ from scipy import stats
 from assay import wording
 from assay.analysis import comparisons, deciding, measurements, power, statistics
 from assay.analysis.controls import controls as controls_of
-from assay.analysis.looks import of as looks_of
+from assay.analysis.looks import looks_of
 from assay.metrics import DECIDING_METRICS, METRICS
 from assay.plan import AA_SUFFIX, Plan, Settings
 from assay.results import Comparison, Control
@@ -232,9 +232,9 @@ def test_failures_forbid_verdicts_on_speed(by: str) -> None:
     # The numbers are still shown.
     assert items[CPU].ratio == pytest.approx(0.2, rel=0.02)
     topic = plan().topics[0]
-    pairing = comparisons.examine(looks_of(plan()), topic, PAIR, tables)
-    assert comparisons.cannot_be_decided(pairing, CPU)
-    assert not comparisons.cannot_be_decided(pairing, "memory.peak")
+    examined = comparisons.examine(looks_of(plan()), topic, PAIR, tables)
+    assert comparisons.cannot_be_decided(examined, CPU)
+    assert not comparisons.cannot_be_decided(examined, "memory.peak")
 
 
 def test_failures_while_something_else_disturbed_forbid_nothing() -> None:
@@ -267,30 +267,27 @@ def test_a_server_that_runs_already_is_not_judged_by_its_cpu_time() -> None:
 
 
 @pytest.mark.parametrize("limited", ["a", "b", "ab"])
-def test_where_the_generator_is_the_limit_response_time_decides(limited: str) -> None:
+def test_where_the_generator_is_the_limit_the_closed_loop_decides_nothing(
+    limited: str,
+) -> None:
     shares = {"a": 0.3, "b": 0.3} | dict.fromkeys(limited, 0.91)
-    numbers = SAME | {"service.p50": 1.2}
+    # Answers that wait for the generator make the slower side look quicker.
+    numbers = SAME | {"service.p50": 0.9}
     tables = measured(numbers, 15, generator=shares)
     topic = plan().topics[0]
-    assert deciding.deciding_metrics(topic, PAIR, tables) == {
-        CPU,
-        "service.p50",
-        MEDIAN,
-    }
+    assert deciding.deciding_metrics(topic, PAIR, tables) == {CPU, MEDIAN}
     assert deciding.deciding_metrics(topic, PAIR) == set(DECIDING_METRICS)
     by_metric = compared(plan(), tables)
-    assert {m for m, item in by_metric.items() if item.verdict} == {
-        *(CPU, "service.p50", MEDIAN)
-    }
-    assert by_metric["service.p50"].verdict == "slower"
+    assert {m for m, item in by_metric.items() if item.verdict} == {CPU, MEDIAN}
     # What cannot be judged is not browsed, either, and nobody waits for it.
     assert by_metric[RATE].seconds_to_see is None
-    far = measured(numbers | {RATE: 3.0}, 15, generator=shares)
+    far = measured(numbers | {RATE: 3.0, "service.p50": 0.5}, 15, generator=shares)
     everything = list(comparisons.comparisons(looks_of(plan()), topic, far))
     marked = comparisons.mark_differing(
         looks_of(plan()), plan().topics, far, everything
     )
-    assert not [item for item in marked if item.metric == RATE and item.differs]
+    closed_loop = (RATE, "service.p50")
+    assert not [item for item in marked if item.metric in closed_loop and item.differs]
 
 
 def test_a_generator_with_time_left_is_no_limit() -> None:
@@ -298,6 +295,11 @@ def test_a_generator_with_time_left_is_no_limit() -> None:
     for shares in ({"a": 0.9, "b": 0.9}, {}, None):
         tables = measured(SAME, 15, generator=shares)
         assert deciding.deciding_metrics(topic, PAIR, tables) == set(DECIDING_METRICS)
+    # A variant that uses up its own core is its own limit.
+    busy = {"a": 0.95, "b": 0.97}
+    for cores, full in (({"a": 0.96, "b": 0.98}, True), ({"a": 0.8, "b": 0.8}, False)):
+        tables = measured(SAME, 15, generator=busy, cores=cores)
+        assert (RATE in deciding.deciding_metrics(topic, PAIR, tables)) is full
     # Another variant's generator is nothing to this pair.
     three = measured(SAME, 15, variants="abc", generator={"c": 0.99})
     assert RATE in deciding.deciding_metrics(topic, PAIR, three)
@@ -331,17 +333,17 @@ def test_a_refused_quantile_says_how_many_requests_it_needs() -> None:
     item = compared(a_plan, tables)["latency.p999"]
     assert item.verdict == "undecided"
     assert item.reason == (
-        "latency.p999 needs 5000 requests a launch and a typical one had 400: raise "
-        "load.arrival_rate, or ask for a lower percentile"
+        "latency.p999 needs 5000 requests per launch, but a typical launch had only "
+        "400: raise load.arrival_rate, or ask for a lower percentile"
     )
-    pairing = comparisons.examine(looks_of(a_plan), a_plan.topics[0], PAIR, tables)
-    assert comparisons.cannot_be_decided(pairing, "latency.p999")
-    assert not comparisons.cannot_be_decided(pairing, MEDIAN)
-    assert not comparisons.cannot_be_decided(pairing, MEAN)
+    examined = comparisons.examine(looks_of(a_plan), a_plan.topics[0], PAIR, tables)
+    assert comparisons.cannot_be_decided(examined, "latency.p999")
+    assert not comparisons.cannot_be_decided(examined, MEDIAN)
+    assert not comparisons.cannot_be_decided(examined, MEAN)
     # It is refused only because of its requests.
     enough = measured({"latency.p999": 1.0}, 5)
-    pairing = comparisons.examine(looks_of(a_plan), a_plan.topics[0], PAIR, enough)
-    assert not comparisons.cannot_be_decided(pairing, "latency.p999")
+    examined = comparisons.examine(looks_of(a_plan), a_plan.topics[0], PAIR, enough)
+    assert not comparisons.cannot_be_decided(examined, "latency.p999")
     few = compared(a_plan, enough)["latency.p999"]
     assert few.reason == "5 launches are too few for an interval"
 
@@ -359,8 +361,8 @@ def test_too_many_launches_lost_forbid_latency_only() -> None:
     assert compared(plan(), fine)[MEDIAN].verdict == "same"
     # More launches can mend it.
     topic = plan().topics[0]
-    pairing = comparisons.examine(looks_of(plan()), topic, PAIR, tables)
-    assert not comparisons.cannot_be_decided(pairing, MEDIAN)
+    examined = comparisons.examine(looks_of(plan()), topic, PAIR, tables)
+    assert not comparisons.cannot_be_decided(examined, MEDIAN)
 
 
 # The A/A arm.

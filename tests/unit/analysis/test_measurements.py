@@ -139,7 +139,7 @@ def test_an_interval_of_what_has_no_bound_is_open_at_both_ends() -> None:
     tables = measurements.Measurements(tables.slices, tables.launches[~of_b])
     shop = plan(claim("faster", MEDIAN))
     (item,) = comparisons.comparisons(
-        looks.of(shop), shop.topics[0], tables, deciding_only=True
+        looks.looks_of(shop), shop.topics[0], tables, deciding_only=True
     )
     assert (item.ratio, item.high) == (None, None)
     assert not item.low and item.low != math.inf

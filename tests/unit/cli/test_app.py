@@ -108,7 +108,7 @@ def run(*words: str, folder: Path | None = None) -> "subprocess.CompletedProcess
     )
 
 
-@pytest.mark.parametrize("command", ["run", "report", "profile", "services", "doctor"])
+@pytest.mark.parametrize("command", list(commands.COMMANDS))
 def test_every_command_has_help_with_an_example(command: str) -> None:
     done = run(command, "--help")
     assert done.returncode == 0

@@ -98,10 +98,10 @@ def test_launches_are_the_looks_of_the_plan(
 def test_ctrl_c_before_anything_is_measured(
     shop: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def expected(_: Plan, __: Path) -> NoReturn:
+    def duration_forecasts(_: Plan, __: Path) -> NoReturn:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(earlier_runs, "expected", expected)
+    monkeypatch.setattr(earlier_runs, "duration_forecasts", duration_forecasts)
     with pytest.raises(typer.Exit) as ended:
         run_command([str(shop)], Path("out"), 1)
     assert ended.value.exit_code == NOT_MEASURED

@@ -42,7 +42,7 @@ def earlier(
 def test_the_last_run_says_what_the_next_one_needs(tmp_path: Path) -> None:
     earlier(tmp_path, "old", plan(), 60.0, age=100)
     earlier(tmp_path, "new", plan(), 540.0)
-    (sentence,) = earlier_runs.expected(plan(), tmp_path)
+    (sentence,) = earlier_runs.duration_forecasts(plan(), tmp_path)
     assert sentence.startswith("shop: judging by run new, ")
     for words in ("5 %", CPU, "9 minutes"):
         assert words in sentence
@@ -52,7 +52,7 @@ def test_only_a_run_that_asked_the_same_says_anything(tmp_path: Path) -> None:
     earlier(tmp_path, "other", plan(variants="abc"), 60.0)
     wider = plan().model_copy(update={"settings": Settings(margin=0.1)})
     earlier(tmp_path, "wider", wider, 60.0)
-    assert earlier_runs.expected(plan(), tmp_path) == []
+    assert earlier_runs.duration_forecasts(plan(), tmp_path) == []
 
 
 def test_a_secret_is_no_other_question(tmp_path: Path) -> None:
@@ -64,14 +64,14 @@ def test_a_secret_is_no_other_question(tmp_path: Path) -> None:
     )
     earlier(tmp_path, "before", environment.redacted(asks), 60.0)
     assert "abc" not in (tmp_path / "before" / "plan.json").read_text()
-    (sentence,) = earlier_runs.expected(asks, tmp_path)
+    (sentence,) = earlier_runs.duration_forecasts(asks, tmp_path)
     assert "by run before," in sentence
 
 
 def test_only_what_decides_is_forecast(tmp_path: Path) -> None:
     asks = plan(claim("faster", "latency.mean"))
     earlier(tmp_path, "before", asks, 60.0)
-    assert earlier_runs.expected(asks, tmp_path) == []
+    assert earlier_runs.duration_forecasts(asks, tmp_path) == []
 
 
 @pytest.mark.parametrize("seconds", [None, 60.0])
@@ -84,9 +84,9 @@ def test_what_is_damaged_or_unknown_is_passed_over(
         (tmp_path / "bad" / "results.json").write_text("{")
     (tmp_path / "notes").mkdir()
     (tmp_path / "notes" / "results.json").write_text("{}")
-    (sentence,) = earlier_runs.expected(plan(), tmp_path)
+    (sentence,) = earlier_runs.duration_forecasts(plan(), tmp_path)
     assert "by run good," in sentence
 
 
 def test_where_nothing_was_measured_nothing_is_said(tmp_path: Path) -> None:
-    assert earlier_runs.expected(plan(), tmp_path / "reports") == []
+    assert earlier_runs.duration_forecasts(plan(), tmp_path / "reports") == []

@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -17,9 +18,9 @@ from assay.experiment.service_session import ServiceSession
 from assay.experiment.target import RunningTarget
 from assay.load.answers import OnStartResult, Slice
 from assay.load.control.generator import Generator
-from assay.plan import AA_SUFFIX, Load
+from assay.plan import AA_SUFFIX, Load, Preset, Settings
 from assay.system.processes import Cores
-from tests.unit.synthetic import plan, taken
+from tests.unit.synthetic import claim, plan, taken
 
 FINE = OnStartResult(seconds=1.0, requests=0, failed=0, errors={})
 
@@ -103,7 +104,7 @@ def session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ServiceSession:
     progress: Any = None
     run: Any = Kept()
     experiment = Experiment(
-        plan(), looks.of(plan()), run, progress, Cores((0,), (1,)), tmp_path
+        plan(), looks.looks_of(plan()), run, progress, Cores((0,), (1,)), tmp_path
     )
     topic = plan().topics[0]
     load = Load(users=4, connections=16, arrival_rate=100.0)
@@ -194,3 +195,59 @@ def test_a_launch_without_time_is_cut_and_says_nothing(session: ServiceSession) 
         f"seconds.{p}" for p in measurements.TIME_PARTS
     }
     assert all(row["variant"] == "" for row in lost)
+
+
+@dataclass
+class Seen:
+    """Stands for the results so far."""
+
+    comparisons: list[Any]
+
+
+@pytest.mark.parametrize(
+    ("asked", "verdict", "differs", "is_claimed", "is_profiled"),
+    [
+        (None, "same", False, False, False),
+        (None, "undecided", False, False, False),
+        (None, "slower", False, False, True),
+        (None, "same", True, False, True),  # a metric that does not decide
+        (None, "same", False, True, True),
+        (True, "same", False, False, True),
+    ],
+)
+def test_pairs_that_differ_or_have_a_claim_are_profiled(
+    session: ServiceSession,
+    monkeypatch: pytest.MonkeyPatch,
+    asked: bool | None,
+    verdict: str,
+    differs: bool,
+    is_claimed: bool,
+    is_profiled: bool,
+) -> None:
+    topic = session.topic.model_copy(
+        update={"claims": (claim("faster"),) if is_claimed else ()}
+    )
+    topic = topic.model_copy(
+        update={"target": topic.target.model_copy(update={"command": "serve"})}
+    )
+    session.topic = topic
+    preset = Preset(name="cpu", title="CPU", profiler="py-spy", seconds=1)
+    settings = Settings(profile=asked)
+    session.experiment.plan = plan().model_copy(
+        update={"presets": (preset,), "settings": settings, "topics": (topic,)}
+    )
+    item = SimpleNamespace(
+        topic="shop", baseline="a", candidate="b", verdict=verdict, differs=differs
+    )
+    monkeypatch.setattr(Experiment, "results", lambda *_, **__: Seen([item]))
+    assert session._pairs_to_profile() == ([("a", "b")] if is_profiled else [])
+    # A server that runs already has no process to start with a probe inside.
+    session.topic = topic.model_copy(
+        update={"target": topic.target.model_copy(update={"url": "http://shop"})}
+    )
+    session.topic = session.topic.model_copy(
+        update={
+            "target": session.topic.target.model_copy(update={"command": None}),
+        }
+    )
+    assert session._pairs_to_profile() == []

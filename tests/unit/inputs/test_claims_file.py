@@ -52,6 +52,7 @@ def test_benchmarks_take_a_folder_and_an_environment(micro: Path) -> None:
     [
         ("cwd =", "needs = ['redis']\ncwd =", ":4: target.needs"),
         ("cwd =", "prepare = 'make'\ncwd =", ":4: target.prepare"),
+        ("cwd =", "copy = true\ncwd =", ":4: target.copy"),
         ("cwd =", "guard = '/guard'\ncwd =", ":4: target.guard"),
         ("cwd =", "command = 'serve'\ncwd =", ":4: target.command"),
         ("cwd =", "url = 'http://shop'\ncwd =", ":4: target.url"),

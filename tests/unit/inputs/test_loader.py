@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from assay.errors import InputError
 from assay.inputs import loader, toml_file
-from assay.plan import Plan
+from assay.plan import DEFAULT_PROFILES, Plan
 
 CLAIMS = """\
 title = "Cache what is read often"
@@ -75,7 +75,7 @@ def test_a_whole_file_is_understood(topic: Path) -> None:
     assert found.variant("redis").env == {"CACHE": "1"}
     assert found.claims[0].expect.text == "<= 0.30"
     assert found.budgets[0].at_most == pytest.approx(0.05)
-    assert {preset.name for preset in plan.presets} == {"cpu", "memory"}
+    assert {preset.name for preset in plan.presets} == set(DEFAULT_PROFILES)
     assert plan.settings.seed == 7
     assert Plan.model_validate_json(plan.model_dump_json()) == plan
 
@@ -90,7 +90,8 @@ def test_a_load_that_changes_or_thinks_is_understood(topic: Path) -> None:
 
 
 def test_what_a_target_calls_is_understood(topic: Path) -> None:
-    text = CLAIMS.replace("needs   =", 'round_trip = { redis = "1ms" }\nneeds   =')
+    more = 'copy = true\nround_trip = { redis = "1ms" }\nneeds   ='
+    text = CLAIMS.replace("needs   =", more)
     text += """
 [companions.mail]
 command = "python mail.py {port}"
@@ -98,7 +99,7 @@ variable = "MAIL_URL"
 """
     (topic / "claims.toml").write_text(text)
     found = load(topic.parent.parent, "caching").topic("caching")
-    assert found.target.round_trip == {"redis": 0.001}
+    assert found.target.round_trip == {"redis": 0.001} and found.target.copied
     (mail,) = found.companions
     assert (mail.name, mail.variable, mail.ready) == ("mail", "MAIL_URL", "/")
 
@@ -157,6 +158,12 @@ def test_without_names_all_topics_here_are_meant(topic: Path) -> None:
         ('["cpu", "memory"]', '["cpuu"]', "no preset 'cpuu' in profiles/; did you"),
         ("ready   =", "cwd = 'nowhere'\nready =", ":6: target.cwd: no folder"),
         ("command =", "kommand =", "did you mean 'command'?"),
+        ("ready   =", "copied = true\nready   =", "did you mean 'copy'?"),
+        (
+            "command = ",
+            'copy = true\nurl = "http://shop" # ',
+            ":5: target.copy: only for a server that Assay starts",
+        ),
         ("command =", "# command =", "variants.uncached: nothing to start"),
         ('candidate = "redis"', 'candidate = "uncached"', "a variant other than"),
         ("[variants]", "[variants", "not valid TOML"),

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from assay.errors import InputError, MeasureError
 from assay.plan import Preset
-from assay.profilers import PROFILERS, Observed, pyspy
+from assay.profilers import PROFILERS, Observed, pyspy, rawstacks
 from assay.profilers.pyspy import MIN_SAMPLES
 from assay.profilers.rawstacks import Raw, is_idle, parse, short_path
 
@@ -257,3 +257,32 @@ def test_py_spy_that_is_missing_is_said(monkeypatch: pytest.MonkeyPatch) -> None
         assert "python -m pip install py-spy" in pyspy.attach_problem()
     finally:
         pyspy.attach_problem.cache_clear()
+
+
+FRAME = st.sampled_from([f"f{n} (a.py)" for n in range(6)])
+
+
+def test_a_stack_without_its_beginning_gets_the_usual_one() -> None:
+    whole = ("run (a.py)", "app (b.py)", "load (c.py)")
+    other = ("run (a.py)", "else (b.py)", "load (c.py)")
+    thread = ("_bootstrap (threading.py)", "work (d.py)")
+    running = Counter({whole: 50, other: 5, thread: 30, ("load (c.py)", "x (e.py)"): 2})
+    assert rawstacks.mended(running) == Counter(
+        {whole: 50, other: 5, thread: 30, (*whole, "x (e.py)"): 2}
+    )
+
+
+@given(
+    st.dictionaries(
+        st.lists(FRAME, min_size=1, max_size=5).map(tuple),
+        st.integers(1, 99),
+        max_size=9,
+    )
+)
+def test_mending_loses_no_sample(stacks: dict[tuple[str, ...], int]) -> None:
+    running = Counter(stacks)
+    whole = rawstacks.mended(running)
+    assert whole.total() == running.total()
+    assert Counter(stack[-1] for stack in whole.elements()) == Counter(
+        stack[-1] for stack in running.elements()
+    )

@@ -225,7 +225,7 @@ def build(
                 run=run.name,
                 partial=partial,
                 seed=7,
-                looks=looks.of(run.plan()).launches,
+                looks=looks.looks_of(run.plan()).launches,
                 comparisons=tuple(comparisons),
                 claims=tuple(claims),
                 budgets=tuple(budgets),

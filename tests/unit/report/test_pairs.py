@@ -268,7 +268,9 @@ def test_junit_passes_a_whole_that_is_not_worse(
     whole = PairVerdict.model_validate(
         results.pairs[0].model_dump() | {"verdict": verdict}
     )
-    other = RunDirectory.create(tmp_path / "run", run.plan(), {})
+    plan = run.plan()
+    plan = plan.model_copy(update={"topics": (plan.topic("sync_async"),)})
+    other = RunDirectory.create(tmp_path / "run", plan, {})
     other.write_results(results.model_copy(update={"pairs": (whole,)}))
 
     root = XML.fromstring(report.FORMATS["junit"][1](other))

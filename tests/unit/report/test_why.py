@@ -9,6 +9,7 @@ from rich.console import Console
 
 from assay.report import explanation, html, markdown, terminal
 from assay.report.why import why
+from assay.results import LedgerPart
 from assay.run_directory.run import RunDirectory
 from tests.unit.report.synthetic import HOSTILE, build
 from tests.unit.report.test_html import read
@@ -71,3 +72,33 @@ def test_hostile_names_are_shown_as_text(tmp_path: Path) -> None:
     assert HOSTILE not in page
     assert len(read(page).scripts) == 1
     assert "\x1b" not in printed(run)
+
+
+def test_small_parts_are_summed_up_and_what_is_unexplained_is_always_said(
+    run: RunDirectory,
+) -> None:
+    results = run.results()
+    ledger = results.ledgers[0]
+    small = [part(name, 0.00001, 0.00002) for name in ("lock", "thread pool")]
+    *counted, _ = ledger.parts
+    parts = (*counted, *small, part("unexplained", 0.0, 0.00001))
+    changed = results.model_copy(
+        update={"ledgers": (ledger.model_copy(update={"parts": parts}),)}
+    )
+    view = why(changed, ledger.topic, (ledger.baseline, ledger.candidate)).ledger
+    assert view is not None
+    names = [item.name for item in view.parts]
+    assert names[-2:] == ["the rest", "unexplained"] and "lock" not in names
+    assert view.parts[-2].candidate == "40.0 µs" and view.parts[-2].interval == ""
+
+
+def part(name: str, baseline: float, candidate: float) -> LedgerPart:
+    amount = candidate - baseline
+    return LedgerPart(
+        name=name,
+        baseline=baseline,
+        candidate=candidate,
+        amount=amount,
+        low=amount,
+        high=amount,
+    )

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.studies import verdicts
+from scripts.studies import storage, verdicts
 from scripts.studies.outcomes import ANY, ASSAY, Outcome
 
 
@@ -51,11 +51,11 @@ def test_every_commit_that_measured_is_noted_once(
 ) -> None:
     for commit in ("one", "one", "two", "one"):
         machine = {"cpu": "fast", "python": "3.12.1", "commits": {"assay": commit}}
-        monkeypatch.setattr(verdicts, "describe", lambda *_, m=machine: m)
-        verdicts.note_machine(tmp_path, "burst")
-    noted = verdicts.machines(tmp_path, "burst")
+        monkeypatch.setattr(storage, "describe", lambda *_, m=machine: m)
+        storage.note_machine(tmp_path, "burst")
+    noted = storage.machines(tmp_path, "burst")
     assert [line.partition(" cores ")[2] for line in noted] == [
         "(fast), Python 3.12.1, commit one",
         "(fast), Python 3.12.1, commit two",
     ]
-    assert verdicts.machines(tmp_path, "quiet") == []
+    assert storage.machines(tmp_path, "quiet") == []

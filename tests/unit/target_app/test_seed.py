@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from target_app import seed
-from target_app.services.orders import ORDERS
+from target_app.services.orders import ORDER_COUNT
 from target_app.services.sales import MONTHS, first_day
 
 
@@ -16,10 +16,10 @@ def test_rows_are_the_same_every_time() -> None:
 
 def test_all_users_have_orders_and_all_months_the_same_number() -> None:
     rows = list(seed.orders())
-    assert len(rows) == ORDERS == 200_000
+    assert len(rows) == ORDER_COUNT == 200_000
     per_user = Counter(row[1] for row in rows)
     assert set(per_user) == set(range(1, seed.USERS + 1))
-    assert set(per_user.values()) == {ORDERS // seed.USERS}
+    assert set(per_user.values()) == {ORDER_COUNT // seed.USERS}
     for month in range(MONTHS):
         start, end = first_day(month).isoformat(), first_day(month + 1).isoformat()
         placed = sum(1 for row in rows if start <= str(row[4]) < end)
@@ -34,8 +34,8 @@ def test_a_month_has_every_status() -> None:
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Seed fewer rows; the tests are about how they are written."""
-    monkeypatch.setattr(seed, "ORDERS", 200)
-    monkeypatch.setattr(seed, "_PER_MONTH", 10)
+    monkeypatch.setattr(seed, "ORDER_COUNT", 200)
+    monkeypatch.setattr(seed, "_ORDERS_PER_MONTH", 10)
     monkeypatch.setattr(seed, "USERS", 40)
 
 

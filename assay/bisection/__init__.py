@@ -1,0 +1,1 @@
+"""`assay bisect`: which commit made it slower."""

@@ -1,0 +1,1 @@
+"""What continuous integration needs: the comment on a pull request."""

@@ -1,0 +1,68 @@
+"""The options that `assay compare` and `assay bisect` share."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from assay.errors import InputError
+
+Topics = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="A topic of the newer commit: a folder with a claims.toml, which needs no "
+        "variants. All topics if not given; can be repeated."
+    ),
+]
+Benchmarks = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="A file, folder or test with pytest-benchmark tests of the newer commit, "
+        "each of which is judged by itself. Can be repeated."
+    ),
+]
+Only = Annotated[
+    list[str] | None,
+    typer.Option(help="A metric that alone decides; can be repeated."),
+]
+VariantName = Annotated[
+    str,
+    typer.Option(
+        help="The variant of the topics that both commits run, where a topic has "
+        "variants; the first if not given."
+    ),
+]
+PythonVersion = Annotated[
+    str | None,
+    typer.Option(
+        help="Version or path of the Python of all commits, such as 3.12; as the "
+        "project says if not given."
+    ),
+]
+BuildCommand = Annotated[
+    str | None,
+    typer.Option(
+        help="A command that installs everything, where lock files do not say what is "
+        "needed; it runs in each checkout, in a new environment."
+    ),
+]
+
+
+def seconds_of(text: str | None) -> float | None:
+    """Return a time budget in seconds.
+
+    Raises:
+        InputError: The text is no duration.
+    """
+    from assay.load import shapes
+
+    if text is None:
+        return None
+    try:
+        seconds = shapes.seconds(text)
+    except ValueError as error:
+        raise InputError(f"--budget: {error}") from error
+    if seconds < 10:
+        raise InputError(f"--budget: {text}: expected at least 10s, such as 5m")
+    return seconds

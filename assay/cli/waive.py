@@ -1,0 +1,59 @@
+"""`assay waive`: let something be slower until a day, for a reason."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from assay.cli.output import require_finite
+from assay.errors import InputError
+
+
+def waive(
+    what: Annotated[
+        str,
+        typer.Argument(
+            metavar="TEST",
+            help="The node id of a benchmark, as the report has it; or the name of a "
+            "service's topic.",
+        ),
+    ],
+    metric: Annotated[
+        str, typer.Argument(help="The metric, such as time or cpu_per_request.")
+    ],
+    ceiling: Annotated[
+        float,
+        typer.Option(
+            help="How many times as slow it may be: 1.3 is 30 % slower.",
+            callback=require_finite,
+        ),
+    ],
+    reason: Annotated[str, typer.Option(help="Why; every report says it.")],
+    until: Annotated[
+        str, typer.Option(help="The last day on which it counts, such as 2027-01-31.")
+    ],
+    topic: Annotated[
+        str, typer.Option(help="The topic of the benchmark; any if not given.")
+    ] = "",
+) -> None:
+    """Let something be slower until a day; this is written to perf/waivers.toml."""
+    from assay.inputs import waiving
+
+    waiver = waiving.waiver(
+        what, metric, ceiling, reason, _day(until), topic, date.today()
+    )
+    file, replaced = waiving.write(waiver, Path.cwd())
+    verb = "renewed" if replaced else "added"
+    typer.echo(f"{verb} in {file}; commit this file: it counts from HEAD on")
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise InputError(
+            f"--until: expected a day such as 2027-01-31, and not {text!r}"
+        ) from error

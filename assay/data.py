@@ -1,0 +1,11 @@
+"""The base of Assay's data types."""
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Data(BaseModel):
+    """Base of Assay's data types: frozen, and closed to unknown fields."""
+
+    # JSON has no infinity. It is written as a string: a bare word would be invalid
+    # JSON, which other readers refuse.
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")

@@ -1,0 +1,107 @@
+"""Measure slower topics and tests a second time, independently of the first."""
+
+from assay.analysis import gates, opinions
+from assay.errors import MeasureError
+from assay.experiment.context import CheckFiles
+from assay.experiment.progress import Progress
+from assay.experiment.run import SECOND_OPINION
+from assay.experiment.run import measure as run_plan
+from assay.gating import Gating
+from assay.plan import Plan, Topic
+from assay.results import Results
+from assay.run_directory.run import RunDirectory
+from assay.system import environment
+
+# A topic gets at least this many seconds, whatever is left of the budget.
+LEAST_SECONDS = 15.0
+
+
+def plan_again(plan: Plan, results: Results, seconds: float | None) -> Plan | None:
+    """Return the plan that measures slower topics and tests again; None if none is.
+
+    Args:
+        plan: The plan of the first measurement, with the tests of its suites.
+        results: The results of the first measurement.
+        seconds: The rest of the time budget; None for the same time again.
+    """
+    slower = {pair.topic for pair in results.pairs if pair.verdict == opinions.SLOWER}
+    tests = {
+        (item.topic, item.test)
+        for item in results.comparisons
+        if item.test and item.verdict == opinions.SLOWER
+    }
+    topics = [
+        _only(topic, tuple(t for t in topic.scenario.tests if (topic.name, t) in tests))
+        for topic in plan.topics
+        if topic.name in slower
+    ]
+    if not topics:
+        return None
+    update: dict[str, object] = {"seed": plan.settings.seed + 1, "profile": False}
+    if seconds is not None:
+        update["time_budget"] = max(LEAST_SECONDS, seconds / len(topics))
+    settings = plan.settings.model_copy(update=update)
+    # The gate judges only once, by the results of both measurements together.
+    return plan.model_copy(
+        update={"topics": tuple(topics), "settings": settings, "gating": Gating()}
+    )
+
+
+def measure(
+    plan: Plan,
+    run: RunDirectory,
+    results: Results,
+    progress: Progress,
+    check_files: CheckFiles,
+    seconds: float | None,
+) -> Results:
+    """Measure slower topics and tests again; return the results of both measurements.
+
+    Args:
+        plan: The plan of the first measurement.
+        run: Its run directory, in which the second measurement gets a run directory.
+        results: The results of the first measurement.
+        progress: Shows the progress of the run.
+        check_files: See `run.measure`.
+        seconds: The rest of the time budget; None for the same time again.
+
+    Raises:
+        MeasureError: Something could not be measured.
+    """
+    again = plan_again(run.plan(), results, seconds)
+    if again is None:
+        return results
+    # In the plan of the run directory, secrets are replaced. So only the choice of
+    # topics and tests is taken from it.
+    topics = {topic.name: topic for topic in plan.topics}
+    again = again.model_copy(
+        update={
+            "topics": tuple(
+                _only(topics[topic.name], topic.scenario.tests)
+                for topic in again.topics
+            )
+        }
+    )
+    names = ", ".join(topic.name for topic in again.topics)
+    progress.note(f"measuring again what is slower: {names}")
+    directory = RunDirectory.create(
+        run.path / SECOND_OPINION,
+        environment.redacted(again),
+        environment.describe(again),
+    )
+    try:
+        second = run_plan(again, directory, progress, check_files)
+    except MeasureError as error:
+        raise MeasureError(f"the second opinion failed: {error}") from error
+    confirmed = gates.decide(
+        plan, opinions.confirm(results, second, plan.settings.margin)
+    )
+    run.write_results(confirmed)
+    return confirmed
+
+
+def _only(topic: Topic, tests: tuple[str, ...]) -> Topic:
+    """Return a topic with only some of its tests; a service is measured as before."""
+    update = {"tests": tests, "new_tests": (), "removed_tests": (), "broken_tests": {}}
+    scenario = topic.scenario.model_copy(update=update)
+    return topic.model_copy(update={"scenario": scenario, "time_budget": None})

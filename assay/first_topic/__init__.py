@@ -1,0 +1,1 @@
+"""A first topic for somebody's own service: what `assay init` writes."""

@@ -1,0 +1,247 @@
+"""Write a first topic: look at a service, try its requests, and write two files."""
+
+import ast
+import os
+import tempfile
+import tomllib
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from assay import services
+from assay.errors import InputError
+from assay.experiment.commands import prepare
+from assay.first_topic import claims, locustfile, service, trial
+from assay.first_topic.claims import Started
+from assay.first_topic.har import journey as har_journey
+from assay.first_topic.har import recording
+from assay.first_topic.locustfile import Journey
+from assay.first_topic.openapi import operations
+from assay.first_topic.openapi.document import Document
+from assay.first_topic.request import SAFE_METHODS, Request, Task, text
+from assay.first_topic.service import Service
+from assay.first_topic.target import Asked, started
+from assay.inputs.loader import CLAIMS_FILE
+from assay.plan import Scenario, Target, Topic, Variant
+from assay.system import processes, redaction
+
+CHANGES = "it changes data"
+DELETES = "it deletes data"
+MOST_TRIED = 10  # requests that choose between two prefixes
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Created:
+    """What was written.
+
+    Attributes:
+        claims: The claims.toml.
+        locustfile: The locustfile.
+        tasks: Its tasks.
+        started: How the service is started.
+        notes: What the user must know besides, in sentences.
+    """
+
+    claims: Path
+    locustfile: Path
+    tasks: tuple[Task, ...]
+    started: Started
+    notes: tuple[str, ...] = ()
+
+    @property
+    def on(self) -> int:
+        """The number of tasks that are switched on."""
+        return sum(not task.off for task in self.tasks)
+
+
+def create(asked: Asked, here: Path, say: Say) -> Created:
+    """Write a first topic.
+
+    Args:
+        asked: What the user typed.
+        here: The working directory.
+        say: Is called with what happens.
+
+    Raises:
+        InputError: Something that the user typed or has written is wrong.
+        MeasureError: The service does not start.
+    """
+    folder = here / asked.output
+    files = folder / CLAIMS_FILE, folder / claims.LOCUSTFILE
+    _check_free(files, asked.force)
+    target, sentence = started(asked, here)
+    # A file that cannot be read is said before anything is started.
+    recorded = _recorded(asked, here / asked.har) if asked.har else None
+    say(f"service: {sentence}")
+    with _scratch() as scratch, _running(target, here, folder, scratch) as running:
+        journey, notes = recorded or _described(asked, here, running)
+        ready = service.ready_path(running, asked.ready, _plain_paths(journey))
+        say(f"trying {len(journey.on)} of {len(journey.tasks)} requests")
+        tried = trial.run(running.url, journey.tasks, journey.in_order)
+    journey = replace(journey, tasks=tried)
+    title = journey.title or here.name
+    contents = (
+        claims.render(title, replace(target, ready=ready)),
+        locustfile.render(replace(journey, title=title)),
+    )
+    _write(files, contents)
+    if any(redaction.command(line) != line for line in (asked.command, asked.prepare)):
+        notes.append(
+            "what looks like a secret in a command is now in claims.toml; put it into "
+            "an environment variable, which the service inherits"
+        )
+    return Created(*files, tried, target, tuple(notes))
+
+
+def _plain_paths(journey: Journey) -> list[str]:
+    """Return the paths that anybody may read; the document's own comes last."""
+    requests = [task.request for task in journey.on if task.request]
+    paths = [
+        request.path.filled({})
+        for request in requests
+        if request.method == "GET" and not (request.headers or request.gaps())
+    ]
+    # A short path is seldom that of one thing, which may be deleted one day.
+    paths = sorted(paths, key=len)[:MOST_TRIED]
+    return paths + [journey.source] * journey.source.startswith("/")
+
+
+def _check_free(files: tuple[Path, Path], force: bool) -> None:
+    """Check that no file of the user's would be written over.
+
+    Raises:
+        InputError: One would, and the user has not allowed it.
+    """
+    existing = [str(file) for file in files if os.path.lexists(file)]
+    if existing and not force:
+        raise InputError(
+            f"{' and '.join(existing)} exist{'s' * (len(existing) == 1)} already; type "
+            "--output DIR for another folder, or --force to write over "
+            f"{'it' if len(existing) == 1 else 'them'}"
+        )
+
+
+@contextmanager
+def _scratch() -> Iterator[Path]:
+    """Yield a temporary folder; everything that is started ends with Assay."""
+    with tempfile.TemporaryDirectory(prefix="assay-") as folder:
+        with processes.guarded([Path(folder)]):
+            yield Path(folder)
+
+
+@contextmanager
+def _running(
+    written: Started, here: Path, folder: Path, scratch: Path
+) -> Iterator[Service]:
+    """Start the service and what it needs; yield it once it answers."""
+    target = Target(
+        command=written.command or None,
+        url=written.url or None,
+        env=written.env,
+        cwd=here,
+        needs=written.needs,
+        prepare=written.prepare or None,
+    )
+    topic = Topic(
+        name="init",
+        title="init",
+        file=folder / CLAIMS_FILE,
+        target=target,
+        scenario=Scenario(locustfile=folder / claims.LOCUSTFILE),
+        variants=(Variant(name="service"),),
+    )
+    with ExitStack() as stack:
+        environment = stack.enter_context(services.running(written.needs))
+        prepare(topic, environment, scratch)
+        yield stack.enter_context(service.running(target, environment, scratch))
+
+
+def _described(asked: Asked, here: Path, running: Service) -> tuple[Journey, list[str]]:
+    """Return the requests of a service, and what the user must know about them."""
+    document = service.find_document(running, asked.openapi, here)
+    if document is None:
+        path = service.ready_path(running, asked.ready)
+        task = Task("ready", "", f"GET {path}", Request("GET", text(path), path))
+        note = (
+            "no OpenAPI document was found, so the locustfile has one request; name "
+            "the document with --openapi FILE or --openapi /PATH, or record a HAR file "
+            "in a browser and type --from-har FILE"
+        )
+        return Journey("", path, (task,)), [note]
+    prefix = _prefix(document, running)
+    tasks, credentials = operations.tasks(document, prefix)
+    tasks = tuple(_switched(task, asked) for task in tasks)
+    return Journey(document.title, document.source, tasks, credentials), []
+
+
+def _recorded(asked: Asked, file: Path) -> tuple[Journey, list[str]]:
+    """Return the requests of a recording, and what the user must know about them."""
+    recorded = recording.read(file, urlsplit(asked.url).netloc)
+    tasks, credentials = har_journey.tasks(recorded)
+    # A journey without its log-in is none: what was recorded is on, except DELETE.
+    allowed = replace(asked, with_writes=True)
+    tasks = tuple(_switched(task, allowed) for task in tasks)
+    notes = []
+    if recorded.left_out:
+        notes.append(f"of {recorded.host} only; left out: {recorded.left_out}")
+    if cookies := har_journey.unset_cookies(recorded):
+        notes.append(
+            f"it begins with the cookies {', '.join(sorted(cookies))}, which "
+            "no answer in it sets; if requests are refused, record from the log-in on"
+        )
+    return Journey("", file.name, tasks, credentials, in_order=True), notes
+
+
+def _prefix(document: Document, running: Service) -> str:
+    """Return the prefix under which the service has its paths.
+
+    That of a document may be the one outside, before a proxy takes it away.
+    """
+    if not document.prefix:
+        return ""
+    answered = {}
+    for prefix in (document.prefix, ""):
+        tasks, _ = operations.tasks(document, prefix)
+        safe = [
+            replace(task, off="")
+            for task in tasks
+            if task.request and task.request.method == "GET" and not task.off
+        ]
+        tried = trial.run(running.url, safe[:MOST_TRIED], False)
+        answered[prefix] = sum(task.status not in ("404", "") for task in tried)
+    return max(answered, key=lambda prefix: answered[prefix])
+
+
+def _switched(task: Task, asked: Asked) -> Task:
+    """Switch a task off whose method the user has not allowed."""
+    request = task.request
+    if task.off or request is None or request.method in SAFE_METHODS:
+        return task
+    if request.method in ("OPTIONS", "TRACE"):
+        return replace(task, off="users do not send this method")
+    if request.method == "DELETE":
+        if asked.with_delete:
+            return task
+        return replace(task, off=DELETES, advice="--with-delete switches it on")
+    if asked.with_writes:
+        return task
+    return replace(task, off=CHANGES, advice="--with-writes switches it on")
+
+
+def _write(files: tuple[Path, Path], contents: tuple[str, str]) -> None:
+    """Write both files, after a check that Python and TOML can read them.
+
+    Raises:
+        InputError: The folder cannot be written.
+    """
+    tomllib.loads(contents[0])
+    ast.parse(contents[1])
+    try:
+        files[0].parent.mkdir(parents=True, exist_ok=True)
+        for file, content in zip(files, contents, strict=True):
+            file.write_text(content, encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"--output: {error}") from error

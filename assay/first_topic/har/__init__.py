@@ -1,0 +1,1 @@
+"""HAR files, the recordings of browsers and proxies, read as a journey."""

@@ -1,0 +1,303 @@
+"""The service while `assay init` looks at it: started, ready, and its document."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shlex
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from assay.errors import InputError, MeasureError
+from assay.experiment.commands import command_environment
+from assay.experiment.target import listening
+from assay.first_topic.openapi.document import Document, parse
+from assay.plan import Target
+from assay.system import ports, processes
+from assay.wording import one_line
+
+if TYPE_CHECKING:
+    import httpx
+
+READY_PATHS = (
+    *("/health", "/healthz", "/health/live", "/livez", "/ready", "/readyz", "/ping"),
+    *("/api/health", "/api/v1/health", "/status", "/", "/docs"),
+)
+DOCUMENT_PATHS = (
+    *("/openapi.json", "/v1/openapi.json", "/api/openapi.json", "/api/v1/openapi.json"),
+    *("/schema/openapi.json", "/openapi/openapi.json", "/schema/", "/api/schema/"),
+    *("/swagger.json", "/api/swagger.json", "/v1/swagger.json", "/v2/swagger.json"),
+    *("/apispec_1.json", "/api-spec.json", "/static/openapi.json", "/openapi"),
+)
+START_SECONDS = 60.0
+# A service that answers, but nothing with 2xx, may still be starting for so long.
+SETTLING_SECONDS = 3.0
+MAX_DOCUMENT_BYTES = 50_000_000
+
+
+@dataclass(frozen=True)
+class Service:
+    """A service that answers.
+
+    Attributes:
+        url: Its base URL, without a slash at its end.
+        child: Its process; None if it ran before.
+    """
+
+    url: str
+    child: processes.Child | None
+
+    def log(self) -> str:
+        """Return the last lines of its log, for a message; empty if it has none."""
+        if self.child is None:
+            return ""
+        return f"; its last lines:\n{self.child.last_lines()}"
+
+
+@contextlib.contextmanager
+def running(
+    target: Target, environment: Mapping[str, str], folder: Path
+) -> Iterator[Service]:
+    """Start the service of a target as runs do, and stop it at the end.
+
+    Args:
+        target: Its command, or the URL of a service that runs.
+        environment: Environment variables, added to this process's.
+        folder: Where its log is written.
+
+    Raises:
+        MeasureError: It cannot be started, or does not listen.
+    """
+    if target.url:
+        service = Service(target.url.rstrip("/"), None)
+        _await_port(service)
+        yield service
+        return
+    port = ports.free()
+    child = processes.start(
+        "the service",
+        shlex.split((target.command or "").replace("{port}", str(port))),
+        log=folder / "service.log",
+        cwd=target.cwd,
+        env=command_environment(
+            target.cwd, environment, target.env, {"PORT": str(port)}
+        ),
+    )
+    try:
+        service = Service(f"http://127.0.0.1:{port}", child)
+        _await_port(service)
+        yield service
+    finally:
+        child.stop()
+
+
+def ready_path(service: Service, wanted: str, more: Sequence[str] = ()) -> str:
+    """Return a path that answers 2xx.
+
+    Args:
+        service: The service.
+        wanted: The path that the user gave; empty to look for one.
+        more: Paths that are tried last.
+
+    Raises:
+        MeasureError: The service ended.
+        InputError: The given path does not answer 2xx, or no path does.
+    """
+    with _client(service) as client:
+        if wanted:
+            _await_wanted(service, client, wanted, more)
+            return wanted
+        until = time.monotonic() + SETTLING_SECONDS
+        while True:
+            if path := _first_that_answers(client, (*READY_PATHS, *more)):
+                return path
+            if time.monotonic() > until:
+                break
+            time.sleep(0.2)
+    raise InputError(
+        "the service answers, but no path that is usual for health answers 2xx; name "
+        f"one: assay init --ready /PATH ...{service.log()}"
+    )
+
+
+def _client(service: Service) -> httpx.Client:
+    import httpx
+
+    return httpx.Client(base_url=service.url, trust_env=False, timeout=10.0)
+
+
+def _await_wanted(
+    service: Service, client: httpx.Client, wanted: str, more: Sequence[str]
+) -> None:
+    """Wait until the path that the user gave answers 2xx.
+
+    A service that is not ready says so by a status of 5xx or by silence. Any other
+    status says that the path is wrong.
+
+    Raises:
+        MeasureError: The service ended.
+        InputError: The path does not answer 2xx.
+    """
+    began = time.monotonic()
+    while problem := _problem(client, wanted):
+        if service.child and not service.child.running():
+            raise MeasureError(
+                f"the service ended with exit code {service.child.exit_code()} before "
+                f"GET {wanted} (--ready) answered 2xx{service.log()}"
+            )
+        is_wrong = problem.startswith(("answered 3", "answered 4"))
+        waited = time.monotonic() - began
+        if waited > (SETTLING_SECONDS if is_wrong else START_SECONDS):
+            break
+        time.sleep(0.1)
+    else:
+        return
+    other = _first_that_answers(client, (*READY_PATHS, *more))
+    advice = (
+        f"{other} answers 2xx; type: assay init --ready {shlex.quote(other)} ..."
+        if other
+        else "name another path, or leave --ready out, and Assay looks for one"
+        + service.log()
+    )
+    raise InputError(
+        f"--ready {wanted}: GET {service.url}{wanted} {problem} for {waited:.0f} s; "
+        f"expected 2xx\n  {advice}"
+    )
+
+
+def _first_that_answers(client: httpx.Client, paths: Sequence[str]) -> str:
+    """Return the first path that answers 2xx; empty if none does."""
+    return next((path for path in paths if not _problem(client, path)), "")
+
+
+def _problem(client: httpx.Client, path: str) -> str:
+    """Return what happens instead of an answer with 2xx; empty if nothing does."""
+    import httpx
+
+    try:
+        with client.stream("GET", path) as answer:
+            if answer.is_success:
+                return ""
+            place = one_line(answer.headers.get("location", ""))[:100]
+            redirect = f", a redirect to {place}," if place else ""
+            return f"answered {answer.status_code}{redirect}"
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        detail = one_line(str(error))[:100]
+        return f"gave no answer ({type(error).__name__}: {detail})"
+
+
+def find_document(service: Service, wanted: str, folder: Path) -> Document | None:
+    """Return the OpenAPI document of a service.
+
+    Args:
+        service: The service.
+        wanted: The file or path that the user gave; empty to look for one.
+        folder: The working directory, for files.
+
+    Returns:
+        None if the user gave none and the service has none at a usual path.
+
+    Raises:
+        InputError: The given file or path has no document.
+    """
+    if wanted and (not wanted.startswith("/") or os.path.isfile(wanted)):
+        return read_document(folder / wanted)
+    import httpx
+
+    headers = {"Accept": "application/json, */*;q=0.1"}
+    with httpx.Client(
+        base_url=service.url, trust_env=False, timeout=10.0, follow_redirects=True
+    ) as client:
+        for path in (wanted,) if wanted else DOCUMENT_PATHS:
+            try:
+                answer = client.get(path, headers=headers)
+            except (httpx.HTTPError, httpx.InvalidURL) as error:
+                if wanted:
+                    raise InputError(f"--openapi {wanted}: {error}") from error
+                continue
+            if wanted and not answer.is_success:
+                raise InputError(
+                    f"--openapi: GET {service.url}{wanted} answered "
+                    f"{answer.status_code}; expected an OpenAPI document in JSON"
+                )
+            if answer.is_success:
+                try:
+                    return parse(answer.content[:MAX_DOCUMENT_BYTES], path)
+                except InputError:
+                    if wanted:
+                        raise
+    return None
+
+
+def read_document(file: Path) -> Document:
+    """Return the OpenAPI document in a file.
+
+    Raises:
+        InputError: It cannot be read.
+    """
+    try:
+        return parse(file.read_bytes(), file.name)
+    except (OSError, ValueError) as error:
+        raise InputError(f"--openapi: {file} cannot be read: {error}") from error
+
+
+def _await_port(service: Service) -> None:
+    """Wait until a service accepts connections.
+
+    Raises:
+        MeasureError: It ended, listens nowhere or elsewhere, or another process has
+            its port.
+        InputError: Nothing answers at the URL that the user gave.
+    """
+    import socket
+    from urllib.parse import urlsplit
+
+    parts = urlsplit(service.url)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    child = service.child
+    until = time.monotonic() + (START_SECONDS if child else 2.0)
+    while time.monotonic() < until:
+        if child and not child.running():
+            raise MeasureError(
+                f"the service ended with exit code {child.exit_code()} before it "
+                f"answered{service.log()}"
+            )
+        with contextlib.suppress(OSError):
+            socket.create_connection((parts.hostname or "", port), 2.0).close()
+            _check_owner(child, port)
+            return
+        elsewhere = listening(child.pid) - {port} if child else set()
+        if elsewhere and time.monotonic() > until - START_SECONDS + 5:
+            raise MeasureError(
+                f"the service listens on port {min(elsewhere)} and not on {port}: its "
+                "command must use {port} or $PORT, for example: assay init --command "
+                "'python serve.py --port {port}'"
+            )
+        time.sleep(0.02 if child else 0.2)
+    if child is None:
+        raise InputError(
+            f"--url: nothing answers at {service.url}; start the service first, or let "
+            "Assay start it: assay init --command 'python serve.py {port}'"
+        )
+    raise MeasureError(
+        f"the service did not listen on port {port} within {START_SECONDS:g} s"
+        f"{service.log()}"
+    )
+
+
+def _check_owner(child: processes.Child | None, port: int) -> None:
+    """Check that the process that was started is the one that listens on its port.
+
+    Raises:
+        MeasureError: Another process does.
+    """
+    if child and port not in listening(child.pid):
+        raise MeasureError(
+            f"port {port}: another process listens there, and not the service that was "
+            f"started (pid {child.pid}): its requests would go to a stranger\n"
+            "  If its command has a fixed port, put {port} there; otherwise type the "
+            "same command again, and Assay takes another port"
+        )

@@ -1,0 +1,201 @@
+"""What the user typed about the service, checked, as a target that can be started."""
+
+import ipaddress
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from pydantic import ValidationError
+
+from assay.errors import InputError
+from assay.first_topic import apps
+from assay.first_topic.claims import Started
+from assay.first_topic.servers import serve
+from assay.inputs.schema import TargetTable
+from assay.system import redaction
+from assay.wording import counted, one_line
+
+WAYS = (
+    "  assay init shop.main:app                              an app, in its module\n"
+    "  assay init --command 'python serve.py --port {port}'  any command\n"
+    "  assay init --url http://127.0.0.1:8000                a service that runs"
+)
+MOST_LISTED = 20  # apps in a message
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the user typed.
+
+    Attributes:
+        app: The app; empty to look for one.
+        command: How the service is started; empty if it is an app or a URL.
+        url: Where it runs already.
+        openapi: A file, or a path of the service; empty to look for one.
+        har: A recording to make the locustfile from.
+        ready: The path that answers 2xx; empty to look for one.
+        env: Environment variables, each as ``NAME=VALUE``.
+        needs: Services by name.
+        prepare: A command that is run before the service is started.
+        with_writes: Whether requests that change data are switched on.
+        with_delete: Whether requests that delete data are.
+        output: The folder of the topic.
+        force: Whether files that exist are written over.
+    """
+
+    app: str = ""
+    command: str = ""
+    url: str = ""
+    openapi: str = ""
+    har: Path | None = None
+    ready: str = ""
+    env: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
+    prepare: str = ""
+    with_writes: bool = False
+    with_delete: bool = False
+    output: Path = field(default_factory=lambda: Path("perf"))
+    force: bool = False
+
+
+def started(asked: Asked, here: Path) -> tuple[Started, str]:
+    """Return how the service is started, and a sentence about it.
+
+    Raises:
+        InputError: The user typed too much or too little, or something wrong.
+    """
+    given = [name for name in ("app", "command", "url") if getattr(asked, name)]
+    if len(given) > 1:
+        raise InputError(f"name the service in one way only:\n{WAYS}")
+    if asked.har and asked.openapi:
+        raise InputError("give either --openapi or --from-har")
+    variables = _variables(asked.env)
+    command, sentence = asked.command, "started with your command"
+    if asked.url:
+        _check_url(asked, variables)
+        sentence = f"the service at {redaction.url(asked.url)}"
+    elif not command:
+        app = _app(asked.app, here)
+        served = serve(app, here)
+        command = served.command
+        variables = {**served.env, **variables}
+        sentence = (
+            f"{app.spec} ({app.framework}), served by {served.server} of "
+            f"{served.interpreter.origin}"
+        )
+    target = Started(
+        command=command,
+        url=asked.url,
+        cwd=os.path.relpath(here, here / asked.output),
+        ready=asked.ready or "/",
+        env=variables,
+        needs=asked.needs,
+        prepare=asked.prepare,
+    )
+    _check(target)
+    return target, sentence
+
+
+def _app(spec: str, here: Path) -> apps.App:
+    """Return the app that the user named, or the only one there is.
+
+    Raises:
+        InputError: There is none, or there are several.
+    """
+    project_apps = apps.find(here)
+    if spec:
+        if spec.endswith(".py") or ".py:" in spec or "/" in spec:
+            module, _, name = spec.partition(":")
+            spec = f"{module.removesuffix('.py').strip('./').replace('/', '.')}:{name}"
+        app = apps.named(spec.removesuffix(":"), here, project_apps)
+        if app:
+            return app
+        raise InputError(
+            f"{one_line(spec)}: no app of that name was found in {here}, or it cannot "
+            f"be told whether it is ASGI or WSGI{_listed(project_apps)}\n"
+            "  or say how it is started: assay init --command 'python -m uvicorn "
+            "shop.main:app --port {port}'"
+        )
+    if len(project_apps) == 1:
+        return project_apps[0]
+    if project_apps:
+        raise InputError(
+            f"{len(project_apps)} apps were found in {here}{_listed(project_apps)}"
+        )
+    raise InputError(
+        f"no app was found in {here}: expected a call of "
+        f"{', '.join(apps.CLASSES)}, or a wsgi.py of Django; type one of:\n{WAYS}"
+    )
+
+
+def _listed(project_apps: Sequence[apps.App]) -> str:
+    # The one that is meant is seldom the one in the deepest folder.
+    nearest = sorted(project_apps, key=lambda app: (app.spec.count("."), app.spec))
+    shown = [f"assay init {app.spec}" for app in nearest[:MOST_LISTED]]
+    width = max(map(len, shown), default=0)
+    lines = [
+        f"\n  {words.ljust(width)}  {app.framework}"
+        for words, app in zip(shown, nearest, strict=False)
+    ]
+    more = len(project_apps) - len(lines)
+    lines += [f"\n  and {counted(more, 'other')}"] if more else []
+    return "; type one of:" + "".join(lines) if lines else ""
+
+
+def _variables(pairs: Sequence[str]) -> dict[str, str]:
+    variables = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals or not name:
+            raise InputError(f"--env: expected NAME=VALUE, got {pair!r}")
+        if redaction.SECRET.search(name) or redaction.url(value) != value:
+            raise InputError(
+                f"--env: {name} looks like a secret, and claims.toml is no place for "
+                f"one; type: export {name}=… (the service inherits it)"
+            )
+        variables[name] = value
+    return variables
+
+
+def _check_url(asked: Asked, variables: dict[str, str]) -> None:
+    """Check that a URL is on this machine: requests may change data there."""
+    parts = urlsplit(asked.url)
+    host = parts.hostname or ""
+    try:
+        is_local = host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        is_local = False
+    if not is_local or parts.scheme not in ("http", "https") or parts.username:
+        raise InputError(
+            "--url: expected a service on this machine, such as "
+            f"http://127.0.0.1:8000, got {redaction.url(asked.url)!r}"
+        )
+    if variables or asked.needs or asked.prepare:
+        raise InputError(
+            "--env, --needs and --prepare are for a service that Assay starts; leave "
+            "them out, or give --command instead of --url"
+        )
+
+
+def _check(target: Started) -> None:
+    """Check everything that goes into claims.toml as a run will check it."""
+    try:
+        TargetTable.model_validate(
+            {
+                "command": target.command or None,
+                "url": target.url or None,
+                "env": target.env,
+                "ready": target.ready,
+                "prepare": target.prepare or None,
+            }
+        )
+    except ValidationError as error:
+        raise InputError(
+            "\n".join(
+                f"--{problem['loc'][0]}: {problem['msg'][:1].lower()}"
+                f"{problem['msg'][1:]}, got {problem['input']!r}"
+                for problem in error.errors()
+            )
+        ) from error

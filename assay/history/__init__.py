@@ -1,0 +1,1 @@
+"""Many runs become series over time, and changes of their levels."""

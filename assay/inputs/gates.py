@@ -1,0 +1,139 @@
+"""Reads what may be slower: `[[tool.assay.gates]]`, and perf/waivers.toml."""
+
+import os
+import re
+from collections.abc import Collection, Iterable, Sequence
+from datetime import date
+from pathlib import Path
+
+from assay.errors import InputError
+from assay.gating import SUITE, Gating, Threshold, Waiver, matches
+from assay.inputs.schema import GateTable, WaiversFile
+from assay.inputs.toml_file import Problems, nearest
+from assay.metrics import METRICS
+from assay.wording import one_line
+
+WAIVERS_FILE = Path("perf") / "waivers.toml"
+# What marks the folder that the file of waivers is looked for from.
+_MARKS = ("pyproject.toml", str(WAIVERS_FILE), ".git")
+
+
+def read_thresholds(gates: Sequence[GateTable], problems: Problems) -> list[Threshold]:
+    """Return the thresholds of a pyproject.toml, and add what is wrong with them.
+
+    Args:
+        gates: The entries of `[[tool.assay.gates]]`.
+        problems: The problems of the file.
+    """
+    thresholds: list[Threshold] = []
+    lines: dict[tuple[str, str, str], int] = {}
+    for index, gate in enumerate(gates):
+        at = ("tool", "assay", "gates", index)
+        line = problems.line_of(at)
+        if not any(matches(gate.metric, name) for name in METRICS):
+            hint = nearest(gate.metric, list(METRICS))
+            problems.add((*at, "metric"), f"no metric matches {gate.metric!r}{hint}")
+        share = _share(gate.at_most)
+        if share is None:
+            problems.add(
+                (*at, "at_most"),
+                f"cannot understand {gate.at_most!r}; expected a percentage such as "
+                "'10%'",
+            )
+            continue
+        one = Threshold(
+            topic=gate.topic,
+            test=gate.test,
+            metric=gate.metric,
+            at_most=share,
+            where=f"{problems.file.name}:{line}",
+        )
+        if one.patterns in lines:
+            problems.add(at, f"the same patterns as in line {lines[one.patterns]}")
+        lines.setdefault(one.patterns, line)
+        thresholds.append(one)
+    return thresholds
+
+
+def waivers_file(here: Path) -> Path:
+    """Return the place of the file of waivers; it need not exist.
+
+    It is in the nearest folder around the working directory that is a project or a
+    repository.
+    """
+    for folder in (here, *here.parents):
+        if any(os.path.exists(folder / mark) for mark in _MARKS):
+            return folder / WAIVERS_FILE
+    return here / WAIVERS_FILE
+
+
+def read_waivers(here: Path, messages: list[str]) -> list[Waiver]:
+    """Return the waivers of a project; none if it has no file of them.
+
+    Args:
+        here: The working directory.
+        messages: Is given what is wrong with the file.
+    """
+    file = waivers_file(here)
+    if not os.path.isfile(file):
+        return []
+    problems = Problems(file)
+    table = problems.validate(WaiversFile)
+    waivers: list[Waiver] = []
+    lines: dict[tuple[str, str, str], int] = {}
+    for index, one in enumerate(table.waivers if table else ()):
+        at = ("waivers", index)
+        if not (one.test or one.topic):
+            problems.add(at, "expected a test or a topic")
+        if one.metric and one.metric not in METRICS:
+            hint = nearest(one.metric, list(METRICS))
+            problems.add((*at, "metric"), f"no metric {one.metric!r}{hint}")
+        key = one.topic, one.test, one.metric
+        line = problems.line_of(at)
+        if key in lines:
+            problems.add(at, f"the same is waived in line {lines[key]}")
+        lines.setdefault(key, line)
+        waivers.append(
+            Waiver(
+                **{**one.model_dump(), "reason": one_line(one.reason)},
+                where=f"{WAIVERS_FILE}:{line}",
+            )
+        )
+    messages.extend(problems.messages)
+    return waivers
+
+
+def gating_of(
+    thresholds: Iterable[Threshold], here: Path, messages: list[str]
+) -> Gating:
+    """Return all that decides whether something slower fails the gate today."""
+    waivers = read_waivers(here, messages)
+    return Gating(
+        thresholds=tuple(thresholds), waivers=tuple(waivers), day=date.today()
+    )
+
+
+def check_topics(gating: Gating, names: Collection[str]) -> None:
+    """Check that every threshold is about a topic that exists.
+
+    Args:
+        gating: The thresholds.
+        names: All topics of the project, measured or not.
+
+    Raises:
+        InputError: A pattern matches no topic.
+    """
+    topics = list(dict.fromkeys([*names, SUITE]))
+    wrong = [
+        f"{one.where}: tool.assay.gates: no topic matches {one.topic!r}"
+        f"{nearest(one.topic, topics)}"
+        for one in gating.thresholds
+        if not any(matches(one.topic, name) for name in topics)
+    ]
+    if wrong:
+        raise InputError("\n".join(wrong))
+
+
+def _share(text: str) -> float | None:
+    match = re.fullmatch(r"\s*(\d{1,6}(?:\.\d{1,6})?)\s*%\s*", text, re.ASCII)
+    return float(match[1]) / 100 if match else None

@@ -1,0 +1,78 @@
+"""Measures two sides, and measures again what is slower."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+
+from assay.errors import MeasureError
+from assay.experiment import run, second_opinion
+from assay.experiment.context import CheckFiles, accept_files
+from assay.experiment.progress import Progress
+from assay.plan import Plan
+from assay.results import Results
+from assay.run_directory.run import RunDirectory
+from assay.subject.sides import Sides
+
+# The share of a time budget that is left for measuring again what is slower.
+SHARE_FOR_SECOND_OPINION = 0.25
+Measure = Callable[[Plan, RunDirectory, Progress], Results]
+
+
+def with_budget(plan: Plan, seconds: float | None) -> Plan:
+    """Return the plan whose topics share the time, less that of the second opinion.
+
+    Args:
+        plan: The plan.
+        seconds: The time for all measuring; None for that of the plan's settings.
+    """
+    if seconds is None:
+        return plan
+    share = (1 - SHARE_FOR_SECOND_OPINION) * seconds / len(plan.topics)
+    topics = [topic.model_copy(update={"time_budget": None}) for topic in plan.topics]
+    settings = plan.settings.model_copy(update={"time_budget": share})
+    return plan.model_copy(update={"topics": tuple(topics), "settings": settings})
+
+
+def measuring(seconds: float | None, check: CheckFiles = accept_files) -> Measure:
+    """Return a function that measures a plan, and measures again what is slower.
+
+    Args:
+        seconds: The time for all measuring, which begins now; None for no limit but
+            that of the plan.
+        check: Is told which files each side imports; see `file_check`.
+    """
+    began = time.monotonic()
+
+    def measure(plan: Plan, directory: RunDirectory, progress: Progress) -> Results:
+        results = run.measure(plan, directory, progress, check)
+        left = None if seconds is None else seconds - (time.monotonic() - began)
+        return second_opinion.measure(plan, directory, results, progress, check, left)
+
+    return measure
+
+
+def is_measured(plan: Plan, results: Results) -> bool:
+    """Say whether something was measured of every pair."""
+    return all(
+        results.measured(topic.name, pair)
+        for topic in plan.topics
+        for pair in topic.pairs()
+    )
+
+
+def file_check(sides: Sides) -> CheckFiles:
+    """Return a check that a side imports its own files, and none of the other side."""
+
+    def check(name: str, files: Sequence[str]) -> None:
+        side = sides.head if name == sides.head.name else sides.base
+        wrong = sides.foreign(side, files)
+        if wrong:
+            raise MeasureError(
+                f"{name}: it imported {wrong[0]}, which does not belong to this "
+                f"commit ({side.commit.name}); {len(wrong)} files in all.\n"
+                "  Something leads Python to another checkout: an editable install, "
+                "PYTHONPATH in [target] env, or a path in a conftest.py"
+            )
+
+    return check

@@ -1,0 +1,298 @@
+"""The environment of a side: the packages it shares, and its own package on top.
+
+The packages of others are installed once for all commits that ask for the same ones
+(`environment`). The project's own package is installed for each commit, into a layer on
+top (`side_environment`), so that both sides import the same files of others, and each
+its own project.
+"""
+
+import os
+import shlex
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from assay.errors import InputError, MeasureError
+from assay.subject import generated, git, installing, layers
+from assay.subject.builds import Build, find_uv
+from assay.subject.cache import key, prepare
+from assay.subject.checkouts import NOTES
+from assay.subject.entries import Entry, Progress
+from assay.subject.interpreters import Interpreter, choose, examine
+from assay.subject.metadata import copied
+from assay.subject.project import Project, Wanted
+from assay.subject.virtual import (
+    ACTIVE,
+    BY_COMMAND,
+    Environment,
+    Recipe,
+    active_environment,
+)
+from assay.wording import one_line
+
+__all__ = [
+    "Environment",
+    "Recipe",
+    "active_environment",
+    "add_pytest_benchmark",
+    "environment",
+    "side_environment",
+]
+
+# What benchmarks need, and the oldest that Assay's plugin works with.
+_TOOLS = {"pytest": ">=7", "pytest-benchmark": ">=4"}
+_FORM = "2"  # of an environment in the cache; another one is built anew
+
+
+def environment(
+    checkout: Path, project: str, recipe: Recipe, cache: Path, progress: Progress
+) -> Environment:
+    """Return the environment of a checkout without its own package, built if needed.
+
+    Args:
+        checkout: The top of the checkout.
+        project: The folder of the project in it; empty for the top.
+        recipe: How it is built.
+        cache: The folder of Assay's cache.
+        progress: Told what takes long.
+
+    Raises:
+        InputError: A file or the recipe is wrong, or there is no such Python.
+        MeasureError: The build failed.
+    """
+    where = _project(checkout, project)
+    prepare(cache)
+    if recipe.build:
+        return _built_by_command(where, recipe, cache, progress)
+    wanted = Wanted(recipe.extras, recipe.groups)
+    source = installing.source_of(where, wanted)
+    if not source.name and os.environ.get("VIRTUAL_ENV"):
+        return active_environment()
+    interpreter = choose(where, recipe.python)
+    parts = (source.name, source.moment or "", *source.content, *source.local)
+    asked = ("extras", *recipe.extras, "groups", *recipe.groups)
+    name = key([_FORM, project, *_identity(interpreter), *parts, *asked])
+    what = f"the environment of {source.name or 'no dependency file'}"
+
+    def fill(build: Build, folder: Path) -> Path:
+        python = _new(build, folder, interpreter)
+        installing.install(build, python, source, where, wanted, interpreter)
+        return python
+
+    label = source.name or "no dependency file"
+    entry = Entry(cache / "environments" / name, what, where.folder, label)
+    return entry.get(fill, progress, source.local)
+
+
+def side_environment(
+    shared: Environment, checkout: Path, project: str, cache: Path, progress: Progress
+) -> Environment:
+    """Return an environment with the packages of a shared one and a side's own package.
+
+    The own package is built from a copy of the checkout and installed, not linked. What
+    its build generates is copied into the checkout, too (see `generated`). If
+    the project is no package, or its build command has installed it, this is the shared
+    environment itself.
+
+    Args:
+        shared: What `environment` returned for this checkout.
+        checkout: The top of the checkout.
+        project: The folder of the project in it; empty for the top.
+        cache: The folder of Assay's cache.
+        progress: Told what takes long.
+
+    Raises:
+        MeasureError: The build failed.
+    """
+    where = _project(checkout, project)
+    folders = [Path(os.path.normpath(where.checkout / x)) for x in shared.local]
+    packages = [x for x in [where.folder, *folders] if Project(checkout, x).is_package]
+    packages = list(dict.fromkeys(packages))
+    if shared.source in (BY_COMMAND, ACTIVE) or not packages:
+        return shared
+    name = key([_FORM, os.fspath(shared.prefix), project, *_state(checkout)])
+    what = f"the package {where.name or where.folder.name} at {_head(checkout)}"
+
+    def fill(build: Build, folder: Path) -> Path:
+        python = _layer(build, folder, shared, ())
+        with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
+            top = Path(temporary) / "copy"
+            copied(where, top)
+            paths = [os.fspath(top / x.relative_to(checkout)) for x in packages]
+            again = Build(build.what, build.log, Path(paths[0]), build.more)
+            _install_own(again, python, shared, paths)
+        layers.copy_programs(shared.python.parent, python.parent)
+        return python
+
+    entry = Entry(cache / "sides" / name, what, where.folder, shared.source)
+    side = entry.get(fill, progress)
+    generated.complete(checkout, packages, layers.packages_in(side.prefix))
+    return side
+
+
+def add_pytest_benchmark(
+    environment: Environment, cache: Path, progress: Progress
+) -> Environment:
+    """Return an environment that also has pytest and pytest-benchmark.
+
+    What is missing is installed into a folder of its own, and a layer adds that folder
+    at the end of `sys.path`: on PYTHONPATH it would hide the packages of the project,
+    which can be one that pytest needs (pluggy, for example). The environment itself is
+    not changed, and returned as it is if it has both.
+
+    Raises:
+        MeasureError: They cannot be installed.
+    """
+    missing = [name for name in _TOOLS if name not in environment.packages]
+    if not missing:
+        return environment
+    prefix = os.fspath(environment.prefix)
+    versions = [f"{name} {value}" for name, value in environment.packages.items()]
+    name = key([_FORM, prefix, installing.MOMENT, *versions])
+
+    def fill(build: Build, folder: Path) -> Path:
+        tools = folder / "tools"
+        folder.mkdir()
+        _install_tools(build, environment, tools, missing)
+        python = _layer(build, folder, environment, [tools])
+        layers.copy_programs(environment.python.parent, python.parent)
+        return python
+
+    what = " and ".join(missing)
+    entry = Entry(
+        cache / "benchmarks" / name, what, environment.prefix, environment.source
+    )
+    return entry.get(fill, progress)
+
+
+def _built_by_command(
+    where: Project, recipe: Recipe, cache: Path, progress: Progress
+) -> Environment:
+    """Build with the user's command, in the checkout itself.
+
+    The command can read any file and leave products in the checkout, so the environment
+    belongs to this checkout and is built anew when the checkout was cleaned.
+    """
+    try:
+        words = shlex.split(recipe.build or "")
+    except ValueError as error:
+        raise InputError(f"--build: {recipe.build!r}: {error}") from error
+    if not words:
+        raise InputError("--build: the command is empty")
+    interpreter = choose(where, recipe.python)
+    parts = (recipe.build or "", os.fspath(where.folder), *_state(where.checkout))
+    name = key([_FORM, *_identity(interpreter), *parts])
+    stamp = where.checkout / ".git" / NOTES / f"built-{name}"
+
+    def fill(build: Build, folder: Path) -> Path:
+        python = _new(build, folder, interpreter, with_pip=True)
+        made = Environment(python, {}, BY_COMMAND, build.log)
+        again = Build(
+            build.what, build.log, build.folder, {**build.more, **made.variables}
+        )
+        again.run(*words)
+        return python
+
+    place = cache / "environments" / name
+    entry = Entry(place, "--build", where.folder, BY_COMMAND)
+    environment = entry.get(fill, progress, anew=not stamp.exists())
+    if stamp.parent.parent.is_dir():
+        stamp.parent.mkdir(exist_ok=True)
+        stamp.touch()
+    return environment
+
+
+def _new(
+    build: Build, folder: Path, interpreter: Interpreter, with_pip: bool = False
+) -> Path:
+    """Make an empty virtual environment; it has pip if it is asked for or needed."""
+    base = os.fspath(interpreter.path)
+    uv = find_uv()
+    if uv:
+        seed = ["--seed"] if with_pip else []
+        build.run(*uv, "venv", "--no-project", *seed, "--python", base, folder)
+    else:
+        build.run(base, "-I", "-m", "venv", folder)
+    return folder / "bin" / "python"
+
+
+def _layer(
+    build: Build, folder: Path, below: Environment, last: Sequence[Path]
+) -> Path:
+    interpreter = examine(os.fspath(below.python))
+    if interpreter is None:
+        raise MeasureError(f"{below.python}: this interpreter does not run any more")
+    return layers.make(build, interpreter.path, folder, [*interpreter.folders, *last])
+
+
+def _install_own(
+    build: Build, python: Path, shared: Environment, paths: Sequence[str]
+) -> None:
+    """Install packages of the checkout into a layer, without what they require."""
+    if find_uv():
+        installing.pip_install(build, python, ["--no-deps", *paths])
+        return
+    # A layer has no pip. That of the environment below installs into the layer.
+    words = ("-m", "pip", "--python", python, "install", "--no-deps")
+    build.run(shared.python, *words, *paths)
+
+
+def _install_tools(
+    build: Build, environment: Environment, tools: Path, missing: Sequence[str]
+) -> None:
+    """Install pytest's tools into a folder, fitting the packages of an environment."""
+    constraints = build.log.with_name("constraints.txt")
+    # The project can be a package that pytest needs. Of its version the index knows
+    # nothing, and a pytest so old that it does not need it would be chosen.
+    lines = [
+        f"{name}=={version}\n"
+        for name, version in environment.packages.items()
+        if name not in environment.own
+    ]
+    constraints.write_text("".join(lines), encoding="utf-8")
+    wanted = [f"{name}{_TOOLS[name]}" for name in missing]
+    words = ["--target", os.fspath(tools), *wanted]
+    python = environment.python
+    if not find_uv() and "pip" not in environment.packages:
+        python = _new(build, tools.with_name("pip"), _interpreter(environment))
+    try:
+        fitting = ["-c", os.fspath(constraints), *words]
+        installing.pip_install(build, python, fitting, installing.MOMENT)
+    except MeasureError:
+        # A version that no index has: one with a local part, for example.
+        installing.pip_install(build, python, words, installing.MOMENT)
+
+
+def _interpreter(environment: Environment) -> Interpreter:
+    interpreter = examine(os.fspath(environment.python))
+    if interpreter is None:
+        raise MeasureError(f"{environment.python}: this interpreter does not run")
+    return interpreter
+
+
+def _project(checkout: Path, project: str) -> Project:
+    folder = checkout / project if project else checkout
+    if not folder.is_dir():
+        raise InputError(
+            f"{one_line(project)!r}: there is no such folder in {checkout}"
+        )
+    return Project(checkout, folder)
+
+
+def _identity(interpreter: Interpreter) -> tuple[str, ...]:
+    tool = "uv" if find_uv() else "pip"
+    return (interpreter.tag, os.fspath(interpreter.path), tool)
+
+
+def _state(checkout: Path) -> tuple[str, ...]:
+    """Return what tells the content and the version of a checkout."""
+    tree = git.line(checkout, "rev-parse", "HEAD^{tree}")
+    try:
+        version = git.line(checkout, "describe", "--tags", "--long", "--always")
+    except git.GitError:
+        version = git.line(checkout, "rev-parse", "HEAD")
+    return (tree, version)
+
+
+def _head(checkout: Path) -> str:
+    return git.line(checkout, "rev-parse", "--short=7", "HEAD")

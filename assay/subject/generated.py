@@ -1,0 +1,63 @@
+"""What a build adds to a package: compiled modules, files with the version.
+
+A test or a server that starts in the checkout can import the package from there, and
+not the installed one: Python puts the working directory first. A clean checkout lacks
+what a build generates, so such an import would fail, or, worse, quietly fall back to
+slower code.
+"""
+
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+_COMPILED = {".so", ".pyd"}
+_NO_CODE = {"__pycache__", "bin"}
+
+
+def complete(checkout: Path, projects: Sequence[Path], packages: Path) -> list[Path]:
+    """Copy what a build has generated into the checkout that it was built from.
+
+    Nothing that is there is changed. Cleaning the checkout removes the copies.
+
+    Args:
+        checkout: The top of the checkout.
+        projects: The folders in it whose packages were installed.
+        packages: The folder that they, and nothing else, were installed into.
+
+    Returns:
+        The new files.
+    """
+    top = Path(os.path.realpath(checkout))
+    new = []
+    for file in _files(packages):
+        path = file.relative_to(packages)
+        for folder in (y for x in projects for y in (x, x / "src")):
+            place = folder / path
+            if not _belongs(path, folder) or os.path.lexists(place):
+                continue
+            # A folder of the package can be a link to somewhere else.
+            if Path(os.path.realpath(place.parent)).is_relative_to(top):
+                shutil.copy2(file, place)
+                new.append(place)
+    return new
+
+
+def _belongs(path: Path, folder: Path) -> bool:
+    """Say whether a folder is where a file was installed from."""
+    if len(path.parts) == 1:
+        # A module without a package: its sources can be anywhere.
+        return path.suffix in _COMPILED and folder.is_dir()
+    return (folder / path).parent.is_dir()
+
+
+def _files(packages: Path) -> Iterator[Path]:
+    for top, folders, files in os.walk(packages):
+        folders[:] = [
+            name
+            for name in sorted(folders)
+            if name not in _NO_CODE and not name.endswith(".dist-info")
+        ]
+        for name in sorted(files):
+            if not name.endswith((".pth", ".pyc")):
+                yield Path(top, name)

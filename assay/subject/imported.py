@@ -1,0 +1,73 @@
+"""The proof of which code a side ran: where the imported files lie, and their hash."""
+
+import hashlib
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+
+def foreign(
+    files: Sequence[str],
+    side_folders: Sequence[Path],
+    other_folders: Sequence[Path],
+    user: Path,
+) -> list[str]:
+    """Return the imported files that belong to another checkout.
+
+    A file belongs to the innermost of the given folders that it lies in, so it does not
+    matter if one of them is inside another. Files outside all of them (the standard
+    library, for example) belong to nobody.
+
+    Args:
+        files: The files that a process imported.
+        side_folders: Folders of this side: its checkout and its environments. Whatever
+            both sides share belongs here.
+        other_folders: Folders of the other side.
+        user: The user's own work tree.
+    """
+    # The user's environment can lie in her work tree, and be shared by both sides.
+    ours = {_real(folder) for folder in side_folders}
+    theirs = {_real(folder) for folder in (*other_folders, user)} - ours
+    every = ours | theirs
+    return [file for file in files if _innermost(_real(file), every) in theirs]
+
+
+def content_hash(files: Sequence[str], side_folders: Sequence[Path]) -> str:
+    """Return a hash of the imported files that lie in some folders.
+
+    It depends on their content, and on their paths below the folder, but not on the
+    place of the folder: two checkouts of the same files have the same hash.
+
+    Args:
+        files: The files that a process imported.
+        side_folders: The checkout of the side, and the environment with its package.
+    """
+    folders = {_real(folder) for folder in side_folders}
+    hashes: dict[str, bytes] = {}
+    for file in files:
+        path = _real(file)
+        holder = _innermost(path, folders)
+        if holder is not None and path.is_file():
+            name = _below_packages(path.relative_to(holder))
+            hashes[name] = hashlib.sha256(path.read_bytes()).digest()
+    total = hashlib.sha256()
+    for name in sorted(hashes):
+        total.update(os.fsencode(name) + b"\0" + hashes[name])
+    return total.hexdigest()
+
+
+def _innermost(path: Path, folders: set[Path]) -> Path | None:
+    """Return the innermost of some folders that a file lies in."""
+    return next((x for x in path.parents if x in folders), None)
+
+
+def _below_packages(path: Path) -> str:
+    """Return a path without the folder of the packages, which names the Python."""
+    parts = path.parts
+    if "site-packages" in parts:
+        parts = parts[parts.index("site-packages") + 1 :]
+    return os.path.join(*parts)
+
+
+def _real(path: str | Path) -> Path:
+    return Path(os.path.realpath(path))

@@ -1,0 +1,61 @@
+"""Find the interpreter that `python` means in a project's commands."""
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+ACTIVE = "VIRTUAL_ENV"
+CONDA, CONDA_NAME = "CONDA_PREFIX", "CONDA_DEFAULT_ENV"
+NAMES = (".venv", "venv")  # of a project's own virtual environment, in its folder
+
+
+def own(folder: Path) -> Path | None:
+    """Return the virtual environment in a project's folder; None if there is none."""
+    for name in NAMES:
+        if os.path.exists(folder / name / "bin" / "python"):
+            return folder / name
+    return None
+
+
+def interpreter(variables: Mapping[str, str], folder: Path) -> Path:
+    """Return the interpreter that `activated` leads to.
+
+    If that environment has no interpreter, it is the Python that runs Assay.
+    """
+    environment = variables.get(ACTIVE) or _conda(variables) or own(folder)
+    python = Path(environment, "bin", "python") if environment else None
+    if python and python.exists():
+        return python
+    return Path(sys.executable)
+
+
+def activated(variables: Mapping[str, str], folder: Path) -> dict[str, str]:
+    """Return environment variables with which `python` is the project's Python.
+
+    This is the Python of the active virtual or conda environment. If none is active, it
+    is the Python of the virtual environment in the project's folder. If there is none,
+    it is the Python that runs Assay. So a command need not name the folder of an
+    environment, which another checkout may not have.
+
+    Args:
+        variables: Environment variables.
+        folder: The folder that the command runs in.
+    """
+    if variables.get(ACTIVE) or _conda(variables):
+        return dict(variables)
+    environment = own(folder)
+    programs = environment / "bin" if environment else Path(sys.executable).parent
+    path = os.pathsep.join([str(programs), variables.get("PATH", os.defpath)])
+    return {**variables, "PATH": path} | (
+        {ACTIVE: str(environment)} if environment else {}
+    )
+
+
+def _conda(variables: Mapping[str, str]) -> str:
+    """Return the active conda environment; empty if none is, or only `base`.
+
+    Conda activates `base` by default, so the user did not choose it.
+    """
+    named = variables.get(CONDA_NAME) != "base"
+    return variables.get(CONDA, "") if named else ""

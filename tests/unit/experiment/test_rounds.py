@@ -1,0 +1,72 @@
+"""What was counted in a round, per request."""
+
+from typing import Any
+
+import pytest
+
+from assay.errors import MeasureError
+from assay.experiment.calibration import Schedule
+from assay.experiment.rounds import bearable_rate, per_request
+from assay.load.answers import Slice
+from assay.observations import Amount, Event
+from assay.plan import Load
+from assay.profilers.probe import Between
+from tests.unit.synthetic import plan, taken
+
+
+def counted(kind: str, count: float, seconds: float) -> Between:
+    event = Event(kind=kind)
+    return Between({event: Amount(count=count, seconds=seconds, longest=0.1)}, 0.0)
+
+
+def test_counts_and_seconds_are_divided_by_the_requests() -> None:
+    (one,) = per_request(counted("query", 40, 0.2), 20)
+    assert (one.amount.count, one.amount.seconds, one.amount.longest) == (2, 0.01, 0.1)
+
+
+def test_requests_wait_for_half_of_a_block_on_average() -> None:
+    """Ten blocks of 40 ms in a second of 100 arrivals: 40 of them wait for 20 ms."""
+    squares = 10 * 0.04**2 / 2
+    between = counted("loop behind block, squared", 10, squares)
+    (one,) = per_request(between, 100, rate=100.0)
+    assert one.event.kind == "loop behind block"
+    assert one.amount.seconds == pytest.approx(40 * 0.02 / 100)
+
+
+class Generator:
+    """Answers trials of so many requests in a second."""
+
+    def __init__(self, **requests: int) -> None:
+        self._requests = requests
+
+    def closed(self, name: str, users: int, seconds: float) -> Slice:
+        number = self._requests[name]
+        ends = [(n + 1) / number for n in range(number)]
+        starts = [n / number for n in range(number)]
+        return taken(ends=ends, starts=starts, users=[0] * number, variant=name)
+
+
+def schedule(**capacity: float) -> Schedule:
+    load = Load(users=1)
+    return Schedule(load, 100.0, {}, 1.0, 1, 1, capacity=capacity)
+
+
+def test_the_rate_is_lowered_by_as_much_as_the_probe_lowers_the_capacity() -> None:
+    topic = plan().topics[0]
+    topic = topic.model_copy(
+        update={"scenario": topic.scenario.model_copy(update={"load": Load(users=1)})}
+    )
+    pair = ("a", "b")
+    generator: Any = Generator(a=200, b=100)
+    rate = bearable_rate(generator, topic, pair, schedule(a=200.0, b=200.0))
+    assert rate == pytest.approx(50, rel=0.05)
+    # A probe that costs nothing changes nothing, and chance raises nothing.
+    rate = bearable_rate(generator, topic, pair, schedule(a=150.0, b=100.0))
+    assert rate == pytest.approx(100, rel=0.05) and rate <= 100
+
+
+def test_a_side_that_answers_nothing_has_no_rate() -> None:
+    topic = plan().topics[0]
+    generator: Any = Generator(a=0, b=0)
+    with pytest.raises(MeasureError):
+        bearable_rate(generator, topic, ("a", "b"), schedule(a=9.0, b=9.0))
