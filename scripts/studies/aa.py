@@ -14,7 +14,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from assay.wording import percent
-from scripts.studies import verdicts
+from scripts.studies import storage, verdicts
 from scripts.studies.outcomes import (
     ANY,
     ASSAY,
@@ -50,7 +50,7 @@ def measure(output: Path, runs: dict[str, int]) -> None:
     slower_rounds = verdicts.extra_rounds(output)[SLOWER]
     while todo := [e for e, n in runs.items() if len(of_effect(read(output), e)) < n]:
         for effect in todo:
-            verdicts.note_machine(output, "aa")
+            storage.note_machine(output, "aa")
             seed = len(of_effect(read(output), effect))
             more = slower_rounds if effect == SLOWER else 0
             with scratch_folder() as folder:
@@ -183,7 +183,7 @@ def main() -> None:
     options = parser.parse_args()
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     measure(options.output, {SLOWER: options.runs, IDENTICAL: options.identical})
-    machines = verdicts.machines(options.output, "aa")
+    machines = storage.machines(options.output, "aa")
     publish(page(read(options.output), read_before(BEFORE), machines), options.page)
 
 

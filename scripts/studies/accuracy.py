@@ -31,7 +31,7 @@ from assay.load.answers import Slice
 from assay.load.control.generator import Generator
 from assay.load.control.process import Setup
 from assay.system import ports, processes
-from scripts.studies import accuracy_page, verdicts
+from scripts.studies import accuracy_page, storage
 from scripts.studies.accuracy_page import (
     ASSAY,
     CELLS,
@@ -47,10 +47,10 @@ from scripts.studies.storage import append_row, read_rows, scratch_folder
 SHARES = (0.5, 0.9, 0.95, 0.99)
 STEADY_RATE = 300.0
 USERS = 32
-FREEZING_FACTOR = 2.5  # its runs are longer, because it freezes only every 5 s
-MAX_RUNS_FACTOR = 2  # times the number of runs, if some are disturbed
+FREEZING_FACTOR = 2.5  # lengthens the runs of a server that freezes only every 5 s
+MAX_RUNS_FACTOR = 2  # most runs, as a multiple of the runs asked for
 TEST_SECONDS = 6
-MAX_EXTRA_SECONDS = 60.0  # that a command may take beyond its load
+MAX_EXTRA_SECONDS = 60.0  # seconds that a command may take beyond its load
 PAGE = Path("reports/reference/accuracy.md")
 
 SERVER = """\
@@ -351,7 +351,7 @@ def measure(options: argparse.Namespace) -> None:
     output: Path = options.output
     output.mkdir(parents=True, exist_ok=True)
     while todo := missing(read_runs(output), options.runs):
-        verdicts.note_machine(output, "accuracy")
+        storage.note_machine(output, "accuracy")
         for tool, cell in todo:
             number = len(read_runs(output))
             seconds = options.seconds * (FREEZING_FACTOR if cell[0] == FREEZING else 1)
@@ -366,7 +366,7 @@ def measure(options: argparse.Namespace) -> None:
             )
             print(f"{tool}: {cell} {errors}")
     while (number := len(read_tests(output))) < options.tests:
-        verdicts.note_machine(output, "accuracy")
+        storage.note_machine(output, "accuracy")
         with scratch_folder() as folder:
             test = run_command(folder, seed=number)
         append_row(output / "tests.jsonl", asdict(test))
@@ -389,7 +389,7 @@ def main() -> None:
     text = accuracy_page.page(
         read_runs(options.output),
         read_tests(options.output),
-        verdicts.machines(options.output, "accuracy"),
+        storage.machines(options.output, "accuracy"),
         options.seconds,
     )
     publish(text, options.page)

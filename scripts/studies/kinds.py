@@ -19,15 +19,15 @@ from pathlib import Path
 from assay.analysis import measurements
 from assay.results import Results
 from assay.run_directory.run import RunDirectory
-from scripts.studies import kinds_estimators, kinds_page, verdicts
+from scripts.studies import kinds_estimators, kinds_page, storage
 from scripts.studies.kinds_page import METRICS, KindRun
 from scripts.studies.kinds_topics import KINDS, LOG_IN, SIDES, Kind, write_topic
 from scripts.studies.pages import publish
 from scripts.studies.storage import append_row, read_rows, scratch_folder
 
-LOG_IN_RUNS = 3  # each takes minutes
-HASH_SECONDS = 0.3  # of a password
-TIMED_ROUNDS = 100_000  # of a hash, to find the rounds for `HASH_SECONDS`
+LOG_IN_RUNS = 3  # runs of the service with log-ins: each takes minutes
+HASH_SECONDS = 0.3  # seconds to hash a password
+TIMED_ROUNDS = 100_000  # rounds of a trial hash, to find the rounds for `HASH_SECONDS`
 MEASURED = (0, 1, 3)  # exit codes of a run that was measured
 PAGE = Path("reports/reference/kinds.md")
 PUBLISHED = PAGE.with_suffix(".jsonl")  # the runs that the page is made from
@@ -57,7 +57,7 @@ def measure(output: Path, kinds: Sequence[Kind], runs_per_kind: int) -> None:
     rounds = hash_rounds(output)
     failed = False
     for run_name in missing(read(output), kinds, runs_per_kind):
-        verdicts.note_machine(output, "kinds")
+        storage.note_machine(output, "kinds")
         kind_name, _, seed = run_name.partition("/")
         run = run_once(by_name[kind_name], int(seed), output, rounds)
         append_row(output / "runs.jsonl", asdict(run))
@@ -207,7 +207,7 @@ def main() -> None:
     if not options.fresh:
         continue_published(options.output)
     measure(options.output, kinds, options.runs)
-    machines = verdicts.machines(options.output, "kinds")
+    machines = storage.machines(options.output, "kinds")
     text = kinds_page.page(read(options.output), options.runs, machines)
     publish(text, options.page)
     if options.page:

@@ -77,10 +77,10 @@ SERVICES = (
 )
 STANDSTILL = 0.03  # seconds
 STANDSTILL_INTERVAL = 0.2  # mean seconds between two standstills
-HIT_SHARE = 0.3  # of a slice; nearly a whole standstill is enough, too
+HIT_SHARE = 0.3  # share of a slice; nearly a whole standstill is enough, too
 NOTHING = "nothing"
-MIN_SLICES = 3  # for a median worth showing
-PLAIN_DELAY = 0.05  # of the wall clock, above the variant's own lower quartile
+MIN_SLICES = 3  # fewest slices for a median worth showing
+PLAIN_DELAY = 0.05  # share of the time, above the variant's lower-quartile run-delay
 PLAIN_LAG = 1.5e-3  # seconds
 
 Rule = Callable[[Sequence[SliceRow]], list[bool]]

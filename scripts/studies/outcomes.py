@@ -13,7 +13,7 @@ EFFECTS = (IDENTICAL, "+2 % CPU", "+5 % CPU", "+10 % CPU", "+5 ms on 3 %")
 ASSAY = "Assay"
 MARGIN_RULE = "Assay, margin 3 %"
 MARGIN_METRIC = "cpu_per_request"
-ANY = "any"  # in place of a metric: the comparison as a whole
+ANY = "any"  # stands for the comparison as a whole, in place of a metric
 VERDICTS: tuple[Verdict, ...] = ("faster", "slower", "same", "undecided")
 
 # The goals: shares of comparisons, and seconds of measuring.

@@ -28,12 +28,12 @@ from scripts.studies.bench import Bench, open_bench
 from scripts.studies.pages import markdown_rows, publish
 from scripts.studies.verdicts import APP, ROUNDS
 
-LENGTHS = (1, 2, 4)  # times Assay's own length
+LENGTHS = (1, 2, 4)  # slice lengths, as multiples of Assay's own
 LOAD = Load(users=4, connections=32)
 PAIR = ("a0", "a1")
 ARMS = tuple(Variant(name=n, env={"ROUNDS": str(ROUNDS)}) for n in PAIR)
 RESAMPLES = 2000
-MIN_LAUNCHES = 10  # with fewer, a resample can consist of equal values
+MIN_LAUNCHES = 10  # with fewer launches, a resample can consist of equal values
 
 
 @dataclass(frozen=True)

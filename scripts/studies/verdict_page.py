@@ -1,7 +1,7 @@
 """The page of the verdict study: verdicts.md and verdicts.png, from its outcomes.
 
-Every number on the page is computed from the given outcomes. The page names what was
-not measured, and says as plainly that a goal is missed as that it is met.
+Every number on the page is computed from the given outcomes. The page says what was not
+measured, which goals are met and which are missed.
 """
 
 import statistics
@@ -100,7 +100,7 @@ def verdict_counts(outcomes: Sequence[Outcome]) -> str:
 
 
 def same_in_time(outcomes: Sequence[Outcome]) -> str:
-    """Return the table of how often identical code is called *same* in time."""
+    """Return the table of how often identical code is called *same* soon enough."""
     rows = [
         [
             *(noise, *Share.of(group, is_same_in_time).cells()),
@@ -228,7 +228,7 @@ def write(
         ),
         "## How it was measured",
         "A verdict of *faster* or *slower* on identical code is false. On slower code "
-        "only *slower* is right. A verdict is that of the whole comparison unless a "
+        "only *slower* is right. Verdicts are those of whole comparisons unless a "
         "metric is named. Intervals of shares are exact (Clopper-Pearson). "
         "`scripts/studies/rivals.py` says what each rival rule does and where it comes "
         "from.",

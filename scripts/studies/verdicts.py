@@ -21,15 +21,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import cast
 
 from assay.experiment import launch
-from assay.plan import Load, Plan, Variant
+from assay.plan import Load, Variant
 from assay.system import processes
-from assay.system.environment import describe
 from scripts.studies import judging, verdict_page
 from scripts.studies.bench import COMMAND, Bench, burner, open_bench, write_service
 from scripts.studies.outcomes import (
@@ -42,8 +40,9 @@ from scripts.studies.outcomes import (
     Outcome,
     select,
 )
+from scripts.studies.storage import machines, note_machine
 
-ROUNDS = 600  # of work for the baseline: about 0.2 ms of CPU time per request
+ROUNDS = 600  # rounds of the baseline's work: about 0.2 ms of CPU time per request
 CALIBRATION_LAUNCHES = 12
 # The neighbour burns and pauses for random times; it burns a quarter of the time.
 NEIGHBOUR_ON_SECONDS = (0.2, 0.8)
@@ -90,7 +89,7 @@ SLOWER_PAIRS = {
     "+10 % CPU": ("a2", "e10"),
     TAIL_EFFECT: ("a4", "tail"),
 }
-RUNS_EFFECT = "+5 % CPU"  # measured by whole runs of the command
+RUNS_EFFECT = "+5 % CPU"  # the effect that is measured by whole runs of the command
 TIGHT_RUNS = 5  # whole runs with the tight claim and nothing else
 
 METHOD = {
@@ -339,34 +338,6 @@ def _outcomes_json(condition: str, outcomes: Sequence[Outcome]) -> str:
     """Return outcomes as JSON, one a line."""
     lines = ",\n".join(json.dumps(asdict(outcome)) for outcome in outcomes)
     return f'{{"measured": {json.dumps(condition)}, "outcomes": [\n{lines}\n]}}\n'
-
-
-def note_machine(output: Path, noise: str) -> None:
-    """Note the machine and the commit that measure this condition, if they are new.
-
-    A study that was stopped may go on with another machine or commit, and its page is
-    written later. The page names all of them.
-    """
-    machine = describe(Plan(topics=()), {"assay": Path()})
-    commit = cast(Mapping[str, str], machine["commits"]).get("assay", "unknown")
-    description = (
-        f"{os.cpu_count()} cores ({machine['cpu']}), Python {machine['python']}, "
-        f"commit {commit}"
-    )
-    noted = machines(output, noise)
-    if description not in noted:
-        text = "".join(f"{line}\n" for line in [*noted, description])
-        _machines_file(output, noise).write_text(text, encoding="utf-8")
-
-
-def machines(output: Path, noise: str) -> list[str]:
-    """Return the machines and commits that measured a condition."""
-    path = _machines_file(output, noise)
-    return path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-
-
-def _machines_file(output: Path, noise: str) -> Path:
-    return output / f"machines-{noise}.txt"
 
 
 def describe_condition(output: Path, noise: str) -> str:

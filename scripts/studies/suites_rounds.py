@@ -1,0 +1,236 @@
+"""Runs of a package's benchmarks: to calibrate a slow-down, and those of the rival.
+
+Both run where Assay runs them: in the checkouts and the environments that
+`assay compare` makes.
+"""
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from assay.experiment import pytest_process, suite
+from assay.experiment.suite_schedule import Effort
+from assay.plan import Topic, Variant
+from assay.subject import questions, sides
+from assay.subject.environments import Recipe
+from scripts.studies.suites_packages import (
+    BASE,
+    PLANTED,
+    PROBE,
+    Package,
+    slow_down,
+)
+
+SLOWDOWN = 0.10  # what the planted loop adds to the benchmark's time
+# A test to which it adds less does not count as one that runs the loop: the calibration
+# is no more precise.
+MIN_SHARE = 0.01
+CALIBRATION_LAUNCHES = 5
+CALIBRATION_EFFORT = Effort(seconds=0.05, rounds=3)
+# The least that the probe must add: otherwise the noise would decide.
+MIN_PROBE_SHARE = 0.3
+LIMIT = 0.05  # of the rival
+RIVAL_OPTION = f"--benchmark-compare-fail=median:{LIMIT:.0%}"
+TIMEOUT = 1200.0  # seconds of one run of the whole suite
+
+Ratios = Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Planted:
+    """A slow-down of a package, as it was calibrated.
+
+    Attributes:
+        rounds: The rounds of the loop.
+        seconds: The time of the benchmark that it is a share of.
+        shares: What it adds to each test that runs it, as a share of the test's time.
+    """
+
+    rounds: int
+    seconds: float
+    shares: Ratios
+
+
+@dataclass(frozen=True)
+class Rival:
+    """What pytest-benchmark's own comparison says.
+
+    Attributes:
+        ratios: Median of the head over that of the base, by test.
+        seconds: Wall-clock time of both runs of the suite.
+    """
+
+    ratios: Ratios
+    seconds: float
+
+
+def topic_of(package: Package, place: Path, head: str) -> Topic:
+    """Return what `assay compare` measures, built and checked out.
+
+    Args:
+        package: The package.
+        place: Its repository.
+        head: The branch that is compared with `BASE`.
+    """
+    recipe = Recipe(build=package.build or None)
+    both = sides.both(place, BASE, head, recipe, _note)
+    question = questions.Question(benchmarks=package.benchmarks)
+    (topic,) = questions.plan_of(both, question, {}, "", _note).topics
+    return topic
+
+
+def _note(text: str) -> None:
+    print(f"  {text}")
+
+
+def planted(package: Package, place: Path, output: Path) -> Planted:
+    """Add the commit with the slow-down, and return what it adds.
+
+    It is calibrated once and read from a file afterwards.
+
+    Args:
+        package: The package.
+        place: Its repository.
+        output: The study's folder.
+    """
+    file = output / "calibrations" / f"{package.name}-{package.version}.json"
+    if not file.exists():
+        calibrated = calibrate(package, place, output / "scratch")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(asdict(calibrated), indent=1), encoding="utf-8")
+    stored = Planted(**json.loads(file.read_text(encoding="utf-8")))
+    slow_down(package, place, PLANTED, stored.rounds)
+    return stored
+
+
+def calibrate(package: Package, place: Path, scratch: Path) -> Planted:
+    """Measure what the probe's loop adds, and return the slow-down that is wanted.
+
+    Args:
+        package: The package.
+        place: Its repository.
+        scratch: A folder for temporary files.
+    """
+    slow_down(package, place, PROBE, package.probe_rounds)
+    topic = topic_of(package, place, PROBE)
+    medians: dict[str, list[Ratios]] = {variant.name: [] for variant in topic.variants}
+    for launch in range(CALIBRATION_LAUNCHES):
+        for variant in topic.variants:
+            folder = scratch / f"{package.name}-{launch}-{variant.name}"
+            medians[variant.name].append(_medians(topic, variant, folder))
+    before, after = medians.values()
+    return scaled(package, before, after)
+
+
+def _medians(topic: Topic, variant: Variant, folder: Path) -> Ratios:
+    """Run the whole suite once, and return the median of each test in seconds."""
+    return pytest_process.run(
+        suite.place_of(topic, variant),
+        suite.paths_of(topic, variant),
+        None,
+        [*suite.OPTIONS, *CALIBRATION_EFFORT.options],
+        folder,
+        TIMEOUT,
+    ).medians
+
+
+def scaled(
+    package: Package, before: Sequence[Ratios], after: Sequence[Ratios]
+) -> Planted:
+    """Return the slow-down that adds `SLOWDOWN` to the package's benchmark.
+
+    Args:
+        package: The package, with the rounds of the probe.
+        before: The medians of each launch without the probe's loop.
+        after: Those with it.
+
+    Raises:
+        SystemExit: The loop adds too little to calibrate by.
+    """
+    added = {
+        test: statistics.median(b[test] / a[test] for a, b in zip(before, after)) - 1
+        for test in before[0]
+        if all(test in launch for launch in (*before, *after))
+    }
+    share = added.get(package.test, 0.0)
+    if share < MIN_PROBE_SHARE:
+        sys.exit(
+            f"{package.full_name}: {package.probe_rounds} rounds add {share:.0%} to "
+            f"{package.test}: give the probe more rounds"
+        )
+    scale = SLOWDOWN / share
+    shares = {test: round(scale * x, 4) for test, x in added.items()}
+    return Planted(
+        max(1, round(scale * package.probe_rounds)),
+        statistics.median(launch[package.test] for launch in before),
+        {test: x for test, x in shares.items() if x >= MIN_SHARE},
+    )
+
+
+def compare_by_rival(topic: Topic, folder: Path) -> Rival:
+    """Run the suite of both sides one after the other, as pytest-benchmark compares.
+
+    Args:
+        topic: What `topic_of` returned.
+        folder: A folder for its files.
+
+    Raises:
+        SystemExit: A side gave no numbers.
+    """
+    base, head = topic.variants
+    folder.mkdir(parents=True, exist_ok=True)
+    saved, new = folder / "base.json", folder / "head.json"
+    began = time.monotonic()
+    _run_suite(topic, base, saved)
+    against = [f"--benchmark-compare={saved}", RIVAL_OPTION]
+    _run_suite(topic, head, new, *against)
+    seconds = round(time.monotonic() - began, 1)
+    return Rival(ratios_of(_read(saved), _read(new)), seconds)
+
+
+def _run_suite(topic: Topic, variant: Variant, result: Path, *more: str) -> None:
+    """Run the suite with the options of its users, which write a file.
+
+    Raises:
+        SystemExit: They wrote nothing.
+    """
+    command = [str(suite.interpreter(topic, variant)), "-m", "pytest"]
+    command += ["-p", "no:cacheprovider", *suite.paths_of(topic, variant)]
+    # Some projects switch benchmarks off in their own options.
+    command += ["--benchmark-only", "--benchmark-enable"]
+    command += [f"--benchmark-storage=file://{result.parent}"]
+    command += [f"--benchmark-json={result}", *more]
+    result.unlink(missing_ok=True)
+    ended = subprocess.run(
+        command,
+        cwd=topic.cwd_of(variant),
+        env={**os.environ, **variant.env},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=TIMEOUT,
+    )
+    if not result.exists() or not result.stat().st_size:
+        sys.exit(f"pytest-benchmark gave no numbers:\n{ended.stdout[-2000:]}")
+
+
+def _read(file: Path) -> Ratios:
+    """Return the medians of a file that pytest-benchmark wrote, in seconds."""
+    benchmarks = json.loads(file.read_text(encoding="utf-8"))["benchmarks"]
+    return {one["fullname"]: one["stats"]["median"] for one in benchmarks}
+
+
+def ratios_of(before: Ratios, after: Ratios) -> dict[str, float]:
+    """Return after / before of the tests that both have, in the order of `after`."""
+    return {
+        test: round(value / before[test], 4)
+        for test, value in after.items()
+        if before.get(test)
+    }
