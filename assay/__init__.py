@@ -43,19 +43,19 @@ class Run:
 
     @property
     def plan(self) -> Plan:
-        """What was measured."""
+        """The plan of the run: what was to be measured, and how."""
         return self._directory().plan()
 
     @property
     def results(self) -> Results:
-        """The results, judged from the run's tables."""
+        """The results, judged anew from the run's tables."""
         from assay.experiment.run import judge
 
         return judge(self._directory())
 
     @property
     def launches(self) -> pd.DataFrame:
-        """One row per topic, launch, variant and metric.
+        """One row per topic, launch, variant and metric; empty if nothing was measured.
 
         Columns: topic, launch, variant, metric, value (in the metric's unit), censored
         (whether the value is only a lower bound).
@@ -64,26 +64,32 @@ class Run:
 
     @property
     def slices(self) -> pd.DataFrame:
-        """One row per slice; `assay.run_directory.rows.SliceRow` has the columns."""
+        """One row per slice; empty if nothing was measured.
+
+        Columns: topic, launch, and the attributes of
+        `assay.run_directory.rows.SliceRow`.
+        """
         return self._directory().slices()
 
     def samples(self, topic: str) -> pd.DataFrame:
-        """Return one row per request of a topic.
+        """Return one row per request of a topic; empty if there is none.
 
-        Columns: launch, block, variant, mode (closed, open), scheduled, start, end
-        (seconds since the run began; `end` is NaN without an answer), waited, name,
-        user, failed, disturbed.
+        Columns: launch, block, variant, mode (closed, open), scheduled, waited, start,
+        end, name, user, failed, disturbed. `scheduled`, `start` and `end` are seconds
+        since the run began, and `end` is NaN without an answer. `waited` is how many
+        seconds an arrival waited for a user because of the target.
         """
         return self._directory().samples(topic)
 
     def report(self, formats: Sequence[str] = ("html",)) -> list[Path]:
-        """Write reports into the directory, and return their paths.
+        """Judge the run anew, write its reports, and return their paths.
 
         Args:
             formats: Some of html, markdown, junit, csv, json, pytest-benchmark.
 
         Raises:
-            InputError: There is no such format.
+            InputError: A format does not exist, or the run has no data for it.
+            NotARunError: A file of the run is damaged.
         """
         from assay import report
 
@@ -109,7 +115,7 @@ class LoadTest:
 
     @property
     def results(self) -> LoadResults:
-        """The results; times in seconds."""
+        """The results of a single load test; times in seconds."""
         from assay.run_directory.load_run import LoadRun
 
         return LoadRun(self.path).results()
@@ -118,10 +124,11 @@ class LoadTest:
         """Write reports into the directory, and return their paths.
 
         Args:
-            formats: Some of html, markdown, junit, csv, json, pytest-benchmark.
+            formats: Some of html, markdown, junit, csv, json.
 
         Raises:
-            InputError: There is no such format.
+            InputError: A format does not exist.
+            NotARunError: A file of the load test is damaged.
         """
         from assay.report import load
         from assay.run_directory.load_run import LoadRun
@@ -133,7 +140,7 @@ def open_run(path: str | Path) -> Run:
     """Open the directory of a run.
 
     Raises:
-        NotARunError: There is no run in it.
+        NotARunError: The directory has no plan.json.
     """
     from assay.run_directory.run import RunDirectory
 
@@ -148,13 +155,17 @@ def measure(
     """Measure the claims of some topics, print nothing, and return the run.
 
     Args:
-        topics: Folders with a claims.toml.
+        topics: Names under `scenarios/`, folders with a claims.toml, or paths of
+            claims.toml files; every topic of the working directory if empty.
         output: The run directory; a new one under `reports/` if None.
-        settings: `seed`, `margin`, `confidence`, `time_budget` (seconds a topic),
-            `looks` (numbers of launches), `profile` (whether profiles are taken).
+        settings: The fields of `assay.plan.Settings`: `seed`, `margin`, `confidence`,
+            `time_budget` (seconds per topic), `looks` (numbers of launches),
+            `profile`. They override `[tool.assay]`.
 
     Raises:
-        InputError: A file or a setting makes no sense.
+        InputError: A topic does not exist, or a file has mistakes.
+        ValueError: A setting does not exist, or has the wrong type.
+        NotARunError: `output` exists and is not empty.
         MeasureError: Something could not be measured; what was measured is kept.
     """
     import secrets
@@ -183,17 +194,22 @@ def load_test(
     output: str | Path | None = None,
     **options: Any,
 ) -> LoadTest:
-    """Run a load test, print nothing, and return it.
+    """Run a single load test, print nothing, and return it.
+
+    Locust's own configuration files are not read for the options of the load.
 
     Args:
         locustfile: An ordinary locustfile.
         host: URL that the load goes to; if empty, the host of the user class.
         output: The run directory; a new one under `reports/` if None.
-        options: The options of the command line, with underscores: `rate="200"`,
-            `users=20`, `duration="30s"`, `require=("latency.p99 <= 50ms",)`.
+        options: The options of `assay load`, with underscores: `rate="200"`,
+            `users=20`, `duration="30s"`, `require=("latency.p99 <= 50ms",)`. Those of
+            a capacity search or a sweep have no effect.
 
     Raises:
-        InputError: An option makes no sense, or the locustfile cannot be imported.
+        InputError: An option is invalid, `output` exists and is not empty, or the
+            locustfile is missing or cannot be imported.
+        TypeError: An option does not exist.
         MeasureError: The test failed; what was measured is kept.
     """
     import secrets
@@ -217,7 +233,7 @@ def _path(folder: Path, kind: str) -> Path:
 
 
 def __getattr__(name: str) -> str:
-    """Look the version up only on demand: that reads files."""
+    """Return `__version__`, which is looked up on demand because that reads files."""
     if name != "__version__":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib.metadata import version

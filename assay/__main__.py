@@ -1,8 +1,8 @@
-"""`assay` and `python -m assay`."""
+"""Starts the command line, for `assay` and `python -m assay`."""
 
 import signal
 
-# Until the command line handles Ctrl-C, it ends the process without a message.
+# While the command line is imported, Ctrl-C ends the process without a traceback.
 signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 

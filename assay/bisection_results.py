@@ -1,21 +1,21 @@
-"""A search for the commit that made something slower: plain frozen data types."""
+"""The data types of a search for the commit that made something slower."""
 
 from typing import Literal
 
 from assay.data import Data
 
 BISECTION_SCHEMA = 1
-# The last two: no commit is known to be the one; the search was stopped.
+# "unsure": the search ended without a certain answer. "partial": it has not ended.
 SearchOutcome = Literal["found", "no change", "unsure", "partial"]
 
 
 class Quantity(Data):
-    """What is measured of every commit.
+    """The metric that is measured for every commit.
 
     Attributes:
-        topic: The topic.
+        topic: Name of the topic.
         test: The node id of a benchmark; empty for a service.
-        metric: The metric.
+        metric: Name of the metric.
     """
 
     topic: str
@@ -24,12 +24,13 @@ class Quantity(Data):
 
 
 class SearchedCommit(Data):
-    """A commit that can be the culprit, in the order of history.
+    """A commit that may have made something slower.
 
     Attributes:
         sha: The full name of the commit.
         subject: The first line of its message.
-        weight: How likely it is before anything is measured, in proportion to others.
+        weight: How likely this commit is before any commit is measured, relative to
+            the others.
     """
 
     sha: str
@@ -42,9 +43,9 @@ class Step(Data):
 
     Attributes:
         sha: The commit.
-        log_ratios: log(commit / GOOD), one for each launch; none if it cannot be
-            measured.
-        problem: Why it cannot be measured.
+        log_ratios: log(commit / GOOD), one for each launch; empty if the commit cannot
+            be measured.
+        problem: Why the commit cannot be measured; empty if it can.
     """
 
     sha: str
@@ -53,14 +54,16 @@ class Step(Data):
 
 
 class Check(Data):
-    """A whole comparison of the suspected commit with the one before it.
+    """A whole comparison of the suspected commits with the commit before them.
 
     Attributes:
         before: The commit before the suspected ones.
         after: The last of the suspected ones.
-        run: The folder of the comparison, in that of the search.
-        verdict: Of the comparison.
-        log_ratios: log(after / before), one for each launch.
+        run: The run directory of the comparison, relative to the folder of the search;
+            empty if the two commits could not be compared.
+        verdict: The verdict of the comparison; *undecided* if there was none.
+        log_ratios: log(after / before), one for each launch; empty if the two commits
+            could not be compared.
     """
 
     before: str
@@ -74,11 +77,12 @@ class Ends(Data):
     """The whole comparison of GOOD and BAD.
 
     Attributes:
-        run: Its folder, in that of the search.
-        verdict: Of all that was compared.
-        reason: Of the verdict.
+        run: Its run directory, relative to the folder of the search.
+        verdict: The worst verdict of all topics.
+        reason: The reason of each topic's verdict.
         quantity: What became slower most clearly; None if nothing did.
-        log_ratios: log(BAD / GOOD) of the quantity, one for each launch.
+        log_ratios: log(BAD / GOOD) of the quantity, one for each launch; empty if
+            nothing became slower.
     """
 
     run: str
@@ -89,19 +93,20 @@ class Ends(Data):
 
 
 class Request(Data):
-    """What was asked: a search goes on only with the same request.
+    """What the user asked; a search can be continued only with an equal request.
 
     Attributes:
         good: The full name of the commit that is fast.
         bad: The full name of the commit that is slow.
         topics: Names, folders or files of topics.
         benchmarks: Files, folders or nodes of benchmarks.
-        only: Metrics that alone decide.
-        variant: The variant of the topics.
-        margin: The change that is too small to matter, as a share; None for that of
-            the project.
-        python: Version or path of the Python of all commits.
-        build: The command that installs everything, with its secrets replaced.
+        only: Metrics that alone decide; empty for the usual ones.
+        variant: The variant of the topics that every commit runs; empty for the first.
+        margin: The change that is too small to matter, as a share; None for the
+            project's margin.
+        python: Version or path of the Python of all commits; None for the project's.
+        build: The command that installs everything, with its secrets replaced; None if
+            lock files are used.
     """
 
     good: str
@@ -119,20 +124,21 @@ class Bisection(Data):
     """The content of bisect.json, which is a public contract.
 
     Attributes:
-        command: The command that made it, or goes on with it.
+        command: The command that continues the search.
         seed: Seed of every random choice.
-        request: What was asked.
+        request: What the user asked.
         good: GOOD as the user named it.
         bad: BAD as the user named it.
         commits: The commits after GOOD, up to BAD, oldest first, without those that
             change only documentation.
         ends: The comparison of GOOD and BAD; None if it was not measured yet.
-        steps: The measurements, in their order.
-        checks: Comparisons of suspected commits with those before them.
-        outcome: What came out; *partial* until the search has ended.
-        suspects: The commits one of which is the one, oldest first. It is one commit,
-            unless others cannot be measured.
-        probability: That it is one of them, given all that was measured.
+        steps: The measurements of single commits, in the order of measuring.
+        checks: The comparisons of suspected commits with the commit before them.
+        outcome: The outcome; *partial* until the search has ended.
+        suspects: The commits that may be the one, oldest first. If the outcome is
+            *found*, this is one commit, unless others cannot be measured. If it is
+            *unsure*, these are the commits that are still possible.
+        probability: The probability that it is one of the suspects; 0 without suspects.
         answer: The outcome in words.
     """
 

@@ -1,4 +1,4 @@
-"""Two commits that are compared: what they are, and what changed between them."""
+"""The data types of two commits that are compared, and of the changes between them."""
 
 from assay.data import Data
 
@@ -7,11 +7,11 @@ class CommitSide(Data):
     """One of the two commits.
 
     Attributes:
-        name: As the reader knows it: ``main``, ``working tree``.
+        name: The name that the reader knows: ``main``, ``working tree``.
         sha: The full name of the commit.
         subject: The first line of its message; empty for uncommitted changes.
         dirty: Whether it is a snapshot of uncommitted changes.
-        environment: What its environment was built from: ``uv.lock``.
+        environment: The source of its environment: ``uv.lock``.
         python: The version of its Python.
     """
 
@@ -27,9 +27,11 @@ class ChangedLines(Data):
     """Lines of a file that were replaced.
 
     Attributes:
-        base_start: First of the replaced lines; where none was, the line before.
+        base_start: The first replaced line at BASE, from 1. If lines were only
+            inserted, the line before them.
         base_length: Number of replaced lines.
-        head_start: First of the new lines; where there is none, the line before.
+        head_start: The first new line at HEAD, from 1. If lines were only removed, the
+            line before them.
         head_length: Number of new lines.
         lines: The replaced lines with ``-``, then the new ones with ``+`` before them.
     """
@@ -47,7 +49,7 @@ class ChangedFunction(Data):
     Attributes:
         name: Its name, without its class.
         first: Its first line at HEAD, decorators included.
-        last: Its last line.
+        last: Its last line at HEAD.
     """
 
     name: str
@@ -62,7 +64,7 @@ class ChangedFile(Data):
         path: The path at HEAD, from the top of the repository.
         base_path: The path at BASE.
         changes: The changed lines, in order.
-        functions: The functions of HEAD in which they lie.
+        functions: The functions of HEAD that contain changed lines.
     """
 
     path: str
@@ -71,7 +73,7 @@ class ChangedFile(Data):
     functions: tuple[ChangedFunction, ...] = ()
 
     def head_line(self, line: int) -> int:
-        """Return where a line of BASE is at HEAD; near it, if it was removed."""
+        """Return where a line of BASE is at HEAD; if it was removed, a line nearby."""
         offset = 0
         for change in self.changes:
             if change.base_length:
@@ -86,7 +88,7 @@ class ChangedFile(Data):
         return line + offset
 
     def is_at(self, path: str, relative: str) -> bool:
-        """Say whether a path of this file ends with a path from some folder in it."""
+        """Say whether `path` is `relative`, or is `relative` below some folder."""
         return path == relative or path.endswith(f"/{relative}")
 
 
@@ -94,8 +96,8 @@ class Subject(Data):
     """The two commits of a comparison.
 
     Attributes:
-        packages: Packages whose versions differ: name, version at BASE and at HEAD;
-            an empty version means that it is missing.
+        packages: The packages whose versions differ: name, version at BASE, version at
+            HEAD. The version is empty where the package is missing.
         files: The Python files that changed.
     """
 
@@ -105,9 +107,9 @@ class Subject(Data):
     files: tuple[ChangedFile, ...] = ()
 
     def file_at_base(self, relative: str) -> ChangedFile | None:
-        """Return the changed file that a path at BASE, from any folder, belongs to."""
+        """Return the changed file whose path at BASE ends with this path, or None."""
         return next((f for f in self.files if f.is_at(f.base_path, relative)), None)
 
     def file_at_head(self, relative: str) -> ChangedFile | None:
-        """Return the changed file that a path at HEAD, from any folder, belongs to."""
+        """Return the changed file whose path at HEAD ends with this path, or None."""
         return next((f for f in self.files if f.is_at(f.path, relative)), None)

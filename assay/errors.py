@@ -1,14 +1,14 @@
-"""The errors that end a command, each with the exit code it stands for."""
+"""The errors that end a command, each with its exit code."""
 
 
 class AssayError(Exception):
-    """An error that a person can act on; the message says what to do next."""
+    """Base of the errors that end a command; the message says what to do next."""
 
     exit_code = 4
 
 
 class InputError(AssayError):
-    """Something that was written or typed is wrong: exit code 2."""
+    """A file, an option or an argument is wrong: exit code 2."""
 
     exit_code = 2
 

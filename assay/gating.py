@@ -1,4 +1,4 @@
-"""What may be slower without failing a gate, and what the gate said. Frozen types."""
+"""The data types of thresholds and waivers, and of the gate's decisions."""
 
 import re
 from datetime import date
@@ -11,14 +11,16 @@ GateVerdict = Literal["passes", "fails", "waived"]
 
 
 class Threshold(Data):
-    """An entry of `[tool.assay.gates]`: how much slower something may be.
+    """An entry of `[[tool.assay.gates]]`: how much slower something may be.
+
+    The only wildcards of a pattern are ``*`` and ``?``. Brackets are literal, because
+    the names of parametrised tests have them.
 
     Attributes:
-        topic: A pattern of topics; ``*`` and ``?`` are its only wildcards, because
-            the name of a parametrised test has brackets.
-        test: A pattern of node ids; ``*`` also stands for a service, which has none.
+        topic: A pattern of topics.
+        test: A pattern of node ids; ``*`` also matches a service, which has none.
         metric: A pattern of metrics.
-        at_most: The slow-down that passes, as a share.
+        at_most: The largest slow-down that passes, as a share.
         where: The file and line of the entry.
     """
 
@@ -30,7 +32,7 @@ class Threshold(Data):
 
     @property
     def patterns(self) -> tuple[str, str, str]:
-        """The three patterns, the one that weighs most first."""
+        """The patterns of test, topic and metric, in descending order of weight."""
         return self.test, self.topic, self.metric
 
 
@@ -38,13 +40,13 @@ class Waiver(Data):
     """Something that may be slower for a while.
 
     Attributes:
-        topic: The exact name of a topic; any topic if it is empty.
+        topic: The exact name of a topic; empty for any topic.
         test: The exact node id of a benchmark; empty for a service.
         metric: The exact name of a metric.
         ceiling: How many times as slow it may be.
-        reason: Why.
-        until: The last day on which it counts.
-        where: The file and line of the entry.
+        reason: Why it may be slower.
+        until: The last day on which the waiver counts.
+        where: The file and line of the entry; empty if it is not written yet.
     """
 
     topic: str = ""
@@ -57,18 +59,19 @@ class Waiver(Data):
 
     @property
     def subject(self) -> str:
-        """What is waived, as people name it."""
+        """The node id of the benchmark, or the name of the service's topic."""
         return self.test or self.topic
 
 
 class Gating(Data):
-    """All that decides whether something slower fails the gate.
+    """Everything that decides whether a slower comparison fails the gate.
 
     Attributes:
-        day: The day of the run, on which waivers count or have expired.
-        undecided: Whether what is undecided fails, too.
-        whole: Whether the run measures everything. If the user chose a part, patterns
-            may be about the rest.
+        day: The day of the run, which decides whether a waiver has expired; None if no
+            waiver expires.
+        undecided: Whether an undecided comparison fails the gate, too.
+        whole: Whether the run measures everything. If the user chose a part, a pattern
+            that matches nothing may be about another part.
     """
 
     thresholds: tuple[Threshold, ...] = ()
@@ -79,12 +82,13 @@ class Gating(Data):
 
 
 class Gate(Data):
-    """What the gate says about one comparison that is slower.
+    """The gate's decision on one slower comparison.
 
     Attributes:
         test: The node id of a benchmark; empty for a service.
-        reason: Why; empty if it fails because nothing allows it to be slower.
-        until: The last day of the waiver, if it is waived.
+        reason: Why the gate decided so; empty if the comparison fails because no
+            threshold and no waiver is about it.
+        until: The last day of the waiver; None if the comparison is not waived.
     """
 
     topic: str
@@ -98,7 +102,7 @@ class Gate(Data):
 
 
 def matches(pattern: str, text: str) -> bool:
-    """Say whether a text is of a pattern, whose only wildcards are ``*`` and ``?``."""
+    """Say whether a text matches a pattern; its only wildcards are ``*`` and ``?``."""
     wild = {"*": ".*", "?": "."}
     parts = (wild.get(part) or re.escape(part) for part in re.split(r"([*?])", pattern))
     return re.fullmatch("".join(parts), text, re.DOTALL) is not None

@@ -1,4 +1,4 @@
-"""Many runs as series over time, with their changes: plain frozen data types."""
+"""The data types of a history: many runs as series over time, with their changes."""
 
 from datetime import datetime
 from typing import Literal
@@ -9,7 +9,7 @@ HISTORY_SCHEMA = 1
 
 
 class Point(Data):
-    """One run's number.
+    """The number of one run in a series.
 
     Attributes:
         run: Name of the run.
@@ -17,8 +17,8 @@ class Point(Data):
         commit: The commit that was measured, with a `+` if it had uncommitted changes;
             empty if unknown.
         value: The value in the metric's unit, or the ratio candidate / baseline.
-        low: Lower end of its interval; None if there is none.
-        high: Upper end.
+        low: Lower end of its interval; None if it is unknown.
+        high: Upper end; None if it is unknown.
     """
 
     run: str
@@ -33,19 +33,18 @@ class Change(Data):
     """A place in a series where its level changes.
 
     Attributes:
-        first: Index of the first point with the new level, as far as can be told.
-        earliest: The least index that this point may have instead.
-        latest: The greatest such index.
-        date: When the run of `first` began.
-        last_before: Commit of the last run that has the old level, with a confidence of
-            95 %.
-        first_after: Commit of the first run that has the new level, likewise.
+        first: The most likely index of the first point with the new level.
+        earliest: The smallest index that this point may have, with 95 % confidence.
+        latest: The largest index that this point may have, with 95 % confidence.
+        date: When the run at `first` began.
+        last_before: Commit of the run before `earliest`, which still has the old level.
+        first_after: Commit of the run at `latest`, which already has the new level.
         ratio: New level / old level.
         low: Lower end of the interval of the ratio.
         high: Upper end.
-        p: p-value of this change, corrected for all places of the series.
-        also_changed: What else differs between these two runs, such as the version of
-            a package.
+        p: p-value of this change, corrected for all places where it could be.
+        also_changed: What else differs between the runs of `last_before` and
+            `first_after`, such as the version of a package.
     """
 
     first: int
@@ -62,7 +61,7 @@ class Change(Data):
 
 
 class Drift(Data):
-    """A series that grows or shrinks steadily, which no single run explains.
+    """A steady rise or fall of a series, which no single run explains.
 
     Attributes:
         ratio: Level at the last run / level at the first run.
@@ -79,19 +78,19 @@ class Series(Data):
     """The same number over many runs, on one machine and by one method.
 
     Attributes:
-        kind: `values`: a metric of one variant; `comparisons`: the ratio of a metric,
-            candidate / baseline.
+        kind: `values` for a metric of one variant; `comparisons` for the ratio
+            candidate / baseline of a metric.
         topic: Name of the topic; for a load test, of its locustfile.
         test: pytest node id of a benchmark, or the request of a load test; empty for
             all others.
         variant: The variant, or the candidate; for a load test, the host.
         baseline: The baseline of a comparison; empty for values.
-        machine: The machine, in words; another machine is another series.
-        method: How it was measured, in words; another method is another series.
-        points: Oldest first.
-        changes: Where the level changes, oldest first.
-        drift: The drift; None if there is none. A series that drifts has no changes.
-        unexamined: Why it was not searched for changes; empty if it was.
+        machine: The machine, in words; another machine starts another series.
+        method: How it was measured, in words; another method starts another series.
+        points: The numbers of the runs, oldest first.
+        changes: The changes of the level, oldest first.
+        drift: The drift; None if there is none. A series with a drift has no changes.
+        unexamined: Why the series was not searched for changes; empty if it was.
     """
 
     kind: Literal["values", "comparisons"]
@@ -109,7 +108,7 @@ class Series(Data):
 
 
 class SkippedRun(Data):
-    """A run that is not part of the history, and why."""
+    """A run that was left out of the history, and the reason."""
 
     place: str
     reason: str
@@ -120,7 +119,7 @@ class HistoryResults(Data):
 
     Attributes:
         runs: How many runs were read.
-        series: All series; those that change come first.
+        series: All series; those with changes or a drift come first.
         skipped: Runs that were left out.
     """
 

@@ -1,4 +1,4 @@
-"""The plan of a load test: plain frozen data types."""
+"""The data types of the plan of a load test."""
 
 from pathlib import Path
 from typing import Literal
@@ -7,13 +7,13 @@ from assay.plan import Data
 
 
 class Requirement(Data):
-    """A threshold on one number of the whole test.
+    """A limit on one number of the whole test.
 
     Attributes:
         text: The requirement as it was written: ``latency.p99 <= 50ms``.
         metric: One of `metrics.LOAD_TEST_UNITS`.
-        at_most: Whether the limit is an upper limit.
-        limit: The threshold, in the metric's unit.
+        at_most: Whether the limit is an upper limit; otherwise it is a lower one.
+        limit: The limit, in the metric's unit.
         name: The request that it applies to; empty for all requests.
     """
 
@@ -25,14 +25,14 @@ class Requirement(Data):
 
 
 class LoadPlan(Data):
-    """A load test.
+    """The plan of a load test.
 
     Attributes:
         locustfile: The locustfile; the first one, if there are several.
         others: All other locustfiles.
         host: URL that the load goes to; empty for the host of the user classes.
         locust: Arguments for the locustfile, as after `locust -f FILE`.
-        times: Times, in seconds, at which `rates` are given; none in a closed loop.
+        times: Times, in seconds, at which `rates` are given; empty in a closed loop.
         rates: Arrivals per second of the open loop at these times.
         arrivals: How arrivals are spaced: at random (Poisson), or evenly.
         users: Users of the closed loop, or the most that the open loop may create.
@@ -42,13 +42,13 @@ class LoadPlan(Data):
         duration: Seconds of load.
         iterations: Number of tasks after which the test ends; 0 for no limit.
         think_time: Whether users of a closed loop wait as their locustfile says.
-        drain: Seconds to wait for answers at the end.
+        drain: Maximum seconds to wait for outstanding answers at the end.
         workers: Processes that share the load.
         bind: Address at which workers of other machines join; empty if all workers are
             started here.
         shape: The shape of the load as it was written, for reports.
-        notes: Which parts of the user's configuration have no effect, in sentences.
-        trials: Which kind of test with many trials this is; empty for a single test.
+        notes: Sentences that say which parts of Locust's configuration have no effect.
+        trials: The kind of a test with many trials; empty for a single test.
         command: The command line, for the report.
     """
 

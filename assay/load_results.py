@@ -1,4 +1,4 @@
-"""The results of a load test: plain frozen data types."""
+"""The data types of the results of load tests, capacity searches and sweeps."""
 
 import math
 from dataclasses import dataclass
@@ -9,19 +9,19 @@ from assay.plan import Data
 LOAD_SCHEMA = 2
 Kind = Literal["request", "start", "stop", "task"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
-# The order in which rows are shown: the load first, then what surrounds it.
+# The order in which rows are shown.
 KIND_ORDER: tuple[Kind, ...] = ("request", "task", "start", "stop")
 KIND_SUFFIXES: dict[Kind, str] = {
     "task": "task",
     "start": "on_start",
     "stop": "on_stop",
 }
-# In place of an empty name of a request, since an empty name means all requests.
+# Replaces the name of a request without a name: an empty name means all requests.
 UNNAMED = "(no name)"
 
 
 class Name(NamedTuple):
-    """What a sample belongs to: a kind, an HTTP method and a name.
+    """The kind, the HTTP method and the name of requests or tasks.
 
     Attributes:
         kind: A ``request`` of the load itself, a request of a user's on_start
@@ -60,13 +60,16 @@ class Name(NamedTuple):
 
 
 class Spread(Data):
-    """How long requests took, in seconds; infinite where they were never answered.
+    """How long requests took, in seconds.
+
+    A request that was given up took infinitely long in the percentiles and in
+    `longest`. All times are None if no request was measured.
 
     Attributes:
         count: Number of requests measured: all except requests that failed at once.
         unanswered: How many of them were given up, at a timeout or at the end.
         mean: The mean. A request that was given up counts with the time until then, so
-            if `unanswered` is not 0, the mean is a lower bound.
+            the mean is a lower bound if `unanswered` is not 0.
     """
 
     count: int
@@ -94,10 +97,10 @@ class Row(Data):
             user because all users waited for the target. The generator's own
             lateness is not part of it.
         service: Time from sent to answered.
-        at_most: Upper bounds of the latency percentiles, if `latency` contains lower
-            bounds. They are counted from the moment that arrivals were due: if the
-            arrivals had come in time, none would have been answered later, because a
-            queue is served first come, first served.
+        at_most: Upper bounds of the latency percentiles, by percentile; empty unless
+            the generator was the limit, so that `latency` contains lower bounds. Each
+            bound is a time from when arrivals were due. Arrivals sent on time would
+            have been answered no later, because a queue is served in order.
     """
 
     name: str
@@ -124,10 +127,11 @@ class Judgement(Data):
     """The verdict on one requirement.
 
     Attributes:
-        value: What was measured; None if nothing was.
+        value: The measured value; None if there is none.
         bound: Whether `value` is only a lower bound, because requests were given up
             or the generator itself was the limit.
-        reason: Why the verdict is *undecided*, or *refuted* in spite of the value.
+        reason: Why the verdict is *undecided*, or *refuted* in spite of the value;
+            otherwise empty.
     """
 
     text: str
@@ -145,8 +149,8 @@ class Curves(Data):
 
     Attributes:
         shares: The percentiles, as shares, ascending.
-        latency: Latency at each share; None if the request was never answered, or if
-            there is none.
+        latency: Latency at each share, infinite if that request was never answered;
+            None without requests.
         service: The same for the time from sent to answered.
     """
 
@@ -163,8 +167,9 @@ class WorkerCount(Data):
         share: Its share of the load, which depends on its speed.
         unserved: Arrivals that it did not serve. If it was lost, these include the
             arrivals under way then, and those that it should have begun later.
-        lag_p99: How late arrivals were begun: 99th percentile, in its worst second.
-        lost: Why contact with it was lost; empty if it did its part.
+        lag_p99: How late it began arrivals: the 99th percentile of its worst second,
+            in seconds.
+        lost: Why contact with it was lost; empty if it was not lost.
     """
 
     name: str
@@ -181,32 +186,36 @@ class LoadResults(Data):
     """The results of a load test; times in seconds.
 
     Attributes:
-        partial: Whether something is missing: the test ended too early, or some of its
-            samples are not on disk.
-        ended: Whether the test ended in order; Ctrl-C counts as an orderly end.
+        partial: Whether something is missing: the test ended too early, a worker was
+            lost, or some samples are not on disk.
+        ended: Whether the generator ended the test in order, which it also does after
+            the first Ctrl-C.
         planned: Arrivals that were due, or tasks begun in a closed loop.
             ``planned == done + dropped + unserved`` always holds.
         owed: How many of the unserved arrivals have no sample, because a worker was
-            lost.
+            lost or the test died.
         loaded: Seconds of load.
         rate: Tasks sent per second.
         lag_p50: Median of how late the generator began arrivals.
-        lag_p99: 99th percentile of the same.
+        lag_p99: 99th percentile of how late the generator began arrivals.
         own_p50: Median of how long the generator itself took to send a request.
-        own_p99: 99th percentile of the same.
+        own_p99: 99th percentile of how long the generator itself took.
         bound: Whether the generator itself was the limit, so that every latency is a
             lower bound.
+        stall: The longest delay of the generator's heartbeat.
         generator_cpu: Share of a core that the generator used, in its busiest second.
         reconnects: Connections that were opened again after the server had closed them,
             if the client counts them (LeanHttpUser does).
-        workers: The workers that shared the load; none if one process did all.
-        rows: The load's requests together, then by kind, method and name.
+        workers: The workers that shared the load; empty if one process did everything.
+        rows: First a row of all the load's requests together, then a row for each kind,
+            method and name.
         curves: Percentile curves of the load's requests; None if they are too few.
         errors: How often each error of a request occurred.
         raised: How often each error was raised by a task outside its requests.
-        missing: How many requests ended whose samples are not on disk.
-        limit: Which limit of the generator's own machine was hit, in a sentence.
-        incomplete: Why no requirement can be decided; empty if they can be.
+        missing: How many samples of ended requests and tasks are not on disk.
+        limit: Which limit of the generator's own machine was hit, in a sentence; empty
+            if none was.
+        incomplete: Why no requirement can be decided; empty if requirements can be.
         locust_exit_code: The ``process_exit_code`` that the locustfile has set.
     """
 
@@ -257,8 +266,10 @@ class Probe(Data):
     """One trial of a rate.
 
     Attributes:
+        rate: Arrivals per second.
         held: Whether every part of the objective held.
-        reason: What did not hold, or why it is unknown whether it held.
+        reason: The parts of the objective that did not hold or are undecided; empty if
+            all held.
         late: Whether the generator itself was the limit, so that times are lower
             bounds.
     """
@@ -280,7 +291,8 @@ class CapacityResults(Data):
         objective: The objective as it was written.
         low: Highest rate that met the objective in the majority of its trials; None if
             no rate did.
-        high: Lowest rate above `low` that did not; None if all did.
+        high: Lowest rate above `low` that missed the objective in the majority of its
+            trials; None if no rate did.
         most: Highest rate that the search was allowed to try.
         locust_exit_code: The ``process_exit_code`` that the locustfile has set.
     """

@@ -1,4 +1,4 @@
-"""The one table of metrics: what each measures, in which unit, under which load."""
+"""The table of all metrics, with their meanings, units and loads."""
 
 import math
 from dataclasses import dataclass
@@ -17,16 +17,19 @@ class Metric:
 
     Attributes:
         name: The name as people write it.
-        unit: The unit of its values: seconds, bytes, per second; empty for a share.
+        unit: The unit of its values: ``s``, ``B`` or ``/s``; empty for a share.
         meaning: What it measures, in plain words.
-        load: The loads that must run at full length for a claim on it.
-        slices: The loads whose slices it is read from; none for a process metric.
-        column: Column of a slice, for a metric that is compared block by block. Others
-            are pooled over a launch: a median over blocks would hide what happens to
-            few requests.
-        quantile: The share of latencies below it, for a quantile.
+        load: The loads (closed or open loop) that must run at full length for a claim
+            on it.
+        slices: The loads whose slices it is computed from; empty if it is not computed
+            from slices.
+        column: Its column in the table of slices, if it is compared block by block.
+            Other metrics are pooled over a launch, because a median over blocks would
+            hide what happens to few requests.
+        quantile: The share of latencies below it; None if it is not a quantile.
         higher_is_better: Whether a greater value is the faster one.
-        serving: Whether it measures the speed of serving, which failures falsify.
+        serving: Whether it measures the speed of serving, which means nothing if
+            requests fail.
     """
 
     name: str
@@ -46,7 +49,7 @@ class Metric:
 
     @property
     def requests_needed(self) -> int:
-        """How many requests a launch must hold for it; 0 for any number."""
+        """How many requests a launch needs for this metric; 0 for any number."""
         if self.quantile is None:
             return 0
         return math.ceil(SAMPLES_BEYOND / (1 - self.quantile) - 1e-9)
@@ -119,7 +122,7 @@ METRICS = {
         Metric("time", "s", "median time of one call"),
     )
 }
-# A comparison without claims decides on these, each at a third of alpha.
+# In topics without claims, these metrics decide; they share the run's error rate.
 DECIDING_METRICS = ("cpu_per_request", "throughput", "latency.p50")
 QUANTILES = {
     name: metric.quantile
@@ -148,5 +151,5 @@ def higher_is_better(metric: str) -> bool:
 
 
 def requests_needed(metric: str) -> int:
-    """Return how many requests a launch must hold for a metric; 0 for any number."""
+    """Return how many requests a launch needs for a metric; 0 for any number."""
     return METRICS[metric].requests_needed if metric in METRICS else 0

@@ -1,4 +1,4 @@
-"""What profiling observes inside a target: events at places, in rounds."""
+"""The data types of what profiling observes inside a target."""
 
 from typing import Literal
 
@@ -15,7 +15,7 @@ class Place(Data):
     line: int
 
     def __str__(self) -> str:
-        """Return it as a reader looks for it."""
+        """Return ``function (file:line)``, or ``file:line`` without a function."""
         line = f"{self.file}:{self.line}"
         if self.function in ("", "<module>"):
             return line
@@ -27,8 +27,8 @@ class Source(Data):
 
     Attributes:
         line: Number of the place's own line.
-        first: Number of the first line.
-        lines: The lines, without their ends.
+        first: Number of the first of the lines.
+        lines: The lines, without line ends.
     """
 
     line: int
@@ -37,13 +37,14 @@ class Source(Data):
 
 
 class Event(Data):
-    """What happens again and again: of one kind, at one place.
+    """Something that happens repeatedly at one place, such as a query or a wait.
 
     Attributes:
-        kind: What it is, as the probe's modules name it.
-        resource: What was waited for, called or sent.
-        place: The user's line that did it; None if there is none.
-        holder: The user's line that held the resource meanwhile.
+        kind: The kind of event, as the probe's modules name it.
+        resource: What was waited for, called or sent; empty if unknown.
+        place: The line of the user's code that did it; None if there is none.
+        holder: The line of the user's code that held the resource meanwhile; None if
+            unknown.
     """
 
     kind: str
@@ -56,9 +57,9 @@ class Amount(Data):
     """How often an event happened, and how long it took.
 
     Attributes:
-        count: How often; per request in a round.
-        seconds: How long in all; per request in a round.
-        longest: The longest single one, in seconds.
+        count: How often it happened; per request in a `Round`.
+        seconds: How long it took in total; per request in a `Round`.
+        longest: How long the longest single event took, in seconds.
     """
 
     count: float
@@ -74,26 +75,29 @@ class Observation(Data):
 
 
 class Round(Data):
-    """One stretch of load on one side of a pair while it was profiled.
+    """One side of a round of profiling.
 
-    The two sides of a pair have a round each, back to back: the unit of inference of
-    causes. Every number is per request.
+    Both sides of a pair are profiled back to back in a round, which is the unit of
+    inference of causes.
 
     Attributes:
         number: Number of the round, from 1.
-        purpose: `load`: where the time of a request goes. `follow-up`: what costs too
-            much to be counted meanwhile (calls, allocations); its times mean nothing.
-            `start-up`: one start of the target, which counts as one request.
+        variant: Name of the variant on this side.
+        purpose: `load` finds where the time of a request goes. `follow-up` counts calls
+            and allocations, which costs so much that its times mean nothing.
+            `start-up` is one start of the target, which counts as one request.
         rate: Arrivals per second; 0 for a start.
-        requests: Requests served.
+        requests: Number of requests served.
         latency: Mean latency, in seconds; for a start, the time until it was ready.
         memory: Resident bytes of the target's processes at the end; 0 if unknown.
-        cpu: CPU seconds of the target's processes.
-        cpu_wait: Seconds that its threads were runnable but not running.
-        observations: What the probe counted.
-        stacks: CPU seconds by call stack, root first. A frame of the user's own code
-            has its line, as in ``load (app/sales.py:31)``; one of a library has none.
-        samples: The number of samples that the stacks rest on.
+        cpu: CPU seconds of the target's processes, per request.
+        cpu_wait: Seconds per request in which the target's threads were runnable but
+            not running.
+        observations: What the probe counted, per request.
+        stacks: CPU seconds per request by call stack, root first. A frame of the user's
+            own code has its line, as in ``load (app/sales.py:31)``. A frame of a
+            library has no line.
+        samples: The number of samples behind the stacks.
         notes: What a reader must know about this round, in sentences.
     """
 

@@ -1,7 +1,7 @@
-"""The plan: what will be measured, on what, under which load.
+"""The data types of a plan: what will be measured, on what, under which load.
 
-These are plain frozen data types. `assay.inputs.loader` builds them from the files
-that people write; a run directory keeps them as `plan.json`.
+`assay.inputs.loader` builds a plan from the files that people write. A run directory
+keeps it as `plan.json`.
 """
 
 import math
@@ -12,8 +12,8 @@ from assay.data import Data as Data  # noqa: PLC0414
 from assay.gating import Gating
 from assay.metrics import DECIDING_METRICS
 
-# The A/A arm measures the baseline a second time, under its name with this suffix,
-# which no name in a file can have.
+# The A/A arm measures the baseline a second time, under its name with this suffix. No
+# name in a file can end with the suffix.
 AA_SUFFIX = "~again"
 
 
@@ -22,8 +22,8 @@ class Expectation(Data):
 
     Attributes:
         text: The expectation as written, for example ``<= 0.30`` or ``faster``.
-        low: Natural log of the least ratio for which the claim is true, or -inf.
-        high: Natural log of the greatest such ratio, or +inf.
+        low: Natural log of the smallest ratio for which the claim is true, or -inf.
+        high: Natural log of the largest ratio for which the claim is true, or +inf.
     """
 
     text: str
@@ -34,13 +34,12 @@ class Expectation(Data):
     def directed(self) -> bool:
         """Whether it expects a change in one direction, without saying how large.
 
-        ``<= 1`` does not: it expects no growth, so it also holds where nothing
-        changes.
+        ``<= 1`` does not expect a change: it also holds if nothing changes.
         """
         return " ".join(self.text.split()) in ("faster", "slower")
 
 
-# The presets that are taken of every pair that differs or has a claim.
+# The presets that every profiled pair gets, unless a claim asks for no profiles.
 DEFAULT_PROFILES = ("cpu", "memory", "waits", "queries", "gc")
 
 
@@ -48,8 +47,8 @@ class Claim(Data):
     """A statement about two variants under one scenario.
 
     Attributes:
-        profiles: Presets that are taken besides the default ones; none at all if it is
-            empty.
+        profiles: Presets that are taken in addition to the default ones. None means
+            only the default ones; an empty tuple means no presets at all.
     """
 
     says: str
@@ -64,7 +63,7 @@ class Budget(Data):
     """An absolute limit on one metric of one variant.
 
     Attributes:
-        at_most: The limit in the metric's own unit (seconds, share, bytes).
+        at_most: The limit in the metric's unit.
         text: The limit as written, for example ``50ms``.
     """
 
@@ -78,15 +77,17 @@ class Variant(Data):
     """A named change to the target.
 
     Attributes:
-        env: Added to the target's environment.
-        command: Replaces the target's command.
-        url: A server that already runs; nothing is started.
-        tests: For micro-benchmarks, the pytest node of this side, for example
+        env: Environment variables, added to the target's.
+        command: The command that replaces the target's.
+        url: The URL of a server that already runs, so that nothing is started.
+        tests: The pytest node of this variant, for benchmarks; for example
             ``bench_json.py::test_orjson``.
-        cwd: Replaces the target's working directory.
-        python: The interpreter that runs benchmarks of this variant.
-        packages: The folder that has the project's own package, installed.
-        original: The folder that `cwd` is a copy of, while launches run in copies.
+        cwd: The working directory that replaces the target's.
+        python: The interpreter that runs the benchmarks of this variant, instead of the
+            target's.
+        packages: The folder in which the project's own package is installed; None if
+            the package is not installed separately for this variant.
+        original: The folder that `cwd` is a copy of; None if `cwd` is no copy.
     """
 
     name: str
@@ -108,13 +109,14 @@ class Target(Data):
         cwd: The folder that the command runs in.
         ready: The path that answers 2xx once the server is ready.
         ready_timeout: Seconds that the server may take to get ready.
-        guard: The path that says whether the variant has been doing what its name
-            says; empty if there is none. See `target.check_guard`.
-        needs: Services by name, passed on as DATABASE_URL and REDIS_URL.
+        guard: The path at which the server says whether the variant did what its name
+            says; empty if there is none. See `RunningTarget.check_guard`.
+        needs: Names of services, which the target gets as DATABASE_URL and REDIS_URL.
         round_trip: Network round trip added to each service, by name, in seconds.
-        prepare: A command run once before the first launch, for example a
+        prepare: A command that is run once before the first launch, for example a
             migration or a seeding script, in the same environment.
-        python: The interpreter that runs benchmarks.
+        python: The interpreter that runs benchmarks; None for the one that `python`
+            means in the working directory.
         copied: Whether each variant runs in its own copy of its working directory,
             which is restored before each launch.
     """
@@ -157,13 +159,14 @@ class Load(Data):
     Attributes:
         users: Concurrent users of the closed loop.
         utilisation: Arrival rate of the open loop, as a share of the slower
-            variant's capacity; used if `arrival_rate` is not given.
+            variant's capacity; used if `arrival_rate` is None.
         arrival_rate: Arrivals per second of the open loop.
-        connections: Users, and so connections, that the open loop can occupy.
+        connections: The most users, and so connections, of the open loop.
         think_time: Whether users of the closed loop wait as the locustfile says.
         shape: How the arrival rate changes within an open-loop slice, as written;
             empty for a constant rate.
-        times: Times in the slice, in seconds, at which the shape sets a rate.
+        times: Times in the slice, in seconds, at which the shape sets a rate; empty for
+            a constant rate.
         multiples: The rates at these times, as multiples of the arrival rate.
     """
 
@@ -182,14 +185,16 @@ class Scenario(Data):
 
     Attributes:
         arguments: Arguments for the locustfile, as after `locust -f FILE`.
-        benchmarks: A pattern of files in the topic's folder.
-        paths: Files, folders or nodes of benchmarks instead, from each variant's
-            working directory.
-        tests: Node ids of the benchmarks that are judged each by itself: those that
-            all variants have.
-        new_tests: Those that only the last variant has.
-        removed_tests: Those that only the first variant has.
-        broken_tests: Files or tests that the last variant cannot collect, and why.
+        benchmarks: A pattern of files in the topic's folder; None for a locustfile.
+        paths: Files, folders or nodes of benchmarks, relative to each variant's working
+            directory. If there are any, the pattern is not used.
+        tests: Node ids of the benchmarks that are judged one by one: those that all
+            variants have. Empty if benchmarks are judged together, or are not collected
+            yet.
+        new_tests: Node ids that only the last variant has.
+        removed_tests: Node ids that only the first variant has.
+        broken_tests: Files or tests that the last variant cannot collect, with the
+            reasons.
     """
 
     locustfile: Path | None = None
@@ -204,15 +209,16 @@ class Scenario(Data):
 
 
 class Topic(Data):
-    """One folder with a claims.toml: its parsed content.
+    """The content of a claims.toml; or benchmarks or a command that have none.
 
     Attributes:
-        file: The claims.toml itself.
+        guide: Where the advice comes from.
+        file: The claims.toml. Without one, a path in the folder of the topic.
         variants: The variants in the order in which they were written; the first is
             the baseline of a comparison without claims.
         deciding: Metrics that alone decide a comparison without claims; empty for
             the usual ones.
-        time_budget: Seconds that the topic may take before it stops undecided; None
+        time_budget: Seconds after which the topic stops, even if it is undecided; None
             for the run's time budget. See `Plan.time_budget`.
     """
 
@@ -231,7 +237,7 @@ class Topic(Data):
 
     @property
     def folder(self) -> Path:
-        """The folder that the claims.toml lies in."""
+        """The folder that contains the claims.toml."""
         return self.file.parent
 
     def variant(self, name: str) -> Variant:
@@ -250,25 +256,25 @@ class Topic(Data):
         return variant.cwd or self.target.cwd
 
     def roots_of(self, variant: Variant) -> tuple[Path, ...]:
-        """Return the folders that a variant's own files lie in.
+        """Return the folders that contain a variant's own files.
 
-        These are its working directory, and what that is a copy of: an editable install
-        leads there.
+        These are its working directory and, if that is a copy, its original, which an
+        editable install refers to.
         """
         roots = (self.cwd_of(variant), variant.original)
         return tuple(root for root in roots if root)
 
     def code_of(self, variant: Variant) -> tuple[Path, ...]:
-        """Return the folders that hold a variant's own code, as it is installed too."""
+        """Return `roots_of`, and the folder of the installed package, if any."""
         packages = (variant.packages,) if variant.packages else ()
         return (*self.roots_of(variant), *packages)
 
     @property
     def judged_by_test(self) -> bool:
-        """Whether each of its benchmarks is a comparison of its own.
+        """Whether each benchmark is compared and judged by itself.
 
-        Claims and budgets are about all benchmarks together, and a variant that names a
-        test is that test.
+        This is false if the topic has claims or budgets, which are about all benchmarks
+        together, or if a variant names its test.
         """
         return bool(
             self.scenario.benchmarks
@@ -283,7 +289,11 @@ class Topic(Data):
         return metrics or set(self.deciding or DECIDING_METRICS)
 
     def pairs(self) -> tuple[tuple[str, str], ...]:
-        """Return the (baseline, candidate) pairs that are compared."""
+        """Return the (baseline, candidate) pairs that are compared.
+
+        These are the pairs of the claims. Without claims, the first variant is the
+        baseline of all others.
+        """
         claimed = dict.fromkeys((c.baseline, c.candidate) for c in self.claims)
         if claimed:
             return tuple(claimed)
@@ -291,16 +301,17 @@ class Topic(Data):
         return tuple((first, other) for other in others)
 
     def compared(self) -> tuple[tuple[str, str], ...]:
-        """Return the pairs, and each variant with a budget paired with itself.
+        """Return the pairs that need undisturbed blocks.
 
-        Each of these needs undisturbed blocks.
+        These are the compared pairs, and each variant with a budget paired with itself.
+        If there are none, the first variant is paired with itself.
         """
         alone = dict.fromkeys((b.variant, b.variant) for b in self.budgets)
         first = self.variants[0].name
         return (*self.pairs(), *alone) or ((first, first),)
 
     def controls(self) -> tuple[str, ...]:
-        """Return the baselines that get an A/A arm: the baseline of the first pair."""
+        """Return the baselines with an A/A arm: that of the first pair, if any."""
         return tuple(baseline for baseline, _ in self.pairs()[:1])
 
 
@@ -308,8 +319,8 @@ class Preset(Data):
     """A file of `profiles/`: a profiler and its settings.
 
     Attributes:
-        profiler: The name under which a profiler is registered.
-        seconds: How long one variant is observed.
+        profiler: The name of a registered profiler.
+        seconds: How many seconds one variant is observed.
         settings: Settings of the profiler, which checks them.
     """
 
@@ -326,10 +337,10 @@ class Settings(Data):
     Attributes:
         margin: The change that is too small to matter, as a share.
         confidence: Confidence of the verdicts, over all looks together.
-        time_budget: Seconds that one topic may take before it stops undecided.
-        looks: Numbers of launches after which the verdicts are judged. The ranks of
-            fewer than 15 launches are so coarse that two outliers keep an interval
-            open: more launches, each less precise, decide sooner.
+        time_budget: Seconds after which a topic stops, even if it is undecided.
+        looks: Numbers of launches after which the verdicts are judged, ascending. With
+            fewer than 15 launches, two outliers suffice to keep an interval too wide.
+            Therefore, more launches that are each less precise decide sooner.
         seed: Seed of every random choice.
         profile: Whether pairs are profiled: every pair (True), none (False), or those
             that differ or have a claim (None).
@@ -347,8 +358,9 @@ class Plan(Data):
     """Everything that a run needs to know, validated as a whole.
 
     Attributes:
-        subject: The two commits that are compared, if the variants are commits.
-        gating: What may be slower without failing the gate.
+        command: The command line, for the report.
+        subject: The two commits that are compared; None if the variants are no commits.
+        gating: The thresholds and waivers of the gate.
     """
 
     topics: tuple[Topic, ...]
@@ -370,11 +382,11 @@ class Plan(Data):
         raise KeyError(name)
 
     def time_budget(self, topic: Topic) -> float:
-        """Return the seconds that a topic may take before it stops undecided."""
+        """Return after how many seconds a topic stops, even if it is undecided."""
         return topic.time_budget or self.settings.time_budget
 
     def profiles_of(self, topic: Topic, pair: tuple[str, str]) -> tuple[Preset, ...]:
-        """Return the presets that are taken of a pair, if it is profiled."""
+        """Return the presets that are taken if this pair is profiled."""
         names: list[str] = []
         claims = [
             claim for claim in topic.claims if (claim.baseline, claim.candidate) == pair

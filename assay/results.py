@@ -1,4 +1,4 @@
-"""The results of a run: comparisons, claims, budgets, profiles. Frozen data types."""
+"""The data types of results: comparisons, claims, budgets, causes and profiles."""
 
 from typing import Literal
 
@@ -17,23 +17,28 @@ class Comparison(Data):
 
     Attributes:
         test: The node id of a benchmark that is judged by itself; otherwise empty.
-        ratio: candidate / baseline, the Hodges-Lehmann estimate over launches.
-        low: Lower end of the interval of the ratio; None if there are too few launches.
-        high: Upper end of the interval.
+        ratio: candidate / baseline, the Hodges-Lehmann estimate over launches; None if
+            no launch has a ratio.
+        low: Lower end of the interval of the ratio; 0 if it is unknown, None if there
+            are too few launches.
+        high: Upper end of the interval; None if it is unknown, or if there are too few
+            launches.
         launches: How many launches the ratio is estimated from.
         dropped_blocks: Blocks that were left out because one side was disturbed.
         verdict: The verdict; None for a metric that is shown but does not decide.
         reason: Why the verdict is *undecided*; empty if it is not.
-        differs: Whether a metric that does not decide stands out from all such metrics
-            (Benjamini-Hochberg). It is a hint, never a verdict.
-        censored: The sides whose number is only a lower bound in some launch, because
-            latency reached a timeout or the generator limited the throughput. Then
-            `ratio` is a lower bound (candidate) or an upper bound (baseline), and an
-            end of the interval that is unknown is None.
-        seconds_to_see: Measuring time, in seconds from the first launch, after
-            which a difference as small as the margin would most likely be detected.
-        detectable: The smallest change that the launches would have shown, as a share;
-            only for a benchmark that is judged by itself.
+        differs: Whether the ratio of a metric that does not decide, or of an undecided
+            benchmark, stands out (Benjamini-Hochberg). It is a hint, never a verdict.
+        censored: The sides that are only known as lower bounds, because latency
+            reached a timeout or the generator limited the throughput. Then `ratio` is a
+            lower bound (candidate) or an upper bound (baseline). Empty if so few
+            launches have a bound that the estimate does not depend on it.
+        seconds_to_see: Measuring time, in seconds from the start of the first launch,
+            after which a difference as small as the margin would most likely be
+            detected; None if unknown.
+        detectable: Half the width of the interval, as a share: about the smallest
+            change that the launches would have shown. Only for a benchmark that is
+            judged by itself; otherwise None.
     """
 
     topic: str
@@ -55,16 +60,18 @@ class Comparison(Data):
 
 
 class PairVerdict(Data):
-    """The joint verdict of all deciding metrics of a pair without claims.
+    """The joint verdict on a pair without claims, from all metrics or benchmarks.
 
     Attributes:
         verdict: The verdict; *same* only if every deciding metric is the same, and no
-            other metric of serving differs.
+            other metric of serving differs. If benchmarks are judged one by one, it is
+            *slower* if any is; otherwise *undecided* if any is; otherwise *faster* if
+            any is.
         reason: Which metrics the verdict depends on, or what prevents a verdict.
         differing: Metrics that do not decide, but differ (see `Comparison.differs`).
-        gate: What counts for the exit code: *undecided* also if it is slower only where
-            that is waived or allowed, and something else is undecided. None if it was
-            not judged; see `outcome`.
+        gate: The gate's decision, which counts for the exit code. If all slower
+            comparisons are waived or allowed, an undecided comparison makes the
+            decision *undecided*. None if no gate has decided; see `outcome`.
     """
 
     topic: str
@@ -77,7 +84,7 @@ class PairVerdict(Data):
 
     @property
     def outcome(self) -> Outcome:
-        """What counts for the exit code."""
+        """What counts for the exit code: the gate's decision, or else the verdict."""
         if self.gate:
             return self.gate
         outcomes: dict[str, Outcome] = {"slower": "fails", "undecided": "undecided"}
@@ -88,6 +95,7 @@ class LeftOut(Data):
     """A benchmark that was not compared.
 
     Attributes:
+        test: The node id; a file, if pytest could not collect the whole file.
         kind: Whether only the candidate has it (*new*), only the baseline has it
             (*removed*), or it *failed* or was *skipped*.
     """
@@ -103,7 +111,9 @@ class Control(Data):
 
     Attributes:
         ratio: Second measurement / first, over the launches that had the arm.
-        failed: Whether the ratio is further from 1 than the launches' spread explains.
+        launches: How many launches had the arm.
+        failed: Whether the ratio is beyond the margin, and further from 1 than the
+            spread between launches explains.
     """
 
     topic: str
@@ -135,7 +145,12 @@ class ClaimResult(Data):
 
 
 class BudgetResult(Data):
-    """The verdict on one budget; values in the metric's unit."""
+    """The verdict on one budget; values in the metric's unit.
+
+    Attributes:
+        value: The estimate; None if nothing was measured.
+        high: One-sided upper bound of the value; None if it is unknown.
+    """
 
     topic: str
     variant: str
@@ -150,9 +165,12 @@ class Value(Data):
     """One metric of one variant: the estimate over launches, and its interval.
 
     Attributes:
-        censored: Whether the metric is only a lower bound in some launch (see
-            `Comparison`). Then `value` is a lower bound, too, and `high` is None.
         test: The node id of a benchmark that is judged by itself; otherwise empty.
+        low: Lower end of the 95 % interval; None if there are too few launches.
+        high: Upper end of this interval; None if it is unknown.
+        censored: Whether the metric is only a lower bound in some launch, because
+            latency reached a timeout or the generator limited the throughput. Then
+            `high` is None.
     """
 
     topic: str
@@ -167,13 +185,13 @@ class Value(Data):
 
 
 class TimeSpent(Data):
-    """How a topic's launches spent their time: seconds, summed over all launches.
+    """How a topic's launches spent their time, in seconds, summed over all launches.
 
     Attributes:
-        starts: Starting the servers until they were ready.
+        starts: Starting the servers, until they were ready.
         log_ins: Logging in, until the users had finished their `on_start`.
         warm_up: Warming up, and calibrating the load.
-        slices: Measuring.
+        slices: Measuring slices.
         rest: Stopping the servers, and everything else.
     """
 
@@ -186,12 +204,12 @@ class TimeSpent(Data):
 
 
 class LedgerPart(Data):
-    """One part of where a request's time goes; seconds per request.
+    """One part of the time of a request; numbers in seconds per request.
 
     Attributes:
         amount: candidate - baseline.
-        low: Lower end of the amount's interval over rounds.
-        high: Upper end.
+        low: Lower end of the interval of the amount, over rounds.
+        high: Upper end of this interval.
     """
 
     name: str
@@ -203,14 +221,15 @@ class LedgerPart(Data):
 
 
 class Ledger(Data):
-    """Where the time of a request goes on both sides of a pair.
+    """How the time of a request is spent on both sides of a pair, while profiled.
 
     Attributes:
-        latency: The mean latency while it was profiled; the parts add up to it.
-        parts: All parts, with what is unexplained as the last.
-        cpu: CPU seconds of baseline and candidate while they were profiled, with what
-            the probe costs.
-        rate: Arrivals per second meanwhile.
+        latency: The mean latency; the parts add up to it.
+        parts: The parts that are not 0 on both sides. The last part is what is
+            unexplained.
+        cpu: CPU seconds per request of baseline and candidate, including the cost of
+            the probe.
+        rate: Arrivals per second.
     """
 
     topic: str
@@ -230,7 +249,7 @@ class Outgoing(Data):
         text: The statement, command or address, without the values in it.
         where: The place that sends it; empty if unknown.
         counts: How often baseline and candidate send it.
-        seconds: How long that takes on both sides.
+        seconds: How many seconds it takes on baseline and candidate.
     """
 
     topic: str
@@ -247,7 +266,7 @@ class CallCount(Data):
     """A function of the project that one side calls more often.
 
     Attributes:
-        where: The function, with its first line.
+        where: The function and its line, as ``function (path/file.py:line)``.
         counts: Calls per request of baseline and candidate.
     """
 
@@ -268,14 +287,16 @@ class Cause(Data):
             `other services`, `blocked event loop`, `garbage collection`,
             `memory growth`, `allocator`, `start-up` or `unexplained`.
         where: The place, as ``function (path/file.py:line)``; empty if unknown.
-        holder: The place that held what was waited for; empty if unknown.
+        holder: The place that held the resource that requests waited for; empty if
+            unknown.
+        unit: The unit of the amount: `s` or `B`.
         amount: candidate - baseline, per request (for `startup`, per start).
-        unit: Of the amount: `s` or `B`.
-        low: Lower end of its interval over rounds.
-        high: Upper end.
-        share: Of the difference of the metric; None where there is none.
+        low: Lower end of the interval of the amount, over rounds.
+        high: Upper end of this interval.
+        share: The amount as a share of the metric's difference; None if unknown.
         sentence: The cause in words.
-        changed: Whether it lies in what changed between the two commits.
+        changed: Whether its place, or that of its holder, was changed between the two
+            commits.
         hunk: The changed lines there, with ``-`` or ``+`` before each.
     """
 
@@ -300,8 +321,9 @@ class Results(Data):
     """The content of results.json, which is a public contract.
 
     Attributes:
-        partial: Whether less than the whole plan was measured.
-        looks: Numbers of launches after which the verdicts were judged.
+        run: Name of the run.
+        partial: Whether the plan was not measured completely.
+        looks: Numbers of launches after which the verdicts are judged.
     """
 
     schema_: int = SCHEMA
@@ -333,7 +355,7 @@ class Results(Data):
         )
 
 
-# With fewer samples, no share of a profile is known to within a tenth.
+# With fewer samples, a share of a profile can be wrong by more than 0.1.
 SAMPLES_TO_COMPARE = 100
 
 
@@ -342,7 +364,7 @@ class Stacks(Data):
 
     Attributes:
         unit: Unit of the values, per request: ``s`` (CPU seconds) or ``B``.
-        requests: Requests served while the profile was taken.
+        requests: Number of requests served while the profile was taken.
         samples: Number of samples, which determines the sampling noise.
         total: Sum of all values, per request.
         stacks: Pairs of a stack, root first, and its value per request. A
@@ -368,9 +390,10 @@ class Timeline(Data):
     Attributes:
         pair: The pair in whose rounds it was taken; None if it was taken alone.
         unit: Unit of the values, for example ``B``.
-        requests: Requests served between the first and the last point.
-        seconds: Times since the profile began, ascending.
-        values: One value for each time.
+        requests: Number of requests served between the first and the last point.
+        seconds: The points in time, in seconds since the profile began, ascending.
+        values: One value for each point in time.
+        notes: What the reader must know about this profile, in sentences.
     """
 
     kind: Literal["timeline"] = "timeline"

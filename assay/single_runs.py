@@ -1,4 +1,4 @@
-"""Single runs of pytest-benchmark, and what two of them can say: frozen data types."""
+"""The data types of single runs of pytest-benchmark, and of a comparison of two."""
 
 from datetime import datetime
 
@@ -8,19 +8,19 @@ SINGLE_RUNS_SCHEMA = 1
 
 
 class SingleRun(Data):
-    """What a file of pytest-benchmark says.
+    """The content of a file of pytest-benchmark.
 
     Attributes:
         file: The file, as the user named it.
         medians: The median seconds of one call, by node id.
-        unusable: Why a test of the file has no such number, by node id.
-        machine: What identifies the machine, by name, in words.
-        python: The Python, in words; empty if unknown.
+        unusable: Why a test of the file has no usable median, by node id.
+        machine: The properties that identify the machine, by name, in words.
+        python: Implementation and version of Python; empty if unknown.
         commit: The full name of the commit; empty if unknown.
         dirty: Whether there were uncommitted changes.
-        date: When it was written; None if unknown.
-        launches: How many launches each number comes from, if a run of Assay was
-            exported; 0 for a file of pytest-benchmark's own.
+        date: When the file was written; None if unknown.
+        launches: The most launches that a number comes from, if Assay exported the
+            file; 0 if pytest-benchmark wrote it.
     """
 
     file: str
@@ -35,17 +35,19 @@ class SingleRun(Data):
 
 
 class TestRatio(Data):
-    """One test that two files have.
+    """One test that both files have.
 
     Attributes:
         test: Its node id.
         base: Its median seconds in the first file.
         head: Its median seconds in the second file.
         ratio: head / base.
-        noise: How far apart two runs of identical code are known to be, as a share:
-            between 1 / (1 + noise) and 1 + noise a ratio says nothing.
-        runs: How many earlier runs the noise comes from; 0 if it is the usual one.
-        beyond: Whether the ratio lies beyond the noise, so that it is worth measuring.
+        noise: How much two runs of identical code can differ, as a share. A ratio
+            between 1 / (1 + noise) and 1 + noise says nothing.
+        runs: How many earlier runs the noise was computed from; 0 if it is the usual
+            noise.
+        beyond: Whether the ratio lies beyond the noise, so that the test is worth
+            measuring.
     """
 
     __test__ = False  # pytest would collect it
@@ -60,21 +62,20 @@ class TestRatio(Data):
 
 
 class SingleRunsResults(Data):
-    """What two single runs can say, which is never a verdict.
+    """A comparison of two single runs, which never gives a verdict.
 
     Attributes:
         base: The first file.
         head: The second file.
-        undecided: Whether something lies beyond the noise, or no noise is known because
-            the files come from different machines or Pythons; or a test of the first
-            file has no number in both.
-        tests: The tests that both have, the largest change first.
+        undecided: Whether a ratio lies beyond the noise, the machines or Pythons
+            differ, a test has no usable median, or the second file lacks a test.
+        tests: The tests that both files have, the largest change first.
         only_base: Tests that only the first file has.
         only_head: Tests that only the second file has.
-        left_out: Tests without a usable number, and why.
-        differences: What differs between the machines and Pythons.
+        left_out: Tests without a usable median in one of the files, with the reasons.
+        differences: The differences between the machines and Pythons, in words.
         notes: What else a reader must know, in sentences.
-        command: The command that would decide.
+        command: The command that measures the tests in many launches.
     """
 
     schema_: int = SINGLE_RUNS_SCHEMA

@@ -1,4 +1,4 @@
-"""Numbers and words as people read them, and hostile text made harmless."""
+"""Formats numbers and words for people, and removes dangerous characters from text."""
 
 import math
 import unicodedata
@@ -7,7 +7,7 @@ from assay.load_results import Judgement
 from assay.metrics import LOAD_TEST_UNITS, METRICS, higher_is_better
 from assay.results import Comparison
 
-# Characters that reorder the text around them: one name could pose as another.
+# Characters that reorder the text around them: one name could look like another.
 _REORDERING = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e") | frozenset(
     "\u2066\u2067\u2068\u2069"
 )
@@ -17,7 +17,7 @@ _SCALES: dict[str, tuple[tuple[float, str], ...]] = {
     "/s": ((1.0, "/s"),),
     "": ((0.01, "%"),),
 }
-# What disturbs a slice, by its name in the tables.
+# Each disturbance of a slice: its name in the tables, and its words.
 DISTURBANCES = {
     "neighbour": "a neighbour on the target's cores",
     "generator": "a generator that was late",
@@ -25,7 +25,7 @@ DISTURBANCES = {
     "users": "too few users at first",
     "time": "the end of the time budget",
 }
-# How times are rounded: those below a limit, in steps of a unit (both in seconds).
+# How `about` rounds times: limit in seconds, unit in seconds, step in units, noun.
 _ROUNDING: tuple[tuple[float, float, float, str], ...] = (
     (57.5, 1, 5, "second"),
     (9.5 * 60, 60, 1, "minute"),
@@ -39,8 +39,9 @@ _ROUNDING: tuple[tuple[float, float, float, str], ...] = (
 def clean(text: str) -> str:
     """Return the text without characters that could control a terminal or a parser.
 
-    Control characters (except newline and tab), surrogates, non-characters and
-    direction overrides become U+FFFD, so the result is valid in XML, too.
+    Control characters (except newline and tab), surrogates, the non-characters at the
+    end of each plane, and direction overrides become U+FFFD. So the result is valid in
+    XML, too.
     """
     return "".join(
         "\ufffd" if _is_unsafe(character) else character for character in text
@@ -53,7 +54,10 @@ def one_line(text: str) -> str:
 
 
 def significant(value: float, digits: int = 3) -> str:
-    """Return the number with so many significant digits and no exponent."""
+    """Return the number with this many significant digits and no exponent.
+
+    Infinity is ``∞`` or ``−∞``, and NaN is ``–``.
+    """
     if not math.isfinite(value):
         return "∞" if value > 0 else "−∞" if value < 0 else "–"
     if value == 0:
@@ -67,19 +71,22 @@ def significant(value: float, digits: int = 3) -> str:
 
 
 def fixed(value: float, decimals: int) -> str:
-    """Return the number with so many decimals, grouped by thousands."""
+    """Return the number with this many decimals, grouped by thousands.
+
+    Negative decimals round to tens, hundreds and so on.
+    """
     text = f"{round(value, decimals):,.{max(0, decimals)}f}"
     return text.replace("-", "−")
 
 
 def quantity(value: float, unit: str) -> str:
-    """Return a value with the unit people read: ``3.1e-3, "s"`` is ``3.10 ms``."""
+    """Return a value with a readable unit: ``3.1e-3, "s"`` is ``3.10 ms``."""
     scale, name = _scale(abs(value), unit)
     return f"{significant(value / scale)} {name}".rstrip()
 
 
 def signed_quantity(value: float, unit: str) -> str:
-    """Return `quantity` with its sign always written."""
+    """Return `quantity` with a sign, also for values above 0."""
     return ("+" if value > 0 else "") + quantity(value, unit)
 
 
@@ -90,9 +97,10 @@ def interval(
     unit: str,
     censored: bool = False,
 ) -> str:
-    """Return ``3.10 ms [3.05, 3.16]``; without the bracket where ends are missing.
+    """Return ``3.10 ms [3.05, 3.16]``; without the bracket if an end is missing.
 
-    Where it is censored the value is a lower bound: ``≥ 10.0 s [8.20, ∞)``.
+    The bracket is also left out if both ends are equal. A censored value is a lower
+    bound: ``≥ 10.0 s [8.20, ∞)``.
     """
     if censored:
         scale, name = _scale(max(abs(value), abs(low or 0.0)), unit)
@@ -113,13 +121,15 @@ def ratio_parts(
 ) -> tuple[str, str]:
     """Return ``0.21×`` and ``[0.19, 0.23]``, as precise as the interval allows.
 
+    If both sides are only bounds, the two texts say that the ratio is unknown.
+
     Args:
-        value: Numerator over denominator.
-        low: Lower end of its interval; None or 0 where it is open.
-        high: Upper end; None or infinity where it is open, ``[3.1, ∞)``. Without
-            both ends there is no interval.
-        censored: Whether the numerator (``candidate``), the denominator
-            (``baseline``) or both are only bounds: then the value is a bound, too.
+        value: The ratio candidate / baseline.
+        low: Lower end of its interval; None or 0 if it is open: ``(0, 0.5]``.
+        high: Upper end; None or infinity if it is open: ``[3.1, ∞)``. If both ends are
+            open, the interval is empty text.
+        censored: The sides that are only bounds: ``candidate``, ``baseline`` or
+            ``both``. Then the value is a bound, too.
     """
     if censored == "both":
         return "unknown:", "only a bound is known for each side"
@@ -149,8 +159,8 @@ def better_by(
 ) -> tuple[float, float | None, float | None]:
     """Turn candidate / baseline into "how many times better", with its interval.
 
-    Above 1 the candidate is the better one, whatever the metric. A ratio of 0
-    gives infinity.
+    Above 1 the candidate is better, whatever the metric. If lower is better, the ratio
+    is inverted, and a ratio of 0 becomes infinity.
     """
     if higher_is_better(metric):
         return value, low, high
@@ -163,7 +173,7 @@ def better_by(
 
 def compared_parts(comparison: Comparison) -> tuple[str, str]:
     """Return the ratio of a comparison and its interval, or why there is none."""
-    # Where both sides are censored there is no number to show, even if one is kept.
+    # If both sides are censored, `ratio_parts` shows no number, even if there is one.
     if comparison.ratio is None and comparison.censored != "both":
         return "no ratio", ""
     return ratio_parts(
@@ -177,19 +187,19 @@ def compared(comparison: Comparison) -> str:
 
 
 def in_words(comparison: Comparison) -> str:
-    """Return `compared`, worded for the middle of a sentence."""
+    """Return the text of `compared` for the middle of a sentence."""
     if comparison.ratio is None or comparison.censored == "both":
         return "an unknown ratio"
     return compared(comparison)
 
 
 def duration(seconds: float) -> str:
-    """Return a time as a table shows it: ``45 s``, ``5 min``."""
+    """Return a time for a table: ``45 s``, ``5 min``."""
     return f"{seconds / 60:.2g} min" if seconds >= 60 else f"{seconds:.0f} s"
 
 
 def about(seconds: float) -> str:
-    """Return a time rounded as people say it: ``about 9 minutes``."""
+    """Return a rounded time in words: ``about 9 minutes``."""
     for limit, unit, step, noun in _ROUNDING:
         if seconds < limit:
             number = max(step, round(seconds / unit / step) * step)
@@ -198,18 +208,18 @@ def about(seconds: float) -> str:
 
 
 def forecast(metric: str, margin: float, seconds: float) -> str:
-    """Return how long it takes to detect a difference as small as the margin.
+    """Return a sentence about the time to detect a difference as small as the margin.
 
     Args:
-        metric: The metric that differs.
+        metric: The metric.
         margin: The change that is too small to matter, as a share.
-        seconds: Measuring time: see `Comparison.seconds_to_see`.
+        seconds: The measuring time; see `Comparison.seconds_to_see`.
     """
     return f"to see {percent(margin)} on {one_line(metric)} here takes {about(seconds)}"
 
 
 def expectation(text: str) -> str:
-    """Return an expectation as people write it: ``≤ 0.30`` for ``<= 0.30``."""
+    """Return an expectation with mathematical signs: ``≤ 0.30`` for ``<= 0.30``."""
     return one_line(text).replace("<=", "≤").replace(">=", "≥")
 
 
@@ -219,17 +229,20 @@ def percent(share: float) -> str:
 
 
 def unit_of(metric: str) -> str:
-    """Return the unit of a metric's values; empty for a share or an unknown one."""
+    """Return the unit of a metric; empty for a share or an unknown metric."""
     return METRICS[metric].unit if metric in METRICS else ""
 
 
 def meaning_of(metric: str) -> str:
-    """Return what a metric measures, in plain words."""
+    """Return what a metric measures, in plain words; its name if it is unknown."""
     return METRICS[metric].meaning if metric in METRICS else clean(metric)
 
 
 def verdict_word(comparison: Comparison) -> str:
-    """Return a comparison's verdict in a word: memory is not faster, but less."""
+    """Return a comparison's verdict in a word; empty if it has none.
+
+    For memory, *faster* and *slower* become *less* and *more*.
+    """
     if unit_of(comparison.metric) == "B":
         return {"faster": "less", "slower": "more"}.get(
             comparison.verdict or "", comparison.verdict or ""
@@ -250,7 +263,7 @@ def judgement(item: Judgement) -> str:
 
 
 def counted(number: int, noun: str, plural: str = "") -> str:
-    """Return ``1 claim`` or ``3 claims``."""
+    """Return a number with its noun: ``1 claim`` or ``3 claims``."""
     return f"{number:,} {noun if number == 1 else plural or f'{noun}s'}"
 
 
@@ -278,7 +291,8 @@ def _bracket(value: float, low: float, high: float) -> tuple[str, str]:
         return significant(value), f"[{significant(low)}, {significant(high)}]"
     largest = max(abs(value), abs(low)) or half_width
     three_digits = 2 - math.floor(math.log10(largest))
-    # Two digits at least, three at most, and no finer than the half width.
+    # At least two and at most three significant digits; otherwise as fine as the half
+    # width of the interval.
     as_half_width = -math.floor(math.log10(half_width))
     decimals = max(three_digits - 1, min(three_digits, as_half_width))
     return (

@@ -1,10 +1,10 @@
-"""A run in pictures: open this file in an editor with percent cells, or run it.
+"""Read a run and draw its latencies: open this in an editor with cells, or run it.
 
 python examples/notebook.py reports/2026-11-23T10-15-02-quickstart
 """
 
 # %% [markdown]
-# Every run is a directory. `assay.open_run` returns its tables as data frames.
+# Every run is a directory. `assay.open_run` opens it; its tables are data frames.
 
 # %%
 import sys
@@ -19,7 +19,8 @@ for claim in run.results.claims:
     print(f"{claim.says}: {claim.verdict} ({claim.reason})")
 
 # %% [markdown]
-# Verdicts rest on one number per launch and variant.
+# Verdicts are computed from one number per launch and variant. Here it is the CPU time
+# per request, in microseconds.
 
 # %%
 values = run.launches
@@ -28,7 +29,8 @@ table = cpu.pivot_table(index="launch", columns="variant", values="value") * 1e6
 print(table.describe().round(1))
 
 # %% [markdown]
-# The latency of each request in the open loop.
+# The distribution of the latency of requests in the open loop, without the disturbed
+# slices.
 
 # %%
 samples = run.samples(topic.name)

@@ -61,7 +61,7 @@ def _default_cell(value: object) -> str:
 
 
 def main() -> None:
-    """Update the page; with --check only fail if it is out of date."""
+    """Update the page; with --check, change nothing and fail if it is out of date."""
     text = PAGE.read_text(encoding="utf-8")
     if "--check" not in sys.argv:
         PAGE.write_text(page(text), encoding="utf-8")

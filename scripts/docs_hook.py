@@ -19,7 +19,7 @@ def on_files(files: Files, config: Any, **_: Any) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
-    """Rewrite links to the studies, which are elsewhere in the manual."""
+    """Point links to the studies at the path that they have in the manual."""
     if page.file.src_uri.startswith(PUBLISHED):
         return markdown
     return markdown.replace(f"](../{PUBLISHED}/", f"]({PUBLISHED}/")

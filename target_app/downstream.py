@@ -21,7 +21,7 @@ async def app(
     receive: Callable[[], Awaitable[Message]],
     send: Callable[[Message], Awaitable[None]],
 ) -> None:
-    """Answer one request."""
+    """Answer one request; invalid parameters are answered with 422."""
     if scope["type"] != "http":
         return
     query = parse_qs(scope["query_string"].decode("ascii", "replace"))

@@ -25,15 +25,18 @@ from target_app.schemas.errors import document_errors
 if TYPE_CHECKING:
     from target_app.core.shop import Shop
 
-SHOP = "shop"  # the variant with only the service under /api/v1
-MAX_BODY_BYTES = 64 * 1024  # bytes of a request's body
+SHOP = "shop"  # TARGET_VARIANT that serves only the shop, under /api/v1
+MAX_BODY_BYTES = 64 * 1024
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
     """Return the service with these settings.
 
+    Args:
+        settings: By default they are read from the environment and `.env`.
+
     Raises:
-        ConfigurationError: It cannot be served with these settings.
+        ConfigurationError: The service cannot start with these settings.
     """
     try:
         settings = settings or Settings()
@@ -85,7 +88,11 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
 
 def _parts(settings: Settings) -> tuple[APIRouter, list[Resources], Shop | None]:
-    """Return one variant, only the shop, or everything that the settings allow."""
+    """Return the routes of variants, their resources, and the shop if it is served.
+
+    TARGET_VARIANT selects one variant, or only the shop. If it is empty, everything is
+    served whose URLs are set.
+    """
     only_shop = settings.target_variant == SHOP
     variants = APIRouter()
     all_resources: list[Resources] = []
@@ -103,5 +110,5 @@ def _parts(settings: Settings) -> tuple[APIRouter, list[Resources], Shop | None]
 try:
     app = create_app()
 except ConfigurationError as error:
-    # A traceback would bury the one sentence that matters.
+    # Without a traceback, so that the message is easy to see.
     raise SystemExit(f"target_app: {error}") from None

@@ -1,7 +1,7 @@
 """Create the data of the practices: `python -m target_app.seed`.
 
-The rows are the same on every machine and in both databases. They are created only if
-they do not exist yet: the version is written last, in the same transaction.
+The rows are the same on every machine and in both databases. They are created only if a
+database does not contain this version of them yet.
 """
 
 import contextlib
@@ -51,7 +51,7 @@ def users() -> Iterator[Row]:
 def orders() -> Iterator[Row]:
     """Yield the rows of the table `orders`; each month has the same number.
 
-    The orders of a user are spread over all months, so they lie far apart in the table.
+    The five orders of a user lie 40 000 rows apart in the table.
     """
     for number in range(1, ORDER_COUNT + 1):
         month, position = divmod(number - 1, _ORDERS_PER_MONTH)
@@ -67,7 +67,10 @@ def orders() -> Iterator[Row]:
 
 
 def invoices() -> Iterator[Row]:
-    """Yield the rows of the table `invoices`: one for each of the first orders."""
+    """Yield the rows of the table `invoices`.
+
+    Each of the first 100 000 orders has one invoice.
+    """
     for number, _, _, total, placed_on in itertools.islice(orders(), INVOICE_COUNT):
         name = invoice_number(int(str(number)))
         yield (number, name, name, total, placed_on)
@@ -88,10 +91,14 @@ TABLES = {
 
 
 def seed_postgres(settings: Settings) -> bool:
-    """Create the rows in schema `assay`, unless they exist; say whether it did.
+    """Create the rows in schema `assay`, unless they exist.
+
+    Returns:
+        Whether the rows were created.
 
     Raises:
-        SQLAlchemyError: The database cannot be reached, or does not permit it.
+        AppError: DATABASE_URL is not set, or is not a PostgreSQL URL.
+        SQLAlchemyError: The database cannot be reached, or refuses a statement.
     """
     engine = postgres_engine(settings)
     try:
@@ -111,7 +118,7 @@ def _seed_postgres(connection: Connection) -> bool:
             == VERSION
         ):
             return False
-    # Drop all tables, also unknown ones that another version has created.
+    # Drop all tables, including unknown tables of another version.
     tables = text(f"SELECT tablename FROM pg_tables WHERE schemaname = '{SCHEMA}'")
     for table in connection.scalars(tables).all():
         name = connection.dialect.identifier_preparer.quote(table)
@@ -120,7 +127,7 @@ def _seed_postgres(connection: Connection) -> bool:
     cursor = connection.connection.cursor()
     for table, rows in TABLES.items():
         lines = ("\t".join(map(str, row)) for row in rows())
-        # FREEZE stores the rows as vacuumed, so that no slice contains a clean-up.
+        # FREEZE stores the rows as if vacuumed, so that no vacuum runs in a slice.
         with cursor.copy(f"COPY {SCHEMA}.{table} FROM STDIN (FREEZE)") as copy:
             copy.write("\n".join(lines))
         connection.execute(text(f"ANALYZE {SCHEMA}.{table}"))
@@ -129,10 +136,13 @@ def _seed_postgres(connection: Connection) -> bool:
 
 
 def seed_sqlite(path: Path) -> bool:
-    """Create the rows in a SQLite file, unless they exist; say whether it did.
+    """Create the rows in a SQLite file, unless they exist.
 
     The file is written under a temporary name and renamed when it is complete. So two
-    processes can seed at the same time, and a killed one leaves no incomplete file.
+    processes can seed at the same time, and `path` never contains an incomplete file.
+
+    Returns:
+        Whether the rows were created.
     """
     if _sqlite_version(path) == VERSION:
         return False

@@ -1,7 +1,7 @@
 """Migrate the shop's tables and fill them: `python -m target_app.shop_seed`.
 
-Accounts, items and orders are the same on every machine. They are created only if they
-do not exist yet. The stock is refilled each time, so that no run sells out.
+Accounts, items and orders are the same on every machine. They are created only if there
+are no orders yet. A low stock is refilled each time, so that no run sells out.
 """
 
 import sys
@@ -40,7 +40,11 @@ def migrate() -> None:
 
 
 def fill(connection: Connection) -> bool:
-    """Create the rows, unless they exist; say whether it did."""
+    """Refill low stocks, and create the rows unless there are orders.
+
+    Returns:
+        Whether the rows were created.
+    """
     connection.execute(text("LOCK TABLE accounts IN EXCLUSIVE MODE"))
     connection.execute(
         text("UPDATE items SET stock = :full WHERE stock < :half"),

@@ -1,4 +1,4 @@
-"""Fixtures that need real servers; each is started once for all tests."""
+"""Fixtures for tests that need real servers; servers are started once for all tests."""
 
 import contextlib
 import json
@@ -18,11 +18,12 @@ from assay.system import ports, processes
 from target_app.core.config import Settings
 from target_app.seed import seed_postgres, seed_sqlite
 
-# No test may fail because the machine was busy for a moment.
+# Without a deadline, so that no test fails because the machine was busy for a moment.
 hypothesis.settings.register_profile("assay", deadline=None)
 hypothesis.settings.load_profile("assay")
 
-# Ends when its standard input does: with the last test, or with pytest.
+# Runs the services until its standard input is closed, after the last test or when
+# pytest ends.
 _KEEPER = """
 import json, sys
 from assay.system import processes
@@ -35,10 +36,10 @@ with processes.guarded(), running(["postgres", "redis"]) as urls:
 
 @pytest.fixture(scope="session")
 def services() -> Iterator[dict[str, str]]:
-    """Return DATABASE_URL and REDIS_URL of servers that run until the last test.
+    """Yield DATABASE_URL and REDIS_URL of servers that run until the last test.
 
-    They belong to a process of their own: a guard that a test closes ends all
-    that its process has started, and must not end these.
+    A separate process starts the servers. A test that leaves `processes.guarded()` ends
+    everything that its own process has started, and must not end these servers.
     """
     with subprocess.Popen(
         [sys.executable, "-c", _KEEPER],
@@ -55,8 +56,8 @@ def services() -> Iterator[dict[str, str]]:
 
 @pytest.fixture
 def cache(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Return an empty private folder for services; no URL is in the environment."""
-    # Not tmp_path: where we are root, its parents are closed to the servers.
+    """Yield an empty folder that ASSAY_CACHE names; no URL of a service is set."""
+    # Not tmp_path: for root, servers run as an account that cannot enter its parents.
     folder = Path(tempfile.mkdtemp(prefix="assay-test-", dir="/var/tmp"))
     monkeypatch.setenv("ASSAY_CACHE", str(folder))
     monkeypatch.delenv("DATABASE_URL", raising=False)
@@ -75,7 +76,7 @@ uvicorn.run(app, port=int(sys.argv[1]), log_level="warning", access_log=False)
 
 @pytest.fixture(scope="session")
 def downstream() -> Iterator[str]:
-    """Return the URL of the service downstream, which runs until the last test."""
+    """Yield the URL of the downstream service, which runs until the last test."""
     port = ports.free()
     with subprocess.Popen([sys.executable, "-c", _DOWNSTREAM, str(port)]) as server:
         while True:
@@ -94,7 +95,7 @@ def seeded(
     downstream: str,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Settings:
-    """Return settings of a target whose data are there."""
+    """Return settings of the target, after its databases have been seeded."""
     settings = Settings(
         database_url=services["DATABASE_URL"],
         redis_url=services["REDIS_URL"],

@@ -1,4 +1,4 @@
-"""A server on loopback that answers as GitHub's API does, as far as comments go."""
+"""A local server that imitates the part of GitHub's API that comments need."""
 
 from __future__ import annotations
 
@@ -20,12 +20,15 @@ LIMIT = 65_536
 
 @dataclass
 class FakeGitHub:
-    """What the server knows, and what it was asked.
+    """The state of the server, and the requests that it has received.
 
     Attributes:
-        forbidden: Whether the token must not write.
+        comments: The comments of pull request 7, as the API returns them.
+        pulls: The pull requests, as the API returns them.
+        forbidden: Whether requests that write are answered with HTTP 403.
         failures: How many of the next requests fail with HTTP 502.
-        requests: Method and path of each request.
+        requests: Method and path of each request with the right token.
+        url: The URL of the server.
     """
 
     comments: list[dict[str, Any]] = field(default_factory=list)
@@ -36,7 +39,7 @@ class FakeGitHub:
     url: str = ""
 
     def add(self, body: str, login: str = BOT) -> dict[str, Any]:
-        """Add a comment."""
+        """Add a comment by an account, and return it."""
         number = len(self.comments) + 1
         address = f"https://github.com/{REPOSITORY}/pull/7#issuecomment-{number}"
         comment = {
@@ -49,7 +52,7 @@ class FakeGitHub:
         return comment
 
     def answer(self, method: str, target: str, content: Any) -> tuple[int, Any]:
-        """Return the status and the answer to a request."""
+        """Return the status and the body of the answer to a request."""
         address = urlsplit(target)
         self.requests.append(f"{method} {address.path}")
         path = address.path.removeprefix(f"/repos/{REPOSITORY}/")
@@ -85,7 +88,7 @@ class FakeGitHub:
 
 @contextmanager
 def fake_github() -> Iterator[FakeGitHub]:
-    """Run the server."""
+    """Run the server in a thread, and yield its state."""
     state = FakeGitHub()
 
     class Handler(BaseHTTPRequestHandler):

@@ -1,4 +1,4 @@
-"""Tests that are repeated, because a busy machine can spoil what they measure."""
+"""A decorator that repeats tests whose measurements a busy machine can spoil."""
 
 import functools
 from collections.abc import Callable
@@ -8,9 +8,10 @@ TRIES = 3
 
 
 def repeated(test: Callable[..., None]) -> Callable[..., None]:
-    """Run a test up to three times; it fails if it fails every time.
+    """Run a test up to three times, until it passes.
 
-    A mistake in Assay spoils every try, a stall of the machine does not. Every try gets
+    A mistake in Assay spoils every try, but a stall of the machine does not. Only a
+    failed assertion is tried again; any other exception ends the test. Every try gets
     its own `tmp_path`, and the same objects of all other fixtures.
     """
 

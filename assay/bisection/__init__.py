@@ -1,1 +1,1 @@
-"""`assay bisect`: which commit made it slower."""
+"""`assay bisect`: finds the commit that made something slower."""

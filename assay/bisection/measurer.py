@@ -1,4 +1,4 @@
-"""Measures commits for a search: whole comparisons, and short ones."""
+"""Measures commits for a search, by whole comparisons and by short ones."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ from assay.system import environment
 
 PAIR = (BASE, HEAD)
 ENDS = "ends"
-FIRST_SEED_OF_CHECKS = 1000  # more than there are steps
-# A commit that changes only Python files that nothing imported is hardly the one; what
-# is imported only in between is why it is not left out.
+FIRST_SEED_OF_CHECKS = 1000  # larger than the number of any step
+# A commit that changes only Python files that were not imported at GOOD or BAD is very
+# likely not the one. It is not left out: commits between can import these files.
 WEIGHT_OF_UNUSED = 0.05
-LARGEST = math.log(100)  # log ratio
-STEP_SECONDS = 600.0  # that a step may take, whatever the whole comparisons may
+LARGEST = math.log(100)  # largest log ratio that is kept
+STEP_SECONDS = 600.0  # the time budget of a step; whole comparisons have their own
 FORMATS = ("html", "markdown", "junit")
 
 
@@ -53,17 +53,17 @@ class CommitMeasurer:
         here: The user's working directory.
         good: The full name of GOOD.
         bad: The full name of BAD, whose topics and benchmarks measure every commit.
-        links: The commits after GOOD, up to BAD.
+        links: The commits after GOOD, up to BAD, oldest first.
         question: What is measured.
         recipe: How environments are built.
         settings: Settings from the command line.
         command: The command line, for reports.
         folder: The folder of the search.
-        seconds: The time of each whole comparison; None for the usual one.
+        seconds: The time of each whole comparison; None for that of the settings.
         show: Opens a display of a comparison's progress.
-        note: Is told what takes long.
-        steps: How many commits were measured so far.
-        checks: How many whole comparisons were made so far, besides that of the ends.
+        note: Called with each commit, and before a build begins.
+        steps: How many steps were begun so far, earlier parts of the search included.
+        checks: How many whole comparisons were begun so far, without that of the ends.
     """
 
     here: Path
@@ -83,7 +83,11 @@ class CommitMeasurer:
     _imported: set[str] = field(default_factory=set)
 
     def compare_ends(self) -> Ends:
-        """Compare GOOD and BAD; see `search.Measurer`."""
+        """Compare GOOD and BAD; see `search.Measurer`.
+
+        Raises:
+            MeasureError: A pair was not measured.
+        """
         sides = self._sides(self.good, self.bad)
         plan = self._plan(sides)
         results, directory = self._compare(ENDS, plan, sides)
@@ -105,7 +109,7 @@ class CommitMeasurer:
         )
 
     def commits(self) -> list[SearchedCommit]:
-        """Return the commits that change more than documentation."""
+        """Return the commits that change more than documentation, oldest first."""
         return [
             SearchedCommit(
                 sha=link.commit.sha,
@@ -117,7 +121,11 @@ class CommitMeasurer:
         ]
 
     def measure(self, sha: str, launches: int, quantity: Quantity) -> list[float]:
-        """Measure a commit against GOOD; see `search.Measurer`."""
+        """Measure a commit against GOOD; see `search.Measurer`.
+
+        Raises:
+            MeasureError: The commit gave no numbers.
+        """
         self.steps += 1
         sides = self._sides(self.good, sha)
         try:
@@ -191,13 +199,13 @@ class CommitMeasurer:
         return results, directory
 
     def _place(self, name: str) -> Path:
-        """Return the folder of a run, without what a stopped one left there."""
+        """Return the folder for a run, after removing what a stopped run left there."""
         place = self.folder / name
         shutil.rmtree(place, ignore_errors=True)
         return place
 
     def _check_of(self, sides: Sides) -> CheckFiles:
-        """Return the usual check of imported files, which also remembers them."""
+        """Return a check of imported files that also remembers them."""
         check = comparison.file_check(sides)
 
         def remember(name: str, files: Sequence[str]) -> None:
@@ -212,17 +220,17 @@ class CommitMeasurer:
         return remember
 
     def _weight(self, link: Link) -> float:
-        """Return how likely a commit is before it is measured."""
+        """Return how likely a commit is before any is measured, relative to others."""
         files = link.diff.files
         paths = {path for file in files for path in (file.path, file.path_on("base"))}
         used = any(not path.endswith(".py") or self._is_used(path) for path in paths)
         return 1.0 if used or not self._imported else WEIGHT_OF_UNUSED
 
     def _is_used(self, path: str) -> bool:
-        """Say whether a file of the repository was imported at GOOD or at BAD.
+        """Say whether a file of the repository was imported so far.
 
-        An installed package lies in another folder than in the repository, where it is
-        often below `src`.
+        An installed file lacks the folders above its package, such as `src`. So the
+        path also matches without its first one or two folders.
         """
         parts = Path(path).parts
         endings = {os.path.join(*parts[start:]) for start in range(min(len(parts), 3))}
@@ -230,10 +238,10 @@ class CommitMeasurer:
 
 
 def clearest(results: Results) -> Quantity | None:
-    """Return what became slower most clearly, compared with its interval.
+    """Return what became slower most clearly; None if nothing did.
 
     Args:
-        results: A comparison of two commits.
+        results: The results of a comparison of two commits.
     """
     slower = {pair.topic for pair in results.pairs if pair.verdict == "slower"}
     items = [
@@ -248,7 +256,7 @@ def clearest(results: Results) -> Quantity | None:
 
 
 def _clarity(item: Comparison) -> float:
-    """Return how many half widths of its interval a difference is."""
+    """Return a log ratio divided by half the width of its interval; 0 if unknown."""
     if not item.ratio or not item.low or not item.high:
         return 0.0
     width = math.log(item.high / item.low) / 2
@@ -256,7 +264,7 @@ def _clarity(item: Comparison) -> float:
 
 
 def narrowed(plan: Plan, quantity: Quantity) -> Plan:
-    """Return a plan that measures nothing but what became slower."""
+    """Return a plan that measures only one quantity, without thresholds."""
     topics = [
         _only(topic, quantity) for topic in plan.topics if topic.name == quantity.topic
     ]
@@ -275,9 +283,10 @@ def _only(topic: Topic, quantity: Quantity) -> Topic:
 
 
 def log_ratios(directory: RunDirectory, quantity: Quantity) -> list[float]:
-    """Return log(head / base) of a run, one for each launch.
+    """Return log(head / base) of a run, one for each launch that has a number.
 
-    Where one side is only a bound, the log ratio is infinite: it becomes a large one.
+    If one side is only a bound, the log ratio is infinite. So log ratios are limited to
+    `LARGEST` in both directions.
     """
     plan = directory.plan()
     topic = plan.topic(quantity.topic)

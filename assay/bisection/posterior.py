@@ -1,8 +1,8 @@
 """How likely each commit is to be the one that made something slower.
 
-The model: before the change, a commit is as fast as GOOD; from the change on, it is as
-slow as BAD. A measurement of a commit is evidence for one of both, and is never taken
-for certain. This is Bayesian search with noisy answers: see Horstein,
+The model: commits before the change are as fast as GOOD; commits from the change on are
+as slow as BAD. A measurement is evidence that a commit is fast or slow, but is never
+certain. This is Bayesian search with noisy answers: see Horstein,
 "Sequential transmission using noiseless feedback" (IEEE Transactions on Information
 Theory 9, 1963), and Waeber, Frazier and Henderson, "Bisection search with noisy
 responses" (SIAM Journal on Control and Optimization 51, 2013).
@@ -16,16 +16,16 @@ import numpy as np
 
 from assay.analysis.statistics import Floats, hodges_lehmann, robust_deviation
 
-# Two builds of the same code differ by about a per cent, however many launches there
-# are: memory layout, order of imports.
+# Two builds of the same code differ by about one per cent, for example in their memory
+# layout. More launches do not reduce this.
 BETWEEN_BUILDS = 0.01  # log ratio, standard deviation
 LEAST_SCATTER = 0.003  # log ratio
-# Student's t with few degrees of freedom: no single commit decides for certain.
+# Degrees of freedom of Student's t. With so few, no single measurement is certain.
 DEGREES = 5
-# A step has so many launches that fast and slow lie so many standard errors apart.
+# A step gets enough launches to put fast and slow so many standard errors apart.
 SEPARATION = 4.0
 LEAST_LAUNCHES, MOST_LAUNCHES = 3, 12
-# A measurement says nothing of a commit that is fast or slow with this probability.
+# A commit that is fast, or slow, with more than this probability is not measured.
 ALREADY_KNOWN = 0.99
 
 
@@ -34,9 +34,9 @@ class Change:
     """The change that is looked for, as log ratios BAD / GOOD.
 
     Attributes:
-        size: Its size.
-        error: The standard error of its size.
-        scatter: Standard deviation of one launch.
+        size: The Hodges-Lehmann estimate of all launches.
+        error: The standard error of the size.
+        scatter: The standard deviation of one launch.
     """
 
     size: float
@@ -56,7 +56,7 @@ class Change:
 
     @property
     def launches(self) -> int:
-        """How many launches tell a fast commit from a slow one."""
+        """How many launches of a step can tell a fast commit from a slow one."""
         room = (self.size / SEPARATION) ** 2 - BETWEEN_BUILDS**2
         if room <= 0:
             return MOST_LAUNCHES
@@ -64,10 +64,10 @@ class Change:
         return min(max(needed, LEAST_LAUNCHES), MOST_LAUNCHES)
 
     def evidence(self, log_ratios: Sequence[float]) -> float:
-        """Return the log of how much likelier the numbers are if the change is in them.
+        """Return the log likelihood ratio of a slow commit to a fast one.
 
         Args:
-            log_ratios: One for each launch, not empty.
+            log_ratios: log(commit / GOOD), one for each launch; not empty.
         """
         x = np.asarray(log_ratios, dtype=float)
         variance = self.scatter**2 / len(x) + BETWEEN_BUILDS**2
@@ -83,21 +83,21 @@ def posterior(
     measured: Mapping[int, Sequence[float]],
     checked: Sequence[tuple[int, int, Sequence[float]]] = (),
 ) -> Floats:
-    """Return the probability of each commit to be the first slow one.
+    """Return the probability that each commit is the first slow one.
 
     Args:
         weights: How likely each is before anything is measured, oldest commit first.
         change: The change that is looked for.
         measured: log(commit / GOOD) by the commit's index, one for each launch.
-        checked: Comparisons of two commits: the index of the first commit that is part
-            of the difference, that of the last, and the log ratios.
+        checked: Whole comparisons: the indices of the first and the last commit whose
+            changes are in the comparison, and its log ratios.
 
     Returns:
-        One probability a commit; their sum is 1.
+        One probability for each commit; their sum is 1.
     """
     logs = np.log(np.asarray(weights, dtype=float))
     for index, log_ratios in measured.items():
-        # A measured commit has the change if the first slow one is not after it.
+        # A measured commit is slow if the first slow one is not after it.
         logs[: index + 1] += change.evidence(log_ratios)
     for first, last, log_ratios in checked:
         logs[first : last + 1] += change.evidence(log_ratios)
@@ -108,13 +108,14 @@ def posterior(
 def next_commit(probabilities: Floats, left_out: Collection[int]) -> int | None:
     """Return the commit whose measurement says most; None if none says anything.
 
-    That is the one that has half of the probability before it, as in a binary search.
+    This is the commit whose probability of being slow is closest to one half, as in a
+    binary search.
 
     Args:
-        probabilities: Of each commit.
+        probabilities: One for each commit.
         left_out: Commits that cannot be measured, or were measured often enough.
     """
-    up_to = np.cumsum(probabilities)[:-1]  # BAD itself was measured
+    up_to = np.cumsum(probabilities)[:-1]  # BAD was measured with the ends
     candidates = [
         index
         for index, share in enumerate(up_to)
@@ -128,15 +129,15 @@ def next_commit(probabilities: Floats, left_out: Collection[int]) -> int | None:
 def likeliest(
     probabilities: Floats, untestable: Collection[int]
 ) -> tuple[int, int, float]:
-    """Return the likeliest commit, with those that measuring cannot tell from it.
+    """Return the likeliest commit, with those that no measurement can tell from it.
 
     Args:
-        probabilities: Of each commit.
-        untestable: Commits that cannot be measured; with the commit after them they are
-            one group.
+        probabilities: One for each commit.
+        untestable: Commits that cannot be measured. Each forms a group with the commit
+            after it.
 
     Returns:
-        The first and the last index of the group, and its probability.
+        The first and the last index of the likeliest group, and its probability.
     """
     groups, first = [], 0
     for index in range(len(probabilities)):
@@ -148,7 +149,12 @@ def likeliest(
 
 
 def credible(probabilities: Floats, share: float) -> tuple[int, int]:
-    """Return the first and last index of the shortest row of commits with a share."""
+    """Return first and last index of the shortest row of commits with this share.
+
+    Args:
+        probabilities: One for each commit.
+        share: The least probability of the row.
+    """
     ends = np.concatenate(([0.0], np.cumsum(probabilities)))
     best = 0, len(probabilities) - 1
     for first in range(len(probabilities)):

@@ -1,4 +1,4 @@
-"""The search: which commit to measure next, and when the answer is certain enough."""
+"""The search: which commit is measured next, and when the answer is certain enough."""
 
 from __future__ import annotations
 
@@ -26,37 +26,37 @@ from assay.errors import AssayError, MeasureError
 from assay.wording import counted, one_line
 
 CERTAIN = 0.95
-# Suspicions that so many whole comparisons do not confirm are not pursued further.
+# The search gives up after so many whole comparisons that did not confirm a suspicion.
 MOST_CHECKS = 3
-# What a commit's build adds to its time is the same in each of its measurements, so
-# that more of them say nothing new.
+# The effect of a commit's build is the same in each of its measurements, so more of
+# them add little.
 MOST_STEPS_OF_COMMIT = 2
-# A commit with less of the change is not all of it.
+# If a commit has a smaller share of the change, other commits are slower, too.
 WHOLE_CHANGE = 0.7
 MOST_PROBLEMS_IN_A_ROW = 8
 
 
 class Measurer(Protocol):
-    """Measures commits; each method raises AssayError if that is impossible."""
+    """Measures commits; each method that measures raises AssayError if it cannot."""
 
     def compare_ends(self) -> Ends:
-        """Compare GOOD and BAD."""
+        """Make a whole comparison of GOOD and BAD."""
 
     def commits(self) -> Sequence[SearchedCommit]:
-        """Return the commits that can be the one, oldest first; after the ends."""
+        """Return the possible commits, oldest first; called after `compare_ends`."""
 
     def measure(self, sha: str, launches: int, quantity: Quantity) -> list[float]:
         """Measure a commit against GOOD; return one log ratio for each launch."""
 
     def compare(self, before: str, after: str, quantity: Quantity) -> Check:
-        """Compare two commits, with all that makes a verdict certain."""
+        """Make a whole comparison of two commits, of one quantity."""
 
 
 class Search:
-    """A search that goes on from what is known.
+    """A search, which can go on from an earlier state.
 
     Attributes:
-        state: All that is known.
+        state: All that is known so far.
     """
 
     def __init__(
@@ -69,10 +69,10 @@ class Search:
         """Begin, or go on.
 
         Args:
-            state: What is known so far.
+            state: All that is known so far.
             measurer: Measures commits.
-            save: Is given all that is known, whenever there is more.
-            note: Is told what came out, line by line.
+            save: Called with the new state whenever it changes.
+            note: Called with each line of progress.
         """
         self.state, self._measurer = state, measurer
         self._save, self._note = save, note
@@ -81,11 +81,12 @@ class Search:
         """Search until the answer is certain enough; return all that is known.
 
         Raises:
-            AssayError: The ends cannot be measured, or hardly any commit can.
+            AssayError: The ends cannot be measured, or `MOST_PROBLEMS_IN_A_ROW` commits
+                in a row cannot be measured.
         """
         if self.state.outcome != "partial":
             return self.state
-        # What failed before the search was stopped may work now.
+        # What could not be measured before the search was stopped may work now.
         working = tuple(step for step in self.state.steps if not step.problem)
         self.state = self.state.model_copy(update={"steps": working})
         ends = self._ends()
@@ -118,13 +119,13 @@ class Search:
         return self.state.ends
 
     def _most_steps(self) -> int:
-        """Return after how many measurements the search gives up."""
+        """Return the number of steps after which the search gives up."""
         untestable = len(self._untestable())
         needed = math.ceil(math.log2(len(self.state.commits) + 1))
         return 10 + 4 * needed + 2 * untestable
 
     def probabilities(self, change: Change) -> Floats:
-        """Return the probability of each commit, given all that was measured."""
+        """Return the probability of each commit, given all steps and checks so far."""
         indices = {one.sha: index for index, one in enumerate(self.state.commits)}
         measured: dict[int, list[float]] = {}
         for step in self.state.steps:
@@ -145,9 +146,10 @@ class Search:
         }
 
     def _suspects(self, change: Change) -> tuple[int, int] | None:
-        """Return the commits to compare with the one before; None if unknown.
+        """Return the first and last index of the suspects; None if more steps help.
 
-        They are the one almost certainly, or no other measurement says more.
+        Commits are suspects if one of them is almost certainly the one, or if no step
+        can say more.
         """
         probabilities = self.probabilities(change)
         first, last, share = posterior.likeliest(probabilities, self._untestable())
@@ -155,7 +157,7 @@ class Search:
         return (first, last) if share >= CERTAIN or nothing_left else None
 
     def _left_out(self) -> set[int]:
-        """Return commits that cannot be measured, or were measured often enough."""
+        """Return the commits that cannot be measured, or were measured often enough."""
         times = Counter(step.sha for step in self.state.steps)
         often = {
             index
@@ -165,7 +167,7 @@ class Search:
         return often | self._untestable()
 
     def _step(self, change: Change, quantity: Quantity) -> None:
-        """Measure the commit that says most."""
+        """Measure the commit whose measurement says most."""
         index = posterior.next_commit(self.probabilities(change), self._left_out())
         assert index is not None
         one = self.state.commits[index]
@@ -189,10 +191,10 @@ class Search:
         self._note(f"  {ratio} of GOOD: {word}; {left} left, almost certainly")
 
     def _give_up_if_nothing_works(self) -> None:
-        """Raise MeasureError if the last commits all failed.
+        """Check that not all of the last steps failed.
 
         Raises:
-            MeasureError: They did.
+            MeasureError: The last `MOST_PROBLEMS_IN_A_ROW` steps failed.
         """
         last = self.state.steps[-MOST_PROBLEMS_IN_A_ROW:]
         if len(last) == MOST_PROBLEMS_IN_A_ROW and all(step.problem for step in last):
@@ -202,7 +204,12 @@ class Search:
             )
 
     def _check(self, first: int, last: int, quantity: Quantity) -> Check | None:
-        """Compare the suspects with the commit before; None if that cannot be built."""
+        """Compare the last suspect with the commit before the first one.
+
+        If that fails and the commit before was not measured yet, the result is None and
+        the commit before counts as one that cannot be measured. If it fails otherwise,
+        the verdict is undecided.
+        """
         before = self._before(first)
         after = self.state.commits[last].sha
         self._note(f"comparing {after[:10]} with {before[:10]}, the commit before")
@@ -220,7 +227,7 @@ class Search:
         return check
 
     def _before(self, first: int) -> str:
-        """Return the commit before another one."""
+        """Return the full name of the commit before the one with this index."""
         if first == 0:
             return self.state.request.good
         return self.state.commits[first - 1].sha
@@ -283,7 +290,7 @@ class Search:
 
 
 def _without_change(ends: Ends, state: Bisection) -> tuple[SearchOutcome, str]:
-    """Return the outcome where nothing became slower between the ends."""
+    """Return the outcome and the answer if nothing became clearly slower."""
     sides = f"from {one_line(state.good)} to {one_line(state.bad)}"
     if ends.verdict == "undecided":
         text = f"whether anything became slower {sides} is undecided: {ends.reason}"

@@ -1,1 +1,1 @@
-"""What continuous integration needs: the comment on a pull request."""
+"""Writes the comment of a comparison on a pull request."""

@@ -1,4 +1,4 @@
-"""The `assay` command: its subcommands, and what it does with errors."""
+"""The `assay` command: its subcommands, and the exit codes of errors."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from assay.errors import AssayError
 
 INTERRUPTED = 130  # typer's exit code after a KeyboardInterrupt
 
-# The subcommands. Each is a function of the same name in a module of the same name,
-# which is imported only when it is called: `assay --help` needs none of them.
+# The subcommands. Each is a function of the same name in a module of the same name. The
+# module is imported only when the command is called, so `assay --help` is quick.
 COMMANDS = {
     "init": "Write a first topic for your own service.",
     "run": "Measure the claims of topics, and write a report.",
@@ -77,19 +77,19 @@ SETTINGS: dict[str, Any] = {
 
 
 class Commands(TyperGroup):
-    """The subcommands, each of which is imported when it is needed."""
+    """The subcommands, each of which is imported only when it is called."""
 
     def __init__(self, **attributes: Any) -> None:
-        """Know the names: the nearest is suggested for one that does not exist."""
+        """Register the names, from which typer suggests the nearest for a wrong one."""
         super().__init__(**attributes)
         self.commands = dict.fromkeys(COMMANDS)  # type: ignore[assignment]
 
     def list_commands(self, ctx: Any) -> list[str]:
-        """Return the names, in the order of the help."""
+        """Return the names, in the order in which --help lists them."""
         return list(COMMANDS)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """Return a subcommand; None if there is none of that name."""
+        """Return the subcommand of that name; None if there is none."""
         if cmd_name not in COMMANDS:
             return None
         module = importlib.import_module(f"assay.cli.{cmd_name}")
@@ -98,7 +98,7 @@ class Commands(TyperGroup):
         return typer.main.get_command(single)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
-        """Write the names and what each does."""
+        """Write the names and descriptions of the subcommands."""
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
 

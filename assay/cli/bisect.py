@@ -1,4 +1,4 @@
-"""`assay bisect`: which commit made it slower?"""
+"""`assay bisect`: find the commit that made something slower."""
 
 from __future__ import annotations
 
@@ -78,9 +78,9 @@ def bisect(
 ) -> None:
     """Find the commit that made something slower.
 
-    GOOD and BAD are compared first, and must differ. Each step then measures one commit
+    GOOD and BAD are compared first. If BAD is slower, each step measures one commit
     against GOOD, and the commit that is found is compared with the one before. Only
-    first parents are followed. A search that was stopped goes on with the same
+    first parents are followed. To continue a search that was stopped, give the same
     --output.
     """
     import secrets
@@ -146,10 +146,11 @@ def _asked(
     recipe: Recipe,
     margin: float | None,
 ) -> tuple[Request, list[Link]]:
-    """Return what is asked, with the full names of commits, and the commits between.
+    """Return the request, with full names of commits, and the commits after GOOD.
 
     Raises:
-        InputError: There is no such commit, or GOOD is no ancestor of BAD.
+        InputError: There is no such commit, GOOD is no ancestor of BAD, or both are the
+            same commit.
     """
     from assay.bisection_results import Request
     from assay.subject import ancestry
@@ -175,9 +176,15 @@ def _asked(
 
 
 def _command(request: Request, seed: int, folder: Path, more: Sequence[str]) -> str:
-    """Return the command that goes on with a search, with the names of its commits.
+    """Return the command that continues a search.
 
-    Branches and HEAD can move while a search is stopped.
+    It names both commits by hash, because branches and HEAD can move in the meantime.
+
+    Args:
+        request: What the user asked.
+        seed: Seed of every random choice.
+        folder: The folder of the search.
+        more: Options that are not part of the request.
     """
     words = ["assay", "bisect", request.good[:SHORT], request.bad[:SHORT]]
     words += [word for topic in request.topics for word in ("--topic", topic)]
@@ -191,10 +198,11 @@ def _command(request: Request, seed: int, folder: Path, more: Sequence[str]) -> 
 
 
 def _run(search: Search, record: Record) -> Bisection:
-    """Search; if that is stopped, say how to go on.
+    """Run a search; if it ends early, print the command that continues it.
 
     Raises:
-        typer.Exit: Ctrl-C stopped it.
+        typer.Exit: Ctrl-C stopped the search.
+        AssayError: The search ended early.
     """
     try:
         return search.run()
@@ -220,7 +228,7 @@ def _progress(plan: Plan) -> AbstractContextManager[Progress]:
 
 
 def _report(state: Bisection, record: Record, as_json: bool) -> None:
-    """Write the page, and print the table."""
+    """Write the page, and print the table or JSON."""
     from assay.report import bisect_page, bisect_table
 
     page = record.path / PAGE

@@ -1,4 +1,4 @@
-"""`assay comment`: say in a pull request what a comparison found."""
+"""`assay comment`: write the result of a comparison into a pull request."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ def comment(
 ) -> None:
     """Write what a run found into one comment of a pull request on GitHub.
 
-    The comment is updated in place. GITHUB_TOKEN and the other variables are those of
-    GitHub Actions.
+    The comment is updated in place. The command reads GITHUB_TOKEN, and the variables
+    that GitHub Actions sets.
     """
     from assay.ci import github, text
 

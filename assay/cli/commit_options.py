@@ -50,10 +50,10 @@ BuildCommand = Annotated[
 
 
 def seconds_of(text: str | None) -> float | None:
-    """Return a time budget in seconds.
+    """Return the seconds of --budget; None if it was not given.
 
     Raises:
-        InputError: The text is no duration.
+        InputError: The text is no duration, or the duration is less than 10 seconds.
     """
     from assay.load import shapes
 

@@ -92,8 +92,8 @@ def compare(
 ) -> None:
     """Compare two commits, by load or by benchmarks: is HEAD slower, and why?
 
-    Two files of pytest-benchmark are compared test by test instead: they say what is
-    worth measuring, and decide nothing.
+    Two files of pytest-benchmark are compared test by test instead. This shows which
+    tests are worth measuring, and decides nothing.
     """
     import secrets
 
@@ -134,7 +134,7 @@ def compare(
 
 
 class _Ask:
-    """Turns the command line into a plan."""
+    """Turns the question of the command line into a plan."""
 
     def __init__(
         self, question: Question, settings: Mapping[str, Any], command: str, here: Path
@@ -142,7 +142,7 @@ class _Ask:
         """Check the question.
 
         Raises:
-            InputError: It makes no sense.
+            InputError: A metric does not exist.
         """
         from assay.subject import questions
 
@@ -152,7 +152,12 @@ class _Ask:
         self.note: Callable[[str], None] = line_printer(open_console(stderr=True))
 
     def about_urls(self, urls: Sequence[str]) -> tuple[Plan, None]:
-        """Return the plan that compares two servers."""
+        """Return the plan that compares two running servers, and None for the sides.
+
+        Raises:
+            InputError: There are not two URLs, there is no topic with a locustfile, or
+                a file has problems.
+        """
         from assay.subject import questions
 
         if len(urls) != 2:
@@ -168,7 +173,13 @@ class _Ask:
     def about_commits(
         self, base: str | None, head: str | None, recipe: Recipe
     ) -> tuple[Plan, Sides]:
-        """Return the plan that compares two commits, and both sides."""
+        """Return the plan that compares two commits, and both sides.
+
+        Raises:
+            InputError: A commit does not exist, there is nothing to measure, or a file
+                has problems.
+            MeasureError: An environment cannot be built.
+        """
         from assay.subject import questions, sides
 
         both = sides.both(self.here, base, head, recipe, self.note)
@@ -185,7 +196,12 @@ def _measure(
     seconds: float | None,
     as_json: bool,
 ) -> None:
-    """Measure, measure again what is slower, report, and exit."""
+    """Measure, measure again what is slower, report, and exit.
+
+    Raises:
+        typer.Exit: Always, with the exit code.
+        AssayError: The run ended early; what was measured is reported.
+    """
     from assay.subject import comparison
 
     name = f"{datetime.now():%Y-%m-%dT%H-%M-%S}-compare"
@@ -199,7 +215,7 @@ def _measure(
 
 
 def _exit_code(plan: Plan, results: Results) -> int:
-    """Return the exit code; what was not measured is never green."""
+    """Return the exit code; it is never 0 if a pair of the plan was not measured."""
     from assay.subject import comparison
 
     code = run_command.exit_code(results)

@@ -1,4 +1,4 @@
-"""`assay compare a.json b.json`: what two files of pytest-benchmark can say."""
+"""`assay compare a.json b.json`: compare two files of pytest-benchmark."""
 
 from __future__ import annotations
 
@@ -18,19 +18,20 @@ EXAMPLE = "assay compare a.json b.json"
 
 
 def is_asked(base: str | None, head: str | None) -> bool:
-    """Say whether the user names files instead of commits."""
+    """Say whether the user named a JSON file instead of a commit."""
     return any(name and name.lower().endswith(SUFFIX) for name in (base, head))
 
 
 def check_options(is_about_files: bool, given: Mapping[str, object]) -> None:
-    """Check that no option is given that would be ignored.
+    """Check that no option was given that would be ignored.
 
     Args:
-        is_about_files: Whether two files are compared, and not two commits.
-        given: Options and their values.
+        is_about_files: Whether two files are compared instead of two commits.
+        given: The options by name; None and empty values mean that an option was not
+            given.
 
     Raises:
-        InputError: One is.
+        InputError: An option was given that would be ignored.
     """
     for name, value in given.items():
         if value not in (None, "", []) and is_about_files == (name != "--history"):
@@ -45,11 +46,18 @@ def check_options(is_about_files: bool, given: Mapping[str, object]) -> None:
 def compare_files(
     base: str | None, head: str | None, history: Path | None, as_json: bool
 ) -> int:
-    """Compare two files, print what they say, and return the exit code.
+    """Compare two files, print the result, and return the exit code.
+
+    Args:
+        base: The first file.
+        head: The second file.
+        history: A folder of earlier files, whose scatter shows the noise.
+        as_json: Whether the result is printed as JSON.
 
     Raises:
-        InputError: A file is missing, damaged, or no file of pytest-benchmark.
-        MeasureError: They have no test in common.
+        InputError: A file is missing, damaged, or no file of pytest-benchmark; both
+            files are the same run; or `history` has no file of pytest-benchmark.
+        MeasureError: The files have no test in common.
     """
     from assay.analysis import single_runs
     from assay.inputs import benchmark_json
@@ -76,7 +84,7 @@ def compare_files(
 
 
 def _is_same_run(base: SingleRun, head: SingleRun) -> bool:
-    """Say whether one file is a copy of the other."""
+    """Say whether both files have the same content."""
     return base == head.model_copy(update={"file": base.file})
 
 

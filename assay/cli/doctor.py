@@ -1,4 +1,4 @@
-"""`assay doctor`: is this machine fit to measure on?"""
+"""`assay doctor`: check whether this machine is fit to measure on."""
 
 from __future__ import annotations
 

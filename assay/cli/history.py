@@ -1,4 +1,4 @@
-"""`assay history`: many runs as series over time, and where they change."""
+"""`assay history`: show many runs as series over time, with their changes."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def _write(results: HistoryResults, output: Path) -> Path:
     """Write the page and return its path.
 
     Raises:
-        InputError: It cannot be written.
+        InputError: The page cannot be written.
     """
     from assay.report import history_page
 

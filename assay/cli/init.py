@@ -1,4 +1,4 @@
-"""`assay init`: a first topic for the user's own service."""
+"""`assay init`: write a first topic for the user's own service."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from assay.cli.output import (
     print_table,
 )
 
-PORT = "8000"  # of the command that is shown
+PORT = "8000"  # the port in the commands that are shown
 
 if TYPE_CHECKING:
     from assay.first_topic.claims import Started
@@ -83,9 +83,10 @@ def init(
 ) -> None:
     """Write a first topic for your service: claims.toml and a locustfile.
 
-    The service is started once. Each request of the locustfile is made from the
-    service's OpenAPI document, and sent once; what does not answer 2xx is switched off,
-    with the reason.
+    The service is started once. The requests of the locustfile are made from the
+    service's OpenAPI document, or from a HAR file. Each request is sent once, unless it
+    changes data and no option allows that. A request that is not answered with 2xx is
+    switched off, with the reason.
     """
     from assay.first_topic.create import create
     from assay.first_topic.target import Asked
@@ -114,7 +115,7 @@ def init(
 
 
 def _row(task: Task) -> dict[str, object]:
-    """Return the row of a task; it is on, or the reason stands there."""
+    """Return the row of a task: whether it is on, or why it is off."""
     from assay.wording import one_line
 
     method, _, path = task.label.partition(" ")
@@ -158,7 +159,7 @@ def _command(started: Started) -> str:
 
 
 def _shown(path: Path) -> str:
-    """Return a path as the user types it here."""
+    """Return a path relative to the working directory, if it lies in it."""
     try:
         return str(path.relative_to(Path.cwd()))
     except ValueError:

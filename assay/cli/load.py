@@ -1,4 +1,4 @@
-"""`assay load`: run one load test and report it."""
+"""`assay load`: run a load test, a capacity search or a sweep, and report it."""
 
 from __future__ import annotations
 
@@ -102,7 +102,9 @@ def load(
 
 
 def run(request: LoadRequest, path: Path, as_json: bool) -> Results:
-    """Run a load test, report it, and print its results.
+    """Run a load test, write its reports, and print and return its results.
+
+    If the test is stopped by Ctrl-C, the results are partial.
 
     Args:
         request: The options of the command.
@@ -144,7 +146,7 @@ def run(request: LoadRequest, path: Path, as_json: bool) -> Results:
 
 
 def _measure(plan: LoadPlan, run: LoadRun, trials: Trials | None) -> None:
-    """Run a single test, or the trials of a search or a sweep."""
+    """Run a single load test, or the trials of a search or a sweep."""
     from assay.load_tests import run as single_test
     from assay.run_directory.load_run import redacted
 
@@ -186,10 +188,11 @@ def report(directory: Path, formats: str, as_json: bool) -> None:
 
 
 def exit_code(results: Results) -> int:
-    """Return the exit code of the command.
+    """Return the exit code for the results of a test.
 
     An incomplete measurement comes first. Then come the failures: a refuted
-    requirement, the locustfile's own exit code, or a test in which nothing succeeded.
+    requirement, the locustfile's own exit code, and a test in which nothing succeeded.
+    An undecided requirement comes last.
     """
     from assay.analysis import load_failures
     from assay.load_results import LoadResults
@@ -238,7 +241,8 @@ def _results(run: LoadRun, finished: bool = False) -> Results:
         finished: Whether results.json is already complete.
 
     Raises:
-        NotARunError: The directory is damaged, or an older version of Assay wrote it.
+        NotARunError: The directory is damaged, an older version of Assay wrote it, or a
+            search or sweep ended before its first trial.
     """
     from assay.errors import MeasureError
     from assay.load_tests import summary
@@ -258,7 +262,10 @@ def _results(run: LoadRun, finished: bool = False) -> Results:
 
 
 def _open_watcher(plan: LoadPlan, errors: Console) -> Any:
-    """Return a context manager that shows how a test goes: a screen, or log lines."""
+    """Return a context manager that shows progress: a screen, or lines in a log.
+
+    Entering it gives a `Watcher`. There is a screen only if the console is a terminal.
+    """
     from assay.load_tests.progress import Lines, Screen
 
     if errors.is_terminal:
@@ -272,6 +279,7 @@ def _report_results(
     """Write the reports, and print the results even if a report cannot be written.
 
     Raises:
+        InputError: A format does not exist.
         OSError: A report cannot be written.
         NotARunError: results.json is missing, or the directory is damaged.
     """
@@ -291,7 +299,7 @@ def _report_results(
 
 
 def _report_error(run: LoadRun, error: Exception) -> AssayError:
-    """Return the error of a test whose reports cannot be written."""
+    """Return the error that is raised if the reports cannot be written."""
     from assay.errors import MeasureError
 
     return MeasureError(

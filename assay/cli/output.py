@@ -1,4 +1,4 @@
-"""Helpers that the commands share; none of its imports is slow."""
+"""Helpers that the commands share; this module imports nothing slow."""
 
 from __future__ import annotations
 
@@ -30,7 +30,11 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a tabl
 
 
 def command_line(seed: object = None) -> str:
-    """Return the command that repeats this run, with its seed."""
+    """Return the command line of this process, without secrets.
+
+    Args:
+        seed: Added as --seed if the command line has none; None to add nothing.
+    """
     words = ["assay", *sys.argv[1:]]
     # The words after `--` are for the locustfile, which may have its own --seed.
     end = words.index("--") if "--" in words else len(words)
@@ -50,7 +54,7 @@ def open_console(stderr: bool = False) -> Console:
 
 
 def line_printer(console: Console) -> Callable[[str], None]:
-    """Return a function that prints a text to a console as one plain line."""
+    """Return a function that prints a text to a console, cleaned and on one line."""
     from assay.wording import one_line
 
     return lambda text: console.print(
@@ -61,7 +65,7 @@ def line_printer(console: Console) -> Callable[[str], None]:
 def create_directory[Kind: Directory](  # noqa: D103 (flake8-docstrings cannot see it)
     kind: type[Kind], path: Path, plan: Data, environment: Mapping[str, object]
 ) -> Kind:
-    """Create a run directory.
+    """Create a run directory; see `Directory.create`.
 
     Raises:
         InputError: It cannot be created, or it exists and is not empty.
@@ -75,7 +79,7 @@ def create_directory[Kind: Directory](  # noqa: D103 (flake8-docstrings cannot s
 
 
 def outermost_missing(path: Path) -> Path | None:
-    """Return the outermost folder of a path that does not exist; None if all do."""
+    """Return the outermost missing folder of a path; None if the path exists."""
     folders = [folder for folder in (path, *path.parents) if not folder.exists()]
     return folders[-1] if folders else None
 
@@ -85,8 +89,8 @@ def discard(path: Path, created: Path | None) -> None:
 
     Args:
         path: The directory.
-        created: The outermost folder that was created for it; None if the directory
-            existed before.
+        created: The outermost folder that was created for it. None if the directory
+            existed before; then it is only emptied.
     """
     shutil.rmtree(created or path, ignore_errors=True)
     if created is None:
@@ -94,7 +98,7 @@ def discard(path: Path, created: Path | None) -> None:
 
 
 def print_written(paths: Iterable[Path]) -> None:
-    """Print the path of each report as soon as it is written."""
+    """Print the paths of written reports on standard error."""
     print_line = line_printer(open_console(stderr=True))
     for path in paths:
         print_line(f"wrote {path}")
@@ -103,7 +107,7 @@ def print_written(paths: Iterable[Path]) -> None:
 def print_results(
     directory: Directory, results: Data, as_json: bool, render: Callable[[], None]
 ) -> None:
-    """Print the results as JSON, or as tables followed by the run directory.
+    """Print the results as JSON, or as tables followed by the run directory's path.
 
     A reader that closes the pipe early does not change the exit code.
     """
@@ -121,6 +125,11 @@ def print_table_or_json(
     """Print the results as JSON, or as tables.
 
     A reader that closes the pipe early does not change the exit code.
+
+    Args:
+        results: The results.
+        as_json: Whether they are printed as JSON.
+        render: Prints the tables.
     """
     from assay.run_directory.directory import to_json
 
@@ -133,7 +142,7 @@ def print_table_or_json(
 
 @contextlib.contextmanager
 def _broken_pipe_ignored() -> Iterator[None]:
-    """Discard the rest of the output once its reader is gone, as with `| head`."""
+    """Discard the rest of the output if its reader has closed the pipe (`| head`)."""
     try:
         yield
         sys.stdout.flush()
@@ -145,7 +154,11 @@ def _broken_pipe_ignored() -> Iterator[None]:
 
 
 def require_finite(number: float | None) -> float | None:
-    """Refuse inf and nan, which typer's `min` and `max` let pass."""
+    """Return the number, unless it is inf or nan, which typer's `min` and `max` allow.
+
+    Raises:
+        typer.BadParameter: The number is infinite or NaN.
+    """
     if number is not None and not math.isfinite(number):
         raise typer.BadParameter(f"expected a finite number, got {number}")
     return number
@@ -162,5 +175,8 @@ def print_table(rows: list[dict[str, Any]], as_json: bool) -> None:
 
 
 def printable(text: str) -> str:
-    """Replace control characters: the text may quote a target's output."""
+    """Return a text whose unprintable characters, except newlines, are replaced.
+
+    An error message may quote the output of a target.
+    """
     return "".join(c if c.isprintable() or c == "\n" else "�" for c in text)

@@ -47,7 +47,7 @@ def report(
         run.write_results(results)
         report_results(run, results, names, as_json)
     except BrokenPipeError:
-        raise  # the reader of the output has gone: nothing is wrong with the run
+        raise  # the reader of the output is gone; nothing is wrong with the run
     except (NotARunError, OSError) as error:
         raise InputError(str(error)) from error
 
@@ -55,5 +55,5 @@ def report(
 def _is_load_test(directory: Path) -> bool:
     try:
         return load.is_load_test(directory)
-    except OSError as error:  # for example a name that is too long
+    except OSError as error:  # for example, the name is too long
         raise InputError(str(error)) from error

@@ -1,4 +1,4 @@
-"""`assay run`: measure claims, judge them, and report."""
+"""`assay run`: measure claims, judge them, and write reports."""
 
 from __future__ import annotations
 
@@ -121,7 +121,9 @@ def measure_and_report(
     as_json: bool,
     measure: Callable[[Plan, RunDirectory, Progress], Results],
 ) -> Results:
-    """Measure a plan and report; if measuring ends early, report what was measured.
+    """Measure a plan, write the reports, and print the results.
+
+    If measuring ends early, everything that was measured is reported.
 
     Args:
         plan: The plan.
@@ -131,7 +133,8 @@ def measure_and_report(
 
     Raises:
         typer.Exit: Ctrl-C stopped the run.
-        MeasureError: Something could not be measured.
+        AssayError: `measure` raised it, for example because something could not be
+            measured.
     """
     from assay.experiment import earlier_runs
 
@@ -147,7 +150,7 @@ def measure_and_report(
         _report_partial(directory, as_json)
         errors.print("Stopped by Ctrl-C; the report is partial.", style="yellow")
         raise typer.Exit(NOT_MEASURED) from interrupt
-    except Exception:  # even a bug in Assay; the run directory has all data so far
+    except Exception:  # also after a bug in Assay, the directory has the data so far
         _report_partial(directory, as_json)
         raise
     report_results(directory, results, RUN_FORMATS, as_json)
@@ -158,7 +161,8 @@ def _parse_looks(text: str) -> tuple[int, ...]:
     """Return the numbers of launches after which the verdicts are judged.
 
     Raises:
-        typer.BadParameter: The text is not a list of ascending numbers.
+        typer.BadParameter: The text is not a list of ascending numbers from 1 to
+            `MOST_LAUNCHES`.
     """
     from assay.inputs.schema import MOST_LAUNCHES
 
@@ -175,7 +179,7 @@ def _parse_looks(text: str) -> tuple[int, ...]:
 
 
 def exit_code(results: Results) -> int:
-    """Return the exit code of the command."""
+    """Return the exit code for the results of a run."""
     claims = [claim.verdict for claim in results.claims]
     claims += [budget.verdict for budget in results.budgets]
     pairs = [pair.outcome for pair in results.pairs]  # from topics without claims
@@ -189,7 +193,7 @@ def exit_code(results: Results) -> int:
 
 
 def run_name(plan: Plan) -> str:
-    """Return the name of a new run directory."""
+    """Return the name of a new run directory: the time, and the topic."""
     topics = (
         plan.topics[0].name if len(plan.topics) == 1 else f"{len(plan.topics)}-topics"
     )
@@ -211,7 +215,10 @@ def create_run(plan: Plan, path: Path) -> RunDirectory:
 
 
 def open_progress(plan: Plan, console: Console) -> Any:
-    """Return a context manager that shows progress: a screen, or lines for a log."""
+    """Return a context manager that shows progress: a screen, or lines in a log.
+
+    Entering it gives a `Progress`. There is a screen only if the console is a terminal.
+    """
     import contextlib
 
     from assay.experiment.progress import Lines, Screen
@@ -222,7 +229,7 @@ def open_progress(plan: Plan, console: Console) -> Any:
 
 
 def _report_partial(directory: RunDirectory, as_json: bool) -> None:
-    """Report what was measured before a run was stopped, even if it is nothing."""
+    """Judge and report what was measured before a run ended early."""
     from assay.experiment.run import judge
 
     results = judge(directory)

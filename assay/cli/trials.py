@@ -1,4 +1,4 @@
-"""`assay load` with several trials: a search for the capacity, or a sweep of users."""
+"""The trials of `assay load`: a search for the capacity, or a sweep of users."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class CapacitySearch:
         """Check that no other option contradicts the search.
 
         Raises:
-            InputError: Another option contradicts it.
+            InputError: An option contradicts it.
         """
         excluded = ("--rate", "--require", "--iterations", "--think-time")
         _refuse_options("--find-capacity chooses the rates itself", excluded, request)
@@ -52,7 +52,7 @@ class CapacitySearch:
     def measure(
         self, plan: LoadPlan, run: LoadRun, watcher: Watcher, print_line: PrintLine
     ) -> CapacityResults:
-        """Search; see `capacity_run.measure`."""
+        """Run the search; see `capacity_run.measure`."""
         from assay.load_tests import capacity_run
 
         return capacity_run.measure(
@@ -62,7 +62,7 @@ class CapacitySearch:
 
 @dataclass(frozen=True)
 class Sweep:
-    """Throughput at several numbers of users.
+    """A sweep, which measures throughput at several numbers of users.
 
     Attributes:
         user_counts: The numbers of users.
@@ -82,8 +82,8 @@ class Sweep:
         """Check that no other option contradicts the sweep.
 
         Raises:
-            InputError: Another option contradicts it, or there are fewer users than
-                workers.
+            InputError: An option contradicts it, or a number of users is smaller than
+                the number of workers.
         """
         excluded = ("--rate", "--users", "--require", "--iterations")
         reason = "--sweep sets the numbers of users and runs closed loops"
@@ -97,7 +97,7 @@ class Sweep:
     def measure(
         self, plan: LoadPlan, run: LoadRun, watcher: Watcher, print_line: PrintLine
     ) -> SweepResults:
-        """Measure; see `sweep.measure`."""
+        """Run the sweep; see `sweep.measure`."""
         from assay.load_tests import sweep
 
         return sweep.measure(plan, self.user_counts, run, watcher, print_line)
@@ -136,8 +136,8 @@ def _refuse_options(reason: str, excluded: Sequence[str], request: LoadRequest) 
 
     Args:
         reason: Why they contradict it, for the message.
-        excluded: The options.
-        request: The request, which may contain some of the options.
+        excluded: The names of the options: ``--rate``.
+        request: The request.
 
     Raises:
         InputError: One of the options was given.
@@ -149,10 +149,11 @@ def _refuse_options(reason: str, excluded: Sequence[str], request: LoadRequest) 
 
 
 def _parse_user_counts(text: str) -> tuple[int, ...]:
-    """Return the numbers of users in --sweep, ascending.
+    """Return the numbers of users in --sweep, ascending and without repetitions.
 
     Raises:
-        InputError: The text is not a list of at least two valid numbers.
+        InputError: The text is not a list of at least two different numbers from 1 to
+            `MAX_USERS`.
     """
     words = [word.strip() for word in text.split(",")]
     if all(word.isdecimal() and len(word) < 6 for word in words):
@@ -167,7 +168,7 @@ def _parse_user_counts(text: str) -> tuple[int, ...]:
 
 
 def exit_code(results: CapacityResults | SweepResults) -> int:
-    """Return the exit code of a search or a sweep."""
+    """Return the exit code for the results of a search or a sweep."""
     from assay.load_results import CapacityResults
 
     if results.partial:

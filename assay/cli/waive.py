@@ -1,4 +1,4 @@
-"""`assay waive`: let something be slower until a day, for a reason."""
+"""`assay waive`: write down what may be slower, until which day, and why."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Is this machine fit to measure on, and what is missing?"""
+"""Examine whether this machine is fit to measure on, and what is missing."""

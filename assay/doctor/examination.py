@@ -1,4 +1,4 @@
-"""Is this machine fit to measure on, and what is missing?
+"""Examine whether this machine is fit to measure on, and what is missing.
 
 Each examination answers one question, and says what to do about a poor answer. No
 examination fails: if the answer cannot be determined, that is a finding as well.
@@ -22,8 +22,8 @@ from assay.profilers import pyspy
 from assay.system import processes
 
 SPIN_PROGRAM = "from assay.doctor.spin import print_spin; print_spin()"
-# Robust spread of the times of equal pieces of work. The speed of shared machines
-# varies by 5 to 10 %.
+# Limits of the spread of equal pieces of work (`Spin.spread`). The speed of shared
+# machines varies by 5 to 10 %.
 SPREAD_POOR = 0.03
 SPREAD_BAD = 0.10
 # Share of the core's time taken by others. Above 1 % some slices are disturbed, and
@@ -51,12 +51,12 @@ def examine(
 
     Args:
         seconds: How long to watch the noise.
-        quick: Leave out the miniature experiment, which takes some 20 s. The other
-            examinations take about a second.
+        quick: Leave out the A/A trial, which takes some 20 s. The other examinations
+            take about a second more than `seconds`.
         say: Is called with a description of each step.
 
     Returns:
-        One finding for each question, the most important first.
+        The findings, in the order in which they are shown.
     """
     with (
         tempfile.TemporaryDirectory(prefix="assay-") as name,
@@ -183,7 +183,7 @@ def examine_memory(available: int) -> Finding:
 
 
 def examine_clock(source: str, resolution: float) -> Finding:
-    """Judge the clock that times requests.
+    """Judge the clock with which requests are timed.
 
     Args:
         source: The kernel's clock source; empty if unknown.
@@ -306,6 +306,7 @@ def measure_noise(
     """Return the findings on steadiness, stolen time and other processes.
 
     A spin calibration runs on the target's core, and the machine is watched meanwhile.
+    If the calibration fails, there is no finding on stolen time.
     """
     child = processes.start(
         "a spin calibration",
@@ -356,7 +357,7 @@ def _cpu_by_process() -> dict[int, tuple[str, float]]:
 def _stolen_ticks() -> tuple[int, int] | None:
     """Return the stolen ticks and the total ticks of all cores since boot.
 
-    None if they are unknown.
+    The result is None if they are unknown.
     """
     try:
         line = Path("/proc/stat").read_text(encoding="ascii").split("\n", 1)[0]
@@ -380,5 +381,5 @@ def _core_list(cores: tuple[int, ...]) -> str:
 
 
 def _printable(name: str) -> str:
-    """Return a process's name without control characters, which act on a terminal."""
+    """Return a process's name, shortened and with `?` for control characters."""
     return "".join(c if c.isprintable() else "?" for c in name)[:40]

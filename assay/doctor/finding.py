@@ -29,5 +29,11 @@ class Finding:
 
 
 def judged(value: float, poor: float, bad: float) -> State:
-    """Return the state of a number: lower is better; `poor` and `bad` are limits."""
+    """Return the state of a number, where lower is better.
+
+    Args:
+        value: The number.
+        poor: From this limit on, the state is ``poor``.
+        bad: From this limit on, the state is ``bad``.
+    """
     return "good" if value < poor else "poor" if value < bad else "bad"

@@ -20,7 +20,7 @@ class Spin:
     Attributes:
         pieces: Seconds that each piece took.
         run_delay: Seconds that the process was runnable but not running.
-        seconds: How long the whole calibration took.
+        seconds: Seconds that the whole calibration took.
     """
 
     pieces: tuple[float, ...]
@@ -36,7 +36,10 @@ class Spin:
 
 
 def spin(seconds: float) -> Spin:
-    """Work on this core in pieces of about `PIECE_SECONDS` seconds."""
+    """Work on this core for some seconds, in pieces of about `PIECE_SECONDS`.
+
+    There are at least three pieces.
+    """
     turns = _turns_for(PIECE_SECONDS)
     pid = os.getpid()
     pieces: list[float] = []
@@ -51,13 +54,19 @@ def spin(seconds: float) -> Spin:
 
 
 def print_spin() -> None:
-    """Spin for argv[1] seconds and print the result as JSON; runs in a child."""
+    """Spin for `sys.argv[1]` seconds and print the result as JSON.
+
+    This runs in a child process.
+    """
     result = spin(float(sys.argv[1]))
     print(json.dumps([result.pieces, result.run_delay, result.seconds]))
 
 
 def _turns_for(seconds: float) -> int:
-    """Return how many empty loop turns take so long, by the fastest of five trials."""
+    """Return how many turns of an empty loop take the given time.
+
+    The number is estimated from the fastest of five trials.
+    """
     turns, quickest = 100_000, math.inf
     for _ in range(5):
         start = time.perf_counter()

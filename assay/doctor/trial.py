@@ -1,8 +1,8 @@
-"""How small a difference this machine can detect in a minute: measured, not guessed.
+"""Find out by a trial how small a change this machine can detect in a minute.
 
-The trial is a miniature A/A experiment: a few launches of two identical variants of the
+The trial is a small A/A experiment: a few launches of two identical variants of the
 reference server. Their spread gives the smallest change that a run of one minute, or of
-five, would most likely detect (`assay.analysis.power`).
+the default time budget, would most likely detect (`assay.analysis.power`).
 """
 
 import math
@@ -44,14 +44,15 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Trial:
-    """The result of a miniature A/A experiment.
+    """The result of the A/A trial.
 
     Attributes:
-        spreads: Metric to the spread of its launches' log ratios; a metric that
-            could not be measured is missing.
+        spreads: The spread of the launches' log ratios, by metric. A metric that could
+            not be measured is missing.
         launches: The number of launches that count.
-        started: The number of all launches, including those too disturbed to count.
-        seconds: Seconds from one launch to the next; None if too few launches count.
+        started: The number of launches that count or were too disturbed to count.
+        seconds: Seconds that it takes to get one launch that counts, including its
+            start; None if too few launches were timed.
         disturbed: The share of slices that were disturbed.
     """
 
@@ -63,7 +64,7 @@ class Trial:
 
 
 class _LaunchesOnly(Lines):
-    """Says which launch begins, and nothing else."""
+    """Reports only which launch begins."""
 
     def __init__(self, plan: Plan, say: Say) -> None:
         super().__init__(plan, Console(quiet=True))
@@ -91,14 +92,14 @@ def reference_topic() -> Topic:
 
 
 def run_trial(folder: Path, say: Say = lambda words: None) -> Trial:
-    """Run the experiment.
+    """Run the trial.
 
     Args:
         folder: Where its run directory is created.
-        say: Is called between launches with what happens.
+        say: Is called with a text when a launch begins.
 
     Raises:
-        AssayError: The experiment failed.
+        AssayError: The trial failed.
         OSError: Its files could not be written.
     """
     from assay.experiment.run import measure
@@ -118,7 +119,7 @@ def run_trial(folder: Path, say: Say = lambda words: None) -> Trial:
 
 
 def summarise(measured: measurements.Measurements, topic: Topic) -> Trial:
-    """Return the result of the experiment from its tables."""
+    """Return the result of the trial from the tables of its run."""
     ((baseline, candidate),) = topic.pairs()
     spreads = {}
     for metric in DECIDING_METRICS:
@@ -142,14 +143,14 @@ def summarise(measured: measurements.Measurements, topic: Topic) -> Trial:
 def examine_resolution(
     folder: Path, steady: bool, say: Say = lambda words: None
 ) -> list[Finding]:
-    """Run the trial and judge which differences this machine can detect.
+    """Run the trial and judge which changes this machine can detect.
 
-    A trial that fails is a finding, too.
+    If the trial fails or there is only one core, that is a finding, too.
 
     Args:
-        folder: Where the experiment writes its files.
+        folder: Where the trial writes its files.
         steady: Whether this machine's speed was found to be steady.
-        say: Is called between launches with what happens.
+        say: Is called with a text when a launch begins.
     """
     pinnable = hasattr(os, "sched_getaffinity")
     cores = len(os.sched_getaffinity(0)) if pinnable else os.cpu_count() or 1
@@ -203,9 +204,9 @@ def judge(trial: Trial, steady: bool) -> list[Finding]:
 def _judge_metric(trial: Trial, metric: str, steady: bool) -> Finding:
     """Judge the smallest change of a metric that a run can detect.
 
-    The change is compared with the margin, the smallest change that matters: *good* if
-    a run of one minute can detect the margin, *poor* if a run of the default time
-    budget can. Otherwise a comparison most likely ends undecided, whatever is true.
+    The state is *good* if a run of one minute can detect a change as small as the
+    margin. It is *poor* if a run of the default time budget can. Otherwise it is *bad*:
+    a comparison most likely ends undecided.
     """
     sd, seconds = trial.spreads.get(metric), trial.seconds
     if sd is None or seconds is None:
@@ -219,7 +220,7 @@ def _judge_metric(trial: Trial, metric: str, steady: bool) -> Finding:
     margin = defaults.margin
     short = _smallest_change(sd, seconds, SHORT_RUN_SECONDS)
     long = _smallest_change(sd, seconds, LONG_RUN_SECONDS)
-    # The first look may come later than the run ends: that is too late.
+    # If the first look comes after the end of a run, that run detects nothing.
     state: State = "bad"
     if short.change <= margin and short.seconds <= SHORT_RUN_SECONDS:
         state = "good"
@@ -247,7 +248,12 @@ def _judge_metric(trial: Trial, metric: str, steady: bool) -> Finding:
 
 @dataclass(frozen=True)
 class _SmallestChange:
-    """The smallest change, as a share, that so many seconds of measuring detect."""
+    """The smallest change that a measurement detects.
+
+    Attributes:
+        change: The change, as a share.
+        seconds: The length of the measurement.
+    """
 
     change: float
     seconds: float
@@ -259,7 +265,16 @@ class _SmallestChange:
 
 
 def _smallest_change(sd: float, per_launch: float, seconds: float) -> _SmallestChange:
-    """Return the smallest change detected by the last look within some seconds."""
+    """Return the smallest change that the last look within a run detects.
+
+    If even the first look comes after the end of the run, it is the change that the
+    first look detects.
+
+    Args:
+        sd: The spread of the launches' log ratios.
+        per_launch: Seconds of one launch.
+        seconds: The length of the run.
+    """
     looks = Settings().looks
     fitting = [look for look in looks if look * per_launch <= seconds]
     launches = fitting[-1] if fitting else looks[0]
@@ -275,7 +290,7 @@ def _level(looks: Sequence[int]) -> float:
 
 
 def _remedy(trial: Trial, steady: bool, state: State) -> str:
-    """Return the advice for what keeps a run from detecting the margin."""
+    """Return advice on how a run can detect the margin."""
     if trial.disturbed >= DISTURBED_POOR:
         return "stop other processes"
     if not steady:

@@ -1,1 +1,1 @@
-"""A first topic for somebody's own service: what `assay init` writes."""
+"""Write a first topic for the user's own service: the work of `assay init`."""

@@ -1,4 +1,4 @@
-"""Find the ASGI and WSGI apps of a project: its code is read, never imported."""
+"""Find the ASGI and WSGI apps of a project; its code is read, but not imported."""
 
 import ast
 import os
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 type Interface = Literal["asgi", "wsgi"]
-# The class of an app, by its name, and what servers it needs.
+# The interface that a server needs for an app of each class.
 CLASSES: dict[str, Interface] = {
     "FastAPI": "asgi",
     "Starlette": "asgi",
@@ -35,11 +35,11 @@ class App:
     """An app, or a function that makes one.
 
     Attributes:
-        module: The module that it is in, as its server imports it.
-        name: Its name there.
-        framework: The name of its class.
-        interface: What its server must speak.
-        factory: Whether it is a function that makes the app.
+        module: The module of the app, as its server imports it.
+        name: The name of the app or the function in the module.
+        framework: The name of the app's class, or ``Django``.
+        interface: The interface that its server needs.
+        factory: Whether `name` is a function that makes the app.
         root: The folder that the module is imported from.
     """
 
@@ -58,12 +58,14 @@ class App:
 
 @dataclass
 class _Module:
-    """What one file says about apps.
+    """What one file contains about apps.
 
     Attributes:
-        assigned: Name to the function or class that was called for it.
-        factories: Function to the class that it calls.
-        imports: Every name that the file imports, and its modules.
+        path: The file.
+        assigned: For each assigned name, the function or class whose call was assigned.
+        factories: For each function that makes an app, the class that it calls.
+        imports: The names that the file imports, and the top packages of its absolute
+            imports.
     """
 
     path: Path
@@ -73,9 +75,10 @@ class _Module:
 
 
 def find(folder: Path) -> list[App]:
-    """Return the apps of a project, by module.
+    """Return the apps of a project, sorted by module and name.
 
-    A factory is left out where a module makes an app with it.
+    A factory is left out if a module assigns the app that it makes, or if its own
+    module has an app.
     """
     modules = [parsed for path in _files(folder) if (parsed := _read(path))]
     makers = {name: cls for one in modules for name, cls in one.factories.items()}
@@ -100,12 +103,13 @@ def named(spec: str, folder: Path, apps: Sequence[App]) -> App | None:
     """Return the app that the user names: ``shop.main:app`` or ``shop.main:make()``.
 
     Args:
-        spec: What the user typed.
+        spec: What the user typed. A module alone means its only app, otherwise the name
+            ``app`` in it.
         folder: The folder of the project.
         apps: What `find` has found there.
 
     Returns:
-        None if its interface cannot be told.
+        The app; None if its file was not found or its interface is unknown.
     """
     module, _, name = spec.partition(":")
     is_call = name.endswith("()")
@@ -154,7 +158,7 @@ def _app(
 
 
 def _one_per_site(apps: Sequence[App]) -> Iterator[App]:
-    """Leave the ASGI app of a Django site out: it has a WSGI app beside it."""
+    """Yield the apps, except a Django ASGI app beside a WSGI app of its package."""
     sites = {
         app.module.rpartition(".")[0]
         for app in apps
@@ -169,8 +173,9 @@ def _one_per_site(apps: Sequence[App]) -> Iterator[App]:
 def _import_root(module: _Module, folder: Path) -> Path:
     """Return the folder that a server must import a file from.
 
-    It is the project's folder, except for `src/` layouts and for files that import
-    their neighbours by bare names.
+    This is the project's folder, or the folder of the file's outermost package. The
+    second is returned for `src/` layouts, for folders whose names cannot be imported,
+    and for files that import neighbours which the project's folder does not have.
     """
     root = module.path.parent
     while root != folder and (root / "__init__.py").is_file():
@@ -193,7 +198,10 @@ def _import_root(module: _Module, folder: Path) -> Path:
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    """Yield the Python files of a project that may have an app."""
+    """Yield the Python files of a project, at most `MAX_FILES`.
+
+    Tests, migrations, hidden folders and virtual environments are left out.
+    """
     count = 0
     for parent, folders, files in os.walk(folder):
         folders[:] = sorted(
@@ -212,7 +220,7 @@ def _files(folder: Path) -> Iterator[Path]:
 
 
 def _read(path: Path) -> _Module | None:
-    """Return what a file says; None if it is not readable Python, or says nothing."""
+    """Return what a file contains; None if it is too large or not valid Python."""
     try:
         if path.stat().st_size > MAX_BYTES:
             return None
@@ -243,7 +251,10 @@ def _read(path: Path) -> _Module | None:
 
 
 def _statements(body: Sequence[ast.stmt]) -> Iterator[ast.stmt]:
-    """Yield the statements that run when a module is imported."""
+    """Yield the statements of a module, also those inside `if`, `try` and `with`.
+
+    The parts of `if __name__ == "__main__"` and exception handlers are left out.
+    """
     for statement in body:
         yield statement
         if isinstance(statement, ast.If) and "__main__" in ast.dump(statement.test):
@@ -269,7 +280,10 @@ def _read_assignment(
 def _read_factory(
     function: ast.FunctionDef, aliases: dict[str, str], module: _Module
 ) -> None:
-    """Keep a function that makes an app, and that a server can call."""
+    """Keep a function that makes an app and needs no arguments.
+
+    Its name must contain `app`, and it must call one of `CLASSES`.
+    """
     arguments = function.args
     needed = len(arguments.posonlyargs) + len(arguments.args) - len(arguments.defaults)
     needed += sum(default is None for default in arguments.kw_defaults)
@@ -283,7 +297,10 @@ def _read_factory(
 
 
 def _callee(node: ast.AST | None, aliases: dict[str, str]) -> str:
-    """Return the last name of what a call calls; empty if it is no call."""
+    """Return the name of the function or class that a call calls.
+
+    An alias is replaced by the imported name. The name is empty for other nodes.
+    """
     if not isinstance(node, ast.Call):
         return ""
     if isinstance(node.func, ast.Attribute):

@@ -1,4 +1,4 @@
-"""Write the claims.toml of a first topic: it has no variants and no claims yet."""
+"""The claims.toml of a first topic, which has no variants and no claims yet."""
 
 import json
 from dataclasses import dataclass, field
@@ -25,15 +25,15 @@ _EXAMPLE = """
 
 @dataclass(frozen=True)
 class Started:
-    """How the target is started, as it is written into the file.
+    """How the target is started, as it is written into claims.toml.
 
     Attributes:
         command: The command; empty for a server that runs at `url`.
-        url: The server that runs already; empty for a command.
-        cwd: The working directory of the command, from the folder of the file.
+        url: The URL of a server that already runs; empty for a command.
+        cwd: The working directory of the command, relative to the file's folder.
         ready: The path that answers 2xx once the server is ready.
         env: Environment variables of the command.
-        needs: Services by name.
+        needs: Names of the services that the target needs.
         prepare: A command that is run before the first launch; empty for none.
     """
 
@@ -47,7 +47,7 @@ class Started:
 
 
 def render(title: str, target: Started) -> str:
-    """Return the claims.toml of a topic."""
+    """Return the text of the claims.toml of a topic."""
     rows = (
         {"url": _text(target.url)}
         if target.url
@@ -72,7 +72,7 @@ def render(title: str, target: Started) -> str:
 
 
 def _text(value: str) -> str:
-    """Return a TOML string, whatever the text contains."""
+    """Return a text as a TOML string, with all special characters escaped."""
     quoted = json.dumps(clean(value), ensure_ascii=False)
     return quoted.replace("\x7f", "\\u007f")
 

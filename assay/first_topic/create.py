@@ -29,20 +29,20 @@ from assay.system import processes, redaction
 
 CHANGES = "it changes data"
 DELETES = "it deletes data"
-MOST_TRIED = 10  # requests that choose between two prefixes
+MOST_TRIED = 10  # requests that decide on a prefix, or paths tried for readiness
 Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class Created:
-    """What was written.
+    """The files that were written, and what they contain.
 
     Attributes:
-        claims: The claims.toml.
-        locustfile: The locustfile.
-        tasks: Its tasks.
+        claims: The path of claims.toml.
+        locustfile: The path of the locustfile.
+        tasks: The tasks of the locustfile, also those that are off.
         started: How the service is started.
-        notes: What the user must know besides, in sentences.
+        notes: What else the user must know, one sentence each.
     """
 
     claims: Path
@@ -63,17 +63,18 @@ def create(asked: Asked, here: Path, say: Say) -> Created:
     Args:
         asked: What the user typed.
         here: The working directory.
-        say: Is called with what happens.
+        say: Is called with a description of each step.
 
     Raises:
-        InputError: Something that the user typed or has written is wrong.
-        MeasureError: The service does not start.
+        InputError: An option or a file of the user's is wrong, or a file would be
+            overwritten.
+        MeasureError: The service, what it needs or its `prepare` command fails.
     """
     folder = here / asked.output
     files = folder / CLAIMS_FILE, folder / claims.LOCUSTFILE
     _check_free(files, asked.force)
     target, sentence = started(asked, here)
-    # A file that cannot be read is said before anything is started.
+    # Read the recording before anything is started: it may be invalid.
     recorded = _recorded(asked, here / asked.har) if asked.har else None
     say(f"service: {sentence}")
     with _scratch() as scratch, _running(target, here, folder, scratch) as running:
@@ -97,23 +98,27 @@ def create(asked: Asked, here: Path, say: Say) -> Created:
 
 
 def _plain_paths(journey: Journey) -> list[str]:
-    """Return the paths that anybody may read; the document's own comes last."""
+    """Return the paths of requests that need no headers, secrets or earlier answers.
+
+    They are paths of GET requests, at most `MOST_TRIED`, the shortest first. The path
+    of the OpenAPI document comes last, if the service has one.
+    """
     requests = [task.request for task in journey.on if task.request]
     paths = [
         request.path.filled({})
         for request in requests
         if request.method == "GET" and not (request.headers or request.gaps())
     ]
-    # A short path is seldom that of one thing, which may be deleted one day.
+    # A long path often names a single item, which may be deleted one day.
     paths = sorted(paths, key=len)[:MOST_TRIED]
     return paths + [journey.source] * journey.source.startswith("/")
 
 
 def _check_free(files: tuple[Path, Path], force: bool) -> None:
-    """Check that no file of the user's would be written over.
+    """Check that no existing file would be overwritten.
 
     Raises:
-        InputError: One would, and the user has not allowed it.
+        InputError: A file exists, and the user did not type --force.
     """
     existing = [str(file) for file in files if os.path.lexists(file)]
     if existing and not force:
@@ -126,7 +131,7 @@ def _check_free(files: tuple[Path, Path], force: bool) -> None:
 
 @contextmanager
 def _scratch() -> Iterator[Path]:
-    """Yield a temporary folder; everything that is started ends with Assay."""
+    """Yield a temporary folder, with a guard that ends all children if Assay dies."""
     with tempfile.TemporaryDirectory(prefix="assay-") as folder:
         with processes.guarded([Path(folder)]):
             yield Path(folder)
@@ -136,7 +141,7 @@ def _scratch() -> Iterator[Path]:
 def _running(
     written: Started, here: Path, folder: Path, scratch: Path
 ) -> Iterator[Service]:
-    """Start the service and what it needs; yield it once it answers."""
+    """Start the service and what it needs, and yield it once it accepts connections."""
     target = Target(
         command=written.command or None,
         url=written.url or None,
@@ -160,7 +165,10 @@ def _running(
 
 
 def _described(asked: Asked, here: Path, running: Service) -> tuple[Journey, list[str]]:
-    """Return the requests of a service, and what the user must know about them."""
+    """Return the journey from the service's OpenAPI document, and notes for the user.
+
+    A service without a document gets a single request, to its ready path.
+    """
     document = service.find_document(running, asked.openapi, here)
     if document is None:
         path = service.ready_path(running, asked.ready)
@@ -178,10 +186,11 @@ def _described(asked: Asked, here: Path, running: Service) -> tuple[Journey, lis
 
 
 def _recorded(asked: Asked, file: Path) -> tuple[Journey, list[str]]:
-    """Return the requests of a recording, and what the user must know about them."""
+    """Return the journey from a HAR file, and notes for the user."""
     recorded = recording.read(file, urlsplit(asked.url).netloc)
     tasks, credentials = har_journey.tasks(recorded)
-    # A journey without its log-in is none: what was recorded is on, except DELETE.
+    # A journey fails without its log-in, which is usually a POST request. So requests
+    # that change data are on. DELETE still needs --with-delete.
     allowed = replace(asked, with_writes=True)
     tasks = tuple(_switched(task, allowed) for task in tasks)
     notes = []
@@ -196,9 +205,11 @@ def _recorded(asked: Asked, file: Path) -> tuple[Journey, list[str]]:
 
 
 def _prefix(document: Document, running: Service) -> str:
-    """Return the prefix under which the service has its paths.
+    """Return the prefix of the service's paths: the document's, or none.
 
-    That of a document may be the one outside, before a proxy takes it away.
+    A document may give the public prefix, which a proxy removes before it forwards a
+    request. So the GET requests are tried with and without it, and the prefix with more
+    answers other than 404 is taken.
     """
     if not document.prefix:
         return ""
@@ -216,7 +227,10 @@ def _prefix(document: Document, running: Service) -> str:
 
 
 def _switched(task: Task, asked: Asked) -> Task:
-    """Switch a task off whose method the user has not allowed."""
+    """Switch a task off if the user has not allowed its method.
+
+    OPTIONS and TRACE are always off.
+    """
     request = task.request
     if task.off or request is None or request.method in SAFE_METHODS:
         return task
@@ -232,7 +246,7 @@ def _switched(task: Task, asked: Asked) -> Task:
 
 
 def _write(files: tuple[Path, Path], contents: tuple[str, str]) -> None:
-    """Write both files, after a check that Python and TOML can read them.
+    """Write both files, after a check that their TOML and Python are valid.
 
     Raises:
         InputError: The folder cannot be written.

@@ -1,4 +1,4 @@
-"""Write tasks as a locustfile: Python in black's layout that any Locust can run."""
+"""Write tasks as a locustfile that any Locust can run, in black's layout."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -22,14 +22,15 @@ INDENT = "    "
 
 @dataclass(frozen=True)
 class Journey:
-    """Tasks in the order in which somebody's recording has them, or in none.
+    """The contents of a locustfile.
 
     Attributes:
-        title: The name of the service.
-        source: What the tasks were read from.
+        title: The name of the service; empty if it is unknown.
+        source: The path or the file that the tasks were read from.
         tasks: The tasks.
         credentials: The environment variables that hold secrets.
-        in_order: Whether one user runs the tasks one after the other.
+        in_order: Whether users run the tasks in this order, as in a recording;
+            otherwise they draw them at random.
     """
 
     title: str
@@ -45,7 +46,7 @@ class Journey:
 
 
 def render(journey: Journey) -> str:
-    """Return the locustfile."""
+    """Return the text of the locustfile."""
     lines = [
         docstring(_heading(journey))[:-3],
         "",
@@ -72,7 +73,7 @@ def _heading(journey: Journey) -> str:
 
 
 def _imports(journey: Journey) -> Iterator[str]:
-    """Yield the imports of all tasks, so that those that are off can be switched on."""
+    """Yield the imports that the tasks need, including tasks that are off."""
     quotes = sorted(_quotes(journey.tasks))
     used = set(quotes) == _quotes(journey.on)
     if journey.credentials:
@@ -87,13 +88,13 @@ def _imports(journey: Journey) -> Iterator[str]:
 
 
 def _import(module: str, names: list[str], used: bool) -> str:
-    """Return an import; style checkers are told if only a comment uses a name."""
+    """Return an import, with `noqa` if only commented-out tasks use its names."""
     note = "" if used else "  # noqa: F401"
     return f"from {module} import {', '.join(names)}{note}"
 
 
 def _quotes(tasks: Sequence[Task]) -> set[str]:
-    """Return the functions of `urllib.parse` that tasks use."""
+    """Return the names of the functions of `urllib.parse` that tasks use."""
     gaps = (gap for task in tasks if task.request for gap in task.request.gaps())
     functions = {"path": "quote", "query": "quote_plus"}
     return {functions[gap.place] for gap in gaps if gap.place in functions}
@@ -105,7 +106,7 @@ def _credential(credential: Credential) -> str:
 
 
 def _user(journey: Journey) -> Iterator[str]:
-    """Yield a user that draws one task after the other."""
+    """Yield the lines of a user class that draws its tasks at random."""
     yield f"class {_class_name(journey)}(FastHttpUser):"
     yield f'{INDENT}"""Draws one task after the other, each as often as the others."""'
     for task in journey.tasks:
@@ -114,7 +115,7 @@ def _user(journey: Journey) -> Iterator[str]:
 
 
 def _journey(journey: Journey) -> Iterator[str]:
-    """Yield a user that makes the requests of a recording in their order."""
+    """Yield the lines of a user class that runs the tasks of a recording in order."""
     yield "class Journey(SequentialTaskSet):"
     yield f'{INDENT}"""The recorded requests, in their order."""'
     for task in journey.tasks:
@@ -130,14 +131,17 @@ def _journey(journey: Journey) -> Iterator[str]:
 
 def _class_name(journey: Journey) -> str:
     words = identifier(journey.title, "service").split("_")
-    # "Shop API" is of a service, and so is everything here.
+    # The word "API" says nothing here, since all requests go to a service.
     name = "".join(word.capitalize() for word in words if word != "api") or "Service"
-    # The name of the class that it is made of would hide that class.
+    # A class `FastHttpUser` would hide its base class of the same name.
     return "ServiceUser" if name == "FastHttp" else f"{name}User"
 
 
 def _task(task: Task) -> Iterator[str]:
-    """Yield the lines of a task; as comments, with the reason, if it is off."""
+    """Yield the lines of a task.
+
+    A task that is off becomes comments, and the first of them give the reason.
+    """
     if not task.off:
         for line in _function(task):
             yield f"{INDENT}{line}" if line else ""
@@ -151,7 +155,7 @@ def _task(task: Task) -> Iterator[str]:
 
 
 def _function(task: Task) -> list[str]:
-    """Return the lines of a task, not yet indented."""
+    """Return the lines of a task, not yet indented; none if it has no request."""
     if task.request is None:
         return []
     title = f"{task.label}: {task.title}" if task.title else task.label
@@ -160,7 +164,7 @@ def _function(task: Task) -> list[str]:
         f"def {task.identifier}(self) -> None:",
         f"{INDENT}{docstring(title)}",
     ]
-    # One level for the class, one for the function: the width of a line counts both.
+    # The lines will be indented by 8 columns: by 4 for the class, 4 for the function.
     sent = _call(task.request, 8)
     if any(not read.cookie for read in task.request.reads):
         sent = f"answer = {_call(task.request, 8 + len('answer = '))}"
@@ -176,7 +180,7 @@ def _function(task: Task) -> list[str]:
 
 
 def _read(read: Read) -> str:
-    """Return the line that keeps a value of an answer."""
+    """Return the line that assigns a value of an answer to an attribute."""
     if read.cookie:
         return f"self.{read.name} = cookies[{literal(read.cookie)}]"
     steps = "".join(f"[{literal(step)}]" for step in read.path)
@@ -184,7 +188,7 @@ def _read(read: Read) -> str:
 
 
 def _call(request: Request, indent: int) -> str:
-    """Return the call of the client that sends a request."""
+    """Return the call of Locust's client that sends a request."""
     arguments: list[tuple[str, Json]] = [("", request.path)]
     method = request.method
     if method in FUNCTIONS:
@@ -209,7 +213,7 @@ def _body(request: Request) -> tuple[str, Json]:
     if kind == "json":
         return "json", content
     if kind == "multipart":
-        # A part without the name of a file is a plain field.
+        # A part without a file name is a plain field.
         return "files", {
             name: part if isinstance(part, File) else (None, part)
             for name, part in content.items()

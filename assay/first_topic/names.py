@@ -1,4 +1,4 @@
-"""Valid and unique names for functions, attributes and environment variables."""
+"""Make valid, unique names for functions, attributes and environment variables."""
 
 import keyword
 import re
@@ -21,9 +21,9 @@ def identifier(content: str, fallback: str) -> str:
     """Return a valid name, made from the words of a text.
 
     Args:
-        content: The text, in any language.
-        fallback: The name if the text has no usable word, and what is put before a word
-            that cannot be a name of its own.
+        content: The text; only ASCII letters and digits of it are used.
+        fallback: The name if the text has none of these. It is also put before a name
+            that is reserved, is a keyword or begins with a digit.
     """
     words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", content[: 10 * MAX_LENGTH])
     name = re.sub(r"[^a-z0-9]+", "_", words.lower()).strip("_")
@@ -35,7 +35,10 @@ def identifier(content: str, fallback: str) -> str:
 
 
 def variable(content: str, fallback: str) -> str:
-    """Return a name for an environment variable: ``API_KEY`` for ``x-api-key``."""
+    """Return a name for an environment variable: ``API_KEY`` for ``x-api-key``.
+
+    It is `fallback` if the text gives no valid name.
+    """
     words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", content[: 10 * MAX_LENGTH])
     name = re.sub(r"[^A-Z0-9]+", "_", words.upper()).strip("_")[:MAX_LENGTH].strip("_")
     name = name.removeprefix("X_")
@@ -43,7 +46,7 @@ def variable(content: str, fallback: str) -> str:
 
 
 def unique(name: str, taken: Iterable[str]) -> str:
-    """Return the name, with a number where it is taken."""
+    """Return the name, with a number at its end if it is taken."""
     taken_names = set(taken)
     number, candidate = 2, name
     while candidate in taken_names:

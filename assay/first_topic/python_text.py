@@ -1,7 +1,7 @@
 """Values as Python source, in black's layout.
 
-Everything here may come from a stranger's document. Texts are written with `repr`, so
-that none of them can end its literal and become code.
+The values may come from an untrusted document. Texts are escaped with `repr`, so that
+none of them can end its literal and become code.
 """
 
 import re
@@ -20,10 +20,14 @@ def literal(value: Json, indent: int = 0, before: int = 0, after: int = 0) -> st
     """Return a value as Python source.
 
     Args:
-        value: JSON, with templates and files in it.
-        indent: Columns that the line is indented by.
-        before: Columns of the line that stand before the value.
-        after: Columns that follow it on its line.
+        value: JSON, which may contain templates, gaps, files, tuples and bytes.
+        indent: Columns of the line's indentation.
+        before: Columns between the indentation and the value.
+        after: Columns that follow the value, such as 1 for a comma.
+
+    Raises:
+        ValueError: A number is not finite.
+        TypeError: A value has another type.
     """
     flat = _flat(value)
     room = WIDTH - indent - before - after
@@ -42,7 +46,17 @@ def literal(value: Json, indent: int = 0, before: int = 0, after: int = 0) -> st
 
 
 def call(function: str, arguments: Sequence[tuple[str, Json]], indent: int) -> str:
-    """Return a call; an argument without a name is positional."""
+    """Return a call as Python source.
+
+    Args:
+        function: The expression that is called.
+        arguments: Names and values. A value with an empty name is positional.
+        indent: Columns of the line's indentation.
+
+    Raises:
+        ValueError: A number is not finite.
+        TypeError: A value has a type that `literal` does not know.
+    """
     flat = ", ".join(_named(name, _flat(value)) for name, value in arguments)
     if indent + len(function) + len(flat) + 2 <= WIDTH:
         return f"{function}({flat})"
@@ -57,30 +71,31 @@ def call(function: str, arguments: Sequence[tuple[str, Json]], indent: int) -> s
 def text(content: str, prefix: str = "") -> str:
     """Return a string literal with the quotes that need the fewest backslashes."""
     quote = '"' if content.count('"') <= content.count("'") else "'"
-    # repr chooses its quotes by content: this one makes it take single quotes, which
-    # it escapes wherever they stand.
+    # `repr` chooses its quotes by the content. If the content has both kinds, `repr`
+    # takes single quotes and escapes the single quotes inside. So both are appended
+    # here and removed again.
     body = repr(content + "'\"")[1:-1].removesuffix("\\'\"").replace("\\'", "'")
     return f"{prefix}{quote}{body.replace(quote, chr(92) + quote)}{quote}"
 
 
 def comment(content: str) -> str:
-    """Return a text for a comment: one line, without control characters."""
+    """Return a text as one line without control characters, for a comment."""
     return one_line(content)
 
 
 def docstring(content: str) -> str:
-    """Return a docstring of one line."""
+    """Return a docstring of one line, shortened to `MAX_TITLE` characters."""
     line = one_line(content).replace("\\", "/").replace('"', "'")
     return f'"""{shortened(line, MAX_TITLE).rstrip(".")}."""'
 
 
 def shortened(line: str, most: int) -> str:
-    """Return a line with at most so many characters."""
+    """Return a line, cut to at most `most` characters."""
     return line if len(line) <= most else f"{line[: most - 1].rstrip()}…"
 
 
 def _flat(value: Json) -> str:
-    """Return a value on one line."""
+    """Return a value as Python source on one line."""
     if isinstance(value, Template):
         return _template(value)
     if isinstance(value, File):
@@ -107,13 +122,14 @@ def _flat(value: Json) -> str:
 
 
 def _template(template: Template) -> str:
-    """Return a string, an f-string, or the one expression that it consists of."""
+    """Return a template as a string literal, an f-string or a single expression."""
     parts = template.parts
     if all(isinstance(part, str) for part in parts):
         return text("".join(map(str, parts)))
     if len(parts) == 1 and isinstance(parts[0], Gap):
         return _expression(parts[0])
-    # Gaps become letters that no text has, so that one literal is made of it all.
+    # Each gap becomes a private-use character, so that the whole text is written as one
+    # literal. The gaps' expressions are put in afterwards.
     marks: dict[str, str] = {}
     content = ""
     for part in parts:
@@ -125,7 +141,7 @@ def _template(template: Template) -> str:
             content += re.sub("[\ue000-\uf8ff]", "\ufffd", part)
     body = text(content.replace("{", "{{").replace("}", "}}"), "f")
     for mark, expression in marks.items():
-        # repr escapes letters of private use, since they are not printable.
+        # `repr` has escaped this character, since it is not printable.
         body = body.replace(f"\\u{ord(mark):04x}", expression)
     return body
 

@@ -1,4 +1,4 @@
-"""The requests of a locustfile, before they become Python or are sent."""
+"""The requests of a locustfile, as data that can be written as Python or sent."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -14,13 +14,14 @@ type Place = Literal["", "path", "query", "number"]
 
 @dataclass(frozen=True)
 class Gap:
-    """A place in a text whose content is known only when the request is sent.
+    """A place in a text that is filled when the request is sent.
 
     Attributes:
-        name: An environment variable, or a name that an earlier answer gave a value.
-        source: Which of the two it is.
-        place: Where in a URL it stands, which decides how it is quoted; `number` where
-            JSON has a number; empty elsewhere.
+        name: The environment variable that holds the value, or the name of a value that
+            was read from an earlier answer.
+        source: Where the value comes from.
+        place: ``path`` or ``query`` if the value stands in a URL and must be quoted for
+            it, ``number`` if it is a number in JSON, otherwise empty.
     """
 
     name: str
@@ -28,7 +29,7 @@ class Gap:
     place: Place = ""
 
     def filled(self, values: Mapping[str, str]) -> str:
-        """Return the content, quoted for its place.
+        """Return the value, quoted for its place.
 
         Raises:
             KeyError: There is no value of that name.
@@ -46,14 +47,19 @@ class Template:
     parts: tuple[str | Gap, ...]
 
     def filled(self, values: Mapping[str, str]) -> str:
-        """Return the text with its gaps filled."""
+        """Return the text with its gaps filled.
+
+        Raises:
+            KeyError: The value of a gap is missing.
+        """
         return "".join(
             part if isinstance(part, str) else part.filled(values)
             for part in self.parts
         )
 
 
-# JSON whose texts may be templates. A recursive type would not catch more mistakes.
+# JSON in which a text may be a template, and a field of a form may be a file. A
+# recursive type would not catch more mistakes.
 type Json = Any
 type BodyKind = Literal["json", "form", "multipart", "raw"]
 
@@ -72,9 +78,9 @@ class Body:
     """The body of a request.
 
     Attributes:
-        kind: How `content` is sent: as JSON, as the fields of a form, as fields and
-            files of a multipart body, or as it is.
-        content: JSON; a dictionary of fields; or a text or bytes.
+        kind: How `content` is sent: as JSON, as the fields of a form, as the fields and
+            files of a multipart body, or without a change.
+        content: JSON, a dictionary of fields by name, or a text or template.
     """
 
     kind: BodyKind
@@ -83,12 +89,12 @@ class Body:
 
 @dataclass(frozen=True)
 class Read:
-    """A value that later requests need.
+    """A value that is read from an answer, because later requests need it.
 
     Attributes:
-        name: The name that it is given.
-        path: Its place in the JSON of the answer.
-        cookie: The name of the cookie that has it, instead of a place.
+        name: The name under which it is kept.
+        path: The keys and indexes that lead to it in the JSON of the answer.
+        cookie: The name of the cookie that has it; empty if the JSON has it.
     """
 
     name: str
@@ -97,7 +103,7 @@ class Read:
 
     @property
     def source(self) -> str:
-        """The part of an answer that it is read from, for a message."""
+        """A description of the part of the answer that is read, for a message."""
         return f"cookie {self.cookie}" if self.cookie else f"value {self.name}"
 
 
@@ -108,8 +114,10 @@ class Request:
     Attributes:
         path: Path and query, quoted.
         name: The name of its row in the results.
-        basic: The variables of user and password of HTTP Basic authentication.
-        reads: What is read from the answer.
+        body: The body; None for none.
+        basic: The gaps for the user and the password of HTTP Basic authentication; None
+            without it.
+        reads: The values that are read from the answer.
     """
 
     method: str
@@ -140,12 +148,14 @@ class Task:
 
     Attributes:
         identifier: The name of its function.
-        title: What it does, in one line of somebody else's words.
+        title: The summary in the document, in one line; empty if there is none.
         label: Method and path, as the document or the recording has them.
-        request: None if no request can be made.
-        off: Why it is switched off; empty if it is on.
-        advice: What to do about that.
-        status: What it answered when it was tried; empty if it was not.
+        request: The request; None if none can be made.
+        off: The reason why it is switched off; empty if it is on.
+        advice: What the user can do about that reason.
+        status: The status of the answer when it was tried, or a word such as ``not
+            sent``. If the second try failed, its status follows after a comma. Empty if
+            it was not tried.
     """
 
     identifier: str
@@ -162,8 +172,8 @@ class Credential:
     """An environment variable that holds a secret.
 
     Attributes:
-        variable: Its name.
-        meaning: What its value is, in words.
+        variable: The name of the variable.
+        meaning: A description of the secret.
     """
 
     variable: str
@@ -171,12 +181,17 @@ class Credential:
 
 
 def text(*parts: str | Gap) -> Template:
-    """Return a template."""
+    """Return a template of these parts, without the empty ones."""
     return Template(tuple(part for part in parts if part != ""))
 
 
 def filled(content: Json, values: Mapping[str, str]) -> Json:
-    """Return JSON with the gaps of its texts filled."""
+    """Return JSON with the gaps of its texts filled.
+
+    Raises:
+        KeyError: The value of a gap is missing.
+        ValueError: A value stands for a number, but is none.
+    """
     if isinstance(content, Template):
         is_number = any(
             isinstance(part, Gap) and part.place == "number" for part in content.parts

@@ -1,4 +1,4 @@
-"""The service while `assay init` looks at it: started, ready, and its document."""
+"""Start the service for `assay init`, and find its ready path and its document."""
 
 from __future__ import annotations
 
@@ -33,25 +33,28 @@ DOCUMENT_PATHS = (
     *("/apispec_1.json", "/api-spec.json", "/static/openapi.json", "/openapi"),
 )
 START_SECONDS = 60.0
-# A service that answers, but nothing with 2xx, may still be starting for so long.
+# A service that answers without 2xx may still be starting during this time.
 SETTLING_SECONDS = 3.0
 MAX_DOCUMENT_BYTES = 50_000_000
 
 
 @dataclass(frozen=True)
 class Service:
-    """A service that answers.
+    """A running service.
 
     Attributes:
         url: Its base URL, without a slash at its end.
-        child: Its process; None if it ran before.
+        child: Its process; None if Assay did not start it.
     """
 
     url: str
     child: processes.Child | None
 
     def log(self) -> str:
-        """Return the last lines of its log, for a message; empty if it has none."""
+        """Return the end of its log as part of a message.
+
+        The text is empty if Assay did not start the service.
+        """
         if self.child is None:
             return ""
         return f"; its last lines:\n{self.child.last_lines()}"
@@ -63,13 +66,19 @@ def running(
 ) -> Iterator[Service]:
     """Start the service of a target as runs do, and stop it at the end.
 
+    A service that is given by its URL is neither started nor stopped.
+
     Args:
-        target: Its command, or the URL of a service that runs.
-        environment: Environment variables, added to this process's.
-        folder: Where its log is written.
+        target: The target, with a command or with the URL of a running service.
+        environment: Environment variables that are added to those of this process.
+        folder: Where the log of the service is written.
+
+    Yields:
+        The service, which accepts connections.
 
     Raises:
-        MeasureError: It cannot be started, or does not listen.
+        MeasureError: The service cannot be started, or does not listen on its port.
+        InputError: Nothing answers at the URL.
     """
     if target.url:
         service = Service(target.url.rstrip("/"), None)
@@ -100,11 +109,11 @@ def ready_path(service: Service, wanted: str, more: Sequence[str] = ()) -> str:
     Args:
         service: The service.
         wanted: The path that the user gave; empty to look for one.
-        more: Paths that are tried last.
+        more: Paths that are tried after the usual ones.
 
     Raises:
-        MeasureError: The service ended.
-        InputError: The given path does not answer 2xx, or no path does.
+        MeasureError: The service ended while Assay waited for the given path.
+        InputError: The given path does not answer 2xx, or none of the tried paths does.
     """
     with _client(service) as client:
         if wanted:
@@ -134,8 +143,8 @@ def _await_wanted(
 ) -> None:
     """Wait until the path that the user gave answers 2xx.
 
-    A service that is not ready says so by a status of 5xx or by silence. Any other
-    status says that the path is wrong.
+    While a service is not ready, it answers 5xx or not at all. A status of 3xx or 4xx
+    means that the path is wrong, so the wait for it is short.
 
     Raises:
         MeasureError: The service ended.
@@ -174,7 +183,7 @@ def _first_that_answers(client: httpx.Client, paths: Sequence[str]) -> str:
 
 
 def _problem(client: httpx.Client, path: str) -> str:
-    """Return what happens instead of an answer with 2xx; empty if nothing does."""
+    """Return what a path answered instead of 2xx; empty if it answered 2xx."""
     import httpx
 
     try:
@@ -198,10 +207,10 @@ def find_document(service: Service, wanted: str, folder: Path) -> Document | Non
         folder: The working directory, for files.
 
     Returns:
-        None if the user gave none and the service has none at a usual path.
+        The document; None if the user gave none and none of `DOCUMENT_PATHS` has one.
 
     Raises:
-        InputError: The given file or path has no document.
+        InputError: The given file or path has no OpenAPI document in JSON.
     """
     if wanted and (not wanted.startswith("/") or os.path.isfile(wanted)):
         return read_document(folder / wanted)
@@ -236,7 +245,7 @@ def read_document(file: Path) -> Document:
     """Return the OpenAPI document in a file.
 
     Raises:
-        InputError: It cannot be read.
+        InputError: The file cannot be read, or is no OpenAPI document in JSON.
     """
     try:
         return parse(file.read_bytes(), file.name)
@@ -248,8 +257,8 @@ def _await_port(service: Service) -> None:
     """Wait until a service accepts connections.
 
     Raises:
-        MeasureError: It ended, listens nowhere or elsewhere, or another process has
-            its port.
+        MeasureError: The service ended, does not listen in time, listens on another
+            port only, or another process listens on its port.
         InputError: Nothing answers at the URL that the user gave.
     """
     import socket
@@ -289,10 +298,12 @@ def _await_port(service: Service) -> None:
 
 
 def _check_owner(child: processes.Child | None, port: int) -> None:
-    """Check that the process that was started is the one that listens on its port.
+    """Check that the started process listens on its port.
+
+    A service that Assay did not start is not checked.
 
     Raises:
-        MeasureError: Another process does.
+        MeasureError: Another process listens there.
     """
     if child and port not in listening(child.pid):
         raise MeasureError(

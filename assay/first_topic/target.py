@@ -1,4 +1,4 @@
-"""What the user typed about the service, checked, as a target that can be started."""
+"""Check what the user typed about the service, and turn it into a target."""
 
 import ipaddress
 import os
@@ -30,19 +30,21 @@ class Asked:
     """What the user typed.
 
     Attributes:
-        app: The app; empty to look for one.
-        command: How the service is started; empty if it is an app or a URL.
-        url: Where it runs already.
-        openapi: A file, or a path of the service; empty to look for one.
-        har: A recording to make the locustfile from.
+        app: The app, as ``module:name``; empty to look for one.
+        command: The command that starts the service; empty for an app or a URL.
+        url: The URL of a service that already runs; empty for an app or a command.
+        openapi: The file of the OpenAPI document, or its path in the service; empty to
+            look for it.
+        har: The HAR file from which the locustfile is made; None to make it from the
+            OpenAPI document.
         ready: The path that answers 2xx; empty to look for one.
         env: Environment variables, each as ``NAME=VALUE``.
-        needs: Services by name.
-        prepare: A command that is run before the service is started.
-        with_writes: Whether requests that change data are switched on.
-        with_delete: Whether requests that delete data are.
-        output: The folder of the topic.
-        force: Whether files that exist are written over.
+        needs: Names of the services that the target needs.
+        prepare: A command that is run before the service is started; empty for none.
+        with_writes: Whether requests that change data are switched on, except DELETE.
+        with_delete: Whether DELETE requests are switched on.
+        output: The folder into which the topic is written.
+        force: Whether existing files are overwritten.
     """
 
     app: str = ""
@@ -61,10 +63,11 @@ class Asked:
 
 
 def started(asked: Asked, here: Path) -> tuple[Started, str]:
-    """Return how the service is started, and a sentence about it.
+    """Return how the service is started, and a description of that for the user.
 
     Raises:
-        InputError: The user typed too much or too little, or something wrong.
+        InputError: An option is wrong or contradicts another one, no app or several
+            apps were found, or no server for the app is installed.
     """
     given = [name for name in ("app", "command", "url") if getattr(asked, name)]
     if len(given) > 1:
@@ -102,7 +105,8 @@ def _app(spec: str, here: Path) -> apps.App:
     """Return the app that the user named, or the only one there is.
 
     Raises:
-        InputError: There is none, or there are several.
+        InputError: The named app was not found. Or the user named none, and there is
+            none or more than one.
     """
     project_apps = apps.find(here)
     if spec:
@@ -131,7 +135,7 @@ def _app(spec: str, here: Path) -> apps.App:
 
 
 def _listed(project_apps: Sequence[apps.App]) -> str:
-    # The one that is meant is seldom the one in the deepest folder.
+    # The user seldom means an app in a deep folder, so those come last.
     nearest = sorted(project_apps, key=lambda app: (app.spec.count("."), app.spec))
     shown = [f"assay init {app.spec}" for app in nearest[:MOST_LISTED]]
     width = max(map(len, shown), default=0)
@@ -160,7 +164,12 @@ def _variables(pairs: Sequence[str]) -> dict[str, str]:
 
 
 def _check_url(asked: Asked, variables: dict[str, str]) -> None:
-    """Check that a URL is on this machine: requests may change data there."""
+    """Check that a URL is on this machine, since requests may change data there.
+
+    Raises:
+        InputError: It is not, or the user typed an option that only a service started
+            by Assay can have.
+    """
     parts = urlsplit(asked.url)
     host = parts.hostname or ""
     try:
@@ -180,7 +189,11 @@ def _check_url(asked: Asked, variables: dict[str, str]) -> None:
 
 
 def _check(target: Started) -> None:
-    """Check everything that goes into claims.toml as a run will check it."""
+    """Check the target as a run will check it, except for its services and `cwd`.
+
+    Raises:
+        InputError: A value is wrong.
+    """
     try:
         TargetTable.model_validate(
             {

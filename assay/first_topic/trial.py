@@ -1,4 +1,4 @@
-"""Send each request once, and switch off those that do not answer 2xx."""
+"""Send the requests of the tasks that are on, and switch off those that fail."""
 
 import os
 import time
@@ -10,20 +10,21 @@ from urllib.parse import urlsplit
 from assay.first_topic.request import File, Read, Request, Task, filled
 from assay.wording import one_line
 
-TIMEOUT = 10.0  # seconds for an answer, to its end
-MAX_REDIRECTS = 5
+TIMEOUT = 10.0  # seconds until an answer must have ended
+MAX_REDIRECTS = 5  # requests for one answer, including the first
 MAX_DETAIL = 160  # characters of an answer that are shown
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What a request was answered with.
+    """The answer to a request.
 
     Attributes:
-        status: The status, or a word for what happened instead.
-        problem: Why it does not count as a success; empty if it does.
-        advice: What to do about it.
-        values: What was read from it for later requests.
+        status: The status, or words for what happened instead.
+        problem: Why the answer is not a success; empty if it is one.
+        advice: What the user can do about the problem.
+        values: The values that were read from the answer for later requests; None if
+            there is a problem.
     """
 
     status: str
@@ -35,17 +36,19 @@ class Answer:
 def run(url: str, tasks: Sequence[Task], in_order: bool) -> tuple[Task, ...]:
     """Send the request of each task that is on.
 
-    Requests that change data come last, and then every request is sent once more: one
-    that creates or deletes something may work only once, and others may not work after
-    it. Such requests would fail in a load test.
+    Requests that change data are sent last. If there are any, or if the tasks are in
+    order, every request is sent a second time. A request that creates or deletes
+    something may work only once, and other requests may fail after it. Such requests
+    would fail in a load test.
 
     Args:
         url: The base URL of the service.
         tasks: The tasks.
-        in_order: Whether they are a journey: sent in order, by one user.
+        in_order: Whether the requests are sent in the order of the tasks.
 
     Returns:
-        The tasks with their status. Those that failed are off, with the reason.
+        The tasks in their order, with their status. Tasks that failed are off, and so
+        are tasks whose environment variables are not set.
     """
     tried = [task if task.off else _without_values(task) for task in tasks]
     order = sorted(range(len(tried)), key=lambda index: _rank(tried[index], in_order))
@@ -66,7 +69,16 @@ def run(url: str, tasks: Sequence[Task], in_order: bool) -> tuple[Task, ...]:
 
 
 def send(client: Any, request: Request, values: Mapping[str, str]) -> Answer:
-    """Send a request; follow redirects to the same host, as the load generator does."""
+    """Send a request, and follow redirects to the same host.
+
+    The load generator follows redirects, too. A failure is returned as an answer with a
+    problem. An answer of 2xx or 304 is a success if it has the values to read.
+
+    Args:
+        client: The client of httpx.
+        request: The request.
+        values: Values for its gaps, by name.
+    """
     import httpx
 
     try:
@@ -102,13 +114,18 @@ def send(client: Any, request: Request, values: Mapping[str, str]) -> Answer:
 def _client(url: str) -> Any:
     import httpx
 
-    # A service may close its connection after an error: the next request has a new one.
+    # A service may close a connection after an error. So no connection is used twice.
     limits = httpx.Limits(max_keepalive_connections=0)
     return httpx.Client(base_url=url, trust_env=False, timeout=TIMEOUT, limits=limits)
 
 
 def _built(client: Any, request: Request, values: Mapping[str, str]) -> Any:
-    """Return the request as httpx sends it."""
+    """Return the request as an object of httpx.
+
+    Raises:
+        KeyError: The value of a gap is missing.
+        ValueError: The path leads to another host, or a value is not valid.
+    """
     headers = {name: part.filled(values) for name, part in request.headers.items()}
     sent: dict[str, Any] = {}
     if request.body:
@@ -143,7 +160,7 @@ def _built(client: Any, request: Request, values: Mapping[str, str]) -> Any:
 
 
 def _read(answer: Any, until: float) -> bytes | None:
-    """Return the body of an answer; None if it does not end in time."""
+    """Return the first 10 MB of an answer's body; None if it does not end in time."""
     body = b""
     try:
         for chunk in answer.iter_bytes():
@@ -181,7 +198,13 @@ def _answered(request: Request, answer: Any, body: bytes, client: Any) -> Answer
 
 
 def _value(read: Read, body: bytes, cookies: Mapping[str, str]) -> str:
-    """Return a value of an answer."""
+    """Return a value of an answer.
+
+    Raises:
+        ValueError: The body is not JSON.
+        LookupError: The answer does not have the value.
+        TypeError: The path does not fit the JSON.
+    """
     import json
 
     if read.cookie:
@@ -193,7 +216,7 @@ def _value(read: Read, body: bytes, cookies: Mapping[str, str]) -> str:
 
 
 def _advice(request: Request, status: str, detail: str) -> str:
-    """Return what to do about a status."""
+    """Return what the user can do about a status."""
     variables = sorted(
         gap.name for gap in request.gaps() if gap.source == "environment"
     )
@@ -222,7 +245,7 @@ def _too_slow(status: int | None) -> Answer:
 
 
 def _secrets(tasks: Sequence[Task]) -> dict[str, str]:
-    """Return the environment variables that requests need, as far as they are set."""
+    """Return the environment variables that requests need and that are set."""
     gaps = (gap for task in tasks if task.request for gap in task.request.gaps())
     return {
         gap.name: os.environ[gap.name]
@@ -232,7 +255,7 @@ def _secrets(tasks: Sequence[Task]) -> dict[str, str]:
 
 
 def _without_values(task: Task) -> Task:
-    """Switch a task off that needs an environment variable which is not set."""
+    """Switch a task off if a variable that it needs is not set, or is empty."""
     needed = sorted(
         gap.name
         for gap in (task.request.gaps() if task.request else ())
@@ -251,7 +274,10 @@ def _without_values(task: Task) -> Task:
 
 
 def _rank(task: Task, in_order: bool) -> int:
-    """Return when a task's turn is: what changes data last, DELETE at the very end."""
+    """Return a task's rank: 0 for reads, 1 for changes and 2 for DELETE.
+
+    All tasks that run in order have rank 0, so that sorting keeps their order.
+    """
     if in_order or task.request is None:
         return 0
     return task.request.changes_data + (task.request.method == "DELETE")

@@ -1,1 +1,1 @@
-"""Many runs become series over time, and changes of their levels."""
+"""Makes series of many runs, and finds the changes of their levels."""

@@ -1,4 +1,4 @@
-"""From the records of runs to series, and to the changes in them."""
+"""Makes series from the records of runs, and finds the changes in them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Member = tuple[Record, Measured]
 
 
 def build(records: Sequence[Record], skipped: Iterable[SkippedRun]) -> HistoryResults:
-    """Return all series of these runs with their changes; those that change first.
+    """Return all series of these runs, with changes; the series that change come first.
 
     Args:
         records: The runs, oldest first.
@@ -47,11 +47,11 @@ def build(records: Sequence[Record], skipped: Iterable[SkippedRun]) -> HistoryRe
 
 
 def _key(record: Record, measured: Measured) -> tuple[str, ...]:
-    """Return what all points of a series share.
+    """Return what all points of a series share: what is measured, where and how.
 
-    The method is Assay's version without its patch number, the schema of the results,
-    and the load: another load gives other numbers. Settings that only decide how many
-    launches there are, such as the looks and the time budget, change no level.
+    `record.assay` is Assay's version without its patch number, with the schema of the
+    results. The load is part of the key, because another load gives other numbers. The
+    looks and the time budget are not: they change only the number of launches.
     """
     return (
         measured.kind,
@@ -72,7 +72,7 @@ def _order(series: Series) -> tuple[object, ...]:
 
 
 def _unexamined(group: Sequence[Member]) -> str:
-    """Return why a series is not searched for changes; empty if it is."""
+    """Return why a series is not searched for changes; empty if it is searched."""
     from assay.analysis.change_points import FEWEST_RUNS
 
     if len(group) < FEWEST_RUNS:
@@ -85,10 +85,15 @@ def _unexamined(group: Sequence[Member]) -> str:
 def _examine(
     members: Sequence[Sequence[Member]], reasons: Sequence[str]
 ) -> list[Findings]:
-    """Examine each series, and correct for their number.
+    """Search the series for changes, and correct for the number of series.
 
-    Among hundreds of series some would seem to change by chance. The procedure of
-    Benjamini and Hochberg over the series keeps the share of those below `LEVEL`.
+    Among hundreds of series, some would seem to change by chance. The procedure of
+    Benjamini and Hochberg keeps the expected share of these among all that are found
+    below `LEVEL`.
+
+    Args:
+        members: The numbers of each series, oldest first.
+        reasons: Why a series is not searched; empty if it is searched.
     """
     import numpy as np
 

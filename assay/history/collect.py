@@ -1,4 +1,4 @@
-"""Reads all runs that are found, and says which are left out, and why."""
+"""Reads all runs in some folders, and says which are left out and why."""
 
 from __future__ import annotations
 
@@ -13,13 +13,16 @@ from assay.wording import counted, one_line
 
 
 def collect(folders: Iterable[str]) -> tuple[list[Record], list[SkippedRun]]:
-    """Read the runs in folders and below them, oldest first.
+    """Read the runs in folders and below them.
 
     Args:
         folders: Paths or URLs.
 
+    Returns:
+        The runs, oldest first, and those that were left out.
+
     Raises:
-        InputError: A folder cannot be searched, or there is no run that can be read.
+        InputError: A folder cannot be searched, or there is no run that can be used.
     """
     folders = list(folders)
     found: dict[tuple[object, ...], str] = {}
@@ -31,7 +34,7 @@ def collect(folders: Iterable[str]) -> tuple[list[Record], list[SkippedRun]]:
         except NotARunError as error:
             skipped.append(SkippedRun(place=place.name, reason=str(error)))
             continue
-        # The same run may lie in two of the folders, as a copy.
+        # There may be a copy of a run in another folder.
         identity = (record.run, record.date, record.measured[0])
         if identity in found:
             reason = f"the same run as {found[identity]}"
@@ -45,7 +48,7 @@ def collect(folders: Iterable[str]) -> tuple[list[Record], list[SkippedRun]]:
 
 
 def _nothing(folders: list[str], skipped: list[SkippedRun]) -> str:
-    """Return the message for folders without a usable run: why, and what to type."""
+    """Return the message for folders without a usable run."""
     from assay.system import redaction
 
     where = ", ".join(redaction.url(folder) for folder in folders)

@@ -1,1 +1,1 @@
-"""What people write, read and checked as a whole: a Plan comes of it."""
+"""Reads and checks the files that people write, and builds a Plan from them."""

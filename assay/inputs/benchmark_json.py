@@ -15,10 +15,10 @@ from assay.single_runs import SingleRun
 from assay.wording import clean, one_line
 
 EXPECTED = "expected a file of `pytest --benchmark-json=FILE`"
-# Seconds of one call: what lies outside was not measured.
+# Seconds of one call; a median outside this range is not usable.
 SHORTEST, LONGEST = 1e-12, 1e9
 MOST_SHOWN = 100  # characters of a value in a message
-# What identifies a machine, and where pytest-benchmark has it.
+# The properties that identify a machine, and their keys in pytest-benchmark's files.
 MACHINE = {
     "CPU": ("cpu", "brand_raw"),
     "cores": ("cpu", "count"),
@@ -30,7 +30,7 @@ MACHINE = {
 
 
 class _Read(BaseModel):
-    """Base of what is read: fields that are not needed are ignored."""
+    """Base of the parts of a file; unknown fields are ignored."""
 
     model_config = ConfigDict(extra="ignore", strict=True)
 
@@ -57,15 +57,15 @@ def read(file: Path, name: str = "") -> SingleRun:
 
     Args:
         file: The file.
-        name: What the user called it; its path if empty.
+        name: The name that the user typed; empty for the path.
 
     Raises:
-        InputError: It cannot be read, or is no such file.
+        InputError: It cannot be read, is no such file, or has no usable median.
     """
     name = name or str(file)
     try:
         content = file.read_bytes()
-    except (OSError, ValueError) as error:  # ValueError: no path at all
+    except (OSError, ValueError) as error:  # ValueError: no valid path
         reason = getattr(error, "strerror", None) or str(error)
         raise InputError(f"{name}: cannot be read: {reason}; {EXPECTED}") from error
     return parse(content, name)
@@ -74,10 +74,10 @@ def read(file: Path, name: str = "") -> SingleRun:
 def read_folder(folder: Path) -> list[SingleRun]:
     """Read the files of pytest-benchmark in a folder and below it.
 
-    Other files are left out: `.benchmarks` and folders of reports have some.
+    Files that `read` refuses are left out, because such folders also have other files.
 
     Raises:
-        InputError: There is no such file.
+        InputError: The folder has no file of pytest-benchmark.
     """
     runs = []
     for file in sorted(folder.rglob("*.json")) if folder.is_dir() else ():
@@ -92,10 +92,11 @@ def read_folder(folder: Path) -> list[SingleRun]:
 
 
 def parse(content: bytes, name: str) -> SingleRun:
-    """Return what the content of a file of pytest-benchmark says.
+    """Return the single run in the content of a file of pytest-benchmark.
 
     Raises:
-        InputError: It is no such file, or it is damaged. The message names the file.
+        InputError: It is not the content of such a file, it is damaged, or it has no
+            usable median. The message begins with `name`.
     """
     if not content.strip():
         raise InputError(
@@ -135,7 +136,7 @@ def parse(content: bytes, name: str) -> SingleRun:
                 ),
             )
         ),
-        # Without a repository it is a word such as "unversioned".
+        # Without a repository, the field has a word such as "unversioned".
         commit=sha if re.fullmatch("[0-9a-f]{7,64}", sha) else "",
         dirty=bool(commit.get("dirty")),
         date=_date(written.datetime or ""),
@@ -164,13 +165,18 @@ def _validated(content: bytes, name: str) -> _File:
 
 def _words(machine: Mapping[str, object]) -> dict[str, str]:
     words = {name: _word(machine, place) for name, place in MACHINE.items()}
-    if not words["CPU"]:  # as older versions of py-cpuinfo call it
+    if not words["CPU"]:  # older versions of py-cpuinfo have another key
         words["CPU"] = _word(machine, ("cpu", "brand"))
     return {name: word for name, word in words.items() if word}
 
 
 def _word(fields: Mapping[str, object], place: tuple[str, ...]) -> str:
-    """Return a value as text; empty if there is none, or no simple one."""
+    """Return a nested string or integer as text; empty if there is none.
+
+    Args:
+        fields: The fields.
+        place: The keys that lead to the value.
+    """
     value: object = fields
     for part in place:
         value = value.get(part) if isinstance(value, dict) else None
@@ -188,6 +194,6 @@ def _date(text: str) -> datetime | None:
 
 
 def _launches(exported: Mapping[str, object]) -> int:
-    """Return the number of launches that a file of Assay's own has; else 0."""
+    """Return the number of launches in a file that Assay exported; otherwise 0."""
     launches = exported.get("launches")
     return launches if isinstance(launches, int) and launches > 0 else 0

@@ -1,4 +1,4 @@
-"""The pytest nodes of a topic's benchmarks, and a check that they exist."""
+"""Finds the pytest nodes of a topic's benchmarks, and checks that they exist."""
 
 import ast
 from collections.abc import Iterator
@@ -8,7 +8,10 @@ from assay.plan import Topic, Variant
 
 
 def nodes_of(topic: Topic, variant: Variant) -> list[str]:
-    """Return the pytest nodes of one side, relative to the topic's folder."""
+    """Return the pytest nodes of a variant, relative to the topic's folder.
+
+    These are the node that the variant names, or else the files of the pattern.
+    """
     if variant.tests is not None:
         return [variant.tests]
     pattern = topic.scenario.benchmarks
@@ -21,7 +24,10 @@ def nodes_of(topic: Topic, variant: Variant) -> list[str]:
 def check(topic: Topic) -> list[str]:
     """Return the problems of a topic's benchmarks, without running them.
 
-    Each problem is one sentence that names the file and the variant.
+    Each problem begins with the claims.toml and the key.
+
+    Raises:
+        OSError: A file cannot be examined, for example because its name is too long.
     """
     problems = []
     pattern = topic.scenario.benchmarks
@@ -43,7 +49,7 @@ def check(topic: Topic) -> list[str]:
 
 
 def _node_problem(folder: Path, node: str) -> str:
-    """Return the problem of a node like ``file.py::Class::test[1]``; empty if none."""
+    """Return the problem of a node like ``file.py::Class::test[1]``, or empty text."""
     name, *path = node.partition("[")[0].split("::")
     file = folder / name
     if not name:
@@ -59,7 +65,7 @@ def _node_problem(folder: Path, node: str) -> str:
         by_name = {item.name: item for item in _definitions(scope)}
         definition = by_name.get(part)
         if definition is None:
-            # An inherited or imported test exists, although this text does not have it.
+            # A test that is inherited or imported exists, but is not in this file.
             if _may_come_from_elsewhere(scope):
                 return ""
             tests = sorted(x for x in by_name if x.lower().startswith("test"))
@@ -74,7 +80,7 @@ type _Definition = ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 
 
 def _definitions(scope: ast.AST) -> Iterator[_Definition]:
-    """Yield the functions and classes of a scope, also under `if` and `try`."""
+    """Yield the functions and classes of a scope, also those under `if` and `try`."""
     for item in ast.iter_child_nodes(scope):
         if isinstance(item, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             yield item
@@ -83,7 +89,7 @@ def _definitions(scope: ast.AST) -> Iterator[_Definition]:
 
 
 def _may_come_from_elsewhere(scope: ast.Module | ast.ClassDef) -> bool:
-    """Say whether a scope may inherit or import tests that its text does not define."""
+    """Say whether a scope may inherit or import tests that it does not define."""
     if isinstance(scope, ast.ClassDef):
         return bool(scope.bases)
     return any(

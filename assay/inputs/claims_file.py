@@ -1,4 +1,4 @@
-"""Read one claims.toml, check it, and build a topic from it."""
+"""Reads one claims.toml, checks it, and builds a topic from it."""
 
 import os
 import re
@@ -25,7 +25,7 @@ from assay.plan import Budget, Claim, Companion, Load, Scenario, Target, Topic, 
 DEFAULT_SHAPE_SECONDS = 2.0
 MAX_SHAPE_SECONDS = 10.0
 MAX_NAME_BYTES = 64  # bytes of a name that becomes part of a file name
-# The keys of [target] and [scenario] that benchmarks use: see `experiment.benchmarks`.
+# The keys of [target] and [scenario] that have an effect on benchmarks.
 BENCHMARK_KEYS = frozenset({"cwd", "env", "python", "benchmarks", "time_budget"})
 PROFILES_NEED_COMMAND = (
     "profiles need a process that Assay starts; give the variant a command"
@@ -44,10 +44,10 @@ def read(
     Args:
         file: The file.
         margin: The change that is too small to matter, as a share.
-        require_preset: Is called with the name of each preset that a claim asks for;
-            raises InputError if there is no such preset.
-        messages: The problems of the file are added to it, each with its line.
-        sides: Whether two commits or servers are compared, so that the file needs no
+        require_preset: Called with the name of each preset that a claim asks for;
+            raises InputError if the preset does not exist or has problems.
+        messages: The problems of the file are added to it.
+        sides: Whether two commits or two servers are compared. Then the file needs no
             variants.
 
     Returns:
@@ -101,7 +101,8 @@ def _build(
             **{
                 **target.model_dump(),
                 "cwd": (folder / target.cwd).resolve(),
-                # Not resolved: a link is the interpreter of its own environment.
+                # Not resolved: the link in a virtual environment decides which
+                # packages Python imports.
                 "python": folder / target.python if target.python else None,
                 "round_trip": {
                     name: shapes.seconds(text)
@@ -139,7 +140,11 @@ def _build(
 
 
 def _shape(claims: ClaimsFile, file: Path, problems: Problems) -> Shape | None:
-    """Return how the arrival rate changes within a slice, if it does."""
+    """Return the shape of the arrival rate within a slice, or None.
+
+    None means that the rate is constant, or that the shape is invalid. An invalid shape
+    is added to the problems.
+    """
     text = claims.scenario.load.shape
     if not text:
         return None
@@ -168,7 +173,11 @@ def _shape(claims: ClaimsFile, file: Path, problems: Problems) -> Shape | None:
 
 
 def _check_names(claims: ClaimsFile, problems: Problems, sides: bool) -> None:
-    """Check names, and that claims and budgets name variants and metrics that exist."""
+    """Check the names of variants and companions, and all references to names.
+
+    Claims and budgets must refer to variants and metrics that exist, and a comparison
+    needs two variants.
+    """
     variants = list(claims.variants)
     for table, names in (("variants", variants), ("companions", claims.companions)):
         for name in names:
@@ -212,7 +221,7 @@ def _check_names(claims: ClaimsFile, problems: Problems, sides: bool) -> None:
 
 
 def _check_round_trips(target: TargetTable, problems: Problems) -> None:
-    """Check that each delayed service is needed, and that its delay is a duration."""
+    """Check that `needs` lists each delayed service, and that delays are durations."""
     for name, text in target.round_trip.items():
         path = ("target", "round_trip", name)
         if name not in target.needs:
@@ -226,7 +235,7 @@ def _check_round_trips(target: TargetTable, problems: Problems) -> None:
 def _check_scenario(claims: ClaimsFile, folder: Path, problems: Problems) -> None:
     """Check that there is either a locustfile or benchmarks, and that files exist.
 
-    Services, servers and the keys of benchmarks are checked, too.
+    The names of services, the servers, and the keys of benchmarks are checked, too.
     """
     scenario, target = claims.scenario, claims.target
     if (scenario.locustfile is None) == (scenario.benchmarks is None):
@@ -278,7 +287,7 @@ def _check_pattern(folder: Path, pattern: str, problems: Problems) -> None:
 
 
 def _check_unused(claims: ClaimsFile, problems: Problems) -> None:
-    """Check that there is no key that benchmarks would silently ignore."""
+    """Check that a topic of benchmarks has no key that would be ignored."""
     tables: list[tuple[Keys, Iterable[str]]] = [
         (("target",), written_keys(claims.target) if claims.target else ()),
         (("scenario",), written_keys(claims.scenario)),
@@ -305,7 +314,7 @@ def _check_unused(claims: ClaimsFile, problems: Problems) -> None:
 
 
 def _check_servers(claims: ClaimsFile, problems: Problems) -> None:
-    """Check that every variant has a server, and every profile a process."""
+    """Check that every variant has a server, and every profiled variant a process."""
     target = claims.target or TargetTable()
     variants = claims.variants.values() or [VariantTable()]
     if target.copied and all(url_of(target, variant) for variant in variants):
@@ -332,7 +341,11 @@ def _check_servers(claims: ClaimsFile, problems: Problems) -> None:
 
 
 def url_of(target: TargetTable | Target, variant: VariantTable | Variant) -> str | None:
-    """Return the URL of a variant that runs already; None if Assay starts it."""
+    """Return the URL of a variant's server that already runs, or None.
+
+    None means that Assay starts the server. A variant's own command takes precedence
+    over the target's URL.
+    """
     return variant.url or (None if variant.command else target.url)
 
 
@@ -341,7 +354,7 @@ def _check_benchmarks(topic: Topic) -> list[str]:
         return []
     try:
         return benchmark_nodes.check(topic)
-    except OSError as error:  # for example a name that is too long for a file
+    except OSError as error:  # for example, a name is too long for a file
         return [f"{topic.file}: variants: {error}"]
 
 

@@ -1,4 +1,4 @@
-"""The small language of claims and budgets: `<= 0.30`, `faster`, `50ms`, `0.1%`."""
+"""Parses the expectations of claims and limits: `<= 0.30`, `faster`, `50ms`, `0.1%`."""
 
 import math
 import re
@@ -7,7 +7,7 @@ from assay.metrics import METRICS, higher_is_better
 from assay.plan import Expectation
 
 WORDS = ("faster", "slower", "same", "not slower")
-# For each metric unit: the units that a user may write, with their factors.
+# For each unit of metrics: the units that a user may write, with their factors.
 UNITS = {
     "s": {"us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0},
     "B": {"B": 1.0, "kB": 1e3, "MB": 1e6, "GB": 1e9, "KiB": 2**10, "MiB": 2**20},
@@ -23,7 +23,7 @@ def parse(text: str, metric: str, margin: float = 0.05) -> Expectation:
     Args:
         text: ``<= X``, ``>= X``, ``faster``, ``slower``, ``same`` or
             ``not slower``.
-        metric: Decides which direction is faster.
+        metric: The metric, which determines the direction that is faster.
         margin: The change that is too small to matter, as a share.
 
     Raises:
@@ -56,6 +56,8 @@ def parse(text: str, metric: str, margin: float = 0.05) -> Expectation:
 def metric_limit(text: str, metric: str) -> float:
     """Parse a limit such as ``50ms``, and return it in the metric's unit.
 
+    The limit on an unknown metric is parsed as a share.
+
     Raises:
         ValueError: It cannot be parsed; the message says what was expected.
     """
@@ -63,7 +65,11 @@ def metric_limit(text: str, metric: str) -> float:
 
 
 def amount_in_unit(text: str, unit: str) -> float:
-    """Parse an amount such as ``50ms``, and return it in a unit: s, B, /s, or none.
+    """Parse an amount such as ``50ms``, and return it in a unit.
+
+    Args:
+        text: The amount with its unit.
+        unit: A key of `UNITS`: ``s``, ``B``, ``/s``, or empty for a share.
 
     Raises:
         ValueError: It cannot be parsed; the message says what was expected.

@@ -1,4 +1,4 @@
-"""Reads what may be slower: `[[tool.assay.gates]]`, and perf/waivers.toml."""
+"""Reads thresholds from `[[tool.assay.gates]]`, and waivers from perf/waivers.toml."""
 
 import os
 import re
@@ -14,16 +14,18 @@ from assay.metrics import METRICS
 from assay.wording import one_line
 
 WAIVERS_FILE = Path("perf") / "waivers.toml"
-# What marks the folder that the file of waivers is looked for from.
+# A folder with one of these is a project or a repository.
 _MARKS = ("pyproject.toml", str(WAIVERS_FILE), ".git")
 
 
 def read_thresholds(gates: Sequence[GateTable], problems: Problems) -> list[Threshold]:
-    """Return the thresholds of a pyproject.toml, and add what is wrong with them.
+    """Return the thresholds of a pyproject.toml, and report their mistakes.
+
+    An entry whose `at_most` cannot be understood is left out.
 
     Args:
         gates: The entries of `[[tool.assay.gates]]`.
-        problems: The problems of the file.
+        problems: The problems of the file; the mistakes are added to it.
     """
     thresholds: list[Threshold] = []
     lines: dict[tuple[str, str, str], int] = {}
@@ -56,10 +58,11 @@ def read_thresholds(gates: Sequence[GateTable], problems: Problems) -> list[Thre
 
 
 def waivers_file(here: Path) -> Path:
-    """Return the place of the file of waivers; it need not exist.
+    """Return the path of the file of waivers, which need not exist.
 
-    It is in the nearest folder around the working directory that is a project or a
-    repository.
+    It is searched for in the working directory and the folders above it. The nearest
+    one that has a pyproject.toml, a file of waivers or a `.git` is chosen, or else the
+    working directory.
     """
     for folder in (here, *here.parents):
         if any(os.path.exists(folder / mark) for mark in _MARKS):
@@ -68,11 +71,11 @@ def waivers_file(here: Path) -> Path:
 
 
 def read_waivers(here: Path, messages: list[str]) -> list[Waiver]:
-    """Return the waivers of a project; none if it has no file of them.
+    """Return the waivers of a project; an empty list if it has no file of waivers.
 
     Args:
         here: The working directory.
-        messages: Is given what is wrong with the file.
+        messages: The mistakes of the file are added to it.
     """
     file = waivers_file(here)
     if not os.path.isfile(file):
@@ -106,7 +109,13 @@ def read_waivers(here: Path, messages: list[str]) -> list[Waiver]:
 def gating_of(
     thresholds: Iterable[Threshold], here: Path, messages: list[str]
 ) -> Gating:
-    """Return all that decides whether something slower fails the gate today."""
+    """Return the gating of a project for today.
+
+    Args:
+        thresholds: The thresholds.
+        here: The working directory; see `waivers_file`.
+        messages: The mistakes of the file of waivers are added to it.
+    """
     waivers = read_waivers(here, messages)
     return Gating(
         thresholds=tuple(thresholds), waivers=tuple(waivers), day=date.today()
@@ -114,11 +123,11 @@ def gating_of(
 
 
 def check_topics(gating: Gating, names: Collection[str]) -> None:
-    """Check that every threshold is about a topic that exists.
+    """Check that the topic pattern of every threshold matches a topic.
 
     Args:
-        gating: The thresholds.
-        names: All topics of the project, measured or not.
+        gating: The gating with the thresholds.
+        names: The names of all topics of the project, measured or not.
 
     Raises:
         InputError: A pattern matches no topic.

@@ -10,27 +10,39 @@ from pydantic_core import PydanticCustomError
 
 from assay.plan import Settings
 
-# The most launches of a look: with more, the exact tests take minutes, and no run
-# reaches so many.
+# The highest number of launches of a look. With more launches, the exact tests would
+# take minutes.
 MOST_LAUNCHES = 200
 
 
 def _check_text(text: str) -> str:
-    """Check a text that is passed to a process."""
+    """Return a text that can be passed to a process.
+
+    Raises:
+        PydanticCustomError: The text contains a NUL character.
+    """
     if "\0" in text:
         raise PydanticCustomError("text", "expected text without a NUL character")
     return text
 
 
 def _check_name(text: str) -> str:
-    """Check the name of an environment variable."""
+    """Return the name of an environment variable, if it is valid.
+
+    Raises:
+        PydanticCustomError: The name is empty, or contains ``=`` or NUL.
+    """
     if not text or "=" in text:
         raise PydanticCustomError("name", "expected the name of a variable")
     return _check_text(text)
 
 
 def _check_command(text: str) -> str:
-    """Check that a command line can be split into words, as a shell does it."""
+    """Return a command line that can be split into words, as a shell does it.
+
+    Raises:
+        PydanticCustomError: It cannot be split, or has no command.
+    """
     _check_text(text)
     try:
         words = shlex.split(text)
@@ -46,14 +58,18 @@ def _check_command(text: str) -> str:
 
 
 def _check_url(text: str) -> str:
-    """Check the base URL of a server."""
+    """Return the base URL of a server, if it is valid.
+
+    Raises:
+        PydanticCustomError: The URL is not valid.
+    """
     import httpx
 
     try:
         parts = urlsplit(text)
         host, port = parts.hostname or "", parts.port
         host.encode("idna")  # as a socket does
-        httpx.URL(text)  # each check refuses URLs that the others accept
+        httpx.URL(text)  # each of these checks refuses URLs that the others accept
     except (ValueError, httpx.InvalidURL):
         host, port = "", None
     if (
@@ -73,7 +89,11 @@ def _check_url(text: str) -> str:
 
 
 def _check_url_path(text: str) -> str:
-    """Check the path of a URL; it may be empty."""
+    """Return the path of a URL, which may be empty, if it is valid.
+
+    Raises:
+        PydanticCustomError: The path does not begin with ``/``, or is not printable.
+    """
     if text and not (text.startswith("/") and text.isprintable()):
         raise PydanticCustomError("path", "expected a path that begins with /")
     return text
@@ -91,7 +111,7 @@ FileName = Annotated[str, Field(min_length=1), AfterValidator(_check_text)]
 class Table(BaseModel):
     """A table as people write it."""
 
-    # TOML has inf and nan, but no number here may be either.
+    # TOML has inf and nan, but neither is valid in a table.
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 
@@ -145,7 +165,7 @@ class TargetTable(Table):
         description="The interpreter that runs benchmarks, from this folder; what "
         "`python` means in `command` if it is not given.",
     )
-    # A model of pydantic has a method `copy`.
+    # The field is not named `copy`, because pydantic's models have a method `copy`.
     copied: bool = Field(
         False,
         alias="copy",

@@ -1,4 +1,4 @@
-"""Writes waivers into perf/waivers.toml, and leaves what people wrote there alone."""
+"""Writes waivers into perf/waivers.toml, without changes to other entries there."""
 
 import json
 import os
@@ -31,19 +31,19 @@ def waiver(
     topic: str,
     today: date,
 ) -> Waiver:
-    """Return a waiver.
+    """Check the parts of a waiver, and return it.
 
     Args:
         what: The node id of a benchmark, or the name of a topic.
         metric: The name of a metric.
         ceiling: How many times as slow it may be.
-        reason: Why.
-        until: The last day on which it counts.
-        topic: The topic of the benchmark; any if empty.
-        today: The day on which it is written.
+        reason: Why it may be slower.
+        until: The last day on which the waiver counts.
+        topic: The topic of the benchmark; empty for any topic.
+        today: The day on which the waiver is written.
 
     Raises:
-        InputError: Something is wrong; the message has every problem.
+        InputError: A part is wrong; the message has every problem.
     """
     wrong = []
     is_test = "::" in what
@@ -78,17 +78,21 @@ def waiver(
 
 
 def write(waiver: Waiver, here: Path) -> tuple[Path, bool]:
-    """Add a waiver to the file, in place of an earlier one of the same.
+    """Add a waiver to the file of waivers, or replace the earlier one.
+
+    An earlier waiver has the same topic, test and metric. The new entry is the last one
+    of the file.
 
     Args:
         waiver: The waiver.
-        here: The working directory.
+        here: The working directory; see `waivers_file`.
 
     Returns:
-        The file, and whether there was an earlier one.
+        The file, and whether an earlier waiver was replaced.
 
     Raises:
-        InputError: The file has mistakes, or cannot be written.
+        InputError: The file has mistakes, the earlier entry cannot be found in its
+            text, or the file cannot be written.
     """
     file = waivers_file(here)
     messages: list[str] = []
@@ -129,12 +133,16 @@ def _block(waiver: Waiver) -> str:
 
 def _quoted(text: str) -> str:
     """Return a text as a string of TOML."""
-    # JSON's escapes are TOML's, too. The text has no control characters.
+    # Every JSON string is valid in TOML, unless it contains DEL.
     return json.dumps(text, ensure_ascii=False)
 
 
 def _without(text: str, index: int) -> str:
-    """Return the text of the file without one entry; comments before it stay."""
+    """Return the text of the file without one entry.
+
+    Comments before the entry and before the next one stay. If the text has too few
+    entries, it is returned unchanged.
+    """
     lines = text.splitlines(keepends=True)
     headers = [
         number
@@ -145,7 +153,7 @@ def _without(text: str, index: int) -> str:
         return text
     start = headers[index]
     end = headers[index + 1] if index + 1 < len(headers) else len(lines)
-    # Comments and empty lines before the next entry belong to that one.
+    # Comments and empty lines before the next entry belong to the next entry.
     while end > start + 1 and re.match(r"\s*(#.*)?$", lines[end - 1]):
         end -= 1
     return "".join([*lines[:start], *lines[end:]])

@@ -11,11 +11,15 @@ from .places import Place
 from .totals import Answers, Totals
 
 KIND = "kept"
-FRAMES = 12
+FRAMES = 12  # most frames that are kept for an allocation
 
 
 def observe(totals: Totals, answers: Answers) -> None:
-    """Trace allocations from now on; each answer to Assay counts those still alive."""
+    """Trace allocations from now on.
+
+    Each answer to Assay has the number and the bytes of allocations that are still
+    alive, by the user's line. The bytes are where other rows have seconds.
+    """
     tracemalloc.start(FRAMES)
     project = totals.project
 

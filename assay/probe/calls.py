@@ -16,8 +16,8 @@ NAME = "assay"
 def observe(totals: Totals) -> None:
     """Count the calls of the user's own functions from now on.
 
-    From Python 3.12 on, only calls of the user's functions get slower. In older
-    versions all calls do.
+    Lambdas, comprehensions and the bodies of modules are not counted. From Python 3.12
+    on, only calls of the user's functions get slower. In older versions all calls do.
     """
     monitoring = getattr(sys, "monitoring", None)
     if monitoring is not None:
@@ -29,7 +29,7 @@ def observe(totals: Totals) -> None:
 def _by_monitoring(monitoring: Any, totals: Totals) -> None:
     project = totals.project
     free = [tool for tool in range(6) if monitoring.get_tool(tool) is None]
-    # Python reserves the other ids for debuggers, coverage, profilers and optimisers.
+    # Debuggers, coverage tools, profilers and optimisers should use the other ids.
     preferred = [tool for tool in (3, 4) if tool in free] or free
     if not preferred:
         totals.problem("calls cannot be counted: every sys.monitoring tool is taken")

@@ -9,10 +9,10 @@ from pathlib import Path
 FOLDER = "ASSAY_PROBE"  # the folder into which the probe writes its totals
 PROJECT = "ASSAY_PROBE_PROJECT"  # the folders whose files are the user's own code
 PACKAGES = "ASSAY_PROBE_PACKAGES"  # folders of packages that are also the user's own
-PARTS = "ASSAY_PROBE_PARTS"  # names of the parts to observe, joined by commas
+PARTS = "ASSAY_PROBE_PARTS"  # names of the parts to start, joined by commas
 PARTS_OF_PROBE = ("waits", "queries", "gc", "calls", "allocations", "startup")
-FILES = "files"  # this part lists the files that were imported
-ASK = "ask"  # name of the file with the number of the question
+FILES = "files"  # a further part: answers list the files that were imported
+ASK = "ask"  # name of the file that holds the number of Assay's last question
 SITE = Path(__file__).parent / "site"
 
 
@@ -29,8 +29,8 @@ def variables(
         folder: The folder into which the probe writes its totals; it must exist.
         project: The folders whose files are the user's own code.
         packages: Folders of installed packages that are also the user's own code.
-        parts: The parts that observe something, such as `waits`: see `PARTS_OF_PROBE`.
-        environment: The target's own variables.
+        parts: The parts of the probe to start: some of `PARTS_OF_PROBE`, and `FILES`.
+        environment: The target's own variables; only PYTHONPATH is used.
     """
     behind = environment.get("PYTHONPATH", os.environ.get("PYTHONPATH", ""))
     return {

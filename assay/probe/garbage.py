@@ -12,7 +12,10 @@ KIND = "garbage collection"
 
 
 def observe(totals: Totals) -> None:
-    """Time every collection from now on."""
+    """Time every collection from now on.
+
+    Only full collections (generation 2) get a place: the user's line that runs then.
+    """
     began = 0.0
     place: Optional[Place] = None
 

@@ -16,7 +16,7 @@ class Imports:
     """An import finder that lets the other finders search, and watches what they find.
 
     Args:
-        totals: Notes the modules that could not be patched.
+        totals: Keeps a note on each module that could not be patched.
     """
 
     def __init__(self, totals: Totals) -> None:
@@ -39,7 +39,10 @@ class Imports:
     def find_spec(
         self, name: str, path: Any = None, target: Any = None
     ) -> Optional[ModuleSpec]:
-        """Return the spec that another finder finds, with a loader that is watched."""
+        """Return the spec of another finder, with a loader that applies the patches.
+
+        The result is None if no patch waits for this module, or no finder finds it.
+        """
         if name not in self._waiting:
             return None
         for finder in list(sys.meta_path):

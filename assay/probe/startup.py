@@ -21,7 +21,7 @@ EVERY = 0.002  # seconds between two samples
 
 
 def observe(totals: Totals, answers: Answers) -> None:
-    """Sample the calling thread, which starts the target, until Assay asks."""
+    """Sample the calling thread, which is the main thread, until Assay asks."""
     _start_thread(_sample, (totals, answers, get_ident()))
 
 

@@ -12,7 +12,7 @@ from typing import Any, Callable, Dict, List, Optional
 
 from .places import Place, Project
 
-# The original functions: gevent, for example, replaces them later.
+# The original functions. The target may replace them later, for example with gevent.
 perf_counter = time.perf_counter
 thread_time = time.thread_time
 get_ident = _thread.get_ident
@@ -27,10 +27,10 @@ Counts = Dict[Key, List[float]]  # count, seconds and longest
 
 
 def idle(took: float, cpu: float) -> float:
-    """Return the part of an asynchronous span in which its loop's thread was idle.
+    """Return the seconds of an asynchronous span in which this thread was idle.
 
-    CPU time of this thread during the span, for this request or for others, is no time
-    that the awaited service took.
+    The thread's CPU time during the span is not time that the awaited service took, but
+    work for this request or for others.
 
     Args:
         took: Length of the span, in seconds.
@@ -58,8 +58,9 @@ class Totals:
         self.project = project
         self.problems: list[str] = []
         self.own_threads: set[int] = set()
-        self._threads: dict[int, tuple[int, Counts]] = {}  # by id of the counts
-        self._ended: Counts = {}  # by threads that have ended
+        # The identifier and the counts of each thread, by the id of the counts.
+        self._threads: dict[int, tuple[int, Counts]] = {}
+        self._ended: Counts = {}  # the counts of threads that have ended
         self._mine = _thread._local()
 
     def add(
@@ -74,9 +75,9 @@ class Totals:
         """Count an event.
 
         Args:
-            kind: Kind of the event.
-            resource: What was waited for or called, in a few words.
-            place: The user's line that did it.
+            kind: The kind of the event.
+            resource: The resource that was waited for or called, in a few words.
+            place: The user's line that waited or called.
             holders: The places that held the resource; each gets an equal share.
             seconds: How long the event took.
             count: How often the event happened.
@@ -105,23 +106,23 @@ class Totals:
     def entry(self, kind: str, resource: str = "") -> list[float]:
         """Return the list of count, seconds and longest of events without a place.
 
-        Code that runs with every callback changes this list itself, which costs less
-        than `add`. The list belongs to the calling thread.
+        The list belongs to the calling thread. Code that runs with every callback
+        changes the list directly, which costs less than `add`.
         """
         return self._of_this_thread().setdefault(
             (kind, resource, None, None), [0.0, 0.0, 0.0]
         )
 
     def waited(self, seconds: float) -> None:
-        """Note that this thread spent some seconds in a wait that is counted."""
+        """Note that this thread has spent some seconds in a wait that is counted."""
         self._mine.waited = self.waits() + seconds
 
     def waited_since(self, waits: float, cpu: float, took: float) -> float:
         """Note the wait of this thread in a counted span; return the span's CPU time.
 
-        Waits within the span were noted already, and are not noted again. Greenlets
-        share the CPU time and the waits of one thread, so those of a single greenlet
-        are unknown. Then nothing is noted, and 0 is returned.
+        Waits within the span that were noted before are not noted again. With
+        greenlets, nothing is noted and 0 is returned: they share the CPU time and the
+        waits of one thread, so those of a single greenlet are unknown.
 
         Args:
             waits: The waits of this thread when the span began.
@@ -140,7 +141,10 @@ class Totals:
         return waited
 
     def rows(self) -> list[list[Any]]:
-        """Return all counts as rows: kind, resource, place, holder, three numbers."""
+        """Return all counts as rows.
+
+        A row has kind, resource, place, holder, count, seconds and longest.
+        """
         alive = sys._current_frames()
         for key, (thread, counts) in list(self._threads.items()):
             if thread not in alive:  # some servers start a thread for each request
@@ -165,7 +169,7 @@ class Totals:
 
 
 def _merge(into: Counts, counts: Counts) -> None:
-    """Add counts to other counts."""
+    """Add `counts` to the counts in `into`."""
     for key, (count, seconds, longest) in list(counts.items()):
         entry = into.setdefault(key, [0.0, 0.0, 0.0])
         entry[0] += count
@@ -176,7 +180,8 @@ def _merge(into: Counts, counts: Counts) -> None:
 class Answers:
     """Writes the totals whenever Assay asks for them.
 
-    Assay asks by a file, and a separate thread looks for it. The target gets no signal.
+    Assay asks by writing a file. A separate thread looks for it, so the target gets no
+    signal.
 
     Args:
         totals: The totals to write.
@@ -186,7 +191,7 @@ class Answers:
 
     Attributes:
         asked: Whether Assay has asked at least once.
-        extras: Functions that return further rows.
+        extras: Functions that return further rows for each answer.
     """
 
     def __init__(
@@ -202,7 +207,7 @@ class Answers:
         self.extras: list[Callable[[], Iterable[Sequence[Any]]]] = []
 
     def start(self) -> None:
-        """Answer from now on, in this process."""
+        """Answer from now on, in a thread of this process."""
         _start_thread(self._serve, ())
 
     def _serve(self) -> None:
@@ -229,7 +234,7 @@ class Answers:
             self._answered = number
 
     def write(self, number: str) -> None:
-        """Write the totals as the answer to a question."""
+        """Write the totals as the answer to the question with this number."""
         rows: list[Sequence[Any]] = list(self._totals.rows())
         for extra in self.extras:
             rows.extend(extra())

@@ -1,1 +1,1 @@
-"""The files of a run and of a load test: the only place that knows them."""
+"""Reads and writes the files of runs and of load tests."""

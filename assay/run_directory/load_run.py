@@ -2,21 +2,21 @@
 
     load.json            the plan as understood
     environment.json     machine, versions, commits; secrets redacted
-    samples/*.parquet    requests, in the order in which they ended, a file for
-                         some seconds; `iterations-*` contain tasks with several
-                         requests
-    ticks.jsonl          what the generator reported of each second
+    samples/*.parquet    one file for every few seconds: `requests-*` has a row for
+                         each request, `iterations-*` for each task that is recorded
+                         as a whole
+    ticks.jsonl          the generator's report of each second
     names.json           kind, method and name of each number in the samples
     warnings.json        which parts of the locustfile have no effect
     end.json             the exit code that the locustfile has set
     results.json         numbers, requirements, warnings
-    capacity.json        the result of a capacity search; its trials are in directories
-                         below
+    capacity.json        the result of a capacity search; its trials are load tests in
+                         directories below
     sweep.json           the same for a sweep of users
     index.html …         the reports
 
-The files are written during the test, so a test that died can be reported as far as it
-went.
+The files are written during the test. So a test that died can be reported up to the
+point where it ended.
 """
 
 from __future__ import annotations
@@ -50,11 +50,11 @@ TICKS = "ticks.jsonl"
 NAMES = "names.json"
 WARNINGS = "warnings.json"
 END = "end.json"
-# The kinds of files of samples.
+# The two kinds of sample files.
 REQUESTS = "requests"
 ITERATIONS = "iterations"
 BATCH_ROWS = 1 << 18  # samples that are read at once
-# Fields that are a number in every tick.
+# The fields that hold a number in every tick.
 TICK_NUMBERS = ("at", "planned", "requests", "generator_cpu")
 MADE_BY_OLDER_VERSION = (
     "an older version of Assay made this, and this one cannot read it: run the test "
@@ -80,7 +80,7 @@ def writing(path: Path) -> Iterator[None]:
 
 
 def redacted(plan: LoadPlan) -> LoadPlan:
-    """Return the plan without its secrets: passwords and keys."""
+    """Return the plan with passwords and keys replaced by `***`."""
     return plan.model_copy(
         update={
             "host": redaction.url(plan.host),
@@ -98,37 +98,37 @@ class LoadRun(Directory):
 
     @classmethod
     def create(cls, path: Path, plan: Data, environment: Mapping[str, object]) -> Self:
-        """Create the directory, see `Directory.create`, with a redacted plan."""
+        """Create the directory with a redacted plan; see `Directory.create`."""
         without_secrets = redacted(plan) if isinstance(plan, LoadPlan) else plan
         return super().create(path, without_secrets, environment)
 
     def began(self) -> bool:
-        """Say whether anything was measured, in this test or a trial of it."""
+        """Say whether anything was measured, in this test or in a trial of it."""
         return any(self.path.rglob(TICKS))
 
     def plan(self) -> LoadPlan:
         """Read the plan.
 
         Raises:
-            NotARunError: It is missing or damaged.
+            NotARunError: The file is missing or damaged.
         """
         return self.read(self.PLAN, LoadPlan)
 
     def append_tick(self, tick: Mapping[str, Any]) -> None:
-        """Keep what the generator reported of a second.
+        """Keep the generator's report of one second.
 
         Raises:
-            MeasureError: It cannot be written.
+            MeasureError: The file cannot be written.
         """
         path = self.path / TICKS
         with writing(path), path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(tick) + "\n")
 
     def ticks(self) -> list[dict[str, Any]]:
-        """Return what the generator reported, second by second.
+        """Return the generator's reports of all seconds; empty if there are none.
 
         Raises:
-            NotARunError: It is damaged.
+            NotARunError: The file cannot be read, or a report lacks a number.
         """
         path = self.path / TICKS
         if not path.is_file():
@@ -139,7 +139,7 @@ class LoadRun(Directory):
                 try:
                     tick = json.loads(line)
                 except ValueError:
-                    break  # the last line of a test that died
+                    break  # the last line of a test that died is incomplete
                 ticks.append(
                     {**tick, **{name: tick[name] + 0 for name in TICK_NUMBERS}}
                 )
@@ -149,7 +149,7 @@ class LoadRun(Directory):
         """Keep the names that the samples refer to by number.
 
         Raises:
-            MeasureError: They cannot be written.
+            MeasureError: The file cannot be written.
         """
         self._write(NAMES, json.dumps(list(names)))
 
@@ -157,7 +157,7 @@ class LoadRun(Directory):
         """Return the names that the samples refer to by number.
 
         Raises:
-            NotARunError: They are damaged, or of an older version of Assay.
+            NotARunError: The file is damaged, or an older version of Assay wrote it.
         """
         path = self.path / NAMES
         if not path.is_file():
@@ -172,15 +172,15 @@ class LoadRun(Directory):
         """Keep the warnings about the locustfile.
 
         Raises:
-            MeasureError: It cannot be written.
+            MeasureError: The file cannot be written.
         """
         self._write(WARNINGS, json.dumps(list(warnings)))
 
     def warnings(self) -> list[str]:
-        """Return the warnings about the locustfile.
+        """Return the warnings about the locustfile; empty if none were kept.
 
         Raises:
-            NotARunError: It is damaged.
+            NotARunError: The file is damaged.
         """
         path = self.path / WARNINGS
         if not path.is_file():
@@ -192,7 +192,7 @@ class LoadRun(Directory):
         """Keep the exit code that the locustfile has set; None if it set none.
 
         Raises:
-            MeasureError: It cannot be written.
+            MeasureError: The file cannot be written.
         """
         self._write(END, json.dumps({"exit_code": exit_code}))
 
@@ -200,7 +200,7 @@ class LoadRun(Directory):
         """Return the exit code that the locustfile has set; None if it set none.
 
         Raises:
-            NotARunError: It is damaged.
+            NotARunError: The file is damaged.
         """
         path = self.path / END
         if not path.is_file():
@@ -218,11 +218,12 @@ class LoadRun(Directory):
 
         Args:
             kind: `REQUESTS` or `ITERATIONS`.
-            number: Number of the file.
-            table: The columns of `assay.load.protocol`; times since the start.
+            number: The number of the file among those of its kind.
+            table: The columns of `assay.load.protocol.COLUMNS`. Points in time are in
+                seconds since the test began.
 
         Raises:
-            MeasureError: It cannot be written.
+            MeasureError: The file cannot be written.
         """
         from pyarrow import parquet
 
@@ -232,15 +233,19 @@ class LoadRun(Directory):
             try:
                 parquet.write_table(table, part, compression="zstd")
             except OSError:
-                part.unlink(missing_ok=True)  # to make room for the summary
+                part.unlink(missing_ok=True)  # makes room for the results
                 raise
             os.replace(part, path)
 
     def batches(self, kind: str, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
-        """Yield the samples in batches: memory holds only one at a time.
+        """Yield the samples in batches, so that memory holds only one at a time.
+
+        Args:
+            kind: `REQUESTS` or `ITERATIONS`.
+            columns: The columns to read.
 
         Raises:
-            NotARunError: A file is damaged, or of an older version of Assay.
+            NotARunError: A file is damaged, or an older version of Assay wrote it.
         """
         from pyarrow import parquet
 
@@ -258,7 +263,7 @@ class LoadRun(Directory):
         """Write results.json.
 
         Raises:
-            MeasureError: It cannot be written.
+            MeasureError: The file cannot be written.
         """
         self._write(RESULTS, to_json(results))
 
@@ -266,7 +271,7 @@ class LoadRun(Directory):
         """Read results.json.
 
         Raises:
-            NotARunError: It is missing or damaged.
+            NotARunError: The file is missing or damaged.
         """
         return self.read(RESULTS, LoadResults)
 
@@ -274,7 +279,7 @@ class LoadRun(Directory):
         """Read the results of a test of many trials; None if this is a single test.
 
         Raises:
-            NotARunError: It is damaged, or missing.
+            NotARunError: The file is damaged, or missing although the plan has trials.
         """
         if (self.path / CAPACITY).is_file():
             return self.read(CAPACITY, CapacityResults)
@@ -288,7 +293,7 @@ class LoadRun(Directory):
         """Write the results of a test of many trials.
 
         Raises:
-            MeasureError: It cannot be written.
+            MeasureError: The file cannot be written.
         """
         name = CAPACITY if isinstance(results, CapacityResults) else SWEEP
         self._write(name, to_json(results))

@@ -1,4 +1,4 @@
-"""Where run directories lie: local folders, or URLs that fsspec can read."""
+"""Finds run directories in local folders, and at URLs that fsspec can read."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from assay.run_directory.load_run import CAPACITY, SWEEP, LoadRun
 from assay.run_directory.run import RunDirectory
 from assay.system import redaction
 
-# A folder with one of these files is a run directory, or what is left of one.
+# A folder with one of these files is a run directory, perhaps an incomplete one.
 MARKS = frozenset({RunDirectory.PLAN, LoadRun.PLAN, RESULTS, CAPACITY, SWEEP})
 # Folders of other tools, which may be large and hold no runs.
 _NOT_SEARCHED = frozenset({".git", ".venv", "node_modules", "__pycache__"})
 
 
 class Place(Protocol):
-    """A run directory, wherever it lies."""
+    """A run directory, local or remote."""
 
     @property
     def name(self) -> str:
-        """The whole path or URL, without secrets."""
+        """The whole path, or the URL without secrets."""
 
     def has(self, file: str) -> bool:
         """Say whether there is a file of this name."""
@@ -33,7 +33,7 @@ class Place(Protocol):
         """Read a file.
 
         Raises:
-            OSError: It cannot be read.
+            OSError: The file cannot be read.
         """
 
 
@@ -46,7 +46,7 @@ class LocalPlace:
 
     @property
     def name(self) -> str:
-        """The path as it was found."""
+        """The whole path, as it was found."""
         return str(self._folder)
 
     def has(self, file: str) -> bool:
@@ -54,22 +54,32 @@ class LocalPlace:
         return (self._folder / file).is_file()
 
     def read(self, file: str) -> bytes:
-        """Read a file."""
+        """Read a file.
+
+        Raises:
+            OSError: The file cannot be read.
+        """
         return (self._folder / file).read_bytes()
 
 
 class RemotePlace:
-    """A run directory behind a URL."""
+    """A run directory at a URL."""
 
     def __init__(self, system: Any, folder: str, files: frozenset[str]) -> None:
-        """Point at the directory, whose files are known."""
+        """Point at the directory.
+
+        Args:
+            system: The file system of fsspec.
+            folder: The path of the directory in it.
+            files: The names of the files in the directory.
+        """
         self._system = system
         self._folder = folder
         self._files = files
 
     @property
     def name(self) -> str:
-        """The URL without secrets."""
+        """The whole URL without secrets."""
         return redaction.url(str(self._system.unstrip_protocol(self._folder)))
 
     def has(self, file: str) -> bool:
@@ -77,7 +87,11 @@ class RemotePlace:
         return file in self._files
 
     def read(self, file: str) -> bytes:
-        """Read a file."""
+        """Read a file.
+
+        Raises:
+            OSError: The file cannot be read.
+        """
         try:
             return bytes(self._system.cat_file(f"{self._folder}/{file}"))
         except Exception as error:  # each kind of storage has errors of its own
@@ -91,7 +105,7 @@ def find(folders: Iterable[str]) -> list[Place]:
         folders: Paths, or URLs with `://`.
 
     Raises:
-        InputError: Some of them cannot be searched; all of these are named.
+        InputError: Some folders cannot be searched; the message names all of them.
     """
     places: dict[str, Place] = {}
     mistakes = []

@@ -1,8 +1,8 @@
-"""What a history needs of a run: its date, machine, method, commits and numbers.
+"""Reads what a history needs of a run: its date, machine, method, commits and numbers.
 
-The files may be of a later version of Assay, which adds fields but keeps the meaning of
-those that are read here as long as `schema` stays the same. So unknown fields are
-ignored, other than by the types that the run directory itself is read with.
+A later version of Assay may have written the files. As long as `schema` stays the same,
+it can add fields, but the fields that are read here keep their meaning. So the types
+here ignore unknown fields, unlike those that the run directory is read with.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from assay.run_directory.places import Place
 from assay.run_directory.run import RunDirectory
 from assay.system import redaction
 
-# What a history shows of each request of a load test.
+# The metrics that a history shows for each request of a load test.
 LOAD_TEST_METRICS = (*(f"latency.{name}" for name in SPREAD_FIELDS), "service.p50")
 
 
 class Measured(Data):
-    """One number of a run; the fields are those of `Series` and `Point`."""
+    """One number of a run, with its load; the other fields are as in `Series`."""
 
     kind: Literal["values", "comparisons"]
     topic: str
@@ -49,13 +49,13 @@ class Record(Data):
     """What a history needs of one run.
 
     Attributes:
-        run: Name of the run.
-        date: When it began.
+        run: The name of the run.
+        date: The time when it began.
         machine: The machine, in words.
         assay: Assay's version and the schema of its results, in words.
-        commits: Commits by the name of a topic or a side.
-        versions: Versions of packages, of the system and of Python.
-        measured: All its numbers.
+        commits: Commits by the name of a topic, a locustfile or a side.
+        versions: Versions of packages, of the system and of Python, by their names.
+        measured: All finite numbers of the run that are not only bounds.
     """
 
     run: str
@@ -67,7 +67,10 @@ class Record(Data):
     measured: tuple[Measured, ...]
 
     def commit(self, topic: str, variant: str) -> str:
-        """Return the commit of a variant of a topic; empty if it is unknown."""
+        """Return the commit of a variant of a topic; empty if it is unknown.
+
+        If neither the variant nor the topic has one, it is the only commit of the run.
+        """
         for name in (variant, topic):
             if name in self.commits:
                 return self.commits[name]
@@ -76,7 +79,7 @@ class Record(Data):
 
 
 class _Read(BaseModel):
-    """Base of what is read: fields that are not needed are ignored."""
+    """The base of all types that are read here; they ignore unknown fields."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -97,7 +100,11 @@ class _Environment(_Read):
     commits: dict[str, str] = {}
 
     def machine(self) -> str:
-        """Return what identifies the machine: small differences are left out."""
+        """Return in words what identifies the machine.
+
+        It is the CPU, the numbers of pinned cores, the memory in GiB, the main version
+        of the kernel, and the Python version without its patch number.
+        """
         system, _, rest = self.platform.partition("-")
         kernel = f"{system} {rest.partition('.')[0]}" if rest[:1].isdigit() else system
         target, generator = len(self.cores.target), len(self.cores.generator)
@@ -112,7 +119,7 @@ class _Environment(_Read):
         return ", ".join(parts)
 
     def all_versions(self) -> dict[str, str]:
-        """Return the versions of everything that may explain a change."""
+        """Return the versions of all software that may explain a change."""
         return {"system": self.platform, "Python": self.python, **self.versions}
 
 
@@ -156,7 +163,7 @@ class _Topic(_Read):
     scenario: _Scenario
 
     def load(self) -> str:
-        """Return the load in words; a test without a server has none."""
+        """Return the load in words; for benchmarks, `pytest-benchmark`."""
         if self.scenario.locustfile is None:
             return "pytest-benchmark"
         settings = sorted(self.scenario.load.items())
@@ -218,8 +225,8 @@ def read(place: Place) -> Record:
     """Read what a history needs of a run.
 
     Raises:
-        NotARunError: It cannot be part of a history. The message says why, but does not
-            name the directory.
+        NotARunError: The run cannot be part of a history. The message says why, but
+            does not name the directory.
     """
     if place.has(CAPACITY) or place.has(SWEEP):
         raise NotARunError("a search of many load tests; a history needs single ones")
@@ -357,7 +364,7 @@ def _of_load_test(results: _LoadResults, plan: _LoadPlan) -> Iterator[Measured]:
 
 
 def _without_patch(version: str) -> str:
-    """Return `1.2` of `1.2.3`: a patch does not change how something is measured."""
+    """Return `1.2` for `1.2.3`: a patch does not change how Assay measures."""
     return ".".join(version.split(".")[:2])
 
 

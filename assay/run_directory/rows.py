@@ -1,4 +1,4 @@
-"""The rows of a run's tables, as launches keep them."""
+"""Makes the rows of a run's tables from the measurements of a launch."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -7,7 +7,7 @@ from typing import Any, Literal
 from assay.load.answers import Slice
 from assay.metrics import Mode
 
-# What disturbed a slice; empty if nothing did.
+# What disturbed a slice; empty if nothing did. See `assay.experiment.disturbance`.
 Disturbance = Literal["", "neighbour", "generator", "stall", "users", "time"]
 
 
@@ -20,19 +20,21 @@ class SliceRow:
         position: Its place within the block.
         variant: Name of its variant.
         mode: Its load, closed or open loop.
-        started: When it began.
-        duration: Time until its last request ended.
+        started: The time when it began.
+        duration: Time until its last request ended or was given up.
         occupied: Time in which at least one request was under way.
-        planned: Arrivals, or tasks that were begun.
-        done: How many of them were done.
-        dropped: How many were dropped because too many were waiting.
-        unserved: How many were not answered in time.
+        planned: Arrivals of the open loop, or tasks that the closed loop began.
+        done: Planned arrivals or tasks that were done.
+        dropped: Arrivals that were dropped because too many were waiting.
+        unserved: Planned arrivals or tasks that were not answered in time.
         given_up: Requests that the client, or the end of the slice, gave up.
         short: Arrivals that found no idle user although more users were allowed.
         peak: Most arrivals that were in flight or waiting at once.
         requests: Number of requests.
-        failed: How many of them failed.
-        latencies: How many of them count in percentiles of latency.
+        failed: Failed requests, and tasks that raised an exception although none of
+            their requests failed; at most `requests`.
+        latencies: Number of latencies in the percentiles, with those of dropped
+            arrivals; 0 in a closed loop.
         rate: Arrivals per second; NaN in a closed loop.
         users: Users of the closed loop, or the limit of users of the open loop.
         cpu: CPU seconds of the target's processes.
@@ -44,13 +46,14 @@ class SliceRow:
         stall: The longest delay of the generator's own heartbeat.
         cpu_per_request: CPU seconds per request; NaN without a request.
         throughput: Requests per second; NaN in an open loop.
-        service_p50: Median response time; NaN in an open loop.
-        latency_p50: Median latency; NaN in a closed loop.
-        latency_mean: Mean latency; NaN in a closed loop.
-        drain: Time spent waiting for the last answers.
+        service_p50: Median response time of successful requests; NaN in an open loop.
+        latency_p50: Median latency; NaN in a closed loop. Requests that were given up
+            and arrivals that were dropped count as infinite.
+        latency_mean: Mean latency, with the same infinite values; NaN in a closed loop.
+        drain: Longest time that the slice may wait for its last answers.
+        disturbed: Whether anything disturbed it.
         why: What disturbed it; empty if nothing did.
-        disturbed: Whether anything did.
-        cut: Whether the end of the time budget cut its launch.
+        cut: Whether the end of the time budget cut its launch short.
     """
 
     block: int
@@ -95,10 +98,10 @@ class TestRow:
     """One benchmark of one side in one launch, as a row of tests.parquet.
 
     Attributes:
-        test: Its node id.
+        test: The node id of the benchmark.
         variant: Name of its variant.
         seconds: Median seconds of one call; None if there is no number.
-        problem: Why there is none.
+        problem: Why there is no number; empty if there is one.
     """
 
     __test__ = False  # pytest would collect it
@@ -126,7 +129,7 @@ def slices(
         topic: Name of the topic.
         number: Number of the launch.
         measured: Slices of the launch.
-        origin: The point in time that all times are relative to.
+        origin: The point in time that `started` becomes relative to.
     """
     return [
         {
@@ -171,7 +174,14 @@ def tests(topic: str, number: int, kept: Sequence[TestRow]) -> list[dict[str, ob
 def samples(number: int, measured: MeasuredSlices, origin: float) -> Any:
     """Return the requests of a launch as the table of `RunDirectory.samples`.
 
-    None if there is no slice.
+    Args:
+        number: Number of the launch.
+        measured: Rows and slices of the launch.
+        origin: The point in time that `scheduled`, `start` and `end` become relative
+            to.
+
+    Returns:
+        A DataFrame, or None if there is no slice.
     """
     import numpy as np
     import pandas as pd
@@ -189,7 +199,7 @@ def samples(number: int, measured: MeasuredSlices, origin: float) -> Any:
         """Concatenate a column of all slices."""
         return np.concatenate([slice_.request_columns[column] for slice_ in slices])
 
-    # One table, not one for each slice: a launch has more than a hundred.
+    # A launch has more than a hundred slices, so this makes one table of all of them.
     names = [
         np.asarray([request_label(name) for name in slice_.names], object)[
             slice_.request_columns["name"]

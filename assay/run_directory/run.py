@@ -1,7 +1,7 @@
 """The run directory: the only place that knows its files.
 
-The files are written during the run: a launch that finished is on disk, and a run that
-died can be read as far as it went.
+The files are written during the run. Each launch is on disk as soon as it has finished,
+so a run that died can be read up to that point.
 
     plan.json            the plan as understood
     environment.json     machine, versions, commits; secrets redacted
@@ -9,11 +9,13 @@ died can be read as far as it went.
     slices.parquet       one row per slice
     launches.parquet     one row per topic, launch, variant and metric
     tests.parquet        one row per topic, launch, benchmark and variant
-    profiles/*.json      one file per topic, variant and preset
-    rounds/*.json        one file per round of profiling and side
+    profiles/*.json      one file per topic, variant and preset; also per pair, if the
+                         profile was taken in the rounds of a pair
+    rounds/*.json        one file per pair, purpose, round of profiling and side
     sources/*.json       one file per pair: the user's code around its causes
     results.json         comparisons, claims, budgets, causes, warnings
     exports/*            profiles in other tools' formats, causes.json
+    logs/TOPIC/*         what the locustfile of a topic printed and logged
     index.html …         the reports
 """
 
@@ -42,7 +44,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _SOURCES = TypeAdapter(dict[str, Source])
-LATER_COLUMNS = {"waited", "user"}  # columns of samples that older runs lack
+LATER_COLUMNS = {"waited", "user"}  # columns of samples that are missing in older runs
 
 
 class RunDirectory(Directory):
@@ -53,10 +55,10 @@ class RunDirectory(Directory):
 
     @classmethod
     def open(cls, path: Path) -> RunDirectory:
-        """Open a run that exists.
+        """Open the directory of a run that exists.
 
         Raises:
-            NotARunError: There is no plan.json in it.
+            NotARunError: The directory has no plan.json.
         """
         if not cls.recognises(path):
             raise NotARunError(
@@ -68,16 +70,16 @@ class RunDirectory(Directory):
         """Read plan.json.
 
         Raises:
-            NotARunError: It is missing or damaged.
+            NotARunError: The file is missing or damaged.
         """
         return self.read(self.PLAN, Plan)
 
     def write_plan(self, plan: Plan) -> None:
-        """Write plan.json anew, when more is known about what is measured."""
+        """Write plan.json again, when more is known about what is measured."""
         self.write_text(self.PLAN, plan.model_dump_json(indent=1))
 
     def logs(self, topic: str) -> Path:
-        """Return the folder that keeps what a topic's locustfile prints and logs."""
+        """Return the folder for what a topic's locustfile prints and logs."""
         return self.path / "logs" / topic
 
     def append_launch(
@@ -93,10 +95,9 @@ class RunDirectory(Directory):
         Args:
             topic: Name of its topic.
             launch: Number of the launch, from 1.
-            slices: Rows for slices.parquet.
-            values: Rows (topic, launch, variant, metric, value) for
-                launches.parquet.
-            samples: One row per request (see `samples`), or None.
+            slices: Rows for slices.parquet; see `rows.slices`.
+            values: Rows for launches.parquet; see `rows.values`.
+            samples: One row per request; see `rows.samples`. None if there is none.
         """
         if samples is not None:
             self._write_frame(f"samples/{topic}-{launch:03d}.parquet", samples)
@@ -112,7 +113,10 @@ class RunDirectory(Directory):
         return self._read_frame("slices.parquet")
 
     def launches(self) -> pd.DataFrame:
-        """Return rows (topic, launch, variant, metric, value).
+        """Return rows (topic, launch, variant, metric, value, censored).
+
+        A value is censored if it is only a lower bound. The table is empty if nothing
+        was measured.
 
         Raises:
             NotARunError: The file is damaged.
@@ -120,11 +124,13 @@ class RunDirectory(Directory):
         return self._read_frame("launches.parquet")
 
     def append_tests(self, tests: Sequence[dict[str, object]]) -> None:
-        """Keep the benchmarks of one finished launch: see `rows.tests`."""
+        """Keep the benchmarks of one finished launch; see `rows.tests`."""
         self._append_rows("tests.parquet", tests)
 
     def tests(self) -> pd.DataFrame:
         """Return rows (topic, launch, test, variant, seconds, problem).
+
+        `seconds` is NaN if there is no number. The table is empty if no benchmark ran.
 
         Raises:
             NotARunError: The file is damaged.
@@ -132,13 +138,18 @@ class RunDirectory(Directory):
         return self._read_frame("tests.parquet")
 
     def samples(self, topic: str, columns: list[str] | None = None) -> pd.DataFrame:
-        """Return the requests of a topic, all launches.
+        """Return the requests of all launches of a topic; empty if there are none.
 
-        Columns: launch, block, variant, mode (closed, open), scheduled, start,
-        end (seconds since the run began), waited (seconds that an arrival waited for a
-        user because of the target), name, user, failed, disturbed. `end` is NaN for a
-        request that never ended. Older runs lack `waited` and `user`, which are then
-        left out. See `measurements.latency`.
+        The columns are launch, block, variant, mode (closed, open), scheduled, waited,
+        start, end, name, user, failed and disturbed. `scheduled`, `start` and `end` are
+        in seconds since the run began. `waited` is the time in seconds that an arrival
+        waited for a user because of the target. `start` is NaN for a request that was
+        never sent, and `end` for one that was never answered. Older runs lack `waited`
+        and `user`. See also `measurements.latency`.
+
+        Args:
+            topic: Name of the topic.
+            columns: The columns to read, if the run has them; all if None.
 
         Raises:
             NotARunError: A file is damaged.
@@ -218,7 +229,7 @@ class RunDirectory(Directory):
         """Read results.json.
 
         Raises:
-            NotARunError: It is missing or damaged.
+            NotARunError: The file is missing or damaged.
         """
         return self.read(RESULTS, Results)
 

@@ -1,6 +1,6 @@
-"""What is put side by side: commits, their checkouts and their environments.
+"""What `assay compare` puts side by side: commits, checkouts and environments.
 
 `repository` turns names into commits, `checkouts` turns a commit into a folder, and
-`environments` turns a folder into an interpreter with its packages. `diff` says what
-changed between two commits, and `imported` proves which code a side really ran.
+`environments` builds the environment of a folder. `diff` says what changed between two
+commits, and `imported` proves which code a side really ran.
 """

@@ -1,4 +1,4 @@
-"""The commits that lead from one to another."""
+"""The commits that lead from one commit to another."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Link:
 
     Attributes:
         commit: The commit.
-        diff: From the commit before it in the chain.
+        diff: What changed since the commit before it in the chain.
     """
 
     commit: Commit
@@ -28,8 +28,8 @@ class Link:
 def chain(repository: Repository, good: Commit, bad: Commit) -> list[Link]:
     """Return the commits after GOOD, up to BAD, oldest first.
 
-    A merge counts as one commit, with all that it brought: only first parents are
-    followed.
+    Only first parents are followed, so a merge counts as one commit with all the
+    changes that it brought.
 
     Args:
         repository: The user's repository.
@@ -37,7 +37,7 @@ def chain(repository: Repository, good: Commit, bad: Commit) -> list[Link]:
         bad: Its last commit.
 
     Raises:
-        InputError: GOOD is no ancestor of BAD, or not on the line of first parents.
+        InputError: GOOD is no ancestor of BAD, or not on BAD's line of first parents.
     """
     if not _is_ancestor(repository, good, bad):
         raise InputError(_not_before(repository, good, bad))
@@ -59,8 +59,8 @@ def _check_on_line(
     """Check that the oldest commit of a chain follows GOOD.
 
     Raises:
-        InputError: It does not: GOOD came into the chain by a merge, and what is before
-            that can be slower than GOOD by itself.
+        InputError: It does not, because GOOD came into the chain by a merge. The chain
+            then follows another commit, which can already be slower than GOOD.
     """
     before = repository.git("rev-list", "--parents", "-1", oldest).decode().split()[1]
     if before != good.sha:

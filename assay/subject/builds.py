@@ -36,7 +36,7 @@ class Build:
         what: What is built, for messages: ``the environment of uv.lock``.
         log: The file that gets the commands and their output.
         folder: The working directory of the commands.
-        more: Further variables of their environment.
+        more: Further environment variables.
     """
 
     what: str
@@ -48,13 +48,14 @@ class Build:
         """Run a command until it ends.
 
         Raises:
-            MeasureError: It failed. The message has the command, its last lines and the
-                path of the log, without secrets.
+            MeasureError: The command cannot be started, or it failed. If it failed, the
+                message has the command, the last lines of its output and the path of
+                the log, without secrets.
         """
         words = [os.fspath(word) for word in command]
         shown = shlex.join(redaction.arguments(words))
-        # The output of each command goes to a file of its own first: it can show
-        # secrets of an index, which are kept out of the log.
+        # The output can show secrets of an index. So it goes to another file first, and
+        # the log gets it without the secrets.
         raw = self.log.with_suffix(".raw")
         raw.unlink(missing_ok=True)
         child = processes.start(
@@ -89,7 +90,7 @@ class Build:
 
 
 def build_variables() -> dict[str, str]:
-    """Return the environment of a build: what reaches the index stays."""
+    """Return the variables of a build, with the user's settings for package indexes."""
     kept = scrubbed(os.environ)
     for name in _MISLEADING:
         kept.pop(name, None)
@@ -97,9 +98,9 @@ def build_variables() -> dict[str, str]:
 
 
 def find_uv() -> list[str]:
-    """Return the words that start uv; none if it is not installed.
+    """Return the words that start uv; an empty list if uv is not installed.
 
-    uv on PATH comes first, then the one installed beside Assay.
+    A uv on PATH is preferred to the one that is installed beside Assay.
     """
     if uv := shutil.which("uv", path=build_variables().get("PATH")):
         return [uv]

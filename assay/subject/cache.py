@@ -1,4 +1,4 @@
-"""The folder that keeps checkouts and environments, and locks for what is in it."""
+"""The cache folder for checkouts and environments, and locks for its entries."""
 
 import contextlib
 import fcntl
@@ -12,24 +12,24 @@ from pathlib import Path
 
 from assay.errors import InputError
 
-KEPT_SECONDS = 30 * 86400.0  # what was not used for so long is removed
+KEPT_SECONDS = 30 * 86400.0  # entries unused for longer are removed
 _TAG = "Signature: 8a477f597d28d172789f06886806bc55\n# This folder is made by Assay.\n"
 
 
 def cache_folder() -> Path:
     """Return the folder of Assay's cache, which exists and can be written.
 
-    ``$ASSAY_CACHE``, else ``$XDG_CACHE_HOME/assay``, else ``~/.cache/assay``.
+    It is ``$ASSAY_CACHE``, else ``$XDG_CACHE_HOME/assay``, else ``~/.cache/assay``.
 
     Raises:
-        InputError: It cannot be written.
+        InputError: The folder cannot be written.
     """
     if named := os.environ.get("ASSAY_CACHE"):
         folder = Path(named).expanduser()
     else:
         top = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
         folder = Path(top) / "assay"
-    # Commands are run in it, and their paths are compared: no link on the way.
+    # Links are resolved, because paths of files in the cache are compared.
     folder = Path(os.path.realpath(folder))
     prepare(folder)
     return folder
@@ -39,15 +39,15 @@ def prepare(folder: Path) -> None:
     """Make a folder of the cache, and check that it can be written.
 
     Raises:
-        InputError: It cannot be written.
+        InputError: The folder cannot be written.
     """
     try:
-        # What is checked out can hold what the user keeps to herself.
+        # Checkouts can hold private code, so no other user may read the cache.
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             pass
-        # If it lies inside a repository, it is no part of its working tree; and backups
-        # leave it out.
+        # The first file hides the cache from git, if it lies inside a repository. The
+        # second one makes backups leave it out.
         for name, text in ((".gitignore", "*\n"), ("CACHEDIR.TAG", _TAG)):
             if not (folder / name).exists():
                 (folder / name).write_text(text, encoding="utf-8")
@@ -59,7 +59,7 @@ def prepare(folder: Path) -> None:
 
 
 def key(parts: Iterable[str | bytes]) -> str:
-    """Return a short name that two lists of parts share only if they are equal."""
+    """Return a short name for a list of parts; different lists get different names."""
     total = hashlib.sha256()
     for part in parts:
         content = os.fsencode(part)
@@ -68,10 +68,13 @@ def key(parts: Iterable[str | bytes]) -> str:
 
 
 class Lock:
-    """A lock file that one process holds; the kernel frees it when the process ends."""
+    """A lock file that one process holds, or that several processes share.
+
+    The kernel frees the lock when the process ends.
+    """
 
     def __init__(self, file: Path) -> None:
-        """Name the lock; nobody holds it yet."""
+        """Name the lock file; the lock is not taken yet."""
         self._file = file
         self._descriptor: int | None = None
 
@@ -79,8 +82,9 @@ class Lock:
         """Take the lock, and say whether that succeeded.
 
         Args:
-            wait: Whether to wait while another process holds it.
-            shared: Whether others may hold it, too, as long as they share it.
+            wait: Whether to wait while another process holds it. If not, the result is
+                False in that case.
+            shared: Whether other processes may share it.
         """
         mode = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
         while True:
@@ -95,7 +99,7 @@ class Lock:
                 raise
             if self._is_current(descriptor):
                 break
-            os.close(descriptor)  # it was removed while we waited
+            os.close(descriptor)  # the file was removed while we waited
         os.utime(descriptor)
         self.release()
         self._descriptor = descriptor
@@ -131,7 +135,10 @@ def lock_file(entry: Path) -> Path:
 
 
 def remove(folder: Path) -> None:
-    """Remove a folder of the cache, also where parts of it are write-protected."""
+    """Remove a folder of the cache, even if folders in it are write-protected.
+
+    A file or a link is removed, too. Nothing happens if the folder is missing.
+    """
     if folder.is_symlink() or folder.is_file():
         folder.unlink()
         return
@@ -147,14 +154,14 @@ def remove(folder: Path) -> None:
 
 
 def remove_unused(folder: Path, now: float | None = None) -> None:
-    """Remove entries that were not used for a month and that nobody holds."""
+    """Remove entries that were not used for `KEPT_SECONDS` and that nobody holds."""
     before = (time.time() if now is None else now) - KEPT_SECONDS
     for file in folder.glob("*.lock"):
         with contextlib.suppress(OSError):
             if file.stat().st_mtime > before:
                 continue
             lock = Lock(file)
-            # Taking it would make it look used if this did not succeed below.
+            # Taking the lock sets its time, so the time is checked before.
             if lock.take(wait=False):
                 remove(file.with_suffix(""))
                 file.unlink()

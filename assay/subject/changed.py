@@ -7,12 +7,12 @@ from pathlib import Path
 from assay.commits import ChangedFile, ChangedFunction, ChangedLines
 from assay.subject.diff import Diff, FileChange
 
-MOST_LINES = 200  # of one hunk that are kept
+MOST_LINES = 200  # that are kept of each hunk
 MOST_FILES = 500
 
 
 def files(diff: Diff, head: Path) -> tuple[ChangedFile, ...]:
-    """Return the Python files that changed.
+    """Return the Python files that have changed lines, at most `MOST_FILES`.
 
     Args:
         diff: What changed.
@@ -51,7 +51,10 @@ def _file(change: FileChange, head: Path) -> ChangedFile:
 
 
 def _functions(file: Path) -> Iterator[tuple[str, int, int]]:
-    """Yield name, first and last line of each function; nothing if it is no Python."""
+    """Yield name, first and last line of each function.
+
+    Nothing is yielded if the file is missing or is not valid Python.
+    """
     try:
         tree = ast.parse(file.read_bytes())
     except (OSError, SyntaxError, ValueError, RecursionError):
@@ -63,5 +66,5 @@ def _functions(file: Path) -> Iterator[tuple[str, int, int]]:
 
 
 def _text(path: str) -> str:
-    """Return a path that can be written as UTF-8."""
+    """Return a path with `?` for each character that UTF-8 cannot encode."""
     return path.encode("utf-8", "replace").decode("utf-8")

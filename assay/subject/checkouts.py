@@ -1,9 +1,9 @@
-"""A clean checkout of a commit, in a folder of Assay's own.
+"""Makes clean checkouts of commits in Assay's cache.
 
-A checkout is a repository of its own that reads the user's objects through
-``objects/info/alternates``. So nothing is written to the user's repository: `git
-worktree` would leave an entry in it for each commit, and for each killed run a broken
-one. Unlike an export, it has a history and tags, so that `git describe` and
+A checkout is a separate repository that reads the user's objects through
+``objects/info/alternates``. So nothing is written to the user's repository. `git
+worktree` would leave an entry there for each commit, and a broken entry for each killed
+run. Unlike an export, a checkout has history and tags, so that `git describe` and
 setuptools-scm give the right version.
 """
 
@@ -28,7 +28,7 @@ from assay.wording import one_line
 
 __all__ = ["cache_folder", "checkout", "clean", "discard"]
 
-# What Assay notes about a checkout, in its .git; cleaning removes it.
+# The folder in .git for Assay's notes about a checkout; cleaning removes it.
 NOTES = "assay"
 _MAX_COPIES = 100
 _MAX_DEPTH = 10  # of submodules within submodules
@@ -39,9 +39,9 @@ _held: dict[Path, Lock] = {}
 def checkout(repository: Repository, commit: Commit, cache: Path) -> Path:
     """Return a clean checkout of a commit; no other process uses it meanwhile.
 
-    An earlier checkout is used again. What an earlier run left in it is removed; of
-    what this process left, ignored files stay. If another process holds it, a second
-    one is made.
+    An earlier checkout is used again, unless another process holds it. Files that an
+    earlier process left in it are removed. If this process has used it before, ignored
+    files stay.
 
     Args:
         repository: The user's repository.
@@ -50,7 +50,8 @@ def checkout(repository: Repository, commit: Commit, cache: Path) -> Path:
 
     Raises:
         InputError: The cache cannot be written.
-        MeasureError: The commit, or one of its submodules, cannot be checked out.
+        MeasureError: The commit, or one of its submodules, cannot be checked out, or
+            too many processes use checkouts of the commit.
     """
     folder = cache / "checkouts" / repository.name
     prepare(cache)
@@ -79,7 +80,7 @@ def checkout(repository: Repository, commit: Commit, cache: Path) -> Path:
 
 
 def discard(place: Path) -> None:
-    """Remove a checkout that this process uses no longer."""
+    """Remove a checkout that this process holds and no longer uses."""
     lock = _held.pop(place, None)
     if lock is not None:
         remove(place)
@@ -89,8 +90,11 @@ def discard(place: Path) -> None:
 def clean(place: Path) -> None:
     """Remove whatever a checkout has besides the files of its commit.
 
+    Changed files of the commit are not restored.
+
     Raises:
-        GitError: git cannot do so.
+        GitError: git cannot list or remove files.
+        OSError: Assay's notes cannot be removed.
     """
     remove(place / ".git" / NOTES)
     git.run(place, "clean", "-ffdxq")
@@ -100,7 +104,7 @@ def clean(place: Path) -> None:
 
 
 def _is_clean(place: Path, sha: str) -> bool:
-    """Say whether an earlier checkout is complete, after what it left is removed."""
+    """Clean an earlier checkout, and say whether it now fits its commit exactly."""
     if not (place / ".git").is_dir():
         return False
     try:
@@ -114,9 +118,9 @@ def _is_clean(place: Path, sha: str) -> bool:
 
 
 def _is_restored(place: Path, sha: str) -> bool:
-    """Say whether a checkout of this process has the files of its commit again.
+    """Restore the files of a commit in its checkout, and say whether that succeeded.
 
-    Ignored files stay: a build command made them.
+    Ignored files stay, because a build command can have made them.
     """
     try:
         git.run(place, "reset", "--quiet", "--hard", sha)
@@ -165,12 +169,12 @@ def _failed(repository: Repository, commit: Commit, stderr: str) -> str:
 
 @dataclass(frozen=True)
 class _Source:
-    """Where the objects of a checkout come from.
+    """A repository that the objects of a checkout come from.
 
     Attributes:
-        root: The work tree, whose folders can be clones of submodules.
-        metadata: Its ``.git`` folder.
-        stores: The folders of its objects.
+        root: The work tree, in which submodules can be cloned.
+        metadata: The ``.git`` folder.
+        stores: The folders that hold objects.
     """
 
     root: Path
@@ -178,14 +182,14 @@ class _Source:
     stores: tuple[Path, ...]
 
     def git(self, *arguments: str) -> bytes:
-        """Run git on it; a clone of a submodule can have lost its work tree."""
+        """Run git in the repository; its work tree may be missing."""
         folder = os.fspath(self.metadata)
         more = {"GIT_DIR": folder, "GIT_WORK_TREE": folder}
         return git.run(self.metadata, *arguments, more=more)
 
 
 def _populate(source: _Source, sha: str, place: Path, depth: int = 0) -> None:
-    """Make a repository in an empty folder, and check a commit out with submodules."""
+    """Make a repository in an empty folder; check out a commit and its submodules."""
     object_format = source.git("rev-parse", "--show-object-format").decode().strip()
     words = ("init", "--quiet", "--template=", f"--object-format={object_format}")
     git.run(place, *words, "--initial-branch=assay")
@@ -203,9 +207,9 @@ def _populate(source: _Source, sha: str, place: Path, depth: int = 0) -> None:
 
 
 def _copy_settings(source: _Source, place: Path) -> None:
-    """Copy what the checkout of a partial clone needs to fetch what that lacks.
+    """Copy the settings with which git fetches missing objects of a partial clone.
 
-    Nothing else: settings of the user's repository can start programs.
+    Other settings of the user's repository are not copied: they can start programs.
     """
     wanted = (
         r"^(remote\..*\.(url|promisor|partialclonefilter)|extensions\.partialclone)$"
@@ -213,7 +217,7 @@ def _copy_settings(source: _Source, place: Path) -> None:
     try:
         listed = source.git("config", "--local", "-z", "--get-regexp", wanted)
     except git.GitError:
-        return  # there is none
+        return  # there are none
     entries = [entry.partition(b"\n") for entry in listed.split(b"\0") if entry]
     is_partial = any(
         name == b"extensions.partialclone" or name.endswith(b".promisor")
@@ -228,14 +232,14 @@ def _copy_settings(source: _Source, place: Path) -> None:
 
 
 def _copy_tags(source: _Source, inside: Path) -> None:
-    """Copy the tags, from which tools such as setuptools-scm make a version."""
+    """Copy the tags: tools such as setuptools-scm read the version from them."""
     form = "--format=%(objectname) %(refname)"
     tags = source.git("for-each-ref", form, "refs/tags")
     (inside / "packed-refs").write_bytes(tags)
 
 
 def _submodules(root: Path, commit: str) -> dict[str, str]:
-    """Return the submodules of a commit: the commit of each path."""
+    """Return the commit of each submodule of a commit, by its path."""
     listed = git.run(root, "ls-tree", "-r", "-z", "--full-tree", commit)
     entries = [entry for entry in listed.split(b"\0") if entry.startswith(b"160000 ")]
     return {
@@ -245,9 +249,12 @@ def _submodules(root: Path, commit: str) -> dict[str, str]:
 
 
 def _add_submodules(source: _Source, sha: str, place: Path, depth: int) -> None:
-    """Check the submodules out, from the user's own clones of them.
+    """Check out the submodules from the user's own clones of them.
 
-    A submodule that the user has no clone of stays empty, as in the user's work tree.
+    The folder of a submodule without a clone stays empty, as in the user's work tree.
+
+    Raises:
+        MeasureError: A submodule cannot be checked out.
     """
     submodules = _submodules(place, sha)
     names = _submodule_names(place, sha) if submodules else {}
@@ -267,7 +274,7 @@ def _add_submodules(source: _Source, sha: str, place: Path, depth: int) -> None:
 
 
 def _submodule_names(place: Path, sha: str) -> dict[str, str]:
-    """Return the name of the submodule at each path, as .gitmodules has it."""
+    """Return the names of the submodules in .gitmodules, by their paths."""
     words = ("config", "-z", "--blob", f"{sha}:.gitmodules", "--get-regexp")
     try:
         listed = os.fsdecode(git.run(place, *words, r"^submodule\..*\.path$"))
@@ -282,14 +289,14 @@ def _submodule_names(place: Path, sha: str) -> dict[str, str]:
 
 def _clone_of(source: _Source, path: str, name: str) -> _Source | None:
     """Return the user's clone of a submodule, or None if there is none."""
-    if ".." in name.split("/"):  # git, too, refuses such a name
+    if ".." in name.split("/"):  # git refuses such a name, too
         return None
     work_tree = source.root / path
     if (work_tree / ".git").exists():
         inside = git.line(work_tree, "rev-parse", "--git-common-dir")
         metadata = Path(os.path.realpath(work_tree / inside))
     elif (source.metadata / "modules" / name / "HEAD").exists():
-        # The user's work tree does not have it now; an older commit does.
+        # The submodule is missing in the user's work tree, but git keeps its clone.
         metadata = source.metadata / "modules" / name
     else:
         return None

@@ -20,11 +20,14 @@ Measure = Callable[[Plan, RunDirectory, Progress], Results]
 
 
 def with_budget(plan: Plan, seconds: float | None) -> Plan:
-    """Return the plan whose topics share the time, less that of the second opinion.
+    """Return a plan whose topics share the time equally.
+
+    The share `SHARE_FOR_SECOND_OPINION` of the time is left for the second opinion. The
+    topics' own time budgets no longer count.
 
     Args:
         plan: The plan.
-        seconds: The time for all measuring; None for that of the plan's settings.
+        seconds: The time for all measuring. If None, the plan is returned unchanged.
     """
     if seconds is None:
         return plan
@@ -38,9 +41,9 @@ def measuring(seconds: float | None, check: CheckFiles = accept_files) -> Measur
     """Return a function that measures a plan, and measures again what is slower.
 
     Args:
-        seconds: The time for all measuring, which begins now; None for no limit but
+        seconds: The time for all measuring, from this call on; None for no limit but
             that of the plan.
-        check: Is told which files each side imports; see `file_check`.
+        check: Called with the files that each side imported; see `file_check`.
     """
     began = time.monotonic()
 
@@ -53,7 +56,7 @@ def measuring(seconds: float | None, check: CheckFiles = accept_files) -> Measur
 
 
 def is_measured(plan: Plan, results: Results) -> bool:
-    """Say whether something was measured of every pair."""
+    """Say whether every pair has a comparison of at least one launch."""
     return all(
         results.measured(topic.name, pair)
         for topic in plan.topics
@@ -62,7 +65,11 @@ def is_measured(plan: Plan, results: Results) -> bool:
 
 
 def file_check(sides: Sides) -> CheckFiles:
-    """Return a check that a side imports its own files, and none of the other side."""
+    """Return a function that checks which files a side imported.
+
+    The function raises MeasureError if a file belongs to the other side or to the
+    user's work tree.
+    """
 
     def check(name: str, files: Sequence[str]) -> None:
         side = sides.head if name == sides.head.name else sides.base

@@ -22,7 +22,7 @@ _PLAIN_MODES = {"000000", "100644", "100755"}
 _TEXTS = {".md", ".markdown", ".rst", ".adoc"}
 _PICTURES = {".png", ".svg", ".jpg", ".jpeg", ".gif", ".webp"}
 _FOLDERS = {"doc", "docs", "documentation"}
-# Files of these names are for people, with any of the endings or none.
+# Texts with these names are documentation, whatever their ending.
 _NAMES = {"readme", "changelog", "changes", "history", "news", "license", "licence"}
 _NAMES |= {"copying", "notice", "authors", "contributors", "contributing", "security"}
 _NAMES |= {"code_of_conduct", "maintainers", "codeowners"}
@@ -33,12 +33,15 @@ class Hunk:
     """Lines that were replaced, without any context.
 
     Attributes:
-        base_start: First of the replaced lines; where none was, the line before.
+        base_start: First of the replaced lines; if there is none, the line before the
+            inserted lines.
         base_length: Number of replaced lines.
-        head_start: First of the new lines; where there is none, the line before.
+        head_start: First of the new lines; if there is none, the line before the
+            removed lines.
         head_length: Number of new lines.
-        lines: The replaced lines with ``-``, then the new ones with ``+`` before them.
-            A line that begins with a backslash says that a file ends without newline.
+        lines: The replaced lines, which begin with ``-``, then the new ones, which
+            begin with ``+``. A line that begins with a backslash says that the file
+            ends without a newline.
     """
 
     base_start: int
@@ -48,9 +51,10 @@ class Hunk:
     lines: tuple[str, ...]
 
     def touches(self, first: int, last: int, side: Side) -> bool:
-        """Say whether it changes something within some lines of one side.
+        """Say whether the hunk changes something within some lines of one side.
 
-        What was inserted after the last line, or removed after it, is not within.
+        An insertion just before the first line or just after the last one does not
+        count, and neither does a removal there.
         """
         start, length = (
             (self.base_start, self.base_length)
@@ -68,13 +72,14 @@ class FileChange:
 
     Attributes:
         path: The path at HEAD (at BASE, if the file was deleted). Bytes that are not
-            UTF-8 are kept as `os.fsdecode` does it.
-        old_path: The path at BASE, where it was another; None otherwise.
+            UTF-8 are decoded as `os.fsdecode` does it.
+        old_path: The path at BASE, if that is another one; None otherwise.
         kind: ``added``, ``deleted``, ``modified``, ``renamed``, ``copied`` or
             ``retyped`` (a file became a link, for example).
         hunks: The changed lines; none for binary files.
-        binary: Whether the content is no text.
-        plain: Whether it is an ordinary file on both sides: no link, no submodule.
+        binary: Whether git takes the content for binary.
+        plain: Whether it is an ordinary file, and no link or submodule, on each side
+            that has it.
     """
 
     path: str
@@ -104,7 +109,7 @@ class Diff:
             path: The file, from the top of the repository, as that side has it.
             first_line: The first of the lines, counted from 1.
             last_line: The last one.
-            side: The side that path and lines belong to.
+            side: The side that the path and the lines belong to.
         """
         return tuple(
             hunk
@@ -118,10 +123,13 @@ class Diff:
     def documentation_only(self) -> bool:
         """Whether nothing but documentation changed, so that no code can differ.
 
-        Documentation is a text such as README.md or LICENSE at any place, any .md, .rst
-        or .adoc file at the top or under ``docs``, and a picture or .txt file there.
-        Another .md file can be what a service serves, so it counts as code. False if
-        nothing changed at all.
+        Files such as README.md or LICENSE are documentation in every folder. Other
+        Markdown, .rst and .adoc files are documentation at the top of the repository,
+        in ``.github`` and in a folder such as ``docs`` at the top. In such a folder,
+        pictures and .txt files are documentation, too, but not lists of requirements.
+        Any other Markdown file counts as code, because a service can serve it.
+
+        False if nothing changed at all.
         """
         return bool(self.files) and all(
             file.plain
@@ -137,7 +145,7 @@ def _is_documentation(path: str) -> bool:
         return True
     top = file.parts[0] if len(file.parts) > 1 else ""
     if top in _FOLDERS:
-        # requirements.txt is read by a program wherever it is.
+        # Programs read requirements.txt, whatever folder it is in.
         is_text = file.suffix == ".txt" and "requirement" not in file.name
         return is_text or file.suffix in _TEXTS | _PICTURES
     return top in ("", ".github") and file.suffix in _TEXTS
@@ -151,7 +159,7 @@ def diff_of(git: Callable[..., bytes], base: str, head: str) -> Diff:
         base: The full name of the older commit.
         head: The full name of the newer one.
     """
-    # `diff-tree` does not heed the user's settings of `diff`.
+    # `diff-tree` ignores the user's settings of `diff`.
     words = ("diff-tree", "-r", "-M", "--no-relative", "--ignore-submodules=none")
     entries = parse_raw(git(*words, "--raw", "-z", "--no-abbrev", base, head))
     as_text = ("--no-ext-diff", "--no-textconv", "--no-color", "--unified=0")
@@ -199,8 +207,8 @@ def parse_raw(output: bytes) -> list[Entry]:
 def parse_patch(patch: bytes) -> list[Section]:
     """Return the sections of a patch without context, in the order of the patch.
 
-    A section is known by its first line: no line of a file's content begins with
-    ``diff``, since it has a sign before it, and git quotes newlines in paths.
+    Each section begins with a line ``diff --git``. No other line begins so: lines of
+    content have a sign before them, and git quotes newlines in paths.
     """
     lines = patch.split(b"\n")
     starts = [i for i, text in enumerate(lines) if text.startswith(b"diff --git ")]
@@ -235,13 +243,13 @@ def _hunks(lines: list[bytes]) -> Iterator[Hunk]:
 
 
 def join(entries: list[Entry], sections: list[Section]) -> Diff:
-    """Put the list of files and the patch together: both have the same order."""
+    """Combine the list of files with the patch, which has the same order."""
     rest = iter(sections)
     files = []
     for entry in entries:
         section = next(rest)
         if entry.status == "T":
-            # A file that became a link is two sections: one goes, the other comes.
+            # A file that became a link has two sections: a removal and an addition.
             other = next(rest)
             section = Section(
                 section.hunks + other.hunks, section.binary or other.binary

@@ -1,9 +1,9 @@
-"""The environment of a side: the packages it shares, and its own package on top.
+"""Builds the environment of a side: shared packages, and its own package on top.
 
-The packages of others are installed once for all commits that ask for the same ones
-(`environment`). The project's own package is installed for each commit, into a layer on
-top (`side_environment`), so that both sides import the same files of others, and each
-its own project.
+`environment` installs the dependencies, once for all commits that need the same ones.
+`side_environment` installs the project's own package for each commit, into a layer on
+top (see `layers`). So both sides import their dependencies from the same files, and
+each side imports its own project.
 """
 
 import os
@@ -39,25 +39,29 @@ __all__ = [
     "side_environment",
 ]
 
-# What benchmarks need, and the oldest that Assay's plugin works with.
+# What benchmarks need, with the oldest versions that Assay's plugin works with.
 _TOOLS = {"pytest": ">=7", "pytest-benchmark": ">=4"}
-_FORM = "2"  # of an environment in the cache; another one is built anew
+_FORM = "2"  # part of each name in the cache; a new value makes all be built anew
 
 
 def environment(
     checkout: Path, project: str, recipe: Recipe, cache: Path, progress: Progress
 ) -> Environment:
-    """Return the environment of a checkout without its own package, built if needed.
+    """Return the environment that commits can share, built if needed.
+
+    It lacks the project's own package, unless the build command of the recipe installs
+    it. A project without a dependency file gets the active virtual environment, if
+    there is one.
 
     Args:
         checkout: The top of the checkout.
         project: The folder of the project in it; empty for the top.
         recipe: How it is built.
         cache: The folder of Assay's cache.
-        progress: Told what takes long.
+        progress: Called with a message before a build begins.
 
     Raises:
-        InputError: A file or the recipe is wrong, or there is no such Python.
+        InputError: A file or the recipe is wrong, or there is no such Python or folder.
         MeasureError: The build failed.
     """
     where = _project(checkout, project)
@@ -89,17 +93,19 @@ def side_environment(
 ) -> Environment:
     """Return an environment with the packages of a shared one and a side's own package.
 
-    The own package is built from a copy of the checkout and installed, not linked. What
-    its build generates is copied into the checkout, too (see `generated`). If
-    the project is no package, or its build command has installed it, this is the shared
-    environment itself.
+    The project's package is built from a copy of the checkout and installed, not
+    linked. Other packages of the checkout that it needs are installed in the same way.
+    Files that the build generates are copied into the checkout, too (see `generated`).
+
+    This is the shared environment itself if there is no such package, if the build
+    command has installed it, or if the shared environment is the user's active one.
 
     Args:
         shared: What `environment` returned for this checkout.
         checkout: The top of the checkout.
         project: The folder of the project in it; empty for the top.
         cache: The folder of Assay's cache.
-        progress: Told what takes long.
+        progress: Called with a message before a build begins.
 
     Raises:
         MeasureError: The build failed.
@@ -135,13 +141,15 @@ def add_pytest_benchmark(
 ) -> Environment:
     """Return an environment that also has pytest and pytest-benchmark.
 
-    What is missing is installed into a folder of its own, and a layer adds that folder
-    at the end of `sys.path`: on PYTHONPATH it would hide the packages of the project,
-    which can be one that pytest needs (pluggy, for example). The environment itself is
-    not changed, and returned as it is if it has both.
+    Missing packages are installed into a separate folder, and a layer adds this folder
+    at the end of `sys.path`. On PYTHONPATH, it would hide the project's own packages.
+    The project can itself be a package that pytest needs, such as pluggy.
+
+    The environment itself is not changed. It is returned as it is if nothing is
+    missing.
 
     Raises:
-        MeasureError: They cannot be installed.
+        MeasureError: The missing packages cannot be installed.
     """
     missing = [name for name in _TOOLS if name not in environment.packages]
     if not missing:
@@ -170,8 +178,11 @@ def _built_by_command(
 ) -> Environment:
     """Build with the user's command, in the checkout itself.
 
-    The command can read any file and leave products in the checkout, so the environment
-    belongs to this checkout and is built anew when the checkout was cleaned.
+    The command can read any file and leave files in the checkout. So the environment
+    belongs to this checkout, and is built anew after the checkout was cleaned.
+
+    Raises:
+        InputError: The command is empty or not valid, or there is no such Python.
     """
     try:
         words = shlex.split(recipe.build or "")
@@ -205,7 +216,7 @@ def _built_by_command(
 def _new(
     build: Build, folder: Path, interpreter: Interpreter, with_pip: bool = False
 ) -> Path:
-    """Make an empty virtual environment; it has pip if it is asked for or needed."""
+    """Make an empty virtual environment, with pip if it is wanted or uv is missing."""
     base = os.fspath(interpreter.path)
     uv = find_uv()
     if uv:
@@ -228,11 +239,11 @@ def _layer(
 def _install_own(
     build: Build, python: Path, shared: Environment, paths: Sequence[str]
 ) -> None:
-    """Install packages of the checkout into a layer, without what they require."""
+    """Install packages of the checkout into a layer, without their dependencies."""
     if find_uv():
         installing.pip_install(build, python, ["--no-deps", *paths])
         return
-    # A layer has no pip. That of the environment below installs into the layer.
+    # A layer has no pip, so the pip of the shared environment installs into it.
     words = ("-m", "pip", "--python", python, "install", "--no-deps")
     build.run(shared.python, *words, *paths)
 
@@ -240,10 +251,11 @@ def _install_own(
 def _install_tools(
     build: Build, environment: Environment, tools: Path, missing: Sequence[str]
 ) -> None:
-    """Install pytest's tools into a folder, fitting the packages of an environment."""
+    """Install pytest or pytest-benchmark into a folder, to fit an environment."""
     constraints = build.log.with_name("constraints.txt")
-    # The project can be a package that pytest needs. Of its version the index knows
-    # nothing, and a pytest so old that it does not need it would be chosen.
+    # The project can itself be a package that pytest needs. No index has the version of
+    # this checkout. With a constraint to it, the index would offer a pytest that is too
+    # old to need the package.
     lines = [
         f"{name}=={version}\n"
         for name, version in environment.packages.items()
@@ -259,7 +271,7 @@ def _install_tools(
         fitting = ["-c", os.fspath(constraints), *words]
         installing.pip_install(build, python, fitting, installing.MOMENT)
     except MeasureError:
-        # A version that no index has: one with a local part, for example.
+        # A constraint can have a version that no index has, such as a local one.
         installing.pip_install(build, python, words, installing.MOMENT)
 
 
@@ -285,7 +297,7 @@ def _identity(interpreter: Interpreter) -> tuple[str, ...]:
 
 
 def _state(checkout: Path) -> tuple[str, ...]:
-    """Return what tells the content and the version of a checkout."""
+    """Return what identifies the content and the version of a checkout."""
     tree = git.line(checkout, "rev-parse", "HEAD^{tree}")
     try:
         version = git.line(checkout, "describe", "--tags", "--long", "--always")

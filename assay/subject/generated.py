@@ -1,9 +1,8 @@
-"""What a build adds to a package: compiled modules, files with the version.
+"""Copies what a build generates into the checkout: compiled modules, for example.
 
-A test or a server that starts in the checkout can import the package from there, and
-not the installed one: Python puts the working directory first. A clean checkout lacks
-what a build generates, so such an import would fail, or, worse, quietly fall back to
-slower code.
+Python puts the working directory first on `sys.path`. So a test or a server that starts
+in the checkout can import the package from there, and not the installed one. A clean
+checkout lacks the generated files. The import would fail, or silently use slower code.
 """
 
 import os
@@ -16,14 +15,14 @@ _NO_CODE = {"__pycache__", "bin"}
 
 
 def complete(checkout: Path, projects: Sequence[Path], packages: Path) -> list[Path]:
-    """Copy what a build has generated into the checkout that it was built from.
+    """Copy generated files of installed packages into the checkout.
 
-    Nothing that is there is changed. Cleaning the checkout removes the copies.
+    Existing files are not changed. Cleaning the checkout removes the copies.
 
     Args:
         checkout: The top of the checkout.
         projects: The folders in it whose packages were installed.
-        packages: The folder that they, and nothing else, were installed into.
+        packages: The folder that only these packages were installed into.
 
     Returns:
         The new files.
@@ -36,7 +35,7 @@ def complete(checkout: Path, projects: Sequence[Path], packages: Path) -> list[P
             place = folder / path
             if not _belongs(path, folder) or os.path.lexists(place):
                 continue
-            # A folder of the package can be a link to somewhere else.
+            # A folder of the package can be a link to a place outside the checkout.
             if Path(os.path.realpath(place.parent)).is_relative_to(top):
                 shutil.copy2(file, place)
                 new.append(place)
@@ -44,9 +43,9 @@ def complete(checkout: Path, projects: Sequence[Path], packages: Path) -> list[P
 
 
 def _belongs(path: Path, folder: Path) -> bool:
-    """Say whether a folder is where a file was installed from."""
+    """Say whether a file was installed from a folder, judging by its path."""
     if len(path.parts) == 1:
-        # A module without a package: its sources can be anywhere.
+        # A module outside a package: its source can be in any folder.
         return path.suffix in _COMPILED and folder.is_dir()
     return (folder / path).parent.is_dir()
 

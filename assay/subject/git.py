@@ -1,8 +1,8 @@
-"""Runs git so that nothing but its arguments decides what it does.
+"""Runs git so that only the arguments decide what git does.
 
-A hook or an editor that starts Assay sets GIT_DIR and the like, and then git would work
-on another repository than the one that Assay means. Settings of the user can start a
-pager, a hook or another program. All of these are switched off here.
+A hook or an editor that starts Assay can set GIT_DIR and similar variables. With them,
+git would work on another repository than the one that Assay means. Settings of the user
+can start a pager, a hook or another program. All of these are switched off here.
 """
 
 import os
@@ -54,7 +54,7 @@ def variables() -> dict[str, str]:
         "GIT_OPTIONAL_LOCKS": "0",
         # Ignore the user's replace refs, because the checkouts of Assay lack them.
         "GIT_NO_REPLACE_OBJECTS": "1",
-        # `*` in a path is a star.
+        # In a path, `*` is an ordinary character.
         "GIT_LITERAL_PATHSPECS": "1",
     }
 
@@ -77,10 +77,10 @@ def run(
         folder: The working directory.
         arguments: The words after ``git``.
         feed: Standard input; empty if None.
-        more: Further variables of its environment.
+        more: Further environment variables.
 
     Raises:
-        GitError: It ended with another exit code than 0.
+        GitError: git ended with an exit code other than 0.
         InputError: There is no git, or the folder cannot be entered.
     """
     try:
@@ -115,7 +115,7 @@ def line(folder: Path, *arguments: str | bytes) -> str:
 def quoted(path: Path) -> str:
     """Return a path as git reads it in a list of object stores.
 
-    Between double quotes, since such a list ends its entries with a colon or a newline.
+    The path is quoted, because a colon or a newline would otherwise end it in the list.
     """
     text = "".join(
         chr(byte) if 32 <= byte < 127 and byte not in b'"\\' else f"\\{byte:03o}"

@@ -1,4 +1,4 @@
-"""The proof of which code a side ran: where the imported files lie, and their hash."""
+"""Proves which code a side ran, from the places and hashes of imported files."""
 
 import hashlib
 import os
@@ -12,20 +12,20 @@ def foreign(
     other_folders: Sequence[Path],
     user: Path,
 ) -> list[str]:
-    """Return the imported files that belong to another checkout.
+    """Return the imported files of the other side or of the user's work tree.
 
-    A file belongs to the innermost of the given folders that it lies in, so it does not
-    matter if one of them is inside another. Files outside all of them (the standard
-    library, for example) belong to nobody.
+    A file belongs to the innermost of the given folders that it lies in, so one of the
+    folders may be inside another. Files outside all of them, such as the standard
+    library, are never returned.
 
     Args:
         files: The files that a process imported.
-        side_folders: Folders of this side: its checkout and its environments. Whatever
-            both sides share belongs here.
+        side_folders: Folders of this side: its checkout, its environments, and whatever
+            both sides share.
         other_folders: Folders of the other side.
         user: The user's own work tree.
     """
-    # The user's environment can lie in her work tree, and be shared by both sides.
+    # A folder that both sides share counts as a folder of this side.
     ours = {_real(folder) for folder in side_folders}
     theirs = {_real(folder) for folder in (*other_folders, user)} - ours
     every = ours | theirs
@@ -33,10 +33,11 @@ def foreign(
 
 
 def content_hash(files: Sequence[str], side_folders: Sequence[Path]) -> str:
-    """Return a hash of the imported files that lie in some folders.
+    """Return a hash of the imported files that lie in the given folders.
 
-    It depends on their content, and on their paths below the folder, but not on the
-    place of the folder: two checkouts of the same files have the same hash.
+    The hash depends on the content of the files and on their paths below the folder. It
+    does not depend on the path of the folder itself, so two checkouts of the same files
+    have the same hash.
 
     Args:
         files: The files that a process imported.
@@ -62,7 +63,7 @@ def _innermost(path: Path, folders: set[Path]) -> Path | None:
 
 
 def _below_packages(path: Path) -> str:
-    """Return a path without the folder of the packages, which names the Python."""
+    """Return the part of a path below ``site-packages``; all of it if there is none."""
     parts = path.parts
     if "site-packages" in parts:
         parts = parts[parts.index("site-packages") + 1 :]

@@ -1,7 +1,7 @@
-"""What a project's lock or requirements files say, installed into an environment.
+"""Installs what a project's lock file or requirements files list.
 
-The packages of the checkout itself are never installed here: an environment is shared
-by both sides, and each side has its own checkout.
+The packages of the checkout itself are not installed here, because both sides share the
+environment, and each side has its own checkout.
 """
 
 import ast
@@ -22,20 +22,22 @@ from assay.subject.metadata import required_by_package
 from assay.subject.project import Project, Wanted, read_toml
 from assay.subject.requirements import LocalPackage, read
 
-# Files without a lock are resolved as of this moment, on both sides and all day: what
-# is published while Assay works cannot make the sides differ.
+# The beginning of this day. Without a lock file, later releases of packages are
+# ignored, so that a release during the comparison cannot make the sides differ.
 MOMENT = datetime.now(UTC).strftime("%Y-%m-%dT00:00:00Z")
 
 
 @dataclass(frozen=True)
 class Source:
-    """Where the packages of an environment are written down.
+    """The file that lists the packages of an environment.
 
     Attributes:
-        name: The file: ``uv.lock``, ``requirements.txt`` … Empty if there is none.
+        name: Its name: ``uv.lock``, ``requirements.txt`` … Empty if there is none.
         content: Everything that decides which packages are installed.
-        moment: Up to when packages count that were published; None for a lock file.
-        local: Folders in the checkout whose packages belong to each side, from its top.
+        moment: Packages that were published later are ignored. None for a lock file and
+            for requirements with hashes.
+        local: The folders of packages in the checkout, which each side installs for
+            itself. They are relative to the top of the checkout.
     """
 
     name: str
@@ -45,7 +47,10 @@ class Source:
 
 
 def source_of(project: Project, wanted: Wanted) -> Source:
-    """Return the source of a project's packages: a lock file, or what comes next.
+    """Return the source of a project's packages.
+
+    It is a lock file, else requirements files, else the metadata of the project's
+    package. A project without any of them has a source without a name.
 
     Raises:
         InputError: A file cannot be read.
@@ -63,7 +68,7 @@ def source_of(project: Project, wanted: Wanted) -> Source:
         file_contents = [*_named_files(requirements.lines), *_build_files(project)]
         local = (*local, *_local_sources(project))
         name = os.path.relpath(files[0], project.folder)
-        # The folder of the checkout differs from side to side, and says nothing.
+        # The path of the checkout is left out: it differs between the sides.
         here = os.fspath(project.checkout)
         texts = [str(requirements.local), *requirements.lines, tables]
         content = [text.replace(here, "") for text in texts]
@@ -87,7 +92,7 @@ def install(
     """Install the packages of a source into an empty virtual environment.
 
     Raises:
-        MeasureError: That failed.
+        MeasureError: The installation failed.
     """
     if source.name == "uv.lock":
         _install_uv_lock(build, python, source, project, wanted)
@@ -108,10 +113,11 @@ def pip_install(
         build: Runs the command.
         python: The interpreter of the environment.
         words: What is installed, and options that uv and pip both have.
-        moment: Up to when packages count that were published; only uv knows that.
+        moment: Packages that were published later are ignored. If uv is missing, or
+            fails with this limit, there is no limit.
 
     Raises:
-        MeasureError: It failed.
+        MeasureError: The installation failed.
     """
     uv = find_uv()
     if not uv:
@@ -123,7 +129,7 @@ def pip_install(
             build.run(*command, "--exclude-newer", moment)
             return
         except MeasureError:
-            pass  # an index that does not say when a file was published
+            pass  # the index may not say when a file was published
     build.run(*command)
 
 
@@ -140,7 +146,7 @@ def index_variables() -> dict[str, str]:
     for line in listed.stdout.splitlines():
         if match := re.fullmatch(r"[\w:-]+\.(index-url|extra-index-url)=(.+)", line):
             pip_settings[match[1]] = str(ast.literal_eval(match[2]))
-    # An index in a folder of this machine adds to the one that uv knows anyway.
+    # An extra index in a local folder is left out: uv has the main index anyway.
     extra_urls = pip_settings.get("extra-index-url", "").split()
     others = [url for url in extra_urls if "file:" not in url]
     variables = {}
@@ -199,7 +205,7 @@ def _install_poetry_lock(
     ]
     lines = list(poetry_lock.requirement_lines(packages, lock))
     if not all("--hash=" in line for line in lines):
-        # pip checks the hashes of all or of none, and a commit has no hash.
+        # pip wants hashes for all packages or for none, and a commit of git has none.
         lines = [line.partition(" --hash=")[0] for line in lines]
     more = [f"--extra-index-url {url}" for url in poetry_lock.indexes(packages)]
     _install_lines(build, python, [*more, *lines], None, "--no-deps")
@@ -244,11 +250,11 @@ def _install_lines(
     try:
         pip_install(build, python, ["-r", os.fspath(file), *more], moment)
     finally:
-        file.unlink()  # an index in it can have a password
+        file.unlink()  # the URL of an index in it can have a password
 
 
 def _uv_or_fetch(build: Build, python: Path) -> list[str]:
-    """Return uv; where it is missing, it is installed beside the environment."""
+    """Return the words that start uv; install it beside the environment if missing."""
     if uv := find_uv():
         return uv
     folder = build.log.with_name("uv")
@@ -262,7 +268,7 @@ def _names_of_local(project: Project) -> list[str]:
 
 
 def _local_entries(lock: Path) -> list[tuple[str, str]]:
-    """Return the name and the folder of each package of a lock file that is local."""
+    """Return name and folder of each package that a lock file takes from a folder."""
     content = read_toml(lock)
     names_and_folders = []
     for package in content.get("package", content.get("packages", ())):
@@ -277,7 +283,10 @@ def _local_entries(lock: Path) -> list[tuple[str, str]]:
 
 
 def _local_of_lock(project: Project, lock: Path) -> tuple[str, ...]:
-    """Return the local packages that a project needs, besides itself."""
+    """Return the folders of other packages in the checkout that a project needs.
+
+    The folders are relative to the top of the checkout.
+    """
     needed = _needed_of_uv(lock, project.name) if lock.name == "uv.lock" else None
     top = Path(os.path.realpath(project.checkout))
     folders = []
@@ -292,9 +301,9 @@ def _local_of_lock(project: Project, lock: Path) -> tuple[str, ...]:
 
 
 def _needed_of_uv(lock: Path, name: str) -> set[str] | None:
-    """Return the packages that one package of uv.lock needs; None for all of them.
+    """Return the packages that a package of uv.lock needs; None if it is not there.
 
-    The lock file of a workspace has packages that other members need.
+    The lock file of a workspace also has packages that only other members need.
     """
     packages = {package["name"]: package for package in read_toml(lock)["package"]}
     if name not in packages:
@@ -315,7 +324,7 @@ def _needed_of_uv(lock: Path, name: str) -> set[str] | None:
 
 
 def _named_files(lines: Sequence[str]) -> list[bytes]:
-    """Return the content of the files of constraints."""
+    """Return the content of the constraints files that the lines name."""
     files = [Path(line[3:]) for line in lines if line.startswith("-c ")]
     return [file.read_bytes() for file in files if file.is_file()]
 
@@ -325,7 +334,10 @@ def _local_sources(project: Project) -> tuple[str, ...]:
 
 
 def _build_files(project: Project) -> list[bytes]:
-    """Return the files that decide what a package requires, where a build tells it."""
+    """Return the content of the files from which a build derives the requirements.
+
+    The list is empty if the requirements are known without a build.
+    """
     if not project.is_dynamic:
         return []
     files = [project.folder / name for name in ("setup.py", "setup.cfg")]

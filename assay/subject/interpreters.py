@@ -49,11 +49,12 @@ class Interpreter:
     """A Python interpreter.
 
     Attributes:
-        path: The program; not that of a virtual environment made with it.
-        version: Such as ``3.12.1``.
-        tag: Platform, version and compiler: environments fit only the same tag.
-        folders: Where its packages are installed.
-        markers: The values of the markers of requirements.
+        path: The program. For a virtual environment, it is that of the Python which the
+            environment was made with.
+        version: Its version, such as ``3.12.1``.
+        tag: Platform, version and compiler. An environment fits only one tag.
+        folders: The folders that the examined program imports packages from.
+        markers: The values of the markers in requirements.
     """
 
     path: Path
@@ -92,11 +93,12 @@ def choose(project: Project, wanted: str | None) -> Interpreter:
 
     Args:
         project: The project.
-        wanted: A version or a path. If None: what ``.python-version`` says; else one
-            that ``requires-python`` allows, the one that runs Assay if it is allowed.
+        wanted: A version, or the path or name of an interpreter. If None, the version
+            in ``.python-version``. If there is no such file, an interpreter that
+            ``requires-python`` allows: first the one that runs Assay.
 
     Raises:
-        InputError: There is no such interpreter.
+        InputError: There is no such interpreter, or pyproject.toml is not valid.
     """
     if wanted and (os.sep in wanted or not re.match(r"(\D*-?)\d", wanted)):
         return _by_path(project, wanted)
@@ -149,7 +151,7 @@ def _by_version(wanted: str, said_by: str) -> Interpreter:
             f"python install {short}, or pyenv install {short}), or name the path of "
             "an interpreter: --python PATH"
         )
-    # Another patch release than the one that is named differs little.
+    # If the named patch release is missing, another one will do.
     exact = [candidate for candidate in candidates if candidate.version == numbers]
     return (exact or candidates)[0]
 
@@ -158,7 +160,8 @@ def _every(minor: str = "") -> Iterator[str]:
     """Yield the interpreters of this machine: first the one that runs Assay.
 
     Args:
-        minor: Only those of a version such as ``3.12``, where the name tells it.
+        minor: The version to look for, such as ``3.12``; any from 3.20 to 3.8 if empty.
+            The first interpreter, and ``python3`` at the end, can have another version.
     """
     yield sys.executable
     wanted = [minor] if minor else [f"3.{number}" for number in range(20, 7, -1)]
@@ -186,7 +189,7 @@ def _in_known_places(version: str) -> Iterator[str]:
 
 
 def _allows(required: str, version: str) -> bool:
-    """Say whether ``requires-python`` allows a version; nonsense allows all."""
+    """Say whether ``requires-python`` allows a version; an invalid one allows all."""
     from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
     try:

@@ -1,8 +1,8 @@
-"""Virtual environments that lie on others and see their packages.
+"""Makes layers: virtual environments that also see the packages of another one.
 
-A layer is an empty virtual environment, made in a moment. Its own packages come first
-on `sys.path`; those of the environments below it follow. So two sides share packages
-of others, byte for byte and path for path, while each has its own project.
+A layer begins as an empty virtual environment, which is quickly made. Its own packages
+come first on `sys.path`, and those of the environment below it follow. So both sides
+import their dependencies from the same files, while each has its own project.
 """
 
 import os
@@ -24,14 +24,14 @@ def make(build: Build, base: Path, folder: Path, below: Sequence[Path]) -> Path:
     Args:
         build: Runs the commands.
         base: The interpreter that it is made with.
-        folder: Where it is made.
-        below: Folders of packages that it sees, the most important first.
+        folder: The new folder of the environment.
+        below: Folders of packages that it also sees, in the order of `sys.path`.
     """
     build.run(base, "-I", "-m", "venv", "--without-pip", folder)
     python = folder / "bin" / "python"
     if below:
-        # A path alone on a line would be added, too, but the .pth files in it would
-        # not be read.
+        # A line with only a path would add the folder, too, but Python would not read
+        # the .pth files in it.
         text = "".join(
             f"import site; site.addsitedir({os.fspath(place)!a})\n" for place in below
         )
@@ -42,8 +42,9 @@ def make(build: Build, base: Path, folder: Path, below: Sequence[Path]) -> Path:
 def copy_programs(source: Path, target: Path) -> None:
     """Give a layer the programs of the environment below it.
 
-    Each of them starts with the path of its interpreter, which would not see the
-    packages of the layer.
+    A script names the interpreter of that environment, which does not see the packages
+    of the layer. So its copy names the interpreter of the layer. Other programs are
+    linked. Python, pip and programs that the layer already has are left out.
 
     Args:
         source: The ``bin`` folder of the environment below.
@@ -63,14 +64,17 @@ def copy_programs(source: Path, target: Path) -> None:
 
 
 def _with_interpreter(content: bytes, source: Path, target: Path) -> bytes | None:
-    """Return a script that starts with another interpreter; None if it is no script."""
+    """Return a script with the interpreter of another folder.
+
+    None if the content does not start with an interpreter of `source`.
+    """
     old = os.fsencode(source) + b"/python"
     new = os.fsencode(target) + b"/python"
     first, newline, rest = content.partition(b"\n")
     if first.startswith(b"#!" + old):
         interpreter = new + first.removeprefix(b"#!" + old)
         if b" " in new or len(interpreter) + 2 > _LONGEST_SHEBANG:
-            # What pip and uv write where the kernel cannot read the path.
+            # pip and uv write this, too, if the kernel cannot read the path.
             trampoline = b"#!/bin/sh\n'''exec' \"%b\" \"$0\" \"$@\"\n' '''\n"
             return trampoline % interpreter + rest
         return b"#!" + interpreter + newline + rest
@@ -81,5 +85,5 @@ def _with_interpreter(content: bytes, source: Path, target: Path) -> bytes | Non
 
 
 def packages_in(folder: Path) -> Path:
-    """Return the folder of the packages of a virtual environment."""
+    """Return the ``site-packages`` folder of a virtual environment."""
     return next((folder / "lib").glob("*/site-packages"))

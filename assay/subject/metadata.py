@@ -1,4 +1,4 @@
-"""What the package of a checkout requires: from its files, or from a build of it."""
+"""Finds what the package of a checkout requires, from its files or from a build."""
 
 import os
 import re
@@ -26,17 +26,18 @@ def required_by_package(
     """Return the requirements of a project's package, with extras and groups.
 
     Args:
-        build: Runs the build, where only that tells them.
+        build: Runs a build of the package, if only that tells the requirements.
         project: The project.
-        extras: Extras that are wanted; those of `AUTOMATIC` if both are empty.
-        groups: Dependency groups that are wanted; the same.
+        extras: Extras that are wanted. If extras and groups are both empty, those of
+            `AUTOMATIC` are wanted.
+        groups: Dependency groups that are wanted, as for extras.
         interpreter: The Python that the requirements are for.
 
     Raises:
         MeasureError: The build failed.
     """
     if extras or groups:
-        # A name that no project has: what is not named is not installed.
+        # Only what is named is installed. `-` is a name that no project has.
         extras, groups = extras or ("-",), groups or ("-",)
     static = project.static_requirements(extras, groups)
     if not project.is_dynamic:
@@ -47,7 +48,7 @@ def required_by_package(
 def copied(project: Project, place: Path) -> Path:
     """Copy a checkout, so that a build leaves nothing in it.
 
-    The copy has the repository, too, from which tools make a version.
+    The copy includes ``.git``, because tools derive the version from it.
 
     Returns:
         The folder of the project in the copy.

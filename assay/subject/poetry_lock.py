@@ -1,7 +1,7 @@
 """Reads poetry.lock, so that its packages can be installed without Poetry.
 
 `scripts/locked_requirements.py` loads this file by its path, before anything is
-installed. So it imports nothing but the standard library and what comes with pip.
+installed. So this file imports only the standard library and what comes with pip.
 """
 
 import re
@@ -53,7 +53,7 @@ def applies(
 def holds(
     marker: str, extras: Collection[str], interpreter: Mapping[str, str] | None = None
 ) -> bool:
-    """Say whether a marker is true for any of the extras, or without one."""
+    """Say whether a marker is true for any of the extras, or without an extra."""
     parsed = Marker(marker)
     return any(
         parsed.evaluate({**(interpreter or {}), "extra": extra})
@@ -80,7 +80,7 @@ def needed(
         name, extras = entry = queue.pop()
         package = packages.get(name)
         if package is None or entry in seen:
-            continue  # it is for another system
+            continue  # not in the lock file, or seen before
         seen.add(entry)
         names.add(name)
         for extra in extras:
@@ -109,9 +109,10 @@ def normalised(name: str) -> str:
 def requirement_lines(
     packages: Iterable[Package], lock: Mapping[str, Any]
 ) -> Iterator[str]:
-    """Yield one line of a requirements file for each package, with its hashes.
+    """Yield one line of a requirements file for each package.
 
-    Without packages that lie in a folder: they belong to the checkout.
+    A package from an index has its hashes, one from git or a URL has none. Packages
+    from a local folder or file are left out.
     """
     for package in packages:
         source = package.get("source", {})
@@ -135,7 +136,7 @@ def requirement_lines(
 
 
 def indexes(packages: Iterable[Package]) -> list[str]:
-    """Return the URLs of the indexes besides PyPI that packages come from."""
+    """Return the URLs of the indexes, other than PyPI, that packages come from."""
     sources = [package.get("source", {}) for package in packages]
     urls = [source["url"] for source in sources if source.get("type") == "legacy"]
     return list(dict.fromkeys(urls))

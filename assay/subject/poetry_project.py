@@ -1,4 +1,4 @@
-"""Which packages of its poetry.lock a project needs."""
+"""Chooses the packages of a poetry.lock that its project needs."""
 
 from typing import Any
 
@@ -15,8 +15,8 @@ def chosen(
     Args:
         lock: The content of the lock file.
         project: The project.
-        wanted: Its optional parts that are wanted.
-        interpreter: The Python that they are for.
+        wanted: The extras and groups to install.
+        interpreter: The Python that the packages are for.
     """
     packages: list[dict[str, Any]] = lock.get("package", [])
     extras = wanted.extras_of(list(lock.get("extras", {})))
@@ -31,7 +31,7 @@ def chosen(
                 package, extras, {"main", *groups}, interpreter.markers
             )
         ]
-    # Poetry 1 does not write who needs a package, so we follow the dependencies.
+    # Poetry 1 does not say which groups need a package: follow the dependencies.
     roots = list(project.static_requirements(extras, groups))
     requirements = [project.table("tool", "poetry", "dependencies")]
     requirements += [tables.get(group, {}).get("dependencies", {}) for group in groups]
@@ -47,7 +47,7 @@ def chosen(
 
 
 def _as_requirement(name: str, specification: Any) -> str:
-    """Return an entry of Poetry's dependencies as Python writes a requirement."""
+    """Return an entry of Poetry's dependencies as a standard requirement."""
     if isinstance(specification, dict):
         extras = ",".join(specification.get("extras", ()))
         version = specifiers(str(specification.get("version", "*")))

@@ -1,4 +1,4 @@
-"""What `assay compare` asks of two sides, as a plan."""
+"""Makes a plan from what the user asks of two sides."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ NOTHING_TO_MEASURE = (
 
 @dataclass(frozen=True)
 class Question:
-    """What the user asked.
+    """What the user wants to be measured.
 
     Attributes:
         topics: Names, folders or files of topics.
         benchmarks: Files, folders or nodes of benchmarks.
         variant: The variant of the topics that both sides run; the first if empty.
-        only: Metrics that alone decide; the usual ones if empty.
+        only: The only metrics that decide; the usual ones if empty.
     """
 
     topics: tuple[str, ...] = ()
@@ -75,11 +75,12 @@ def plan_of(
         question: What the user asked.
         settings: Settings from the command line.
         command: The command line, for the report.
-        note: Is told what takes long.
+        note: Called with a message before a build begins.
 
     Raises:
         InputError: There is nothing to measure, or a file has problems.
-        MeasureError: What benchmarks need cannot be installed.
+        MeasureError: pytest-benchmark cannot be installed, or benchmarks cannot be
+            copied.
     """
     files: list[Path] = []
     if question.topics or question.is_open:
@@ -115,16 +116,19 @@ def plan_of(
 
 
 def _checked(plan: Plan, question: Question, folder: Path, here: str) -> Plan:
-    """Return a plan whose thresholds are about topics that exist.
+    """Check that every threshold is about a topic; note if everything is measured.
 
     Args:
-        plan: The plan as the files say.
-        question: What the user asked.
+        plan: The plan as the files describe it.
+        question: What the user asks.
         folder: The top folder of the files.
-        here: The user's working directory in it.
+        here: The user's working directory in that folder.
+
+    Returns:
+        The plan, whose gating says whether the whole project is measured.
 
     Raises:
-        InputError: A threshold is about none.
+        InputError: A threshold is about no topic of the project.
     """
     names = [topic.name for topic in plan.topics]
     names += [file.parent.name for file in ruler.topics(folder, here, ())]
@@ -133,7 +137,14 @@ def _checked(plan: Plan, question: Question, folder: Path, here: str) -> Plan:
 
 
 def _of_suite(sides: Sides, paths: Sequence[str], topic: Topic | None = None) -> Topic:
-    """Return the topic of the user's benchmarks, or of a topic's."""
+    """Return a topic that compares benchmarks.
+
+    Args:
+        sides: Both sides.
+        paths: Files, folders or nodes, relative to the project's folder.
+        topic: The topic that has these benchmarks; None if the user named them or Assay
+            found them.
+    """
     env = topic.target.env if topic else {}
     return Topic(
         name=topic.name if topic else SUITE,
@@ -148,13 +159,17 @@ def _of_suite(sides: Sides, paths: Sequence[str], topic: Topic | None = None) ->
 
 
 def _benchmarks_of(topic: Topic, sides: Sides) -> list[str]:
-    """Return the files of a topic's benchmarks, from the project's folder."""
+    """Return the files of a topic's benchmarks, relative to the project's folder."""
     files = sorted(topic.folder.glob(topic.scenario.benchmarks or ""))
     return [os.path.relpath(file, sides.measured_by) for file in files]
 
 
 def _of_service(sides: Sides, topic: Topic, question: Question) -> Topic:
-    """Return a topic of HEAD whose variants are the two sides."""
+    """Return a topic of the ruler with the two sides as its variants.
+
+    Raises:
+        InputError: The topic has no command to start, or its server runs already.
+    """
     chosen = _chosen(topic, question.variant)
     url = loader.url_of(topic.target, chosen)
     if url:
@@ -213,7 +228,7 @@ def _folder(side: Side, relative: str, topic: Topic) -> Path:
     """Return the working directory of the target on one side.
 
     Raises:
-        InputError: It is not there.
+        InputError: The folder is missing, or outside the repository.
     """
     folder = (side.checkout / relative).resolve()
     if not folder.is_relative_to(side.checkout.resolve()):
@@ -222,7 +237,7 @@ def _folder(side: Side, relative: str, topic: Topic) -> Path:
             "same for both commits; expected a folder in it"
         )
     if not folder.is_dir():
-        # A topic that this commit does not have yet brings its own folder.
+        # A commit without the topic may lack its folder, too. It gets an empty one.
         if not topic.file.is_relative_to(side.checkout):
             folder.mkdir(parents=True)
         else:
@@ -240,8 +255,16 @@ def of_urls(
 ) -> Plan:
     """Return the plan that compares two servers that run already.
 
+    Args:
+        urls: The URLs of BASE and HEAD.
+        question: What the user asks.
+        settings: Settings from the command line.
+        command: The command line, for the report.
+        here: The user's working directory, whose topics are used.
+        note: Called with a message about what is not measured.
+
     Raises:
-        InputError: There is no topic with a locustfile.
+        InputError: There is no topic with a locustfile, or a file has problems.
     """
     files = ruler.topics(here, "", question.topics)
     if not files or question.benchmarks:

@@ -1,4 +1,4 @@
-"""The user's repository: it is read, and nothing in it is ever changed."""
+"""Reads the user's repository, and never changes anything in it."""
 
 import os
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ class Commit:
 
     Attributes:
         sha: The full name of the commit.
-        name: As the reader knows it: ``main``, ``HEAD~2``, ``working tree``.
+        name: Its name in messages: ``main``, ``HEAD~2``, ``working tree``.
         subject: The first line of its message; empty for uncommitted changes.
         dirty: Whether it is a snapshot of uncommitted changes.
     """
@@ -37,9 +37,9 @@ class Repository:
 
     Attributes:
         root: The top folder of the work tree.
-        metadata: The folder that all its work trees share (``.git``).
-        snapshots: Where snapshots of uncommitted changes are stored: an object store in
-            Assay's cache, since not even a loose object is written to the user's.
+        metadata: The ``.git`` folder, which all work trees of the repository share.
+        snapshots: The object store for snapshots of uncommitted changes. It is in
+            Assay's cache, so that nothing is written to the user's repository.
     """
 
     root: Path
@@ -52,10 +52,11 @@ class Repository:
 
         Args:
             here: A folder, or a file in it.
-            cache: The folder of Assay's cache; `cache_folder` if None.
+            cache: The folder of Assay's cache; that of `cache_folder` if None.
 
         Raises:
-            InputError: There is no repository, no git, or no work tree.
+            InputError: There is no repository, no git or no work tree, or the cache
+                cannot be written.
         """
         folder = here if here.is_dir() else here.parent
         try:
@@ -69,7 +70,7 @@ class Repository:
 
     @property
     def name(self) -> str:
-        """A name for its folder in the cache: readable, and its own."""
+        """A readable and unique name for the folder of the repository in the cache."""
         readable = "".join(c for c in self.root.name if c.isalnum() or c in "-_")[:30]
         return f"{readable or 'repository'}-{self.snapshots.name[:10]}"
 
@@ -79,14 +80,14 @@ class Repository:
         return (self.metadata / "shallow").exists()
 
     def git(self, *arguments: str | bytes) -> bytes:
-        """Run git at the top of the work tree; it sees snapshots, too."""
+        """Run git at the top of the work tree; git also finds the snapshots."""
         more = {}
         if self.snapshots.exists():
             more["GIT_ALTERNATE_OBJECT_DIRECTORIES"] = git.quoted(self.snapshots)
         return git.run(self.root, *arguments, more=more)
 
     def object_stores(self) -> list[Path]:
-        """Return the folders that hold its objects."""
+        """Return the folders that hold the objects of commits and of snapshots."""
         inside = git.line(self.root, "rev-parse", "--git-path", "objects")
         return [
             store for store in (self.root / inside, self.snapshots) if store.exists()
@@ -104,10 +105,10 @@ class Repository:
         return Commit(sha, ref, self._subject(sha))
 
     def merge_base(self, head: Commit) -> Commit:
-        """Return where the work of a commit began.
+        """Return the commit from which the work on another commit started.
 
-        That is its common ancestor with the default branch. If the commit itself is
-        part of that branch, it is the parent of the commit.
+        This is the common ancestor of `head` and the default branch. If `head` is part
+        of that branch, it is the parent of `head`.
 
         Raises:
             InputError: There is no default branch, ancestor or parent.
@@ -125,12 +126,14 @@ class Repository:
         return Commit(sha, name, self._subject(sha))
 
     def working_tree(self) -> Commit:
-        """Return HEAD, or a snapshot of it with the changes that are not committed.
+        """Return a snapshot of the uncommitted changes; HEAD if there are none.
 
-        New files count, ignored ones do not, and submodules are as HEAD has them.
+        The snapshot has new files, but no ignored files. Its submodules are those of
+        HEAD.
 
         Raises:
-            InputError: There is no commit yet, or a file cannot be read.
+            InputError: There is no commit yet, a file cannot be read, or the cache
+                cannot be written.
         """
         head = self._resolve("HEAD")
         if head is None:
@@ -155,7 +158,7 @@ class Repository:
         except (git.GitError, UnicodeEncodeError):
             return None
         sha = output.decode("ascii", "replace").strip()
-        # `^main` would come back as `^` and the commit: all but that commit.
+        # git answers `^main` with `^` and a commit: everything but that commit.
         return sha if sha and set(sha) <= set("0123456789abcdef") else None
 
     def _subject(self, sha: str) -> str:
@@ -196,7 +199,7 @@ class Repository:
         return remotes[0] if len(remotes) == 1 else "origin"
 
     def _followed(self, name: str) -> str:
-        """Return the branch that ``origin/HEAD`` points to."""
+        """Return the branch that a ref points to; the ref itself if it is a branch."""
         try:
             output = self.git("symbolic-ref", "--quiet", f"refs/{name}")
         except git.GitError:
@@ -207,7 +210,7 @@ class Repository:
         text = f"{one_line(ref)!r}: no such commit, branch or tag in {self.root}"
         listed = self.git("for-each-ref", "--format=%(refname)")
         names = [_short(os.fsdecode(name)[5:]) for name in listed.splitlines()]
-        # A branch that exists at the remote only is known there by its last part.
+        # The user may have typed a remote branch without the name of the remote.
         remote = self._remote()
         by_word = {name.removeprefix(f"{remote}/"): name for name in names}
         by_word |= {name: name for name in names}
@@ -238,7 +241,7 @@ def _short(name: str) -> str:
 
 def _not_found(folder: Path, stderr: str) -> str:
     if "dubious ownership" in stderr:
-        # Git names the command with the right path itself.
+        # The message of git has the command with the right path.
         how = stderr.partition("call: ")[2]
         how = how or "git config --global --add safe.directory"
         return (

@@ -1,4 +1,4 @@
-"""Reads requirements files as pip does, and separates what lies in the checkout."""
+"""Reads requirements files as pip does, and sets packages of the checkout apart."""
 
 import os
 import re
@@ -22,8 +22,8 @@ class LocalPackage:
     """A package in a folder of the checkout, such as ``-e .[test]``.
 
     Attributes:
-        folder: The folder.
-        extras: The extras that are asked for.
+        folder: Its folder, as a real path.
+        extras: The extras that the line asks for.
     """
 
     folder: Path
@@ -36,7 +36,7 @@ class Requirements:
 
     Attributes:
         lines: One requirement or option each, with absolute paths.
-        local: Packages of the checkout, which are no part of a shared environment.
+        local: Packages in the checkout, which each side installs for itself.
     """
 
     lines: tuple[str, ...]
@@ -44,7 +44,7 @@ class Requirements:
 
     @property
     def hashed(self) -> bool:
-        """Whether every requirement has its hash: then it is a lock file."""
+        """Whether every requirement has a hash, as in a lock file."""
         required = [line for line in self.lines if not line.startswith("-")]
         return bool(required) and all("--hash" in line for line in required)
 
@@ -54,7 +54,7 @@ def read(files: list[Path], folder: Path, checkout: Path) -> Requirements:
 
     Args:
         files: The files.
-        folder: Where pip would be started: paths of packages start there.
+        folder: The folder that paths of packages are relative to.
         checkout: The top of the checkout.
 
     Raises:
@@ -73,7 +73,7 @@ def read(files: list[Path], folder: Path, checkout: Path) -> Requirements:
 
 
 def _lines(file: Path, depth: int) -> Iterator[str]:
-    """Yield each logical line of a file and of those that it includes."""
+    """Yield each logical line of a file and of the files that it includes."""
     if depth > _MAX_DEPTH:
         raise InputError(f"{file}: includes itself, through other files")
     try:
@@ -96,7 +96,7 @@ def _lines(file: Path, depth: int) -> Iterator[str]:
 
 
 def _local(line: str, folder: Path, checkout: Path) -> LocalPackage | None:
-    """Return the folder that a line installs; None if it is no folder of ours."""
+    """Return the package of the checkout that a line installs, or None."""
     text = line
     if match := _EDITABLE.match(line):
         text = match[1]

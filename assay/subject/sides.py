@@ -1,4 +1,4 @@
-"""The two sides of `assay compare`: commits, checked out, each with its environment."""
+"""Prepares the two sides of `assay compare`: their checkouts and environments."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from assay.subject.interpreters import examine
 from assay.subject.repository import Commit, Repository
 
 BASE, HEAD = "base", "head"
-RULER = "ruler"  # the folder of checkouts that only measure
+RULER = "ruler"  # the folder of checkouts that are not measured themselves
 # A folder with one of these is a project.
 PROJECT_FILES = (
     *("pyproject.toml", "setup.py", "setup.cfg", "requirements.txt"),
@@ -34,16 +34,17 @@ PROJECT_FILES = (
 
 @dataclass(frozen=True)
 class Side:
-    """One side.
+    """One side of a comparison.
 
     Attributes:
-        name: `base` or `head`.
+        name: `BASE` or `HEAD`.
         commit: Its commit.
-        checkout: The top folder of its files.
-        project: The folder of the project in it; empty for the top.
-        environment: Has its packages.
-        packages: The folder of its own package, if it is installed there.
-        below: The environment that its own lies on, which both sides can share.
+        checkout: The top folder of its checkout.
+        project: The folder of the project in the checkout; empty for the top.
+        environment: The environment that it runs in.
+        packages: The ``site-packages`` folder of its own package; None if the side has
+            no layer for it.
+        below: The environment below that layer, which both sides can share.
     """
 
     name: str
@@ -56,27 +57,27 @@ class Side:
 
     @property
     def folder(self) -> Path:
-        """The project's folder."""
+        """The project's folder in the checkout."""
         return self.checkout / self.project
 
     @property
     def own(self) -> list[Path]:
-        """The folders that its own code lies in."""
+        """The folders that hold its own code: its checkout and its own package."""
         return [self.checkout, *([self.packages] if self.packages else [])]
 
     @property
     def environments(self) -> list[Path]:
-        """The environments that it runs in."""
+        """The folders of the environments that it runs in."""
         return [self.environment.prefix, *([self.below] if self.below else [])]
 
     def variant(self, cwd: Path, env: dict[str, str] | None = None) -> Variant:
-        """Return it as a variant whose commands run in a folder of its checkout.
+        """Return a variant that runs this commit.
 
         Args:
-            cwd: The folder.
+            cwd: The working directory of its commands, in the checkout.
             env: Further environment variables.
         """
-        # An empty variable is as good as none: what is active must not reach a side.
+        # Empty variables hide the values that Assay itself was started with.
         empty = {"PYTHONPATH": "", "PYTHONHOME": ""}
         return Variant(
             name=self.name,
@@ -87,7 +88,7 @@ class Side:
         )
 
     def described(self) -> CommitSide:
-        """Return what a report says of it."""
+        """Return what a report says of this side."""
         version = examine(os.fspath(self.environment.python))
         return CommitSide(
             name=self.commit.name,
@@ -101,13 +102,14 @@ class Side:
 
 @dataclass(frozen=True)
 class Sides:
-    """Both sides, and what differs between them.
+    """Both sides, what differs between them, and their ruler.
 
     Attributes:
         repository: The user's repository.
-        here: The user's working directory, from the top of the repository.
+        here: The user's working directory, relative to the top of the repository.
+        subject: The two commits, and what differs between them.
         ruler: The checkout whose topics and benchmarks measure both sides.
-        measured_by: The folder of the project in it.
+        measured_by: The folder of the project in that checkout.
     """
 
     repository: Repository
@@ -119,10 +121,10 @@ class Sides:
     measured_by: Path
 
     def with_benchmarks(self, note: Callable[[str], None]) -> Sides:
-        """Return sides that also have pytest-benchmark.
+        """Return the sides with environments that also have pytest-benchmark.
 
         Raises:
-            MeasureError: It cannot be installed.
+            MeasureError: pytest-benchmark cannot be installed.
         """
         base, head = (
             replace(
@@ -136,12 +138,12 @@ class Sides:
         return replace(self, base=base, head=head)
 
     def foreign(self, side: Side, files: Sequence[str]) -> list[str]:
-        """Return the imported files that are not of a side, but of the other one."""
+        """Return the imported files of the other side or of the user's work tree."""
         from assay.subject.imported import foreign
 
         other = self.base if side.name == HEAD else self.head
-        # Assay's plugin and probe run on both sides, and can lie in the user's folder,
-        # as its cache can.
+        # Assay's plugin and probe run on both sides. They and the cache can lie in the
+        # user's work tree.
         shared = [cache_folder(), Path(__file__).parents[1]]
         own = [*side.own, *side.environments, *shared]
         return foreign(files, own, other.own, self.repository.root)
@@ -154,11 +156,11 @@ def commits(
 
     Args:
         repository: The user's repository.
-        base: A ref; None for where the work on HEAD began.
+        base: A ref; None for the commit from which the work on HEAD started.
         head: A ref; None for the working tree.
 
     Raises:
-        InputError: There is no such commit.
+        InputError: There is no such commit, or the working tree cannot be read.
     """
     newer = repository.commit(head) if head else repository.working_tree()
     older = repository.commit(base) if base else repository.merge_base(newer)
@@ -177,11 +179,11 @@ def both(
 
     Args:
         here: The user's working directory.
-        base: A ref; None for where the work on HEAD began.
+        base: A ref; None for the commit from which the work on HEAD started.
         head: A ref; None for the working tree.
         recipe: How environments are built.
-        note: Is told what takes long.
-        ruler: The commit whose topics and benchmarks measure both; HEAD's if None.
+        note: Called with each commit, and before a build begins.
+        ruler: The commit whose topics and benchmarks measure both sides; HEAD if None.
 
     Raises:
         InputError: A ref, a file or the recipe is wrong.
@@ -195,7 +197,7 @@ def both(
     sides = []
     for name, commit in ((BASE, older), (HEAD, newer)):
         note(f"{name}: {commit.name} {commit.sha[:10]} {commit.subject}".rstrip())
-        # The same commit twice is two checkouts all the same.
+        # Even if both sides have the same commit, each has its own checkout.
         place = checkout(repository, commit, cache / name)
         project = _project(place, inside)
         shared = environment(place, project, recipe, cache, note)
@@ -219,7 +221,7 @@ def both(
 
 
 def _project(checkout_folder: Path, inside: str) -> str:
-    """Return the innermost folder around the user's that is a project."""
+    """Return the innermost project that the user's folder is in; empty for the top."""
     folder = Path(inside)
     for candidate in (folder, *folder.parents):
         place = checkout_folder / candidate
@@ -229,10 +231,10 @@ def _project(checkout_folder: Path, inside: str) -> str:
 
 
 def _packages(built: Environment) -> Path:
-    """Return the folder of the packages of a virtual environment.
+    """Return the ``site-packages`` folder of a virtual environment.
 
     Raises:
-        InputError: It is none.
+        InputError: There is no such folder.
     """
     for folder in (built.prefix / "lib").glob("python*/site-packages"):
         return folder
@@ -242,7 +244,11 @@ def _packages(built: Environment) -> Path:
 def _differing(
     base: Environment, head: Environment
 ) -> tuple[tuple[str, str, str], ...]:
-    """Return the packages whose versions differ."""
+    """Return the packages whose versions differ.
+
+    Each has its name, its version at BASE and its version at HEAD. The version is empty
+    if the package is missing.
+    """
     names = sorted(set(base.packages) | set(head.packages))
     return tuple(
         (name, base.packages.get(name, ""), head.packages.get(name, ""))

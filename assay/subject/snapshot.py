@@ -1,4 +1,4 @@
-"""Makes a commit of uncommitted changes without touching index, stash or refs."""
+"""Makes a commit of uncommitted changes, and leaves index, stash and refs alone."""
 
 import contextlib
 import os
@@ -14,15 +14,16 @@ _SUBMODULE = b"160000"
 
 
 def take(root: Path, head: str, store: Path) -> str | None:
-    """Return the commit of a working tree, or None if it is as `head` has it.
+    """Return a commit with the files of a working tree; None if nothing was changed.
 
-    The same files always give the same commit. What is new goes to a store of our own;
-    git only sets the time of objects of the user that the snapshot shares.
+    The same files on the same `head` always give the same commit. New objects are
+    written to our own store. In the user's store, git only updates the times of objects
+    that the snapshot uses.
 
     Args:
         root: The top of the work tree.
         head: The commit that is checked out.
-        store: Folder for the objects of the snapshot.
+        store: The folder for the objects of the snapshot.
 
     Raises:
         InputError: A file cannot be read, or the store cannot be written.
@@ -50,7 +51,7 @@ def take(root: Path, head: str, store: Path) -> str | None:
 
 @contextlib.contextmanager
 def _temporary_index(root: Path, store: Path) -> Iterator[dict[str, str]]:
-    """Provide variables that make git write to an index and a store of our own."""
+    """Provide variables with which git writes to an index and a store of our own."""
     objects = root / git.line(root, "rev-parse", "--git-path", "objects")
     index = root / git.line(root, "rev-parse", "--git-path", "index")
     try:
@@ -63,8 +64,8 @@ def _temporary_index(root: Path, store: Path) -> Iterator[dict[str, str]]:
         ) from error
     try:
         own_index = os.path.join(folder, "index")
-        # A copy knows which files are unchanged, and which a sparse checkout leaves
-        # out: these are not deleted.
+        # The copy tells git which files are unchanged. It also tells which files a
+        # sparse checkout leaves out, so that these do not count as deleted.
         if index.exists():
             shutil.copy2(index, own_index)
         yield {
@@ -77,7 +78,7 @@ def _temporary_index(root: Path, store: Path) -> Iterator[dict[str, str]]:
 
 
 def _keep_submodules(listed: bytes, run: Callable[..., bytes], head: str) -> None:
-    """Set submodules to what HEAD has; leave out other repositories inside this one."""
+    """Set the submodules to those of HEAD; leave out other nested repositories."""
     # The commit of each path.
     wanted = {
         entry.partition(b"\t")[2]: entry.split()[2].partition(b"\t")[0]
@@ -96,7 +97,7 @@ def _keep_submodules(listed: bytes, run: Callable[..., bytes], head: str) -> Non
 
 
 def _author(committed: bytes) -> Mapping[str, str]:
-    """Return an author and a time that depend on HEAD only."""
+    """Return variables for an author and a time that depend on HEAD only."""
     moment = f"{committed.decode().strip()} +0000"
     who = {"NAME": "Assay", "EMAIL": "assay@localhost", "DATE": moment}
     return {

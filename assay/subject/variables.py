@@ -1,4 +1,4 @@
-"""The environment of child processes, without what would mix checkouts or Pythons."""
+"""Removes environment variables that would mix up checkouts or Pythons."""
 
 import os
 from collections.abc import Mapping
@@ -32,10 +32,10 @@ _OF_ANOTHER_PYTHON = (
 
 
 def scrubbed(variables: Mapping[str, str]) -> dict[str, str]:
-    """Return an environment without what belongs to another checkout or Python.
+    """Return the variables without those that point to another repository or Python.
 
-    Without variables of git (but for those that reach a remote), and without those of
-    an active virtual environment, whose programs are removed from PATH, too.
+    Of git's variables, only those that are needed for remotes and settings stay. The
+    programs of an active virtual environment are removed from PATH.
     """
     kept = {
         name: value

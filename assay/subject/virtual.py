@@ -1,4 +1,4 @@
-"""A virtual environment: its interpreter, its packages and how it is entered."""
+"""A virtual environment: its interpreter, its packages and its variables."""
 
 import json
 import os
@@ -38,9 +38,9 @@ class Environment:
         packages: The version of each package, by normalised name.
         source: What it was built from: ``uv.lock``, ``requirements.txt``,
             ``pyproject.toml``, ``--build``, ``the active environment``.
-        log: The log of its build.
-        local: Folders of the checkout whose packages are installed for each commit.
-        own: Names of the packages that were installed from a folder of the checkout.
+        log: The log of its build; None if Assay did not build it.
+        local: Folders of the checkout whose packages each side installs for itself.
+        own: Normalised names of the packages that were installed from a folder.
     """
 
     python: Path
@@ -57,7 +57,7 @@ class Environment:
 
     @property
     def variables(self) -> dict[str, str]:
-        """VIRTUAL_ENV, and PATH with its programs first."""
+        """The variables VIRTUAL_ENV, and PATH with its programs first."""
         programs = os.fspath(self.python.parent)
         path = scrubbed(os.environ).get("PATH", os.defpath)
         return {
@@ -67,7 +67,7 @@ class Environment:
 
     @property
     def process_variables(self) -> dict[str, str]:
-        """Variables of a process that runs in it, without PYTHONPATH and the like."""
+        """All variables of a process that runs in it; see `scrubbed`."""
         return {**scrubbed(os.environ), **self.variables}
 
 
@@ -78,11 +78,13 @@ class Recipe:
     Attributes:
         python: A version or the path of an interpreter. If None, the project's files
             name the Python; if they name none, Assay takes the one that it runs in.
-        build: A command, run without a shell in the project's folder, that installs
-            everything, the project included. If None, lock files decide.
+        build: A command that installs everything, including the project. It is run in
+            the project's folder, without a shell. If None, the project's lock file or
+            other files list what is installed.
         groups: Dependency groups to install. If neither groups nor extras are named,
             those called dev, test, tests, testing, bench, benchmark, benchmarks, perf.
-        extras: Extras to install.
+        extras: Extras to install. If neither groups nor extras are named, those with
+            the same names.
     """
 
     python: str | None = None
@@ -95,7 +97,8 @@ def active_environment() -> Environment:
     """Return the active virtual environment, or else the one that Assay runs in.
 
     Raises:
-        InputError: It has no interpreter that runs.
+        InputError: The environment has no interpreter that runs.
+        MeasureError: The interpreter cannot list its packages.
     """
     active = os.environ.get("VIRTUAL_ENV")
     python = Path(active) / "bin" / "python" if active else Path(sys.executable)
@@ -110,10 +113,10 @@ def active_environment() -> Environment:
 def examined(
     python: Path, source: str, log: Path | None, local: tuple[str, ...] = ()
 ) -> Environment:
-    """Return an environment with the packages that its interpreter sees.
+    """Return the environment of an interpreter, with the packages that it sees.
 
     Raises:
-        MeasureError: The interpreter cannot list them.
+        MeasureError: The interpreter cannot list its packages.
     """
     try:
         done = subprocess.run(

@@ -1,4 +1,4 @@
-"""What the users do; replace it with your own."""
+"""An example of a locustfile; replace it with your own."""
 
 from locust import task
 
@@ -10,5 +10,5 @@ class Visitor(LeanHttpUser):
 
     @task
     def look(self) -> None:
-        """Ask for it."""
+        """Request the start page."""
         self.client.get("/")

@@ -1,6 +1,7 @@
 """Hits of an in-memory cache: a key is made from parameters, and looked up.
 
-The cache has a hundred pages of items, with the three parameters of the handler.
+The cache contains a hundred pages of items. A key is made from the three parameters of
+the service's handler.
 """
 
 import hashlib
@@ -58,7 +59,7 @@ def test_json(benchmark: BenchmarkFixture) -> None:
 
 
 def test_lru_cache(benchmark: BenchmarkFixture) -> None:
-    """lru_cache makes the key: the minimum cost of a hit."""
+    """lru_cache makes the key; a hit runs no Python code."""
 
     def read() -> list[int]:
         return [page(after, LIMIT, CATEGORY) for after in AFTER]

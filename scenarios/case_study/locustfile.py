@@ -22,7 +22,7 @@ _login_headers: dict[tuple[str | None, int], dict[str, str]] = {}
 
 @events.init_command_line_parser.add_listener
 def add_options(parser: ArgumentParser) -> None:
-    """Add the option for the time that people wait."""
+    """Add the option `--patience`, the timeout of each request in seconds."""
     parser.add_argument("--patience", type=float, default=60.0, help="seconds")
 
 
@@ -45,12 +45,12 @@ class Buyer(LeanHttpUser):
     headers: dict[str, str]
 
     def __init__(self, environment: Any) -> None:
-        """Use the patience of the option as the timeout."""
+        """Use `--patience` as the timeout of requests."""
         self.network_timeout = environment.parsed_options.patience
         super().__init__(environment)
 
     def on_start(self) -> None:
-        """Log in, or use a login of the same account."""
+        """Log in, or reuse an earlier login of the same account."""
         account = next(_numbers) % ACCOUNTS + 1
         with _login_lock:
             if (self.host, account) not in _login_headers:

@@ -1,4 +1,4 @@
-"""Visitors whose requests need a computation once in twenty times."""
+"""Visitors who send 19 quick requests for each one that needs a computation."""
 
 import random
 

@@ -1,7 +1,7 @@
 """Five calls to another service, with the handlers of the practice `downstream_calls`.
 
-The guide's example opens a client for every call. Under load that needs so much CPU
-time that other variants could run only at a very low rate. So this benchmark times a
+The guide's example opens a client for every call. Under load, this takes so much CPU
+time that all variants would have to run at a very low rate. So this benchmark times a
 single caller.
 """
 
@@ -31,7 +31,7 @@ Squares = Callable[[int], Awaitable[list[Square]]]
 
 @pytest.fixture(scope="module")
 def downstream() -> Iterator[str]:
-    """Start the other service; yield its address."""
+    """Start the downstream service; yield its URL."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     # The socket is not passed to the server, because its connections would not have
@@ -54,7 +54,7 @@ def downstream() -> Iterator[str]:
 def time_requests(
     benchmark: BenchmarkFixture, url: str, build: Callable[[Resources], Handler]
 ) -> None:
-    """Time one request after the other, each with five calls."""
+    """Time a variant's requests, one after the other, each with five calls."""
     resources = Resources(Settings(downstream_url=url))
     squares = cast(Squares, build(resources))
     with asyncio.Runner() as runner:

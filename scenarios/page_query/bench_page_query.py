@@ -1,7 +1,7 @@
 """A page of 100 of 20 000 orders, in an in-memory SQLite database.
 
-Without a server and a network, the time is that of building the statement, running it,
-and reading the rows. SQLAlchemy Core does all of it each time, as in a handler.
+There is no server and no network. The time is spent on building the statement, running
+it and reading the rows. SQLAlchemy Core does all of this each time, as in a handler.
 """
 
 from collections.abc import Iterator, Sequence
@@ -27,8 +27,8 @@ def connection() -> Iterator[Connection]:
     engine = create_engine("sqlite://")
     with engine.connect() as opened:
         TABLE.create(opened)
-        # The driver inserts the rows, because Core takes three times as long, in every
-        # launch. SQLite stores dates as text.
+        # The driver inserts the rows, because Core would take three times as long, in
+        # every launch. SQLite stores dates as text.
         rows = [(*row[:-1], str(row[-1])) for row in islice(seed.orders(), ORDERS)]
         places = ", ".join("?" * len(TABLE.columns))
         opened.exec_driver_sql(f"INSERT INTO {TABLE} VALUES ({places})", rows)

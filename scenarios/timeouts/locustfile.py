@@ -14,6 +14,6 @@ class Visitor(LeanHttpUser):
 
     @task
     def square(self) -> None:
-        """Read a square; every tenth is slow."""
+        """Read the square of a number; one call in ten is slow."""
         number = random.randrange(0, 1_000_000)
         self.client.get(f"/v1/timeouts?number={number}", name="/v1/timeouts")

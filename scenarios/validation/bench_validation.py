@@ -1,4 +1,4 @@
-"""Rows that become objects of the service's schemas."""
+"""Making objects of a schema from rows, with and without validation."""
 
 from typing import Any
 

@@ -1,1 +1,1 @@
-"""Studies that measure Assay itself; each prints a page."""
+"""Studies that measure Assay itself. Each one prints a page."""

@@ -1,8 +1,9 @@
 """Is Assay's power unchanged? A few whole runs of +5 % CPU, and of identical code.
 
-The runs are those of `scripts/study_verdicts`, without its launches of many arms, so
-that they take minutes. The page compares them with the last measurement of that
-study. Finished runs are stored, so the study can be stopped and continued.
+The runs are like the whole runs of `scripts/study_verdicts`. That study also measures
+launches of many arms, which takes hours. This one leaves them out and takes minutes.
+The page compares its runs with the stored outcomes of that study. Finished runs are
+stored, so the study can be stopped and continued.
 """
 
 import argparse
@@ -66,7 +67,7 @@ def read(output: Path) -> list[Outcome]:
 
 
 def read_before(path: Path) -> list[Outcome]:
-    """Return the outcomes of whole runs in the study of verdicts, if there are any."""
+    """Return Assay's outcomes in the study of verdicts, of comparisons as a whole."""
     if not path.exists():
         return []
     rows = json.loads(path.read_text())["outcomes"]
@@ -80,11 +81,11 @@ def of_effect(outcomes: Sequence[Outcome], effect: str) -> list[Outcome]:
 
 
 def goals(now: Sequence[Outcome], before: Sequence[Outcome]) -> list[Goal]:
-    """Judge Assay by its earlier results.
+    """Judge Assay by every goal; one goal is its own earlier power.
 
     Args:
         now: The runs of this study.
-        before: The earlier runs.
+        before: The outcomes of the study of verdicts; there may be none.
     """
     slower_now, slower_before = of_effect(now, SLOWER), of_effect(before, SLOWER)
     power = Share.of(slower_now, is_slower)

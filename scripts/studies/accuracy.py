@@ -1,16 +1,16 @@
-"""Assay's percentiles against the server's own log, with Locust's beside them.
+"""Do Assay's percentiles agree with the server's own log, and do Locust's?
 
 There are three servers, and each logs the truth:
 
 * `constant` answers after a timer of 5 ms, and logs how long each request really took
   in the server. A client's times also contain the way through the kernel.
 * `steady` does the same with random service times.
-* `freezing` answers at once, but stops for 500 ms every 5 s, and logs when. The ideal
-  open-loop latency is computed from the arrivals and that log alone.
+* `freezing` answers at once, but stops for 500 ms every 5 s, and logs when it stopped.
+  The ideal open-loop latency is computed from the arrivals and that log alone.
 
-Each client is measured several times at each rate, in rounds over all of them. Whole
-tests of the command are measured besides. Finished runs are stored, so the study can be
-stopped and continued.
+Each client is measured several times at each rate, in rounds over clients and rates.
+The study also runs whole tests with `assay load`, and counts those that warn about the
+load generator. Finished runs are stored, so the study can be stopped and continued.
 """
 
 import argparse
@@ -127,7 +127,8 @@ class Visitor(CLIENT):
     def get(self):
         self.client.get("/")
 """
-# Locust's users that begin together stay in step, and wait for each other.
+# Locust's users that begin together would stay in step, and wait for each other at the
+# server. So each of them begins after a random time.
 RANDOM_BEGIN = """
     def on_start(self):
         import random, time
@@ -141,7 +142,7 @@ class Server:
     """A running server of the study."""
 
     def __init__(self, kind: str, folder: Path, cores: processes.Cores) -> None:
-        """Start it and wait until it accepts connections."""
+        """Start it, and give it one second to listen."""
         script = folder / "server.py"
         script.write_text(SERVER)
         self.port = ports.free()
@@ -163,7 +164,14 @@ class Server:
 
 
 def write_locustfile(folder: Path, client: str, pace: float, more: str = "") -> Path:
-    """Write a locustfile: `pace` is the requests per second of one closed-loop user."""
+    """Write a locustfile and return its path.
+
+    Args:
+        folder: Where it is written.
+        client: The class of its user.
+        pace: Requests per second of one user in a closed loop.
+        more: More code of the class.
+    """
     text = (LOCUSTFILE + more).replace("PACE", str(pace)).replace("CLIENT", client)
     if client == "LeanHttpUser":
         text = text.replace("import LeanHttpUser, ", "import ")
@@ -206,7 +214,7 @@ def measure_slice(
 
 
 def latencies(measured: Slice) -> Floats:
-    """Return the latency of each request; a lower bound if it has no answer."""
+    """Return the latency of each request in seconds; a lower bound if unanswered."""
     columns = measured.request_columns
     seconds = columns["end"] - columns["start"] + columns["waited"]
     unanswered = np.isnan(seconds)
@@ -215,7 +223,7 @@ def latencies(measured: Slice) -> Floats:
 
 
 def ideal_latencies(scheduled: Floats, frozen: list[list[float]]) -> Floats:
-    """Return how long each arrival must wait if only the freezes delay it."""
+    """Return the seconds that each arrival must wait if only the freezes delay it."""
     wait = np.zeros(len(scheduled))
     for began, ended in frozen:
         inside = (scheduled >= began) & (scheduled < ended)
@@ -246,7 +254,7 @@ def run_assay(cell: Cell, seconds: float, folder: Path, seed: int) -> Run:
 def run_locust(cell: Cell, seconds: float, folder: Path) -> Run:
     """Load a server once with Locust alone, and read its CSV."""
     kind, client, rate = cell
-    users = max(10, rate // 10)  # several times as many as wait at the same time
+    users = max(10, rate // 10)  # several times as many as wait at once
     file = write_locustfile(folder, client, rate / users, RANDOM_BEGIN)
     cores = processes.split_cores()
     server = Server(kind, folder, cores)
@@ -291,7 +299,11 @@ def run_command(folder: Path, seed: int) -> CommandRun:
 def _run_module(
     module: Sequence[str], folder: Path, seconds: float, cores: Sequence[int] = ()
 ) -> int:
-    """Run a Python module as a command, and return its exit code."""
+    """Run a Python module as a command, and return its exit code.
+
+    Raises:
+        SystemExit: It did not end in time.
+    """
     child = processes.start(
         module[0],
         [sys.executable, "-m", *module],
@@ -320,7 +332,7 @@ def read_runs(output: Path) -> list[Run]:
 
 
 def read_tests(output: Path) -> list[CommandRun]:
-    """Return the stored whole tests."""
+    """Return the stored results of whole tests."""
     return [
         CommandRun(tuple(row["about"]), row["exit_code"])
         for row in read_rows(output / "tests.jsonl")
@@ -329,6 +341,8 @@ def read_tests(output: Path) -> list[CommandRun]:
 
 def missing(runs: Sequence[Run], required: int) -> list[tuple[str, Cell]]:
     """Return the pairs of tool and cell that still need a run.
+
+    A pair gets at most `MAX_RUNS_FACTOR` times as many runs as are required.
 
     Args:
         runs: The runs so far.

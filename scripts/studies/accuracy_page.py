@@ -22,7 +22,8 @@ MAX_EXTRA_STALL = 3e-3
 # A run is also disturbed if the generator's threads or the server's waited for a core
 # for more than this share of the run.
 MAX_WAITING_SHARE = 0.01
-# Percentile to seconds and share of the truth; the larger of them is allowed.
+# Percentile to the allowed error: in seconds, and as a share of the truth. The larger
+# of both counts.
 ALLOWED_ERROR = {"p50": (0.3e-3, 0.03), "p99": (1e-3, 0.05)}
 ALLOWED_ERROR_FREEZING = {"p95": (0.0, 0.10)}
 
@@ -42,7 +43,7 @@ CELLS: tuple[Cell, ...] = (
 
 @dataclass(frozen=True)
 class Run:
-    """One load of one server.
+    """One run of one tool against one server.
 
     Attributes:
         tool: `ASSAY` or `LOCUST`.
@@ -50,7 +51,8 @@ class Run:
         seen: Percentile to seconds by the tool.
         machine: Assay only: numbers of the slice that show how quiet the machine was,
             in seconds, with the names of `assay.load.answers.Slice`.
-        counts: Assay only: numbers of arrivals that were planned, done and failed.
+        counts: Assay only: how many arrivals were planned and done, and how many
+            requests failed.
     """
 
     tool: str
@@ -64,7 +66,7 @@ class Run:
 
     @property
     def cell(self) -> Cell:
-        """Return the cell that it is a run of."""
+        """Return the cell that this run belongs to."""
         return self.server, self.client, self.rate
 
     def disturbed(self, usual_stall: float) -> bool:
@@ -94,7 +96,7 @@ class Run:
 
 @dataclass(frozen=True)
 class CommandRun:
-    """How a whole `assay load` ended.
+    """The end of one whole `assay load`.
 
     Attributes:
         about: Its warnings about its own load generator.
@@ -115,12 +117,12 @@ def generator_warnings(results: Mapping[str, object]) -> tuple[str, ...]:
 
 
 def of_cell(runs: Sequence[Run], tool: str, cell: Cell) -> list[Run]:
-    """Return the runs of a cell."""
+    """Return the runs of a cell by one tool."""
     return [run for run in runs if run.tool == tool and run.cell == cell]
 
 
 def undisturbed(runs: Sequence[Run], tool: str, cell: Cell) -> list[Run]:
-    """Return the undisturbed runs of a cell."""
+    """Return the undisturbed runs of a cell by one tool."""
     cell_runs = of_cell(runs, tool, cell)
     stalls = sorted(run.machine["stall"] for run in cell_runs if run.machine)
     usual_stall = stalls[len(stalls) // 4] if stalls else 0.0

@@ -31,7 +31,7 @@ class Visitor(FastHttpUser):
         self.client.get("/")
 """
 
-# It logs when it burned, so that the studies know which slices it hit.
+# The burner logs when it burned, so that the studies know which slices it hit.
 BURNER = """\
 import random, sys, time
 on, off = [float(x) for x in sys.argv[1:3]], [float(x) for x in sys.argv[3:5]]
@@ -53,8 +53,8 @@ class Bench:
     """A service and its load generator, on separate cores.
 
     Attributes:
-        schedule: The schedule of the last launch. It is used again as long as it has
-            all variants.
+        schedule: The schedule of the last launch; None before the first. The next
+            launch uses it again if it has all of its variants.
         pids: The processes of the servers of the current launch, and their children.
     """
 
@@ -77,8 +77,10 @@ class Bench:
         Args:
             variants: Variants of the service.
             load: The load to put on them.
-            pairs: The pairs to compare; by default the first with each other one.
-            disturbance: Entered while slices are measured; the servers run by then.
+            pairs: The pairs to compare. By default the first variant is compared with
+                each other one, or with itself if it is the only one.
+            disturbance: A context that is active while slices are measured. The servers
+                already run when it is entered.
         """
         topic = Topic(
             name="arms",
@@ -141,16 +143,16 @@ def write_service(folder: Path, app: str) -> None:
 
 @contextlib.contextmanager
 def burner(folder: Path, cores: Sequence[int], on: Span, off: Span) -> Iterator[Path]:
-    """Burn cores part of the time.
+    """Keep cores busy part of the time.
 
     Args:
         folder: Where the log is written.
         cores: The cores to burn.
-        on: Shortest and longest burning, in seconds; each time is drawn at random.
-        off: Shortest and longest pause, in seconds.
+        on: Shortest and longest time of burning, in seconds; each is drawn at random.
+        off: Shortest and longest pause, in seconds; also drawn at random.
 
     Yields:
-        The log, which says when the cores were burned.
+        The path of the log, which has the start and the end of each burning.
     """
     log = folder / "burner.log"
     log.unlink(missing_ok=True)

@@ -1,9 +1,10 @@
 """Does `assay bisect` find the commit that makes something slower by 8 %?
 
-Each run makes a new history of 64 commits, two of which do not compile, and gives the
-whole command its ends. `benchmark` and `service` have one commit that adds 8 % to a
-function; `unchanged` has none. Finished runs are stored, so that the study can be
-stopped and continued.
+Each run makes a new history of 64 commits, two of which do not compile, and runs the
+whole command on its first and its last commit. Histories of the kinds `benchmark` and
+`service` have one commit that makes a function 8 % slower. Those of the kind
+`unchanged` have none.
+Finished runs are stored, so the study can be stopped and continued.
 """
 
 import argparse
@@ -42,7 +43,11 @@ TIMEOUT = 3600.0
 
 
 def run(kind: str, seed: int) -> dict[str, Any]:
-    """Search one history; return what came out and what was true."""
+    """Search one history; return the result as a row, with the true culprit.
+
+    Raises:
+        SystemExit: The command printed no results.
+    """
     history = bisect_history.draw(seed, changes=kind != UNCHANGED)
     with scratch_folder() as folder:
         names = bisect_history.make(folder / "shop", history)
@@ -79,26 +84,26 @@ def run(kind: str, seed: int) -> dict[str, Any]:
 
 
 def _environment(folder: Path) -> dict[str, str]:
-    """Return variables that make the histories run in this environment."""
+    """Return variables with which the command uses this virtual environment."""
     return {
         **os.environ,
         "VIRTUAL_ENV": sys.prefix,
         "ASSAY_CACHE": str(folder / "cache"),
         "PYTHONPATH": str(ROOT),
-        # Benchmarks need none of these, and importing them takes half of a launch.
+        # The benchmarks need neither plugin; importing both takes half of a launch.
         "PYTEST_ADDOPTS": "-p no:schemathesis -p no:hypothesispytest",
     }
 
 
 def is_right(row: dict[str, Any]) -> bool:
-    """Say whether a run found the commit, or nothing where there is nothing."""
+    """Say whether a run named exactly the culprit, or no change if there is none."""
     if row["kind"] == UNCHANGED:
         return bool(row["outcome"] == "no change")
     return bool(row["outcome"] == "found" and row["suspects"] == [row["culprit"]])
 
 
 def is_wrong(row: dict[str, Any]) -> bool:
-    """Say whether a run names commits that the true one is not among."""
+    """Say whether a run named suspects that do not include the culprit."""
     return row["outcome"] == "found" and row["culprit"] not in row["suspects"]
 
 
@@ -124,7 +129,7 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
 
 
 def goals(rows: Sequence[dict[str, Any]]) -> list[Goal]:
-    """Return what the study requires."""
+    """Judge Assay by every goal."""
     required = {BENCHMARK: 0.9, SERVICE: 1.0, UNCHANGED: 0.9}
     made = []
     for kind, share in required.items():
@@ -160,7 +165,7 @@ def _machines(rows: Sequence[dict[str, Any]]) -> list[str]:
 
 
 def main() -> None:
-    """Run what is missing, and print the page."""
+    """Run what is missing, print the page, and write it if asked to."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, help="of each kind")
     parser.add_argument("--kinds", default=",".join(RUNS), help="separated by commas")

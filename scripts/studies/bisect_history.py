@@ -1,4 +1,4 @@
-"""Histories of 64 commits, one of which makes a function slower."""
+"""Git histories of 64 commits, at most one of which makes a function slower."""
 
 import random
 import subprocess
@@ -7,7 +7,7 @@ from pathlib import Path
 
 COMMITS = 64
 BROKEN = 2  # commits of each history that cannot be measured
-STEPS = 6000  # of the measured function's loop
+STEPS = 6000  # steps of the measured function's loop
 SLOWER = 1.08
 
 PRICES = '''"""Prices of things."""
@@ -73,11 +73,11 @@ class Customer(LeanHttpUser):
 
 @dataclass(frozen=True)
 class History:
-    """What a history has.
+    """The commits of a history that matter, by number; GOOD has the number 0.
 
     Attributes:
-        culprit: The commit that makes it slower, from 1 on; 0 if there is none.
-        broken: Commits whose code does not even compile.
+        culprit: The commit that makes the function slower; 0 if there is none.
+        broken: The commits whose code does not compile.
     """
 
     culprit: int
@@ -85,7 +85,10 @@ class History:
 
 
 def draw(seed: int, changes: bool) -> History:
-    """Return a history that depends only on the seed; broken commits do no more."""
+    """Draw a history. The same arguments always give the same one.
+
+    GOOD and the last commit are never drawn, and a broken commit is never the culprit.
+    """
     numbers = list(range(1, COMMITS))
     rng = random.Random(seed)
     rng.shuffle(numbers)
@@ -94,7 +97,7 @@ def draw(seed: int, changes: bool) -> History:
 
 
 def make(folder: Path, history: History) -> list[str]:
-    """Make the repository; return the names of its commits, GOOD first."""
+    """Make the repository; return the hashes of GOOD and of the 64 commits after it."""
     folder.mkdir(parents=True)
     _git(folder, "init", "-q", "-b", "main")
     (folder / "conftest.py").write_text("")

@@ -42,9 +42,12 @@ class Punctuality:
     """How punctual one open-loop run was.
 
     Attributes:
-        sent: Arrivals that were sent, as a share of the expected number.
-        late: Seconds of lag: the median, and the 99th percentile of the worst second.
-        flagged: Whether Assay itself reports that the generator was late.
+        sent: Planned arrivals, as a share of the expected number.
+        done: How many arrivals were served.
+        planned: How many arrivals were due.
+        late: Seconds of lag: the median over the seconds of the run, and the 99th
+            percentile of the worst second.
+        cpu: CPU time of the generator, as a share of one core.
     """
 
     rate: int
@@ -57,18 +60,18 @@ class Punctuality:
 
     @property
     def flagged(self) -> bool:
-        """Whether a report would warn about it."""
+        """Whether the lag exceeds the limit that Assay warns at."""
         return self.late[1] > LATE
 
 
 @dataclass(frozen=True)
 class ClientPercentile:
-    """A percentile of service times by a client, beside the server's own log.
+    """A percentile of a client's response times, beside the server's own log.
 
     Attributes:
         share: The percentile as a share, from 0 to 1.
         truth: Seconds by the log.
-        seen: Seconds by the client, which include the way there and back.
+        seen: Seconds by the client, with the way to the server and back.
     """
 
     client: str
@@ -79,13 +82,14 @@ class ClientPercentile:
 
 @dataclass(frozen=True)
 class Study:
-    """All that was measured.
+    """The results of the study.
 
     Attributes:
         turns: The turns of each generator in a closed loop, one for each round.
         punctuality: The runs of LeanHttpUser in an open loop.
         percentiles: Percentiles of clients beside a server's log.
         workers: Requests per second of one worker and of two, for each round.
+        connections: Connections of each generator in a closed loop.
     """
 
     turns: Mapping[str, Sequence[Turn]]

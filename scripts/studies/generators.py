@@ -1,13 +1,14 @@
 """How much load can one core generate, at what cost, and how punctually?
 
-Closed loop: clients under Assay, which record every request, and all other generators
-that are installed. They take turns on the generator's core, against a server on another
-core that is no bottleneck. Ratios to FastHttpUser are those of one round, so that
+In a closed loop, three clients under Assay and all other installed generators take
+turns on one core. The server has another core and is not the bottleneck. The clients
+under Assay record every request. Ratios to FastHttpUser are taken within one round, so
 changes of the machine's speed do not matter.
 
-Open loop: LeanHttpUser under Assay at several rates, against the same server.
+In an open loop, LeanHttpUser under Assay sends arrivals at several rates to the same
+server.
 
-Besides, the study compares each client's percentiles with the log of a server, and the
+The study also compares each client's percentiles with the log of a server, and the
 throughput of one worker with that of two.
 """
 
@@ -49,7 +50,7 @@ CONNECTIONS = 16
 RATES = (500, 1500, 5000, 10_000)
 SCHEDULES: tuple[Arrivals, ...] = ("even", "poisson")
 
-# It does nothing but system calls: about 150,000 answers per second.
+# This server does little but system calls, and gives about 150,000 answers per second.
 SERVER = """\
 import select, socket, sys
 
@@ -94,11 +95,11 @@ class Visitor({client}):
 """
 CLIENTS = ("LeanHttpUser", "FastHttpUser", "HttpUser")
 
-TakeTurn = Callable[[str, float], Turn]  # gets a URL and seconds
+TakeTurn = Callable[[str, float], Turn]  # gets the server's URL, and seconds
 
 
 def other_generators(core: Sequence[int]) -> dict[str, TakeTurn]:
-    """Return a function that takes a turn for each other installed generator."""
+    """Return the other installed generators, each with a function that takes a turn."""
     commands: dict[str, tuple[list[str], str]] = {
         "wrk": (["-t1", f"-c{CONNECTIONS}", "-d{s}s", "{url}"], r"(\d+) requests in"),
         "hey": (
@@ -168,7 +169,7 @@ def _turn_of_client(generator: Generator) -> TakeTurn:
 def closed_loop(
     generators: Mapping[str, TakeTurn], url: str, seconds: float, rounds: int
 ) -> dict[str, list[Turn]]:
-    """Let the generators take turns; the first round is warm-up and does not count."""
+    """Let the generators take turns; the first round is a warm-up and is left out."""
     turns: dict[str, list[Turn]] = {name: [] for name in generators}
     for number in range(rounds + 1):
         for name, take_turn in generators.items():
@@ -180,7 +181,7 @@ def closed_loop(
 
 
 def open_loop(generator: Generator, url: str, seconds: float) -> list[Punctuality]:
-    """Send arrivals at several rates."""
+    """Send arrivals at several rates, even and Poisson."""
     runs = []
     for rate in RATES:
         for schedule in SCHEDULES:
@@ -223,8 +224,8 @@ def worker_rates(
 ) -> list[tuple[float, float]]:
     """Return the requests per second of one worker and of two, for each round.
 
-    The client is FastHttpUser, because it does nearly all the work: the server needs
-    a tenth of the core that it shares with a worker.
+    The client is FastHttpUser, because it costs much more CPU time than the server. So
+    the server needs only a tenth of the core that it shares with a worker.
     """
     rates_of_rounds = []
     path = folder / REFERENCE / "locustfile.py"
@@ -247,7 +248,7 @@ def worker_rates(
 
 
 def client_percentiles(folder: Path, seconds: float) -> list[ClientPercentile]:
-    """Return percentiles of each client's service times, beside the server's log."""
+    """Return percentiles of each client's response times, beside the server's log."""
     percentiles = []
     for client in CLIENTS:
         client_folder = folder / f"steady-{client}"
@@ -270,7 +271,7 @@ def client_percentiles(folder: Path, seconds: float) -> list[ClientPercentile]:
 
 
 def main() -> None:
-    """Measure, and write the page and the picture."""
+    """Measure and print the page; write it with its picture if asked to."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=3.0, help="of a turn")
     parser.add_argument("--rounds", type=int, default=5)

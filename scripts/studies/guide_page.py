@@ -1,9 +1,10 @@
-"""The guide, measured: each of its sentences, with its verdict from a run.
+"""The page about the guide: each of its sentences, with its verdict from a run.
 
 Verdicts come from the run's `results.json`, sentences from `guide.toml`. A sentence
-holds if all claims that test it hold, and is refuted if all of them are refuted. If
-some hold and some do not, it depends, and the claims beside it show on what. An
-explanation is written for one verdict, and left out if the run has another.
+holds if all claims and budgets that test it hold, and is refuted if all of them are
+refuted. It depends if at least one holds and at least one is refuted; the claims beside
+it show on what. Otherwise it is undecided. Each explanation belongs to one verdict, and
+is left out if the run has another.
 """
 
 import re
@@ -30,9 +31,11 @@ class Sentence:
     """A sentence of the guide.
 
     Attributes:
-        claims: The claims that test it, with their names in the file.
-        budgets: The budgets that test it.
-        reason: Why it cannot be measured, if nothing tests it.
+        says: The sentence in the guide's words.
+        where: The part of the guide, followed by ``>`` and the heading if it has one.
+        claims: The names of the claims that test it, as in the file.
+        budgets: The names of the budgets that test it.
+        reason: Why it cannot be measured; empty if it is tested.
         because: Verdict to its explanation.
     """
 
@@ -74,7 +77,7 @@ def _matching[Item: (ClaimResult, BudgetResult)](
     """Return the claims or budgets of a run that test a sentence.
 
     Raises:
-        ValueError: The sentence names one that the run does not have.
+        ValueError: The sentence names a claim or a budget that the run lacks.
     """
     result: list[Item] = []
     for name in names:
@@ -123,7 +126,7 @@ def page(results: Results, conditions: Mapping[str, str]) -> str:
         conditions: When and on which machine it was measured, by name.
 
     Raises:
-        ValueError: A sentence names a claim that the run does not have.
+        ValueError: A sentence names a claim or a budget that the run lacks.
     """
     entries = [_entry(s, results) for s in sentences() if not s.reason]
     counts = Counter(entry.verdict for entry in entries)
@@ -223,7 +226,7 @@ def _code(name: str) -> str:
 
 
 def _budget_line(budget: BudgetResult, values: Sequence[Value]) -> str:
-    """Return the values of all variants, and the verdict on a budget."""
+    """Return the values of all variants for a budget's metric, and its verdict."""
     measured = ", ".join(
         f"{_code(value.variant)} {percent(value.value)}"
         for value in values
@@ -236,7 +239,7 @@ def _budget_line(budget: BudgetResult, values: Sequence[Value]) -> str:
 
 
 def _floor(results: Results) -> list[str]:
-    """Return the time of a request that does almost nothing."""
+    """Return a line about the time of an almost empty request, if it was measured."""
     values: list[Any] = [
         value
         for value in results.values

@@ -1,8 +1,8 @@
-"""Which changes does `assay history` find, and does it find any where there is none?
+"""Which changes does `assay history` find, and how often does it find false ones?
 
-Series of 60 runs are drawn with noise of several kinds. One run of each is an outlier.
-Some never change; others change from run 20, and back from run 45. So the study knows
-which changes are there.
+Series of 60 runs are drawn with noise of several kinds. One run of each series is an
+outlier. Some series never change, some change from run 20 and back from run 45, and
+some grow steadily. So the study knows which changes are there.
 """
 
 import argparse
@@ -39,14 +39,16 @@ DRIFT = 0.10
 
 @dataclass(frozen=True)
 class Cell:
-    """What was found in many series of one kind.
+    """The findings in many series with the same noise and standard deviation.
 
     Attributes:
-        false: Series that never change, in which something was found.
-        exact: For each size, series in which both changes were found and nothing else.
-        found: For each size, how many of the changes were found.
-        other: For each size, how many changes were found where there is none.
-        drifts: Series that grow steadily, that were said to drift.
+        series: The number of series.
+        false: How many series that never change had a finding.
+        exact: Size of the changes to the number of series in which both were found
+            and nothing else.
+        found: Size to the number of changes that were found, over all series.
+        other: Size to the number of all other findings, changes or trends.
+        drifts: How many steadily growing series were found to have a trend.
     """
 
     noise: str
@@ -60,7 +62,7 @@ class Cell:
 
 
 def draw(noise: str, deviation: float, seed: Sequence[int]) -> Floats:
-    """Return logs of the values of a series that never changes, with its outlier."""
+    """Return the logs of a series that never changes, with its outlier."""
     random = np.random.default_rng(seed)
     if noise == HEAVY:
         logs = random.standard_t(3, RUNS) / math.sqrt(3)
@@ -76,7 +78,7 @@ def draw(noise: str, deviation: float, seed: Sequence[int]) -> Floats:
 
 
 def changed(logs: Floats, size: float) -> Floats:
-    """Return the logs with a change, and the change back."""
+    """Return the logs with a change of this size, and the change back."""
     logs = logs.copy()
     logs[slice(*CHANGES)] += math.log1p(size)
     return logs
@@ -98,7 +100,7 @@ def count(findings: Findings) -> tuple[int, int]:
 
 
 def measure(noise: str, deviation: float, series: int) -> Cell:
-    """Examine many series of one kind."""
+    """Examine many series with this noise, without and with changes."""
     false = drifts = 0
     exact, found, other = (dict.fromkeys(SIZES, 0) for _ in range(3))
     for seed in range(series):
@@ -122,7 +124,7 @@ def share(number: int, total: int) -> str:
 
 
 def tables(cells: Sequence[Cell]) -> str:
-    """Return both tables: what was found where, and what a drift was called."""
+    """Return the table of the findings, with a row for each cell."""
     rows = []
     for cell in cells:
         row = [cell.noise, percent(cell.deviation), share(cell.false, cell.series)]
@@ -161,7 +163,7 @@ def page(cells: Sequence[Cell]) -> str:
 
 
 def main() -> None:
-    """Examine series of all kinds, and print the table."""
+    """Examine series of all kinds, print the page, and write it if asked to."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--series", type=int, default=400, help="of each kind")
     parser.add_argument("--page", type=Path, help="also write the page to this file")

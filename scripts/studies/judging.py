@@ -1,4 +1,4 @@
-"""The launches of the verdict study: kept, and judged by Assay's rule and others."""
+"""Stores the launches of the verdict study; judges them by Assay's and rival rules."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -48,7 +48,7 @@ class Stream:
 
 
 def open_or_create_run(output: Path, noise: str) -> RunDirectory:
-    """Return the run directory for the launches of a condition."""
+    """Return the run directory for the launches of a condition; make it if needed."""
     path = output / noise
     if (path / "plan.json").exists():
         return RunDirectory.open(path)
@@ -64,7 +64,10 @@ def open_or_create_run(output: Path, noise: str) -> RunDirectory:
 
 
 def append_launch(run: RunDirectory, measured: launch.Launch, seconds: float) -> int:
-    """Append a launch to a run and return its number."""
+    """Append a launch to a run and return its number.
+
+    If the launch was too disturbed to count, its values are not stored.
+    """
     slices = run.slices()
     number = 1 if slices.empty else int(slices["launch"].max()) + 1
     values = rows.values(
@@ -84,12 +87,12 @@ def append_launch(run: RunDirectory, measured: launch.Launch, seconds: float) ->
 def streams(
     run: RunDirectory, noise: str, pairs: Sequence[tuple[str, Pair]]
 ) -> Iterator[Stream]:
-    """Yield the stream of launches of each (effect, pair)."""
+    """Yield the stream of launches of each pair; the effect comes first in `pairs`."""
     measured = measurements.Measurements(run.slices(), run.launches())
     for effect, pair in pairs:
         keys = {metric: (measured, TOPIC, *pair, metric) for metric in DECIDING_METRICS}
         numbers = {m: measurements.by_launch(*key)[0] for m, key in keys.items()}
-        # Only launches that have a value of every metric.
+        # Keep only launches that have a log ratio of every metric.
         common = sorted(set.intersection(*(set(n) for n in numbers.values())))
         masks = {m: np.isin(n, common) for m, n in numbers.items()}
         yield Stream(
@@ -107,6 +110,14 @@ def judge(stream: Stream, margin: float, metrics: Sequence[str]) -> list[Outcome
 
     Each comparison begins where the one before has ended. Launches at the end that
     are too few for a verdict are not judged.
+
+    Args:
+        stream: The launches of a pair.
+        margin: The change that is too small to matter, as a share.
+        metrics: The metrics that decide; the error rate is divided by their number.
+
+    Returns:
+        For each comparison an outcome of the whole (`ANY`), and one of each metric.
     """
     looks = SETTINGS.looks
     alpha = (1 - SETTINGS.confidence) / len(metrics)
@@ -223,8 +234,8 @@ def judge_with_tight_margin(
 def judge_by_rivals(run: RunDirectory, stream: Stream) -> Iterator[Outcome]:
     """Judge the same launches by the rival rules, on closed-loop response times.
 
-    Each rule gets 18 launches for a comparison. A rule that compares two runs uses
-    two consecutive ones of them.
+    Each rule gets 18 launches for a comparison. A rule that compares two runs gets the
+    baseline of the first launch and the candidate of the second.
     """
     for start in range(0, len(stream.launches) - RIVAL_LAUNCHES + 1, RIVAL_LAUNCHES):
         numbers = stream.launches[start : start + RIVAL_LAUNCHES]
@@ -314,8 +325,8 @@ def all_outcomes(
         noise: The condition.
         identical: Pairs of identical arms.
         slower: Effect to its pair.
-        runs: Outcomes of whole runs of the command. They replace the outcomes of
-            whole comparisons of the same effect, because they include the time.
+        runs: Outcomes of whole runs of the command. They replace Assay's outcomes of
+            whole comparisons of the same effect, because their time was measured.
     """
     if not (output / noise / "plan.json").exists():
         return list(runs)
@@ -344,6 +355,6 @@ def all_outcomes(
 
 
 def _seconds_per_launch(runs: Sequence[Outcome], rule: str) -> float | None:
-    """Return the median time of a launch in whole runs, start and end included."""
+    """Return the median of time / launches over whole runs, in seconds."""
     seconds = [o.seconds / o.launches for o in runs if o.rule == rule and o.seconds]
     return float(np.median(seconds)) if seconds else None

@@ -1,7 +1,8 @@
-"""What is Assay's verdict on identical code of eight kinds of services, and log-ins?
+"""What is Assay's verdict on identical code, for many kinds of services?
 
-Each run is the whole command with default settings, in rounds over the kinds. Finished
-runs are stored with their directories, so the study can be stopped and continued.
+There are eight kinds, and one more with log-ins. They take turns. Each run is the whole
+command with default settings, but without profiles. Finished runs are stored with their
+directories, so the study can be stopped and continued.
 `--estimators` compares several estimators of throughput on the stored samples.
 """
 
@@ -36,7 +37,7 @@ PUBLISHED = PAGE.with_suffix(".jsonl")  # the runs that the page is made from
 def missing(
     runs: Sequence[KindRun], kinds: Sequence[Kind], runs_per_kind: int
 ) -> list[str]:
-    """Return the missing runs as kind/seed, in rounds over the kinds."""
+    """Return the missing runs as ``kind/seed``, in rounds over the kinds."""
     finished = {(run.kind, run.seed) for run in runs}
     return [
         f"{kind.name}/{seed}"
@@ -75,7 +76,7 @@ def run_once(kind: Kind, seed: int, output: Path, rounds: int) -> KindRun:
         kind: The kind of service.
         seed: The seed of the run.
         output: The study's folder.
-        rounds: Rounds of the hash of a password.
+        rounds: Rounds of a password hash, for the kind with log-ins.
     """
     path = run_path(output, kind, seed)
     if path.exists():
@@ -96,7 +97,7 @@ def run_once(kind: Kind, seed: int, output: Path, rounds: int) -> KindRun:
 
 
 def summarise(kind: Kind, seed: int, run: RunDirectory, seconds: float) -> KindRun:
-    """Return the verdicts of a run, with the log ratios of its launches."""
+    """Return the result of a run: its verdicts, and the log ratios of its launches."""
     results: Results = run.results()
     measured = measurements.Measurements(run.slices(), run.launches())
     ratios = {
@@ -144,9 +145,9 @@ def continue_published(output: Path) -> None:
 
 
 def hash_rounds(output: Path) -> int:
-    """Return the rounds of a hash that take 0.3 s on this machine.
+    """Return the rounds of a password hash that take 0.3 s on this machine.
 
-    They are measured once and read from a file afterwards.
+    They are measured once, and read from a file afterwards.
     """
     file = output / "hashes.json"
     if not file.exists():
@@ -161,7 +162,7 @@ def hash_rounds(output: Path) -> int:
 
 
 def select_kinds(text: str) -> list[Kind]:
-    """Return the kinds with these names, separated by commas; all if there is none.
+    """Return the kinds that a text names, separated by commas; all if it is empty.
 
     Raises:
         SystemExit: There is no such kind.

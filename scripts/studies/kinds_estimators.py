@@ -1,8 +1,8 @@
 """How much do several estimators of throughput scatter on identical code?
 
-They are computed from the stored samples of runs, as Assay does it: one number for each
-closed slice, the log ratio of the two sides for each block, and the median over the
-undisturbed blocks for each launch.
+The estimators are computed from the stored samples of runs, in the same steps as
+Assay's throughput: one number for each closed slice, the log ratio of both sides for
+each block, and the median over the undisturbed blocks for each launch.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -23,7 +23,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Slice:
-    """The answered requests of one closed slice, in order of their start.
+    """The requests of one closed slice that succeeded, in order of their start.
 
     Attributes:
         began: When the slice began; seconds on the clock of `start` and `end`.
@@ -41,7 +41,7 @@ class Slice:
 
 
 def until_last_end(data: Slice) -> float:
-    """Return the number of requests over the time until the last one ended."""
+    """Return the number of requests / the time until the last one ended."""
     return len(data.end) / (float(data.end.max()) - data.began)
 
 
@@ -53,8 +53,8 @@ def by_response(data: Slice) -> float:
 def by_later_responses(data: Slice) -> float:
     """Return `by_response` without the first request of each user.
 
-    If the users are not recorded, it leaves out as many first requests as there are
-    users, because all users begin at the same time.
+    If the samples do not record users, it leaves out as many first requests as there
+    are users, because all users begin at the same time. NaN if no request is left.
     """
     later = _later(data)
     if not later.any():
@@ -63,7 +63,10 @@ def by_later_responses(data: Slice) -> float:
 
 
 def by_cycle(data: Slice) -> float:
-    """Return users / (mean response + mean gap until the user's next request)."""
+    """Return users / (mean response + mean gap until the user's next request).
+
+    NaN if the samples do not record users.
+    """
     mean_response = float((data.end - data.start).mean())
     return data.users / (mean_response + _mean_gap(data))
 
@@ -87,7 +90,7 @@ ESTIMATORS: Mapping[str, Callable[[Slice], float]] = {
 
 
 def table(runs: Mapping[str, Sequence[Path]]) -> str:
-    """Return the spread of each estimator for each kind.
+    """Return the table of the spread of each estimator for each kind.
 
     Args:
         runs: Kind to its run directories.
@@ -122,7 +125,7 @@ def log_ratios(path: Path, topic: str) -> dict[str, list[float]]:
 
 
 def slices(run: RunDirectory, topic: str) -> Iterator[tuple[int, int, str, Slice]]:
-    """Yield launch, block and side of each undisturbed closed slice, and the slice.
+    """Yield each undisturbed closed slice, after its launch, block and side.
 
     Launches that were too disturbed to count are left out.
     """
@@ -157,7 +160,7 @@ def slices(run: RunDirectory, topic: str) -> Iterator[tuple[int, int, str, Slice
 
 
 def _later(data: Slice) -> NDArray[np.bool_]:
-    """Say for each request whether it is not the first of its user in the slice."""
+    """Say for each request whether its user has an earlier one in the slice."""
     later = np.ones(len(data.start), dtype=np.bool_)
     if data.user is None:
         later[: data.users] = False
@@ -167,7 +170,7 @@ def _later(data: Slice) -> NDArray[np.bool_]:
 
 
 def _mean_gap(data: Slice) -> float:
-    """Return the mean seconds from an answer to the user's next request."""
+    """Return the mean seconds from an answer to the user's next request, or NaN."""
     if data.user is None:
         return float("nan")
     order = np.lexsort((data.start, data.user))

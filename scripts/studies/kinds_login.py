@@ -70,7 +70,7 @@ def password_hash(password: str, salt: bytes) -> bytes:
 
 
 def authenticated(authorization: Annotated[str, Header()]) -> str:
-    """Return the name of the member with this token."""
+    """Return the name of the member whose token is in this header."""
     token = authorization.removeprefix("Bearer ")
     rows = database().execute("SELECT name FROM tokens WHERE token = ?", (token,))
     row = rows.fetchone()

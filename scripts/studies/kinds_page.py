@@ -28,7 +28,7 @@ class KindRun:
 
     Attributes:
         verdict: The verdict on the pair; empty if it could not be measured.
-        reason: The reason for the verdict, in Assay's words.
+        reason: The reason for the verdict, or why there is none.
         launches: How many launches the verdict rests on.
         seconds: Wall-clock time of the command.
         launch_seconds: Median time of its launches; None if unknown.
@@ -48,13 +48,13 @@ class KindRun:
 
     @property
     def false(self) -> bool:
-        """Say whether the pair or a metric was called different."""
+        """Say whether the pair or a metric was called *faster* or *slower*."""
         words = [self.verdict, *(c["verdict"] for c in self.comparisons)]
         return any(word in DIFFERENT for word in words)
 
     @property
     def early_same(self) -> bool:
-        """Say whether it was called the same at the first or the second look."""
+        """Say whether the pair was called *same* at the first or the second look."""
         return self.verdict == "same" and self.launches <= SECOND_LOOK
 
 
@@ -178,13 +178,13 @@ def spreads(runs: Sequence[KindRun]) -> str:
 
 
 def spread_cell(ratios: Iterable[float]) -> str:
-    """Return the spread of log ratios, without outliers, as a cell."""
+    """Return the robust standard deviation of log ratios in percent, as a cell."""
     sd = power.spread(np.array(list(ratios), dtype=float))
     return "–" if sd is None else f"{100 * sd:.2f} %"
 
 
 def not_early_same(runs: Sequence[KindRun]) -> str:
-    """Return the table of the runs that were not called the same by the second look."""
+    """Return the table of the runs that were not called *same* by the second look."""
     rows = [
         [
             *(run.kind, str(run.seed), run.verdict or "not measured"),

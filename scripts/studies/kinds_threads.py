@@ -1,7 +1,7 @@
 """A server with a poller and eight threads, like gunicorn's gthread worker.
 
 The study copies it beside a locustfile and starts it there. It is not imported. An idle
-connection occupies no thread. Each answer waits for 10 ms.
+connection occupies no thread. A thread sleeps 10 ms before each answer.
 """
 
 import selectors
@@ -17,12 +17,12 @@ ANSWER = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
 
 
 class Server:
-    """Accepts connections, polls for requests, and lets the threads answer them."""
+    """Accepts connections, waits for requests, and lets the threads answer them."""
 
     def __init__(self, port: int) -> None:
         """Listen on a port."""
         self.listener = socket.create_server(("127.0.0.1", port), backlog=1024)
-        # A thread sends a byte to wake the poller when it has answered.
+        # A thread that has answered sends a byte, which wakes the poller.
         self.waker, self.woken = socket.socketpair()
         self.answered: deque[socket.socket] = deque()
         self.threads = ThreadPoolExecutor(THREADS)
@@ -51,7 +51,7 @@ class Server:
         self.selector.register(connection, selectors.EVENT_READ)
 
     def answer(self, connection: socket.socket) -> None:
-        """Read one request and answer it; hand the connection back."""
+        """Read and answer one request, and hand the connection back to the poller."""
         try:
             request = connection.recv(65536)
             while request and not request.endswith(b"\r\n\r\n"):

@@ -115,7 +115,7 @@ def write_topic(kind: Kind, folder: Path, hash_rounds: int) -> None:
     Args:
         kind: The kind of service.
         folder: The folder to make for the topic.
-        hash_rounds: Rounds of the hash of a password, for kinds with passwords.
+        hash_rounds: Rounds of a password hash, for the kind with log-ins.
     """
     folder.mkdir()
     shutil.copyfile(APPS_FOLDER / kind.app, folder / "app.py")

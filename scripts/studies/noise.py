@@ -1,10 +1,10 @@
-"""Which slices are found disturbed, where the disturbance is known?
+"""Which slices does Assay find disturbed when the disturbance is known?
 
-Services of several kinds are measured under disturbances that keep a log: nothing, a
-neighbour on the server's core, a neighbour on the generator's core, and standstills
-of generator and servers together. So the study knows for how long each slice was hit.
-It compares the rule of `assay.experiment.disturbance` with a plain rule, which takes
-all run-delay of a slice for the work of a neighbour.
+Services of several kinds are measured under four disturbances: nothing, a neighbour on
+the server's core, a neighbour on the generator's core, and standstills of generator and
+servers together. The times of each disturbance are recorded, so the study knows for how
+long each slice was hit. It compares the rule of `assay.experiment.disturbance` with a
+plain rule, which takes all run-delay of a slice for the work of a neighbour.
 """
 
 import argparse
@@ -77,10 +77,12 @@ SERVICES = (
 )
 STANDSTILL = 0.03  # seconds
 STANDSTILL_INTERVAL = 0.2  # mean seconds between two standstills
-HIT_SHARE = 0.3  # share of a slice; nearly a whole standstill is enough, too
+HIT_SHARE = 0.3  # share of a slice that makes it hit; 90 % of a standstill does, too
 NOTHING = "nothing"
 MIN_SLICES = 3  # fewest slices for a median worth showing
-PLAIN_DELAY = 0.05  # share of the time, above the variant's lower-quartile run-delay
+# The limits of the plain rule. The first is a share of the slice, on top of the lower
+# quartile of the variant's run-delays.
+PLAIN_DELAY = 0.05
 PLAIN_LAG = 1.5e-3  # seconds
 
 Rule = Callable[[Sequence[SliceRow]], list[bool]]
@@ -96,7 +98,7 @@ def nothing(bench: Bench, spans: list[Span]) -> Iterator[None]:
 def burning(
     bench: Bench, spans: list[Span], cores: Sequence[int], on: Span, off: Span
 ) -> Iterator[None]:
-    """Burn cores part of the time, and add when to `spans`."""
+    """Burn cores part of the time, and add the times of burning to `spans`."""
     with burner(bench.folder, cores, on, off) as log:
         yield
     lines = [line for line in log.read_text().splitlines() if line.endswith("]")]
@@ -107,7 +109,7 @@ def burning(
 
 @contextlib.contextmanager
 def standstills(bench: Bench, spans: list[Span]) -> Iterator[None]:
-    """Stop generator and servers together at times, and add when to `spans`."""
+    """Stop generator and servers together at random; add the times to `spans`."""
     done = threading.Event()
 
     def stop_processes() -> None:
@@ -132,13 +134,16 @@ def standstills(bench: Bench, spans: list[Span]) -> Iterator[None]:
 
 
 def overlap(row: SliceRow, spans: Sequence[Span]) -> float:
-    """Return for how many seconds a slice was disturbed."""
+    """Return for how many seconds of a slice there was a disturbance."""
     began, ended = row.started, row.started + row.duration
     return float(sum(max(0.0, min(ended, b) - max(began, a)) for a, b in spans))
 
 
 def by_run_delay(rows: Sequence[SliceRow]) -> list[bool]:
-    """Judge by run-delay alone, and by the generator's lag."""
+    """Call a slice disturbed if its run-delay or the generator's lag is too high.
+
+    The run-delay is compared with the lower quartile of the variant's slices.
+    """
     usual = {
         name: float(np.quantile([_delay(r) for r in rows if r.variant == name], 0.25))
         for name in {row.variant for row in rows}
@@ -150,7 +155,7 @@ def by_run_delay(rows: Sequence[SliceRow]) -> list[bool]:
 
 
 def by_assay(rows: Sequence[SliceRow]) -> list[bool]:
-    """Return what Assay decided; it is a column of the rows."""
+    """Return Assay's decisions, which are a column of the rows."""
     return [bool(row.disturbed) for row in rows]
 
 
@@ -181,10 +186,12 @@ class RuleCounts:
     """How the rules judged the slices of one service under one disturbance.
 
     Attributes:
-        flags: For each rule, for slices that were hit (True) and spared (False): how
-            many the rule found disturbed, and of how many.
-        responses: Median response times, in seconds, of the slices that were hit
-            although Assay kept them.
+        mode: Closed or open loop.
+        flags: Rule to two entries, for slices that were hit (True) and spared (False).
+            Each entry has the number that the rule found disturbed, and the total.
+        responses: Medians of the slices that were hit although Assay kept them, in
+            seconds: response times in a closed loop, latencies in an open loop. If the
+            disturbance is `NOTHING`, those of all slices that Assay kept.
     """
 
     disturbance: str
@@ -208,7 +215,7 @@ def study(launches: int, report: Callable[[str], None]) -> list[RuleCounts]:
     split = processes.split_cores()
     cores = processes.Cores(split.target[:1], split.generator[:1])
     counts: list[RuleCounts] = []
-    # The load is the same under every disturbance, so that response times compare.
+    # Every disturbance gets the same load, so that response times can be compared.
     schedules: list[calibration.Schedule | None] = [None] * len(SERVICES)
     with tempfile.TemporaryDirectory(prefix="assay-study-") as name:
         folder = Path(name)
@@ -230,7 +237,7 @@ def study(launches: int, report: Callable[[str], None]) -> list[RuleCounts]:
 
 
 def judge(rows: Sequence[SliceRow], spans: Sequence[Span]) -> Iterator[JudgedSlice]:
-    """Judge the slices of one launch by every rule, and by the log."""
+    """Yield each slice of a launch, with the decision of each rule and the truth."""
     for mode in ("closed", "open"):
         rows_of_mode = [row for row in rows if row.mode == mode]
         flags = {name: rule(rows_of_mode) for name, rule in RULES.items()}
@@ -262,7 +269,7 @@ def count_flags(disturbance: str, slices: Sequence[JudgedSlice]) -> list[RuleCou
             [
                 item.row.service_p50 if mode == "closed" else item.row.latency_p50
                 for item in group
-                # Without a disturbance, all slices are what the others compare with.
+                # Slices without a disturbance are the reference for all others.
                 if not item.flags["Assay"] and (item.hit or disturbance == NOTHING)
             ],
         )
@@ -306,7 +313,7 @@ def table(counts: Sequence[RuleCounts]) -> str:
 
 
 def main() -> None:
-    """Measure, and print the table."""
+    """Measure, print the page, and write it if asked to."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--launches", type=int, default=5, help="of each kind")
     parser.add_argument("--page", type=Path, help="also write the page to this file")

@@ -39,8 +39,8 @@ class Outcome:
         launches: How many launches the verdict rests on.
         seconds: Wall-clock time of measuring until the verdict; None if unknown.
         ratio: Candidate / baseline; `low` and `high` are the ends of its interval.
-        true_ratio: The injected ratio of this metric, where it is known.
-        covered: Whether the interval contains the true ratio.
+        true_ratio: The ratio that the comparison should find; None if unknown.
+        covered: Whether the interval contains the true ratio; None if unknown.
     """
 
     noise: str
@@ -124,7 +124,7 @@ def of_identical_code(outcomes: Sequence[Outcome]) -> list[Outcome]:
 
 
 def with_true_ratio(outcomes: Sequence[Outcome]) -> list[Outcome]:
-    """Return Assay's outcomes of injected effects whose true ratio is known."""
+    """Return Assay's outcomes on slower code whose true ratio is known."""
     by_assay = select(outcomes, rule=ASSAY)
     return [o for o in by_assay if o.covered is not None and o.effect != IDENTICAL]
 

@@ -1,4 +1,4 @@
-"""The full run of the guide's claims, and the published copy of its results.
+"""Runs all claims of the guide, and publishes a copy of the results.
 
 `assay run` measures every topic. The report, `results.json` and `summary.md` are
 copied to `reports/reference/guide`, where `README.md` gives the verdict on each
@@ -17,7 +17,8 @@ from scripts.studies import guide_page
 PUBLISHED_FILES = ("index.html", "results.json", "summary.md")
 REFERENCE = Path("reports/reference/guide")
 # Many claims share the error rate. With 13 launches a claim can still be decided if one
-# launch is an outlier; with fewer it cannot. Only undecided topics go on to 15.
+# launch is an outlier; with fewer it cannot. Only undecided topics go on to 15
+# launches.
 LAUNCHES = "13,15"
 MEASURED = (0, 1, 3)  # exit codes of a measured run: all hold, one refuted, undecided
 

@@ -32,7 +32,7 @@ def threshold(baseline: Floats, candidate: Floats, limit: float = 0.05) -> Verdi
         limit: Largest change of the mean that passes, as a share.
 
     Raises:
-        ValueError: A side is empty, or a time is not above zero.
+        ValueError: A side is empty, or a time is not finite and above zero.
     """
     _check(baseline, candidate)
     before, after = float(baseline.mean()), float(candidate.mean())
@@ -58,7 +58,8 @@ def welch(baseline: Floats, candidate: Floats, alpha: float = 0.05) -> Verdict:
         alpha: Two-sided level.
 
     Raises:
-        ValueError: A side has fewer than two numbers, or one not above zero.
+        ValueError: A side has fewer than two numbers, or one that is not finite and
+            above zero.
     """
     _check(baseline, candidate, minimum=2)
     # SciPy warns if a side has no spread; p is then 0 or NaN.
@@ -74,8 +75,8 @@ def mann_whitney(baseline: Floats, candidate: Floats, alpha: float = 0.05) -> Ve
     The test itself is sound. benchstat (golang.org/x/perf) uses it by default at the
     same level, on one number for each of many runs. Here it gets what many people
     give it: raw request times, as if the requests of one run were independent. The
-    direction is that of U: which side's request is more often the slower of two drawn
-    at random.
+    direction is that of U: if one request of each side is drawn at random, the slower
+    side is the one whose request is more often the slower.
 
     Source: Mann and Whitney, Annals of Mathematical Statistics 18 (1947);
     scipy.stats.mannwhitneyu, which corrects for ties and, except for small sides
@@ -87,7 +88,7 @@ def mann_whitney(baseline: Floats, candidate: Floats, alpha: float = 0.05) -> Ve
         alpha: Two-sided level.
 
     Raises:
-        ValueError: A side is empty, or a time is not above zero.
+        ValueError: A side is empty, or a time is not finite and above zero.
     """
     _check(baseline, candidate)
     result = stats.mannwhitneyu(candidate, baseline, alternative="two-sided")
@@ -105,17 +106,17 @@ def tachometer(
 ) -> tuple[Verdict, int]:
     """Sample until the difference is clear: the default rule of google/tachometer.
 
-    It takes `minimum` samples per side, then ten more per side at a time. It stops
-    when the 95 % intervals of the relative difference of means, (b - a) / a in both
-    directions, exclude the horizon, or at its time limit of three minutes
-    (src/runner.ts, src/stats.ts, src/defaults.ts of 0.7.2). The level is the same at
-    every look. At the time limit it reports "unsure", which is *undecided* here. Its
-    samples are page loads, alternating between the sides.
+    It takes `minimum` samples per side, then ten more per side at a time. It looks at
+    the 95 % intervals of the relative difference of means, (b - a) / a, in both
+    directions. It stops when they exclude the horizon, or at its time limit of three
+    minutes (src/runner.ts, src/stats.ts, src/defaults.ts of 0.7.2). The level is the
+    same at every look. At the time limit it reports "unsure", which is *undecided*
+    here. Its samples are page loads, alternating between the sides.
 
     Args:
         baseline: Samples in the order of measuring.
         candidate: Samples of the other side, in the same unit, measured alternately.
-        minimum: Samples per side before the first look; 2 or more.
+        minimum: Samples per side before the first look; fewer than 2 count as 2.
         horizon: The relative difference to resolve, as a share: 0.1 is its
             `--auto-sample-conditions=10%`, that is both -10 % and +10 %.
         most: Samples per side at which it stops, in place of its time limit. By
@@ -126,7 +127,7 @@ def tachometer(
 
     Raises:
         ValueError: A side has fewer samples than `minimum`, or one that is not
-            above zero.
+            finite and above zero.
     """
     _check(baseline, candidate, minimum=max(2, minimum))
     available = min(len(baseline), len(candidate))
@@ -160,7 +161,7 @@ def benchmark_compare(
         limit: Largest increase of the median that passes, as a share.
 
     Raises:
-        ValueError: A side is empty, or a time is not above zero.
+        ValueError: A side is empty, or a time is not finite and above zero.
     """
     _check(baseline, candidate)
     rise = float(np.median(candidate)) / float(np.median(baseline)) * 100 - 100
@@ -168,7 +169,11 @@ def benchmark_compare(
 
 
 def _check(baseline: Floats, candidate: Floats, minimum: int = 1) -> None:
-    """Refuse numbers from which a rule would get a meaningless verdict."""
+    """Refuse numbers from which a rule would get a meaningless verdict.
+
+    Raises:
+        ValueError: A side has too few numbers, or one not finite and above zero.
+    """
     for side, values in (("baseline", baseline), ("candidate", candidate)):
         if len(values) < minimum:
             raise ValueError(
@@ -183,7 +188,7 @@ def _check(baseline: Floats, candidate: Floats, minimum: int = 1) -> None:
 
 
 def _significant(significant: bool, difference: float) -> Verdict:
-    """Return the direction of a significant difference."""
+    """Return the direction of a difference; *undecided* if it is not significant."""
     if not significant or difference == 0:
         return "undecided"
     return "slower" if difference > 0 else "faster"
@@ -208,8 +213,9 @@ def _differences(
 ) -> tuple[tuple[float, float], tuple[float, float]]:
     """Return tachometer's 95 % intervals of b - a and of (b - a) / a.
 
-    Both are mean ± t · sd with n - 1 degrees of freedom for n samples a side, the
-    sd of the ratio by the delta method (computeDifference in src/stats.ts).
+    Each is the estimate ± t times its standard error. The degrees of freedom are the
+    samples of the smaller side, minus one. The standard error of the ratio is that of
+    the delta method (computeDifference in src/stats.ts).
     """
     mean_a, mean_b = float(a.mean()), float(b.mean())
     variance_a = float(a.var(ddof=1)) / len(a)

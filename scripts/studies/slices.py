@@ -1,8 +1,9 @@
-"""How precise is a launch, by the length of its slices, at the same measuring time?
+"""How does the length of slices change the precision of a launch?
 
-Two identical variants are launched in random order, with slices as long as Assay's
-and with longer but fewer slices. All spread of their log ratios is noise. The effect of
-the length depends on how fast the machine's speed changes.
+Two identical variants are measured in launches with slices as long as Assay's, and in
+launches with longer but fewer slices. The measuring time is the same, and the order of
+the lengths is random. All spread of the log ratios is noise. The effect of the length
+depends on how fast the machine's speed changes.
 """
 
 import argparse
@@ -38,10 +39,11 @@ MIN_LAUNCHES = 10  # with fewer launches, a resample can consist of equal values
 
 @dataclass(frozen=True)
 class Launches:
-    """The launches whose slices have one length.
+    """The launches with slices of one length.
 
     Attributes:
-        lengths: The lengths of a closed and of an open slice, in seconds.
+        lengths: The lengths of a closed and of an open slice, in seconds. The closed
+            one is that of the variant with the shorter slices.
         ratios: Metric to the log ratios of the launches that count.
         lost: How many launches were too disturbed to count.
     """
@@ -67,7 +69,7 @@ def lengthened(schedule: calibration.Schedule, factor: int) -> calibration.Sched
 def study(
     launches: int, rng: random.Random, report: Callable[[str], None]
 ) -> dict[int, Launches]:
-    """Measure this many launches of each length."""
+    """Measure this many launches of each length; return them by factor."""
     with tempfile.TemporaryDirectory(prefix="assay-study-") as name:
         folder = Path(name)
         with processes.guarded([folder]):
@@ -82,7 +84,7 @@ def _measure(
     rng: random.Random,
     report: Callable[[str], None],
 ) -> dict[int, Launches]:
-    bench.launch(ARMS, LOAD)  # calibrates; all launches have the same rate
+    bench.launch(ARMS, LOAD)  # it calibrates; all others have its rate
     usual = bench.schedule
     assert usual is not None
     runs = {
@@ -117,8 +119,8 @@ def read(run: RunDirectory, lengths: tuple[float, float]) -> Launches:
 def spread_ratio(first: Floats, second: Floats) -> tuple[float, float, float]:
     """Return the ratio of two spreads, with its 95 % bootstrap interval.
 
-    The percentile bootstrap (Efron and Tibshirani, An Introduction to the Bootstrap,
-    1993, chapter 13), over launches.
+    The interval is a percentile bootstrap over launches (Efron and Tibshirani, An
+    Introduction to the Bootstrap, 1993, chapter 13).
     """
     rng = np.random.default_rng(1)
 
@@ -160,7 +162,7 @@ def table(launches: Mapping[int, Launches]) -> str:
 
 
 def main() -> None:
-    """Measure, and print the table."""
+    """Measure, print the page, and write it if asked to."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--launches", type=int, default=40, help="of each length")
     parser.add_argument("--page", type=Path, help="also write the page to this file")

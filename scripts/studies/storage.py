@@ -1,4 +1,4 @@
-"""What studies keep: rows of JSON, the machines that measured, scratch folders."""
+"""The files of studies: rows of results, notes of machines, and scratch folders."""
 
 import contextlib
 import json
@@ -14,7 +14,7 @@ from assay.system.environment import describe
 
 
 def append_row(path: Path, row: Mapping[str, object]) -> None:
-    """Append a row to a file as one line of JSON; it is on disk on return."""
+    """Append a row to a file as one line of JSON, and write it through to the disk."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a", encoding="utf-8") as file:
         file.write(json.dumps(row) + "\n")
@@ -30,7 +30,7 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
 
 
 def describe_machine() -> str:
-    """Return the machine and the commit that measure, in words."""
+    """Describe this machine and the commit of Assay, in one line."""
     machine = describe(Plan(topics=()), {"assay": Path()})
     commit = cast(Mapping[str, str], machine["commits"]).get("assay", "unknown")
     return (
@@ -40,10 +40,14 @@ def describe_machine() -> str:
 
 
 def note_machine(output: Path, noise: str) -> None:
-    """Note the machine and the commit that measure this condition, if they are new.
+    """Note this machine and commit for a condition, unless they are noted already.
 
-    A study that was stopped may go on with another machine or commit, and its page is
-    written later. The page names all of them.
+    A study that was stopped may continue on another machine or commit. Its page names
+    all of them.
+
+    Args:
+        output: The study's folder.
+        noise: The condition, or the name of a study that has only one.
     """
     description = describe_machine()
     noted = machines(output, noise)
@@ -54,7 +58,7 @@ def note_machine(output: Path, noise: str) -> None:
 
 
 def machines(output: Path, noise: str) -> list[str]:
-    """Return the machines and commits that measured a condition."""
+    """Return the machines and commits that are noted for a condition."""
     path = _machines_file(output, noise)
     return path.read_text(encoding="utf-8").splitlines() if path.exists() else []
 
@@ -67,7 +71,8 @@ def _machines_file(output: Path, noise: str) -> Path:
 def scratch_folder() -> Iterator[Path]:
     """Make a folder for one measurement.
 
-    At the end the folder is deleted, and processes that still run in it are stopped.
+    At the end the folder is deleted. Processes that `assay.system.processes` started
+    and that still run are ended, even if this process dies.
     """
     with tempfile.TemporaryDirectory(prefix="assay-study-") as name:
         with processes.guarded([Path(name)]):

@@ -1,9 +1,9 @@
-"""Which benchmarks of public packages does Assay call slower, and which does the rival?
+"""Which benchmarks of public packages do Assay and its rival call slower?
 
-The packages are measured as they are, with identical code and with one function made
-slower. Each run is the whole command `assay compare`, in rounds over the packages; the
-rival is pytest-benchmark's own comparison of the same suite. Finished runs are stored,
-so the study can be stopped and continued.
+The packages are measured with identical code, and with one function made slower. Each
+run is the whole command `assay compare`, in rounds over the packages. The rival is
+pytest-benchmark's own comparison of the same suite. Finished runs are stored, so the
+study can be stopped and continued.
 """
 
 import argparse
@@ -39,7 +39,7 @@ PUBLISHED = PAGE.with_suffix(".jsonl")  # the runs that the page is made from
 
 @dataclass(frozen=True)
 class Job:
-    """One run that is to be done."""
+    """One run of the study, done or not."""
 
     package: Package
     kind: str
@@ -53,7 +53,7 @@ class Job:
 
 @dataclass
 class Workshop:
-    """The packages as they are compared, each prepared when it is needed.
+    """Prepares the packages, each when it is first needed.
 
     Attributes:
         output: The study's folder.
@@ -73,14 +73,14 @@ class Workshop:
         return repository(package, self.output / "packages")
 
     def planted(self, package: Package) -> Planted:
-        """Return the slow-down of a package; its commit is there afterwards."""
+        """Return the slow-down of a package, and add its commit if it is missing."""
         if package.name not in self._planted:
             slow_down = suites_rounds.planted(package, self.place(package), self.output)
             self._planted[package.name] = slow_down
         return self._planted[package.name]
 
     def topic(self, job: Job) -> Topic:
-        """Return what a run compares; environments are built afterwards."""
+        """Return the topic of a run, and build its environments if they are missing."""
         key = (job.package.name, job.kind)
         if key not in self._topics:
             place = self.place(job.package)
@@ -89,12 +89,15 @@ class Workshop:
 
 
 def jobs(packages: Sequence[Package], runs: Mapping[str, int]) -> list[Job]:
-    """Return all runs, in rounds: identical code of each, and one slower function.
+    """Return all runs, in rounds.
+
+    A round has a run of every package with identical code, and then one run with a
+    slower function, for which the packages take turns.
 
     Args:
         packages: The packages that are measured.
-        runs: Kind to its number: of each package if identical, of all together if
-            planted, where the packages take turns.
+        runs: Kind to its number of runs: for `IDENTICAL` that of each package, for
+            `PLANTED` that of all packages together.
     """
     found = []
     for seed in range(max(runs.values(), default=0)):
@@ -131,7 +134,7 @@ def measure(workshop: Workshop, wanted: Sequence[Job]) -> None:
 
 
 def told(run: SuiteRun) -> str:
-    """Return what came out of a run, in a line."""
+    """Return the result of a run in one line."""
     if run.reason:
         return f"not measured ({run.reason})"
     return (
@@ -190,7 +193,7 @@ def run_once(job: Job, workshop: Workshop) -> SuiteRun:
 
 
 def with_results(run: SuiteRun, results: Results) -> SuiteRun:
-    """Return a run with what Assay said of each test."""
+    """Return a run with Assay's results on each test."""
     compared = [item for item in results.comparisons if item.test]
     return replace(
         run,
@@ -217,7 +220,7 @@ def continue_published(output: Path) -> None:
 
 
 def select_packages(text: str) -> list[Package]:
-    """Return the packages with these names, separated by commas; all if there is none.
+    """Return the packages that a text names, separated by commas; all if it is empty.
 
     Raises:
         SystemExit: There is no such package.

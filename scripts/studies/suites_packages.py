@@ -1,4 +1,4 @@
-"""Public packages with their own benchmarks, as git repositories of a few commits."""
+"""Public packages with their benchmarks, as git repositories of a few commits."""
 
 import ast
 import shutil
@@ -13,10 +13,10 @@ from pathlib import Path
 from assay.subject import git
 
 BASE, IDENTICAL, PROBE, PLANTED = "base", "identical", "probe", "planted"
-# Alike wherever the study runs, so that the commits have the same names.
+# The same wherever the study runs, so that the commits always have the same hashes.
 _AUTHOR = "The study of suites"
 _DATE = "2026-01-01T00:00:00Z"
-# The name of the counter in the loop; no package has it.
+# The name of the counter in the loop. No package uses this name.
 COUNTER = "planted_rounds"
 
 
@@ -30,7 +30,7 @@ class Package:
         benchmarks: The files or folders of its benchmarks.
         file: The file of the function.
         function: The function, with its class: ``Class.method``.
-        test: The benchmark that the slow-down is a share of, by node id.
+        test: The node id of the benchmark that becomes slower by a known share.
         probe_rounds: Rounds of a loop that takes about as long as that benchmark.
         build: The command that builds its environment; empty if its own files say
             what it needs.
@@ -118,7 +118,7 @@ def download(package: Package, folder: Path) -> Path:
     """Download the source distribution of a package, and return the archive.
 
     Raises:
-        SystemExit: pip could not do so.
+        SystemExit: pip could not download it.
     """
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
     command += ["--no-binary", package.name, "--dest", str(folder)]
@@ -131,7 +131,7 @@ def download(package: Package, folder: Path) -> Path:
 
 
 def unpack(archive: Path, folder: Path) -> Path:
-    """Unpack a source distribution into a folder, and return its only folder."""
+    """Unpack a source distribution into a folder; return the folder at its top."""
     with tarfile.open(archive) as file:
         file.extractall(folder, filter="data")
     (top,) = folder.iterdir()
@@ -140,7 +140,7 @@ def unpack(archive: Path, folder: Path) -> Path:
 
 def _add_first_commits(package: Package, place: Path) -> None:
     git.run(place, "init", "--quiet", f"--initial-branch={BASE}")
-    # With the files that git would ignore: all that the distribution has.
+    # --force also adds the files of the distribution that git would ignore.
     git.run(place, "add", "--all", "--force")
     _commit(place, f"{package.full_name}, as its source distribution has it")
     # Build tools make the version of the package from the tag.
@@ -155,9 +155,9 @@ def add_commit(place: Path, branch: str, file: str, text: str) -> None:
 
     Args:
         place: The repository.
-        branch: The branch that names the commit; it is moved if there is one.
-        file: The file.
-        text: What it has then.
+        branch: The branch of the commit; an existing branch is moved to it.
+        file: The path of the file in the repository.
+        text: The new text of the file.
     """
     git.run(place, "checkout", "--quiet", "--force", "-B", branch, BASE, "--")
     (place / file).write_text(text, encoding="utf-8")
@@ -186,7 +186,7 @@ def slow_down(package: Package, place: Path, branch: str, rounds: int) -> None:
     Args:
         package: The package.
         place: Its repository, where `BASE` is checked out.
-        branch: The branch that names the commit.
+        branch: The branch of the commit.
         rounds: How often the loop goes round.
     """
     source = (place / package.file).read_text(encoding="utf-8")
@@ -223,7 +223,7 @@ def with_loop(source: str, function: str, rounds: int) -> str:
 
 
 def _body_of(body: Sequence[ast.stmt], path: Sequence[str]) -> Sequence[ast.stmt]:
-    """Return the statements of a function; the last one where it is overloaded."""
+    """Return the statements of a function; the last definition counts if several."""
     for node in reversed(body):
         if not isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             continue

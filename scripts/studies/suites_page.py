@@ -24,13 +24,14 @@ class SuiteRun:
         budget: The time budget of the command, such as ``3m``.
         seconds: Wall-clock time of the command; environments were built before.
         reason: Why it could not be measured; empty if it was.
-        verdicts: Test to Assay's verdict.
+        verdicts: Test to Assay's verdict; empty if it has none.
         ratios: Test to head / base.
         detectable: Test to the smallest change that the launches would have shown.
         left_out: Test to the reason why it was not compared, in a word.
         rounds: The rounds of the planted loop.
-        base_seconds: The time of the benchmark that the slow-down is a share of.
-        shares: What the loop adds to each test that runs it.
+        base_seconds: The time of the planted benchmark without the loop.
+        shares: Test to the share of its time that the loop adds. Tests that do not run
+            the loop have no entry.
         rival_ratios: Test to head / base, as the rival measured it.
         rival_seconds: Wall-clock time of its two runs of the suite.
     """
@@ -60,17 +61,17 @@ class SuiteRun:
         return [test for test, x in self.rival_ratios.items() if x > 1 + LIMIT]
 
     def others(self, tests: Iterable[str]) -> list[str]:
-        """Return those of the tests that do not run the planted loop."""
+        """Return those of the tests that have no entry in `shares`."""
         return [test for test in tests if test not in self.shares]
 
 
 @dataclass(frozen=True)
 class Rule:
-    """One of the two that judge.
+    """One of the two rules that judge tests: Assay's, or that of the rival.
 
     Attributes:
-        called: Returns the tests of a run that it calls slower.
-        judged: Returns the tests of a run that it has numbers of.
+        called: Returns the tests of a run that the rule calls slower.
+        judged: Returns the tests of a run that the rule has judged.
     """
 
     called: Callable[[SuiteRun], Iterable[str]]
@@ -95,13 +96,13 @@ def select(
 
 
 def false_runs(runs: Sequence[SuiteRun], rule: Rule) -> str:
-    """Return in how many runs a rule calls a test slower that is not."""
+    """Return in how many runs a rule wrongly calls a test slower."""
     false = sum(bool(run.others(rule.called(run))) for run in runs)
     return f"{false} of {len(runs)}"
 
 
 def false_tests(runs: Sequence[SuiteRun], rule: Rule) -> str:
-    """Return how many tests a rule calls slower that are not, over all runs."""
+    """Return how many tests a rule wrongly calls slower, over all runs."""
     false = sum(len(run.others(rule.called(run))) for run in runs)
     total = sum(len(run.others(rule.judged(run))) for run in runs)
     return f"{false} of {total:,}"
@@ -145,7 +146,7 @@ def planted(runs: Sequence[SuiteRun]) -> str:
 
 
 def slow_downs(runs: Sequence[SuiteRun]) -> str:
-    """Return the table of what was planted, and how large it was measured to be."""
+    """Return the table of the planted slow-downs, with their measured sizes."""
     rows = []
     for package in PACKAGES:
         if not (part := select(runs, PLANTED, package)):
@@ -167,7 +168,7 @@ def slow_downs(runs: Sequence[SuiteRun]) -> str:
 
 
 def false_calls(runs: Sequence[SuiteRun]) -> str:
-    """Return the table of the tests that Assay called slower, and are not."""
+    """Return the table of the tests that Assay wrongly called slower."""
     rows = [
         [run.package, run.kind, str(run.seed), escape(test), f"{run.ratios[test]:.3f}"]
         for kind in KINDS
@@ -188,7 +189,7 @@ def not_measured(runs: Sequence[SuiteRun]) -> str:
 
 
 def summary(runs: Sequence[SuiteRun]) -> str:
-    """Return the paragraph that has the most important numbers."""
+    """Return the paragraph with the most important numbers."""
     same, slower = select(runs, IDENTICAL), select(runs, PLANTED)
     sentences = []
     if same:
@@ -264,7 +265,7 @@ _TIMES = ("Assay: median time", "pytest-benchmark: median time", "detectable cha
 
 
 def _parts(runs: Sequence[SuiteRun], kind: str) -> Iterable[tuple[str, list[SuiteRun]]]:
-    """Yield the runs of each package, and those of all, with their name."""
+    """Yield the name and the runs of each package; then ``all`` with all runs."""
     for package in PACKAGES:
         if part := select(runs, kind, package):
             yield package.full_name, part
@@ -273,7 +274,7 @@ def _parts(runs: Sequence[SuiteRun], kind: str) -> Iterable[tuple[str, list[Suit
 
 
 def _tests(runs: Sequence[SuiteRun]) -> str:
-    """Return how many tests one run of each package compares, and leaves out."""
+    """Return how many tests the last run of each package compares and leaves out."""
     last = {run.package: run for run in runs}.values()
     left_out = sum(len(run.left_out) for run in last)
     compared = str(sum(len(run.verdicts) for run in last))

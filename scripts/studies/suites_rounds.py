@@ -1,7 +1,6 @@
-"""Runs of a package's benchmarks: to calibrate a slow-down, and those of the rival.
+"""Runs a package's benchmarks: to calibrate a slow-down, and as the rival does.
 
-Both run where Assay runs them: in the checkouts and the environments that
-`assay compare` makes.
+The benchmarks run in the checkouts and environments that `assay compare` makes.
 """
 
 import json
@@ -27,15 +26,15 @@ from scripts.studies.suites_packages import (
     slow_down,
 )
 
-SLOWDOWN = 0.10  # what the planted loop adds to the benchmark's time
-# A test to which it adds less does not count as one that runs the loop: the calibration
-# is no more precise.
+SLOWDOWN = 0.10  # share of the benchmark's time that the planted loop adds to it
+# A test to which the loop adds a smaller share does not count as one that runs it. The
+# calibration is not precise enough for smaller shares.
 MIN_SHARE = 0.01
 CALIBRATION_LAUNCHES = 5
 CALIBRATION_EFFORT = Effort(seconds=0.05, rounds=3)
-# The least that the probe must add: otherwise the noise would decide.
+# The least share that the probe's loop must add. A smaller one would be mostly noise.
 MIN_PROBE_SHARE = 0.3
-LIMIT = 0.05  # of the rival
+LIMIT = 0.05  # the largest increase of the median that the rival lets pass
 RIVAL_OPTION = f"--benchmark-compare-fail=median:{LIMIT:.0%}"
 TIMEOUT = 1200.0  # seconds of one run of the whole suite
 
@@ -48,8 +47,9 @@ class Planted:
 
     Attributes:
         rounds: The rounds of the loop.
-        seconds: The time of the benchmark that it is a share of.
-        shares: What it adds to each test that runs it, as a share of the test's time.
+        seconds: The time of the benchmark without the loop.
+        shares: Test to the share of its time that the loop adds; only tests with at
+            least `MIN_SHARE`.
     """
 
     rounds: int
@@ -59,10 +59,10 @@ class Planted:
 
 @dataclass(frozen=True)
 class Rival:
-    """What pytest-benchmark's own comparison says.
+    """The numbers of pytest-benchmark's own comparison.
 
     Attributes:
-        ratios: Median of the head over that of the base, by test.
+        ratios: Test to the median of the head / the median of the base.
         seconds: Wall-clock time of both runs of the suite.
     """
 
@@ -71,7 +71,7 @@ class Rival:
 
 
 def topic_of(package: Package, place: Path, head: str) -> Topic:
-    """Return what `assay compare` measures, built and checked out.
+    """Check out and build both sides; return the topic that `assay compare` measures.
 
     Args:
         package: The package.
@@ -90,9 +90,9 @@ def _note(text: str) -> None:
 
 
 def planted(package: Package, place: Path, output: Path) -> Planted:
-    """Add the commit with the slow-down, and return what it adds.
+    """Add the commit with the slow-down, and return the slow-down.
 
-    It is calibrated once and read from a file afterwards.
+    It is calibrated once, and read from a file afterwards.
 
     Args:
         package: The package.
@@ -110,12 +110,15 @@ def planted(package: Package, place: Path, output: Path) -> Planted:
 
 
 def calibrate(package: Package, place: Path, scratch: Path) -> Planted:
-    """Measure what the probe's loop adds, and return the slow-down that is wanted.
+    """Measure what the probe's loop adds, and scale it to the slow-down.
 
     Args:
         package: The package.
         place: Its repository.
         scratch: A folder for temporary files.
+
+    Raises:
+        SystemExit: The loop adds too little to calibrate by.
     """
     slow_down(package, place, PROBE, package.probe_rounds)
     topic = topic_of(package, place, PROBE)
@@ -148,7 +151,7 @@ def scaled(
     Args:
         package: The package, with the rounds of the probe.
         before: The medians of each launch without the probe's loop.
-        after: Those with it.
+        after: The medians of each launch with it.
 
     Raises:
         SystemExit: The loop adds too little to calibrate by.
@@ -174,14 +177,14 @@ def scaled(
 
 
 def compare_by_rival(topic: Topic, folder: Path) -> Rival:
-    """Run the suite of both sides one after the other, as pytest-benchmark compares.
+    """Run the suite on the base and then on the head; pytest-benchmark compares them.
 
     Args:
         topic: What `topic_of` returned.
         folder: A folder for its files.
 
     Raises:
-        SystemExit: A side gave no numbers.
+        SystemExit: A run of the suite wrote no results.
     """
     base, head = topic.variants
     folder.mkdir(parents=True, exist_ok=True)
@@ -195,10 +198,10 @@ def compare_by_rival(topic: Topic, folder: Path) -> Rival:
 
 
 def _run_suite(topic: Topic, variant: Variant, result: Path, *more: str) -> None:
-    """Run the suite with the options of its users, which write a file.
+    """Run the suite as users of pytest-benchmark do, and write the results to a file.
 
     Raises:
-        SystemExit: They wrote nothing.
+        SystemExit: There are no results.
     """
     command = [str(suite.interpreter(topic, variant)), "-m", "pytest"]
     command += ["-p", "no:cacheprovider", *suite.paths_of(topic, variant)]

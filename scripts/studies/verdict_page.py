@@ -1,7 +1,7 @@
 """The page of the verdict study: verdicts.md and verdicts.png, from its outcomes.
 
-Every number on the page is computed from the given outcomes. The page says what was not
-measured, which goals are met and which are missed.
+Every number on the page is computed from the given outcomes. The page also says what
+was not measured, and which goals are met or missed.
 """
 
 import statistics
@@ -177,7 +177,7 @@ def _same_in_time_goal(outcomes: Sequence[Outcome], noise: str) -> Goal:
 
 
 def missing(outcomes: Sequence[Outcome]) -> list[str]:
-    """Name the conditions without outcomes, for Assay and for every rival."""
+    """Return a line for each rule and noise that lacks outcomes, with the effects."""
     comparisons = [o for o in select(outcomes, metric=ANY) if o.rule != MARGIN_RULE]
     measured = {
         (o.rule, o.noise, o.effect)

@@ -35,7 +35,7 @@ _COLOURS = ("#59616e", "#7a4fa3", "#c4520c", "#1f74b4", "#2a7f4f")
 def picture(outcomes: Sequence[Outcome]) -> Figure:
     """Draw the page's picture: 1100 x 600 logical pixels at twice the density.
 
-    The background is white, so that it can be read on a dark page, too.
+    The background is white, so that the picture can be read on a dark page, too.
     """
     figure = Figure(figsize=(11, 6), dpi=200, facecolor="white")
     headings = (
@@ -67,7 +67,7 @@ def picture(outcomes: Sequence[Outcome]) -> Figure:
 
 
 def _draw_false(axes: Any, outcomes: Sequence[Outcome]) -> bool:
-    """Draw a row for each rule and noise; say whether there is any."""
+    """Draw a row for each rule, with a share for each noise; say if there is any."""
     comparisons = of_identical_code(outcomes)
     label_transform = axes.get_yaxis_transform()
     rules = [rule for (rule,), _ in grouped(comparisons, "rule")]
@@ -93,9 +93,9 @@ def _draw_false(axes: Any, outcomes: Sequence[Outcome]) -> bool:
 
 
 def _draw_power(axes: Any, outcomes: Sequence[Outcome]) -> bool:
-    """Draw a curve for each effect and noise; say whether there is any.
+    """Draw a curve for each effect and noise; say if there is any.
 
-    A curve is the share of comparisons that were called slower within a time.
+    The curve shows the share of comparisons that were called slower within each time.
     """
     timed = [o for o in select(outcomes, rule=ASSAY, metric=ANY) if o.seconds]
     slower = [o for o in timed if o.effect != IDENTICAL]

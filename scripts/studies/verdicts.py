@@ -1,14 +1,17 @@
-"""How often is Assay's verdict false, how soon is it right, and how do others do?
+"""How often is Assay's verdict false, how soon is it right, and how do other rules do?
 
-Identical and slower arms are measured in shared launches: on a quiet machine, and
-beside a neighbour that burns the server's core a quarter of the time. Each comparison
-has a pair of arms of its own. The launches of a pair are judged look by look, as
-`assay run` does; where one comparison ends, the next one begins.
+The arms of the study are variants of one service, identical or slower. They are
+measured together in shared launches: on a quiet machine, and beside a neighbour that
+burns the server's core a quarter of the time. Each slower arm is compared with an
+identical arm. Identical arms are also compared with each other, in three pairs. The
+launches of a pair are judged look by look, as `assay run` does. Where one comparison
+ends, the next one begins.
 
-+5 % CPU is measured by whole runs of the command instead, because the study states
-its time. The time of a launch for a single claim on CPU is measured in the same way.
+Whole runs of the command give the verdict on +5 % CPU, because the study states the
+time until that verdict. Other whole runs give the time of a launch for a single claim
+on CPU.
 
-Launches are appended to files, so the study can be stopped and continued.
+Launches and runs are stored, so the study can be stopped and continued.
 """
 
 import argparse
@@ -80,8 +83,8 @@ async def app(scope, receive, send):
 
 CPU_EFFECTS = {"+2 % CPU": 0.02, "+5 % CPU": 0.05, "+10 % CPU": 0.10}
 TAIL_EFFECT = "+5 ms on 3 %"
-# The identical pairs share no arm. Each slower arm is compared with an identical arm,
-# and no two of them with the same one.
+# No two identical pairs share an arm. Each slower arm is compared with an identical
+# arm, and no two slower arms with the same one.
 IDENTICAL_PAIRS = (("a0", "a1"), ("a2", "a3"), ("a4", "a5"))
 SLOWER_PAIRS = {
     "+2 % CPU": ("a0", "e2"),
@@ -90,7 +93,7 @@ SLOWER_PAIRS = {
     TAIL_EFFECT: ("a4", "tail"),
 }
 RUNS_EFFECT = "+5 % CPU"  # the effect that is measured by whole runs of the command
-TIGHT_RUNS = 5  # whole runs with the tight claim and nothing else
+TIGHT_RUNS = 5  # whole runs with the tight claim alone
 
 METHOD = {
     "service": "a plain ASGI application under uvicorn, one process on one core",
@@ -151,7 +154,10 @@ def neighbour(noise: str, folder: Path) -> contextlib.AbstractContextManager[obj
 def extra_rounds(output: Path) -> dict[str, int]:
     """Return the extra rounds of work for each effect on CPU time.
 
-    They are measured once and read from a file afterwards.
+    They are measured once, and read from a file afterwards.
+
+    Raises:
+        SystemExit: Too many launches were disturbed to measure them.
     """
     file = output / "rounds.json"
     if file.exists():
@@ -181,7 +187,10 @@ def extra_rounds(output: Path) -> dict[str, int]:
 
 
 def _extra_cpu_share(measured: launch.Launch, base: str, more: str) -> float:
-    """Return how much more CPU time a request takes, over blocks with both arms."""
+    """Return how much more CPU time a request of `more` takes, as a share of `base`.
+
+    It is the median over the closed blocks in which neither arm was disturbed.
+    """
     cost: dict[str, dict[int, float]] = {base: {}, more: {}}
     for row in measured.slices:
         if row.mode == "closed" and not row.disturbed:
@@ -203,7 +212,7 @@ def measure_arms(noise: str, options: argparse.Namespace, deadline: float) -> No
     )
     if not pairs:
         return
-    # Only once: this process does not run code that is committed later.
+    # Once is enough: this process keeps running the code that it started with.
     note_machine(options.output, noise)
     with bench(noise) as arms_bench:
         while pairs and time.monotonic() < deadline:
@@ -257,6 +266,9 @@ def whole_run(
         effect: What the candidate does in addition, in words.
         more: Extra rounds of work for this effect.
         seed: The seed of the run.
+
+    Raises:
+        SystemExit: The run could not be measured.
     """
     write_service(folder, APP)
     tight, other = rule == MARGIN_RULE, ROUNDS + more
@@ -313,7 +325,7 @@ def report(output: Path, folder: Path) -> None:
     """Judge the launches and runs of all conditions, and write the page.
 
     The outcomes of each condition are stored beside the page, because measuring them
-    takes hours: a condition that was not measured again keeps its outcomes.
+    takes hours. A condition that was not measured here keeps its stored outcomes.
     """
     folder.mkdir(parents=True, exist_ok=True)
     outcomes: list[Outcome] = []
@@ -335,7 +347,7 @@ def report(output: Path, folder: Path) -> None:
 
 
 def _outcomes_json(condition: str, outcomes: Sequence[Outcome]) -> str:
-    """Return outcomes as JSON, one a line."""
+    """Return the condition and its outcomes as JSON, with one outcome on each line."""
     lines = ",\n".join(json.dumps(asdict(outcome)) for outcome in outcomes)
     return f'{{"measured": {json.dumps(condition)}, "outcomes": [\n{lines}\n]}}\n'
 

@@ -1,8 +1,8 @@
-"""What do many samples cost: memory of generator and report, and time of the report?
+"""How much memory do many samples take, and how long does their report take?
 
-`assay report` builds the report from a run of synthetic samples. The generator is
-measured by `assay load` with LeanHttpUser as fast as it goes. Memory is the peak
-resident size of each process.
+`assay report` builds the report of a run of synthetic samples. The generator is
+measured in `assay load`, where users of LeanHttpUser send requests as fast as they can.
+Memory is the peak resident size of a process and its children.
 """
 
 import argparse
@@ -36,7 +36,7 @@ MB = 1e6
 
 
 def write_synthetic_run(folder: Path, rows: int) -> None:
-    """Write a run with this many samples: five kinds of request, 0.1 % failed."""
+    """Write a run with this many samples: five names of requests, 0.1 % failed."""
     seconds = rows / RATE
     plan = LoadPlan(
         locustfile=Path("locustfile.py"),
@@ -98,7 +98,8 @@ class MemoryWatch:
     """Watches the memory of a process tree.
 
     Attributes:
-        peaks: The peak resident size of each process, in bytes, by role.
+        peaks: Role of a process to its peak resident size in bytes, including that of
+            its children.
         stopped: Set to end `watch`.
     """
 
@@ -128,7 +129,11 @@ def _role(command: list[str]) -> str:
 
 
 def run_watched(command: list[str], cwd: Path) -> tuple[float, dict[str, int]]:
-    """Run a command; return its seconds and the peak memory of its processes."""
+    """Run a command; return its seconds and the peak memory of its processes.
+
+    Raises:
+        SystemExit: The command failed.
+    """
     began = time.perf_counter()
     process = subprocess.Popen(command, cwd=cwd, stdout=subprocess.DEVNULL)
     watch = MemoryWatch(process.pid)
@@ -147,7 +152,10 @@ def measure_generator(folder: Path, samples: int) -> tuple[int, dict[str, int]]:
     """Load a server with this many requests.
 
     Returns:
-        The number of requests, and the peak memory of each process.
+        The number of requests that were sent, and the peak memory of each process.
+
+    Raises:
+        SystemExit: The load test failed.
     """
     (folder / "server.py").write_text(SERVER)
     (folder / "locustfile.py").write_text(LOCUSTFILE.format(client="LeanHttpUser"))

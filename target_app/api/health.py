@@ -8,10 +8,11 @@ from target_app.schemas.errors import error_responses
 
 
 def health_router(resources: Resources) -> APIRouter:
-    """Return the health checks.
+    """Return the routes of the health checks.
 
     Args:
-        resources: Used by the health checks only, so that guards do not count them.
+        resources: Connections of the health checks alone, so that no guard counts
+            their queries.
     """
     router = APIRouter(tags=["health"])
     status = {"status": "ok"}
@@ -20,13 +21,13 @@ def health_router(resources: Resources) -> APIRouter:
 
     @router.get("/health")
     async def health() -> dict[str, str]:
-        """Answer that the service runs, and which variant it serves."""
+        """Answer that the service runs; name the variant if only one is served."""
         return status
 
     @router.get("/health/db", responses=error_responses(503))
     def health_db() -> dict[str, str]:
-        """Answer 503 if the database does not answer."""
-        # Imported here, because variants without a database start without SQLAlchemy.
+        """Answer 503 if PostgreSQL is not configured or does not answer."""
+        # Imported here, so that variants without a database do not load SQLAlchemy.
         from sqlalchemy import text
         from sqlalchemy.exc import SQLAlchemyError
 
@@ -34,7 +35,7 @@ def health_router(resources: Resources) -> APIRouter:
             with resources.postgres() as session:
                 session.execute(text("SELECT 1"))
         except SQLAlchemyError as error:
-            # The driver's message would contain hosts and accounts.
+            # Without the driver's message, because it contains hosts and accounts.
             raise AppError(
                 "The database does not answer", 503, {"cause": type(error).__name__}
             ) from error

@@ -1,1 +1,1 @@
-"""What all parts of the service use: settings, connections, errors and logs."""
+"""Settings, connections, errors, logs, and the other parts that endpoints use."""

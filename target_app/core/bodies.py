@@ -15,7 +15,7 @@ class BodyLimit:
         self._app, self._max_bytes = app, max_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on, and answer 413 if its body is too large."""
+        """Pass a request on; reading a body that is too large raises HTTP 413."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return

@@ -1,4 +1,4 @@
-"""A cache for data that is read often: in Redis, or none."""
+"""The shop's cache, in Redis, and a cache that does nothing."""
 
 from collections.abc import Awaitable, Callable
 
@@ -9,12 +9,12 @@ from target_app.core.database import KEY_PREFIX
 
 
 class Cache:
-    """Caches nothing: every request queries the database."""
+    """Caches nothing, so that every request queries the database."""
 
     async def get_or_load[Model: BaseModel](  # noqa: D102 (it has a docstring)
         self, name: str, model: type[Model], load: Callable[[], Awaitable[Model]]
     ) -> Model:
-        """Return the cached value of a name, or load it."""
+        """Load the value of a name; a subclass may return its cached value."""
         return await load()
 
     async def invalidate(self, name: str) -> None:

@@ -17,29 +17,34 @@ class Settings(BaseSettings):
     """Settings of the service.
 
     Attributes:
-        database_url: PostgreSQL; the practices use only its schema `assay`.
-        redis_url: Redis or Valkey; the service uses only keys that begin with `assay:`.
-        downstream_url: The service that it calls, `target_app.downstream`.
+        database_url: URL of PostgreSQL. The practices use its schema `assay`, the shop
+            its schema `shop`.
+        redis_url: URL of Redis or Valkey. All keys of the service begin with `assay:`.
+        downstream_url: URL of `target_app.downstream`, which some variants call.
         sqlite_path: The SQLite file that `python -m target_app.seed` makes.
-        target_variant: The one variant to serve, as `topic.variant`. If it is empty,
-            all variants are served, each under its own path.
-        pool_size: Connections of a pool, the same for every variant.
+        target_variant: The one variant to serve, as `topic.variant`, or `shop` for the
+            shop alone. If it is empty, everything is served whose URLs are set, each
+            variant under its own path.
+        pool_size: Connections of each pool, unless a variant sets its own number.
         cache_seconds: Seconds until a cached value expires.
         features: The optimisations of the shop under `/api/v1`: `legacy`, `optimised`,
             or some of `cache,async,pool,queries,background,jwt`.
-        secret_keys: Keys that sign tokens, by name. If there are none, each process
-            makes a random one, and does not accept tokens of other processes.
-        current_key: The name of the key that signs new tokens.
-        access_seconds: Lifetime of an access token.
-        refresh_seconds: Lifetime of a refresh token.
+        secret_keys: Keys that sign the shop's access tokens, by name, each of at least
+            32 characters. If there are none, each process makes a random one, and does
+            not accept tokens of other processes.
+        current_key: The name of the key that signs new tokens; by default the last one.
+        access_seconds: Seconds that an access token of the shop is valid.
+        refresh_seconds: Seconds that a refresh token is valid.
         login_attempts: Failed logins after which an address is locked out.
-        lockout_seconds: Seconds for which it is locked out.
-        requests_per_minute: The most requests that one client may make.
-        mail_seconds: How long sending a mail takes.
+        lockout_seconds: Seconds until failed logins are forgotten, counted from the
+            first one.
+        requests_per_minute: The most requests to the shop that one client may make in
+            a minute.
+        mail_seconds: Seconds that sending a mail of the shop takes.
         log_level: The lowest level that is logged. `info` and `debug` add a line for
             each request, which costs time.
-        telemetry: FastAPI's own tracing and metrics. They are off by default, so that
-            they do not distort the comparison of variants.
+        telemetry: Whether FastAPI's own tracing, metrics and logs are on. They are off
+            by default, so that they do not distort the comparison of variants.
     """
 
     database_url: str | None = Field(default=None, repr=False)

@@ -6,8 +6,9 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-# Threads can lose increments, and a request is counted before its events are. Both
-# errors are much smaller than the difference between variants.
+# The relative error that a guard accepts. Threads can lose increments, and a request is
+# counted before its events. Both errors are much smaller than the differences between
+# variants.
 TOLERANCE = 0.05
 
 
@@ -26,7 +27,10 @@ class Counts:
 
 
 def execution_place() -> str:
-    """Return where the caller runs, such as "on the event loop"."""
+    """Return where the caller runs.
+
+    It is "on the event loop", "in AnyIO's pool" or "in another thread".
+    """
     try:
         asyncio.get_running_loop()
     except RuntimeError:
@@ -40,9 +44,9 @@ class Guard:
     """What the counts of a variant must be if it does what its name says.
 
     Attributes:
-        exactly: Event to its number per request, within `TOLERANCE`.
-        at_least: Event to its smallest number per request.
-        at_most: Event to its largest number per request.
+        exactly: The number per request of each event, within `TOLERANCE`.
+        at_least: The smallest number per request of each event.
+        at_most: The largest number per request of each event.
     """
 
     exactly: Mapping[str, float] = field(default_factory=dict)
@@ -50,7 +54,10 @@ class Guard:
     at_most: Mapping[str, float] = field(default_factory=dict)
 
     def judge(self, counts: Counts) -> tuple[bool, str]:
-        """Return whether the counts are as required, and the counts in words."""
+        """Return whether the counts are as required, and the counts in words.
+
+        If no request has been served yet, they are not as required.
+        """
         if not counts.requests:
             return False, "no request has been served yet"
         ok = True

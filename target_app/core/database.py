@@ -1,4 +1,4 @@
-"""Connections to PostgreSQL, SQLite and Redis, each opened when first used.
+"""Connections to databases, Redis and the downstream service, opened on first use.
 
 SQLAlchemy and the drivers are imported where they are needed, so that a variant without
 them starts faster.
@@ -28,7 +28,11 @@ CONNECT_SECONDS = 5
 
 
 class Resources:
-    """The connections and counts of one variant; no other variant shares them."""
+    """The connections and counts of one variant; no other variant shares them.
+
+    A property raises AppError, 503, if the URL that it needs is not set, or if
+    DATABASE_URL is not a PostgreSQL URL.
+    """
 
     def __init__(self, settings: Settings) -> None:
         """Open nothing yet."""
@@ -52,7 +56,7 @@ class Resources:
 
         url = postgres_url(self.settings).set(drivername="postgresql+asyncpg")
         if mode := url.query.get("sslmode"):
-            # asyncpg has a different name for libpq's parameter.
+            # libpq's parameter `sslmode` is called `ssl` in asyncpg.
             url = url.difference_update_query(["sslmode"])
             url = url.update_query_dict({"ssl": mode})
         engine = create_async_engine(
@@ -95,7 +99,7 @@ class Resources:
 
     @cached_property
     def redis(self) -> Redis:
-        """A client of the Redis-protocol server, with its own pool."""
+        """A synchronous client of Redis, with its own pool."""
         import redis
 
         if not self.settings.redis_url:
@@ -106,7 +110,7 @@ class Resources:
 
     @cached_property
     def redis_async(self) -> AsyncRedis:
-        """A client of the Redis-protocol server for the event loop."""
+        """An asynchronous client of Redis, with its own pool."""
         from redis.asyncio import Redis
 
         if not self.settings.redis_url:
@@ -117,11 +121,17 @@ class Resources:
 
     @cached_property
     def downstream(self) -> AsyncClient:
-        """A client of the downstream service that keeps its connections open."""
+        """A client that keeps its connections to the downstream service open."""
         return self.downstream_client()
 
     def downstream_client(self) -> AsyncClient:
-        """Return a new client of the downstream service; the caller closes it."""
+        """Return a new client of the downstream service, and count it.
+
+        The caller closes it.
+
+        Raises:
+            AppError: 503; DOWNSTREAM_URL is not set.
+        """
         import httpx
 
         if not self.settings.downstream_url:
@@ -132,8 +142,13 @@ class Resources:
     def postgres_sessions(self, **options: Any) -> sessionmaker[Session]:
         """Return sessions on PostgreSQL with a pool of their own.
 
+        Each connection that is opened is counted as the event `connection`.
+
         Args:
             options: Options of `sqlalchemy.create_engine`.
+
+        Raises:
+            AppError: DATABASE_URL is not set, or is not a PostgreSQL URL.
         """
         from sqlalchemy import event
         from sqlalchemy.orm import sessionmaker
@@ -175,7 +190,7 @@ class Resources:
             await opened["redis_async"].aclose()
 
     def _count_statements(self, engine: Engine) -> Engine:
-        """Count the engine's statements under the name of its driver."""
+        """Return the engine; count its statements as the event `<driver> query`."""
         from sqlalchemy import event
 
         events = self.counts.events
@@ -192,9 +207,9 @@ def postgres_engine(settings: Settings, **options: Any) -> Engine:
     """Return an engine on PostgreSQL that finds its tables in schema `assay`.
 
     Args:
-        settings: Contains the URL.
-        options: Options of `sqlalchemy.create_engine`; they replace the settings' pool
-            options.
+        settings: They contain the URL and the size of the pool.
+        options: Options of `sqlalchemy.create_engine`. If there are any, the size of
+            the pool is not taken from the settings.
 
     Raises:
         AppError: DATABASE_URL is not set, or is not a PostgreSQL URL.
@@ -223,7 +238,7 @@ def postgres_url(settings: Settings) -> URL:
     if not settings.database_url:
         raise AppError("DATABASE_URL is not set", 503)
     try:
-        # SQLAlchemy does not know libpq's short form.
+        # SQLAlchemy does not know the scheme `postgres`, which libpq accepts.
         url = make_url(settings.database_url.replace("postgres://", "postgresql://", 1))
     except (ArgumentError, ValueError) as error:
         raise AppError("DATABASE_URL cannot be read", 503) from error
@@ -235,7 +250,7 @@ def postgres_url(settings: Settings) -> URL:
 def _sqlite_url(settings: Settings, driver: str) -> URL:
     from sqlalchemy import URL
 
-    # Read-only: an unseeded file is an error, not a new and empty one.
+    # Read-only, so that a missing file is an error, and no empty file is created.
     return URL.create(
         f"sqlite+{driver}",
         database=f"file:{settings.sqlite_path}",

@@ -1,4 +1,4 @@
-"""Errors, and their handlers, which answer all of them in the same shape."""
+"""The service's errors, and handlers that answer every error with the same body."""
 
 import logging
 from collections.abc import Mapping
@@ -22,9 +22,9 @@ class AppError(Exception):
     """An error that is answered as `{"error": {"message", "data"}}`.
 
     Attributes:
-        message: For the caller; it contains nothing secret.
+        message: A text for the caller; it must contain nothing secret.
         status_code: HTTP status.
-        data: Details for the caller.
+        data: Details for the caller. `retry_after` is also sent as a header.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ async def _invalid_request(_: Request, error: Exception) -> JSONResponse:
 
 
 async def _unexpected(request: Request, error: Exception) -> JSONResponse:
-    # The traceback goes to the log. The caller gets the id, which finds it there.
+    # The traceback is logged. The caller gets the id of the request, to find it there.
     id_ = request_id(request.scope)
     log.error(
         "unexpected error",

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from target_app.core.errors import ConfigurationError
 
-# In the order of the case studies, with the effect of each.
+# Each feature with its effect, in the order of the case studies.
 STEPS = {
     "cache": "items are cached in Redis",
     "async": "the database is queried from the event loop, not from threads",
@@ -21,7 +21,9 @@ Features = frozenset[str]
 
 
 def parse_features(text: str) -> Features:
-    """Return the features in a text such as ``cache,async``.
+    """Return the features that a value of FEATURES names, such as `cache,async`.
+
+    `optimised` names all features. `legacy` and an empty value name none.
 
     Raises:
         ConfigurationError: A name is unknown.
@@ -38,7 +40,7 @@ def parse_features(text: str) -> Features:
 
 
 def ladder() -> Iterator[str]:
-    """Yield the values of FEATURES from legacy on, each with one feature more."""
+    """Yield values of FEATURES: `legacy`, then each with one more feature."""
     yield "legacy"
     for count in range(1, len(STEPS) + 1):
         yield ",".join(list(STEPS)[:count])

@@ -23,7 +23,8 @@ class Limits:
             store: The Redis client.
             per_minute: The most requests of one client in a minute.
             attempts: Failed logins after which an address is locked out.
-            lockout: Seconds for which it is locked out.
+            lockout: Seconds until failed logins are forgotten, counted from the first
+                one.
         """
         self._store, self._per_minute = store, per_minute
         self._attempts, self._lockout = attempts, lockout
@@ -43,10 +44,10 @@ class Limits:
     async def count_login(self, email: str) -> None:
         """Count a login as failed, before its password is checked.
 
-        If it was counted afterwards, any number of simultaneous logins would pass.
+        If it were counted afterwards, any number of simultaneous logins would pass.
 
         Raises:
-            AppError: 429; too many logins have failed.
+            AppError: 429; too many logins of this address have failed.
         """
         key = self._login_key(email)
         if await self._count(key.removeprefix(KEY_PREFIX), self._lockout) > (
@@ -63,7 +64,7 @@ class Limits:
         key = f"{KEY_PREFIX}{name}"
         async with self._store.pipeline(transaction=True) as pipeline:
             pipeline.incr(key)
-            # The time counts from the first one; later ones do not prolong it.
+            # Only the first count sets the expiry; later counts do not prolong it.
             pipeline.expire(key, seconds, nx=True)
             count, _ = await pipeline.execute()
         return int(count)

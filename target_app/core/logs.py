@@ -1,7 +1,8 @@
 """The log: one line of JSON for each event and, if switched on, for each request.
 
-A line contains the fields of `extra`. It never contains the query, headers or body of a
-request, because they can contain passwords, tokens and addresses.
+A line contains the fields of `extra`. It never contains the query, the body or the
+headers of a request, except its id, because they can contain passwords, tokens and
+addresses.
 """
 
 import json
@@ -23,7 +24,7 @@ class JsonLine(logging.Formatter):
     """Formats a record as one line of JSON."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the line."""
+        """Return a record as one line of JSON."""
         line: dict[str, object] = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(),
             "level": record.levelname.lower(),
@@ -53,7 +54,10 @@ def setup_logs(level: str) -> None:
 
 
 def request_id(scope: Scope) -> str:
-    """Return the id of a request: the caller's if it is valid, otherwise a new one."""
+    """Return the id of a request: the caller's if it is valid, otherwise a new one.
+
+    The id is kept in the scope, so that it stays the same.
+    """
     if "request_id" not in scope:
         header = dict(scope["headers"]).get(b"x-request-id", b"")
         valid = _REQUEST_ID.fullmatch(header)
@@ -63,7 +67,7 @@ def request_id(scope: Scope) -> str:
 
 
 class AccessLog:
-    """Middleware that logs each request, and adds its id to the response."""
+    """Middleware that logs each request, and adds its id to the response's headers."""
 
     def __init__(self, app: ASGIApp) -> None:
         """Wrap an application."""

@@ -1,4 +1,4 @@
-"""Mails: sent before the answer, or after it."""
+"""Simulated mails, sent before the answer or after it."""
 
 import asyncio
 import logging

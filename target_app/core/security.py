@@ -39,7 +39,13 @@ class KeyRing:
         self.current, self._keys = current, dict(keys)
 
     def sign(self, subject: str, seconds: float, **claims: Any) -> str:
-        """Return a token for a subject that is valid for some seconds."""
+        """Return a signed token.
+
+        Args:
+            subject: Whom the token identifies.
+            seconds: How long it is valid.
+            claims: Further claims.
+        """
         now = time.time()
         content = {
             **claims,
@@ -79,6 +85,9 @@ def _header(token: str) -> dict[str, Any]:
     """Return a token's header, which is not verified yet.
 
     PyJWT's own function parses the whole token, and `decode` would parse it again.
+
+    Raises:
+        DecodeError: The token does not begin with JSON in Base64.
     """
     try:
         header = json.loads(base64url_decode(token.partition(".")[0]))

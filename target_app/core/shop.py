@@ -1,4 +1,4 @@
-"""The parts of the shop, as its features require."""
+"""The parts of the shop, made as its features require."""
 
 import secrets
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from target_app.core.mail import Mailer
 from target_app.core.security import KeyRing
 from target_app.core.work import Database, make_database
 
-MIN_KEY_LENGTH = 32  # the length of HMAC-SHA256's output
+MIN_KEY_LENGTH = 32  # the bytes of HMAC-SHA256's output
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Shop:
 
     @property
     def eager(self) -> bool:
-        """Whether related rows are loaded together with the first ones."""
+        """Whether related rows are loaded with one query, not with one for each row."""
         return "queries" in self.features
 
     async def close(self) -> None:
@@ -46,6 +46,7 @@ def make_shop(settings: Settings) -> Shop:
 
     Raises:
         ConfigurationError: A setting is missing or invalid.
+        AppError: DATABASE_URL is not a PostgreSQL URL.
     """
     features = parse_features(settings.features)
     if not (settings.database_url and settings.redis_url):

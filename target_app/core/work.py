@@ -1,4 +1,4 @@
-"""Units of work on the shop's database: in threads, or on the event loop.
+"""Runs units of work on the shop's database, in threads or on the event loop.
 
 A unit of work is a function that gets a `Session`. The same functions run in a thread
 with a synchronous driver, or on the event loop with an asynchronous one.
@@ -101,11 +101,15 @@ class LoopDatabase(Database):
 
 
 def make_database(settings: Settings, features: Features) -> Database:
-    """Return the database with the driver and pool that the features require."""
+    """Return the database with the driver and pool that the features require.
+
+    Raises:
+        AppError: DATABASE_URL is not set, or is not a PostgreSQL URL.
+    """
     options: dict[str, Any] = {"poolclass": NullPool}
     if "pool" in features:
         options = {"pool_size": settings.pool_size, "max_overflow": 0}
-    # Errors are logged, and parameters of a statement can be hashes or addresses.
+    # Errors are logged, and must not show parameters, such as hashes and addresses.
     options["hide_parameters"] = True
     database_class = LoopDatabase if "async" in features else ThreadedDatabase
     return database_class(settings, options)

@@ -1,4 +1,4 @@
-"""The tables of the practices: users and orders, and the version of their data."""
+"""The tables of the practices, in PostgreSQL's schema `assay` and in SQLite."""
 
 from datetime import date
 
@@ -37,7 +37,10 @@ class Order(Base):
 
 
 class Invoice(Base):
-    """An invoice; two columns contain the same number, one with an index."""
+    """An invoice.
+
+    `number` and `reference` have the same value, but only `number` has an index.
+    """
 
     __tablename__ = "invoices"
 
@@ -58,7 +61,7 @@ class Login(Base):
 
 
 class Seed(Base):
-    """The version of the rows; it is written last."""
+    """The version of all rows; it is written after them."""
 
     __tablename__ = "seed"
 

@@ -61,7 +61,7 @@ class Item(ShopBase):
 
 
 class Purchase(ShopBase):
-    """A purchase made by an account."""
+    """An order placed by an account."""
 
     __tablename__ = "purchases"
     __table_args__ = (Index("ix_purchases_account_id_id", "account_id", "id"),)
@@ -77,7 +77,7 @@ class Purchase(ShopBase):
 
 
 class PurchaseLine(ShopBase):
-    """One item in a purchase, with its quantity."""
+    """An item of an order, with its quantity and its price when it was ordered."""
 
     __tablename__ = "purchase_lines"
 
@@ -91,7 +91,7 @@ class PurchaseLine(ShopBase):
 
 
 class AccessSession(ShopBase):
-    """An opaque access token of the legacy shop.
+    """An opaque access token, which the shop uses without the feature `jwt`.
 
     It is stored as a hash and looked up on each use.
     """

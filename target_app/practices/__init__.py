@@ -1,4 +1,4 @@
-"""The guide's practices, one file each; a file has the worse variants first.
+"""The practices of the guide, one file for each, usually with worse variants first.
 
 A variant is a function that gets resources and returns the handler. All handlers of a
 practice have the same name, so that their stacks can be compared.
@@ -25,7 +25,7 @@ class Served:
 
     Attributes:
         options: Options of `FastAPI.add_api_route`; the default method is GET.
-        extra_handlers: More handlers; each is at its name below the variant's path.
+        extra_handlers: More handlers by name, for GET at `<the variant's path>/<name>`.
         wrap: Wraps the route's ASGI application in middleware.
     """
 
@@ -42,7 +42,7 @@ class Variant:
     Attributes:
         build: Makes the handler.
         guard: Checks by the counts that the variant does what its name says.
-        needs: The settings that it requires.
+        needs: Names of the settings that it requires, such as `database_url`.
     """
 
     build: Callable[[Resources], Handler | Served]
@@ -55,8 +55,8 @@ class Practice:
     """A practice of the guide.
 
     Attributes:
-        guide: The heading of the guide that recommends it.
-        variants: The variants by name, the worse ones first.
+        guide: The heading in the guide under which it is recommended.
+        variants: The variants by name, usually the worse ones first.
     """
 
     guide: str

@@ -70,7 +70,7 @@ def _refused() -> AppError:
 
 
 def password(resources: Resources) -> Served:
-    """Before: name and password in each request; the hash runs in a thread."""
+    """Before: each request has a name and a password, which is hashed in a thread."""
     counts = resources.counts
     hashes: list[str] = []
 
@@ -158,7 +158,7 @@ def jwt_cached(resources: Resources) -> Served:
 
 
 def jwt_thread(resources: Resources) -> Served:
-    """As in the guide: "asynchronous processing for token validation"."""
+    """After, as in the guide ("asynchronous processing"): verified in a thread."""
     counts, ring = resources.counts, _key_ring()
 
     async def authenticate(credentials: str) -> int:

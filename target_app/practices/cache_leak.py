@@ -1,4 +1,4 @@
-"""A cache without a limit: reports of 20 kB, each for a key that occurs only once.
+"""A cache without a limit: it stores reports of 20 kB, each requested only once.
 
 The guide: "Memory usage grows over time"; "Use weakref for caching, implement proper
 cleanup". A weak reference does not keep a value alive. It helps only if something else
@@ -23,7 +23,7 @@ Number = Annotated[int, Query(ge=0, le=2**31, description="A key")]
 
 
 class Report:
-    """A report that takes memory; built-in types cannot be referenced weakly."""
+    """A report of 20 kB; unlike a bytearray, it can be referenced weakly."""
 
     def __init__(self, number: int) -> None:
         """Allocate the memory."""
@@ -65,10 +65,10 @@ def bounded(resources: Resources) -> Handler:
 
 
 def weak(resources: Resources) -> Handler:
-    """After, as the guide advises: a report is kept as long as something holds it."""
+    """After, as the guide advises: a report is kept while something else holds it."""
     counts = resources.counts
     cache: WeakValueDictionary[int, Report] = WeakValueDictionary()
-    recent: OrderedDict[int, Report] = OrderedDict()  # holds the reports
+    recent: OrderedDict[int, Report] = OrderedDict()  # keeps these reports alive
 
     async def read_report(number: Number) -> Digest:
         counts.count_request()

@@ -43,7 +43,7 @@ def everybody(resources: Resources) -> Handler:
 
 
 def one_flight(resources: Resources) -> Handler:
-    """After: the first miss queries the database, the others wait for its result."""
+    """After: the first miss queries the database; the others wait for its result."""
     sessions, counts = resources.postgres, resources.counts
     cache: dict[int, tuple[float, MonthSales]] = {}
     loading: dict[int, asyncio.Task[MonthSales]] = {}
@@ -68,7 +68,7 @@ def one_flight(resources: Resources) -> Handler:
             counts.events["miss"] += 1
             if month not in loading:
                 loading[month] = asyncio.create_task(refresh(month))
-            # Shielded: a client that disconnects must not cancel the load for all.
+            # Shielded, so that a client that disconnects cannot cancel it for all.
             sales = await asyncio.shield(loading[month])
         return sales
 

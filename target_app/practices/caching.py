@@ -1,8 +1,8 @@
 """Caching data that is read often: an aggregate over 10 000 of 200 000 orders.
 
-The FastAPI guide (see PRACTICE) claims a "70% reduction in average response time" for
-Redis caching. The entries of its `lru_cache` example never expire; those of the
-in-memory cache here do.
+The guide (see PRACTICE) claims a "70% reduction in average response time" for Redis
+caching. In its `lru_cache` example, entries never expire. In the in-memory cache here,
+they do.
 """
 
 import time

@@ -1,7 +1,7 @@
 """Connection pooling: one user is read, over a new connection or a pooled one.
 
-The guide: "Added connection pooling". If a pool has fewer connections than requests
-hold at the same time, requests wait for each other.
+The guide: "Added connection pooling". If more requests need a connection at the same
+time than the pool has, they wait for each other.
 """
 
 import time
@@ -37,13 +37,13 @@ def pooled(resources: Resources) -> Served:
 
 
 def too_small(resources: Resources) -> Served:
-    """Before: two connections, each held for 5 ms by every request."""
+    """Before: two connections; every request holds one for 5 ms."""
     sessions = resources.postgres_sessions(pool_size=SMALL_POOL, max_overflow=0)
     return _reader(resources, sessions, HELD_SECONDS)
 
 
 def large_enough(resources: Resources) -> Served:
-    """After: a connection for each request that can hold one."""
+    """After: 32 connections; every request holds one for 5 ms."""
     sessions = resources.postgres_sessions(pool_size=LARGE_POOL, max_overflow=0)
     return _reader(resources, sessions, HELD_SECONDS)
 

@@ -47,7 +47,7 @@ def inline(resources: Resources) -> Served:
 
 
 def to_thread(resources: Resources) -> Served:
-    """As the guide advises: in a thread, which shares the GIL."""
+    """As the guide advises: in a thread, which shares the GIL with the event loop."""
     counts = resources.counts
 
     def compute_counted(start: int) -> int:
@@ -64,7 +64,7 @@ def to_thread(resources: Resources) -> Served:
 def processes(resources: Resources) -> Served:
     """As the guide advises elsewhere: in processes, each with its own GIL."""
     counts = resources.counts
-    # Not forked: a forked process could inherit locks that a thread holds.
+    # Not forked, because a forked process could inherit locks that a thread holds.
     context = get_context("spawn")
     pool = resources.register_pool(ProcessPoolExecutor(PROCESSES, mp_context=context))
 

@@ -54,7 +54,7 @@ def gathered(resources: Resources) -> Handler:
 
 
 def bounded(resources: Resources) -> Handler:
-    """After: all calls at once, but at most ten in the whole service."""
+    """After: all calls at once, but at most ten in the whole process."""
     client, counts = resources.downstream, resources.counts
     semaphore = asyncio.Semaphore(MAX_CONCURRENT_CALLS)
 

@@ -1,4 +1,4 @@
-"""Filtering in the database: the expensive returns among the 350 orders of a day.
+"""Filtering in the database: the expensive returns among the 357 orders of a day.
 
 The guide: "Implement database-level filtering".
 """

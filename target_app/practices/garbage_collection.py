@@ -1,8 +1,8 @@
 """Garbage collection: a service with many objects that live forever.
 
 The guide: "warm-up procedures", "startup optimization". A full collection examines all
-objects except frozen ones. It runs when enough objects have become old, so the objects
-of a request live for some requests here.
+objects except frozen ones. It runs when enough objects have become old. Here the
+objects of the last 50 requests stay alive, so that they become old.
 """
 
 import gc
@@ -19,8 +19,8 @@ from target_app.schemas import Digest
 
 OBJECTS = 300_000
 OBJECTS_PER_REQUEST = 200
-KEPT_REQUESTS = 50  # how many requests the objects of a request live
-USUAL_THRESHOLDS = (700, 10, 10)  # Python's defaults
+KEPT_REQUESTS = 50  # the objects of this many requests stay alive
+USUAL_THRESHOLDS = (700, 10, 10)  # the defaults of Python 3.12
 RARE_THRESHOLDS = (50_000, 20, 50)
 Number = Annotated[int, Query(ge=0, le=1_000_000, description="Any number")]
 
@@ -42,10 +42,10 @@ def _handler(resources: Resources, prepare: Callable[[], None]) -> Handler:
     async def work(number: Number) -> Digest:
         nonlocal frozen
         counts.count_request()
-        if not permanent:  # in the first request, because it takes a while
+        if not permanent:  # not at the start, because it takes a while
             permanent.extend(Node(value) for value in range(OBJECTS))
             prepare()
-            frozen = gc.get_freeze_count() > 0  # only once, because it is slow
+            frozen = gc.get_freeze_count() > 0  # asked only once, because it is slow
         counts.events["frozen"] += frozen
         counts.events["rarely"] += gc.get_threshold()[0] >= RARE_THRESHOLDS[0]
         # A cycle of objects is freed only by the garbage collector.
@@ -60,7 +60,7 @@ def _handler(resources: Resources, prepare: Callable[[], None]) -> Handler:
 
 
 def usual(resources: Resources) -> Handler:
-    """Before: Python's default settings."""
+    """Before: the default settings of Python 3.12."""
 
     def prepare() -> None:
         gc.unfreeze()
@@ -70,7 +70,7 @@ def usual(resources: Resources) -> Handler:
 
 
 def frozen(resources: Resources) -> Handler:
-    """After: the objects of the start are frozen, and not examined again."""
+    """After: the permanent objects are frozen, so that they are not examined again."""
 
     def prepare() -> None:
         gc.set_threshold(*USUAL_THRESHOLDS)
@@ -81,7 +81,7 @@ def frozen(resources: Resources) -> Handler:
 
 
 def rarely(resources: Resources) -> Handler:
-    """After: frozen, and a collection runs after 50 000 new objects, not after 700."""
+    """After: frozen, too; a collection runs after 50 000 new objects, not after 700."""
 
     def prepare() -> None:
         gc.set_threshold(*RARE_THRESHOLDS)

@@ -1,4 +1,4 @@
-"""Indexing: one of 100 000 invoices, by a column with an index or by one without.
+"""Indexing: one of 100 000 invoices is found by a column with an index, or without.
 
 The guide: "Use indexing appropriately".
 """

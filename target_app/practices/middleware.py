@@ -1,7 +1,7 @@
 """Three middlewares, with Starlette's base class or as plain ASGI.
 
 The guide recommends middleware for errors and logging, and does not say how to write
-it. `BaseHTTPMiddleware` runs the application in a separate task, three times here.
+it. Each `BaseHTTPMiddleware` runs the application in a separate task.
 """
 
 from collections.abc import Awaitable, Callable, MutableMapping

@@ -1,4 +1,4 @@
-"""Pagination: a page of 100, from the 350 orders of a day or from all 200 000.
+"""Pagination: a page of 100, from the 357 orders of a day or from all 200 000.
 
 The guide: "Always paginate large result sets"; "Use cursor-based pagination for
 large datasets".
@@ -74,7 +74,7 @@ def cursor(resources: Resources) -> Handler:
     def list_orders(page: Page) -> list[OrderRead]:
         counts.count_request()
         month, day, before = _position(page)
-        # The id of the last order; a client knows it from the previous page.
+        # The id of the last order of the previous page, which a client would know.
         last = count_orders_before(month, day) + before
         statement = orders_of_day(month, day).where(Order.id > last)
         with sessions() as session:

@@ -1,7 +1,7 @@
 """Response models: how a page of 100 contacts becomes JSON.
 
-The guide uses a `response_model` everywhere. Its cost depends on what the handler
-returns: FastAPI validates that, and then serialises the result.
+The guide uses a `response_model` everywhere. FastAPI validates the value that the
+handler returns, and then serialises it. The cost depends on the type of this value.
 """
 
 from typing import Annotated, Any
@@ -20,11 +20,11 @@ PAGES = 50
 CONTACTS = TypeAdapter(list[Contact])
 Page = Annotated[int, Query(ge=0, lt=PAGES, description="The first page is 0")]
 
-# All variants have the same documentation, also if FastAPI cannot derive it.
+# All variants have the same documentation, even if FastAPI cannot derive it.
 _DOCUMENTATION = {"responses": {200: {"model": list[Contact]}}}
 
 
-# Made in advance: where a service gets its rows from does not matter here.
+# Made in advance, because the time to get the rows is not measured here.
 ROWS = [
     {
         "id": number,
@@ -79,7 +79,7 @@ def written(resources: Resources) -> Served:
 
 
 def unmodelled(resources: Resources) -> Served:
-    """Before, too: no model, so FastAPI encodes every value itself."""
+    """Before, without a model: FastAPI encodes every value itself."""
     counts = resources.counts
 
     async def list_contacts(page: Page) -> Any:

@@ -76,7 +76,7 @@ class AccountUpdate(_Written):
 
 
 class AccountRead(_Read):
-    """An account as its owner sees it."""
+    """An account, without its password."""
 
     id: int
     email: str
@@ -93,7 +93,7 @@ class LoginForm(_Written):
 
 
 class RefreshForm(_Written):
-    """A refresh token, for a new pair."""
+    """A refresh token, to renew the tokens or to log out."""
 
     refresh_token: str = Field(
         max_length=200, examples=["pJ5nYl2s6mJxTq0aV8bWc3dRf7gHk1uZ9eXoLiNtQyE"]
@@ -174,7 +174,10 @@ class PurchaseRead(_Read):
 
 
 class Page[Row](BaseModel):
-    """A page of rows; `next` leads to the next page, if there is one."""
+    """A page of rows.
+
+    `next` leads to the next page. It is null if this page is not full.
+    """
 
     rows: list[Row]
     next: int | None

@@ -1,4 +1,4 @@
-"""Accounts: read, created and changed."""
+"""Units of work that read, create and change accounts."""
 
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
@@ -45,7 +45,11 @@ def create(
 
 
 def update(session: Session, account_id: int, changes: AccountUpdate) -> AccountRead:
-    """Change the given fields of an account."""
+    """Change the given fields of an account.
+
+    Raises:
+        AppError: 401; the account was deleted.
+    """
     account = session.get(Account, account_id)
     if account is None:
         raise AppError("Not authenticated", 401)

@@ -1,4 +1,4 @@
-"""Items: read, created and changed."""
+"""Units of work that read, create and change items."""
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session

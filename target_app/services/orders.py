@@ -1,4 +1,4 @@
-"""Orders and invoices: the statements that the practices have in common."""
+"""Statements on orders and invoices that several practices use."""
 
 import math
 from datetime import timedelta
@@ -10,7 +10,7 @@ from target_app.services.sales import first_day
 
 PAGE_SIZE = 100
 ORDERS_PER_MONTH = 10_000
-DAYS = 28  # days of a month that have orders
+DAYS = 28  # the first days of a month, which alone have orders
 ORDERS_PER_DAY = ORDERS_PER_MONTH / DAYS
 ORDER_COUNT = 200_000
 INVOICE_COUNT = 100_000
@@ -23,7 +23,10 @@ def invoice_number(order: int) -> str:
 
 
 def count_orders_before(month: int, day: int) -> int:
-    """Return the number of orders before a day, which is the id of the last of them."""
+    """Return the number of orders before a day, which is also the id of the last one.
+
+    Months are counted from 0, days from 1.
+    """
     in_month = math.ceil((day - 1) * ORDERS_PER_MONTH / DAYS)
     return month * ORDERS_PER_MONTH + in_month
 

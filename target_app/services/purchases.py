@@ -1,4 +1,4 @@
-"""The shop's orders: placed and read."""
+"""Units of work that place and read the shop's orders."""
 
 from collections import Counter
 
@@ -13,7 +13,7 @@ from target_app.schemas.shop import PurchaseCreate, PurchaseRead
 def place(
     session: Session, account_id: int, new: PurchaseCreate, eager: bool
 ) -> PurchaseRead:
-    """Place an order, and reduce the stock of its items.
+    """Place an order, reduce the stock of its items, and return the order.
 
     Raises:
         AppError: 404; an item does not exist. 409; the stock is too small.
@@ -22,7 +22,7 @@ def place(
     for line in new.lines:
         quantities[line.item_id] += line.quantity
     purchase = Purchase(account_id=account_id, status="placed")
-    # Always in the same order, so that two orders of the same items cannot deadlock.
+    # Items are updated in the order of their ids, so that two orders cannot deadlock.
     for item_id, quantity in sorted(quantities.items()):
         price = session.scalar(
             update(Item)
@@ -74,7 +74,8 @@ def list_page(
 def _statement(eager: bool) -> Select[Purchase]:
     """Return the statement that reads orders.
 
-    If `eager`, it loads their lines, too; otherwise each access to them is a query.
+    If `eager` is true, one more query loads all lines, and another one all items.
+    Otherwise each access to an order's lines, or to a line's item, is a query.
     """
     if not eager:
         return select(Purchase)

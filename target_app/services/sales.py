@@ -1,4 +1,4 @@
-"""Sales: an aggregate over the 10 000 orders of a month."""
+"""The sales of a month: an aggregate over its 10 000 orders."""
 
 from datetime import date
 
@@ -13,12 +13,12 @@ MONTHS = 20
 
 
 def first_day(month: int) -> date:
-    """Return the first day of a month; month 0 is the one in which the shop opened."""
+    """Return the first day of a month; month 0 is January 2024."""
     return date(FIRST_YEAR + month // 12, month % 12 + 1, 1)
 
 
 def load_sales(session: Session, month: int) -> MonthSales:
-    """Add up the orders of one month, in one query."""
+    """Add up the orders of one month by status, in one query."""
     statement = (
         select(
             Order.status,

@@ -1,7 +1,9 @@
-"""Tokens in the database: refresh tokens, and the access tokens of the legacy shop.
+"""Tokens in the database: refresh tokens and opaque access tokens.
 
-A refresh token is used once, and replaced by a new one of the same family. If a token
-is used twice, it may be stolen, so its whole family is revoked.
+All tokens that follow from one login are a family. A refresh token is used once, and
+replaced by a new one of the same family. If a token is used twice, it may have been
+stolen, and its whole family is revoked. Without the feature `jwt`, access tokens are
+opaque: random texts that are looked up on each use.
 """
 
 import hashlib
@@ -52,8 +54,8 @@ def rotate(session: Session, token: str, seconds: float) -> Issued | None:
 
     Returns:
         The new token; None if the old one is not valid. A token that was used before
-        revokes its family. This function does not raise then, because an exception
-        would roll back the revocation.
+        revokes its family. No exception is raised in this case, because it would roll
+        back the revocation.
     """
     statement = select(RefreshToken).where(RefreshToken.token_hash == digest(token))
     stored = session.scalar(statement.with_for_update())
@@ -70,14 +72,14 @@ def rotate(session: Session, token: str, seconds: float) -> Issued | None:
 
 
 def family_of(session: Session, token: str) -> str | None:
-    """Return the family of a refresh token."""
+    """Return the family of a refresh token; None if the token is unknown."""
     return session.scalar(
         select(RefreshToken.family).where(RefreshToken.token_hash == digest(token))
     )
 
 
 def revoke(session: Session, family: str) -> None:
-    """Revoke a family: none of its tokens can be used any more."""
+    """Revoke the refresh tokens and opaque access tokens of a family."""
     session.execute(
         update(RefreshToken)
         .where(RefreshToken.family == family, RefreshToken.revoked_at.is_(None))
@@ -87,7 +89,7 @@ def revoke(session: Session, family: str) -> None:
 
 
 def open_session(session: Session, account_id: int, family: str, seconds: float) -> str:
-    """Issue an access token of the legacy shop: a random text that is looked up."""
+    """Issue an opaque access token."""
     token = secrets.token_urlsafe(32)
     session.add(
         AccessSession(
@@ -102,10 +104,10 @@ def open_session(session: Session, account_id: int, family: str, seconds: float)
 
 
 def account_of_session(session: Session, token: str) -> int:
-    """Return the id of the account with an access token of the legacy shop.
+    """Return the id of the account that an opaque access token belongs to.
 
     Raises:
-        AppError: 401; the token is unknown or has expired.
+        AppError: 401; the token is unknown, revoked or expired.
     """
     account_id = session.scalar(
         select(AccessSession.account_id).where(

@@ -1,4 +1,4 @@
-"""Users: the statements that the practices have in common."""
+"""Statements on users that several practices use."""
 
 import hashlib
 
@@ -13,7 +13,7 @@ MAX_ID = 2**31 - 1  # the largest value of an integer column
 
 
 def session_token(user_id: int) -> str:
-    """Return the token of a user's login in the seed; it is not secret."""
+    """Return the token of a user's session in the table `logins`; it is not secret."""
     return hashlib.sha1(f"login {user_id}".encode(), usedforsecurity=False).hexdigest()
 
 

@@ -1,6 +1,7 @@
-"""Runs the steps of action.yml without GitHub: `uses` are stubs, `run` is bash.
+"""Runs the steps of action.yml without GitHub.
 
-Only as much of GitHub's expressions is understood as action.yml has.
+A `uses` step is replaced by a stub, and a `run` step runs in bash. Only the kinds of
+GitHub's expressions that action.yml contains are supported.
 """
 
 from __future__ import annotations
@@ -17,20 +18,20 @@ import yaml
 
 ROOT = Path(__file__).parents[2]
 ACTION = ROOT / "action.yml"
-# What a step of GitHub Actions finds on its PATH.
+# The PATH of all steps.
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 @dataclass
 class Done:
-    """What became of the action.
+    """The outcome of a dry run.
 
     Attributes:
         code: The exit code of the first step that failed; 0 if none did.
         summary: The step summary.
-        used: The other actions that were used, with their inputs.
+        used: The inputs of each other action that was used, by its name.
         skipped: The names of the steps that were skipped.
-        log: What all steps wrote.
+        log: The output of all steps that ran in bash, with their exit codes.
         outputs: The outputs of each step by its id.
     """
 
@@ -57,14 +58,14 @@ def dry_run(
     variables: Mapping[str, str],
     stubs: Mapping[str, Mapping[str, str]],
 ) -> Done:
-    """Run the action in a checkout.
+    """Run the action in a checkout, and return the outcome.
 
     Args:
         repository: The checkout.
-        scratch: A folder for what GitHub Actions provides.
+        scratch: An empty folder for the files and folders that GitHub would provide.
         inputs: Inputs of the action; the others have their defaults.
         github: Fields of the context `github`.
-        variables: Further environment variables of all steps.
+        variables: Further environment variables of all steps in bash.
         stubs: The outputs of other actions, by the name of the action.
     """
     content = action()
@@ -156,7 +157,7 @@ def _value(expression: str, context: Mapping[str, str]) -> str:
 
 
 def _holds(condition: str, context: Mapping[str, str], code: int) -> bool:
-    """Say whether a step runs."""
+    """Return whether a step runs, after steps that ended with this exit code."""
     terms = [term.strip() for term in condition.split("&&") if term.strip()]
     if code and "always()" not in terms:
         return False
@@ -171,12 +172,15 @@ def _holds(condition: str, context: Mapping[str, str], code: int) -> bool:
 
 
 def python_stub(folder: Path, python: str, assay: str) -> Path:
-    """Return a Python whose virtual environments have a given `assay`.
+    """Write a stub of Python, and return its path.
+
+    A virtual environment that the stub makes contains a given `assay`. For `-m pip`,
+    the stub writes the arguments to `pip.txt`. The real interpreter runs all else.
 
     Args:
-        folder: Where it is written.
-        python: The interpreter behind it.
-        assay: The script that stands for `assay`.
+        folder: Where the stub, the script and `pip.txt` are written.
+        python: The real interpreter.
+        assay: The text of the script that replaces `assay`.
     """
     (folder / "assay").write_text(assay)
     stub = folder / "python"
@@ -198,7 +202,7 @@ esac
 
 
 def usual_environment() -> dict[str, str]:
-    """Return the variables that the tests themselves need."""
+    """Return the environment variables that set coverage and Python's path."""
     return {
         name: value
         for name, value in os.environ.items()

@@ -1,4 +1,4 @@
-"""`assay load` as people run it, and what a test needs to look at what came of it."""
+"""Helpers for tests that run `assay load` and read its results."""
 
 import json
 import subprocess
@@ -42,7 +42,7 @@ class Visitor(LeanHttpUser):
 def load(
     folder: Path, server: Scripted, *words: str, text: str = LEAN, timeout: float = 90
 ) -> "subprocess.CompletedProcess[str]":
-    """Run the command to its end."""
+    """Run `assay load` to its end, with `text` as the locustfile."""
     (folder / "locustfile.py").write_text(text)
     return subprocess.run(
         command(server, *words),
@@ -61,7 +61,7 @@ def command(server: Scripted, *words: str) -> list[str]:
 
 
 def results(folder: Path) -> dict[str, Any]:
-    """Return results.json, once its books are balanced."""
+    """Return results.json, after a check that its counts of requests add up."""
     found: dict[str, Any] = json.loads((folder / "out" / "results.json").read_text())
     assert found["planned"] == found["done"] + found["dropped"] + found["unserved"]
     return found

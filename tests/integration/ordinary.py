@@ -1,4 +1,4 @@
-"""Ordinary locustfiles under `assay load`, and a reader of what came of them."""
+"""Helpers for tests that run ordinary locustfiles under `assay load`."""
 
 import json
 import os
@@ -26,12 +26,13 @@ class Visitor(HttpUser):
 
 @dataclass(frozen=True)
 class Ran:
-    """What came of a load test.
+    """The outcome of a load test.
 
     Attributes:
-        said: What was printed, on both streams.
-        log: What the locustfile printed and logged.
-        found: The results; empty where there are none.
+        code: The exit code.
+        said: The standard output, then the standard error.
+        log: The content of locust.log; empty if there is no such file.
+        found: The content of results.json; empty if there is no such file.
     """
 
     code: int
@@ -40,7 +41,10 @@ class Ran:
     found: dict[str, Any]
 
     def rows(self, kind: str) -> dict[tuple[str, str], tuple[int, int]]:
-        """Return requests and failures by method and name."""
+        """Return the numbers of requests and failures by method and name.
+
+        Only rows of this kind that have a name are returned.
+        """
         return {
             (row["method"], row["name"]): (row["requests"], row["failed"])
             for row in self.found.get("rows", ())
@@ -49,7 +53,7 @@ class Ran:
 
 
 def say(number: int, request: bytes) -> Sequence[Step]:
-    """Answer every path; /status/N with that status."""
+    """Answer the path /status/N with status N, and any other path with status 200."""
     path = request.split()[1].decode()
     status = path.removeprefix("/status/") if path.startswith("/status/") else "200"
     return [answer(status=f"{status} So")]
@@ -62,7 +66,10 @@ def load(
     *words: str,
     file: str = "locustfile.py",
 ) -> Ran:
-    """Run `assay load` in a folder, to its end; `text` is the locustfile."""
+    """Run `assay load` in a folder to its end, and return the outcome.
+
+    `text` is written as the locustfile; if it is empty, `file` must exist already.
+    """
     if text:
         (folder / file).write_text(text)
     host = () if "--host" in words else ("--host", server.url)
@@ -78,7 +85,7 @@ def load(
 
 
 def ran_in(folder: Path, code: int, said: str) -> Ran:
-    """Read what a test has left in its folder."""
+    """Return the outcome of a load test that ran in this folder."""
     log, results = folder / "out" / "locust.log", folder / "out" / "results.json"
     return Ran(
         code,
@@ -89,7 +96,7 @@ def ran_in(folder: Path, code: int, said: str) -> Ran:
 
 
 def paths(server: Scripted) -> list[str]:
-    """Return what was asked for."""
+    """Return the paths of all requests, in the order in which they came."""
     return [request.split()[1].decode() for request in server.requests]
 
 

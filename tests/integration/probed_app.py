@@ -1,4 +1,4 @@
-"""A service that waits for everything that the probe observes."""
+"""A service whose requests wait in every way that the probe observes."""
 
 import asyncio
 import logging
@@ -14,8 +14,8 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import QueuePool
 
-# Seconds for which something is held that others wait for: far more than a slow machine
-# needs for the rest of a request, or requests would not meet.
+# Seconds that a request holds what others wait for, such as a lock. This is far longer
+# than the rest of a request takes on a slow machine, so that requests have to wait.
 HOLD = 0.02
 app = FastAPI()
 FILE = Path(__file__).with_name("data.db")
@@ -58,7 +58,7 @@ prepare()
 
 
 class SlowHandler(logging.Handler):
-    """A handler that keeps its lock for long."""
+    """A log handler that holds its lock for a long time."""
 
     def emit(self, record: logging.LogRecord) -> None:
         """Take time."""
@@ -104,13 +104,13 @@ def enter() -> str:
 
 @app.get("/block")
 async def block() -> str:
-    """Keep the event loop."""
+    """Block the event loop."""
     time.sleep(0.1)
     return "ok"
 
 
 async def inner() -> None:
-    """Hold the lock while something else goes on."""
+    """Hold the lock while the event loop serves other requests."""
     async with lock:
         await asyncio.sleep(HOLD)
 
@@ -163,14 +163,14 @@ def nap() -> None:
 
 @app.get("/sleep")
 def doze() -> str:
-    """Wait in a worker thread for nothing that is counted."""
+    """Sleep in a worker thread, which the probe reports as another wait."""
     nap()
     return "ok"
 
 
 @app.get("/call")
 async def call() -> str:
-    """Keep the event loop while another service answers."""
+    """Block the event loop while another service answers."""
     with urllib.request.urlopen(f"http://127.0.0.1:{PORT}/") as answer:
         return str(answer.status)
 

@@ -1,4 +1,4 @@
-"""A service that uses databases without an ORM, and other services."""
+"""A service that uses database drivers without an ORM, and calls another service."""
 
 import os
 import threading
@@ -22,7 +22,7 @@ class Other(BaseHTTPRequestHandler):
     """Another service."""
 
     def do_GET(self) -> None:
-        """Answer after a while."""
+        """Answer after 3 ms."""
         time.sleep(0.003)
         self.send_response(200)
         self.send_header("content-length", "0")

@@ -1,4 +1,4 @@
-"""A server that says what a script tells it, byte by byte, and what it was asked."""
+"""A server whose answers a script gives byte by byte, and a client to test with it."""
 
 import contextlib
 import json
@@ -14,10 +14,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-RESET = object()  # break the connection off
-CLOSE = object()  # end it in order
+RESET = object()  # reset the connection
+CLOSE = object()  # close the connection normally
 
-# What is sent for a request: bytes, pauses in seconds, RESET or CLOSE.
+# A script gets the number of a request, from 1, and its bytes. It returns the steps of
+# the answer: bytes to send, pauses in seconds (as floats), RESET or CLOSE.
 Step = bytes | float | object
 Script = Callable[[int, bytes], Sequence[Step]]
 
@@ -28,7 +29,7 @@ def answer(
     *headers: str,
     length: bool = True,
 ) -> bytes:
-    """Return an answer as bytes."""
+    """Return an answer as bytes, with Content-Length if `length` is true."""
     lines = [f"HTTP/1.1 {status}", *headers]
     if length:
         lines.append(f"Content-Length: {len(body)}")
@@ -37,12 +38,14 @@ def answer(
 
 @dataclass
 class Scripted:
-    """The server: where it is, and what came.
+    """The server, and the requests that it has received.
 
     Attributes:
-        port: It listens on.
-        requests: Every request that came, whole, in order.
-        connections: How many were accepted.
+        script: Gives the steps of each answer.
+        context: The TLS context; None for plain HTTP.
+        port: The port that the server listens on.
+        requests: All requests with their bodies, in the order in which they came.
+        connections: How many connections were accepted.
     """
 
     script: Script
@@ -53,11 +56,11 @@ class Scripted:
 
     @property
     def url(self) -> str:
-        """Where it is."""
+        """The URL of the server."""
         return f"http{'s' if self.context else ''}://127.0.0.1:{self.port}"
 
     def serve(self, listener: socket.socket) -> None:
-        """Accept until the listener is closed."""
+        """Accept connections until the listener is shut down."""
         with contextlib.suppress(OSError):
             while True:
                 connection, _ = listener.accept()
@@ -90,7 +93,7 @@ class Scripted:
 
 
 def _read(stream: Any) -> bytes:
-    """Read one request; nothing where the connection has ended."""
+    """Read one request; return no bytes if the connection has ended."""
     head, length = b"", 0
     while line := stream.readline():
         head += line
@@ -106,7 +109,7 @@ def _read(stream: Any) -> bytes:
 def serving(
     script: Script, context: ssl.SSLContext | None = None
 ) -> Iterator[Scripted]:
-    """Serve by a script on a free port of the loopback."""
+    """Run a server with a script on a free local port, and yield it."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         server = Scripted(script, context, listener.getsockname()[1])
         thread = threading.Thread(target=server.serve, args=(listener,), daemon=True)
@@ -114,12 +117,12 @@ def serving(
         try:
             yield server
         finally:
-            # Closing it alone would leave it open as long as somebody accepts.
+            # Closing the listener alone would not end `accept` in the thread.
             listener.shutdown(socket.SHUT_RDWR)
             thread.join()
 
 
-# Locust patches the standard library, so its users live in a process of their own.
+# Locust patches the standard library, so the client runs in a process of its own.
 CLIENT = """\
 import json, resource, sys, time
 import locust
@@ -161,12 +164,16 @@ print(json.dumps(found, default=str))
 
 
 def ask(url: str, code: str, **settings: Any) -> dict[str, Any]:
-    """Let a `LeanHttpUser` run some code and return the dict `found` that it fills.
+    """Run code with a `LeanHttpUser` in a new process.
 
     Args:
-        url: Its host.
-        code: It has `client`, `user` and `found`.
-        settings: Of the user's class.
+        url: The host of the user.
+        code: Python code that can use `client`, `user` and `found`.
+        settings: Attributes of the user's class.
+
+    Returns:
+        The dict `found` with what the code has put into it, and with the keys `events`
+        (the requests), `reconnects` and `peak` (memory in bytes).
     """
     done = subprocess.run(
         [sys.executable, "-c", CLIENT, url, json.dumps(settings)],

@@ -1,4 +1,4 @@
-"""A small service of somebody else's, in a folder of its own."""
+"""A small service in a folder of its own, and helpers that run Assay on it."""
 
 import json
 import os
@@ -10,7 +10,7 @@ from typing import Any
 import psutil
 
 ASSAY = [sys.executable, "-m", "assay"]
-# Benchmarks need none of these, and importing them takes half of a launch.
+# Plugins that no benchmark needs; importing them takes half of the time of a launch.
 FEWER_PLUGINS = "-p no:schemathesis -p no:hypothesispytest"
 
 APP = """\
@@ -83,13 +83,18 @@ metric    = "cpu_per_request"
 expect    = "<= 0.5"
 """
 
-# Few launches and one look: enough for an effect of this size, in seconds. The budget
-# is for a machine whose neighbours disturb most launches.
+# Six launches and one look are enough for an effect of this size, and take seconds. The
+# time budget is long, for a machine on which most launches are disturbed.
 PROJECT = "[tool.assay]\nlooks = [6]\ntime_budget = 200\nprofile = false\n"
 
 
 def write(folder: Path, **files: str) -> Path:
-    """Write the service and its topic; `files` replace parts by their stem."""
+    """Write the service and its topic into a folder, and return the folder.
+
+    Args:
+        folder: It is created if it does not exist.
+        files: Contents that replace those of a file, by its name without suffix.
+    """
     contents = {
         "app.py": APP,
         "locustfile.py": LOCUSTFILE,
@@ -103,7 +108,7 @@ def write(folder: Path, **files: str) -> Path:
 
 
 def assay(folder: Path, *words: str, **env: str) -> "subprocess.CompletedProcess[str]":
-    """Run a command of Assay in the folder, to its end."""
+    """Run a command of Assay in the folder to its end; `env` is set as well."""
     return subprocess.run(
         [*ASSAY, *words],
         cwd=folder,
@@ -116,7 +121,7 @@ def assay(folder: Path, *words: str, **env: str) -> "subprocess.CompletedProcess
 
 
 def start(folder: Path, *words: str) -> "subprocess.Popen[str]":
-    """Start a command of Assay in the folder, as a session of its own."""
+    """Start a command of Assay in the folder, in a session of its own."""
     return subprocess.Popen(
         [*ASSAY, *words],
         cwd=folder,
@@ -134,7 +139,7 @@ def results(run: Path) -> dict[str, Any]:
 
 
 def left_behind(folder: Path) -> list[str]:
-    """Return the command lines of all processes that work in the folder."""
+    """Return the command lines of all processes that run in the folder."""
     found = []
     for process in psutil.process_iter():
         try:

@@ -1,1 +1,1 @@
-"""The reference server and locustfile with which `assay doctor` tests a machine."""
+"""The server and the locustfile with which `assay doctor` tests a machine."""

@@ -1,4 +1,4 @@
-"""Users of the reference server. Only the load generator imports this file."""
+"""The user of the reference server. Only the load generator imports this file."""
 
 from locust import FastHttpUser, constant, task
 

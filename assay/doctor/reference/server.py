@@ -1,8 +1,8 @@
-"""A tiny HTTP server whose requests all cost the same, on the standard library alone.
+"""Serve HTTP requests that all cost the same, with the standard library alone.
 
-A request costs some 0.25 ms of CPU time, as a small endpoint of a framework does, and
-does the same kind of work. The amount is fixed, not fitted to the machine: every launch
-serves the same.
+A request costs some 0.25 ms of CPU time, like a small endpoint of a framework, and does
+the same kind of work. The amount of work is fixed and does not depend on the machine,
+so that all launches do the same work.
 """
 
 import asyncio
@@ -39,7 +39,7 @@ class Connection(asyncio.Protocol):
         self._transport = transport
 
     def data_received(self, data: bytes) -> None:
-        """Answer every complete request."""
+        """Answer every complete request, and keep the start of an incomplete one."""
         assert self._transport is not None
         *requests, self._received = (self._received + data).split(b"\r\n\r\n")
         for _ in requests:

@@ -1,1 +1,1 @@
-"""HAR files, the recordings of browsers and proxies, read as a journey."""
+"""Read a HAR file, which a browser or a proxy has recorded, as a journey."""

@@ -38,14 +38,15 @@ VALUE = re.compile(r"[!-~](?:[ -~]*[!-~])?")
 
 
 class _NotWrittenError(Exception):
-    """A request that cannot be written; the message says why."""
+    """A request cannot be written into a locustfile; the message says why."""
 
 
 def tasks(recording: Recording) -> tuple[tuple[Task, ...], tuple[Credential, ...]]:
-    """Return one task for each request, and the variables that hold secrets."""
+    """Return a task for each request, and the environment variables for secrets."""
     first = Values()
     _tasks(recording, first)
-    # A secret found late may stand earlier under a harmless name: make the tasks again.
+    # A secret that is found late may occur earlier under a harmless name. So the tasks
+    # are made again, now that all secrets are known.
     values = Values(credentials=first.credentials, secrets=first.secrets)
     made = [
         (
@@ -61,7 +62,7 @@ def tasks(recording: Recording) -> tuple[tuple[Task, ...], tuple[Credential, ...
 
 
 def unset_cookies(recording: Recording) -> set[str]:
-    """Return the names of cookies that are sent, but that no answer has set before."""
+    """Return the names of cookies that are sent, but that no earlier answer sets."""
     set_before: set[str] = set()
     unset: set[str] = set()
     for entry in recording.entries:
@@ -115,7 +116,7 @@ def _task(entry: Entry, name: str, values: Values) -> Task:
 
 
 def _path(entry: Entry, values: Values) -> Template:
-    """Return the path; a step of it may come from an earlier answer."""
+    """Return the path; a segment may be a secret or come from an earlier answer."""
     parts: list[str | Gap] = []
     for index, step in enumerate((entry.url.path or "/").split("/")):
         plain = unquote(step)
@@ -139,7 +140,7 @@ def _query(entry: Entry, values: Values) -> Template:
 
 
 def _joined(parts: list[str | Gap]) -> Template:
-    """Return a template with neighbouring texts put together."""
+    """Return a template in which adjacent texts are joined."""
     joined: list[str | Gap] = []
     for part in parts:
         if joined and isinstance(part, str) and isinstance(joined[-1], str):
@@ -160,13 +161,18 @@ def _headers(entry: Entry, values: Values) -> dict[str, Template]:
         if (lower, value) == ("accept", "*/*") or not NAME.fullmatch(name):
             continue
         if not VALUE.fullmatch(value):
-            continue  # it cannot have been sent as it stands there
+            continue  # no header can have this value
         headers[name] = values.of(name, value)
     return headers
 
 
 def _body(entry: Entry, values: Values) -> tuple[Body | None, str]:
-    """Return the body, and its media type where the client does not set it."""
+    """Return the body, and its media type; empty if the client sets it.
+
+    Raises:
+        _NotWrittenError: The body is not valid JSON, lacks its parts, or is a text that
+            may hold a secret.
+    """
     kind = entry.media_type.partition(";")[0].strip().lower()
     if not entry.body and not entry.parts:
         return None, ""
@@ -212,7 +218,7 @@ def _multipart(entry: Entry, values: Values) -> Body:
     for part in parts:
         if part.file_name:
             media_type = part.media_type or "application/octet-stream"
-            # Browsers do not record what is in a file.
+            # Browsers do not record the contents of a file.
             value = part.value.encode("utf-8", "replace") or b"example"
             content[part.name] = File(part.file_name, value, media_type)
         else:

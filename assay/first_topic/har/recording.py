@@ -1,4 +1,4 @@
-"""Read a HAR file, and leave out what is no request to the service itself."""
+"""Read a HAR file, and keep only the requests to the service itself."""
 
 import base64
 import binascii
@@ -40,14 +40,17 @@ class Entry:
     """One request of a recording, and its answer.
 
     Attributes:
+        method: The method, in capitals.
+        url: The URL, without a user and a password.
         headers: Names and values, as they were sent.
-        body: The body as text; empty if there was none.
-        media_type: The type of the body.
-        parts: The fields of a form, where the recording has them.
+        body: The body as text; empty if the recording has none.
+        media_type: The media type of the body; empty if it is unknown.
+        parts: The fields and files of a form, if the recording has them.
         status: The status of the answer; 0 if there was none.
-        answer: The JSON of the answer; None if it was something else.
-        set_cookies: Cookies that the answer sets, by name.
-        location: Where the answer redirects to; empty if it does not.
+        answer: The JSON of the answer; None if it was not JSON.
+        set_cookies: The values of the cookies that the answer sets, by name.
+        location: The URL that the answer redirects to; empty if it does not redirect.
+        is_asset: Whether the answer is a static asset, such as an image or a script.
     """
 
     method: str
@@ -69,8 +72,9 @@ class Recording:
 
     Attributes:
         host: Host and port of the service.
-        entries: Its requests, in their order.
-        left_out: What was left out and how often, as a sentence; empty if nothing was.
+        entries: The requests to the service, in their order.
+        left_out: The kinds of entries that were left out, with their numbers, as text;
+            empty if nothing was left out.
     """
 
     host: str
@@ -87,7 +91,8 @@ def read(file: Path, host: str = "") -> Recording:
             request to it, the service is the host with the most requests.
 
     Raises:
-        InputError: The file is no HAR file, or entries of it are incomplete.
+        InputError: The file cannot be read or is no HAR file, an entry has a mistake,
+            or no request is left.
     """
     try:
         content = read_json(file.read_bytes())
@@ -162,7 +167,7 @@ def _without_redirected(entries: Sequence[Entry]) -> list[Entry]:
 
 
 class _Reader:
-    """Reads one entry; what is wrong with it is added to the problems."""
+    """Reads one entry, and adds its mistakes to a list of problems."""
 
     def __init__(self, content: object, place: str, problems: list[str]) -> None:
         self._content = mapping(content)
@@ -272,7 +277,10 @@ class _Reader:
         )
 
     def _is_asset(self, url: SplitResult, content: Mapping[str, Any]) -> bool:
-        """Say whether the entry is a static asset, by the kind, media type or path."""
+        """Say whether the entry is a static asset.
+
+        The resource type, the media type of the answer and the path can tell.
+        """
         kind = str(self._content.get("_resourceType", "")).lower()
         media_type = str(content.get("mimeType", "")).lower()
         return (
@@ -296,7 +304,7 @@ def _set_cookies(headers: Sequence[tuple[str, str]], written: object) -> dict[st
     }
     for name, value in headers:
         if name.lower() == "set-cookie":
-            # Firefox puts several into one header, a line each.
+            # Firefox puts several cookies into one header, each on its own line.
             for line in value.splitlines():
                 pair = line.partition(";")[0]
                 key, equals, content = pair.partition("=")

@@ -1,1 +1,1 @@
-"""OpenAPI documents, versions 3.0, 3.1 and Swagger 2.0, read as requests."""
+"""Read the requests of OpenAPI documents: versions 3.0 and 3.1, and Swagger 2.0."""

@@ -1,4 +1,4 @@
-"""The body that an operation expects."""
+"""Make the request bodies that operations expect."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -22,7 +22,7 @@ class Bodies:
     """Makes the bodies of one document."""
 
     def __init__(self, document: Document, maker: Maker) -> None:
-        """Make bodies of this document's schemas, with its maker of values."""
+        """Remember the document and the maker of its values."""
         self._document = document
         self._maker = maker
 
@@ -36,15 +36,15 @@ class Bodies:
 
         Args:
             operation: The operation.
-            in_body: Its parameters that are the body: Swagger 2.
-            fields: Its parameters that are fields of a form: Swagger 2.
+            in_body: In Swagger 2, the parameters that describe the body.
+            fields: In Swagger 2, the parameters that are fields of a form, by name.
 
         Returns:
-            The body, None if it needs none; and its media type, empty where the client
-            sets it.
+            The body and its media type. The body is None if the operation describes
+            none. The media type is empty if the client sets it.
 
         Raises:
-            NoValueError: It needs a body, and none can be made.
+            NoValueError: The operation describes a body, but none can be made.
         """
         if in_body or fields:
             return self._of_swagger(operation, in_body, fields)
@@ -86,7 +86,7 @@ class Bodies:
         return _body(kind, kind, made, {name: FILE for name in sorted(files)})
 
     def _files(self, schema: object) -> dict[str, File]:
-        """Return a file for each required property that is one."""
+        """Return a file for each required property whose content is a file."""
         return {
             name: FILE
             for name, part in self._maker.properties(schema).items()
@@ -95,7 +95,7 @@ class Bodies:
 
 
 def _preferred(types: Sequence[str]) -> str:
-    """Return the media type that is easiest to write."""
+    """Return the media type whose bodies are easiest to make, JSON first."""
     for wanted in (JSON, FORM, MULTIPART):
         for media_type in types:
             if media_type.partition(";")[0].strip().lower() == wanted:
@@ -113,14 +113,18 @@ def _is_json(kind: str) -> bool:
 def _body(
     kind: str, media_type: str, value: Json, files: Mapping[str, File]
 ) -> tuple[Body, str]:
-    """Return a body, and its media type where the client does not set it."""
+    """Return a body, and its media type; empty if the client sets it.
+
+    Raises:
+        NoValueError: No body of this media type can be made of the value.
+    """
     if _is_json(kind):
         return Body("json", value), (
             "" if kind in (JSON, "*/*", "application/*") else (_checked(media_type))
         )
     if kind == MULTIPART and isinstance(value, dict):
         plain = {name: _field(one) for name, one in value.items() if name not in files}
-        # A body without a file is multipart only if each field is written as a part.
+        # Fields are written as parts, so that a body without a file is multipart, too.
         return Body("multipart", {**plain, **files}), ""
     if kind == FORM and isinstance(value, dict):
         if any(isinstance(one, list | dict) for one in value.values()):
@@ -144,7 +148,11 @@ def _field(value: Json) -> str:
 
 
 def _checked(media_type: str) -> str:
-    """Return a media type that a header can hold."""
+    """Return the media type, if a header can hold it.
+
+    Raises:
+        NoValueError: It has characters that a header cannot hold.
+    """
     if not media_type.isascii() or not media_type.isprintable():
         raise NoValueError(f"{one_line(media_type)[:60]} is no media type")
     return media_type

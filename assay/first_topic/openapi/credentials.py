@@ -1,6 +1,6 @@
-"""How requests authenticate: the security schemes of a document.
+"""Read from a document's security schemes how requests authenticate.
 
-Secrets come from environment variables; a generated file never holds one.
+Secrets come from environment variables, and no generated file holds a secret.
 """
 
 import re
@@ -16,7 +16,7 @@ TOKEN, KEY, USER, PASSWORD = "API_TOKEN", "API_KEY", "API_USER", "API_PASSWORD"
 
 
 class UnsupportedError(Exception):
-    """A scheme that a generated request cannot follow; the message says which."""
+    """A security scheme is not supported; the message says which."""
 
 
 @dataclass
@@ -24,7 +24,11 @@ class Authentication:
     """What is added to a request so that it authenticates.
 
     Attributes:
-        query: Names of parameters, and their values.
+        headers: Headers by name.
+        query: Query parameters by name, quoted for the query.
+        cookies: Cookies by name.
+        basic: The gaps for user and password of HTTP Basic authentication; None without
+            it.
     """
 
     headers: dict[str, Template] = field(default_factory=dict)
@@ -49,14 +53,17 @@ class Credentials:
 
     @property
     def used(self) -> tuple[Credential, ...]:
-        """The variables that the requests need so far."""
+        """The environment variables that are needed by the requests made so far."""
         return tuple(self._used.values())
 
     def authentication(self, operation: Mapping[str, Any]) -> Authentication:
-        """Return what the requests of an operation need.
+        """Return what the requests of an operation need to authenticate.
+
+        It is the first supported alternative of the operation's `security`, or nothing
+        if the operation can be used without authentication.
 
         Raises:
-            UnsupportedError: None of the ways that it accepts is supported.
+            UnsupportedError: The operation accepts no supported alternative.
         """
         wanted = operation.get("security", self._document.content.get("security"))
         ways = [mapping(way) for way in wanted] if isinstance(wanted, list) else []
@@ -78,7 +85,11 @@ class Credentials:
         return made
 
     def _scheme(self, name: str) -> Mapping[str, Any]:
-        """Return a scheme that is supported."""
+        """Return a scheme by its name.
+
+        Raises:
+            UnsupportedError: It is not described or not supported.
+        """
         shown = f"the security scheme {one_line(name)[:40]!r}"
         try:
             scheme = self._document.resolved(self._schemes.get(name))
@@ -123,7 +134,10 @@ class Credentials:
             made.headers["Authorization"] = text("Bearer ", gap)
 
     def _gap(self, variable: str, scheme: str, meaning: str) -> Gap:
-        """Return the variable of a scheme; two schemes do not share one."""
+        """Return a gap for a variable of a scheme.
+
+        Two schemes never share a variable.
+        """
         key = variable, scheme
         if key not in self._names:
             name = variable

@@ -1,4 +1,4 @@
-"""One OpenAPI document: its JSON, its references, and where its paths begin."""
+"""Parse an OpenAPI document, and follow its references."""
 
 import json
 import math
@@ -15,11 +15,11 @@ MAX_REFERENCES = 50  # references that lead to references
 
 @dataclass(frozen=True)
 class Document:
-    """A document.
+    """An OpenAPI document.
 
     Attributes:
-        content: Its JSON.
-        source: The file or URL that it came from, for messages.
+        content: The JSON of the document.
+        source: The name of its file, or its path in the service.
     """
 
     content: Mapping[str, Any]
@@ -27,18 +27,21 @@ class Document:
 
     @property
     def title(self) -> str:
-        """The name of the service, in one line; empty if it has none."""
+        """The title of the document, in one line; empty if it has none."""
         title = mapping(self.content.get("info")).get("title")
         return one_line(title)[:80] if isinstance(title, str) else ""
 
     @property
     def is_swagger(self) -> bool:
-        """Whether it is of version 2.0, which writes many things otherwise."""
+        """Whether it is a Swagger 2.0 document, which has another structure."""
         return "swagger" in self.content
 
     @property
     def prefix(self) -> str:
-        """The path that all its paths begin with; empty if there is none."""
+        """The prefix of all paths: that of the first server, or `basePath`.
+
+        It is empty if the document has none.
+        """
         if self.is_swagger:
             return _path_of(self.content.get("basePath"))
         servers = self.content.get("servers")
@@ -51,12 +54,15 @@ class Document:
         return _path_of(url)
 
     def resolved(self, node: object) -> Mapping[str, Any]:
-        """Return a node of the document, or what it refers to.
+        """Return a node of the document, with its reference followed if it is one.
 
-        What stands beside a reference is added to it, as in OpenAPI 3.1.
+        The keys beside a reference are added to its target, as in OpenAPI 3.1.
+
+        Returns:
+            The node; empty if it is not an object.
 
         Raises:
-            LookupError: A reference leads nowhere, or out of the document.
+            LookupError: A reference leads nowhere, out of the document or in a circle.
         """
         target = mapping(node)
         for _ in range(MAX_REFERENCES):
@@ -84,10 +90,10 @@ class Document:
 
 
 def parse(content: str | bytes, source: str) -> Document:
-    """Return a document.
+    """Return the document in a text.
 
     Raises:
-        InputError: It is no OpenAPI document in JSON.
+        InputError: The text is no OpenAPI document in JSON.
     """
     try:
         document = read_json(content)
@@ -108,10 +114,11 @@ def parse(content: str | bytes, source: str) -> Document:
 
 
 def read_json(content: str | bytes) -> Any:
-    """Return the content of a JSON text that Python can write again.
+    """Return the value of a JSON text.
 
     Raises:
-        ValueError: It is not valid; the message says why, in words.
+        ValueError: The text is not valid JSON or UTF-8, is nested too deeply, or has a
+            number that is not finite. The message says which.
     """
     try:
         return json.loads(
@@ -158,7 +165,7 @@ def _path_of(url: object) -> str:
 
 
 def _yaml(content: str | bytes) -> str:
-    """Return what to do about a document that is YAML; empty if it is not."""
+    """Return advice if a document seems to be YAML, otherwise an empty text."""
     start = content[:2000]
     beginning = start if isinstance(start, str) else start.decode("utf-8", "replace")
     lines = [line.strip() for line in beginning.splitlines()]

@@ -1,4 +1,4 @@
-"""The operations of an OpenAPI document, each as a task of a locustfile."""
+"""Make a task of a locustfile from each operation of an OpenAPI document."""
 
 import json
 import re
@@ -24,7 +24,7 @@ METHODS = ("get", "head", "post", "put", "patch", "delete", "options", "trace")
 NOT_PARAMETERS = ("accept", "content-type", "authorization", "content-length", "host")
 WRITE_IT = "write it by hand"
 DEEP_OBJECT = "deepObject"
-# What stands between the values of a list, by `style` or `collectionFormat`.
+# Separators of the values of a list, by `style` or `collectionFormat`; else a comma.
 JOINTS = {
     "spaceDelimited": " ",
     "pipeDelimited": "|",
@@ -37,14 +37,17 @@ JOINTS = {
 def tasks(
     document: Document, prefix: str
 ) -> tuple[tuple[Task, ...], tuple[Credential, ...]]:
-    """Return one task for each operation, in the order of the document.
+    """Return one task for each operation, in the order of the paths in the document.
+
+    A task is off if no request can be made for it. A path whose reference leads nowhere
+    has one such task.
 
     Args:
         document: The document.
-        prefix: What all its paths begin with.
+        prefix: The prefix of all paths.
 
     Returns:
-        The tasks, and the variables with secrets that their requests need.
+        The tasks, and the environment variables with the secrets of their requests.
     """
     reader = _Reader(document, prefix)
     names: set[str] = set()
@@ -88,7 +91,7 @@ class _Reader:
         operation: Mapping[str, Any],
     ) -> Task:
         title = operation.get("summary")
-        # FastAPI's ids repeat the path: the summary is shorter.
+        # A summary is shorter than an id of FastAPI, which repeats the path.
         name = title or operation.get("operationId") or f"{method} {path}"
         task = Task(
             identifier=identifier(str(name), method.lower()),
@@ -147,7 +150,14 @@ class _Reader:
     def _parameters(
         self, item: Mapping[str, Any], operation: Mapping[str, Any]
     ) -> dict[tuple[str, str], Mapping[str, Any]]:
-        """Return the parameters that must be sent, by place and name."""
+        """Return the parameters that must be sent, by place and name.
+
+        A parameter of the operation replaces that of the path with the same place and
+        name.
+
+        Raises:
+            NoValueError: A reference leads nowhere.
+        """
         parameters: dict[tuple[str, str], Mapping[str, Any]] = {}
         for holder in (item, operation):
             written = holder.get("parameters")
@@ -165,7 +175,11 @@ class _Reader:
         }
 
     def _value(self, parameter: Mapping[str, Any]) -> Json:
-        """Return the value of a parameter: an example of it, or one that is made."""
+        """Return an example of a parameter, or a value that its schema allows.
+
+        Raises:
+            NoValueError: No value can be made.
+        """
         for example in example_of(parameter, self._document):
             return example
         for media in mapping(parameter.get("content")).values():
@@ -181,7 +195,11 @@ class _Reader:
     def _path(
         self, path: str, parameters: Mapping[tuple[str, str], Mapping[str, Any]]
     ) -> str:
-        """Return the path with its parameters filled in, quoted."""
+        """Return the quoted path, with the values of its parameters.
+
+        Raises:
+            NoValueError: The value of a parameter is empty or cannot be made.
+        """
         made = ""
         for index, part in enumerate(re.split(r"\{([^{}/]*)\}", path)):
             if index % 2 == 0:
@@ -238,7 +256,11 @@ class _Reader:
         return text(*parts) if parts else None
 
     def _header(self, name: str, parameter: Mapping[str, Any]) -> str:
-        """Return the value of a header or a cookie."""
+        """Return the value of a header or a cookie.
+
+        Raises:
+            NoValueError: A header cannot hold the name or the value.
+        """
         value = self._value(parameter)
         values = value if isinstance(value, list) else [value]
         written = ",".join(map(_plain, values))
@@ -252,7 +274,10 @@ class _Reader:
 def _exploded(
     name: str, parameter: Mapping[str, Any], value: Json
 ) -> list[tuple[str, str]]:
-    """Return the pairs of a query that a parameter becomes, as its style says."""
+    """Return the pairs of name and value that a query parameter becomes.
+
+    The style of the parameter decides how lists and objects are written.
+    """
     if isinstance(value, dict):
         if parameter.get("style") == DEEP_OBJECT:
             return [(f"{name}[{key}]", _plain(one)) for key, one in value.items()]
@@ -271,7 +296,7 @@ def _exploded(
 
 
 def _plain(value: Json) -> str:
-    """Return a value as a URL or a header shows it."""
+    """Return a value as text for a URL or a header."""
     return value if isinstance(value, str) else json.dumps(value)
 
 

@@ -1,4 +1,4 @@
-"""A text that matches a regular expression, where the expression is simple."""
+"""Make a text that matches a simple regular expression."""
 
 import re
 
@@ -9,17 +9,18 @@ _COUNT = re.compile(r"\{(\d{1,4})(,\d*)?\}")
 
 
 class NotSimpleError(ValueError):
-    """An expression that needs more than this module does."""
+    """An expression is too complicated for this module, or not valid."""
 
 
 def matching(pattern: str) -> str:
-    """Return the simplest text that an expression describes.
+    """Return a short text that matches an expression.
 
-    Of alternatives it is the first one, and what may be missing is missing.
+    It follows the first of several alternatives, and leaves out all optional parts.
 
     Raises:
-        NotSimpleError: The expression has look-arounds, back references or flags, or
-            the text would be long.
+        NotSimpleError: The expression has look-arounds, back references or flags, its
+            groups are nested deeply, a class excludes almost all characters, or the
+            text would be long. Or the expression is not valid.
     """
     reader = _Reader(pattern)
     made = reader.alternatives()
@@ -37,7 +38,7 @@ class _Reader:
         self.depth = 0
 
     def alternatives(self) -> str:
-        """Read alternatives up to a closing parenthesis; return the first one."""
+        """Read alternatives up to a parenthesis; return the text of the first one."""
         made = [self._sequence()]
         while self._next() == "|":
             self.position += 1
@@ -97,7 +98,7 @@ class _Reader:
         return character
 
     def _class(self) -> str:
-        """Read a class of characters; return one of them."""
+        """Read a class of characters; return a character that it allows."""
         negated = self._next() == "^"
         self.position += negated
         members: list[tuple[str, str]] = []
@@ -121,7 +122,7 @@ class _Reader:
         return self._escape() if character == "\\" else character
 
     def _least(self) -> int:
-        """Read what says how often the atom is repeated; return how often at least."""
+        """Read the quantifier of an atom, and return the fewest repetitions."""
         character = self._next()
         least = 1
         if character and character in "?*+":

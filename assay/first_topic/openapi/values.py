@@ -1,4 +1,4 @@
-"""A value that a schema allows: an example of the document, or one made here."""
+"""Find a value that a schema allows: an example in the document, or one made here."""
 
 import copy
 import math
@@ -10,7 +10,7 @@ from assay.first_topic.openapi.patterns import NotSimpleError, matching
 from assay.first_topic.request import Json
 
 MAX_VALUES = 2_000  # values of one body
-MAX_DEPTH = 40  # levels of an example, or of schemas in schemas
+MAX_DEPTH = 40  # levels of an example, or of nested schemas
 MAX_ITEMS = 100  # items of a list that is made
 FORMATS = {
     "date": "2025-01-15",
@@ -33,7 +33,7 @@ FORMATS = {
 
 
 class NoValueError(Exception):
-    """There is no value; the message says why."""
+    """No value or request can be made; the message says why."""
 
 
 class _RecursionError(NoValueError):
@@ -41,7 +41,7 @@ class _RecursionError(NoValueError):
 
 
 def example_of(holder: Mapping[str, Any], document: Document) -> Iterator[Json]:
-    """Yield the examples of a schema, a parameter or a body, the first ones first.
+    """Yield copies of the examples of a schema, a parameter or a body.
 
     Examples that are nested too deeply to be written as Python are left out.
     """
@@ -69,19 +69,22 @@ class Maker:
         self._left = MAX_VALUES
 
     def value(self, schema: object) -> Json:
-        """Return a value that a schema allows.
+        """Return a value for a schema.
+
+        The value is an example, the constant, the default or the first value of an
+        enumeration, if the schema has one of these. Otherwise it is made.
 
         Raises:
-            NoValueError: None can be made.
+            NoValueError: No value can be made.
         """
         self._left = MAX_VALUES
         return self._value(schema, (), 0)
 
     def properties(self, schema: object) -> dict[str, Mapping[str, Any]]:
-        """Return the properties of an object, each resolved; the required ones only.
+        """Return the required properties of an object, with their references followed.
 
         Raises:
-            NoValueError: A reference leads nowhere.
+            NoValueError: A reference leads nowhere or in a circle.
         """
         whole, _ = self._whole(schema, ())
         required = _names(whole.get("required"))
@@ -118,10 +121,17 @@ class Maker:
     def _whole(
         self, schema: object, references: tuple[str, ...]
     ) -> tuple[Mapping[str, Any], tuple[str, ...]]:
-        """Return a schema with its references and `allOf` put together.
+        """Return a schema with its reference followed and its `allOf` merged.
+
+        Args:
+            schema: The schema.
+            references: The references that were followed before.
 
         Returns:
-            The schema, and the references that were followed to it.
+            The schema, and all references that were followed to it.
+
+        Raises:
+            NoValueError: A reference leads nowhere or in a circle.
         """
         reference = mapping(schema).get("$ref")
         if isinstance(reference, str):
@@ -159,7 +169,7 @@ class Maker:
     ) -> Json:
         """Return the value of the first alternative that has one."""
         problem = NoValueError("no alternative of the schema has a value")
-        # null is allowed often, but says little.
+        # `null` is tried last, since another value is a better example.
         for option in sorted(
             options, key=lambda one: mapping(one).get("type") == "null"
         ):
@@ -212,9 +222,9 @@ class Maker:
     def _object(
         self, whole: Mapping[str, Any], references: tuple[str, ...], depth: int
     ) -> dict[str, Json]:
-        """Return an object with its required properties.
+        """Return an object with its required properties, without read-only ones.
 
-        One that requires nothing gets the properties that have an example.
+        If the schema requires none, the object has the properties with an example.
         """
         properties = mapping(whole.get("properties"))
         made = {}
@@ -248,7 +258,11 @@ class Maker:
 
 
 def _number(schema: Mapping[str, Any], whole: bool) -> int | float:
-    """Return a number between the limits of a schema: 1 where it is allowed."""
+    """Return a number that a schema allows: 1, or else a number near a limit.
+
+    Raises:
+        NoValueError: A limit is too large.
+    """
     low = _limit(schema, "minimum", "exclusiveMinimum", 1 if whole else 0.5)
     high = _limit(schema, "maximum", "exclusiveMaximum", -1 if whole else -0.5)
     step = schema.get("multipleOf")
@@ -270,10 +284,10 @@ def _number(schema: Mapping[str, Any], whole: bool) -> int | float:
 def _limit(
     schema: Mapping[str, Any], key: str, exclusive: str, step: float
 ) -> int | float | None:
-    """Return a limit that the number itself may have; None if there is none.
+    """Return an inclusive limit of a schema; None if it has none.
 
-    `exclusiveMinimum` is a number in OpenAPI 3.1, and says whether `minimum` itself is
-    excluded in the older versions.
+    An exclusive limit is moved by `step`. In OpenAPI 3.1 `exclusiveMinimum` is a
+    number. In older versions it says whether `minimum` itself is excluded.
     """
     limit, excluded = schema.get(key), schema.get(exclusive)
     if _is_number(excluded):
@@ -284,7 +298,14 @@ def _limit(
 
 
 def _text(schema: Mapping[str, Any]) -> str:
-    """Return a text of the format, pattern and length that a schema asks for."""
+    """Return a text of the pattern, or else of the format, and of the right length.
+
+    A pattern that is not simple is ignored. A text is cut or lengthened without regard
+    to the pattern and the format.
+
+    Raises:
+        NoValueError: The schema requires a very long text.
+    """
     pattern, text = schema.get("pattern"), ""
     if isinstance(pattern, str):
         try:
@@ -316,7 +337,10 @@ def _whole_number(value: object, fallback: int) -> int:
 
 
 def _depth(value: Json) -> int:
-    """Return how many levels of lists and objects a value has, up to the maximum."""
+    """Return the levels of a value: 1 for a text or number, 2 for a list of these.
+
+    The result is at most `MAX_DEPTH + 1`.
+    """
     level, depth = [value], 0
     while level and depth <= MAX_DEPTH:
         level = [

@@ -13,7 +13,10 @@ _HERE = os.path.dirname(os.path.abspath(__file__))
 
 
 def _start_probe() -> None:
-    """Import the probe under another name, since Assay may not be installed here."""
+    """Import the probe and start it.
+
+    It gets another name, since `assay` may not be importable in the target.
+    """
     folder = os.path.dirname(_HERE)
     spec = importlib.util.spec_from_file_location(
         "_assay_probe",

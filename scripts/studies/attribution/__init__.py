@@ -1,1 +1,1 @@
-"""Does Assay name the cause? Small services with one planted cause each."""
+"""The study of causes: does Assay name the cause planted in a small service?"""

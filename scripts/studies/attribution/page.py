@@ -1,4 +1,4 @@
-"""The page of the study: what was planted, what Assay said, and who is right."""
+"""The page of the study: what was planted, what Assay said, and whether it is right."""
 
 from __future__ import annotations
 
@@ -10,22 +10,27 @@ from assay.wording import percent, quantity
 from scripts.studies.attribution.known import Case
 from scripts.studies.pages import Goal, goal_summary, goal_table, markdown_table
 
-MAX_SECONDS = 45.0  # that profiling may add to a run
-EXPLAINED = 0.85  # of the difference of mean latency
+MAX_SECONDS = 45.0  # the longest time that profiling may add to a run
+# The share of the difference of mean latency that the ledger has to explain.
+EXPLAINED = 0.85
 MIN_RIGHT = 22 / 24
 MIN_EXPLAINED = 18 / 24
 
 
 @dataclass
 class Answer:
-    """What Assay said of a case.
+    """What Assay said of a case in one run.
 
     Attributes:
-        causes: Kind, place, sentence and numbers of each, the largest first.
-        explained: Share of the difference of latency that is not `unexplained`.
-        latency: Mean latency of both sides, in seconds.
-        seconds: What the whole run took.
-        profiling: What of that profiling and the report took.
+        causes: The fields of each cause, by name, in the order of the results.
+        explained: Share of the difference of mean latency that is not `unexplained`;
+            None if there is no ledger or no difference.
+        latency: Mean latency of baseline and candidate while they were profiled, in
+            seconds; zeros if there is no ledger.
+        seconds: Wall-clock time of the whole run.
+        warnings: The warnings of the run, and its messages if it did not end normally.
+        profiling: The seconds from the last launch until the results were written; 0
+            if there are no results.
     """
 
     case: str
@@ -39,7 +44,10 @@ class Answer:
 
 
 def is_right(case: Case, answer: Answer) -> bool:
-    """Say whether the first cause is of the right kind and names the right place."""
+    """Say whether the first cause is of the right kind and names the right place.
+
+    If nothing was planted, an answer without causes is right.
+    """
     if not case.kind:
         return not answer.causes
     if not answer.causes:
@@ -50,12 +58,12 @@ def is_right(case: Case, answer: Answer) -> bool:
 
 
 def goals(cases: Sequence[Case], answers: Sequence[Answer]) -> list[Goal]:
-    """Judge the answers."""
+    """Judge Assay by every goal."""
     judged = _pairs(cases, answers)
     planted = [(case, answer) for case, answer in judged if case.kind]
     silent = [is_right(case, answer) for case, answer in judged if not case.kind]
     right = [is_right(case, answer) for case, answer in planted]
-    # Memory and start-up are no parts of the latency.
+    # Memory growth and start-up are not part of the latency.
     shares = [
         answer.explained
         for case, answer in planted
@@ -167,7 +175,7 @@ def _found(cause: dict[str, object]) -> str:
 
 
 def _sentences(cases: Sequence[Case], answers: Sequence[Answer]) -> list[str]:
-    """Return what was said of each case, once."""
+    """Return what was said of each case, from its first answer."""
     lines, seen = [], set()
     for case, answer in _pairs(cases, answers):
         if case.name in seen:

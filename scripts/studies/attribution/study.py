@@ -1,6 +1,6 @@
-"""Runs every case, and says for each what was planted and what Assay named.
+"""Runs every case, and writes what was planted and what Assay named.
 
-A run that is done is kept, so the study can be stopped and continued.
+Finished runs are stored, so the study can be stopped and continued.
 """
 
 import argparse
@@ -28,13 +28,13 @@ from scripts.studies.attribution.page import Answer, is_right, page
 from scripts.studies.pages import publish
 from scripts.studies.storage import append_row, read_rows, scratch_folder
 
-LAUNCHES = 2  # causes come from the rounds after them
+LAUNCHES = 2  # few are enough: causes come from the rounds after the launches
 PAGE = Path("reports/reference/attribution.md")
 SOURCES = Path(__file__).parent / "cases"
 
 
 def run_case(case: Case, seed: int, output: Path) -> Answer:
-    """Run a case once."""
+    """Run a case once. The answer has no causes if the run has no results."""
     path = (output / "runs" / f"{case.name}-{seed}").resolve()
     if path.exists():
         shutil.rmtree(path)
@@ -79,7 +79,7 @@ def run_case(case: Case, seed: int, output: Path) -> Answer:
 
 
 def main() -> None:
-    """Run what is missing, and print what came of it."""
+    """Run what is missing, print the page, and write it if asked to."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
         "--output", type=Path, default=Path("reports/study-attribution")
@@ -110,7 +110,7 @@ def main() -> None:
 
 
 def print_answer(case: Case, answer: Answer) -> None:
-    """Print what was said of a case."""
+    """Print what Assay said of a case."""
     mark = "right" if is_right(case, answer) else "WRONG"
     a, b = (1000 * seconds for seconds in answer.latency)
     share = "" if answer.explained is None else f", {answer.explained:.0%} explained"

@@ -1,4 +1,4 @@
-"""Dependencies of the endpoints: the shop, the account, and the page."""
+"""Dependencies of the shop's endpoints: shop, rate limit, account and page."""
 
 from typing import Annotated
 
@@ -13,7 +13,7 @@ from target_app.services import tokens
 DEFAULT_PAGE_SIZE = 20
 MAX_PAGE_SIZE = 100
 MAX_TOKEN_LENGTH = 4096
-# auto_error is off, so that a missing token gets the service's own error.
+# auto_error is off, so that the service answers a missing token with its own error.
 _bearer = HTTPBearer(auto_error=False, description="`access_token` of a login")
 
 
@@ -27,7 +27,11 @@ ShopDep = Annotated[Shop, Depends(get_shop)]
 
 
 async def limit_requests(request: Request, shop: ShopDep) -> None:
-    """Count a request of a client, and refuse it if there are too many."""
+    """Count a request, and refuse it if its client has sent too many.
+
+    Raises:
+        AppError: 429; the client has sent too many requests in this minute.
+    """
     client = request.client.host if request.client else "unknown"
     await shop.limits.count_request(client)
 
@@ -39,7 +43,7 @@ async def authenticated_account(
     """Return the id of the account that sent the request.
 
     Raises:
-        AppError: 401; the token is missing, invalid or expired.
+        AppError: 401; the token is missing, too long, invalid, expired or revoked.
     """
     token = credentials.credentials if credentials else ""
     if not 0 < len(token) <= MAX_TOKEN_LENGTH:

@@ -1,4 +1,4 @@
-"""The routes of the variants."""
+"""The routes of the variants and of their guards."""
 
 from collections.abc import Callable
 from typing import Any
@@ -25,9 +25,12 @@ def variants_router(settings: Settings) -> tuple[APIRouter, list[Resources]]:
 
     If one variant is selected, it is at `/v1/{topic}` and its guard at `/guard`.
     Otherwise each variant is at `/v1/{topic}/{variant}` and its guard at `…/guard`.
+    Variants that need a setting which is not set are then left out.
 
     Raises:
-        ConfigurationError: The variant does not exist or lacks a setting.
+        ConfigurationError: The selected variant does not exist, or a setting that it
+            needs is not set.
+        AppError: DATABASE_URL is not a PostgreSQL URL.
     """
     router = APIRouter()
     all_resources = []

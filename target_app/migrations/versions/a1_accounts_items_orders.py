@@ -1,4 +1,4 @@
-"""Accounts, items and orders."""
+"""The tables of accounts, items and orders."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""Access sessions and refresh tokens."""
+"""The tables of access sessions and refresh tokens."""
 
 import sqlalchemy as sa
 from alembic import op

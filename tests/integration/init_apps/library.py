@@ -23,7 +23,7 @@ BOOKS: dict[int, dict[str, Any]] = {1: {"id": 1, "title": "Tea", "tags": ["hot"]
 
 
 class Chapter(BaseModel):
-    """A part of a book, which may have parts of its own."""
+    """A part of a book, which may have parts itself."""
 
     heading: str
     parts: list["Chapter"] = []
@@ -42,13 +42,13 @@ class NewBook(BaseModel):
 def bearer(
     token: Annotated[HTTPAuthorizationCredentials, Depends(HTTPBearer())],
 ) -> None:
-    """Let those in who know the token."""
+    """Refuse requests without the right token."""
     if token.credentials != os.environ.get("LIBRARY_TOKEN", "s3cret-token"):
         raise HTTPException(403)
 
 
 def key(value: Annotated[str, Depends(APIKeyHeader(name="X-Api-Key"))]) -> None:
-    """Let those in who know the key."""
+    """Refuse requests without the right key."""
     if value != "s3cret-key":
         raise HTTPException(403)
 
@@ -140,7 +140,7 @@ def away() -> Response:
 
 @router.get("/import", operation_id="run")
 def reserved() -> dict[str, bool]:
-    """Have a name that Locust uses itself."""
+    """Answer; the name of the operation is one that Locust uses itself."""
     return {"ok": True}
 
 

@@ -1,4 +1,4 @@
-"""A Starlette service without a document: one logs in, and buys something."""
+"""A Starlette service without an OpenAPI document, with a login and orders."""
 
 import json
 import os
@@ -54,7 +54,7 @@ def _allowed(request: Request) -> bool:
 
 
 async def order(request: Request) -> Response:
-    """Place an order: one must have logged in, and come from the page."""
+    """Place an order, if the request has a login and the right CSRF token."""
     same = request.headers.get("x-csrf-token") == request.cookies.get("csrftoken")
     if not _allowed(request) or not same:
         return Response(status_code=403)
@@ -72,7 +72,7 @@ async def read(request: Request) -> Response:
 
 
 async def pay(request: Request) -> Response:
-    """Pay an order, with a form; then show it."""
+    """Pay an order with a form, and redirect to it."""
     form = dict(parse_qsl((await request.body()).decode()))
     if not _allowed(request) or int(form["order_id"]) not in ORDERS:
         return Response(status_code=404)

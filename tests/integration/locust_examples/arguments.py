@@ -1,4 +1,4 @@
-"""Options of the file's own on the command line."""
+"""A locustfile that adds its own options to the command line."""
 
 from locust import HttpUser, constant, events, task
 

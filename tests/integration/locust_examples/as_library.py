@@ -1,4 +1,4 @@
-"""A file that can also start a runner of its own, as a script."""
+"""A locustfile that is also a script, which starts its own runner."""
 
 import gevent
 from locust import HttpUser, constant, events, task

@@ -1,4 +1,4 @@
-"""Functions as tasks beside a decorated one, and a page that is not there."""
+"""Tasks that are functions or decorated methods; one requests a missing page."""
 
 from locust import HttpUser, TaskSet, between, task
 

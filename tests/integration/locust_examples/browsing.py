@@ -1,4 +1,4 @@
-"""Weighted tasks that remember what the last page linked to."""
+"""Weighted tasks that follow the links of the last page."""
 
 import random
 import re

@@ -1,4 +1,4 @@
-"""Rows that the file adds by hand, round whatever it likes, also failing ones."""
+"""Request events that the locustfile fires itself, for successes and failures."""
 
 import random
 import time

@@ -1,4 +1,4 @@
-"""A client of its own kind, which tells the request event about its calls."""
+"""A custom client, which fires the request event for each call."""
 
 import time
 from xmlrpc.client import Fault, ServerProxy

@@ -1,4 +1,4 @@
-"""As many log-ins as there are names in a list."""
+"""Users who each take a name from a list, and log in with it."""
 
 from locust import HttpUser, TaskSet, constant, task
 

@@ -1,4 +1,4 @@
-"""A file that also runs by itself, with one user."""
+"""A locustfile that is also a script, which runs one user."""
 
 from locust import HttpUser, constant, run_single_user, task
 

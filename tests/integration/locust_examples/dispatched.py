@@ -1,4 +1,4 @@
-"""A shape up and down over three classes, whose users ask once and then wait."""
+"""A shape that goes up and down; users of three classes send one request each."""
 
 from locust import HttpUser, LoadTestShape, constant, task
 

@@ -1,4 +1,4 @@
-"""One user of a kind, whatever the number; the others by weight."""
+"""One class with a fixed number of users, and two classes with weights."""
 
 from locust import HttpUser, constant, task
 

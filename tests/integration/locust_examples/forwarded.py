@@ -1,4 +1,4 @@
-"""Every user with an address of its own in its headers."""
+"""Users who each send their own address in a header."""
 
 import itertools
 

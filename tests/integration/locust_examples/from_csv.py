@@ -1,4 +1,4 @@
-"""Names and passwords from a file beside the locustfile, over and over."""
+"""Names and passwords that are read from a CSV file again and again."""
 
 import csv
 import os

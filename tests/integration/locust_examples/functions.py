@@ -1,4 +1,4 @@
-"""Tests of pytest, each a user class of its own."""
+"""Tests of pytest, which Locust runs as user classes."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""Requests of one user side by side, from a pool of greenlets inside a task."""
+"""Concurrent requests of one user, from a pool of greenlets in a task."""
 
 from gevent.pool import Pool
 from locust import HttpUser, constant, task

@@ -1,4 +1,4 @@
-"""One page after another, each chosen from the links of the one before."""
+"""Users who request pages in sequence, each from the links of the last one."""
 
 import random
 import re

@@ -1,4 +1,4 @@
-"""Listeners that add up how much was sent, under a tag of their own."""
+"""Listeners that add up received bytes and the contexts of requests."""
 
 from locust import HttpUser, TaskSet, constant, events, task
 

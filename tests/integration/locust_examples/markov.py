@@ -1,4 +1,4 @@
-"""A Markov chain, with its transitions written in every way there is."""
+"""A Markov chain, with its transitions written in every possible way."""
 
 from locust import HttpUser, MarkovTaskSet, constant, transition, transitions
 

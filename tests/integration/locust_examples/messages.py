@@ -1,4 +1,4 @@
-"""Messages to oneself that give every user a name before the users are made."""
+"""Messages of the runner to itself, which give a name to each user before it starts."""
 
 from locust import HttpUser, constant, events, task
 from locust.runners import LocalRunner, MasterRunner, WorkerRunner

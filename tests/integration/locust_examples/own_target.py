@@ -1,4 +1,4 @@
-"""A server inside Locust's own web interface, which the users ask: it needs one."""
+"""A locustfile that works only with Locust's web interface."""
 
 from locust import HttpUser, events, task
 

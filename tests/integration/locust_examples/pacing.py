@@ -1,4 +1,4 @@
-"""A turn every so often, however long it takes, beside a pause after each."""
+"""Users with a pause after each task, and users with a constant pace."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""Each worker takes the part of the data that its index says."""
+"""Workers that each read the file with their index."""
 
 from pathlib import Path
 

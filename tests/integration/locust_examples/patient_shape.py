@@ -1,4 +1,4 @@
-"""A shape that waits until all users are there, and users that take long to make."""
+"""A shape that waits until all users have started, and users that start slowly."""
 
 import random
 import time

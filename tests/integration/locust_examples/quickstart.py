@@ -1,4 +1,4 @@
-"""A log-in first, weighted tasks, and a loop of requests under one name."""
+"""A login at the start, weighted tasks, and a loop of requests under one name."""
 
 import time
 

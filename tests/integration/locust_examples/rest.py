@@ -1,4 +1,4 @@
-"""rest(): JSON in and out, assertions, mistakes, and answers that are no JSON."""
+"""Calls of rest() with JSON, failed assertions, exceptions and answers without JSON."""
 
 from contextlib import contextmanager
 

@@ -1,10 +1,7 @@
-"""One small service that answers what the locustfiles beside it ask for.
+"""A small service for the locustfiles in this folder: `python server.py 12`.
 
-    python server.py 12
-
-listens on that many free ports, each with sessions and counts of its own, and prints
-the ports as a JSON list. `GET /counted` says what a port has been asked, and is not
-counted itself.
+It listens on 12 free ports, each with its own sessions and counts, and prints the ports
+as a JSON list. `GET /counted` returns the counts of a port, and is not counted itself.
 """
 
 import asyncio
@@ -29,13 +26,14 @@ JSON = ("content-type", "application/json")
 
 @dataclass
 class Port:
-    """What one port remembers.
+    """The state of one port.
 
     Attributes:
-        asked: How often each method and path was asked for, without the query.
-        tokens: The form's token of every session that has seen the form.
-        members: The name of everybody who is logged in, by session.
-        forwarded: Every address that an X-Forwarded-For header gave.
+        asked: The number of requests by method and path, without the query.
+        tokens: The token of the form that each session has received.
+        members: The name of each user who is logged in, by session.
+        forwarded: All addresses in headers X-Forwarded-For.
+        numbers: The next numbers of sessions and orders.
     """
 
     asked: Counter[str] = field(default_factory=Counter)
@@ -58,13 +56,13 @@ class Asked:
 
     @property
     def session(self) -> str:
-        """Of whom it is; empty if nobody knows."""
+        """The session in the cookie; empty if there is none."""
         cookie = SimpleCookie(self.headers.get("cookie", "")).get("session")
         return cookie.value if cookie else ""
 
     @property
     def sent(self) -> dict[str, Any]:
-        """What it brings: a JSON object, or the fields of a form."""
+        """The body: a JSON object, or the fields of a form."""
         if not self.body:
             return {}
         if "json" in self.headers.get("content-type", ""):
@@ -74,13 +72,13 @@ class Asked:
 
     @property
     def text(self) -> str:
-        """Its body."""
+        """The body as text."""
         return self.body.decode(errors="replace")
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What is said to it."""
+    """The answer to a request."""
 
     body: bytes = b"ok"
     status: int = 200
@@ -201,7 +199,7 @@ ROUTES: list[tuple[str, str, Callable[..., Answer]]] = [
 
 
 def answer(asked: Asked) -> Answer:
-    """Say what a request gets."""
+    """Return the answer to a request."""
     for method, pattern, tell in ROUTES:
         found = re.fullmatch(pattern, asked.path)
         if found and asked.method in method.split("|"):
@@ -245,9 +243,9 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
 
 
 def main(count: int) -> None:
-    """Serve on that many free ports, until ended."""
+    """Serve on this many free ports until the process is ended."""
     listening = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    for each in listening:  # asyncio would not, and bodies came 40 ms late
+    for each in listening:  # asyncio does not set it, and bodies came 40 ms late
         each.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     print(json.dumps([each.getsockname()[1] for each in listening]), flush=True)
     config = uvicorn.Config(app, log_level="warning", lifespan="off")

@@ -1,4 +1,4 @@
-"""A form with a hidden token, sent back with it; where it leads tells how it went."""
+"""A form with a hidden token; the final URL shows whether the login succeeded."""
 
 import re
 

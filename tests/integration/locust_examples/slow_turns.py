@@ -1,4 +1,4 @@
-"""Turns that are long, of which the last one may end."""
+"""Users with long tasks, who stop after the last one."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""A shape that says which user classes take part at each of its stages."""
+"""A shape that selects the user classes of each stage."""
 
 from locust import HttpUser, LoadTestShape, constant, task
 

@@ -1,4 +1,4 @@
-"""A shape in stages: few users, many, few."""
+"""A shape with stages of few, many and few users."""
 
 from locust import HttpUser, LoadTestShape, TaskSet, constant, task
 

@@ -1,4 +1,4 @@
-"""Data fetched at every stage of a test's life, and who is told when."""
+"""Listeners of all stages of a test, which write their order to a file."""
 
 import os
 import time

@@ -1,4 +1,4 @@
-"""A greenlet that looks at the statistics and ends the test."""
+"""A greenlet that ends the test if too many requests fail."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""Users that begin when all of them are there."""
+"""Users who begin when all users have started."""
 
 from gevent.lock import Semaphore
 from locust import HttpUser, constant, events, task

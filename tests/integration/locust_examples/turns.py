@@ -1,4 +1,4 @@
-"""Users that stop after three turns, and say good-bye."""
+"""Users who stop after three tasks, and then send a last request."""
 
 from locust import HttpUser, constant, task
 from locust.exception import StopUser

@@ -1,4 +1,4 @@
-"""Answers that are looked at, and tasks that end at the first failure."""
+"""Checks of answers, and tasks that end at the first failure."""
 
 from locust import FastHttpUser, constant, events, task
 from locust.exception import RescheduleTask

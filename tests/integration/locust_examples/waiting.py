@@ -1,4 +1,4 @@
-"""Waiting times that functions of the file's own draw."""
+"""Wait times that functions of the locustfile draw at random."""
 
 import random
 

@@ -1,4 +1,4 @@
-"""A log-in for Locust's web interface, where there is one."""
+"""A login for Locust's web interface, if there is one."""
 
 from flask import Blueprint, redirect, request, session, url_for
 from flask_login import UserMixin, login_user

@@ -1,4 +1,4 @@
-"""Pages of its own in Locust's web interface, where there is one."""
+"""A page that is added to Locust's web interface, if there is one."""
 
 import json
 

@@ -1,11 +1,11 @@
-"""A library's own client, which is given Locust's session in place of its own."""
+"""A client of a library, which uses Locust's session instead of its own."""
 
 import requests
 from locust import HttpUser, constant, task
 
 
 class Orders:
-    """As a library would have it: it knows nothing of Locust."""
+    """The client of a library that does not know Locust."""
 
     def __init__(self, url):
         self.url = url

@@ -1,4 +1,4 @@
-"""The target in process, with its lifespan."""
+"""Helpers that run the target in the process of the tests."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -12,12 +12,13 @@ Story = Callable[[httpx.AsyncClient], Awaitable[None]]
 
 
 def with_target(settings: Settings, story: Story, raises: bool = True) -> None:
-    """Start the target, tell the story to a client of it, and stop it.
+    """Start the target, run a story with a client of it, and stop it.
 
     Args:
-        settings: The target's.
-        story: What happens to it.
-        raises: Whether a bug of the target ends the test; it is answered otherwise.
+        settings: Settings of the target.
+        story: Gets the client and sends requests.
+        raises: Whether an unexpected exception of the target is raised in the test; if
+            not, the target answers with status 500.
     """
 
     async def run() -> None:
@@ -33,5 +34,5 @@ def with_target(settings: Settings, story: Story, raises: bool = True) -> None:
 
 
 def chosen(seeded: Settings, variant: str) -> Settings:
-    """The same settings with one variant."""
+    """Return the same settings with one variant."""
     return seeded.model_copy(update={"target_variant": variant})

@@ -1,4 +1,4 @@
-"""The shop with its tables and rows."""
+"""Fixtures for tests of the shop."""
 
 import pytest
 import redis
@@ -9,7 +9,7 @@ from tests.integration.target_app.shopping import KEYS, run_seed
 
 @pytest.fixture(scope="module")
 def store(seeded: Settings) -> Settings:
-    """Settings of a shop that has its tables and rows."""
+    """Return settings of a shop whose tables and rows exist."""
     filled = run_seed(seeded)
     assert filled.returncode == 0, filled.stderr
     return Settings.model_validate(
@@ -24,7 +24,7 @@ def store(seeded: Settings) -> Settings:
 
 @pytest.fixture
 def forgotten(services: dict[str, str]) -> None:
-    """Forget what earlier tests made Redis remember."""
+    """Delete the keys that earlier tests have left in Redis."""
     with redis.Redis.from_url(services["REDIS_URL"]) as memory:
         for key in memory.scan_iter("assay:*"):
             memory.delete(key)

@@ -1,4 +1,4 @@
-"""The target behind a real server, for what needs real connections."""
+"""A helper that serves the target with a real server."""
 
 import contextlib
 import threading

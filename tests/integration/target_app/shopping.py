@@ -1,4 +1,4 @@
-"""What people do in the shop, and what operators do to it."""
+"""Helpers that prepare the shop and send requests to it."""
 
 import itertools
 import os
@@ -18,7 +18,7 @@ _count = itertools.count()
 
 
 def run_seed(settings: Settings) -> "subprocess.CompletedProcess[str]":
-    """Migrate and fill, as people do."""
+    """Run the command that creates the shop's tables and rows."""
     return subprocess.run(
         [sys.executable, "-m", "target_app.shop_seed"],
         env={**os.environ, "DATABASE_URL": str(settings.database_url)},
@@ -28,7 +28,7 @@ def run_seed(settings: Settings) -> "subprocess.CompletedProcess[str]":
 
 
 def alembic(settings: Settings, *words: str) -> str:
-    """Migrate; return what is said."""
+    """Run a command of Alembic, and return its output."""
     done = subprocess.run(
         [sys.executable, "-m", "alembic", *words],
         env={**os.environ, "DATABASE_URL": str(settings.database_url)},
@@ -41,7 +41,7 @@ def alembic(settings: Settings, *words: str) -> str:
 
 
 async def signed_up(client: httpx.AsyncClient) -> str:
-    """Make an account; return its address."""
+    """Create an account, and return its address."""
     email = f"ada{time.time_ns()}-{next(_count)}@example.com"
     form = {"email": email, "full_name": "Ada Lovelace", "password": PASSWORD}
     answer = await client.post("/api/v1/users", json=form)
@@ -51,7 +51,7 @@ async def signed_up(client: httpx.AsyncClient) -> str:
 
 
 async def logged_in(client: httpx.AsyncClient, email: str) -> dict[str, Any]:
-    """Return a pair of tokens."""
+    """Log in, and return the answer with the pair of tokens."""
     form = {"email": email, "password": PASSWORD}
     answer = await client.post("/api/v1/auth/login", json=form)
     assert answer.status_code == 200, answer.text
@@ -60,20 +60,20 @@ async def logged_in(client: httpx.AsyncClient, email: str) -> dict[str, Any]:
 
 
 async def somebody(client: httpx.AsyncClient) -> dict[str, str]:
-    """Return the headers of somebody new."""
+    """Return the headers of a new account that has logged in."""
     return bearer((await logged_in(client, await signed_up(client)))["access_token"])
 
 
 def bearer(token: str) -> dict[str, str]:
-    """Return the header that shows a token."""
+    """Return the header with a token."""
     return {"authorization": f"Bearer {token}"}
 
 
 async def me(client: httpx.AsyncClient, token: str) -> httpx.Response:
-    """Ask for the account of a token."""
+    """Request the account that a token belongs to."""
     return await client.get("/api/v1/users/me", headers=bearer(token))
 
 
 async def renewed(client: httpx.AsyncClient, token: str) -> httpx.Response:
-    """Ask for a new pair."""
+    """Request a new pair of tokens."""
     return await client.post("/api/v1/auth/refresh", json={"refresh_token": token})

@@ -1,4 +1,8 @@
-"""Logging in and out: pairs of an access token and a refresh token."""
+"""Endpoints that log in, renew tokens and log out.
+
+A pair of tokens is an access token and a refresh token. All tokens that follow from one
+login are a family.
+"""
 
 from typing import Annotated
 
@@ -15,7 +19,8 @@ from target_app.services import accounts, tokens
 from target_app.services.tokens import Issued
 
 router = APIRouter(prefix="/auth", tags=["auth"])
-# Verified if there is no such account, so that the time does not reveal that.
+# This hash is verified if no account has the address. So the response time does not
+# reveal which addresses have accounts.
 _UNKNOWN_ACCOUNT_HASH = security.hash_password("Nobody-has-this-1")
 
 
@@ -25,7 +30,7 @@ async def login(form: Annotated[LoginForm, Body()], shop: ShopDep) -> Tokens:
     await shop.limits.count_login(form.email)
     account = await shop.database.run(accounts.by_email, form.email)
     hash_ = account.password_hash if account else _UNKNOWN_ACCOUNT_HASH
-    # Hashing is slow on purpose, and releases the GIL.
+    # In a thread: hashing is slow on purpose, and it releases the GIL.
     correct = await run_in_threadpool(security.verify_password, hash_, form.password)
     if not (correct and account and account.is_active):
         raise AppError("Wrong address or password", 401)
@@ -40,7 +45,10 @@ async def login(form: Annotated[LoginForm, Body()], shop: ShopDep) -> Tokens:
     "/refresh", summary="Renew the tokens", responses=error_responses(401, *BODY_ERRORS)
 )
 async def refresh(form: Annotated[RefreshForm, Body()], shop: ShopDep) -> Tokens:
-    """Return a new pair; a refresh token that is used twice revokes its family."""
+    """Return a new pair of tokens.
+
+    A refresh token that is used twice revokes its family: all tokens of the same login.
+    """
     issued = await shop.database.run(
         tokens.rotate, form.refresh_token, shop.settings.refresh_seconds
     )
@@ -59,7 +67,7 @@ async def refresh(form: Annotated[RefreshForm, Body()], shop: ShopDep) -> Tokens
     responses=error_responses(*BODY_ERRORS),
 )
 async def logout(form: Annotated[RefreshForm, Body()], shop: ShopDep) -> None:
-    """Revoke the family of a refresh token, with its access tokens."""
+    """Revoke all tokens of the login that the refresh token belongs to."""
     family = await shop.database.run(tokens.family_of, form.refresh_token)
     if family:
         await shop.database.run(tokens.revoke, family)

@@ -1,4 +1,4 @@
-"""Items that can be bought."""
+"""Endpoints that list, read, add and change items."""
 
 from typing import Annotated
 
@@ -32,7 +32,10 @@ async def list_items(
     limit: Limit = DEFAULT_PAGE_SIZE,
     category: Category = None,
 ) -> Page[ItemRead]:
-    """Return a page of items, sorted by id."""
+    """Return a page of items, sorted by id.
+
+    A cached page is returned until it expires, even if its items have changed.
+    """
 
     async def load() -> Page[ItemRead]:
         rows = await shop.database.run(items.list_page, after, limit, category)
@@ -44,7 +47,7 @@ async def list_items(
 
 @router.get("/{item_id}", summary="Read an item", responses=error_responses(404))
 async def read_item(item_id: ItemId, shop: ShopDep) -> ItemRead:
-    """Return an item; its stock can be as old as the cache allows."""
+    """Return an item; a change or an order removes it from the cache."""
 
     async def load() -> ItemRead:
         return await shop.database.run(items.by_id, item_id)

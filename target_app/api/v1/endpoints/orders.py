@@ -1,4 +1,4 @@
-"""Orders: placed by an account, and read by the same account."""
+"""Endpoints for orders: an account places orders, and reads its own."""
 
 from typing import Annotated
 
@@ -35,7 +35,7 @@ async def place_order(
     me: AccountIdDep,
     tasks: BackgroundTasks,
 ) -> PurchaseRead:
-    """Reduce the stock of the ordered items, and send a confirmation."""
+    """Place an order, reduce the stock of its items, and send a confirmation."""
     order = await shop.database.run(purchases.place, me, new, shop.eager)
     for line in order.lines:
         await shop.cache.invalidate(f"item:{line.item.id}")
@@ -50,7 +50,7 @@ async def list_orders(
     before: Before = None,
     limit: Limit = DEFAULT_PAGE_SIZE,
 ) -> Page[PurchaseRead]:
-    """Return a page of orders with their lines, the latest first."""
+    """Return a page of one's own orders with their lines, the latest first."""
     rows = await shop.database.run(purchases.list_page, me, before, limit, shop.eager)
     return Page(rows=rows, next=rows[-1].id if len(rows) == limit else None)
 

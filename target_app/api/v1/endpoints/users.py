@@ -1,4 +1,4 @@
-"""Accounts: signing up, listing, and one's own account."""
+"""Endpoints that create and list accounts, and read or change one's own."""
 
 from typing import Annotated
 
