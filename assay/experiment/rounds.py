@@ -36,6 +36,7 @@ ROUND_SECONDS = 1.0  # seconds of load on each side
 REQUESTS_PER_ROUND = 50  # to reach them, slow services get up to MAX_ROUND_SECONDS
 MAX_ROUND_SECONDS = 3 * ROUND_SECONDS
 TRIAL_SECONDS = 0.3
+MIN_DIFFERENCE = 0.1  # share of CPU time; a smaller difference of one round is noise
 KNOWN = 0.2  # a difference of latency is known if its error is below this share of it
 
 
@@ -156,9 +157,7 @@ class Rounds:
         for number in range(1, MAX_ROUNDS + 1):
             began = time.monotonic()
             both = self._both(number, "load")
-            if number == 1 and any(
-                share_outside(one.stacks) > MAX_OUTSIDE for one in both
-            ):
+            if number == 1 and is_outside(both):
                 self.gil = False
                 both = self._both(number, "load")
             done += both
@@ -251,6 +250,17 @@ class Rounds:
             samples=samples.samples,
             notes=_notes(counted),
         )
+
+
+def is_outside(both: Sequence[Round]) -> bool:
+    """Say whether much CPU time, or much of its difference, is outside the GIL."""
+    if any(share_outside(one.stacks) > MAX_OUTSIDE for one in both):
+        return True
+    cpu = [one.cpu for one in both]
+    outside = [one.cpu * share_outside(one.stacks) for one in both]
+    difference = abs(cpu[1] - cpu[0])
+    matters = difference > MIN_DIFFERENCE * max(cpu)
+    return matters and abs(outside[1] - outside[0]) > MAX_OUTSIDE * difference
 
 
 def resident(pid: int) -> float:

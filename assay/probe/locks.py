@@ -10,6 +10,7 @@ import threading
 from types import ModuleType
 from typing import Any, Optional
 
+from .awaits import counted
 from .imports import Imports
 from .places import Place, Project, current_task
 from .totals import Totals, get_ident, perf_counter
@@ -18,7 +19,10 @@ KIND = "lock"
 
 
 def observe(totals: Totals, imports: Imports) -> None:
-    """Observe the locks that are made from now on."""
+    """Observe the locks and semaphores of threading and asyncio.
+
+    A lock of threading is observed only if it is made from now on.
+    """
     make_lock, make_rlock = threading.Lock, threading.RLock
     project = totals.project
 
@@ -84,13 +88,13 @@ def observe(totals: Totals, imports: Imports) -> None:
 
 
 def of_threads(project: Project, idents: tuple[int, ...]) -> list[Optional[Place]]:
-    """Return the place in the user's own code at which each thread is now."""
+    """Return each thread's current place in the user's own code; None if unknown."""
     frames = sys._current_frames()
     return [project.nearest(frames.get(ident)) for ident in idents]
 
 
 def of_tasks(project: Project, tasks: list[Any]) -> list[Optional[Place]]:
-    """Return the place in the user's own code at which each task waits now."""
+    """Return each task's current place in the user's own code; None if unknown."""
     return [project.of_task(task) for task in tasks]
 
 
@@ -151,7 +155,8 @@ def _observe_async(cls: Any, name: str, totals: Totals) -> None:
         if self.locked():
             place, holders = project.here(), of_tasks(project, owners)
             began = perf_counter()
-            result = await acquire(self)
+            with counted():
+                result = await acquire(self)
             totals.add(KIND, name, place, holders, perf_counter() - began)
         else:
             result = await acquire(self)

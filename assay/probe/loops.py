@@ -1,7 +1,7 @@
-"""Time how long callbacks block an event loop, and how long others wait meanwhile.
+"""Time how long callbacks block an event loop, and how long other callbacks wait.
 
 In asyncio's own loops, every callback is timed. Other loops, such as uvloop, are
-watched by a beat, a callback that is due at regular intervals: whatever delays the beat
+watched by a beat, a callback that is due at regular intervals. Whatever delays the beat
 also delays every request.
 """
 
@@ -11,7 +11,7 @@ import functools
 import sys
 from collections import deque
 from types import ModuleType
-from typing import Any, Optional
+from typing import Any, Callable, Optional
 
 from .imports import Imports
 from .places import Place
@@ -25,7 +25,7 @@ from .totals import (
 )
 
 BLOCKED = "blocked loop"  # a callback that took long to return
-COUNTED = "blocked loop counted"  # the part of it counted as CPU time or another wait
+COUNTED = "blocked loop counted"  # the part counted as CPU time or another wait
 BEHIND = "loop behind block"  # waits of callbacks that were ready meanwhile
 TURN = "loop turn"  # waits of callbacks that were ready while shorter ones ran
 # The same waits in a loop that is watched by a beat. Its callbacks are unknown, so half
@@ -34,11 +34,11 @@ TURN = "loop turn"  # waits of callbacks that were ready while shorter ones ran
 BEHIND_SQUARED = "loop behind block, squared"
 TURN_SQUARED = "loop turn, squared"
 LONG = 0.005  # seconds; a callback that takes longer blocks the loop
-IDLE = 0.0005  # seconds; so does a callback that waits longer without using the CPU
+IDLE = 0.0005  # seconds; longer waits of a callback without CPU time block it, too
 WATCH = 0.001  # seconds between two samples of a callback that takes long
 BEAT = 0.001  # seconds between two beats
 LATE = 0.004  # seconds; if a beat is later than this, the loop was blocked
-AT_ONCE = 0.0001  # seconds; a faster answer means that events were ready before
+AT_ONCE = 0.0001  # seconds; if the selector answers faster, events were ready before
 
 
 class Loop:
@@ -46,29 +46,51 @@ class Loop:
 
     Attributes:
         thread: Identifier of the thread.
-        began: When the running callback began; 0 if none is running.
+        began: When the running callback began; 0 if none is running. In a loop with a
+            beat, it is when the next beat is due.
+        late: How many samples of the current long callback came late.
         samples: How often the current long callback was seen at each of the user's
             places.
-        blocks: The last long callbacks: when each began and ended, and its place.
+        blocks: The last blocks of the loop: when each began and ended, and its place.
         asked: When the loop last asked which events are ready.
         returned: When it got the answer.
         before: When it had got the previous answer.
-        turns: Count, seconds and longest of the waits behind short callbacks.
+        turns: Count and seconds of the waits behind short callbacks. The third number,
+            the longest wait, stays 0.
+        turn: How long the running callback had waited for its turn, in seconds.
     """
 
     def __init__(self, turns: list[float]) -> None:
         """Begin to watch; must be called in the thread that runs the loop."""
         self.thread = get_ident()
         self.turns = turns
-        self.began = self.asked = self.returned = self.before = 0.0
+        self.began = self.asked = self.returned = self.before = self.turn = 0.0
+        self.late = 0
         self.samples: dict[Optional[Place], int] = {}
         self.blocks: deque[tuple[float, float, Optional[Place]]] = deque(maxlen=64)
+
+    def forget_samples(self) -> None:
+        """Begin anew with the next long callback."""
+        self.samples, self.late = {}, 0
+
+    def waits_for_interpreter(self, took: float, counted: float) -> bool:
+        """Say whether a long callback only waits for the lock of the interpreter.
+
+        A call that blocks the loop lets go of that lock, so the thread that samples is
+        in time. If another thread keeps the lock, the samples come late, too.
+
+        Args:
+            took: How long the callback took, in seconds.
+            counted: Seconds of it that are counted as CPU time or another wait.
+        """
+        late = self.late > sum(self.samples.values()) / 2
+        return late and took - counted > took / 2
 
     def arrived(self) -> float:
         """Return when the event arrived that the loop has just received.
 
-        If the event was ready when the loop asked, it arrived while the loop was busy,
-        at any moment with equal chance. Then the middle is returned.
+        If the event was ready when the loop asked, it arrived while the loop was busy.
+        Every moment of that time is equally likely, so the middle is returned.
         """
         if self.returned - self.asked > AT_ONCE:
             return self.returned
@@ -87,6 +109,16 @@ class Loops:
         self._totals = totals
         self._loops: dict[int, Loop] = {}  # by thread
         self._watching = False
+        # Takes the coroutine of a new task, and returns the one to run.
+        self.child: Callable[[Any], Any] = lambda coroutine: coroutine
+
+    def turn(self) -> float:
+        """Return how long the running callback had waited for its turn, in seconds.
+
+        0 if the callbacks of this loop are not timed.
+        """
+        state = self._loops.get(get_ident())
+        return state.turn if state is not None else 0.0
 
     def observe(self, imports: Imports) -> None:
         """Observe every loop that runs from now on."""
@@ -99,13 +131,13 @@ class Loops:
         self._watching = False
 
     def _observe_tasks(self, base_events: ModuleType) -> None:
-        """Remember the user's place that makes each task."""
+        """Remember the place in the user's code at which each task is made."""
         base: Any = getattr(base_events, "BaseEventLoop")
         create_task, made = base.create_task, self._totals.project.made
 
         @functools.wraps(create_task)
-        def remembered(self: Any, coro: Any, **options: Any) -> Any:
-            task = create_task(self, coro, **options)
+        def remembered(self_: Any, coro: Any, **options: Any) -> Any:
+            task = create_task(self_, self.child(coro), **options)
             made(task)
             return task
 
@@ -137,7 +169,22 @@ class Loops:
         if selector is not None and hasattr(loop, "_run_once"):
             self._observe_selector(selector, state)
         else:
+            self._make_tasks(loop)
             self._beat(loop, state)
+
+    def _make_tasks(self, loop: Any) -> None:
+        """Make the tasks of a loop whose method for that cannot be replaced."""
+        if loop.get_task_factory() is not None:
+            return
+        asyncio: Any = sys.modules["asyncio"]
+        made = self._totals.project.made
+
+        def factory(loop: Any, coro: Any, **options: Any) -> Any:
+            task = asyncio.Task(self.child(coro), loop=loop, **options)
+            made(task)
+            return task
+
+        loop.set_task_factory(factory)
 
     def _end(self) -> None:
         self._loops.pop(get_ident(), None)
@@ -150,7 +197,7 @@ class Loops:
             state.before, state.asked = state.returned, perf_counter()
             events = original(selector, timeout)
             state.returned = perf_counter()
-            # If a function runs a loop, its wait for events is not an unknown wait.
+            # This wait is noted: a function that runs a loop must not count it again.
             waited(state.returned - state.asked)
             return events
 
@@ -178,6 +225,7 @@ class Loops:
                 return run(self)
             cpu, waited, began = thread_time(), waits(), perf_counter()
             state.began = began
+            state.turn = began - getattr(self, "assay_ready", began)
             try:
                 return run(self)
             finally:
@@ -191,7 +239,7 @@ class Loops:
     def _finished(
         self, state: Loop, handle: Any, began: float, cpu: float, waited: float
     ) -> None:
-        """Count how long a callback took, and how long it had waited before.
+        """Count how long a callback had waited, and whether it blocked the loop.
 
         Args:
             state: The loop that ran the callback.
@@ -220,8 +268,9 @@ class Loops:
         if took >= IDLE:
             cpu = thread_time() - cpu
             if took >= LONG or took - cpu >= IDLE:
-                waited = self._totals.waits() - waited
-                self._block(state, began, now, min(cpu + waited, took))
+                counted = min(cpu + self._totals.waits() - waited, took)
+                if not state.waits_for_interpreter(took, counted):
+                    self._block(state, began, now, counted)
 
     def _block(
         self, state: Loop, began: float, now: float, counted: float
@@ -234,8 +283,9 @@ class Loops:
             now: When the block ended.
             counted: Seconds of the block that are counted as CPU time or another wait.
         """
-        samples, state.samples = state.samples, {}
+        samples = state.samples
         place = max(samples, key=samples.__getitem__) if samples else None
+        state.forget_samples()
         state.blocks.append((began, now, place))
         self._totals.add(BLOCKED, "", place, (), now - began)
         self._totals.add(COUNTED, "", place, (), counted)
@@ -257,12 +307,13 @@ class Loops:
             known, waited = waits() - waited, waits()
             # A shorter delay is a block if the user's code waits without using the CPU.
             waits_in = late >= BEAT and late - spent >= IDLE and any(state.samples)
-            if late >= LATE or waits_in:
+            is_block = late >= LATE or waits_in
+            if is_block and not state.waits_for_interpreter(late, spent + known):
                 place = self._block(state, due, now, min(late, spent + known))
                 took = late + BEAT / 2  # the block began between two beats
                 self._totals.add(BEHIND_SQUARED, "", place, (), took * took / 2)
             else:
-                state.samples = {}
+                state.forget_samples()
                 turns[0] += 1
                 turns[1] += late * late / 2
             due = now + BEAT
@@ -276,8 +327,10 @@ class Loops:
         """Sample the places of callbacks that take long; runs in a separate thread."""
         self._totals.own_threads.add(get_ident())
         while True:
+            asleep = perf_counter()
             _sleep(WATCH)
             now = perf_counter()
+            is_late = now - asleep > 2 * WATCH
             for state in list(self._loops.values()):
                 began = state.began
                 if began and now - began >= WATCH:
@@ -285,5 +338,6 @@ class Loops:
                     place = self._totals.project.nearest(frame)
                     if state.began == began:
                         state.samples[place] = state.samples.get(place, 0) + 1
+                        state.late += is_late
                 elif state.samples and not began:
-                    state.samples = {}
+                    state.forget_samples()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import _thread
 import functools
 import os
 import sys
 import weakref
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from types import CodeType, FrameType
 from typing import Any, NamedTuple, Optional
 
@@ -14,7 +16,7 @@ LIBRARIES = ("site-packages", "dist-packages")
 MOST_PLACES = 10_000  # most places that are remembered
 _INNER = (".<genexpr>", ".<listcomp>", ".<dictcomp>", ".<setcomp>", ".<lambda>")
 DEEPEST = 400  # most frames of a stack that are searched
-NEAR = 10  # most frames from a new task to the user's code: gather, a task group
+NEAR = 10  # most frames between a new task and the user's code, such as of `gather`
 _PROBE = os.path.dirname(os.path.abspath(__file__)) + os.sep
 
 
@@ -52,11 +54,13 @@ class Project:
             )
         )
         self._relative: dict[str, str] = {}
+        self._thread = _thread._local()
         # Where each task was made, since a task may run only library code.
         self._made: weakref.WeakKeyDictionary[Any, Place] = weakref.WeakKeyDictionary()
         # By the id of the code object, since Python hashes a code object instruction by
         # instruction. The code is kept, so that its id is not used again.
         self._places: dict[tuple[int, int], tuple[Place, CodeType]] = {}
+        self._called: dict[int, tuple[str, CodeType]] = {}
 
     def relative(self, file: str) -> str:
         """Return a file's path in the project; empty if the file is not the user's."""
@@ -85,7 +89,7 @@ class Project:
     def of_code(self, code: CodeType, line: int = 0) -> Optional[Place]:
         """Return a place in a function of the user's, by default its first line.
 
-        None if the function is not the user's.
+        The place is None if the function is not the user's.
         """
         known = self._places.get((id(code), line))
         if known is not None:
@@ -109,40 +113,72 @@ class Project:
             frame = frame.f_back
         return None
 
-    def waiting(self, frame: Optional[FrameType]) -> Optional[Place]:
-        """Return the user's place at which a thread waits, if nothing counts this wait.
+    def waiting(self, frame: Optional[FrameType]) -> Optional[tuple[Place, str]]:
+        """Return the user's place at which a thread waits, and the function it calls.
 
-        None if a frame of the probe is nearer than the user's code: then the probe
-        counts the wait already.
+        The function is the library's that the user's line calls; empty if that is C
+        code. None if a frame of the probe is nearer than the user's code: then the
+        probe counts the wait already.
         """
+        called = None
         for _ in range(DEEPEST):
             if frame is None or frame.f_code.co_filename.startswith(_PROBE):
                 return None
             place = self.of_code(frame.f_code, frame.f_lineno)
             if place:
-                return place
-            frame = frame.f_back
+                return place, self.called(called) if called is not None else ""
+            called, frame = frame, frame.f_back
         return None
 
+    def called(self, frame: FrameType) -> str:
+        """Return the name of a library's function, with its module."""
+        code = frame.f_code
+        name = self._called.get(id(code))
+        if name is not None:
+            return name[0]
+        module = str(frame.f_globals.get("__name__", ""))
+        # What users type: asyncio.sleep, not asyncio.tasks.sleep.
+        module = "asyncio" if module.startswith("asyncio.") else module
+        text = f"{module}.{name_of(code)}"
+        if len(self._called) < MOST_PLACES:
+            self._called[id(code)] = text, code
+        return text
+
     def awaiting(self, coroutine: Any) -> Optional[Place]:
-        """Return the innermost place of a chain of awaits in the user's own code."""
+        """Return the innermost place in the user's own code of a chain of awaits."""
         place = None
         for _ in range(DEEPEST):
             if coroutine is None:
                 break
-            frame, inner = _step(coroutine)
+            frame, inner = step(coroutine)
             if frame is not None:
                 place = self.of_code(frame.f_code, frame.f_lineno) or place
             coroutine = inner
         return place
 
     def here(self) -> Optional[Place]:
-        """Return the user's place that this thread is executing."""
+        """Return the user's place that this thread is executing.
+
+        If its stack has none, it is the place that switched to the current greenlet,
+        the place of the current task, or the place on whose behalf a library's thread
+        works: see `on_behalf_of`.
+        """
         return (
             self.nearest(sys._getframe())
             or self._of_greenlets()
             or self.of_task(current_task())
+            or getattr(self._thread, "place", None)
         )
+
+    @contextmanager
+    def on_behalf_of(self, place: Optional[Place]) -> Iterator[None]:
+        """Let the body, in this thread, work on behalf of a place of the user's."""
+        outer = getattr(self._thread, "place", None)
+        self._thread.place = place or outer
+        try:
+            yield
+        finally:
+            self._thread.place = outer
 
     def _of_greenlets(self) -> Optional[Place]:
         """Return the user's place that switched to this greenlet.
@@ -160,7 +196,11 @@ class Project:
         return None
 
     def of_task(self, task: Any) -> Optional[Place]:
-        """Return the user's place at which an asyncio task waits."""
+        """Return the user's place at which an asyncio task waits.
+
+        If the task runs only library code, it is the place that made the task or that
+        gathers it.
+        """
         coroutine = getattr(task, "get_coro", None)
         if coroutine is None:
             return None
@@ -171,9 +211,9 @@ class Project:
         return place or self._gathering(task)
 
     def _gathering(self, task: Any) -> Optional[Place]:
-        """Return the place that waits for this task by `asyncio.gather`.
+        """Return the place that waits for this task with `asyncio.gather`.
 
-        It is needed for event loops that do not show where a task is made.
+        It is needed for event loops in which the probe cannot see where a task is made.
         """
         asyncio = sys.modules.get("asyncio")
         if asyncio is None:
@@ -204,11 +244,18 @@ class Project:
                 return
             frame = frame.f_back
 
-    def of_callable(self, function: Any, depth: int = 4) -> Optional[Place]:
-        """Return the place where a function was defined that is about to be called.
+    def made_at(self, task: Any) -> Optional[Place]:
+        """Return the user's place that made a task; None if it is unknown."""
+        try:
+            return self._made.get(task)
+        except TypeError:  # a custom task that cannot be a key of a dictionary
+            return None
 
-        A framework often hands a wrapper to a thread. Then the user's function is an
-        argument of the wrapper.
+    def of_callable(self, function: Any, depth: int = 4) -> Optional[Place]:
+        """Return the place that defines a function; None if it is not the user's.
+
+        A framework often passes a `functools.partial` of a wrapper to a thread. Then
+        the user's function is one of its arguments, which are searched to this depth.
         """
         try:
             return self._of_callable(function, depth)
@@ -223,6 +270,9 @@ class Project:
                 if place:
                     return place
             return None
+        for name in ("gi_code", "cr_code", "ag_code"):
+            if hasattr(function, name):  # a generator or coroutine that runs on
+                return self.of_code(getattr(function, name))
         function = getattr(function, "__wrapped__", function)
         function = getattr(function, "__func__", function)
         code = getattr(function, "__code__", None)
@@ -251,7 +301,7 @@ def current_task() -> Any:
         return None
 
 
-def _step(coroutine: Any) -> tuple[Optional[FrameType], Any]:
+def step(coroutine: Any) -> tuple[Optional[FrameType], Any]:
     """Return a coroutine's frame, and the object that it awaits."""
     for frame, inner in (
         ("cr_frame", "cr_await"),

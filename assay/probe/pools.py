@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextvars
 import functools
+from collections.abc import Sequence
 from types import ModuleType
 from typing import Any, Callable, Optional
 
+from .awaits import counted, serving
 from .imports import Imports
 from .locks import of_tasks, of_threads
 from .places import Place, current_task
@@ -16,7 +18,7 @@ from .waits import Waits
 THREADS = "thread pool"
 CONNECTIONS = "connection pool"
 HELD = "connection held"
-AT_ONCE = 0.00005  # seconds; if it took less, a connection was free
+AT_ONCE = 0.00005  # seconds; after a shorter time, a connection was free
 
 # Seconds spent waiting for a connection inside the current call to another service.
 inside: contextvars.ContextVar[Optional[list[float]]] = contextvars.ContextVar(
@@ -84,17 +86,21 @@ class Threads:
         """Begin without busy threads."""
         self._waits, self._totals = waits, waits.totals
         self._resource = resource
-        self._busy: dict[int, Any] = {}  # from thread to the function that it runs
+        self._busy: dict[int, Any] = {}  # the function that each busy thread runs
 
-    def timed(self, function: Any, full: Callable[[int], bool]) -> Any:
+    def timed(
+        self, function: Any, full: Callable[[int], bool], given: Sequence[Any] = ()
+    ) -> Any:
         """Return a function that counts how long it waited for its thread.
 
         Args:
             function: The function that a worker thread will call.
-            full: Takes a number of busy threads, and says whether none is free then.
+            full: Takes the number of busy threads, and says whether no thread is free.
+            given: Arguments of the function, one of which may be a generator to run on.
         """
         project = self._totals.project
-        place = project.of_callable(function) or project.here()
+        places = (project.of_callable(one) for one in (function, *given))
+        place = serving(next(filter(None, places), None) or project.here())
         holders: list[Optional[Place]] = []
         if full(len(self._busy)):
             busy = list(self._busy.items())
@@ -112,7 +118,8 @@ class Threads:
             ident = get_ident()
             self._busy[ident] = function
             try:
-                return self._waits.call(place, function, args, options)
+                with project.on_behalf_of(place):
+                    return self._waits.call(place, function, args, options)
             finally:
                 self._busy.pop(ident, None)
 
@@ -129,7 +136,7 @@ def _anyio(module: Any, waits: Waits) -> None:
             limiter = limiter or module.current_default_thread_limiter()
             return bool(limiter.available_tokens < 1)
 
-        return original(threads.timed(func, full), *args, **options)
+        return original(threads.timed(func, full, args), *args, **options)
 
     module.run_sync = run_sync
 
@@ -151,7 +158,10 @@ def _executor(module: Any, waits: Waits) -> None:
 
 
 def _future(module: Any, totals: Totals) -> None:
-    """Note waits for a future: the other thread counts what it does meanwhile."""
+    """Note the time that a thread waits for the result of a future.
+
+    The thread that computes the result counts its own waits.
+    """
     original = module.Future.result
 
     @functools.wraps(original)
@@ -161,7 +171,7 @@ def _future(module: Any, totals: Totals) -> None:
             return original(self, timeout)
         finally:
             totals.waited(perf_counter() - began)
-            del self  # else the traceback of a failed future would keep it alive
+            del self  # otherwise the traceback of a failed future keeps it alive
 
     module.Future.result = result
 
@@ -183,7 +193,7 @@ def _waitress(module: Any, waits: Waits) -> None:
 
 
 def _flask(module: Any, waits: Waits) -> None:
-    """Observe views, which run in threads of the server."""
+    """Observe views, which run in threads of the server, and what is around them."""
     original = module.Flask.ensure_sync
 
     def ensure_sync(self: Any, func: Any) -> Any:
@@ -191,10 +201,11 @@ def _flask(module: Any, waits: Waits) -> None:
         return view if is_coroutine_function(func) else _view(waits, view)
 
     module.Flask.ensure_sync = ensure_sync
+    _around(waits, module.Flask, "full_dispatch_request")
 
 
 def _django(module: Any, waits: Waits) -> None:
-    """Observe views, which run in threads of the server."""
+    """Observe views, which run in threads of the server, and what is around them."""
     original = module.BaseHandler.make_view_atomic
 
     def make_view_atomic(self: Any, view: Any) -> Any:
@@ -202,10 +213,22 @@ def _django(module: Any, waits: Waits) -> None:
         return atomic if is_coroutine_function(view) else _view(waits, atomic)
 
     module.BaseHandler.make_view_atomic = make_view_atomic
+    _around(waits, module.BaseHandler, "get_response")
+
+
+def _around(waits: Waits, owner: Any, method: str) -> None:
+    """Count the waits of a method that nothing inside of it counts."""
+    original = getattr(owner, method)
+
+    @functools.wraps(original)
+    def timed(*args: Any, **options: Any) -> Any:
+        return waits.call(None, original, args, options)
+
+    setattr(owner, method, timed)
 
 
 def _view(waits: Waits, view: Any) -> Any:
-    """Return a view that counts the waits which nothing else counts."""
+    """Return a view whose otherwise uncounted waits are counted."""
     place = waits.totals.project.of_callable(view)
 
     @functools.wraps(view)
@@ -232,7 +255,7 @@ def _waited(
     holders: list[Optional[Place]],
     is_async: bool = False,
 ) -> None:
-    """Count a wait for a connection, which ends now."""
+    """Count a wait for a connection, which ends now, if it is not below `AT_ONCE`."""
     waited = perf_counter() - began
     if waited < AT_ONCE:
         return
@@ -269,7 +292,8 @@ def _coroutines(cls: str, method: str, module: Any, totals: Totals) -> None:
     async def timed(self: Any, *args: Any, **options: Any) -> Any:
         began = perf_counter()
         try:
-            return await original(self, *args, **options)
+            with counted():
+                return await original(self, *args, **options)
         finally:
             _waited(totals, cls, began, [], True)
 
@@ -286,17 +310,15 @@ def _sqlalchemy(module: Any, totals: Totals) -> None:
 
     def do_get(self: Any) -> Any:
         owners = self.__dict__.setdefault("_assay_owners", {})
-        # If no connection is left, this waits. Otherwise it may open one: no wait.
+        # This waits only if no connection is left. Otherwise it may open one.
         most = self._pool.maxsize + self._max_overflow
         full = self._max_overflow >= 0 and len(owners) >= most
         holders: list[Optional[Place]] = []
         if full:
-            held = list(owners.values())
-            tasks = [task for task, _, _, _ in held if task is not None]
-            idents = tuple(ident for task, ident, _, _ in held if task is None)
-            holders = of_tasks(project, tasks) + of_threads(project, idents)
-            taken = [place for _, _, place, _ in held]
-            holders = [now or then for now, then in zip(holders, taken)]
+            for task, ident, taken, _ in list(owners.values()):
+                by_task = of_tasks(project, [task]) if task is not None else None
+                now = by_task or of_threads(project, (ident,))
+                holders.append(now[0] or taken)
         began = perf_counter()
         try:
             record = get(self)

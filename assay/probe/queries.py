@@ -8,15 +8,18 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import ModuleType
-from typing import Any, Callable
+from typing import Any, Callable, Optional
 
+from .awaits import AT_ONCE, alone, begin_counted, counted, end_counted
 from .fingerprints import of_query
 from .imports import Imports
+from .places import Place
 from .totals import Totals, idle, perf_counter, thread_time
 
 KIND = "query"
 CPU = "query cpu"  # CPU time of the sending thread in queries and cache commands
 CACHE = "cache command"
+COMMIT = "COMMIT"
 NEAR = 60  # most frames between a query and the package that sends it
 
 
@@ -27,7 +30,14 @@ def observe(totals: Totals, imports: Imports) -> None:
         imports.patch(name, lambda module: patch(module, totals))
 
     after("sqlalchemy.engine", _sqlalchemy)
+    after("sqlalchemy.engine.default", _sqlalchemy_commits)
+    after("aiosqlite.core", _aiosqlite)
     after("sqlite3.dbapi2", _sqlite)
+    after("psycopg.connection", functools.partial(_commits, "Connection"))
+    after(
+        "psycopg.connection_async",
+        functools.partial(_async_commits, "AsyncConnection"),
+    )
     after("psycopg.cursor", functools.partial(_cursor, "Cursor"))
     after("psycopg.cursor_async", functools.partial(_async_cursor, "AsyncCursor"))
     after("asyncpg.connection", _asyncpg)
@@ -45,27 +55,91 @@ def _sqlalchemy(module: Any, totals: Totals) -> None:
     ) -> None:
         if context is not None:
             context._assay_began = perf_counter(), thread_time(), totals.waits()
+            if context.dialect.is_async:
+                context._assay_steps = begin_counted()
 
     def after(
         conn: Any, cursor: Any, statement: str, parameters: Any, context: Any, many: Any
     ) -> None:
         began = getattr(context, "_assay_began", None)
+        ended(context)
         if began is not None:
-            took = perf_counter() - began[0]
-            # With an asynchronous driver, others run on this thread meanwhile.
+            query, place = of_query(statement), project.here()
             if context.dialect.is_async:
-                took = idle(took, began[1])
-            totals.add(KIND, of_query(statement), project.here(), (), took)
-            if not context.dialect.is_async:
+                add_async(totals, KIND, query, place, began[0], began[1])
+            else:
+                took = perf_counter() - began[0]
+                totals.add(KIND, query, place, (), took)
                 cpu = totals.waited_since(began[2], began[1], took)
                 totals.add(CPU, seconds=cpu)
 
+    def ended(context: Any) -> None:
+        end_counted(vars(context).pop("_assay_steps", None) if context else None)
+
+    def failed(error: Any) -> None:
+        ended(error.execution_context)
+
     event.listen(module.Engine, "before_cursor_execute", before)
+    event.listen(module.Engine, "handle_error", failed)
     event.listen(module.Engine, "after_cursor_execute", after)
 
 
+def _sqlalchemy_commits(module: Any, totals: Totals) -> None:
+    """Count commits of SQLAlchemy as queries, if there is something to commit."""
+    dialect, project = module.DefaultDialect, totals.project
+    original = dialect.do_commit
+
+    @functools.wraps(original)
+    def do_commit(self: Any, dbapi_connection: Any) -> None:
+        if not getattr(dbapi_connection, "in_transaction", True):
+            original(self, dbapi_connection)
+            return
+        waits, cpu, began = totals.waits(), thread_time(), perf_counter()
+        steps = begin_counted() if self.is_async else None
+        try:
+            original(self, dbapi_connection)
+        finally:
+            end_counted(steps)
+            if self.is_async:
+                add_async(totals, KIND, COMMIT, project.here(), began, cpu)
+            else:
+                took = perf_counter() - began
+                totals.add(KIND, COMMIT, project.here(), (), took)
+                totals.add(CPU, seconds=totals.waited_since(waits, cpu, took))
+
+    dialect.do_commit = do_commit
+
+
+def add_async(
+    totals: Totals,
+    kind: str,
+    query: str,
+    place: Optional[Place],
+    began: float,
+    cpu: float,
+) -> None:
+    """Count a query of an asynchronous driver, which ends now.
+
+    Other tasks run on this thread meanwhile, and may send further queries for the same
+    request.
+
+    Args:
+        totals: Counts the query.
+        kind: The kind of event.
+        query: The query's fingerprint.
+        place: The user's line that sent it.
+        began: When it began.
+        cpu: The CPU time of this thread at that moment.
+    """
+    took = perf_counter() - began
+    share, waited = alone(began, took), idle(took, cpu)
+    totals.add(kind, query, place, (), waited * share)
+    if share < 1:
+        totals.add(AT_ONCE + kind, query, place, (), waited * (1 - share))
+
+
 def sent_by(package: str) -> bool:
-    """Say whether a package is among the callers, so that it sends this query."""
+    """Say whether a package is among the callers, and so sends this query."""
     if package not in sys.modules:
         return False
     frame = sys._getframe(2)
@@ -104,15 +178,28 @@ def _sqlite(module: Any, totals: Totals) -> None:
                 def executemany(self, *args: Any) -> Any:
                     return self.cursor().executemany(*args)
 
+                def commit(self) -> None:
+                    if self.in_transaction:
+                        with _timed(totals, KIND, lambda: COMMIT):
+                            super().commit()
+                    else:
+                        super().commit()
+
+                def __exit__(self, *error: Any) -> Any:
+                    if not self.in_transaction or error[0] is not None:
+                        return super().__exit__(*error)
+                    with _timed(totals, KIND, lambda: COMMIT):
+                        return super().__exit__(*error)
+
             connections[cls] = Connection
         return connections[cls]
 
     @functools.wraps(connect)
     def timed_connect(*args: Any, **options: Any) -> Any:
-        # aiosqlite sends queries from a separate thread, so SQLAlchemy is not among the
-        # callers, although the queries are SQLAlchemy's and are counted there.
-        counted = "sqlalchemy.dialects.sqlite.aiosqlite" in sys.modules
-        if len(args) < 6 and not (counted and sent_by("aiosqlite")):
+        # SQLAlchemy's queries are counted by its events. aiosqlite sends them from a
+        # separate thread, where SQLAlchemy is not among the callers.
+        by_sqlalchemy = "sqlalchemy.dialects.sqlite.aiosqlite" in sys.modules
+        if len(args) < 6 and not (by_sqlalchemy and sent_by("aiosqlite")):
             factory = options.pop("factory", module.Connection)
             options["factory"] = connection_type(factory)
         return connect(*args, **options)
@@ -143,9 +230,8 @@ def _timed_cursor(cls: Any, totals: Totals) -> type:
                 return call(*args)
             finally:
                 took = perf_counter() - began
-                counted = sent_by("sqlalchemy")
-                self._assay_query = "" if counted else of_query(str(sql))
-                if not counted:
+                self._assay_query = of_query(str(sql))
+                if not sent_by("sqlalchemy"):
                     totals.add(KIND, self._assay_query, project.here(), (), took)
                     cpu = totals.waited_since(waits, cpu, took)
                     totals.add(CPU, seconds=cpu)
@@ -180,22 +266,23 @@ def _timed(
     totals: Totals, kind: str, fingerprint: Callable[[], str], is_async: bool = False
 ) -> Iterator[None]:
     """Time the query that the body sends, unless SQLAlchemy sends and times it."""
-    counted = sent_by("sqlalchemy")
+    by_sqlalchemy = sent_by("sqlalchemy")
     waits, cpu, began = totals.waits(), thread_time(), perf_counter()
     try:
         yield
     finally:
-        if not counted:
-            took = perf_counter() - began
+        if not by_sqlalchemy:
+            query, place = fingerprint(), totals.project.here()
             if is_async:
-                took = idle(took, cpu)
-            totals.add(kind, fingerprint(), totals.project.here(), (), took)
-            if not is_async:
+                add_async(totals, kind, query, place, began, cpu)
+            else:
+                took = perf_counter() - began
+                totals.add(kind, query, place, (), took)
                 totals.add(CPU, seconds=totals.waited_since(waits, cpu, took))
 
 
 def _text(query: Any) -> str:
-    """Return the text of a query, or its type if it is an object of psycopg."""
+    """Return the text of a query, or the name of its type if it is an object."""
     if isinstance(query, bytes):
         return query.decode("utf-8", "replace")
     return query if isinstance(query, str) else type(query).__name__
@@ -223,10 +310,52 @@ def _async_cursor(cls: str, module: Any, totals: Totals) -> None:
         async def timed(
             self: Any, query: Any, *args: Any, _original: Any = original, **options: Any
         ) -> Any:
-            with _timed(totals, KIND, lambda: of_query(_text(query)), True):
+            with _timed(totals, KIND, lambda: of_query(_text(query)), True), counted():
                 return await _original(self, query, *args, **options)
 
         setattr(owner, method, functools.wraps(original)(timed))
+
+
+def _commits(cls: str, module: Any, totals: Totals) -> None:
+    owner = getattr(module, cls)
+    original = owner.commit
+
+    @functools.wraps(original)
+    def commit(self: Any) -> None:
+        with _timed(totals, KIND, lambda: COMMIT):
+            original(self)
+
+    owner.commit = commit
+
+
+def _async_commits(cls: str, module: Any, totals: Totals) -> None:
+    owner = getattr(module, cls)
+    original = owner.commit
+
+    @functools.wraps(original)
+    async def commit(self: Any) -> None:
+        with _timed(totals, KIND, lambda: COMMIT, True), counted():
+            await original(self)
+
+    owner.commit = commit
+
+
+def _aiosqlite(module: Any, totals: Totals) -> None:
+    """Let the thread of a connection know the line for which it works."""
+    owner, project = module.Connection, totals.project
+    original = owner._execute
+
+    @functools.wraps(original)
+    async def execute(self: Any, fn: Any, *args: Any, **options: Any) -> Any:
+        place = project.here()
+
+        def run(*args: Any, **options: Any) -> Any:
+            with project.on_behalf_of(place):
+                return fn(*args, **options)
+
+        return await original(self, run, *args, **options)
+
+    owner._execute = execute
 
 
 def _asyncpg(module: Any, totals: Totals) -> None:
@@ -236,7 +365,7 @@ def _asyncpg(module: Any, totals: Totals) -> None:
         async def timed(
             self: Any, query: Any, *args: Any, _original: Any = original, **options: Any
         ) -> Any:
-            with _timed(totals, KIND, lambda: of_query(_text(query)), True):
+            with _timed(totals, KIND, lambda: of_query(_text(query)), True), counted():
                 return await _original(self, query, *args, **options)
 
         setattr(module.Connection, method, functools.wraps(original)(timed))
@@ -265,7 +394,7 @@ def _redis(is_async: bool, module: Any, totals: Totals) -> None:
                 _name: Any = name,
                 **options: Any,
             ) -> Any:
-                with _timed(totals, CACHE, lambda: _name(args), True):
+                with _timed(totals, CACHE, lambda: _name(args), True), counted():
                     return await _original(self, *args, **options)
 
             setattr(owner, method, functools.wraps(original)(waited))

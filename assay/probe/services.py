@@ -6,6 +6,7 @@ import functools
 from types import ModuleType
 from typing import Any, Callable
 
+from .awaits import AT_ONCE, alone, counted
 from .fingerprints import of_address
 from .imports import Imports
 from .pools import inside, is_coroutine_function
@@ -15,7 +16,10 @@ KIND = "other service"
 
 
 def observe(totals: Totals, imports: Imports) -> None:
-    """Observe common HTTP clients; waits for a connection are counted separately."""
+    """Observe common HTTP clients.
+
+    Time waiting for a pooled connection is not included. `pools` counts it.
+    """
 
     def after(name: str, cls: str, method: str, address: Callable[..., str]) -> None:
         def patch(module: ModuleType) -> None:
@@ -23,19 +27,24 @@ def observe(totals: Totals, imports: Imports) -> None:
 
         imports.patch(name, patch)
 
-    def of_request(request: Any, *_: Any) -> str:
+    def of_request(_: Any, request: Any, *__: Any) -> str:
         return f"{getattr(request, 'method', '')} {of_address(str(request.url))}"
 
-    def of_arguments(method: Any, url: Any = "", *_: Any) -> str:
+    def of_arguments(_: Any, method: Any, url: Any = "", *__: Any) -> str:
         return f"{method} {of_address(str(url))}"
 
-    def of_opened(request: Any, *_: Any) -> str:
+    def of_pool(pool: Any, method: Any, url: Any = "", *_: Any) -> str:
+        whole = f"{pool.scheme}://{pool.host}:{pool.port}{url}"
+        return f"{method} {of_address(whole if url.startswith('/') else url)}"
+
+    def of_opened(_: Any, request: Any, *__: Any) -> str:
         url = request if isinstance(request, str) else request.full_url
         return of_address(url)
 
     after("httpx._client", "Client", "send", of_request)
     after("httpx._client", "AsyncClient", "send", of_request)
     after("requests.sessions", "Session", "send", of_request)
+    after("urllib3.connectionpool", "HTTPConnectionPool", "urlopen", of_pool)
     after("aiohttp.client", "ClientSession", "_request", of_arguments)
     after("urllib.request", "OpenerDirector", "open", of_opened)
 
@@ -43,12 +52,15 @@ def observe(totals: Totals, imports: Imports) -> None:
 def _wrap(owner: Any, method: str, address: Callable[..., str], totals: Totals) -> None:
     original = getattr(owner, method)
 
-    def count(took: float, args: Any) -> None:
+    def count(took: float, args: Any, share: float = 1.0) -> None:
         try:
             where = address(*args)
         except Exception:
             where = "?"
-        totals.add(KIND, where, totals.project.here(), (), max(took, 0.0))
+        place, took = totals.project.here(), max(took, 0.0)
+        totals.add(KIND, where, place, (), took * share)
+        if share < 1:
+            totals.add(AT_ONCE + KIND, where, place, (), took * (1 - share))
 
     if is_coroutine_function(original):
 
@@ -59,18 +71,19 @@ def _wrap(owner: Any, method: str, address: Callable[..., str], totals: Totals) 
             cell, cpu, began = [0.0], thread_time(), perf_counter()
             token = inside.set(cell)
             try:
-                return await original(self, *args, **options)
+                with counted():
+                    return await original(self, *args, **options)
             finally:
                 inside.reset(token)
                 took = perf_counter() - began
-                count(idle(took, cpu) - cell[0], args)
+                count(idle(took, cpu) - cell[0], (self, *args), alone(began, took))
 
         setattr(owner, method, timed_async)
     else:
 
         @functools.wraps(original)
         def timed(self: Any, *args: Any, **options: Any) -> Any:
-            if inside.get() is not None:  # a redirect belongs to the call around it
+            if inside.get() is not None:  # a redirect is part of the outer call
                 return original(self, *args, **options)
             cell, waits = [0.0], totals.waits()
             cpu, began = thread_time(), perf_counter()
@@ -81,6 +94,6 @@ def _wrap(owner: Any, method: str, address: Callable[..., str], totals: Totals) 
                 inside.reset(token)
                 took = perf_counter() - began
                 spent = totals.waited_since(waits, cpu, took)
-                count(took - spent - cell[0], args)
+                count(took - spent - cell[0], (self, *args))
 
         setattr(owner, method, timed)

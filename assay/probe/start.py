@@ -1,10 +1,11 @@
-"""Start the probe, in each process of a target."""
+"""Start the probe in a process of a target."""
 
 from __future__ import annotations
 
 import os
 
 from . import allocations, calls, garbage, locks, pools, queries, services, startup
+from .awaits import Awaits
 from .environment import ASK, FILES, FOLDER, PACKAGES, PARTS, PROJECT
 from .imports import Imports
 from .loops import Loops
@@ -16,7 +17,10 @@ DEFAULT = ("waits", "queries", "gc")
 
 
 def start() -> None:
-    """Start the parts of the probe that the environment names."""
+    """Start the parts of the probe that the environment names, by default `DEFAULT`.
+
+    A forked process begins with empty totals.
+    """
     roots = (os.environ.get(PROJECT) or os.getcwd()).split(os.pathsep)
     packages = os.environ.get(PACKAGES, "").split(os.pathsep)
     project = Project(roots, [folder for folder in packages if folder])
@@ -29,6 +33,9 @@ def start() -> None:
         pools.observe(totals, imports, waits)
         services.observe(totals, imports)
         loops.observe(imports)
+        awaits = Awaits(totals, loops)
+        loops.child = awaits.child
+        awaits.observe(imports)
     if "queries" in parts:
         queries.observe(totals, imports)
     if "gc" in parts:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Any, Callable, Dict, Optional
+from typing import Any, Callable, Dict, Optional, Tuple
 
 from .places import Place
 from .totals import (
@@ -18,10 +18,11 @@ from .totals import (
 )
 
 KIND = "other wait"
-MIN_SECONDS = 0.0002  # a shorter wait is overhead of the interpreter, not counted
-SAMPLE_SECONDS = 0.002  # between two samples of the busy threads
+MIN_SECONDS = 0.0002  # a shorter wait is overhead of the interpreter: not counted
+SAMPLE_SECONDS = 0.002  # seconds between two samples of the busy threads
 
-Seen = Dict[Optional[Place], int]  # how often a thread was seen at a place
+# How often a thread was seen at a place, calling a function of a library.
+Seen = Dict[Tuple[Optional[Place], str], int]
 
 
 class Waits:
@@ -52,10 +53,13 @@ class Waits:
         """Call a function, and count the waits in it that nothing else counts.
 
         Args:
-            place: Place of the waits, if no sample saw a more precise place.
+            place: The place of the waits if no sample finds a more precise place.
             function: The function.
-            args: Its arguments.
+            args: Its positional arguments.
             options: Its keyword arguments.
+
+        Returns:
+            What the function returns.
         """
         totals, ident = self.totals, get_ident()
         outer = self._working.get(ident)
@@ -76,8 +80,8 @@ class Waits:
             other = took - cpu - (totals.waits() - waited)
             # With greenlets, the thread's CPU time and waits belong to many calls.
             if other > MIN_SECONDS and not has_greenlets():
-                where = max(seen, key=seen.__getitem__) if seen else place
-                totals.add(KIND, "", where, (), other)
+                where = max(seen, key=seen.__getitem__) if seen else (place, "")
+                totals.add(KIND, where[1], where[0], (), other)
                 totals.waited(other)  # so that an outer call does not count it again
 
     def _watch(self) -> None:
@@ -90,6 +94,6 @@ class Waits:
                 continue
             frames = sys._current_frames()
             for ident, seen in list(self._working.items()):
-                place = waiting(frames.get(ident))
-                if place:
-                    seen[place] = seen.get(place, 0) + 1
+                where = waiting(frames.get(ident))
+                if where:
+                    seen[where] = seen.get(where, 0) + 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -10,6 +11,7 @@ from assay.analysis.attribution import sentences
 from assay.analysis.attribution.calls import Calls, calls_of
 from assay.analysis.attribution.frontier import Frontier, frontier, split_place
 from assay.analysis.attribution.ledger import (
+    AT_ONCE,
     COUNTED_TWICE,
     CPU,
     OTHER_WAITS,
@@ -32,6 +34,17 @@ KINDS = tuple(
     )
 )
 
+# Files of the libraries that send queries, or call other services.
+SENDERS = {
+    "queries": re.compile(
+        r"\((sqlalchemy|sqlmodel|sqlite3|aiosqlite|psycopg\w*|asyncpg|redis|peewee"
+        r"|tortoise|django/db)[/.]"
+    ),
+    "other services": re.compile(
+        r"\((httpx|httpcore|h11|requests|urllib3?|http/client|aiohttp)[/.]"
+    ),
+}
+
 type Key = tuple[str, str, str, str]  # kind, resource, function and file
 
 
@@ -46,6 +59,7 @@ class Group:
         holder: The code that held the resource the longest, on that side.
         seconds: Seconds per request.
         count: Events per request.
+        at_once: Seconds per request that other waits of the same request overlap.
         longest: The longest single event of both sides, in seconds.
     """
 
@@ -55,6 +69,7 @@ class Group:
     holder: Place | None
     seconds: Difference
     count: Difference
+    at_once: Difference
     longest: float
 
 
@@ -202,12 +217,16 @@ def _around(groups: Sequence[Group], place: Frontier | None) -> bool:
     """Say whether CPU time belongs to the events of some groups.
 
     It does if it has no place, or if one of the user's functions has both. If its place
-    is in a library only, it belongs to moves to a worker thread, and to nothing else.
+    is in a library only, it belongs to moves to a worker thread, or to what the library
+    sends.
     """
     if place is None:
         return True
     if not place.own:
-        return groups[0].kind == "thread pool"
+        kind = groups[0].kind
+        return kind == "thread pool" or bool(
+            kind in SENDERS and SENDERS[kind].search(place.inside)
+        )
     function, file = split_place(place.own)
     # py-spy may leave out the class, so only the last part of the name counts.
     return any(
@@ -251,6 +270,9 @@ def _groups(pair: Pair) -> Iterable[Group]:
     tables = _without_moves(
         [_by_key(one) for one in side] for side in (pair.baseline, pair.candidate)
     )
+    at_once = tuple(
+        [_at_once(one) for one in side] for side in (pair.baseline, pair.candidate)
+    )
     for table in (*tables[0], *tables[1]):
         keys.update(dict.fromkeys(table))
     for key in keys:
@@ -269,6 +291,7 @@ def _groups(pair: Pair) -> Iterable[Group]:
             holder=_most([(event.holder, amount) for event, amount in events]),
             seconds=seconds,
             count=count,
+            at_once=_difference(at_once, key, "seconds"),
             longest=max((amount.longest for _, amount in every), default=0.0),
         )
 
@@ -277,6 +300,7 @@ Table = Mapping[Key, Sequence[tuple[Event, Amount]]]
 
 
 def _by_key(one: Round) -> Table:
+    """Return the events that are compared place by place."""
     table: dict[Key, list[tuple[Event, Amount]]] = {}
     for observation in one.observations:
         event, amount = observation.event, observation.amount
@@ -285,15 +309,26 @@ def _by_key(one: Round) -> Table:
             continue
         if event.kind in COUNTED_TWICE:
             amount = Amount(count=0, seconds=-amount.seconds)
-        place = event.place
-        key = (
-            kind,
-            event.resource,
-            place.function if place else "",
-            place.file if place else "",
-        )
-        table.setdefault(key, []).append((event, amount))
+        table.setdefault(_key(kind, event), []).append((event, amount))
     return table
+
+
+def _at_once(one: Round) -> Table:
+    """Return the events that other waits of the same request overlap."""
+    table: dict[Key, list[tuple[Event, Amount]]] = {}
+    for observation in one.observations:
+        event = observation.event
+        kind = event.kind.removeprefix(AT_ONCE)
+        if kind != event.kind:
+            item = event, observation.amount
+            table.setdefault(_key(PARTS[kind], event), []).append(item)
+    return table
+
+
+def _key(kind: str, event: Event) -> Key:
+    place = event.place
+    function, file = (place.function, place.file) if place else ("", "")
+    return kind, event.resource, function, file
 
 
 def _without_moves(

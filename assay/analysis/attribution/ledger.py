@@ -10,7 +10,10 @@ from assay.observations import Round
 from assay.results import Ledger, LedgerPart
 
 CPU = "cpu"
-OTHER_WAITS = "other waits"  # of worker threads, if no other part counts them
+OTHER_WAITS = "other waits"  # of threads and tasks, if no other part counts them
+THREAD_WAIT = "other wait"  # of a thread; it includes the wait for a core
+# Before the kind of an event: another wait of the same request counts its seconds.
+AT_ONCE = "at once: "
 # From each kind of the probe's events to the part of the ledger that it belongs to.
 PARTS: Mapping[str, str] = {
     "thread pool": "thread pool",
@@ -23,7 +26,8 @@ PARTS: Mapping[str, str] = {
     "loop behind block": "blocked event loop",
     "loop turn": "waiting for the event loop",
     "garbage collection": "garbage collection",
-    "other wait": OTHER_WAITS,
+    THREAD_WAIT: OTHER_WAITS,
+    "await": OTHER_WAITS,
 }
 CPU_WAIT = "waiting for the cpu"
 UNEXPLAINED = "unexplained"
@@ -41,16 +45,19 @@ def parts_of(one: Round) -> dict[str, float]:
     """Return the seconds per request of each part of the ledger, in one round."""
     parts = dict.fromkeys(ORDER, 0.0)
     parts[CPU], parts[CPU_WAIT] = one.cpu, one.cpu_wait
+    in_threads = 0.0
     for observation in one.observations:
         kind, seconds = observation.event.kind, observation.amount.seconds
-        if kind in PARTS:
+        if kind == THREAD_WAIT:
+            in_threads += seconds
+        elif kind in PARTS:
             parts[PARTS[kind]] += seconds
         elif kind in COUNTED_TWICE:
             parts[COUNTED_TWICE[kind]] -= seconds
     # The collector's time is CPU time of the same thread, but has a part of its own.
     parts[CPU] = max(0.0, parts[CPU] - parts["garbage collection"])
-    # Other waits include the wait of a worker thread for a core, a part of its own.
-    parts[OTHER_WAITS] -= one.cpu_wait
+    # Waits of a worker thread include its wait for a core, a part of its own.
+    parts[OTHER_WAITS] += max(0.0, in_threads - one.cpu_wait)
     parts = {name: max(0.0, seconds) for name, seconds in parts.items()}
     parts[UNEXPLAINED] = one.latency - sum(parts.values())
     return parts

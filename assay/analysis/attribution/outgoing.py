@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from assay.analysis.attribution.ledger import AT_ONCE
 from assay.analysis.attribution.rounds import Pair
 from assay.observations import Observation, Place
 from assay.results import Outgoing
@@ -26,7 +27,8 @@ def outgoing(topic: str, names: tuple[str, str], pair: Pair) -> list[Outgoing]:
         for round_ in rounds:
             for key, observation in _sent(round_.observations):
                 counts, seconds = means.setdefault(key, [[0.0, 0.0], [0.0, 0.0]])
-                counts[side] += observation.amount.count / len(rounds)
+                if not observation.event.kind.startswith(AT_ONCE):
+                    counts[side] += observation.amount.count / len(rounds)
                 seconds[side] += observation.amount.seconds / len(rounds)
                 places[key] = observation.event.place
     ordered = sorted(means, key=lambda key: -max(means[key][1]))[:MAX_ROWS]
@@ -50,7 +52,8 @@ def _sent(
 ) -> Iterator[tuple[Key, Observation]]:
     for observation in observations:
         event = observation.event
-        if event.kind in KINDS:
+        kind = event.kind.removeprefix(AT_ONCE)
+        if kind in KINDS:
             place = event.place
             function, file = (place.function, place.file) if place else ("", "")
-            yield (event.kind, event.resource, function, file), observation
+            yield (kind, event.resource, function, file), observation

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from assay.analysis.attribution.frontier import split_place
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
 MAX_NAMED = 4  # most functions that a sentence names
 NEARLY_ALL = 0.95  # a larger share of a difference is called "nearly all"
+APART = 0.6  # share of a difference for which waits that moved apart account
 SAME_COUNT = 0.05  # counts that differ by a smaller share are the same
 
 
@@ -33,6 +35,8 @@ def of(cause: Attributed) -> str:
         return _collected(amount, word, first)
     if kind == "other waits":
         where = f" in {first.place}" if first and first.place else ""
+        if first and first.resource:
+            return f"Each request waits {amount} {word}{where} for `{first.resource}`."
         return (
             f"Each request waits {amount} {word}{where} for something that Assay does "
             "not count, such as a sleep, a file, or the interpreter's lock."
@@ -157,6 +161,9 @@ def _sent(cause: Attributed, amount: str, word: str) -> str:
         spends += f" and the CPU time around them ({cpu})"
     if not groups:
         return f"{spends}."
+    apart = [group for group in groups if moved_apart(group)]
+    if apart:
+        return f"{spends}: {_one_by_one(apart, word == 'more')}"
     first = groups[0]
     count = first.count
     sends = f"{first.place} sends" if first.place else "it sends"
@@ -164,8 +171,11 @@ def _sent(cause: Attributed, amount: str, word: str) -> str:
         each = [
             quantity(seconds / max(number, 1e-12), "s")
             for seconds, number in (
-                (first.seconds.candidate, count.candidate),
-                (first.seconds.baseline, count.baseline),
+                (
+                    first.seconds.candidate + first.at_once.candidate,
+                    count.candidate,
+                ),
+                (first.seconds.baseline + first.at_once.baseline, count.baseline),
             )
         ]
         return (
@@ -188,6 +198,27 @@ def _sent(cause: Attributed, amount: str, word: str) -> str:
         f"`{first.resource}` {_times(count.candidate)} instead of "
         f"{_times(count.baseline)} per request."
     )
+
+
+def moved_apart(group: Group) -> bool:
+    """Say whether events are as many and as long, but at other times than before.
+
+    What one side does at the same time, the other does one after the other.
+    """
+    seconds, at_once = group.seconds.amount, group.at_once.amount
+    together = abs(seconds + at_once)
+    return not counts_differ(group.count) and together < (1 - APART) * abs(seconds)
+
+
+def _one_by_one(groups: Sequence[Group], total_is_more: bool) -> str:
+    """Say that something happens one after the other instead of at the same time."""
+    texts = dict.fromkeys(f"`{group.resource}`" for group in groups)
+    named = ", ".join(list(texts)[:MAX_NAMED])
+    at = f"{groups[0].place} waits for " if groups[0].place else "it waits for "
+    count = sum(group.count.candidate for group in groups)
+    how = ("one after the other", "at the same time")
+    now, before = how if total_is_more else how[::-1]
+    return f"{at}{named} ({_times(count)} per request) {now} instead of {before}."
 
 
 def _blocked(total: Difference, amount: str, word: str, first: Group | None) -> str:

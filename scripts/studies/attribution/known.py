@@ -1,20 +1,21 @@
-"""What was planted in each case, and what an answer must name."""
+"""The cases of the study: what was planted in each, and what an answer must name."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Case:
-    """One service with a planted cause.
+    """One service, with a planted cause or without one.
 
     Attributes:
-        name: Its file in `cases`.
-        kind: The kind of the planted cause; empty where there is none.
-        names: Any of these must stand in the place or the sentence.
-        seconds: What was planted, per request, where that is known.
+        name: The name of its file in `cases`, without ``.py``.
+        kind: The kind of the planted cause; empty if none was planted.
+        names: The place or the sentence of the first cause must contain one of these.
+        seconds: The planted amount per request: in seconds, or in bytes for memory
+            growth. None if it is unknown.
         server: `uvicorn` or `flask`.
-        calls: Whether it calls the other service.
-        metric: The metric of a claim, if it needs one.
+        calls: Whether it calls the companion in ``upstream.py``.
+        metric: The metric of the topic's only claim; empty for a topic without claims.
     """
 
     name: str
@@ -52,6 +53,8 @@ CASES = (
     Case("heavy_import", "start-up", ("prepare",), metric="startup"),
     Case("many_calls", "calls", ("price",)),
     Case("sleep_in_thread", "unexplained", ("root",), 0.008),
+    Case("pause", "unexplained", ("poll",), 0.006),
+    Case("one_by_one", "other services", ("one after the other",), calls=True),
 )
 SILENT = (
     Case("identical"),

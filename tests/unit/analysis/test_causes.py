@@ -366,3 +366,63 @@ def test_a_query_that_one_side_does_not_send_is_told_so() -> None:
     (cause,) = found(rounds((0.003, [query], []), (0, [], [])))
     assert "the baseline sends `select ?` once per request at load" in cause.sentence
     assert cause.sentence.endswith("the candidate never.")
+
+
+def in_turn(*names: str) -> list[Observation]:
+    """Return one call to each service, of 4 ms each, one after the other."""
+    return [observed("other service", 0.004, resource=f"GET {name}") for name in names]
+
+
+def at_once(*names: str) -> list[Observation]:
+    """Return the same calls at the same time: the first alone counts."""
+    calls = [
+        observed("other service", 0.004 if name == names[0] else 0.0, resource=resource)
+        for name in names
+        for resource in [f"GET {name}"]
+    ]
+    overlapped = [
+        observed("at once: other service", 0.004, resource=f"GET {name}")
+        for name in names[1:]
+    ]
+    return calls + overlapped
+
+
+def test_calls_one_after_the_other_are_told_from_longer_calls() -> None:
+    names = ("a", "b", "c")
+    slower = found(rounds((0.004, at_once(*names), []), (0.012, in_turn(*names), [])))
+    (cause,) = slower
+    assert cause.kind == "other services" and cause.amount == pytest.approx(0.008, 0.1)
+    assert str(HANDLER) in cause.sentence
+    assert "one after the other instead of at the same time" in cause.sentence
+    (cause,) = found(rounds((0.012, in_turn(*names), []), (0.004, at_once(*names), [])))
+    assert "at the same time instead of one after the other" in cause.sentence
+    longer = [observed("other service", 0.010, resource="GET a")]
+    (cause,) = found(rounds((0.004, in_turn("a"), []), (0.010, longer, [])))
+    assert "takes 10.0 ms instead of 4.00 ms" in cause.sentence
+
+
+def test_a_coroutine_that_waits_is_told_with_what_it_awaits() -> None:
+    wait = observed("await", 0.005, place=LOAD, resource="asyncio.sleep")
+    (cause,) = found(rounds((0, [], []), (0.005, [wait], [])))
+    assert (cause.kind, cause.where) == ("unexplained", str(LOAD))
+    assert f"in {LOAD} for `asyncio.sleep`" in cause.sentence
+
+
+def test_the_wait_for_a_core_is_part_of_waits_in_threads_only() -> None:
+    one = rounds((0, [], []), (0, [], []))[0].model_copy(update={"cpu_wait": 0.001})
+    for kind, seconds in (("other wait", 0.002), ("await", 0.003)):
+        waits = {"observations": (observed(kind, 0.003),)}
+        parts = parts_of(one.model_copy(update=waits))
+        assert parts["other waits"] == pytest.approx(seconds)
+
+
+def test_cpu_time_of_a_library_belongs_to_what_the_library_sends() -> None:
+    query = [observed("query", 0.0001 * n, n, resource="SELECT") for n in (1, 20)]
+    base = (0.0001, [query[0]], [(("handler (./app/main.py:10)",), 0.001)])
+    for file, kinds in (
+        ("sqlalchemy/orm/loading.py", ["queries"]),
+        ("json/encoder.py", ["cpu", "queries"]),
+    ):
+        stack = (f"instances ({file})",)
+        head = (0.006, [query[1]], [*base[2], (stack, 0.004)])
+        assert [cause.kind for cause in found(rounds(base, head))] == kinds

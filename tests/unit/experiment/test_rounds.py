@@ -6,11 +6,12 @@ import pytest
 
 from assay.errors import MeasureError
 from assay.experiment.calibration import Schedule
-from assay.experiment.rounds import bearable_rate, per_request
+from assay.experiment.rounds import bearable_rate, is_outside, per_request
 from assay.load.answers import Slice
-from assay.observations import Amount, Event
+from assay.observations import Amount, Event, Round
 from assay.plan import Load
 from assay.profilers.probe import Between
+from assay.profilers.pyspy import OUTSIDE
 from tests.unit.synthetic import plan, taken
 
 
@@ -70,3 +71,38 @@ def test_a_side_that_answers_nothing_has_no_rate() -> None:
     generator: Any = Generator(a=0, b=0)
     with pytest.raises(MeasureError):
         bearable_rate(generator, topic, ("a", "b"), schedule(a=9.0, b=9.0))
+
+
+def profiled(cpu: float, outside: float) -> Round:
+    """Return a round with so many CPU seconds, and so many of them outside the GIL."""
+    stacks = (
+        (("handler (./app.py:1)",), cpu - outside),
+        ((OUTSIDE,), outside),
+    )
+    return Round(
+        topic="t",
+        baseline="a",
+        candidate="b",
+        number=1,
+        variant="a",
+        requests=1,
+        latency=1.0,
+        cpu=cpu,
+        cpu_wait=0.0,
+        stacks=stacks,
+    )
+
+
+@pytest.mark.parametrize(
+    "baseline, candidate, outside",
+    [
+        ((1.0, 0.4), (1.0, 0.1), True),  # much of one side
+        ((1.0, 0.05), (1.2, 0.25), True),  # all of the difference
+        ((1.0, 0.05), (1.2, 0.05), False),
+        ((1.0, 0.05), (1.02, 0.07), False),  # hardly any difference
+    ],
+)
+def test_all_threads_are_sampled_if_a_difference_is_outside_the_interpreter(
+    baseline: tuple[float, float], candidate: tuple[float, float], outside: bool
+) -> None:
+    assert is_outside([profiled(*baseline), profiled(*candidate)]) == outside

@@ -3,11 +3,14 @@
 import asyncio
 import functools
 import sys
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 from assay.probe.places import Place, Project
 
 PROJECT = Project([str(Path(__file__).parent)])
+OTHERS = Project(["/nothing/of/this/is/here"])
 
 
 def outer() -> Place | None:
@@ -129,3 +132,34 @@ def test_the_inside_of_a_comprehension_belongs_to_its_function() -> None:
 
 def outer_with_generator() -> int:
     return sum(number for number in range(3))
+
+
+def test_a_generator_that_runs_on_is_known() -> None:
+    def rows() -> Iterator[int]:
+        yield 1
+
+    async def answer() -> None: ...
+
+    coroutine = answer()
+    for running in (rows(), coroutine):
+        place = PROJECT.of_callable(running)
+        assert place is not None and place.file == "test_places.py"
+    coroutine.close()
+
+
+def test_a_thread_of_a_library_works_on_behalf_of_a_place() -> None:
+    place = Place("handler", "app.py", 3)
+    seen = []
+
+    def work() -> None:  # as if a library defined it
+        seen.append(OTHERS.here())
+        with OTHERS.on_behalf_of(place):
+            seen.append(OTHERS.here())
+            with OTHERS.on_behalf_of(None):
+                seen.append(OTHERS.here())
+        seen.append(OTHERS.here())
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert seen == [None, place, place, None]

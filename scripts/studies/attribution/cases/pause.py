@@ -1,0 +1,38 @@
+"""FastAPI: a coroutine that asks again after a while, until the work is done."""
+
+import asyncio
+import os
+
+from fastapi import FastAPI, Request
+from starlette.middleware.base import BaseHTTPMiddleware, RequestResponseEndpoint
+from starlette.responses import Response
+
+app = FastAPI()
+WAIT = 0.008 if os.environ["SIDE"] == "b" else 0.002
+
+
+class Label(BaseHTTPMiddleware):
+    """Runs the endpoint in a task of its own."""
+
+    async def dispatch(
+        self, request: Request, call_next: RequestResponseEndpoint
+    ) -> Response:
+        """Add a header."""
+        response = await call_next(request)
+        response.headers["x-label"] = "shop"
+        return response
+
+
+app.add_middleware(Label)
+
+
+async def poll() -> str:
+    """Wait for the work."""
+    await asyncio.sleep(WAIT)
+    return "done"
+
+
+@app.get("/")
+async def root() -> str:
+    """Return when the work is done."""
+    return await poll()

@@ -1,0 +1,102 @@
+"""What the probe says of coroutines that await what it has no name for."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from assay.observations import Observation
+from assay.profilers.probe import Probe
+from tests.integration.awaiting_app import LONG, SHORT
+from tests.integration.test_probe import Served, one, start
+
+APP = Path(__file__).with_name("awaiting_app.py")
+KIND = "await"
+
+
+@pytest.fixture(scope="module", params=["asyncio", "uvloop"])
+def served(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Served]:
+    if request.param == "uvloop":
+        pytest.importorskip("uvloop")
+    folder = tmp_path_factory.mktemp("awaiting")
+    child, url = start(folder, request.param, app=APP)
+    try:
+        yield Served(url, Probe(folder / "probe"))
+    finally:
+        child.stop()
+
+
+def seconds(seen: list[Observation]) -> float:
+    """Return the seconds that a request spends in all waits of this kind."""
+    return sum(item.amount.seconds for item in seen if item.event.kind == KIND)
+
+
+def line_of(item: Observation) -> str:
+    assert item.event.place is not None
+    return APP.read_text().splitlines()[item.event.place.line - 1].strip()
+
+
+@pytest.mark.parametrize(
+    "path, function, resource, line",
+    [
+        ("/sleep", "nap", "asyncio.sleep", "await asyncio.sleep(LONG)"),
+        ("/gather", "nap", "asyncio.sleep", "await asyncio.sleep(LONG)"),
+        ("/process", "run", "asyncio.Process.wait", "await process.wait()"),
+        ("/stream", "read", "asyncio.StreamReader.readline", "await reader.readline()"),
+        ("/streaming", "lines", "asyncio.sleep", "await asyncio.sleep(LONG / 2)"),
+        ("/dependency", "session", "asyncio.sleep", "await asyncio.sleep(LONG)"),
+    ],
+)
+def test_a_wait_is_named_with_its_line_and_counts_once(
+    served: Served, path: str, function: str, resource: str, line: str
+) -> None:
+    seen = served.observe(path)
+    wait = one(seen, KIND, function)
+    assert (wait.event.resource, line_of(wait)) == (resource, line)
+    # A sleep may end up to the resolution of the clock too early. All other time is
+    # that of other parts, so the waits are not much longer than what is waited for.
+    assert 0.95 * LONG < seconds(seen)
+    if resource == "asyncio.sleep":
+        assert seconds(seen) < 1.2 * LONG
+
+
+def test_calls_at_the_same_time_count_once(served: Served) -> None:
+    for path, alone, at_once in (("/one-by-one", 2, 0), ("/at-once", 1, 1)):
+        seen = served.observe(path)
+        sums = [
+            sum(item.amount.seconds for item in seen if item.event.kind == kind)
+            for kind in ("other service", "at once: other service")
+        ]
+        assert sums[0] > 0.9 * alone * LONG and sums[1] >= 0.8 * at_once * LONG
+        assert seconds(seen) < 0.2 * LONG
+
+
+def test_an_event_of_another_task_is_named(served: Served) -> None:
+    wait = one(served.observe("/queue"), KIND, "ask")
+    assert wait.event.resource == "asyncio.Event.wait"
+    assert wait.amount.seconds > 0.95 * SHORT
+
+
+@pytest.mark.parametrize("path", ["/thread", "/executor"])
+def test_the_wait_for_a_worker_thread_is_counted_by_the_thread(
+    served: Served, path: str
+) -> None:
+    seen = served.observe(path)
+    in_threads = [item for item in seen if item.event.kind == "other wait"]
+    assert sum(item.amount.seconds for item in in_threads) > 0.9 * LONG
+    assert seconds(seen) < 0.2 * LONG
+
+
+def test_a_wait_that_has_a_name_is_not_counted_again(served: Served) -> None:
+    seen = served.observe("/lock")
+    assert one(seen, "lock", "held").amount.seconds > SHORT
+    assert 0.95 * SHORT < seconds(seen) < 1.5 * SHORT  # the holder's own sleep
+
+
+@pytest.mark.parametrize("path", ["/background", "/forgotten"])
+def test_what_goes_on_after_the_answer_does_not_count(
+    served: Served, path: str
+) -> None:
+    assert seconds(served.observe(path)) < 0.2 * LONG
