@@ -104,7 +104,7 @@ def _gate(gating: Gating, item: Comparison) -> Gate:
     waiver = next((one for one in gating.waivers if _is_about(one, item)), None)
     if waiver is None:
         return _decided(item, "fails", reason)
-    up_to = f"up to {waiver.ceiling:g} times as slow"
+    up_to = f"up to {wording.exact(waiver.ceiling)} times as slow"
     if _has_expired(waiver, gating):
         reason = f"the waiver expired on {waiver.until}: {waiver.reason}"
     elif slowdown <= waiver.ceiling:

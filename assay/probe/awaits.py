@@ -12,10 +12,10 @@ import functools
 import gc
 import math
 import os
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import FrameType
-from typing import Any, Callable, Optional
+from typing import Any, Optional
 
 from .imports import Imports
 from .loops import Loops
@@ -23,7 +23,8 @@ from .places import DEEPEST, Place, current_task, step
 from .totals import Totals, perf_counter
 
 KIND = "await"
-AT_ONCE = "at once: "  # the seconds of a wait that another wait of the request overlaps
+AT_ONCE = "at once: "  # before a kind: another wait of the request counts these seconds
+ROUNDED = 1e-6  # a smaller share comes from rounding
 MIN_SECONDS = 0.0002  # a shorter wait is not counted
 # Where the servers and frameworks begin to serve a request.
 SERVED_BY = (
@@ -65,7 +66,8 @@ class Request:
 
     Attributes:
         children: Tasks and calls in worker threads that it has begun, and that run.
-        counted: The time up to which its waits have been counted.
+        counted: The spans of time in which its waits have been counted, in order; they
+            do not overlap.
         answered: When its answer was complete; infinity before.
         place: The user's function that served it last; None before.
     """
@@ -75,19 +77,34 @@ class Request:
     def __init__(self) -> None:
         """Begin without children."""
         self.children = 0
-        self.counted = 0.0
+        self.counted: list[tuple[float, float]] = []
         self.answered = math.inf
         self.place: Optional[Place] = None
 
-    def count(self, began: float, ended: float) -> float:
-        """Return the seconds of a wait that no other wait of this request has counted.
+    def count(self, began: float, ended: float) -> tuple[float, float]:
+        """Count a wait of this request.
 
-        If several tasks of a request wait at the same time, the time counts once.
+        Several tasks of a request may wait at the same time, but the time counts once.
+        What goes on after the answer costs the client nothing.
+
+        Returns:
+            Seconds that no other wait has counted, and those that others have counted.
         """
-        began = max(began, self.counted)
-        self.counted = max(self.counted, ended)
-        # A task may go on after the answer. That costs the client nothing.
-        return max(0.0, min(ended, self.answered) - began)
+        ended = min(ended, self.answered)
+        if ended <= began:
+            return 0.0, 0.0
+        first, last, at_once = began, ended, 0.0
+        later = []
+        while self.counted and self.counted[-1][1] > began:
+            span = self.counted.pop()
+            if span[0] >= ended:
+                later.append(span)
+                continue
+            at_once += min(span[1], ended) - max(span[0], began)
+            first, last = min(first, span[0]), max(last, span[1])
+        self.counted.append((first, last))
+        self.counted.extend(reversed(later))
+        return ended - began - at_once, at_once
 
     def answering(self, send: Any) -> Any:
         """Return a function that sends an answer by ASGI, and notes its end."""
@@ -112,22 +129,6 @@ stepping: contextvars.ContextVar[Optional[Steps]] = contextvars.ContextVar(
 )
 
 
-class Wait:
-    """A wait that nothing else counts.
-
-    Attributes:
-        place: The user's line that awaits.
-        resource: The library function that it awaits; empty if there is none.
-        limit: The longest that it can last, in seconds; None if there is no limit.
-    """
-
-    __slots__ = ("place", "resource", "limit")
-
-    def __init__(self, place: Place, resource: str, limit: Optional[float]) -> None:
-        """Describe the wait."""
-        self.place, self.resource, self.limit = place, resource, limit
-
-
 class Steps(Coroutine[Any, Any, Any]):
     """A coroutine that is run in steps, so that its waits can be timed.
 
@@ -136,6 +137,9 @@ class Steps(Coroutine[Any, Any, Any]):
         request: The request that it serves.
         awaits: Counts the waits.
         is_child: Whether it is a task of its own, which its request may wait for.
+
+    Attributes:
+        counted: How many waits it is inside of that are counted elsewhere.
     """
 
     def __init__(
@@ -144,9 +148,11 @@ class Steps(Coroutine[Any, Any, Any]):
         """Prepare to run; the coroutine does not begin yet."""
         self._coroutine, self._request, self._awaits = coroutine, request, awaits
         self._is_child = is_child
-        self._wait: Optional[Wait] = None
-        self._since = 0.0
-        self.counted = 0  # how many counted waits it is inside of
+        parent: Optional[Steps] = stepping.get()
+        self._parent = parent
+        self.counted = 1 if parent is not None and parent.counted else 0
+        self._since: Optional[float] = None
+        self._others = 0
         if is_child:
             request.children += 1
 
@@ -168,25 +174,10 @@ class Steps(Coroutine[Any, Any, Any]):
 
     def send(self, value: Any) -> Any:
         """Run until the next suspension."""
-        return self._step(self._coroutine.send, (value,))
-
-    def throw(self, *error: Any) -> Any:
-        """Raise an error in the coroutine, and run until the next suspension."""
-        return self._step(self._coroutine.throw, error)
-
-    def close(self) -> None:
-        """End the coroutine."""
-        self._resumed()
-        try:
-            self._coroutine.close()
-        finally:
-            self._ended()
-
-    def _step(self, run: Callable[..., Any], args: tuple[Any, ...]) -> Any:
         self._resumed()
         outer = stepping.set(self)
         try:
-            awaited = run(*args)
+            awaited = self._coroutine.send(value)
         except BaseException:  # also the end of the coroutine
             self._ended()
             raise
@@ -195,29 +186,59 @@ class Steps(Coroutine[Any, Any, Any]):
         self._suspended()
         return awaited
 
+    def throw(self, *error: Any) -> Any:
+        """Raise an error in the coroutine, and run until the next suspension."""
+        self._resumed()
+        outer = stepping.set(self)
+        try:
+            awaited = self._coroutine.throw(*error)
+        except BaseException:
+            self._ended()
+            raise
+        finally:
+            stepping.reset(outer)
+            del error  # its traceback holds this frame: a circle that keeps all alive
+        self._suspended()
+        return awaited
+
+    def close(self) -> None:
+        """End the coroutine."""
+        self._since = None
+        try:
+            self._coroutine.close()
+        finally:
+            self._ended()
+
     def _suspended(self) -> None:
-        if self.counted:
-            return
-        wait = self._awaits.wait_of(
-            self._coroutine, self._request.children - self._is_child
-        )
-        if wait is None:
-            return
-        self._wait, self._since = wait, perf_counter()
+        if not self.counted:
+            self._since = perf_counter()
+            self._others = self._request.children - self._lineage()
+
+    def _lineage(self) -> int:
+        """Return how many of the request's tasks are this one and those around it."""
+        number = 0
+        steps: Optional[Steps] = self
+        while steps is not None:
+            number += steps._is_child
+            steps = steps._parent
+        return number
 
     def _resumed(self) -> None:
-        """Count the wait that ends now."""
-        wait, self._wait = self._wait, None
-        if wait is None:
+        """Count the wait that ends now, if nothing else counts it."""
+        since, self._since = self._since, None
+        if since is None:
             return
         ended = perf_counter() - self._awaits.turn()
-        if wait.limit is not None:
-            ended = min(ended, self._since + wait.limit)
-        took = self._request.count(self._since, ended)
-        if took > MIN_SECONDS:
-            self._awaits.totals.add(KIND, wait.resource, wait.place, (), took)
+        if ended - since > MIN_SECONDS:
+            try:
+                self._awaits.add(
+                    self._coroutine, self._request, self._others, since, ended
+                )
+            except Exception as error:
+                self._awaits.totals.problem(f"a wait cannot be counted: {error!r}")
 
     def _ended(self) -> None:
+        self._parent = None
         if self._is_child:
             self._is_child = False
             self._request.children -= 1
@@ -260,8 +281,10 @@ def serving(place: Optional[Place]) -> Optional[Place]:
     return request.place
 
 
-def alone(began: float, took: float) -> float:
-    """Return the share of a wait that no other wait of the same request overlaps.
+def shares(began: float, took: float) -> tuple[float, float]:
+    """Return the share of a wait that counts, and that which other waits overlap.
+
+    The rest is after the answer.
 
     Args:
         began: When the wait began, by `perf_counter`; it ends now.
@@ -269,8 +292,9 @@ def alone(began: float, took: float) -> float:
     """
     request = current.get()
     if request is None or took <= 0:
-        return 1.0
-    return min(1.0, request.count(began, began + took) / took)
+        return 1.0, 0.0
+    alone, at_once = request.count(began, began + took)
+    return alone / took, at_once / took
 
 
 class Awaits:
@@ -298,7 +322,9 @@ class Awaits:
     def child(self, coroutine: Any) -> Any:
         """Return the coroutine for a new task, which a request may be about to make."""
         request = current.get()
-        if request is None or not hasattr(coroutine, "send"):
+        if request is None or request.answered < math.inf:
+            return coroutine
+        if not isinstance(coroutine, Coroutine):  # the event loop refuses it
             return coroutine
         return Steps(coroutine, request, self, True)
 
@@ -308,11 +334,13 @@ class Awaits:
 
         @functools.wraps(original)
         async def served(self_: Any, *args: Any, **options: Any) -> Any:
-            by_asgi = len(args) == 3 and isinstance(args[0], dict)
-            is_http = not by_asgi or args[0].get("type") == "http"
-            if not is_http or current.get() is not None:
+            outer = current.get()
+            # A connection that is kept may run in the context of an earlier request.
+            inside = outer is not None and outer.answered == math.inf
+            if inside or not is_http(args):
                 return await original(self_, *args, **options)
             request = Request()
+            by_asgi = len(args) == 3
             if by_asgi:
                 args = (*args[:2], request.answering(args[2]))
             elif method == "run_asgi":
@@ -323,6 +351,9 @@ class Awaits:
                 return await Steps(serving, request, self, False)
             finally:
                 current.reset(token)
+                request.answered = min(request.answered, perf_counter())
+                if method == "run_asgi":  # else the cycle would hold itself
+                    vars(self_).pop("send", None)
 
         setattr(owner, method, served)
 
@@ -342,40 +373,55 @@ class Awaits:
 
         executor.submit = submit
 
-    def wait_of(self, coroutine: Any, children: int) -> Optional[Wait]:
-        """Return the wait that a coroutine has just begun; None if it is counted.
+    def add(
+        self,
+        coroutine: Any,
+        request: Request,
+        others: int,
+        since: float,
+        ended: float,
+    ) -> None:
+        """Count a wait of a coroutine, unless it is counted elsewhere.
 
         Waits without a line of the user's code are not counted either: servers and
         frameworks wait for their clients.
 
         Args:
-            coroutine: The coroutine.
-            children: How many other tasks its request could be waiting for.
+            coroutine: The coroutine; it is still suspended.
+            request: The request that it serves.
+            others: How many other tasks its request could be waiting for.
+            since: When the wait began.
+            ended: When it ended.
         """
         place: Optional[Place] = None
-        resource, frame = "", None
+        frame: Optional[FrameType] = None
+        resource = ""
         for frame, own in self._chain(coroutine):
             if frame.f_code.co_filename.endswith(IN_THREADS):
-                return None
+                return
             if own is not None:
                 place, resource = own, ""
             elif not resource:
                 resource = self.totals.project.called(frame)
         if frame is None:
-            return None
+            return
         if place is None:
             # A task may run only library code, as in gather(sleep(1), sleep(2)).
             file = frame.f_code.co_filename
             if any(server in file for server in _SERVERS):
-                return None
+                return
             place = self.totals.project.made_at(current_task())
             if place is None:
-                return None
+                return
         limit = _delay(frame)
         for_itself = limit is not None or frame.f_code.co_filename.endswith(FOR_ITSELF)
-        if children and not for_itself:
-            return None
-        return Wait(place, resource, limit)
+        if others and not for_itself:
+            return
+        if limit is not None:
+            ended = min(ended, since + limit)
+        seconds, _ = request.count(since, ended)
+        if seconds > MIN_SECONDS:
+            self.totals.add(KIND, resource, place, (), seconds)
 
     def _chain(self, coroutine: Any) -> Iterator[tuple[FrameType, Optional[Place]]]:
         """Yield the frames of a chain of awaits, outermost first, with their places."""
@@ -385,6 +431,18 @@ class Awaits:
             if frame is None:
                 return
             yield frame, of_code(frame.f_code, frame.f_lineno)
+
+
+def is_http(args: Sequence[Any]) -> bool:
+    """Say whether a server's call serves a request, and not a socket or a start-up.
+
+    Args:
+        args: The arguments of the call: those of ASGI, or a request.
+    """
+    if len(args) == 3 and isinstance(args[0], dict):
+        return bool(args[0].get("type") == "http")
+    headers = getattr(args[0], "headers", None) if args else None
+    return not (isinstance(headers, Mapping) and "Sec-WebSocket-Key" in headers)
 
 
 def _done(request: Request, _: Any) -> None:

@@ -169,8 +169,8 @@ class Loops:
         if selector is not None and hasattr(loop, "_run_once"):
             self._observe_selector(selector, state)
         else:
-            self._make_tasks(loop)
             self._beat(loop, state)
+            self._make_tasks(loop)
 
     def _make_tasks(self, loop: Any) -> None:
         """Make the tasks of a loop whose method for that cannot be replaced."""
@@ -269,7 +269,9 @@ class Loops:
             cpu = thread_time() - cpu
             if took >= LONG or took - cpu >= IDLE:
                 counted = min(cpu + self._totals.waits() - waited, took)
-                if not state.waits_for_interpreter(took, counted):
+                if state.waits_for_interpreter(took, counted):
+                    state.forget_samples()
+                else:
                     self._block(state, began, now, counted)
 
     def _block(
@@ -330,7 +332,7 @@ class Loops:
             asleep = perf_counter()
             _sleep(WATCH)
             now = perf_counter()
-            is_late = now - asleep > 2 * WATCH
+            is_late = now - asleep > LATE
             for state in list(self._loops.values()):
                 began = state.began
                 if began and now - began >= WATCH:

@@ -9,7 +9,7 @@ import sys
 import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from types import CodeType, FrameType
+from types import CodeType, FrameType, GeneratorType
 from typing import Any, NamedTuple, Optional
 
 LIBRARIES = ("site-packages", "dist-packages")
@@ -251,6 +251,15 @@ class Project:
         except TypeError:  # a custom task that cannot be a key of a dictionary
             return None
 
+    def of_generator(self, given: Sequence[Any]) -> Optional[Place]:
+        """Return the place of the first of the user's generators among some objects."""
+        for one in given:
+            # Nothing is asked of other objects: some act when they are looked at.
+            place = self.of_code(one.gi_code) if type(one) is GeneratorType else None
+            if place:
+                return place
+        return None
+
     def of_callable(self, function: Any, depth: int = 4) -> Optional[Place]:
         """Return the place that defines a function; None if it is not the user's.
 
@@ -270,9 +279,6 @@ class Project:
                 if place:
                     return place
             return None
-        for name in ("gi_code", "cr_code", "ag_code"):
-            if hasattr(function, name):  # a generator or coroutine that runs on
-                return self.of_code(getattr(function, name))
         function = getattr(function, "__wrapped__", function)
         function = getattr(function, "__func__", function)
         code = getattr(function, "__code__", None)

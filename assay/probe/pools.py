@@ -99,8 +99,8 @@ class Threads:
             given: Arguments of the function, one of which may be a generator to run on.
         """
         project = self._totals.project
-        places = (project.of_callable(one) for one in (function, *given))
-        place = serving(next(filter(None, places), None) or project.here())
+        place = project.of_callable(function) or project.of_generator(given)
+        place = serving(place or project.here())
         holders: list[Optional[Place]] = []
         if full(len(self._busy)):
             busy = list(self._busy.items())

@@ -10,7 +10,14 @@ from contextlib import contextmanager
 from types import ModuleType
 from typing import Any, Callable, Optional
 
-from .awaits import AT_ONCE, alone, begin_counted, counted, end_counted
+from .awaits import (
+    AT_ONCE,
+    ROUNDED,
+    begin_counted,
+    counted,
+    end_counted,
+    shares,
+)
 from .fingerprints import of_query
 from .imports import Imports
 from .places import Place
@@ -55,7 +62,7 @@ def _sqlalchemy(module: Any, totals: Totals) -> None:
     ) -> None:
         if context is not None:
             context._assay_began = perf_counter(), thread_time(), totals.waits()
-            if context.dialect.is_async:
+            if getattr(context.dialect, "is_async", False):
                 context._assay_steps = begin_counted()
 
     def after(
@@ -65,7 +72,7 @@ def _sqlalchemy(module: Any, totals: Totals) -> None:
         ended(context)
         if began is not None:
             query, place = of_query(statement), project.here()
-            if context.dialect.is_async:
+            if getattr(context.dialect, "is_async", False):
                 add_async(totals, KIND, query, place, began[0], began[1])
             else:
                 took = perf_counter() - began[0]
@@ -91,16 +98,17 @@ def _sqlalchemy_commits(module: Any, totals: Totals) -> None:
 
     @functools.wraps(original)
     def do_commit(self: Any, dbapi_connection: Any) -> None:
-        if not getattr(dbapi_connection, "in_transaction", True):
+        if not in_transaction(dbapi_connection):
             original(self, dbapi_connection)
             return
+        is_async = getattr(self, "is_async", False)
         waits, cpu, began = totals.waits(), thread_time(), perf_counter()
-        steps = begin_counted() if self.is_async else None
+        steps = begin_counted() if is_async else None
         try:
             original(self, dbapi_connection)
         finally:
             end_counted(steps)
-            if self.is_async:
+            if is_async:
                 add_async(totals, KIND, COMMIT, project.here(), began, cpu)
             else:
                 took = perf_counter() - began
@@ -108,6 +116,24 @@ def _sqlalchemy_commits(module: Any, totals: Totals) -> None:
                 totals.add(CPU, seconds=totals.waited_since(waits, cpu, took))
 
     dialect.do_commit = do_commit
+
+
+def in_transaction(connection: Any) -> bool:
+    """Say whether a driver's connection has something to commit; True if unknown."""
+    try:
+        driver = getattr(
+            connection, "_connection", connection
+        )  # of SQLAlchemy's asyncio
+        if hasattr(driver, "in_transaction"):  # sqlite3, aiosqlite
+            by_driver = getattr(driver, "autocommit", None) is True
+            return bool(driver.in_transaction) and not by_driver
+        if hasattr(driver, "pgconn"):  # psycopg
+            return bool(driver.pgconn.transaction_status != 0)
+        if hasattr(driver, "is_in_transaction"):  # asyncpg
+            return bool(driver.is_in_transaction())
+    except Exception:  # the connection is closed
+        return False
+    return True
 
 
 def add_async(
@@ -132,10 +158,10 @@ def add_async(
         cpu: The CPU time of this thread at that moment.
     """
     took = perf_counter() - began
-    share, waited = alone(began, took), idle(took, cpu)
-    totals.add(kind, query, place, (), waited * share)
-    if share < 1:
-        totals.add(AT_ONCE + kind, query, place, (), waited * (1 - share))
+    (alone, at_once), waited = shares(began, took), idle(took, cpu)
+    totals.add(kind, query, place, (), waited * alone)
+    if at_once > ROUNDED:
+        totals.add(AT_ONCE + kind, query, place, (), waited * at_once)
 
 
 def sent_by(package: str) -> bool:
@@ -179,14 +205,14 @@ def _sqlite(module: Any, totals: Totals) -> None:
                     return self.cursor().executemany(*args)
 
                 def commit(self) -> None:
-                    if self.in_transaction:
+                    if in_transaction(self):
                         with _timed(totals, KIND, lambda: COMMIT):
                             super().commit()
                     else:
                         super().commit()
 
                 def __exit__(self, *error: Any) -> Any:
-                    if not self.in_transaction or error[0] is not None:
+                    if not in_transaction(self) or error[0] is not None:
                         return super().__exit__(*error)
                     with _timed(totals, KIND, lambda: COMMIT):
                         return super().__exit__(*error)
@@ -322,6 +348,9 @@ def _commits(cls: str, module: Any, totals: Totals) -> None:
 
     @functools.wraps(original)
     def commit(self: Any) -> None:
+        if not in_transaction(self):
+            original(self)
+            return
         with _timed(totals, KIND, lambda: COMMIT):
             original(self)
 
@@ -334,6 +363,9 @@ def _async_commits(cls: str, module: Any, totals: Totals) -> None:
 
     @functools.wraps(original)
     async def commit(self: Any) -> None:
+        if not in_transaction(self):
+            await original(self)
+            return
         with _timed(totals, KIND, lambda: COMMIT, True), counted():
             await original(self)
 

@@ -6,7 +6,7 @@ import functools
 from types import ModuleType
 from typing import Any, Callable
 
-from .awaits import AT_ONCE, alone, counted
+from .awaits import AT_ONCE, ROUNDED, counted, shares
 from .fingerprints import of_address
 from .imports import Imports
 from .pools import inside, is_coroutine_function
@@ -27,18 +27,19 @@ def observe(totals: Totals, imports: Imports) -> None:
 
         imports.patch(name, patch)
 
-    def of_request(_: Any, request: Any, *__: Any) -> str:
+    def of_request(_: Any, request: Any, *__: Any, **___: Any) -> str:
         return f"{getattr(request, 'method', '')} {of_address(str(request.url))}"
 
-    def of_arguments(_: Any, method: Any, url: Any = "", *__: Any) -> str:
+    def of_arguments(_: Any, method: Any, url: Any = "", *__: Any, **___: Any) -> str:
         return f"{method} {of_address(str(url))}"
 
-    def of_pool(pool: Any, method: Any, url: Any = "", *_: Any) -> str:
+    def of_pool(pool: Any, method: Any, url: Any = "", *_: Any, **__: Any) -> str:
+        url = str(url)
         whole = f"{pool.scheme}://{pool.host}:{pool.port}{url}"
         return f"{method} {of_address(whole if url.startswith('/') else url)}"
 
-    def of_opened(_: Any, request: Any, *__: Any) -> str:
-        url = request if isinstance(request, str) else request.full_url
+    def of_opened(_: Any, fullurl: Any, *__: Any, **___: Any) -> str:
+        url = fullurl if isinstance(fullurl, str) else fullurl.full_url
         return of_address(url)
 
     after("httpx._client", "Client", "send", of_request)
@@ -52,15 +53,19 @@ def observe(totals: Totals, imports: Imports) -> None:
 def _wrap(owner: Any, method: str, address: Callable[..., str], totals: Totals) -> None:
     original = getattr(owner, method)
 
-    def count(took: float, args: Any, share: float = 1.0) -> None:
-        try:
-            where = address(*args)
-        except Exception:
-            where = "?"
+    def count(
+        took: float, where: str, alone: float = 1.0, at_once: float = 0.0
+    ) -> None:
         place, took = totals.project.here(), max(took, 0.0)
-        totals.add(KIND, where, place, (), took * share)
-        if share < 1:
-            totals.add(AT_ONCE + KIND, where, place, (), took * (1 - share))
+        totals.add(KIND, where, place, (), took * alone)
+        if at_once > ROUNDED:
+            totals.add(AT_ONCE + KIND, where, place, (), took * at_once)
+
+    def named(*args: Any, **options: Any) -> str:
+        try:
+            return address(*args, **options)
+        except Exception:
+            return "?"
 
     if is_coroutine_function(original):
 
@@ -76,7 +81,8 @@ def _wrap(owner: Any, method: str, address: Callable[..., str], totals: Totals) 
             finally:
                 inside.reset(token)
                 took = perf_counter() - began
-                count(idle(took, cpu) - cell[0], (self, *args), alone(began, took))
+                where = named(self, *args, **options)
+                count(idle(took, cpu) - cell[0], where, *shares(began, took))
 
         setattr(owner, method, timed_async)
     else:
@@ -94,6 +100,6 @@ def _wrap(owner: Any, method: str, address: Callable[..., str], totals: Totals) 
                 inside.reset(token)
                 took = perf_counter() - began
                 spent = totals.waited_since(waits, cpu, took)
-                count(took - spent - cell[0], (self, *args))
+                count(took - spent - cell[0], named(self, *args, **options))
 
         setattr(owner, method, timed)

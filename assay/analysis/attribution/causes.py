@@ -41,7 +41,8 @@ SENDERS = {
         r"|tortoise|django/db)[/.]"
     ),
     "other services": re.compile(
-        r"\((httpx|httpcore|h11|requests|urllib3?|http/client|aiohttp)[/.]"
+        r"\((httpx|httpcore|requests|urllib3?|http/client|aiohttp/client|"
+        r"aiohttp/connector)[/._]"
     ),
 }
 

@@ -162,7 +162,8 @@ def _sent(cause: Attributed, amount: str, word: str) -> str:
     if not groups:
         return f"{spends}."
     apart = [group for group in groups if moved_apart(group)]
-    if apart:
+    moved = sum(abs(group.seconds.amount) for group in apart)
+    if moved >= APART * abs(cause.total.amount):
         return f"{spends}: {_one_by_one(apart, word == 'more')}"
     first = groups[0]
     count = first.count

@@ -138,13 +138,21 @@ def test_a_generator_that_runs_on_is_known() -> None:
     def rows() -> Iterator[int]:
         yield 1
 
-    async def answer() -> None: ...
+    place = PROJECT.of_generator([rows, 1, rows()])
+    assert place is not None and place.file == "test_places.py"
+    assert OTHERS.of_generator([rows()]) is None
 
-    coroutine = answer()
-    for running in (rows(), coroutine):
-        place = PROJECT.of_callable(running)
-        assert place is not None and place.file == "test_places.py"
-    coroutine.close()
+
+class Acts:
+    """Something that acts when it is looked at."""
+
+    def __getattr__(self, name: str) -> None:
+        """Act."""
+        raise AssertionError(name)
+
+
+def test_arguments_are_not_looked_at() -> None:
+    assert PROJECT.of_generator([Acts()]) is None
 
 
 def test_a_thread_of_a_library_works_on_behalf_of_a_place() -> None:

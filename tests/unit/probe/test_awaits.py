@@ -1,0 +1,208 @@
+"""A request's coroutines run as before, and what they await counts once."""
+
+import asyncio
+import gc
+import weakref
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from assay.probe.awaits import Awaits, Request, Steps, current, is_http
+from assay.probe.loops import Loops
+from assay.probe.places import Project
+from assay.probe.totals import Totals
+
+moments = st.integers(0, 50)
+
+
+def awaits() -> Awaits:
+    totals = Totals(Project([str(Path(__file__).parent)]))
+    return Awaits(totals, Loops(totals))
+
+
+def steps(coroutine: Any, is_child: bool = False) -> Steps:
+    return Steps(coroutine, Request(), awaits(), is_child)
+
+
+@given(st.lists(st.tuples(moments, moments)))
+def test_time_counts_once_however_waits_overlap(spans: list[tuple[int, int]]) -> None:
+    request = Request()
+    counted = [request.count(*span) for span in spans]
+    moments = {moment for began, ended in spans for moment in range(began, ended)}
+    assert sum(alone for alone, _ in counted) == len(moments)
+    for (began, ended), (alone, at_once) in zip(spans, counted, strict=True):
+        assert alone + at_once == max(0, ended - began)
+        assert alone >= 0 and at_once >= 0
+
+
+def test_what_goes_on_after_the_answer_does_not_count() -> None:
+    request = Request()
+    request.answered = 5.0
+    assert request.count(3.0, 8.0) == (2.0, 0.0)
+    assert request.count(6.0, 8.0) == (0.0, 0.0)
+
+
+class Error(Exception):
+    """An error of the target's."""
+
+
+async def returns() -> int:
+    await asyncio.sleep(0)
+    return 7
+
+
+async def fails() -> int:
+    await asyncio.sleep(0)
+    raise Error
+
+
+async def cleans_up(done: list[str], seconds: float = 60) -> None:
+    try:
+        await asyncio.sleep(seconds)
+    finally:
+        done.append("cleaned up")
+
+
+def test_values_and_errors_pass() -> None:
+    async def main() -> tuple[int, int]:
+        task = asyncio.ensure_future(steps(returns(), is_child=True))
+        return await steps(returns()), await task
+
+    assert asyncio.run(main()) == (7, 7)
+    for coroutine in (steps(fails()), steps(fails(), is_child=True)):
+
+        async def wait(coroutine: Any = coroutine) -> int:
+            return int(await coroutine)
+
+        with pytest.raises(Error):
+            asyncio.run(wait())
+
+
+def test_a_task_can_be_cancelled() -> None:
+    done: list[str] = []
+
+    async def main() -> None:
+        task = asyncio.ensure_future(steps(cleans_up(done), is_child=True))
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(main())
+    assert done == ["cleaned up"]
+
+
+def test_a_coroutine_that_is_given_up_is_closed() -> None:
+    done: list[str] = []
+    running = steps(cleans_up(done, 0))
+    running.send(None)
+    running.close()
+    assert done == ["cleaned up"]
+
+
+class Body:
+    """Something large that a request holds."""
+
+
+def test_an_error_that_passes_keeps_nothing_alive() -> None:
+    kept: list[weakref.ref[Body]] = []
+
+    async def holds() -> None:
+        body = Body()
+        kept.append(weakref.ref(body))
+        await asyncio.sleep(60)
+
+    async def main() -> None:
+        task = asyncio.ensure_future(steps(holds(), is_child=True))
+        await asyncio.sleep(0)
+        task.cancel()
+        try:
+            await task
+        except asyncio.CancelledError:
+            pass
+
+    gc.collect()
+    gc.disable()
+    try:
+        asyncio.run(main())
+        assert [reference() for reference in kept] == [None]
+    finally:
+        gc.enable()
+
+
+def test_only_the_coroutines_of_a_request_that_runs_are_stepped() -> None:
+    observer = awaits()
+    coroutine = returns()
+
+    def generator() -> Iterator[int]:
+        yield 1
+
+    assert observer.child(coroutine) is coroutine
+    request = Request()
+    token = current.set(request)
+    try:
+        assert isinstance(observer.child(coroutine), Steps)
+        other = generator()
+        assert observer.child(other) is other  # asyncio refuses it, as before
+        request.answered = 1.0
+        assert observer.child(coroutine) is coroutine
+    finally:
+        current.reset(token)
+    coroutine.close()
+
+
+class Awkward:
+    """An awaitable that acts when it is looked at."""
+
+    def __await__(self) -> "Awkward":
+        return self
+
+    def __iter__(self) -> "Awkward":
+        return self
+
+    def __next__(self) -> None:
+        """Suspend once."""
+        if getattr(type(self), "suspended", False):
+            raise StopIteration
+        type(self).suspended = True  # type: ignore[attr-defined]
+
+    def __getattr__(self, name: str) -> None:
+        """Act."""
+        raise RuntimeError(name)
+
+
+def test_an_error_of_the_probe_does_not_reach_the_target(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def request() -> int:
+        await Awkward()
+        return 7
+
+    observer = awaits()
+    monkeypatch.setattr("assay.probe.awaits.MIN_SECONDS", -1.0)
+
+    async def main() -> int:
+        return int(await Steps(request(), Request(), observer, False))
+
+    assert asyncio.run(main()) == 7
+    (problem,) = observer.totals.problems
+    assert "a wait cannot be counted" in problem
+
+
+@pytest.mark.parametrize(
+    "args, http",
+    [
+        (({"type": "http"}, None, None), True),
+        (({"type": "lifespan"}, None, None), False),
+        (({"type": "websocket"}, None, None), False),
+        ((object(),), True),
+        ((type("Request", (), {"headers": {"Sec-WebSocket-Key": "x"}})(),), False),
+        ((), True),
+    ],
+)
+def test_sockets_and_starts_are_no_requests(args: tuple[Any, ...], http: bool) -> None:
+    assert is_http(args) == http
