@@ -308,12 +308,19 @@ def current_task() -> Any:
 
 
 def step(coroutine: Any) -> tuple[Optional[FrameType], Any]:
-    """Return a coroutine's frame, and the object that it awaits."""
-    for frame, inner in (
-        ("cr_frame", "cr_await"),
-        ("gi_frame", "gi_yieldfrom"),
-        ("ag_frame", "ag_await"),
+    """Return a coroutine's frame, and the object that it awaits.
+
+    What a running coroutine awaits is None: Python 3.12 may crash if it is asked. The
+    coroutines inside of one that is suspended are suspended, too.
+    """
+    for frame, inner, running in (
+        ("cr_frame", "cr_await", "cr_running"),
+        ("gi_frame", "gi_yieldfrom", "gi_running"),
+        ("ag_frame", "ag_await", ""),
     ):
         if hasattr(coroutine, frame):
-            return getattr(coroutine, frame), getattr(coroutine, inner, None)
+            runs = bool(running) and getattr(coroutine, running, False)
+            return getattr(coroutine, frame), (
+                None if runs else getattr(coroutine, inner, None)
+            )
     return None, None

@@ -6,8 +6,9 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-from assay.probe.places import Place, Project
+from assay.probe.places import Place, Project, step
 
 PROJECT = Project([str(Path(__file__).parent)])
 OTHERS = Project(["/nothing/of/this/is/here"])
@@ -171,3 +172,27 @@ def test_a_thread_of_a_library_works_on_behalf_of_a_place() -> None:
     thread.start()
     thread.join()
     assert seen == [None, place, place, None]
+
+
+def test_a_coroutine_that_runs_is_not_asked_what_it_awaits() -> None:
+    """Python 3.12 reads past the stack of a frame that runs, and may crash."""
+    seen = []
+
+    class Running:
+        """A coroutine that runs, and must not be asked."""
+
+        cr_frame, cr_running = sys._getframe(), True
+
+        @property
+        def cr_await(self) -> None:
+            seen.append("asked")
+
+    assert step(Running())[1] is None and seen == []
+
+    async def outer() -> None:
+        coroutine: Any = asyncio.current_task().get_coro()  # type: ignore[union-attr]
+        seen.append(step(coroutine)[1])
+        await asyncio.sleep(0)
+
+    asyncio.run(outer())
+    assert seen == [None]
