@@ -70,8 +70,8 @@ class Project:
         return relative
 
     def _look_up(self, file: str) -> str:
-        if file.startswith("<"):
-            return ""  # made by exec, or frozen
+        if file.startswith("<") or "\0" in file:
+            return ""  # made by exec, frozen, or misread by a profiler
         whole = os.path.realpath(file)
         if whole.startswith(_PROBE):
             return ""

@@ -41,6 +41,7 @@ def test_libraries_and_the_probe_are_not_the_users() -> None:
     assert PROJECT.relative(__file__) == "test_places.py"
     assert PROJECT.relative(asyncio.__file__) == ""
     assert PROJECT.relative("<string>") == ""
+    assert PROJECT.relative("misread\0.py") == ""
     # A virtual environment in the project's folder is not the project.
     inside = Path(__file__).parent / "venv/lib/python3.12/site-packages/x.py"
     assert PROJECT.relative(str(inside)) == ""
