@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
 __all__ = ["LoadTest", "Run", "__version__", "load_test", "measure", "open_run"]
 
+# The options of `assay load` that ask for many tests.
+_OF_MANY_TESTS = ("find_capacity", "slo", "most", "sweep")
+
 
 @dataclass(frozen=True)
 class Run:
@@ -163,8 +166,8 @@ def measure(
             `profile`. They override `[tool.assay]`.
 
     Raises:
-        InputError: A topic does not exist, or a file has mistakes.
-        ValueError: A setting does not exist, or has the wrong type.
+        InputError: A topic does not exist, a file has mistakes, or a setting does not
+            exist, has the wrong type or is out of range.
         NotARunError: `output` exists and is not empty.
         MeasureError: Something could not be measured; what was measured is kept.
     """
@@ -177,6 +180,7 @@ def measure(
     from assay.system import environment
 
     names = [topics] if isinstance(topics, str | Path) else list(topics)
+    settings = loader.check_settings(settings)
     settings.setdefault("seed", secrets.randbelow(2**32))
     folder = Path.cwd()
     plan = loader.load([str(name) for name in names], settings, "", folder)
@@ -203,21 +207,30 @@ def load_test(
         host: URL that the load goes to; if empty, the host of the user class.
         output: The run directory; a new one under `reports/` if None.
         options: The options of `assay load`, with underscores: `rate="200"`,
-            `users=20`, `duration="30s"`, `require=("latency.p99 <= 50ms",)`. Those of
-            a capacity search or a sweep have no effect.
+            `users=20`, `duration="30s"`, `require=("latency.p99 <= 50ms",)`; not those
+            of a capacity search or a sweep.
 
     Raises:
-        InputError: An option is invalid, `output` exists and is not empty, or the
-            locustfile is missing or cannot be imported.
+        InputError: An option is invalid or belongs to a capacity search or a sweep,
+            `output` exists and is not empty, or the locustfile is missing or cannot be
+            imported.
         TypeError: An option does not exist.
         MeasureError: The test failed; what was measured is kept.
     """
     import secrets
 
     from assay.cli import load, load_request
+    from assay.errors import InputError
     from assay.load_tests import run
     from assay.load_tests.progress import Quiet
 
+    other = [name for name in _OF_MANY_TESTS if options.get(name) not in (None, False)]
+    if other:
+        raise InputError(
+            f"load_test: {', '.join(other)}: this function runs a single test; leave "
+            "out the options of a capacity search or a sweep, or type: assay load FILE "
+            "--find-capacity --slo OBJECTIVE, or --sweep 1,2,4,8"
+        )
     options.setdefault("seed", secrets.randbelow(2**32))
     request = load_request.LoadRequest(str(locustfile), host=host, **options)
     plan = load_request.make_plan(request, None)

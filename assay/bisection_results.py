@@ -100,10 +100,10 @@ class Request(Data):
         bad: The full name of the commit that is slow.
         topics: Names, folders or files of topics.
         benchmarks: Files, folders or nodes of benchmarks.
-        only: Metrics that alone decide; empty for the usual ones.
+        only: The metrics that decide; empty for the usual metrics.
         variant: The variant of the topics that every commit runs; empty for the first.
-        margin: The change that is too small to matter, as a share; None for the
-            project's margin.
+        margin: The largest change that is too small to matter, as a fraction; None for
+            the project's margin.
         python: Version or path of the Python of all commits; None for the project's.
         build: The command that installs everything, with its secrets replaced; None if
             lock files are used.

@@ -20,7 +20,7 @@ class Threshold(Data):
         topic: A pattern of topics.
         test: A pattern of node ids; ``*`` also matches a service, which has none.
         metric: A pattern of metrics.
-        at_most: The largest slow-down that passes, as a share.
+        at_most: The largest slow-down that passes, as a fraction.
         where: The file and line of the entry.
     """
 

@@ -25,7 +25,7 @@ class Metric:
             from slices.
         column: Its column in the table of slices, if it is compared block by block.
             Other metrics are pooled over a launch, because a median over blocks would
-            hide what happens to few requests.
+            hide an effect on only a few requests.
         quantile: The share of latencies below it; None if it is not a quantile.
         higher_is_better: Whether a greater value is the faster one.
         serving: Whether it measures the speed of serving, which means nothing if
@@ -49,7 +49,7 @@ class Metric:
 
     @property
     def requests_needed(self) -> int:
-        """How many requests a launch needs for this metric; 0 for any number."""
+        """How many requests a launch needs; 0 if any number is enough."""
         if self.quantile is None:
             return 0
         return math.ceil(SAMPLES_BEYOND / (1 - self.quantile) - 1e-9)
@@ -122,7 +122,8 @@ METRICS = {
         Metric("time", "s", "median time of one call"),
     )
 }
-# In topics without claims, these metrics decide; they share the run's error rate.
+# In topics without claims, the verdict rests on these metrics. The run's chance of a
+# wrong verdict is split among them.
 DECIDING_METRICS = ("cpu_per_request", "throughput", "latency.p50")
 QUANTILES = {
     name: metric.quantile
@@ -151,5 +152,5 @@ def higher_is_better(metric: str) -> bool:
 
 
 def requests_needed(metric: str) -> int:
-    """Return how many requests a launch needs for a metric; 0 for any number."""
+    """Return how many requests a launch needs; 0 if any number is enough."""
     return METRICS[metric].requests_needed if metric in METRICS else 0

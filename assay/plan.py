@@ -216,8 +216,8 @@ class Topic(Data):
         file: The claims.toml. Without one, a path in the folder of the topic.
         variants: The variants in the order in which they were written; the first is
             the baseline of a comparison without claims.
-        deciding: Metrics that alone decide a comparison without claims; empty for
-            the usual ones.
+        deciding: The metrics that decide a comparison without claims; empty for the
+            usual metrics.
         time_budget: Seconds after which the topic stops, even if it is undecided; None
             for the run's time budget. See `Plan.time_budget`.
     """
@@ -244,7 +244,7 @@ class Topic(Data):
         """Return the variant of that name.
 
         Raises:
-            KeyError: There is none.
+            KeyError: There is no such variant.
         """
         for variant in self.variants:
             if variant.name == name:
@@ -335,7 +335,7 @@ class Settings(Data):
     """Settings of the whole run.
 
     Attributes:
-        margin: The change that is too small to matter, as a share.
+        margin: The largest change that is too small to matter, as a fraction.
         confidence: Confidence of the verdicts, over all looks together.
         time_budget: Seconds after which a topic stops, even if it is undecided.
         looks: Numbers of launches after which the verdicts are judged, ascending. With
@@ -374,7 +374,7 @@ class Plan(Data):
         """Return the topic of that name.
 
         Raises:
-            KeyError: There is none.
+            KeyError: There is no such topic.
         """
         for topic in self.topics:
             if topic.name == name:

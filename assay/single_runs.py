@@ -42,7 +42,7 @@ class TestRatio(Data):
         base: Its median seconds in the first file.
         head: Its median seconds in the second file.
         ratio: head / base.
-        noise: How much two runs of identical code can differ, as a share. A ratio
+        noise: How much two runs of identical code can differ, as a fraction. A ratio
             between 1 / (1 + noise) and 1 + noise says nothing.
         runs: How many earlier runs the noise was computed from; 0 if it is the usual
             noise.

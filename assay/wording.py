@@ -79,6 +79,11 @@ def fixed(value: float, decimals: int) -> str:
     return text.replace("-", "−")
 
 
+def exact(value: float) -> str:
+    """Return the number with all its digits, as TOML and Python read it: ``1.3``."""
+    return repr(float(value)).removesuffix(".0")
+
+
 def quantity(value: float, unit: str) -> str:
     """Return a value with a readable unit: ``3.1e-3, "s"`` is ``3.10 ms``."""
     scale, name = _scale(abs(value), unit)
@@ -195,7 +200,11 @@ def in_words(comparison: Comparison) -> str:
 
 def duration(seconds: float) -> str:
     """Return a time for a table: ``45 s``, ``5 min``."""
-    return f"{seconds / 60:.2g} min" if seconds >= 60 else f"{seconds:.0f} s"
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    minutes = seconds / 60
+    # Two digits are not enough from 100 minutes on.
+    return f"{minutes:.2g} min" if minutes < 99.5 else f"{minutes:,.0f} min"
 
 
 def about(seconds: float) -> str:
@@ -212,7 +221,7 @@ def forecast(metric: str, margin: float, seconds: float) -> str:
 
     Args:
         metric: The metric.
-        margin: The change that is too small to matter, as a share.
+        margin: The largest change that is too small to matter, as a fraction.
         seconds: The measuring time; see `Comparison.seconds_to_see`.
     """
     return f"to see {percent(margin)} on {one_line(metric)} here takes {about(seconds)}"
@@ -224,8 +233,9 @@ def expectation(text: str) -> str:
 
 
 def percent(share: float) -> str:
-    """Return a share as a percentage: ``5 %``, ``0.12 %``."""
-    return f"{share * 100:.3g} %"
+    """Return a share as a percentage: ``5 %``, ``0.12 %``, ``1,230 %``."""
+    text = significant(share * 100)
+    return f"{text.rstrip('0').rstrip('.') if '.' in text else text} %"
 
 
 def unit_of(metric: str) -> str:

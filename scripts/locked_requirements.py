@@ -44,7 +44,7 @@ def main() -> int:
         by_name = {poetry_lock.normalised(x["name"]): x for x in lock["package"]}
         only = poetry_lock.needed(by_name, requirements)
         packages = [x for x in packages if poetry_lock.normalised(x["name"]) in only]
-    print("\n".join(poetry_lock.requirement_lines(packages, lock)))
+    print("\n".join(poetry_lock.requirement_lines(packages, lock, ROOT)))
     return 0
 
 

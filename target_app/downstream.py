@@ -14,6 +14,8 @@ from urllib.parse import parse_qs
 
 Message = MutableMapping[str, Any]
 MAX_MILLISECONDS = 10_000.0
+# Python refuses to convert very large integers to text, so the square must stay small.
+MAX_NUMBER = 10**18
 
 
 async def app(
@@ -30,6 +32,8 @@ async def app(
         number = int(query.get("number", ["0"])[0])
         if not 0 <= milliseconds <= MAX_MILLISECONDS:
             raise ValueError("milliseconds")
+        if abs(number) > MAX_NUMBER:
+            raise ValueError("number")
     except ValueError:
         await _answer(send, 422, {"error": {"message": "Validation error"}})
         return

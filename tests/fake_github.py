@@ -25,7 +25,10 @@ class FakeGitHub:
     Attributes:
         comments: The comments of pull request 7, as the API returns them.
         pulls: The pull requests, as the API returns them.
+        account: The account of the token; empty if GraphQL is refused.
         forbidden: Whether requests that write are answered with HTTP 403.
+        limited: The message with which every request is answered, with HTTP 403 and
+            no requests left; empty for none.
         failures: How many of the next requests fail with HTTP 502.
         requests: Method and path of each request with the right token.
         url: The URL of the server.
@@ -33,7 +36,9 @@ class FakeGitHub:
 
     comments: list[dict[str, Any]] = field(default_factory=list)
     pulls: list[dict[str, Any]] = field(default_factory=list)
+    account: str = BOT
     forbidden: bool = False
+    limited: str = ""
     failures: int = 0
     requests: list[str] = field(default_factory=list)
     url: str = ""
@@ -59,6 +64,12 @@ class FakeGitHub:
         if self.failures:
             self.failures -= 1
             return 502, {"message": "Bad gateway"}
+        if self.limited:
+            return 403, {"message": self.limited}
+        if method == "POST" and address.path == "/graphql":
+            if not self.account:
+                return 403, {"message": "Resource not accessible"}
+            return 200, {"data": {"viewer": {"login": self.account}}}
         query = {name: values[0] for name, values in parse_qs(address.query).items()}
         start = (int(query.get("page", 1)) - 1) * int(query.get("per_page", 30))
         part = slice(start, start + int(query.get("per_page", 30)))
@@ -78,7 +89,7 @@ class FakeGitHub:
         if content and len(content["body"]) > LIMIT:
             return 422, {"message": "Body is too long (maximum is 65536 characters)"}
         if method == "POST" and path == "issues/7/comments":
-            return 201, self.add(content["body"])
+            return 201, self.add(content["body"], self.account or BOT)
         if match := re.fullmatch(r"issues/comments/(\d+)", path):
             comment = self.comments[int(match[1]) - 1]
             comment["body"] = content["body"]
@@ -102,6 +113,7 @@ def fake_github() -> Iterator[FakeGitHub]:
             body = json.dumps(answer).encode()
             self.send_response(status)
             self.send_header("Content-Length", str(len(body)))
+            self.send_header("X-RateLimit-Remaining", "0" if state.limited else "9")
             self.end_headers()
             self.wfile.write(body)
 

@@ -5,8 +5,8 @@ it finds the best ones, but has no error rate. Then each place is tested on the 
 around it, and the weakest is dropped until all remaining places pass.
 
 The search, and the place of a change, use values in which each single outlier was
-replaced by the median of the runs around it. So does one of the two tests of a place;
-the other uses ranks of the original values.
+replaced by the median of the runs around it. One of the two tests of a place uses these
+values, too; the other test uses ranks of the original values.
 """
 
 import math
@@ -26,7 +26,7 @@ FEWEST_RUNS = 10
 # Fewer runs than this are not a level: two or three outliers in a row occur by chance.
 SHORTEST_LEVEL = 4
 # Chance of reporting any change in a series that has none. A history is looked at after
-# every run, so this level is stricter than that of one comparison.
+# every run, so this level is stricter than the level of one comparison.
 LEVEL = 0.01
 # A smaller change is not reported, however certain: nobody would act on it.
 SMALLEST_CHANGE = math.log(1.005)
@@ -37,9 +37,10 @@ _WINDOW = 7  # runs of the running median
 _OUTLIER_SPREADS = 3.5
 _PENALTY = 2.0  # so small that the search proposes too many places, not too few
 _NOISE_FLOOR = 1e-5  # least spread, for counts that hardly vary
-# Another place of a change is possible if its log likelihood is at most half of this
-# below that of the place found. With normal noise, 7.35 gives 95 % confidence
-# (Siegmund, Biometrika 75, 1988); with heavy tails, 11 does (scripts/study_history).
+# Another place of a change is possible if its log likelihood is less by at most half of
+# this than the log likelihood of the place found. With normal noise, 7.35 gives 95 %
+# confidence (Siegmund, Biometrika 75, 1988). With heavy tails, 11 gives the same
+# confidence (scripts/study_history).
 _PLACE_DEFICIT = 11.0
 _Z95 = 1.959964
 _DECISIVE = 6.0  # difference of BIC from which a model is better (Raftery 1995)
@@ -150,10 +151,10 @@ def _proposed(tamed: Floats) -> list[int]:
 def best_boundaries(x: Floats, penalty: float) -> list[int]:
     """Return the same boundaries as `ruptures`, where it cannot be installed.
 
-    They are those of the segmentation with the least sum of squares and penalties. It
-    is found by dynamic programming (Jackson et al., IEEE Signal Processing Letters 12,
-    2005). `ruptures` has a faster search (Killick, Fearnhead and Eckley, Journal of the
-    American Statistical Association 107, 2012).
+    The boundaries divide the series so that the sum of squares and penalties is least.
+    They are found by dynamic programming (Jackson et al., IEEE Signal Processing
+    Letters 12, 2005). `ruptures` has a faster search (Killick, Fearnhead and Eckley,
+    Journal of the American Statistical Association 107, 2012).
     """
     centred = x - x.mean()
     sums = np.concatenate([[0.0], np.cumsum(centred)])
@@ -217,7 +218,7 @@ def _test(
 def boundary_p(x: Floats, tamed: Floats, boundary: int, inflation: float) -> float:
     """Return the two-sided p-value for two levels in a series instead of one.
 
-    It is the greater of two p-values, because each test has a weakness:
+    The function returns the greater of two p-values, because each test has a weakness:
 
     - The rank-sum test (Mann and Whitney, Annals of Mathematical Statistics 18, 1947)
       is valid for every distribution, and exact for short levels without ties. But it

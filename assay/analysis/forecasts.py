@@ -41,7 +41,7 @@ def forecast(
 
     Args:
         topic: The topic that is about to be measured.
-        margin: The change that is too small to matter, as a share.
+        margin: The largest change that is too small to matter, as a fraction.
         results: Results of the earlier run.
         measured: Tables of the earlier run.
     """

@@ -21,7 +21,7 @@ class Looks:
     Attributes:
         launches: Numbers of launches after which the data are judged, ascending.
         alpha: Two-sided error rate of the run.
-        margin: The change that is too small to matter, as a share.
+        margin: The largest change that is too small to matter, as a fraction.
         claims: How many claims share the error rate.
         comparisons: How many comparisons without a claim share the error rate.
         budgets: How many budgets share the error rate.
@@ -56,7 +56,7 @@ def looks_of(plan: Plan) -> Looks:
     a p-value can reach the level shared by all claims, and is added only if it saves at
     least `MIN_LAUNCHES_SAVED` launches. Without an early look, the first look is
     postponed until a p-value can reach the shared level, but stays before the second.
-    That matters with very many claims (or comparisons, if there are no claims).
+    The postponement matters with very many claims (or comparisons without claims).
     """
     settings = plan.settings
     alpha = 1 - settings.confidence

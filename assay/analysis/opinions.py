@@ -18,7 +18,7 @@ def confirm(results: Results, second: Results, margin: float) -> Results:
     Args:
         results: The results of the first measurement.
         second: The results of measuring again everything that was slower.
-        margin: The change that is too small to matter, as a share.
+        margin: The largest change that is too small to matter, as a fraction.
     """
     compared = tuple(_compared(results.comparisons, second.comparisons))
     pairs = tuple(_pair(pair, compared, second.pairs, margin) for pair in results.pairs)

@@ -12,7 +12,7 @@ def judge(compared: Sequence[Comparison], margin: float) -> PairVerdict:
 
     Args:
         compared: All comparisons of the pair, at least one.
-        margin: The change that is too small to matter, as a share.
+        margin: The largest change that is too small to matter, as a fraction.
     """
     by_verdict: dict[str, list[Comparison]] = {}
     for item in compared:

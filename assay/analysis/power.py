@@ -24,12 +24,12 @@ MAX_EXACT_LAUNCHES = 100
 def spread(x: Floats) -> float | None:
     """Return a robust standard deviation of the launches' log ratios.
 
-    It is the median absolute difference between all pairs of launches, scaled to equal
-    the standard deviation if the data are normal (Bickel and Lehmann, in Contributions
-    to Statistics: Hájek Memorial Volume, 1979). It fits the Hodges-Lehmann estimate,
-    which also uses pairs. One outlier among five launches does not spoil it, nor do two
-    among eight. With few launches it is slightly too large (6 % at six), whereas the
-    median absolute deviation would be too small.
+    This is the median absolute difference between all pairs of launches, scaled to
+    equal the standard deviation if the data are normal (Bickel and Lehmann, in
+    Contributions to Statistics: Hájek Memorial Volume, 1979). It fits the
+    Hodges-Lehmann estimate, which also uses pairs. One outlier among five launches does
+    not spoil it, nor do two among eight. With few launches it is slightly too large
+    (6 % at six). The median absolute deviation would be too small.
 
     Args:
         x: One log ratio per launch; infinite ones are left out.

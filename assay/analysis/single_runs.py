@@ -83,7 +83,7 @@ def _ratio(
 
 
 def _scatter(logs: Sequence[float]) -> float:
-    """Return the noise between two runs, as a share, from runs in order of time.
+    """Return the noise between two runs, as a fraction, from runs in order of time.
 
     Only neighbouring runs are compared, so a change of the code affects one difference.
     The median of the differences is taken, so that one difference hardly counts.

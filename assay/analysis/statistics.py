@@ -27,8 +27,9 @@ _INFINITE = 1e9
 def walsh_averages(x: Floats) -> Floats:
     """Return the sorted means of all pairs of values: n (n + 1) / 2 numbers.
 
-    Each value is also paired with itself. Infinite values come from a side that never
-    answered, and lie beyond all finite ones.
+    Each value is also paired with itself. A value is infinite if the number of one
+    side is known only as a bound. The mean of an infinite and a finite value is
+    infinite, too.
     """
     first, second = np.triu_indices(len(x))
     clipped = np.clip(x, -_INFINITE, _INFINITE)
@@ -38,7 +39,8 @@ def walsh_averages(x: Floats) -> Floats:
     return averages
 
 
-# Makes the median absolute deviation of normal numbers their standard deviation.
+# For normally distributed values, the median absolute deviation times this factor is
+# the standard deviation.
 MAD_TO_DEVIATION = 1.4826
 
 
@@ -108,10 +110,10 @@ def signed_rank_interval(x: Floats, alpha: float) -> tuple[float, float] | None:
 
 
 def signed_rank_p(x: Floats, centre: float) -> tuple[float, float]:
-    """Return the exact one-sided p-values that `x` lies below and above `centre`.
+    """Return the exact p-values of two one-sided tests of the centre of symmetry.
 
-    The first p-value is small if the data are evidence that the centre of symmetry is
-    below `centre`, the second if they are evidence that it is above. Walsh averages
+    The first p-value is small if the data are evidence that `x` lies below `centre`.
+    The second is small if they are evidence that `x` lies above it. Walsh averages
     equal to `centre` count as evidence for neither. So ties, and values equal to
     `centre`, can only raise the p-values: the test becomes more conservative.
     """
@@ -183,7 +185,8 @@ def holm(p: Sequence[float], levels: Sequence[float]) -> list[bool]:
     Args:
         p: One p-value for each hypothesis.
         levels: The level if one, two, … hypotheses are not yet rejected. The first
-            entry is the full level; the last one is the level shared by all.
+            entry is the full level. The last one is the strictest; it is used while no
+            hypothesis is rejected.
     """
     rejected = [False] * len(p)
     order = sorted(range(len(p)), key=lambda index: p[index])
@@ -218,7 +221,8 @@ def benjamini_hochberg(p: Sequence[float], rate: float) -> list[bool]:
 def beyond_margin_p(x: Floats, margin: float) -> float:
     """Return the two-sided p-value for a change of more than the margin.
 
-    It is small if the data are evidence for such a change, in either direction.
+    The p-value is small if the data are evidence for such a change, in either
+    direction.
     """
     if x.shape[-1] == 0:
         return 1.0
@@ -228,9 +232,9 @@ def beyond_margin_p(x: Floats, margin: float) -> float:
     return min(1.0, 2 * min(above, below))
 
 
-# The smallest estimate that is called a difference, as a share of the margin. Among ten
-# runs of identical code, the interval of some metric just excludes 1 by chance, but its
-# estimate is then close to 1.
+# The smallest estimate that is called a difference, as a share of the margin. In about
+# one of ten runs of identical code, the interval of some metric excludes 1 by chance.
+# The estimate of that metric is then close to 1.
 MIN_SHARE_OF_MARGIN = 0.5
 
 
@@ -248,7 +252,7 @@ def comparison_verdict(
     Args:
         interval: Interval of log(candidate / baseline), or None.
         estimate: Estimate of the same log ratio; NaN if only bounds are known.
-        margin: The change that is too small to matter, as a share.
+        margin: The largest change that is too small to matter, as a fraction.
         higher_is_better: Whether a higher value of the metric means faster.
     """
     if interval is None:
@@ -282,8 +286,8 @@ def claim_p(x: Floats, expect: Expectation, margin: float) -> tuple[float, float
     The claim holds if the centre of the log ratios lies inside the expected region,
     and is refuted if the centre lies outside it. A claim of a direction
     (`Expectation.directed`) is also refuted if the change is shown to be smaller than
-    the margin. Each p-value is a doubled one-sided one, so that `p <= alpha` agrees
-    with the interval at level alpha.
+    the margin. Each p-value is twice the p-value of a one-sided test, so that
+    `p <= alpha` agrees with the interval at level alpha.
     """
     if x.shape[-1] == 0:
         return 1.0, 1.0
@@ -303,13 +307,13 @@ def judge_claim(
 ) -> tuple[float, bool]:
     """Return the p-value for or against a claim, and whether it is for the claim.
 
-    A claim of a direction can be true and the change smaller than the margin. If the
-    claim is shown to hold at this level, the small change does not refute it.
+    A change can have the claimed direction and still be smaller than the margin. If
+    the claim is shown to hold at this level, the small change does not refute it.
 
     Args:
         x: Log ratios, or two rows of bounds (see the module's docstring).
         expect: The expectation of the claim.
-        margin: The change that is too small to matter.
+        margin: The largest change that is too small to matter, as a fraction.
         level: Two-sided level of one look for this claim alone.
     """
     holds, refuted = claim_p(x, expect, margin)

@@ -191,7 +191,7 @@ def judge(
         topic: Name of the topic.
         pair: Baseline and candidate.
         compared: The comparisons of the tests.
-        margin: The change that is too small to matter, as a share.
+        margin: The largest change that is too small to matter, as a fraction.
     """
     by_verdict: dict[str, list[Comparison]] = {}
     for item in compared:
@@ -285,7 +285,7 @@ def _reason_undecided(
 
 
 def _detectable(interval: tuple[float, float] | None) -> float | None:
-    """Return the smallest change that an interval of this width shows, as a share."""
+    """Return the smallest change that such a wide interval shows, as a fraction."""
     if interval is None:
         return None
     return math.expm1((interval[1] - interval[0]) / 2)
@@ -320,8 +320,8 @@ def _two_sided(x: Floats) -> float:
 def _levels(looks: Looks) -> list[float]:
     """Return the level of one look for 1, 2, … hypotheses of the family.
 
-    Each exact level takes a numerical integration, so only those of powers of two are
-    computed. Between them, the logarithm of the level is interpolated over the
+    Each exact level takes a numerical integration, so only the levels for powers of two
+    are computed. Between them, the logarithm of the level is interpolated over the
     logarithm of the number of hypotheses: the curve is nearly straight.
     """
     family = max(looks.comparisons, 1)

@@ -118,9 +118,10 @@ def _compared_as_a_whole(
 def decided(looks: Looks, topic: Topic, measured: Measurements) -> bool:
     """Say whether a topic needs no more launches.
 
-    That is so if each of its verdicts is decided, or cannot be decided by any number
-    of launches. Claims are tested at the level shared by all claims of the run. So a
-    claim that is decided here stays decided when Holm's procedure includes every topic.
+    A topic needs none if each of its verdicts is decided, or cannot be decided by any
+    number of launches. Claims are tested at the level shared by all claims of the run.
+    So a claim that is decided here stays decided when Holm's procedure includes every
+    topic.
     """
     if any(item.verdict == "undecided" for item in _budgets(looks, topic, measured)):
         return False

@@ -59,11 +59,12 @@ class CommitMeasurer:
         settings: Settings from the command line.
         command: The command line, for reports.
         folder: The folder of the search.
-        seconds: The time of each whole comparison; None for that of the settings.
+        seconds: The time of each whole comparison; None for the time in the settings.
         show: Opens a display of a comparison's progress.
         note: Called with each commit, and before a build begins.
         steps: How many steps were begun so far, earlier parts of the search included.
-        checks: How many whole comparisons were begun so far, without that of the ends.
+        checks: How many whole comparisons were begun so far, apart from the comparison
+            of GOOD and BAD.
     """
 
     here: Path

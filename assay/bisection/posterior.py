@@ -106,7 +106,7 @@ def posterior(
 
 
 def next_commit(probabilities: Floats, left_out: Collection[int]) -> int | None:
-    """Return the commit whose measurement says most; None if none says anything.
+    """Return the most informative commit to measure; None if none is informative.
 
     This is the commit whose probability of being slow is closest to one half, as in a
     binary search.

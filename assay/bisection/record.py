@@ -1,4 +1,4 @@
-"""The folder of a search: `bisect.json`, and the comparisons that it made."""
+"""The folder of a search: `bisect.json`, and the run directories of the search."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FILE = "bisect.json"
 
 
 class Record:
-    """A search on disk; it is written after each step, so that it can go on.
+    """A search on disk, which is written after each step so that it can go on.
 
     Attributes:
         path: The folder.
@@ -34,14 +34,14 @@ class Record:
         return self.path / FILE
 
     def earlier(self, request: Request) -> Bisection | None:
-        """Return the search that the folder has; None if it has none.
+        """Return the search in the folder; None if the folder is empty or missing.
 
         Args:
-            request: What is asked now.
+            request: What the user asks now.
 
         Raises:
-            InputError: It cannot be read, or something else was asked then; or the
-                folder has anything else.
+            InputError: The search cannot be read, or it was begun with a different
+                question. Or the folder has other files, but no search.
         """
         if not self.file.exists():
             if self.path.exists() and any(self.path.iterdir()):
@@ -63,11 +63,11 @@ class Record:
         """Create the folder.
 
         Raises:
-            InputError: It cannot be created.
+            InputError: The folder cannot be created or written.
         """
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            # The search must not become part of a snapshot of the working tree.
+            # This keeps the search out of snapshots of the working tree.
             (self.path / ".gitignore").write_text("*\n", encoding="ascii")
         except OSError as error:
             raise InputError(
@@ -99,6 +99,10 @@ def _read(file: Path) -> Bisection:
         raise InputError(
             f"{file}: {one_line(place)}: {first['msg']}; the file is damaged: name "
             "another --output"
+        ) from error
+    except RecursionError as error:
+        raise InputError(
+            f"{file}: cannot be read: nested too deeply; name another --output"
         ) from error
     except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise InputError(

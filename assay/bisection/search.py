@@ -167,7 +167,7 @@ class Search:
         return often | self._untestable()
 
     def _step(self, change: Change, quantity: Quantity) -> None:
-        """Measure the commit whose measurement says most."""
+        """Measure the most informative commit."""
         index = posterior.next_commit(self.probabilities(change), self._left_out())
         assert index is not None
         one = self.state.commits[index]

@@ -1,4 +1,4 @@
-"""One comment on a pull request of GitHub, which is updated in place."""
+"""Writes one comment on a pull request of GitHub, and updates it in place."""
 
 from __future__ import annotations
 
@@ -19,33 +19,34 @@ from assay.wording import one_line
 if TYPE_CHECKING:
     import httpx
 
-BOT = "github-actions[bot]"  # who writes with the token of a workflow
+BOT = "github-actions[bot]"  # the account of a workflow's own token
 TIMEOUT = 30.0  # seconds
 ATTEMPTS = 3
 WAIT = 2.0  # seconds before another attempt
 PER_PAGE = 100
 MOST_PAGES = 50
+GRAPHQL = "graphql"  # GitHub's other API; it is beside the one of a repository
 
 
 class GitHubError(AssayError):
-    """GitHub did not do what it was asked."""
+    """GitHub refused a request, or did not answer it."""
 
 
 class NoPermissionError(GitHubError):
-    """The token must not do this, as on pull requests from forks."""
+    """The token does not permit a request, as on pull requests from forks."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """What a job of GitHub Actions knows of itself.
+    """What the environment of a job of GitHub Actions says about the job.
 
     Attributes:
-        api: The address of the API.
-        server: The address that people see.
+        api: The URL of the API.
+        server: The URL of the web pages.
         repository: ``owner/name``.
-        run: The number of the workflow run that measured; 0 if unknown.
-        event: What started the workflow.
-        token: It is never shown.
+        run: The id of the workflow run that measured; 0 if unknown.
+        event: The event that started the workflow, as GitHub describes it.
+        token: The token for the API, which is never shown; empty if there is none.
     """
 
     api: str
@@ -82,14 +83,14 @@ class Job:
 
     @property
     def link(self) -> str:
-        """The page of the run that measured; empty if unknown."""
+        """The URL of the workflow run that measured; empty if unknown."""
         if not self.run:
             return ""
         return f"{self.server}/{self.repository}/actions/runs/{self.run}"
 
 
 class Client:
-    """Asks GitHub's API for one repository."""
+    """Sends requests to GitHub's API for one repository."""
 
     def __init__(self, job: Job, wait: float = WAIT) -> None:
         """Keep the token of a job.
@@ -110,13 +111,13 @@ class Client:
         self._wait = wait
 
     def pull_request(self) -> int | None:
-        """Return the number of the pull request that the job is about, if any.
+        """Return the number of the pull request that the job is about; None if unknown.
 
-        After `workflow_run` it is the open one whose head is the repository, branch and
-        commit that was measured.
+        After the event `workflow_run`, it is the open pull request whose head has the
+        repository, branch and commit that were measured.
 
         Raises:
-            GitHubError: GitHub does not say.
+            GitHubError: GitHub does not list the pull requests.
         """
         event = self._job.event
         number = _mapping(event.get("pull_request")).get("number")
@@ -138,32 +139,48 @@ class Client:
                 return int(pull["number"])
         return None
 
-    def write(self, number: int, marker: str, body: str, author: str = BOT) -> str:
+    def write(
+        self, number: int, marker: str, body: str, author: str | None = None
+    ) -> str:
         """Create the comment of a pull request, or replace its text.
 
         Args:
             number: The number of the pull request.
             marker: The first line of the comment.
             body: Its whole text.
-            author: Who wrote it. The comment of anyone else is left alone, even if it
-                has the marker: its author could change it later.
+            author: The author whose comment is replaced; the account of the token if
+                None. A comment of anyone else is left alone, even if it has the marker:
+                its author could change it later.
 
         Returns:
-            What was done, with the address.
+            What was done, with the URL of the comment.
 
         Raises:
-            NoPermissionError: The token must not write comments.
+            NoPermissionError: The token does not permit comments.
             GitHubError: Anything else went wrong.
         """
         comments = f"issues/{number}/comments"
         for comment in self._pages(comments, {}):
-            login = _mapping(comment.get("user")).get("login")
-            if login == author and str(comment.get("body")).startswith(marker):
+            if not str(comment.get("body")).startswith(marker):
+                continue
+            author = author or self._account()
+            if _mapping(comment.get("user")).get("login") == author:
                 place = f"issues/comments/{int(comment['id'])}"
                 done = self._ask("PATCH", place, content={"body": body})
                 return f"updated {one_line(str(done.get('html_url', place)))}"
         done = self._ask("POST", comments, content={"body": body})
         return f"created {one_line(str(done.get('html_url', comments)))}"
+
+    def _account(self) -> str:
+        """Return the account of the token; `BOT` if GitHub does not tell."""
+        # Unlike /user, this also works with the token of an app, as workflows have it.
+        query = {"query": "{ viewer { login } }"}
+        try:
+            answer = self._ask("POST", GRAPHQL, content=query)
+        except NoPermissionError:
+            return BOT
+        viewer = _mapping(_mapping(_mapping(answer).get("data")).get("viewer"))
+        return str(viewer.get("login") or BOT)
 
     def _pages(
         self, place: str, query: Mapping[str, str]
@@ -184,17 +201,27 @@ class Client:
         query: Mapping[str, str] | None = None,
         content: Mapping[str, str] | None = None,
     ) -> Any:
-        """Return the answer to a request."""
+        """Return the content of the answer to a request.
+
+        Raises:
+            NoPermissionError: The token does not permit the request.
+            GitHubError: Anything else went wrong.
+        """
         import httpx
 
-        address = f"{self._job.api}/repos/{self._job.repository}/{place}"
+        api = self._job.api
+        address = f"{api}/repos/{self._job.repository}/{place}"
+        if place == GRAPHQL:
+            # GitHub Enterprise Server has /api/v3 and /api/graphql.
+            address = f"{api.removesuffix('/v3')}/{place}"
         headers = {
             "Accept": "application/vnd.github+json",
             "Authorization": f"Bearer {self._job.token}",
             "X-GitHub-Api-Version": "2022-11-28",
         }
-        # A POST that was lost on the way back must not create a second comment.
-        attempts = 1 if method == "POST" else ATTEMPTS
+        # A POST whose answer was lost may have created something, so it is not
+        # repeated. Questions to GraphQL create nothing.
+        attempts = 1 if method == "POST" and place != GRAPHQL else ATTEMPTS
         problem = ""
         for attempt in range(attempts):
             if attempt:
@@ -210,7 +237,7 @@ class Client:
                 )
                 if answer.is_success:
                     return answer.json()
-            except (httpx.HTTPError, ValueError) as error:
+            except (httpx.HTTPError, ValueError, RecursionError) as error:
                 problem = one_line(str(error)) or type(error).__name__
                 continue
             problem = _refusal(answer)
@@ -222,26 +249,36 @@ class Client:
 
 
 def _refusal(answer: httpx.Response) -> str:
-    """Return the status and GitHub's own words."""
+    """Return the status of an answer and GitHub's message."""
     try:
         message = str(_mapping(answer.json()).get("message", ""))
-    except ValueError:
+    except (ValueError, RecursionError):
         message = answer.reason_phrase
     return f"HTTP {answer.status_code}: {one_line(message)[:200]}"
 
 
 def _is_limited(answer: httpx.Response) -> bool:
-    """Say whether there were too many requests."""
-    return answer.status_code == 429 or "retry-after" in answer.headers
+    """Say whether GitHub refused a request because there were too many."""
+    if answer.status_code == 429 or "retry-after" in answer.headers:
+        return True
+    # A limit can have the status of a missing permission, and no time to wait.
+    return answer.status_code == 403 and (
+        answer.headers.get("x-ratelimit-remaining") == "0"
+        or "rate limit" in _refusal(answer).lower()
+    )
 
 
 def _event(path: str) -> Mapping[str, Any]:
-    """Return what started the workflow; empty if unknown."""
+    """Return the event that started the workflow; empty if unknown.
+
+    Raises:
+        InputError: The file of the event cannot be read.
+    """
     if not path or not os.path.isfile(path):
         return {}
     try:
         return _mapping(json.loads(Path(path).read_text(encoding="utf-8")))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"GITHUB_EVENT_PATH: {path}: {error}") from error
 
 
@@ -250,10 +287,10 @@ def _mapping(value: object) -> Mapping[str, Any]:
 
 
 def _address(variables: Mapping[str, str], name: str, usual: str) -> str:
-    """Return an address that a token may be sent to.
+    """Return a URL that the token may be sent to: HTTPS, or HTTP on this machine.
 
     Raises:
-        InputError: It is not encrypted, or no address.
+        InputError: The variable has no such URL.
     """
     text = (variables.get(name) or usual).rstrip("/")
     parts = urlsplit(text)

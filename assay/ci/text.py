@@ -1,8 +1,8 @@
-"""The text of a comment, from a run that someone else may have made.
+"""Makes the text of a comment from a run that someone else may have made.
 
 On pull requests from forks, the run directory comes from an artifact that the fork's
-code could have written. So no text of it is taken as it is: the summary is rendered
-again from its data, and everything in it is escaped.
+code could have written. So no text is copied from it. The summary is rendered again
+from the data, and everything in it is escaped.
 """
 
 import os
@@ -15,7 +15,7 @@ from assay.run_directory.directory import RESULTS, NotARunError
 from assay.run_directory.run import RunDirectory
 
 BAD_INPUT, NOT_MEASURED = 2, 4
-MOST_BYTES = 50_000_000  # of a file that is read; that of 10,000 tests is a tenth
+MOST_BYTES = 50_000_000  # of plan.json or results.json; with 10,000 tests, a tenth
 _WHAT = {
     BAD_INPUT: "Something in the input is wrong (exit code 2).",
     NOT_MEASURED: "It could not be measured (exit code 4).",
@@ -23,13 +23,13 @@ _WHAT = {
 
 
 def marker(key: str = "") -> str:
-    """Return the first line of a comment, by which it is found again.
+    """Return the first line of a comment, by which the comment is found again.
 
     Args:
-        key: Tells several comparisons of one pull request apart.
+        key: Distinguishes several comparisons on a pull request; empty if there is one.
 
     Raises:
-        InputError: The key has characters that could end the line.
+        InputError: The key is too long, or has characters that are not allowed.
     """
     if not re.fullmatch(r"[A-Za-z0-9_.-]{0,100}", key) or "--" in key:
         raise InputError(
@@ -43,12 +43,12 @@ def comment(run: Path, code: int | None, link: str, key: str = "") -> str:
 
     Args:
         run: The run directory; it may be missing or damaged.
-        code: The exit code of the command that made it; None if it is not known.
-        link: The address of the whole report; empty if there is none.
+        code: The exit code of the command that made the run; None if unknown.
+        link: The URL of the workflow run with the whole report; empty if there is none.
         key: See `marker`.
 
     Raises:
-        InputError: The key is wrong.
+        InputError: The key is not valid.
     """
     first = marker(key)
     summary = _summary(run)
@@ -67,12 +67,15 @@ def comment(run: Path, code: int | None, link: str, key: str = "") -> str:
 
 
 def _summary(run: Path) -> str | None:
-    """Return the summary of a run without its marker; None if it has no results."""
+    """Return the summary of a run without its marker; None if it cannot be read."""
     try:
         names = (RunDirectory.PLAN, RESULTS)
         if any(os.path.getsize(run / name) > MOST_BYTES for name in names):
             return None
         text = markdown.render(RunDirectory.open(run))
-    except (NotARunError, OSError, ValueError, LookupError, ArithmeticError):
+    except (
+        *(NotARunError, OSError, ValueError, LookupError, ArithmeticError),
+        RecursionError,
+    ):
         return None
     return text.removeprefix(markdown.MARKER).strip()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from pathlib import Path
@@ -101,12 +101,13 @@ def bisect(
     request, links = _asked(here, good, bad, question, recipe, margin)
     name = f"{datetime.now():%Y-%m-%dT%H-%M-%S}-bisect"
     record = Record((output or here / "reports" / name).absolute())
+    more = ["--budget", budget] if budget else []
+    more += [] if profiles is None else [f"--{'' if profiles else 'no-'}profiles"]
+    note = line_printer(open_console(stderr=True))
     state = record.earlier(request)
     if state is None:
         record.create()
         seed = secrets.randbelow(2**32) if seed is None else seed
-        more = ["--budget", budget] if budget else []
-        more += [] if profiles is None else [f"--{'' if profiles else 'no-'}profiles"]
         state = Bisection(
             command=_command(request, seed, record.path, more),
             seed=seed,
@@ -115,7 +116,8 @@ def bisect(
             bad=bad,
         )
         record.write(state)
-    note = line_printer(open_console(stderr=True))
+    else:
+        state = _resumed(state, seed, record.path, more, note)
     settings = {"seed": state.seed, "margin": margin, "profile": profiles}
     measurer = CommitMeasurer(
         here=here,
@@ -178,7 +180,8 @@ def _asked(
 def _command(request: Request, seed: int, folder: Path, more: Sequence[str]) -> str:
     """Return the command that continues a search.
 
-    It names both commits by hash, because branches and HEAD can move in the meantime.
+    The command names both commits by hash, because branches and HEAD can move in the
+    meantime.
 
     Args:
         request: What the user asked.
@@ -195,6 +198,33 @@ def _command(request: Request, seed: int, folder: Path, more: Sequence[str]) -> 
         words += [f"--{name}", str(value)] if value else []
     words += [*more, "--seed", str(seed), "--output", str(folder)]
     return shlex.join(redaction.arguments(words))
+
+
+def _resumed(
+    state: Bisection,
+    seed: int | None,
+    folder: Path,
+    more: Sequence[str],
+    note: Callable[[str], None],
+) -> Bisection:
+    """Return an earlier search as it goes on; the options in `more` may have changed.
+
+    Args:
+        state: The earlier search.
+        seed: The seed that the user gives now; None if none.
+        folder: The folder of the search.
+        more: Options that are not part of the request.
+        note: Called with a line if the seed is another one.
+    """
+    if seed not in (None, state.seed):
+        note(
+            f"--seed {seed} is ignored: this search was begun with --seed {state.seed} "
+            "and goes on with it; to search with another seed, name another --output"
+        )
+    if state.outcome != "partial":
+        return state
+    command = _command(state.request, state.seed, folder, more)
+    return state.model_copy(update={"command": command})
 
 
 def _run(search: Search, record: Record) -> Bisection:

@@ -29,9 +29,11 @@ def comment(
         str, typer.Option(help="Tells several comparisons of a pull request apart.")
     ] = "",
     author: Annotated[
-        str,
-        typer.Option(help="Who writes with the token; its earlier comment is updated."),
-    ] = "github-actions[bot]",
+        str | None,
+        typer.Option(
+            help="The account whose comment is updated; that of the token if not given."
+        ),
+    ] = None,
     print_only: Annotated[
         bool, typer.Option("--print", help="Print the text, and write no comment.")
     ] = False,

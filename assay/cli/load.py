@@ -113,9 +113,13 @@ def run(request: LoadRequest, path: Path, as_json: bool) -> Results:
 
     Raises:
         InputError: An option is invalid, or options contradict each other.
-        MeasureError: The test failed, or its reports cannot be written.
+        MeasureError: The test failed, its results cannot be read, or its reports cannot
+            be written.
+        KeyboardInterrupt: Ctrl-C stopped the test before there was anything to report.
     """
+    from assay.errors import MeasureError
     from assay.inputs import locust_conf
+    from assay.run_directory.directory import NotARunError
 
     configuration = locust_conf.read(Path.cwd(), Path.home())
     request = load_request.with_locust_conf(request, configuration)
@@ -134,7 +138,11 @@ def run(request: LoadRequest, path: Path, as_json: bool) -> Results:
             raise
         stopped_by = error
     # The measuring is over; a second Ctrl-C may stop the writing of the reports.
-    results = _results(directory, finished=stopped_by is None)
+    try:
+        results = _results(directory, finished=stopped_by is None)
+    except NotARunError as error:
+        # If the test failed before, that error is the one to report.
+        raise stopped_by or MeasureError(f"{error}; run the test again") from error
     try:
         _report_results(directory, results, ("html", "markdown", "junit"), as_json)
     except (OSError, ValueError) as error:
@@ -222,7 +230,7 @@ def create_run(plan: LoadPlan, path: Path) -> LoadRun:
     """Create the directory of a load test.
 
     Raises:
-        InputError: It cannot be created, or it exists and is not empty.
+        InputError: The directory cannot be created, or it exists and is not empty.
     """
     from assay.plan import Plan
     from assay.run_directory.load_run import LoadRun

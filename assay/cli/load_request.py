@@ -1,4 +1,4 @@
-"""The request of `assay load`: checked, then turned into a plan for the test."""
+"""Checks the options of `assay load`, and turns them into a plan of a load test."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ if TYPE_CHECKING:
     from assay.load_plan import LoadPlan
 
 Number = TypeVar("Number", int, float)
-DEFAULT_USERS = 100  # maximum number of users in an open loop without --users
+DEFAULT_USERS = 100  # maximum number of users if --users is not given
 DEFAULT_BIND = "*:5557"  # Locust's own port
 DEFAULT_DURATION = 60.0  # seconds
-SHAPE_DURATION = 86_400.0  # a LoadTestShape ends the test itself, hardly so late
+SHAPE_DURATION = 86_400.0  # seconds; a LoadTestShape normally ends the test earlier
 
 
 @dataclass(frozen=True)
 class LoadRequest:
-    """The options as typed; `assay.cli.load_options` describes each of them."""
+    """The options of `assay load`; `assay.cli.load_options` describes each of them."""
 
     locustfile: str
     seed: int
@@ -51,7 +51,7 @@ class LoadRequest:
 
     @property
     def all_workers(self) -> int:
-        """Number of processes that share the load, on this machine or elsewhere."""
+        """Number of processes that share the load, on this machine or on others."""
         return self.expect_workers or self.workers
 
     @property
@@ -61,10 +61,14 @@ class LoadRequest:
 
 
 def with_locust_conf(request: LoadRequest, configuration: Configuration) -> LoadRequest:
-    """Fill in options that were not typed, using Locust's own configuration.
+    """Return the request, with missing options taken from Locust's own configuration.
+
+    The number of users and the spawn rate are taken only if the request has neither a
+    rate nor users, and asks for a single test. The duration is taken only for a single
+    test.
 
     Raises:
-        InputError: An entry should be a number and is not.
+        InputError: A configured number of users or spawn rate is not a number.
     """
     users, spawn_rate, duration = request.users, request.spawn_rate, request.duration
     if not (request.rate or users or request.many_trials):
@@ -101,13 +105,11 @@ def _configured_number(
         ) from error
 
 
-def _locustfiles(text: str) -> list[Path]:
-    """Return the absolute paths that the argument FILE names.
-
-    They are locustfiles, or folders of locustfiles.
+def locustfiles(text: str) -> list[Path]:
+    """Return the absolute paths in the argument FILE: locustfiles, or folders of them.
 
     Raises:
-        InputError: One of them does not exist.
+        InputError: A path does not exist, or the argument has no path.
     """
     from assay.load.protocol import SEPARATOR
 
@@ -130,12 +132,13 @@ def make_plan(
         ignored: Keys of Locust's configuration that have no effect.
 
     Raises:
-        InputError: An option is invalid, or options contradict each other.
+        InputError: A locustfile does not exist, an option is invalid, or options
+            contradict each other.
     """
     from assay.load_plan import LoadPlan
     from assay.load_tests import requirements
 
-    paths = _locustfiles(request.locustfile)
+    paths = locustfiles(request.locustfile)
     _check_options(request)
     bind = _bind_address(request)
     users = request.users or (trials.users if trials else None)
@@ -179,7 +182,7 @@ def _check_options(request: LoadRequest) -> None:
     """Check the host, the arrivals and the spawn rate.
 
     Raises:
-        InputError: One of them is invalid.
+        InputError: One of these is invalid, or --spawn-rate contradicts --rate.
     """
     if request.host and not request.host.startswith(("http://", "https://")):
         raise InputError(f"--host {request.host!r}: expected http://… or https://…")
@@ -236,7 +239,8 @@ def _bind_address(request: LoadRequest) -> str:
     """Return the address that workers on other machines join; empty without --master.
 
     Raises:
-        InputError: The address is invalid, or contradicts other options.
+        InputError: The address is invalid, an option for it is missing, or options
+            contradict each other.
     """
     if not request.master:
         if request.bind or request.expect_workers:

@@ -62,13 +62,13 @@ def line_printer(console: Console) -> Callable[[str], None]:
     )
 
 
-def create_directory[Kind: Directory](  # noqa: D103 (flake8-docstrings cannot see it)
+def create_directory[Kind: Directory](  # noqa: D103 (pydocstyle misreads generics)
     kind: type[Kind], path: Path, plan: Data, environment: Mapping[str, object]
 ) -> Kind:
     """Create a run directory; see `Directory.create`.
 
     Raises:
-        InputError: It cannot be created, or it exists and is not empty.
+        InputError: The directory cannot be created, or it exists and is not empty.
     """
     from assay.run_directory.directory import NotARunError
 

@@ -150,7 +150,7 @@ def measure_and_report(
         _report_partial(directory, as_json)
         errors.print("Stopped by Ctrl-C; the report is partial.", style="yellow")
         raise typer.Exit(NOT_MEASURED) from interrupt
-    except Exception:  # also after a bug in Assay, the directory has the data so far
+    except Exception:  # even after a bug in Assay, the directory has the data so far
         _report_partial(directory, as_json)
         raise
     report_results(directory, results, RUN_FORMATS, as_json)
@@ -204,7 +204,7 @@ def create_run(plan: Plan, path: Path) -> RunDirectory:
     """Create a run directory.
 
     Raises:
-        InputError: It cannot be created, or it exists and is not empty.
+        InputError: The directory cannot be created, or it exists and is not empty.
     """
     from assay.run_directory.run import RunDirectory
     from assay.system import environment

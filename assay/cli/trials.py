@@ -135,12 +135,12 @@ def _refuse_options(reason: str, excluded: Sequence[str], request: LoadRequest) 
     """Refuse options that contradict a search or a sweep.
 
     Args:
-        reason: Why they contradict it, for the message.
-        excluded: The names of the options: ``--rate``.
+        reason: Why the options contradict the search or the sweep, for the message.
+        excluded: The names of the options, such as ``--rate``.
         request: The request.
 
     Raises:
-        InputError: One of the options was given.
+        InputError: The user gave one of the options.
     """
     fields = [option[2:].replace("-", "_") for option in excluded]
     if any(getattr(request, field) for field in fields):

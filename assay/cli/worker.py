@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -18,10 +17,11 @@ def worker(
         typer.Option(metavar="HOST:PORT", help="Where `assay load --master` listens."),
     ],
     locustfile: Annotated[
-        Path | None,
+        str | None,
         typer.Argument(
             metavar="[FILE]",
-            help="The locustfile; the master sends its own if none is given.",
+            help="The locustfile, or several (a.py,b.py); the master sends its own if "
+            "none is given.",
         ),
     ] = None,
 ) -> None:
@@ -30,15 +30,17 @@ def worker(
     The master assigns the load and collects the samples. If the locustfile imports
     modules of its own, copy them to this machine and name the locustfile here.
     """
+    from assay.cli import load_request
     from assay.load.control import process
+    from assay.load.protocol import SEPARATOR
 
     host, colon, port = join.rpartition(":")
     if not (host and colon and port.isdigit() and 0 < int(port) < 65536):
         raise InputError(f"--join {join!r}: expected HOST:PORT, such as 10.0.0.5:5557")
-    if locustfile is not None and not locustfile.is_file():
-        raise InputError(f"{locustfile}: no such locustfile")
-    path = "-" if locustfile is None else str(locustfile.resolve())
+    path = "-"
+    if locustfile is not None:
+        path = SEPARATOR.join(map(str, load_request.locustfiles(locustfile)))
     argv = process.argv(path, "-", f"worker:{host}:{port}", (), {})
-    # Replace this process: signals then reach the worker, and no parent is left over.
+    # Replace this process, so that signals reach the worker and no parent remains.
     sys.stdout.flush()
     os.execve(argv[0], argv, process.environment())

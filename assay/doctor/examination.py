@@ -203,8 +203,8 @@ def examine_clock(source: str, resolution: float) -> Finding:
 
 @contextlib.contextmanager
 def _busy_child(folder: Path, cores: tuple[int, ...]) -> Iterator[processes.Child]:
-    # It sleeps now and then, as a server does: if a process never sleeps, the kernel
-    # updates its CPU clock only at ticks.
+    # The child sleeps now and then, as a server does: if a process never sleeps, the
+    # kernel updates its CPU clock only at ticks.
     program = "import time\nwhile True: sum(range(9999)); time.sleep(1e-4)"
     child = processes.start(
         "a busy process",

@@ -100,7 +100,7 @@ def run_trial(folder: Path, say: Say = lambda words: None) -> Trial:
 
     Raises:
         AssayError: The trial failed.
-        OSError: Its files could not be written.
+        OSError: The files of the trial could not be written.
     """
     from assay.experiment.run import measure
     from assay.run_directory.run import RunDirectory
@@ -251,7 +251,7 @@ class _SmallestChange:
     """The smallest change that a measurement detects.
 
     Attributes:
-        change: The change, as a share.
+        change: The change, as a fraction.
         seconds: The length of the measurement.
     """
 
@@ -267,8 +267,8 @@ class _SmallestChange:
 def _smallest_change(sd: float, per_launch: float, seconds: float) -> _SmallestChange:
     """Return the smallest change that the last look within a run detects.
 
-    If even the first look comes after the end of the run, it is the change that the
-    first look detects.
+    If even the first look comes after the end of the run, the function returns the
+    change that the first look detects.
 
     Args:
         sd: The spread of the launches' log ratios.

@@ -107,7 +107,7 @@ def warm_up(
         touched = generator.touch(name, drain=deadline.drain)
         rates.check_answers(topic.name, touched)
         if slices.given_up(touched.request_columns).any():
-            target.settle()  # it got more connections at once than it can answer
+            target.settle()  # the target got more connections than it can answer
         users = topic.scenario.load.users
         drain = deadline.drain
         first = generator.closed(name, users, WARM_UP_SECONDS, drain=drain)

@@ -306,7 +306,7 @@ def _made_writable(
     This is the `onexc` callback of `shutil.rmtree`.
 
     Raises:
-        OSError: It still cannot be removed.
+        OSError: The path still cannot be removed.
     """
     if isinstance(error, FileNotFoundError):
         return

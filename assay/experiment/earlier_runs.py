@@ -37,7 +37,7 @@ def duration_forecasts(plan: Plan, folder: Path) -> list[str]:
 
 
 def _latest(folder: Path) -> Iterator[tuple[RunDirectory, Plan]]:
-    """Yield those of the latest `MAX_RUNS` runs with a readable plan, newest first."""
+    """Yield the latest `MAX_RUNS` runs, newest first; skip unreadable plans."""
     paths = sorted(folder.glob("*/results.json"), key=_modified, reverse=True)
     for path in paths[:MAX_RUNS]:
         run = RunDirectory(path.parent)
@@ -50,7 +50,7 @@ def _latest(folder: Path) -> Iterator[tuple[RunDirectory, Plan]]:
 def _modified(path: Path) -> float:
     try:
         return path.stat().st_mtime
-    except OSError:  # it was removed just now
+    except OSError:  # the file was removed just now
         return 0.0
 
 

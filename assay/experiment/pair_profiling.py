@@ -110,10 +110,10 @@ class PairProfiling:
         """Run the rounds, with the cheap parts of the probe, py-spy and memory."""
         parts = [part for part in self._parts() if part not in (*COSTLY, START_UP)]
         with self._launched(parts, "rounds") as pair_rounds:
-            pair_rounds.rate = rounds.bearable_rate(
-                self.generator, self.topic, self.pair, schedule
-            )
             pair_rounds.cpu = self._preset("cpu", PySpy.name)
+            pair_rounds.rate = rounds.bearable_rate(
+                self.generator, self.topic, self.pair, schedule, pair_rounds.sampled
+            )
             with self._memory_observed(pair_rounds.running):
                 for round_ in pair_rounds.measure(until):
                     self._keep(round_)

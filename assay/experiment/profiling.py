@@ -111,9 +111,9 @@ def follow_ups(
 
     Args:
         taken: The presets that were taken, by variant.
-        profiles: Their profiles. If a preset explains too little of one variant, its
-            follow-up is taken for all variants, since only profiles of one preset can
-            be compared.
+        profiles: The profiles of these presets. If a preset explains too little of one
+            variant, its follow-up is taken for all variants, since only profiles of one
+            preset can be compared.
 
     Returns:
         Presets by variant.

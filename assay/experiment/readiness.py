@@ -25,8 +25,8 @@ def await_answer(
         name: The name of the server in messages.
         url: Its base URL.
         ready: The path that answers 2xx once the server is ready.
-        began: `time.perf_counter` when it was started.
-        timeout: Seconds after `began` in which it must be ready.
+        began: `time.perf_counter` when the server was started.
+        timeout: Seconds after `began` in which the server must be ready.
         child: Its process; None if Assay did not start it.
         table: The table of claims.toml that describes it, for messages.
 

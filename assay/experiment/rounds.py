@@ -7,8 +7,14 @@ verdict uses numbers from these servers.
 
 import random
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import (
+    AbstractContextManager,
+    ExitStack,
+    contextmanager,
+    nullcontext,
+    suppress,
+)
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -35,7 +41,7 @@ MAX_ROUNDS = 20
 ROUND_SECONDS = 1.0  # seconds of load on each side
 REQUESTS_PER_ROUND = 50  # to reach them, slow services get up to MAX_ROUND_SECONDS
 MAX_ROUND_SECONDS = 3 * ROUND_SECONDS
-TRIAL_SECONDS = 0.3
+TRIAL_SECONDS = 0.5
 MIN_DIFFERENCE = 0.1  # share of CPU time; a smaller difference of one round is noise
 KNOWN = 0.2  # a difference of latency is known if its error is below this share of it
 
@@ -66,27 +72,33 @@ def with_probe(
 
 
 def bearable_rate(
-    generator: Generator, topic: Topic, pair: tuple[str, str], schedule: Schedule
+    generator: Generator,
+    topic: Topic,
+    pair: tuple[str, str],
+    schedule: Schedule,
+    sampled: Callable[[str], AbstractContextManager[object]] = nullcontext,
 ) -> float:
     """Return the arrival rate that loads both sides as much as the launches did.
 
-    The probe costs CPU time, most of all if a request does many cheap things. At the
-    rate of the launches, a side with the probe might not keep up, and every request
-    would wait. So the rate is lowered by the share of its capacity that a side loses to
-    the probe; the larger loss counts.
+    The probe and the sampling cost CPU time, most of all if a request does many cheap
+    things. At the rate of the launches, a side might not keep up, and every request
+    would wait. So the rate is lowered by the share of its capacity that a side loses;
+    the larger loss counts.
 
     Args:
         generator: The generator, with both sides attached.
         topic: The topic, which has the load.
         pair: Baseline and candidate, which are warm.
         schedule: The rate of the launches, and the capacities without the probe.
+        sampled: Takes the name of a side, and samples it as the rounds will.
 
     Raises:
         MeasureError: A side answers nothing.
     """
     users, share = topic.scenario.load.users, 1.0
     for name in pair:
-        tried = generator.closed(name, users, TRIAL_SECONDS)
+        with sampled(name):
+            tried = generator.closed(name, users, TRIAL_SECONDS)
         check_answers(topic.name, tried, users)
         tasks = max(tried.planned, 1) / max(tried.requests, 1)
         with_probe = slices.throughput(tried, users) * tasks
@@ -194,7 +206,7 @@ class Rounds:
         return latency.high - latency.low < 2 * KNOWN * abs(latency.amount)
 
     @contextmanager
-    def _sampled(self, name: str) -> Iterator[Sampled]:
+    def sampled(self, name: str) -> Iterator[Sampled]:
         """Sample the CPU time of a side; if py-spy fails, there are no samples."""
         child = self.running[name].child
         with ExitStack() as stack:
@@ -218,7 +230,7 @@ class Rounds:
                 f"variant {name!r} cannot be profiled: {running.url} ran already, and "
                 "a profile needs a process that Assay starts, by a command"
             )
-        with self._sampled(name) as samples:
+        with self.sampled(name) as samples:
             before = probe.totals()
             measured = self.generator.open(name, self.rate, seconds, seed)
             running.check_alive()

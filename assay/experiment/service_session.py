@@ -149,7 +149,7 @@ class ServiceSession:
         """Add a warning, once for each variant, if some log-ins failed.
 
         Raises:
-            MeasureError: All of them failed.
+            MeasureError: All log-ins failed.
         """
         failed, requests = log_ins.failed, log_ins.requests
         if not failed:

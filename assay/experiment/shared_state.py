@@ -11,8 +11,8 @@ from assay.experiment import copies
 from assay.plan import Topic, Variant
 from assay.system import processes
 
-LINES = 60  # of a log that are searched
-MAX_NAMED = 3  # files
+LINES = 60  # how many lines of a log are searched
+MAX_NAMED = 3  # how many files a message names
 _MET = re.compile(
     r"already exists|database is locked|UNIQUE constraint failed|\bFile exists\b"
     r"|duplicate column name"

@@ -84,7 +84,7 @@ def row(
         rate: Arrivals per second of the open loop.
         users: Users of the closed loop, or connections of the open one.
         think_time: Whether users of the closed loop wait as the locustfile says.
-        drain: Seconds that the slice waited for the last answers.
+        drain: Longest time that the slice was allowed to wait for its last answers.
     """
     columns, is_closed = measured.request_columns, measured.mode == "closed"
     succeeded = columns["failed"] == 0
@@ -235,7 +235,8 @@ def _latency_values(exact: Floats, at_least: Floats) -> dict[str, tuple[float, b
 
     Args:
         exact: Latencies; infinite for requests that were given up.
-        at_least: Their lower bounds; infinite for requests that were never sent.
+        at_least: Lower bounds of the latencies; infinite for requests that were never
+            sent.
     """
     finite = at_least[np.isfinite(at_least)]
     if not len(finite):

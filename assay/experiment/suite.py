@@ -31,7 +31,7 @@ COLLECT_TIMEOUT = 120.0
 # Assay gives up a launch after this many times its expected duration.
 PATIENCE = 5.0
 MIN_TIMEOUT = 60.0
-MOST_FAILED_LAUNCHES = 2  # in a row
+MOST_FAILED_LAUNCHES = 2  # so many failed launches in a row end the suite
 SHOWN_REASONS = 10
 
 OPTIONS = (
@@ -301,7 +301,7 @@ class SuiteLaunches:
         """Count a launch that failed, and tell the user.
 
         Raises:
-            MeasureError: It is the second in a row.
+            MeasureError: The launch is the second in a row that failed.
         """
         self.failed += 1
         if self.failed >= MOST_FAILED_LAUNCHES:

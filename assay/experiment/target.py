@@ -78,7 +78,7 @@ class RunningTarget:
         except httpx.HTTPError as error:
             raise MeasureError(f"{url}: the guard does not answer: {error}") from error
         content: object = None
-        with contextlib.suppress(ValueError):
+        with contextlib.suppress(ValueError, RecursionError):
             content = answer.json()
         fields = content if isinstance(content, dict) else {}
         if answer.is_success and fields.get("ok", True):

@@ -282,7 +282,7 @@ def _read_factory(
 ) -> None:
     """Keep a function that makes an app and needs no arguments.
 
-    Its name must contain `app`, and it must call one of `CLASSES`.
+    The function's name must contain `app`, and it must call one of `CLASSES`.
     """
     arguments = function.args
     needed = len(arguments.posonlyargs) + len(arguments.args) - len(arguments.defaults)

@@ -29,7 +29,9 @@ from assay.system import processes, redaction
 
 CHANGES = "it changes data"
 DELETES = "it deletes data"
-MOST_TRIED = 10  # requests that decide on a prefix, or paths tried for readiness
+# At most this many requests are tried to choose the prefix, and this many paths to find
+# one for readiness.
+MOST_TRIED = 10
 Say = Callable[[str], None]
 
 
@@ -68,7 +70,8 @@ def create(asked: Asked, here: Path, say: Say) -> Created:
     Raises:
         InputError: An option or a file of the user's is wrong, or a file would be
             overwritten.
-        MeasureError: The service, what it needs or its `prepare` command fails.
+        MeasureError: The service, a service that it needs, or its `prepare` command
+            fails.
     """
     folder = here / asked.output
     files = folder / CLAIMS_FILE, folder / claims.LOCUSTFILE
@@ -100,7 +103,7 @@ def create(asked: Asked, here: Path, say: Say) -> Created:
 def _plain_paths(journey: Journey) -> list[str]:
     """Return the paths of requests that need no headers, secrets or earlier answers.
 
-    They are paths of GET requests, at most `MOST_TRIED`, the shortest first. The path
+    At most `MOST_TRIED` paths of GET requests are returned, shortest first. The path
     of the OpenAPI document comes last, if the service has one.
     """
     requests = [task.request for task in journey.on if task.request]
@@ -222,7 +225,10 @@ def _prefix(document: Document, running: Service) -> str:
             if task.request and task.request.method == "GET" and not task.off
         ]
         tried = trial.run(running.url, safe[:MOST_TRIED], False)
-        answered[prefix] = sum(task.status not in ("404", "") for task in tried)
+        # A task without an answer has words, such as "no answer", as its status.
+        answered[prefix] = sum(
+            task.status.isdigit() and task.status != "404" for task in tried
+        )
     return max(answered, key=lambda prefix: answered[prefix])
 
 

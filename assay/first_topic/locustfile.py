@@ -140,7 +140,7 @@ def _class_name(journey: Journey) -> str:
 def _task(task: Task) -> Iterator[str]:
     """Yield the lines of a task.
 
-    A task that is off becomes comments, and the first of them give the reason.
+    A task that is off becomes comments, which begin with the reason.
     """
     if not task.off:
         for line in _function(task):

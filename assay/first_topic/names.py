@@ -37,7 +37,7 @@ def identifier(content: str, fallback: str) -> str:
 def variable(content: str, fallback: str) -> str:
     """Return a name for an environment variable: ``API_KEY`` for ``x-api-key``.
 
-    It is `fallback` if the text gives no valid name.
+    The name is `fallback` if the text gives no valid name.
     """
     words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", content[: 10 * MAX_LENGTH])
     name = re.sub(r"[^A-Z0-9]+", "_", words.upper()).strip("_")[:MAX_LENGTH].strip("_")

@@ -150,7 +150,8 @@ def _expression(gap: Gap) -> str:
     value = gap.name if gap.source == "environment" else f"self.{gap.name}"
     if not gap.place:
         return value
-    functions = {"path": "quote", "query": "quote_plus", "number": "int"}
+    functions = {"path": "quote", "query": "quote_plus"}
+    functions |= {"number": "int", "decimal": "float"}
     return f"{functions[gap.place]}({value})"
 
 

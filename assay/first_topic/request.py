@@ -6,10 +6,9 @@ from typing import Any, Literal
 from urllib.parse import quote, quote_plus
 
 SAFE_METHODS = ("GET", "HEAD")
-CHANGING_METHODS = ("POST", "PUT", "PATCH", "DELETE")
 
 
-type Place = Literal["", "path", "query", "number"]
+type Place = Literal["", "path", "query", "number", "decimal"]
 
 
 @dataclass(frozen=True)
@@ -21,7 +20,8 @@ class Gap:
             was read from an earlier answer.
         source: Where the value comes from.
         place: ``path`` or ``query`` if the value stands in a URL and must be quoted for
-            it, ``number`` if it is a number in JSON, otherwise empty.
+            it, ``number`` or ``decimal`` if it is a whole number or another one in
+            JSON, otherwise empty.
     """
 
     name: str
@@ -193,15 +193,30 @@ def filled(content: Json, values: Mapping[str, str]) -> Json:
         ValueError: A value stands for a number, but is none.
     """
     if isinstance(content, Template):
-        is_number = any(
-            isinstance(part, Gap) and part.place == "number" for part in content.parts
-        )
-        return int(content.filled(values)) if is_number else content.filled(values)
+        value = content.filled(values)
+        for gap in _gaps(content):
+            if gap.place in ("number", "decimal"):
+                return _number(gap, value)
+        return value
     if isinstance(content, dict):
         return {key: filled(part, values) for key, part in content.items()}
     if isinstance(content, list):
         return [filled(part, values) for part in content]
     return content
+
+
+def _number(gap: Gap, value: str) -> int | float:
+    """Return the value of a gap as a number.
+
+    Raises:
+        ValueError: The value is not a number. The message leaves the value out, because
+            it may be a secret.
+    """
+    try:
+        return int(value) if gap.place == "number" else float(value)
+    except ValueError:
+        kind = "whole number" if gap.place == "number" else "number"
+        raise ValueError(f"{gap.name}: expected a {kind}") from None
 
 
 def _gaps(content: Json) -> Iterator[Gap]:

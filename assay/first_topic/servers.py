@@ -1,10 +1,9 @@
-"""The command that serves an app: with a server that its interpreter can import."""
+"""Choose the command that serves an app, from the servers that are installed."""
 
 import json
 import os
 import shlex
 import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +13,7 @@ from assay.first_topic.apps import App, Interface
 from assay.system import project_environment
 from assay.wording import one_line
 
-# By preference.
+# In order of preference.
 SERVERS: dict[Interface, tuple[str, ...]] = {
     "asgi": ("uvicorn", "hypercorn", "granian"),
     "wsgi": ("gunicorn", "waitress", "flask"),
@@ -28,12 +27,12 @@ ASK_SECONDS = 60.0
 
 @dataclass(frozen=True)
 class Interpreter:
-    """A Python.
+    """A Python interpreter.
 
     Attributes:
-        path: The program.
-        word: What the user types for it in the project's folder.
-        origin: Why it was chosen, in words.
+        path: The path of its program.
+        word: The word that starts it in the project's folder.
+        origin: Where it comes from, in words for a message.
     """
 
     path: Path
@@ -43,13 +42,13 @@ class Interpreter:
 
 @dataclass(frozen=True)
 class Served:
-    """A command, and what it consists of.
+    """A command that serves an app, and what it uses.
 
     Attributes:
         command: A command line with ``{port}``.
         server: The name of the server.
-        interpreter: The Python that runs it.
-        env: Environment variables that it needs.
+        interpreter: The interpreter that runs the server.
+        env: Environment variables that the command needs.
     """
 
     command: str
@@ -59,27 +58,26 @@ class Served:
 
 
 def interpreter(folder: Path) -> Interpreter:
-    """Return the interpreter of a project: what runs mean by `python`.
+    """Return the interpreter that serves a project.
 
-    It is that of the active virtual environment, otherwise that of the project's own
-    one, otherwise the one that runs Assay: see `project_environment.activated`.
+    Runs use the same interpreter: see `project_environment.interpreter`.
     """
-    if active := os.environ.get(project_environment.ACTIVE):
-        path = Path(active, "bin", "python")
-        if path.exists():
-            return Interpreter(path, "python", "the active virtual environment")
+    path = project_environment.interpreter(os.environ, folder)
+    if active := project_environment.active(os.environ):
+        if path == Path(active, "bin", "python"):
+            kind = "virtual" if os.environ.get(project_environment.ACTIVE) else "conda"
+            return Interpreter(path, "python", f"the active {kind} environment")
     elif own := project_environment.own(folder):
-        path = own / "bin" / "python"
         word = f"{own.name}/bin/python"
         return Interpreter(path, word, f"the project's {own.name}")
-    return Interpreter(Path(sys.executable), "python", "the Python that runs Assay")
+    return Interpreter(path, "python", "the Python that runs Assay")
 
 
 def typed(command: str, folder: Path) -> str:
     """Return a command as the user types it in a project's folder.
 
-    In claims.toml `python` is the interpreter of the project, or that of a commit. A
-    shell finds another one if no virtual environment is active.
+    In claims.toml `python` means the interpreter of the project or of a commit. In a
+    shell without an active environment it means another one.
     """
     first, space, rest = command.partition(" ")
     return f"{interpreter(folder).word}{space}{rest}" if first == "python" else command
@@ -88,8 +86,10 @@ def typed(command: str, folder: Path) -> str:
 def serve(app: App, folder: Path) -> Served:
     """Return the command that serves an app.
 
+    A Django site without an installed server gets the command `manage.py runserver`.
+
     Raises:
-        InputError: No server for it is installed.
+        InputError: No server for the app is installed, or the interpreter does not run.
     """
     python = interpreter(folder)
     wanted = SERVERS[app.interface]
@@ -98,7 +98,7 @@ def serve(app: App, folder: Path) -> Served:
     if app.root != folder:
         env["PYTHONPATH"] = app.root.relative_to(folder).as_posix()
     for server in wanted:
-        # Flask's own server serves nothing but Flask.
+        # Flask's own server serves only Flask apps.
         if server in installed and (server != "flask" or "Flask" in app.framework):
             words = ["python", "-m", *_arguments(server, app)]
             return Served(_line(words), server, python, env)
@@ -134,12 +134,12 @@ def _arguments(server: str, app: App) -> list[str]:
 
 
 def _line(words: Sequence[str]) -> str:
-    """Return a command line; `{port}` stays without quotes, which it does not need."""
+    """Return a command line; words with `{port}` are not quoted."""
     return " ".join(word if "{port}" in word else shlex.quote(word) for word in words)
 
 
 def _importable(python: Interpreter, names: Sequence[str], folder: Path) -> set[str]:
-    """Return the modules that an interpreter finds; it imports none of them.
+    """Return those of the modules that an interpreter finds, without importing them.
 
     Raises:
         InputError: The interpreter does not run.

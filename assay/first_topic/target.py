@@ -167,8 +167,8 @@ def _check_url(asked: Asked, variables: dict[str, str]) -> None:
     """Check that a URL is on this machine, since requests may change data there.
 
     Raises:
-        InputError: It is not, or the user typed an option that only a service started
-            by Assay can have.
+        InputError: The URL is not on this machine, or the user typed an option that
+            only a service started by Assay can have.
     """
     parts = urlsplit(asked.url)
     host = parts.hostname or ""

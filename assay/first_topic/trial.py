@@ -11,7 +11,7 @@ from assay.first_topic.request import File, Read, Request, Task, filled
 from assay.wording import one_line
 
 TIMEOUT = 10.0  # seconds until an answer must have ended
-MAX_REDIRECTS = 5  # requests for one answer, including the first
+MAX_REDIRECTS = 5  # redirects that are followed to one answer
 MAX_DETAIL = 160  # characters of an answer that are shown
 
 
@@ -91,7 +91,7 @@ def send(client: Any, request: Request, values: Mapping[str, str]) -> Answer:
         return Answer("not sent", reason, "write it by hand")
     until = time.monotonic() + TIMEOUT
     try:
-        for _ in range(MAX_REDIRECTS):
+        for _ in range(1 + MAX_REDIRECTS):
             answer = client.send(built, stream=True)
             body = _read(answer, until)
             if body is None:

@@ -60,7 +60,8 @@ def read(file: Path, name: str = "") -> SingleRun:
         name: The name that the user typed; empty for the path.
 
     Raises:
-        InputError: It cannot be read, is no such file, or has no usable median.
+        InputError: The file cannot be read, is not from pytest-benchmark, or has no
+            usable median.
     """
     name = name or str(file)
     try:
@@ -95,7 +96,7 @@ def parse(content: bytes, name: str) -> SingleRun:
     """Return the single run in the content of a file of pytest-benchmark.
 
     Raises:
-        InputError: It is not the content of such a file, it is damaged, or it has no
+        InputError: The content is not from pytest-benchmark, is damaged, or has no
             usable median. The message begins with `name`.
     """
     if not content.strip():

@@ -43,7 +43,7 @@ def read(
 
     Args:
         file: The file.
-        margin: The change that is too small to matter, as a share.
+        margin: The largest change that is too small to matter, as a fraction.
         require_preset: Called with the name of each preset that a claim asks for;
             raises InputError if the preset does not exist or has problems.
         messages: The problems of the file are added to it.

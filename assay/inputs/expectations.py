@@ -24,10 +24,10 @@ def parse(text: str, metric: str, margin: float = 0.05) -> Expectation:
         text: ``<= X``, ``>= X``, ``faster``, ``slower``, ``same`` or
             ``not slower``.
         metric: The metric, which determines the direction that is faster.
-        margin: The change that is too small to matter, as a share.
+        margin: The largest change that is too small to matter, as a fraction.
 
     Raises:
-        ValueError: It cannot be parsed; the message says what was expected.
+        ValueError: The text cannot be parsed; the message says what was expected.
     """
     written = " ".join(text.split())
     log_margin = math.log1p(margin)
@@ -56,10 +56,10 @@ def parse(text: str, metric: str, margin: float = 0.05) -> Expectation:
 def metric_limit(text: str, metric: str) -> float:
     """Parse a limit such as ``50ms``, and return it in the metric's unit.
 
-    The limit on an unknown metric is parsed as a share.
+    The limit on an unknown metric is parsed as a fraction, without a unit.
 
     Raises:
-        ValueError: It cannot be parsed; the message says what was expected.
+        ValueError: The text cannot be parsed; the message says what was expected.
     """
     return amount_in_unit(text, METRICS[metric].unit if metric in METRICS else "")
 
@@ -72,7 +72,7 @@ def amount_in_unit(text: str, unit: str) -> float:
         unit: A key of `UNITS`: ``s``, ``B``, ``/s``, or empty for a share.
 
     Raises:
-        ValueError: It cannot be parsed; the message says what was expected.
+        ValueError: The text cannot be parsed; the message says what was expected.
     """
     units = UNITS[unit]
     match = re.fullmatch(rf"{_NUMBER}\s*(\D*)", text.strip())

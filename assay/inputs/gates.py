@@ -60,8 +60,8 @@ def read_thresholds(gates: Sequence[GateTable], problems: Problems) -> list[Thre
 def waivers_file(here: Path) -> Path:
     """Return the path of the file of waivers, which need not exist.
 
-    It is searched for in the working directory and the folders above it. The nearest
-    one that has a pyproject.toml, a file of waivers or a `.git` is chosen, or else the
+    The folder is searched for from the working directory upwards. The nearest folder
+    that has a pyproject.toml, a file of waivers or a `.git` is chosen, or else the
     working directory.
     """
     for folder in (here, *here.parents):

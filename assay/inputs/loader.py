@@ -1,7 +1,7 @@
-"""Read claims, preset and project files, validate them, and build a Plan.
+"""Reads and checks claims.toml files, presets and pyproject.toml, and builds a Plan.
 
-Every problem of every file is reported before anything starts, each with its file, line
-and the nearest valid name.
+All problems of these files are reported together before anything starts, each with its
+file, its line and the nearest valid name.
 """
 
 import os
@@ -11,11 +11,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from assay.errors import InputError
 from assay.gating import Threshold
 from assay.inputs import claims_file, gates
-from assay.inputs.schema import PresetFile, ProjectTable
-from assay.inputs.toml_file import Problems, nearest
+from assay.inputs.schema import PresetFile, ProjectTable, ScriptSettings
+from assay.inputs.toml_file import Problems, in_words, nearest
 from assay.plan import (
     DEFAULT_PROFILES,
     Plan,
@@ -29,6 +31,8 @@ from assay.plan import (
 from assay.system import redaction
 
 CLAIMS_FILE = "claims.toml"
+# The folders of a project that hold topics, or are topics themselves.
+TOPIC_FOLDERS = ("perf", "scenarios", "load_tests")
 COMMAND_VARIANT = "command"  # the variant of a command that is profiled
 MAX_NAME_BYTES = claims_file.MAX_NAME_BYTES
 url_of = claims_file.url_of
@@ -40,24 +44,45 @@ def load(
     command: str,
     here: Path,
 ) -> Plan:
-    """Read everything a run needs.
+    """Read everything that a run needs.
 
     Args:
-        topics: Names, folders or paths of claims.toml; empty means all topics in the
-            working directory.
+        topics: Names of topics, folders, or paths of claims.toml files; empty for all
+            topics of the working directory.
         settings: Settings from the command line, which override `[tool.assay]`.
         command: The command line, for the report.
         here: The working directory.
 
     Raises:
-        InputError: There are problems; the message has every problem of every file.
+        InputError: A topic does not exist, a threshold is about no topic, or files have
+            problems. In the last case, the message has every problem of every file.
     """
     files = [find_topic(topic, here) for topic in topics] or _all_topics(here)
     plan = _load(files, settings, command, here)
     names = [topic.name for topic in plan.topics]
-    names += [file.parent.name for file in _scenario_files(here)]
+    names += [file.parent.name for file in project_topics(here)]
     gates.check_topics(plan.gating, names)
     return with_gating(plan, whole=not topics)
+
+
+def check_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings that a script gives, with the right types.
+
+    Raises:
+        InputError: A setting does not exist, has the wrong type or is out of range; the
+            message has every problem.
+    """
+    try:
+        checked = ScriptSettings.model_validate(dict(settings))
+    except ValidationError as error:
+        raise InputError(
+            "\n".join(
+                f"measure: {problem['loc'][0]}: "
+                f"{in_words(problem, ScriptSettings, problem['loc'])}"
+                for problem in error.errors()
+            )
+        ) from error
+    return checked.model_dump(exclude_unset=True)
 
 
 def load_for_sides(
@@ -69,10 +94,11 @@ def load_for_sides(
         files: Paths of claims.toml files; there may be none.
         settings: Settings from the command line, which override `[tool.assay]`.
         command: The command line, for the report.
-        here: The folder whose `[tool.assay]` and profiles hold.
+        here: The folder in which the search for `[tool.assay]`, waivers and presets
+            begins.
 
     Raises:
-        InputError: There are problems; the message has every problem of every file.
+        InputError: Files have problems; the message has every problem of every file.
     """
     return _load(files, settings, command, here, sides=True)
 
@@ -132,16 +158,16 @@ def command_plan(
     """Return a plan whose only variant is a command.
 
     Args:
-        words: The command that starts the server.
-        locustfile: Its load.
-        ready: The path at which it answers 2xx when it is ready.
-        command: The command line, for the report.
-        here: The working directory, which the server is started in.
+        words: The command that starts the server, in words or as one word.
+        locustfile: The load for the server.
+        ready: The path at which the server answers 2xx when it is ready.
+        command: The command line of Assay, for the report.
+        here: The working directory, in which the server is started.
 
     Raises:
         InputError: There is no command, or `ready` is no path.
     """
-    # A single word with spaces is a whole command line.
+    # A single word is a whole command line.
     line = words[0] if len(words) == 1 else shlex.join(words)
     if not line.strip():
         raise InputError(
@@ -162,11 +188,17 @@ def command_plan(
 
 
 def profile_plan(plan: Plan, name: str, presets: Sequence[str], here: Path) -> Plan:
-    """Return a plan that only profiles one variant of its first topic.
+    """Return a plan that only profiles one variant of the plan's first topic.
+
+    Args:
+        plan: The plan.
+        name: Name of the variant.
+        presets: Names of presets.
+        here: The working directory.
 
     Raises:
-        InputError: The variant or a preset does not exist, or there is no process to
-            profile.
+        InputError: The variant or a preset does not exist, the topic has benchmarks,
+            Assay does not start the server, or a preset needs the probe.
     """
     topic = plan.topics[0]
     names = [variant.name for variant in topic.variants]
@@ -204,7 +236,7 @@ def find_topic(topic: str, here: Path) -> Path:
         here / topic / CLAIMS_FILE,
         here / "scenarios" / topic / CLAIMS_FILE,
     ):
-        if os.path.isfile(candidate):  # it raises nothing, whatever the user typed
+        if os.path.isfile(candidate):  # this raises nothing, whatever the user typed
             return candidate.resolve()
     names = [file.parent.name for file in _scenario_files(here)]
     raise InputError(
@@ -213,11 +245,21 @@ def find_topic(topic: str, here: Path) -> Path:
     )
 
 
+def project_topics(folder: Path) -> list[Path]:
+    """Return the claims.toml of a folder, and those in its `TOPIC_FOLDERS`."""
+    files = [folder / CLAIMS_FILE]
+    for name in TOPIC_FOLDERS:
+        files.append(folder / name / CLAIMS_FILE)
+        files += sorted((folder / name).glob(f"*/{CLAIMS_FILE}"))
+    return [file for file in files if os.path.isfile(file)]
+
+
 def load_preset(name: str, here: Path) -> Preset:
     """Return the preset of that name: the project's preset, or else Assay's.
 
     Raises:
-        InputError: There is no such preset, or its file has problems.
+        InputError: The name is invalid, there is no such preset, or its file has
+            problems.
     """
     folders = preset_folders(here)
     # The name becomes part of the names of a run's files.
@@ -244,7 +286,7 @@ def preset_folders(here: Path) -> list[Path]:
 
 
 def _checked(preset: Preset, file: Path) -> Preset:
-    """Return the preset if its profiler exists and accepts the settings.
+    """Return a preset whose profiler exists and accepts its settings.
 
     Raises:
         InputError: There is no such profiler, or it refuses a setting.
@@ -261,7 +303,16 @@ def _checked(preset: Preset, file: Path) -> Preset:
 
 
 def _project(here: Path, messages: list[str]) -> tuple[dict[str, Any], list[Threshold]]:
-    """Return `[tool.assay]` of the nearest pyproject.toml: settings and thresholds."""
+    """Return the settings and thresholds of `[tool.assay]`.
+
+    The table is read from the nearest pyproject.toml, in the working directory or above
+    it. Settings and thresholds are empty if there is no such table, or if it has
+    problems.
+
+    Args:
+        here: The working directory.
+        messages: The problems are added to it.
+    """
     for folder in (here, *here.parents):
         file = folder / "pyproject.toml"
         if os.path.isfile(file):
@@ -275,8 +326,6 @@ def _project(here: Path, messages: list[str]) -> tuple[dict[str, Any], list[Thre
                 if "assay" in tool
                 else None
             )
-            if project and sorted(set(project.looks)) != project.looks:
-                problems.add(("tool", "assay", "looks"), "expected ascending numbers")
             written = project.gates if project else []
             thresholds = gates.read_thresholds(written, problems)
             messages.extend(problems.messages)
@@ -287,10 +336,10 @@ def _project(here: Path, messages: list[str]) -> tuple[dict[str, Any], list[Thre
 
 
 def _all_topics(here: Path) -> list[Path]:
-    """Return the claims.toml of every topic in the working directory.
+    """Return the claims.toml of the working directory, or else those in scenarios/.
 
     Raises:
-        InputError: There is no topic.
+        InputError: There is no claims.toml.
     """
     if (here / CLAIMS_FILE).is_file():
         return [(here / CLAIMS_FILE).resolve()]

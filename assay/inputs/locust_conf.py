@@ -1,9 +1,9 @@
-"""The load settings in Locust's own configuration: files and environment variables.
+"""Reads the settings of the load from Locust's own configuration.
 
-`locust` reads `~/.locust.conf`, `locust.conf` and `[tool.locust]` of `pyproject.toml`
-in the working directory, then `LOCUST_…` variables; later settings override earlier
-ones. Settings of the load, such as the number of users, are needed before a Locust
-process runs, so they are read here.
+`locust` reads `~/.locust.conf`, then `locust.conf` and `[tool.locust]` of
+`pyproject.toml` in the working directory, then `LOCUST_…` variables. Later settings
+override earlier ones. Settings of the load, such as the number of users, are needed
+before a Locust process runs, so they are read here.
 """
 
 import os
@@ -14,7 +14,7 @@ from pathlib import Path
 
 from assay.errors import InputError
 
-# The options that are used, and the environment variable of each.
+# The options that Assay uses, and the environment variable of each.
 SUPPORTED_OPTIONS = {
     "host": "LOCUST_HOST",
     "users": "LOCUST_USERS",
@@ -31,15 +31,16 @@ _IRRELEVANT = frozenset(
 )
 
 
-# A key, then its value, and perhaps a comment.
+# A key, then optionally a value and a comment.
 _LINE = re.compile(r"([^\s:=;#]+)(?:\s*[:=]\s*|\s+|$)(\S.*?)?(?:\s+[;#].*)?")
 
 
 class Configuration(dict[str, str]):
-    """The load settings: a key of `SUPPORTED_OPTIONS` to its text.
+    """The settings of the load: from keys of `SUPPORTED_OPTIONS` to their texts.
 
     Attributes:
-        ignored: Other keys that would change the load under Locust, with their file.
+        ignored: Other keys that would change the load under Locust, each with the name
+            of its file.
     """
 
     def __init__(self) -> None:
@@ -51,7 +52,7 @@ class Configuration(dict[str, str]):
 def read(
     folder: Path, home: Path, environment: Mapping[str, str] | None = None
 ) -> Configuration:
-    """Read the configuration that Locust would read.
+    """Read the settings of the load that Locust would read.
 
     Args:
         folder: The working directory.
@@ -59,7 +60,8 @@ def read(
         environment: The environment variables; this process's variables if None.
 
     Raises:
-        InputError: A file cannot be parsed.
+        InputError: A locust.conf cannot be read, a line in it is not an option, or
+            `[tool.locust]` is not a table.
     """
     configuration = Configuration()
     for path in (home / ".locust.conf", folder / "locust.conf"):
@@ -87,10 +89,12 @@ def _merge(
 
 
 def _parse_lines(path: Path) -> dict[str, str]:
-    """Read `key = value`, `key: value`, `key value` or a key alone, line by line.
+    """Read `key = value`, `key: value`, `key value` or a key alone from each line.
+
+    A key alone has the value `true`.
 
     Raises:
-        InputError: A line has another form.
+        InputError: The file cannot be read, or a line has another form.
     """
     options = {}
     try:
@@ -111,10 +115,19 @@ def _parse_lines(path: Path) -> dict[str, str]:
 
 
 def _parse_table(path: Path) -> dict[str, str]:
-    """Read `[tool.locust]`; a file that is not valid TOML is ignored."""
+    """Read `[tool.locust]`; a file that cannot be read as TOML is ignored.
+
+    Raises:
+        InputError: `[tool.locust]` is not a table.
+    """
     try:
         tool = tomllib.loads(path.read_text(encoding="utf-8")).get("tool", {})
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     options = tool.get("locust", {}) if isinstance(tool, dict) else {}
+    if not isinstance(options, dict):
+        raise InputError(
+            f"{path}: tool.locust: expected a table, got {options!r}; write "
+            "[tool.locust], and options such as users = 20 below it"
+        )
     return {key: str(value) for key, value in options.items() if value is not None}

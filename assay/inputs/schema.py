@@ -37,11 +37,22 @@ def _check_name(text: str) -> str:
     return _check_text(text)
 
 
+def _check_ascending(numbers: list[int]) -> list[int]:
+    """Return numbers that ascend.
+
+    Raises:
+        PydanticCustomError: The numbers do not ascend, or a number occurs twice.
+    """
+    if sorted(set(numbers)) != numbers:
+        raise PydanticCustomError("ascending", "expected ascending numbers")
+    return numbers
+
+
 def _check_command(text: str) -> str:
     """Return a command line that can be split into words, as a shell does it.
 
     Raises:
-        PydanticCustomError: It cannot be split, or has no command.
+        PydanticCustomError: The text cannot be split, or has no command.
     """
     _check_text(text)
     try:
@@ -68,7 +79,7 @@ def _check_url(text: str) -> str:
     try:
         parts = urlsplit(text)
         host, port = parts.hostname or "", parts.port
-        host.encode("idna")  # as a socket does
+        host.encode("idna")  # a socket encodes it, too
         httpx.URL(text)  # each of these checks refuses URLs that the others accept
     except (ValueError, httpx.InvalidURL):
         host, port = "", None
@@ -337,14 +348,26 @@ class WaiversFile(Table):
     waivers: list[WaiverTable] = []
 
 
-class ProjectTable(Table):
-    """`[tool.assay]` of a pyproject.toml."""
+class SettingsTable(Table):
+    """Settings of a run, as people write them."""
 
     margin: float = Field(0.05, gt=0, lt=1)
     confidence: float = Field(0.95, gt=0.5, lt=1)
     time_budget: float = Field(300.0, gt=0)
-    looks: list[Annotated[int, Field(ge=1, le=MOST_LAUNCHES)]] = Field(
-        list(Settings().looks), min_length=1
-    )
+    looks: Annotated[
+        list[Annotated[int, Field(ge=1, le=MOST_LAUNCHES)]],
+        AfterValidator(_check_ascending),
+    ] = Field(list(Settings().looks), min_length=1)
     profile: bool | None = None
+
+
+class ProjectTable(SettingsTable):
+    """`[tool.assay]` of a pyproject.toml."""
+
     gates: list[GateTable] = []
+
+
+class ScriptSettings(SettingsTable):
+    """The settings that a script gives to `assay.measure`."""
+
+    seed: int = 0

@@ -19,11 +19,11 @@ class Problems:
     Attributes:
         file: The file.
         messages: The problems so far.
-        content: What the file contains; None if it cannot be read.
+        content: The parsed content of the file; None if it cannot be read or parsed.
     """
 
     def __init__(self, file: Path) -> None:
-        """Read the file; a file that cannot be read is a problem too."""
+        """Read and parse the file; if that is impossible, this is a problem, too."""
         self.file = file
         self.messages: list[str] = []
         self.content: dict[str, Any] | None = None
@@ -37,6 +37,8 @@ class Problems:
             self.messages.append(f"{file}: cannot be read: {error}")
         except tomllib.TOMLDecodeError as error:
             self.messages.append(f"{file}: not valid TOML: {error}")
+        except RecursionError:
+            self.messages.append(f"{file}: cannot be read: nested too deeply")
 
     def add(self, path: Keys, text: str) -> None:
         """Add a problem at a key, unless the key is already reported as invalid."""
@@ -46,7 +48,7 @@ class Problems:
         self.messages.append(f"{self.file}:{line}: {_dotted(path)}: {text}")
 
     def line_of(self, path: Keys) -> int:
-        """Return the line of a key, or of the innermost table around it."""
+        """Return the line of a key, or of the innermost table around it, or else 1."""
         return next(
             (
                 self._lines[path[:length]]
@@ -56,13 +58,19 @@ class Problems:
             1,
         )
 
-    def validate[Model: BaseModel](  # noqa: D102 (flake8-docstrings cannot see it)
+    def validate[Model: BaseModel](  # noqa: D102 (pydocstyle misreads generics)
         self, model: type[Model], at: Keys = ()
     ) -> Model | None:
-        """Return a table as a model, and add everything that is wrong with it.
+        """Validate a table, and add all of its problems.
 
-        If the table is valid without its invalid keys, the rest is returned, so that
-        the caller can look for further mistakes; otherwise None.
+        Args:
+            model: The model of the table.
+            at: The keys that lead to the table; empty for the whole file.
+
+        Returns:
+            The table as a model. If keys are invalid, they are left out, and missing
+            keys are empty text, so that the caller can look for further problems. None
+            if the table is still invalid then, or if the file could not be read.
         """
         if self.content is None:
             return None
@@ -74,7 +82,7 @@ class Problems:
         except ValidationError as error:
             for problem in error.errors():
                 path = at + tuple(problem["loc"])
-                self.add(path, _in_words(problem, model, problem["loc"]))
+                self.add(path, in_words(problem, model, problem["loc"]))
                 self._invalid.add(path)
             return _without_invalid_keys(table, model, error)
 
@@ -82,11 +90,14 @@ class Problems:
 def _without_invalid_keys[Model: BaseModel](
     table: Any, model: type[Model], error: ValidationError
 ) -> Model | None:
-    """Return a table without its invalid keys as a model; None if still invalid."""
+    """Return a table without its invalid keys as a model; None if it is still invalid.
+
+    Missing keys become empty text.
+    """
     repaired = copy.deepcopy(table)
     for problem in error.errors():
         if not problem["loc"]:
-            return None  # it is not a table
+            return None  # the value is not a table
         *path, key = problem["loc"]
         parent: Any = repaired
         try:
@@ -105,7 +116,7 @@ def _without_invalid_keys[Model: BaseModel](
 
 
 def key_lines(text: str) -> dict[Keys, int]:
-    """Return the line of every table and key of a TOML text.
+    """Return the line, from 1, of each table and key of a TOML text.
 
     `tomllib` keeps no positions. This function follows table headers and the first key
     of each line, which is precise enough for an error message.
@@ -132,8 +143,8 @@ def _keys(dotted: str) -> Keys:
     return tuple(part.strip("\"'") for part in parts)
 
 
-def _in_words(problem: Any, model: type[BaseModel], loc: Keys) -> str:
-    """Return the message for one of pydantic's errors."""
+def in_words(problem: Any, model: type[BaseModel], loc: Keys) -> str:
+    """Return the text of a problem for one of pydantic's errors."""
     if problem["type"] == "extra_forbidden":
         valid = _valid_keys(model, loc[:-1])
         return f"unknown key{nearest(str(loc[-1]), valid)}"
@@ -143,7 +154,7 @@ def _in_words(problem: Any, model: type[BaseModel], loc: Keys) -> str:
 
 
 def _valid_keys(model: type[BaseModel], loc: Keys) -> list[str]:
-    """Return the keys of the table at `loc` below a model."""
+    """Return the valid keys of the table at `loc` below a model."""
     for key in loc:
         field = model.model_fields.get(str(key))
         if field is None:
@@ -153,13 +164,13 @@ def _valid_keys(model: type[BaseModel], loc: Keys) -> list[str]:
 
 
 def written_keys(table: BaseModel) -> set[str]:
-    """Return the keys of a table that its file has."""
+    """Return the keys of a table that are written in its file."""
     fields = type(table).model_fields
     return {fields[name].alias or name for name in table.model_fields_set}
 
 
 def _table_in(annotation: Any) -> type[BaseModel] | None:
-    """Return the table in a field's type: alone, optional, in a list or in a dict."""
+    """Return the table in a field's type: itself, optional, or in a list or dict."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     tables = (_table_in(argument) for argument in get_args(annotation))
@@ -174,7 +185,7 @@ def _dotted(path: Keys) -> str:
 
 
 def nearest(name: str, valid: Sequence[str]) -> str:
-    """Return a hint: the valid name that was probably meant, or all valid names."""
+    """Return a hint: the similar valid name, or else all valid names."""
     close = get_close_matches(name, valid, n=1, cutoff=0.5)
     if close:
         return f"; did you mean {close[0]!r}?"

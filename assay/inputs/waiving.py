@@ -13,7 +13,7 @@ from assay.gating import Waiver
 from assay.inputs.gates import read_waivers, waivers_file
 from assay.inputs.toml_file import nearest
 from assay.metrics import METRICS
-from assay.wording import clean, one_line
+from assay.wording import clean, exact, one_line
 
 MOST_TIMES = 1e6
 _TOP = """\
@@ -51,8 +51,8 @@ def waiver(
         wrong.append(f"METRIC: no metric {metric!r}{nearest(metric, list(METRICS))}")
     if not 1 < ceiling <= MOST_TIMES:
         wrong.append(
-            f"--ceiling: expected more than 1, such as 1.3 for 30 % slower, and not "
-            f"{ceiling:g}"
+            f"--ceiling: expected more than 1 and at most {MOST_TIMES:,.0f}, such as "
+            f"1.3 for 30 % slower, and not {exact(ceiling)}"
         )
     if not one_line(reason):
         wrong.append("--reason: expected why it may be slower")
@@ -124,7 +124,7 @@ def _block(waiver: Waiver) -> str:
     lines = [f"{name} = {_quoted(text)}" for name, text in fields.items() if text]
     lines += [
         f"metric = {_quoted(waiver.metric)}",
-        f"ceiling = {waiver.ceiling:g}",
+        f"ceiling = {exact(waiver.ceiling)}",
         f"reason = {_quoted(waiver.reason)}",
         f"until = {waiver.until.isoformat()}",
     ]

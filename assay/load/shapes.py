@@ -91,7 +91,7 @@ class Shape:
         """
         counts, piece, end = self.counts(), -1, 0.0
         for number in numbers:
-            if number >= end:  # this would take too long to do for every arrival
+            if number >= end:  # for every arrival, the search would take too long
                 while piece < 0 or counts[piece + 1] <= number:
                     piece += 1
                     if piece == len(counts) - 1:
@@ -232,7 +232,7 @@ def _of_duration(shape: Shape, required: float | None, written: str) -> Shape:
     """Return a shape if it has the required duration.
 
     Raises:
-        InputError: It has another duration.
+        InputError: The shape has another duration.
     """
     if required is None or math.isclose(shape.duration, required):
         return shape

@@ -223,7 +223,7 @@ def _count(value: object) -> int:
     """Return a value that must be a count, an integer of at least 0.
 
     Raises:
-        ValueError: It is not a count.
+        ValueError: The value is not a count.
     """
     if not isinstance(value, int) or value < 0:
         raise ValueError(f"{value!r} is not a count")

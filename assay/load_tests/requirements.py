@@ -16,9 +16,9 @@ REQUIREMENT_EXAMPLES = "'latency.p99 <= 50ms', 'errors <= 0.1%' or 'rate >= 200/
 def parse(text: str, objective: str = "", option: str = "--require") -> Requirement:
     """Parse one requirement.
 
-    It has the form ``METRIC <= LIMIT`` or ``METRIC >= LIMIT``. ``METRIC of NAME``
-    applies to the requests of one name, ``METRIC of GET NAME`` to those of one name and
-    method.
+    A requirement is written ``METRIC <= LIMIT`` or ``METRIC >= LIMIT``. ``METRIC of
+    NAME`` applies to the requests of one name. ``METRIC of GET NAME`` applies to the
+    requests of one name and method.
 
     Args:
         text: The requirement.

@@ -154,7 +154,7 @@ def check_limit(results: LoadResults) -> None:
     """Check that the generator's machine did not reach one of its limits.
 
     Raises:
-        MeasureError: It reached a limit.
+        MeasureError: The machine reached a limit.
     """
     if results.limit:
         raise MeasureError(results.limit)

@@ -51,11 +51,7 @@ FOR_ITSELF = tuple(
     os.path.join("asyncio", name)
     for name in ("streams.py", "base_subprocess.py", "selector_events.py")
 )
-# Servers and frameworks that wait for their client.
-_SERVERS = tuple(
-    f"{os.sep}{name}{os.sep}" for name in ("uvicorn", "hypercorn", "granian")
-)
-# They await a coroutine, but Python does not say which; their referents do.
+# Objects of these types await a coroutine; only their referents show which one.
 _OPAQUE = frozenset(
     ("async_generator_asend", "async_generator_athrow", "coroutine_wrapper")
 )
@@ -150,7 +146,7 @@ class Steps(Coroutine[Any, Any, Any]):
         self._is_child = is_child
         parent: Optional[Steps] = stepping.get()
         self._parent = parent
-        self.counted = 1 if parent is not None and parent.counted else 0
+        self.counted: int = 1 if parent is not None and parent.counted else 0
         self._since: Optional[float] = None
         self._others = 0
         if is_child:
@@ -178,7 +174,7 @@ class Steps(Coroutine[Any, Any, Any]):
         outer = stepping.set(self)
         try:
             awaited = self._coroutine.send(value)
-        except BaseException:  # also the end of the coroutine
+        except BaseException:  # a coroutine also ends with an exception
             self._ended()
             raise
         finally:
@@ -215,7 +211,7 @@ class Steps(Coroutine[Any, Any, Any]):
             self._others = self._request.children - self._lineage()
 
     def _lineage(self) -> int:
-        """Return how many of the request's tasks are this one and those around it."""
+        """Return how many tasks of the request are nested here, this task included."""
         number = 0
         steps: Optional[Steps] = self
         while steps is not None:
@@ -282,9 +278,9 @@ def serving(place: Optional[Place]) -> Optional[Place]:
 
 
 def shares(began: float, took: float) -> tuple[float, float]:
-    """Return the share of a wait that counts, and that which other waits overlap.
+    """Return the share of a wait that counts, and the share that other waits overlap.
 
-    The rest is after the answer.
+    The rest of the wait is after the answer.
 
     Args:
         began: When the wait began, by `perf_counter`; it ends now.
@@ -352,7 +348,7 @@ class Awaits:
             finally:
                 current.reset(token)
                 request.answered = min(request.answered, perf_counter())
-                if method == "run_asgi":  # else the cycle would hold itself
+                if method == "run_asgi":  # else a cycle of references remains
                     vars(self_).pop("send", None)
 
         setattr(owner, method, served)
@@ -405,17 +401,13 @@ class Awaits:
                 resource = self.totals.project.called(frame)
         if frame is None:
             return
-        if place is None:
-            # A task may run only library code, as in gather(sleep(1), sleep(2)).
-            file = frame.f_code.co_filename
-            if any(server in file for server in _SERVERS):
-                return
-            place = self.totals.project.made_at(current_task())
-            if place is None:
-                return
         limit = _delay(frame)
         for_itself = limit is not None or frame.f_code.co_filename.endswith(FOR_ITSELF)
-        if others and not for_itself:
+        if for_itself and place is None:
+            # A task may run only library code, as in gather(sleep(1), sleep(2)).
+            place = self.totals.project.made_at(current_task())
+        # A task that waits for something else may wait for another one, which counts.
+        if place is None or (others and not for_itself):
             return
         if limit is not None:
             ended = min(ended, since + limit)
@@ -437,7 +429,7 @@ def is_http(args: Sequence[Any]) -> bool:
     """Say whether a server's call serves a request, and not a socket or a start-up.
 
     Args:
-        args: The arguments of the call: those of ASGI, or a request.
+        args: The arguments of the call: the arguments of ASGI, or a request.
     """
     if len(args) == 3 and isinstance(args[0], dict):
         return bool(args[0].get("type") == "http")

@@ -25,8 +25,10 @@ from .totals import (
 )
 
 BLOCKED = "blocked loop"  # a callback that took long to return
-COUNTED = "blocked loop counted"  # the part counted as CPU time or another wait
-BEHIND = "loop behind block"  # waits of callbacks that were ready meanwhile
+# The part of a block that is already counted elsewhere: as CPU time, or as a wait of
+# another kind.
+COUNTED = "blocked loop counted"
+BEHIND = "loop behind block"  # waits of callbacks that were ready during a block
 TURN = "loop turn"  # waits of callbacks that were ready while shorter ones ran
 # The same waits in a loop that is watched by a beat. Its callbacks are unknown, so half
 # the square of each busy period is counted: requests arrive in proportion to the length
@@ -34,7 +36,8 @@ TURN = "loop turn"  # waits of callbacks that were ready while shorter ones ran
 BEHIND_SQUARED = "loop behind block, squared"
 TURN_SQUARED = "loop turn, squared"
 LONG = 0.005  # seconds; a callback that takes longer blocks the loop
-IDLE = 0.0005  # seconds; longer waits of a callback without CPU time block it, too
+# Seconds; a callback that waits longer without using the CPU also blocks the loop.
+IDLE = 0.0005
 WATCH = 0.001  # seconds between two samples of a callback that takes long
 BEAT = 0.001  # seconds between two beats
 LATE = 0.004  # seconds; if a beat is later than this, the loop was blocked
@@ -47,14 +50,14 @@ class Loop:
     Attributes:
         thread: Identifier of the thread.
         began: When the running callback began; 0 if none is running. In a loop with a
-            beat, it is when the next beat is due.
+            beat, this is when the next beat is due.
         late: How many samples of the current long callback came late.
         samples: How often the current long callback was seen at each of the user's
             places.
         blocks: The last blocks of the loop: when each began and ended, and its place.
         asked: When the loop last asked which events are ready.
-        returned: When it got the answer.
-        before: When it had got the previous answer.
+        returned: When the loop got the answer.
+        before: When the loop got the previous answer.
         turns: Count and seconds of the waits behind short callbacks. The third number,
             the longest wait, stays 0.
         turn: How long the running callback had waited for its turn, in seconds.
@@ -76,18 +79,19 @@ class Loop:
     def waits_for_interpreter(self, took: float, counted: float) -> bool:
         """Say whether a long callback only waits for the lock of the interpreter.
 
-        A call that blocks the loop lets go of that lock, so the thread that samples is
-        in time. If another thread keeps the lock, the samples come late, too.
+        A blocking call releases this lock, so the sampling thread runs on time. If
+        another thread keeps the lock, the samples come late, too.
 
         Args:
             took: How long the callback took, in seconds.
-            counted: Seconds of it that are counted as CPU time or another wait.
+            counted: Seconds of the callback that are already counted elsewhere: as CPU
+                time, or as a wait of another kind.
         """
         late = self.late > sum(self.samples.values()) / 2
         return late and took - counted > took / 2
 
     def arrived(self) -> float:
-        """Return when the event arrived that the loop has just received.
+        """Return the arrival time of the event that the loop has just received.
 
         If the event was ready when the loop asked, it arrived while the loop was busy.
         Every moment of that time is equally likely, so the middle is returned.
@@ -173,7 +177,7 @@ class Loops:
             self._make_tasks(loop)
 
     def _make_tasks(self, loop: Any) -> None:
-        """Make the tasks of a loop whose method for that cannot be replaced."""
+        """Install a task factory on a loop whose `create_task` cannot be replaced."""
         if loop.get_task_factory() is not None:
             return
         asyncio: Any = sys.modules["asyncio"]
@@ -197,7 +201,8 @@ class Loops:
             state.before, state.asked = state.returned, perf_counter()
             events = original(selector, timeout)
             state.returned = perf_counter()
-            # This wait is noted: a function that runs a loop must not count it again.
+            # Note this wait, so that it is not counted again as a wait of the function
+            # that runs the loop.
             waited(state.returned - state.asked)
             return events
 
@@ -283,7 +288,8 @@ class Loops:
             state: The loop.
             began: When the block began.
             now: When the block ended.
-            counted: Seconds of the block that are counted as CPU time or another wait.
+            counted: Seconds of the block that are already counted elsewhere: as CPU
+                time, or as a wait of another kind.
         """
         samples = state.samples
         place = max(samples, key=samples.__getitem__) if samples else None
@@ -294,7 +300,7 @@ class Loops:
         return place
 
     def _beat(self, loop: Any, state: Loop) -> None:
-        """Watch a loop whose callbacks cannot be timed, by a beat."""
+        """Use a beat to watch a loop whose callbacks cannot be timed."""
         turns, waits = self._totals.entry(TURN_SQUARED), self._totals.waits
         due = perf_counter() + BEAT
         cpu, waited = thread_time(), waits()

@@ -213,7 +213,8 @@ class Project:
     def _gathering(self, task: Any) -> Optional[Place]:
         """Return the place that waits for this task with `asyncio.gather`.
 
-        It is needed for event loops in which the probe cannot see where a task is made.
+        This is needed in event loops in which the probe cannot see where a task is
+        made.
         """
         asyncio = sys.modules.get("asyncio")
         if asyncio is None:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from types import ModuleType
 from typing import Any, Callable, Optional
 
-from .awaits import counted, serving
+from .awaits import begin_counted, counted, end_counted, serving
 from .imports import Imports
 from .locks import of_tasks, of_threads
 from .places import Place, current_task
@@ -100,7 +100,8 @@ class Threads:
         """
         project = self._totals.project
         place = project.of_callable(function) or project.of_generator(given)
-        place = serving(place or project.here())
+        place = place or project.here()
+        behalf = serving(place)
         holders: list[Optional[Place]] = []
         if full(len(self._busy)):
             busy = list(self._busy.items())
@@ -118,7 +119,7 @@ class Threads:
             ident = get_ident()
             self._busy[ident] = function
             try:
-                with project.on_behalf_of(place):
+                with project.on_behalf_of(behalf):
                     return self._waits.call(place, function, args, options)
             finally:
                 self._busy.pop(ident, None)
@@ -319,10 +320,12 @@ def _sqlalchemy(module: Any, totals: Totals) -> None:
                 by_task = of_tasks(project, [task]) if task is not None else None
                 now = by_task or of_threads(project, (ident,))
                 holders.append(now[0] or taken)
+        steps = begin_counted() if full else None
         began = perf_counter()
         try:
             record = get(self)
         finally:
+            end_counted(steps)
             if full:
                 is_async = "Async" in type(self).__name__
                 _waited(totals, "SQLAlchemy", began, holders, is_async)

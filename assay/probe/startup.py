@@ -40,7 +40,7 @@ def _sample(totals: Totals, answers: Answers, main: int) -> None:
 def imported(project: Project, frame: Optional[FrameType]) -> str:
     """Return the package that the user's code is importing; empty if there is none.
 
-    It is the package of the outermost library module between the innermost frame and
+    This is the package of the outermost library module between the innermost frame and
     the nearest frame of the user's own code.
     """
     package = ""

@@ -219,7 +219,7 @@ def _read(path: Path) -> Totals:
             tuple(map(str, answer["problems"])),
             tuple(map(str, answer.get("files", ()))),
         )
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise MeasureError(f"{path}: no answer of the probe: {error!r}") from error
     finally:
         path.unlink(missing_ok=True)

@@ -203,7 +203,7 @@ def executable() -> Path:
     """Return the path of py-spy in the environment that Assay runs in.
 
     Raises:
-        MeasureError: It is not installed there.
+        MeasureError: py-spy is not installed there.
     """
     path = Path(sys.executable).with_name("py-spy")
     if not path.is_file():
@@ -321,7 +321,7 @@ def _await_sampling(child: processes.Child, pid: int) -> None:
     """Wait until py-spy samples.
 
     Raises:
-        MeasureError: It ended, or did not start to sample in time.
+        MeasureError: py-spy ended, or did not start to sample in time.
     """
     if _await_text(child, "Sampling process"):
         return

@@ -60,8 +60,8 @@ class Pictures:
     """The evidence that the page shows for a pair besides its numbers.
 
     Attributes:
-        charts: Those of the charts of percentiles, time, memory and launches that have
-            data.
+        charts: The charts of percentiles, time, memory and launches, without those that
+            have no data.
         memory: Sentences about memory.
         notes: Notes for the reader on how the profiles were taken.
         missing: Why no profiles can be compared; empty if some can.

@@ -16,7 +16,7 @@ from assay.analysis.attribution.stacks import beyond_noise, split_frame
 from assay.results import Stacks
 from assay.wording import one_line, quantity, signed_quantity
 
-# Narrower frames are left out, as a share of the total width.
+# A frame is left out if its share of the total width is smaller than this.
 MIN_WIDTH = 0.003
 ROW_HEIGHT = 19
 _FRAMEWORK = frozenset(

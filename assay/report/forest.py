@@ -105,7 +105,7 @@ def layout(items: Sequence[ForestItem], margin: float) -> Forest:
 
     Args:
         items: The content of the rows, in order.
-        margin: The change that is too small to matter, as a share.
+        margin: The largest change that is too small to matter, as a fraction.
     """
     values = [1 / (1 + margin), 1 + margin]
     for item in items:

@@ -148,7 +148,7 @@ def _change_groups(found: Sequence[Found]) -> list[ChangeGroup]:
 
 
 def _date(found: Found) -> datetime:
-    """Return the date of a change; for a drift, that of the last run."""
+    """Return the date of a change; for a drift, the date of the last run."""
     series, change = found
     return series.points[-1].date if isinstance(change, Drift) else change.date
 

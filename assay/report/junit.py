@@ -132,7 +132,7 @@ def _cases(
     Args:
         results: The results of the run.
         topic: Name of the topic.
-        confidence: The confidence of the run's verdicts, as a share.
+        confidence: The confidence of the run's verdicts, as a fraction.
         gating: Says whether *undecided* fails.
     """
     for claim in results.claims:

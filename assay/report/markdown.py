@@ -88,7 +88,7 @@ class _Space:
         self.left = left
         self.omitted = 0
 
-    def fitting[Item](  # noqa: D102 (flake8-docstrings cannot see it)
+    def fitting[Item](  # noqa: D102 (pydocstyle misreads generics)
         self, items: Sequence[Item], line_of: Callable[[Item], str]
     ) -> list[str]:
         """Return the lines of the first items that fit, and count the others."""

@@ -186,7 +186,8 @@ def gate_text(gate: Gate | None) -> str:
     """Return the gate's decision with its reason; empty if it has no reason."""
     if gate is None or not gate.reason:
         return ""
-    if gate.verdict == "waived":  # the reason says that, and until when
+    # The reason already says that the comparison is waived, and until when.
+    if gate.verdict == "waived":
         return one_line(gate.reason)
     return f"{gate.verdict} the gate: {one_line(gate.reason)}"
 
@@ -250,7 +251,7 @@ def label_of(comparison: Comparison) -> str:
 
 
 def without_own_claim(results: Results) -> list[Comparison]:
-    """Return the comparisons with a verdict whose metric has no claim in their pair."""
+    """Return comparisons with a verdict, but no claim on the same pair and metric."""
     claimed = {
         (claim.topic, claim.baseline, claim.candidate, claim.metric)
         for claim in results.claims
@@ -307,7 +308,7 @@ def budget_reason(results: Results, budget: BudgetResult, confidence: float) -> 
     Args:
         results: The results of the run.
         budget: The budget.
-        confidence: The confidence of the run's verdicts, as a share.
+        confidence: The confidence of the run's verdicts, as a fraction.
     """
     if budget.value is None:
         return "it was not measured"
@@ -368,7 +369,7 @@ def _tally(verdicts: Sequence[str], noun: str) -> str:
 
 
 def _verdict_phrases(results: Results) -> list[str]:
-    """Return one phrase per pair of variants, with its verdicts without a claim."""
+    """Return one phrase for each pair: its verdicts on metrics that no claim covers."""
     pairs = dict.fromkeys((c.baseline, c.candidate) for c in without_own_claim(results))
     phrases = []
     for baseline, candidate in pairs:

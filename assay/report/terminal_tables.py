@@ -15,7 +15,7 @@ from assay.results import Profile, Stacks
 STYLES = {"good": "green", "poor": "yellow", "bad": "red", "yes": "green", "no": "red"}
 MAX_FUNCTIONS = 15
 BELOW_ROW = ("advice",)
-ONLY_IN_JSON = ("value", "unit")  # in the table, they are part of a sentence
+ONLY_IN_JSON = ("value", "unit")  # the table has them in a sentence
 
 
 def render(rows: Sequence[Mapping[str, object]], console: Console) -> None:

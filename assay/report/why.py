@@ -113,7 +113,9 @@ def why(
     pair: tuple[str, str],
     sources: Mapping[str, Source] = NO_SOURCES,
 ) -> WhyView:
-    """Return the causes of a pair, and its ledger if the pair was profiled in rounds.
+    """Return the causes of the difference between the two sides of a pair.
+
+    The ledger is included if both sides were profiled in turn, in rounds.
 
     Args:
         results: The results of the run.

@@ -21,7 +21,7 @@ class NotARunError(ValueError):
 
 @contextlib.contextmanager
 def reading(path: Path) -> Iterator[None]:
-    """Turn any error within into an error that says which file cannot be read.
+    """Turn an error within into a `NotARunError` that names the file.
 
     Raises:
         NotARunError: The file is missing or damaged.
@@ -30,16 +30,19 @@ def reading(path: Path) -> Iterator[None]:
         yield
     except NotARunError:
         raise
+    except RecursionError as error:
+        raise NotARunError(f"{path}: cannot be read: nested too deeply") from error
     except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise NotARunError(f"{path}: cannot be read: {error}") from error
 
 
 class Directory:
-    """One directory with everything of one run.
+    """One directory with everything of one run or load test.
 
     Attributes:
-        PLAN: The file that holds the plan; it marks a directory of this kind.
-        FOLDERS: Folders that are created in the directory.
+        PLAN: The name of the file with the plan. It marks a directory of this kind.
+        FOLDERS: The folders that `create` makes in the directory.
+        path: The path of the directory.
     """
 
     PLAN: ClassVar[str]
@@ -56,11 +59,11 @@ class Directory:
 
     @classmethod
     def create(cls, path: Path, plan: Data, environment: Mapping[str, object]) -> Self:
-        """Create the directory and write what is known before measuring.
+        """Create the directory, and write the plan and the environment.
 
         Raises:
             NotARunError: The directory exists and is not empty.
-            OSError: It cannot be created.
+            OSError: The directory or a file cannot be written.
         """
         if path.exists() and any(path.iterdir()):
             raise NotARunError(
@@ -82,7 +85,7 @@ class Directory:
         """Read environment.json; empty if it is missing.
 
         Raises:
-            NotARunError: It is damaged.
+            NotARunError: The file is damaged.
         """
         path = self.path / ENVIRONMENT
         if not path.is_file():
@@ -103,13 +106,13 @@ class Directory:
         os.replace(part, path)
         return path
 
-    def read[Model: Data](  # noqa: D102 (flake8-docstrings cannot see it)
+    def read[Model: Data](  # noqa: D102 (pydocstyle misreads generics)
         self, name: str, model: type[Model]
     ) -> Model:
-        """Read one file of JSON.
+        """Read one JSON file.
 
         Raises:
-            NotARunError: It is missing or damaged.
+            NotARunError: The file is missing or damaged.
         """
         path = self.path / name
         with reading(path):

@@ -1,8 +1,8 @@
 """Reads what a history needs of a run: its date, machine, method, commits and numbers.
 
 A later version of Assay may have written the files. As long as `schema` stays the same,
-it can add fields, but the fields that are read here keep their meaning. So the types
-here ignore unknown fields, unlike those that the run directory is read with.
+that version may add fields, but the fields that are read here keep their meaning. So
+the types here ignore unknown fields, unlike the types that read a run directory.
 """
 
 from __future__ import annotations
@@ -69,7 +69,8 @@ class Record(Data):
     def commit(self, topic: str, variant: str) -> str:
         """Return the commit of a variant of a topic; empty if it is unknown.
 
-        If neither the variant nor the topic has one, it is the only commit of the run.
+        If neither the variant nor the topic has a commit, return the run's commit,
+        provided that the run has exactly one.
         """
         for name in (variant, topic):
             if name in self.commits:
@@ -100,10 +101,10 @@ class _Environment(_Read):
     commits: dict[str, str] = {}
 
     def machine(self) -> str:
-        """Return in words what identifies the machine.
+        """Return a text that identifies the machine.
 
-        It is the CPU, the numbers of pinned cores, the memory in GiB, the main version
-        of the kernel, and the Python version without its patch number.
+        The text has the CPU, the numbers of pinned cores, the memory in GiB, the main
+        version of the kernel, and the Python version without its patch number.
         """
         system, _, rest = self.platform.partition("-")
         kernel = f"{system} {rest.partition('.')[0]}" if rest[:1].isdigit() else system
@@ -276,7 +277,7 @@ def _fields(place: Place, file: str) -> dict[str, Any]:
     return fields
 
 
-def _parse[Model: _Read](  # noqa: D103 (flake8-docstrings cannot see it)
+def _parse[Model: _Read](  # noqa: D103 (pydocstyle misreads generics)
     file: str, model: type[Model], fields: Mapping[str, Any]
 ) -> Model:
     try:

@@ -170,7 +170,7 @@ class RunDirectory(Directory):
         """Return all profiles, in the order of their file names.
 
         Raises:
-            NotARunError: One is damaged.
+            NotARunError: A file is damaged.
         """
         kinds: dict[str, type[Stacks] | type[Timeline]] = {
             "stacks": Stacks,
@@ -194,7 +194,7 @@ class RunDirectory(Directory):
         """Return all rounds of profiling, in the order of their file names.
 
         Raises:
-            NotARunError: One is damaged.
+            NotARunError: A file is damaged.
         """
         rounds: list[Round] = []
         for path in sorted((self.path / "rounds").glob("*.json")):

@@ -1,6 +1,6 @@
 """The private folder of the service servers (PostgreSQL, Valkey).
 
-It holds their programs, and one slot for each Assay that runs at the same time.
+The folder holds their programs, and one slot for each Assay that runs at the same time.
 """
 
 import contextlib

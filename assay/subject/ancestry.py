@@ -59,8 +59,9 @@ def _check_on_line(
     """Check that the oldest commit of a chain follows GOOD.
 
     Raises:
-        InputError: It does not, because GOOD came into the chain by a merge. The chain
-            then follows another commit, which can already be slower than GOOD.
+        InputError: The commit does not follow GOOD, because GOOD came into the chain by
+            a merge. The chain then follows another commit, which can already be slower
+            than GOOD.
     """
     before = repository.git("rev-list", "--parents", "-1", oldest).decode().split()[1]
     if before != good.sha:

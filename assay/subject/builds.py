@@ -28,6 +28,19 @@ _MISLEADING += ("UV_PYTHON", "UV_SYSTEM_PYTHON", "UV_PROJECT_ENVIRONMENT")
 _MISLEADING += ("UV_PROJECT", "UV_WORKING_DIR", "UV_WORKING_DIRECTORY", "UV_TARGET")
 
 
+class BuildError(MeasureError):
+    """A command of a build failed.
+
+    Attributes:
+        output: All that it wrote, without secrets.
+    """
+
+    def __init__(self, message: str, output: str) -> None:
+        """Keep the output of the command."""
+        super().__init__(message)
+        self.output = output
+
+
 @dataclass(frozen=True)
 class Build:
     """The build of one environment.
@@ -48,9 +61,9 @@ class Build:
         """Run a command until it ends.
 
         Raises:
-            MeasureError: The command cannot be started, or it failed. If it failed, the
-                message has the command, the last lines of its output and the path of
-                the log, without secrets.
+            MeasureError: The command cannot be started.
+            BuildError: The command failed. The message has the command, the last lines
+                of its output and the path of the log, without secrets.
         """
         words = [os.fspath(word) for word in command]
         shown = shlex.join(redaction.arguments(words))
@@ -75,7 +88,7 @@ class Build:
                 log.write(f"$ {shown}\n{output}\n")
             raw.unlink(missing_ok=True)
         if code := child.exit_code():
-            raise MeasureError(self._failed(shown, code, output))
+            raise BuildError(self._failed(shown, code, output), output)
 
     def _failed(self, shown: str, code: int, output: str) -> str:
         lines = [line.rstrip() for line in clean(output).splitlines() if line.strip()]

@@ -19,7 +19,7 @@ _TAG = "Signature: 8a477f597d28d172789f06886806bc55\n# This folder is made by As
 def cache_folder() -> Path:
     """Return the folder of Assay's cache, which exists and can be written.
 
-    It is ``$ASSAY_CACHE``, else ``$XDG_CACHE_HOME/assay``, else ``~/.cache/assay``.
+    This is ``$ASSAY_CACHE``, else ``$XDG_CACHE_HOME/assay``, else ``~/.cache/assay``.
 
     Raises:
         InputError: The folder cannot be written.
@@ -91,16 +91,16 @@ class Lock:
             descriptor = os.open(self._file, os.O_RDWR | os.O_CREAT, 0o600)
             try:
                 fcntl.flock(descriptor, mode if wait else mode | fcntl.LOCK_NB)
+                if self._is_current(descriptor):
+                    os.utime(descriptor)
+                    break
             except BlockingIOError:
                 os.close(descriptor)
                 return False
             except BaseException:
                 os.close(descriptor)
                 raise
-            if self._is_current(descriptor):
-                break
             os.close(descriptor)  # the file was removed while we waited
-        os.utime(descriptor)
         self.release()
         self._descriptor = descriptor
         return True
@@ -163,6 +163,8 @@ def remove_unused(folder: Path, now: float | None = None) -> None:
             lock = Lock(file)
             # Taking the lock sets its time, so the time is checked before.
             if lock.take(wait=False):
-                remove(file.with_suffix(""))
-                file.unlink()
-                lock.release()
+                try:
+                    remove(file.with_suffix(""))
+                    file.unlink()
+                finally:
+                    lock.release()

@@ -31,7 +31,7 @@ __all__ = ["cache_folder", "checkout", "clean", "discard"]
 # The folder in .git for Assay's notes about a checkout; cleaning removes it.
 NOTES = "assay"
 _MAX_COPIES = 100
-_MAX_DEPTH = 10  # of submodules within submodules
+_MAX_DEPTH = 10  # how deeply submodules may be nested
 # The checkouts that this process uses; their locks are held until it ends.
 _held: dict[Path, Lock] = {}
 
@@ -83,8 +83,10 @@ def discard(place: Path) -> None:
     """Remove a checkout that this process holds and no longer uses."""
     lock = _held.pop(place, None)
     if lock is not None:
-        remove(place)
-        lock.release()
+        try:
+            remove(place)
+        finally:
+            lock.release()
 
 
 def clean(place: Path) -> None:

@@ -41,8 +41,8 @@ def measuring(seconds: float | None, check: CheckFiles = accept_files) -> Measur
     """Return a function that measures a plan, and measures again what is slower.
 
     Args:
-        seconds: The time for all measuring, from this call on; None for no limit but
-            that of the plan.
+        seconds: The time for all measuring, from this call on; None if only the plan
+            limits the time.
         check: Called with the files that each side imported; see `file_check`.
     """
     began = time.monotonic()

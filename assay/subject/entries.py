@@ -13,7 +13,7 @@ from assay.subject.virtual import Environment, examined
 from assay.wording import one_line
 
 _COMPLETE = "complete.json"
-# Locks of what this process uses, so that no other one removes it.
+# These locks keep other processes from removing environments that this one uses.
 _held: dict[Path, Lock] = {}
 
 type Progress = Callable[[str], None]
@@ -21,11 +21,11 @@ type Progress = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Entry:
-    """An environment in the cache: built once, by one process, in one piece.
+    """An environment in the cache, which is built once, by one process.
 
     Attributes:
         place: Its folder, with ``venv``, ``build.log`` and a mark that it is complete.
-        what: What it is, for messages.
+        what: Its name in messages.
         folder: The working directory of its build.
         source: What it is built from.
     """
@@ -42,13 +42,16 @@ class Entry:
         local: Sequence[str] = (),
         anew: bool = False,
     ) -> Environment:
-        """Return the environment; build it if nobody has.
+        """Return the environment; build it first if it is not complete.
 
         Args:
             fill: Makes the environment in a folder and returns its interpreter.
-            progress: Told what takes long.
+            progress: Called with a message before a build begins.
             local: See `Environment.local`.
             anew: Whether it is built even if it is complete.
+
+        Raises:
+            MeasureError: The build failed.
         """
         self.place.parent.mkdir(parents=True, exist_ok=True)
         remove_unused(self.place.parent)
@@ -57,7 +60,8 @@ class Entry:
         lock.take(wait=True, shared=True)
         environment = None if anew else self._complete()
         if environment is None:
-            # Given back first: two processes that both share it would wait for ever.
+            # The shared lock is released first, because two processes that kept theirs
+            # would wait for each other.
             lock.release()
             with locked(file):
                 environment = None if anew else self._complete()
@@ -81,7 +85,7 @@ class Entry:
                 tuple(kept["local"]),
                 tuple(kept["own"]),
             )
-        except (OSError, ValueError, KeyError):
+        except (OSError, ValueError, KeyError, RecursionError):
             return None
 
     def _built(
@@ -99,11 +103,11 @@ class Entry:
             python = fill(build, self.place / "venv")
             made = examined(python, self.source, log, local)
         except BaseException:
-            # The log stays, for the message names it.
+            # The log stays, because the message names it.
             remove(self.place / "venv")
             raise
         kept = {**asdict(made), "python": os.fspath(python), "log": os.fspath(log)}
-        # Last, and in one piece: what has this file is complete.
+        # This file marks a complete environment, so it is written last.
         new = self.place / f"{_COMPLETE}.new"
         new.write_text(json.dumps(kept), encoding="utf-8")
         new.rename(self.place / _COMPLETE)

@@ -49,9 +49,9 @@ def environment(
 ) -> Environment:
     """Return the environment that commits can share, built if needed.
 
-    It lacks the project's own package, unless the build command of the recipe installs
-    it. A project without a dependency file gets the active virtual environment, if
-    there is one.
+    The environment lacks the project's own package, unless the build command of the
+    recipe installs it. A project without a dependency file gets the active virtual
+    environment, if there is one.
 
     Args:
         checkout: The top of the checkout.

@@ -5,26 +5,35 @@ environment, and each side has its own checkout.
 """
 
 import ast
+import hashlib
 import os
 import re
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from assay.errors import MeasureError
-from assay.subject import poetry_lock, poetry_project
-from assay.subject.builds import Build, find_uv
+from assay.errors import InputError
+from assay.subject import poetry_lock, poetry_project, pylock
+from assay.subject.builds import Build, BuildError, find_uv
 from assay.subject.interpreters import Interpreter
 from assay.subject.metadata import required_by_package
 from assay.subject.project import Project, Wanted, read_toml
 from assay.subject.requirements import LocalPackage, read
+from assay.wording import one_line
 
 # The beginning of this day. Without a lock file, later releases of packages are
 # ignored, so that a release during the comparison cannot make the sides differ.
 MOMENT = datetime.now(UTC).strftime("%Y-%m-%dT00:00:00Z")
+# What uv says if it does not know the option for this, or if the index does not say
+# when a file was published.
+_NO_LIMIT = (
+    "unexpected argument '--exclude-newer'",
+    "is missing an upload date",
+    "has no publish time",
+)
 
 
 @dataclass(frozen=True)
@@ -49,8 +58,8 @@ class Source:
 def source_of(project: Project, wanted: Wanted) -> Source:
     """Return the source of a project's packages.
 
-    It is a lock file, else requirements files, else the metadata of the project's
-    package. A project without any of them has a source without a name.
+    The source is a lock file, else requirements files, else the metadata of the
+    project's package. A project with none of these has a source without a name.
 
     Raises:
         InputError: A file cannot be read.
@@ -58,7 +67,9 @@ def source_of(project: Project, wanted: Wanted) -> Source:
     tables = project.dependency_tables()
     lock = project.lock_file
     if lock is not None:
-        locked = (lock.read_bytes(), tables)
+        # An environment is shared, so the same lock file with other wheels is another.
+        wheels = _digests(_packaged_files(lock))
+        locked: tuple[str | bytes, ...] = (lock.read_bytes(), tables, *wheels)
         return Source(lock.name, locked, None, _local_of_lock(project, lock))
     files = project.requirements_files(wanted.groups)
     if files:
@@ -92,10 +103,11 @@ def install(
     """Install the packages of a source into an empty virtual environment.
 
     Raises:
+        InputError: A file of the checkout that the lock file names is missing.
         MeasureError: The installation failed.
     """
     if source.name == "uv.lock":
-        _install_uv_lock(build, python, source, project, wanted)
+        _install_uv_lock(build, python, project, wanted)
     elif source.name == "pylock.toml":
         _install_pylock(build, python, project, wanted)
     elif source.name == "poetry.lock":
@@ -113,8 +125,8 @@ def pip_install(
         build: Runs the command.
         python: The interpreter of the environment.
         words: What is installed, and options that uv and pip both have.
-        moment: Packages that were published later are ignored. If uv is missing, or
-            fails with this limit, there is no limit.
+        moment: Packages that were published later are ignored. There is no limit if uv
+            is missing or does not know it, or the index has no times.
 
     Raises:
         MeasureError: The installation failed.
@@ -124,13 +136,16 @@ def pip_install(
         build.run(python, "-m", "pip", "install", *words)
         return
     command = [*uv, "pip", "install", "--python", os.fspath(python), *words]
-    if moment is not None:
-        try:
-            build.run(*command, "--exclude-newer", moment)
-            return
-        except MeasureError:
-            pass  # the index may not say when a file was published
-    build.run(*command)
+    if moment is None:
+        build.run(*command)
+        return
+    try:
+        build.run(*command, "--exclude-newer", moment)
+    except BuildError as error:
+        output = " ".join(error.output.split())
+        if not any(text in output for text in _NO_LIMIT):
+            raise
+        build.run(*command)
 
 
 def index_variables() -> dict[str, str]:
@@ -154,12 +169,12 @@ def index_variables() -> dict[str, str]:
         variables["UV_DEFAULT_INDEX"] = pip_settings["index-url"]
     if others:
         variables["UV_INDEX"] = " ".join(others)
-        variables["UV_INDEX_STRATEGY"] = "unsafe-best-match"  # as pip does it
+        variables["UV_INDEX_STRATEGY"] = "unsafe-best-match"  # pip does the same
     return variables
 
 
 def _install_uv_lock(
-    build: Build, python: Path, source: Source, project: Project, wanted: Wanted
+    build: Build, python: Path, project: Project, wanted: Wanted
 ) -> None:
     uv = _uv_or_fetch(build, python)
     words = ["sync", "--frozen", "--inexact", "--no-editable"]
@@ -182,12 +197,22 @@ def _install_pylock(
 ) -> None:
     uv = _uv_or_fetch(build, python)
     words = ["pip", "install", "--python", os.fspath(python), "--no-deps"]
-    lock = read_toml(project.folder / "pylock.toml")
+    file = project.folder / "pylock.toml"
+    lock = read_toml(file)
     for extra in wanted.extras_of(lock.get("extras", ())):
         words += ["--extra", extra]
     for group in wanted.groups_of(lock.get("dependency-groups", ())):
         words += ["--group", group]
-    build.run(*uv, *words, "-r", project.folder / "pylock.toml")
+    if not pylock.has_folders(lock):
+        build.run(*uv, *words, "-r", file)
+        return
+    shared = build.log.with_name(file.name)
+    shared.touch(mode=0o600)
+    shared.write_text(pylock.without_folders(lock, project.folder), encoding="utf-8")
+    try:
+        build.run(*uv, *words, "-r", shared)
+    finally:
+        shared.unlink()  # the URL of an index in it can have a password
 
 
 def _install_poetry_lock(
@@ -197,13 +222,22 @@ def _install_poetry_lock(
     wanted: Wanted,
     interpreter: Interpreter,
 ) -> None:
-    lock = read_toml(project.folder / "poetry.lock")
+    file = project.folder / "poetry.lock"
+    lock = read_toml(file)
     packages = [
         package
         for package in poetry_project.chosen(lock, project, wanted, interpreter)
         if poetry_lock.normalised(package["name"]) != project.name
     ]
-    lines = list(poetry_lock.requirement_lines(packages, lock))
+    for package in packages:
+        source = package.get("source", {})
+        if source.get("type") == "file" and not (file.parent / source["url"]).is_file():
+            raise InputError(
+                f"{file}: {one_line(package['name'])}: expected the file "
+                f"{one_line(source['url'])} in the checkout; commit it, or type: assay "
+                'compare --build "COMMAND"'
+            )
+    lines = list(poetry_lock.requirement_lines(packages, lock, file.parent))
     if not all("--hash=" in line for line in lines):
         # pip wants hashes for all packages or for none, and a commit of git has none.
         lines = [line.partition(" --hash=")[0] for line in lines]
@@ -282,6 +316,22 @@ def _local_entries(lock: Path) -> list[tuple[str, str]]:
     return names_and_folders
 
 
+def _packaged_files(lock: Path) -> Iterator[Path]:
+    """Yield the files of the checkout, such as wheels, that a lock file installs."""
+    content = read_toml(lock)
+    for package in content.get("package", content.get("packages", ())):
+        source = package.get("source", {})
+        places = [source.get("path")]  # uv
+        if source.get("type") == "file":  # Poetry
+            places.append(source.get("url"))
+        tables = (package.get("archive"), package.get("sdist"))  # pylock.toml
+        for table in (*tables, *package.get("wheels", ())):
+            places.append(table.get("path") if table else None)
+        for place in places:
+            if place and (lock.parent / place).is_file():
+                yield lock.parent / place
+
+
 def _local_of_lock(project: Project, lock: Path) -> tuple[str, ...]:
     """Return the folders of other packages in the checkout that a project needs.
 
@@ -321,6 +371,12 @@ def _needed_of_uv(lock: Path, name: str) -> set[str] | None:
             queue += [x["name"] for x in listed if x["name"] not in needed]
             needed |= {x["name"] for x in listed}
     return needed
+
+
+def _digests(files: Iterator[Path]) -> Iterator[bytes]:
+    for path in files:
+        with path.open("rb") as file:
+            yield hashlib.file_digest(file, "sha256").digest()
 
 
 def _named_files(lines: Sequence[str]) -> list[bytes]:

@@ -49,8 +49,8 @@ class Interpreter:
     """A Python interpreter.
 
     Attributes:
-        path: The program. For a virtual environment, it is that of the Python which the
-            environment was made with.
+        path: The program. For a virtual environment, this is the program of the Python
+            that made the environment.
         version: Its version, such as ``3.12.1``.
         tag: Platform, version and compiler. An environment fits only one tag.
         folders: The folders that the examined program imports packages from.

@@ -4,8 +4,10 @@
 installed. So this file imports only the standard library and what comes with pip.
 """
 
+import os
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 try:
@@ -28,8 +30,8 @@ def applies(
         package: An entry of the lock file, as Poetry 2 writes it.
         extras: The extras that are installed.
         groups: The groups that are installed; all if None.
-        interpreter: The values of markers, such as ``python_version``; those of this
-            interpreter if None.
+        interpreter: The values of markers, such as ``python_version``; None for the
+            values of this interpreter.
     """
     its_groups = set(package.get("groups", ["main"]))
     wanted = its_groups if groups is None else its_groups & set(groups)
@@ -71,7 +73,7 @@ def needed(
     Args:
         packages: The locked packages, by normalised name.
         requirements: Requirements such as ``psycopg[binary]>=3``.
-        interpreter: The values of markers; those of this interpreter if None.
+        interpreter: The values of markers; None for the values of this interpreter.
     """
     names: set[str] = set()
     seen: set[tuple[str, tuple[str, ...]]] = set()
@@ -107,23 +109,28 @@ def normalised(name: str) -> str:
 
 
 def requirement_lines(
-    packages: Iterable[Package], lock: Mapping[str, Any]
+    packages: Iterable[Package], lock: Mapping[str, Any], folder: Path
 ) -> Iterator[str]:
     """Yield one line of a requirements file for each package.
 
-    A package from an index has its hashes, one from git or a URL has none. Packages
-    from a local folder or file are left out.
+    A package from an index or a local file has its hashes, one from git or a URL has
+    none. Packages from a local folder are left out.
+
+    Args:
+        packages: Entries of the lock file.
+        lock: The whole lock file.
+        folder: Its folder, to which the paths of local files are relative.
     """
     for package in packages:
         source = package.get("source", {})
         kind = source.get("type", "")
-        if kind in ("directory", "file"):
+        if kind == "directory":
             continue
         if kind == "git":
             revision = source.get("resolved_reference") or source["reference"]
             line = f"{package['name']} @ git+{source['url']}@{revision}"
-            folder = source.get("subdirectory")
-            yield f"{line}#subdirectory={folder}" if folder else line
+            within = source.get("subdirectory")
+            yield f"{line}#subdirectory={within}" if within else line
         elif kind == "url":
             yield f"{package['name']} @ {source['url']}"
         else:
@@ -132,7 +139,11 @@ def requirement_lines(
                 "files", {}
             ).get(package["name"], ())
             hashes = " ".join(f"--hash={file['hash']}" for file in files)
-            yield f"{package['name']}=={package['version']} {hashes}".rstrip()
+            wanted = f"{package['name']}=={package['version']}"
+            if kind == "file":
+                place = Path(os.path.abspath(folder / source["url"]))
+                wanted = f"{package['name']} @ {place.as_uri()}"
+            yield f"{wanted} {hashes}".rstrip()
 
 
 def indexes(packages: Iterable[Package]) -> list[str]:

@@ -1,4 +1,4 @@
-"""What a project's files say about its Python, its dependencies and its package."""
+"""Reads what a project's files say about its Python, dependencies and package."""
 
 import functools
 import json
@@ -13,7 +13,7 @@ from typing import Any
 from assay.errors import InputError
 from assay.subject.poetry_lock import normalised, parse_requirement
 
-# Extras and groups that are installed where nothing says which.
+# Extras and groups that are installed if the user names none.
 AUTOMATIC: tuple[str, ...] = (
     "dev",
     "test",
@@ -45,7 +45,7 @@ class Project:
         """The content of pyproject.toml; empty if there is none.
 
         Raises:
-            InputError: It is not valid TOML.
+            InputError: The file cannot be read, or is not valid TOML.
         """
         return read_toml(self.folder / "pyproject.toml")
 
@@ -66,7 +66,11 @@ class Project:
 
     @property
     def python_version(self) -> str:
-        """What ``.python-version`` says, here or at the top; empty if nothing."""
+        """The version in ``.python-version``; empty if there is none.
+
+        The file in the project's folder is preferred to the file at the top of the
+        checkout.
+        """
         for folder in (self.folder, self.checkout):
             file = folder / ".python-version"
             if file.is_file():
@@ -77,7 +81,7 @@ class Project:
 
     @property
     def requires_python(self) -> str:
-        """What ``requires-python`` says, or Poetry's ``python``; empty if nothing."""
+        """The value of ``requires-python``, else of Poetry's ``python``; else empty."""
         required = self.table("project").get("requires-python")
         if not isinstance(required, str):
             poetry = self.table("tool", "poetry", "dependencies").get("python")
@@ -86,7 +90,7 @@ class Project:
 
     @property
     def is_package(self) -> bool:
-        """Whether it can be installed, so that its modules can be imported anywhere."""
+        """Whether the project can be installed as a package."""
         if self.table("tool", "uv").get("package") is False:
             return False
         if self.table("tool", "poetry").get("package-mode") is False:
@@ -99,7 +103,10 @@ class Project:
 
     @property
     def lock_file(self) -> Path | None:
-        """The lock file: in its folder, or uv's at the top of a workspace."""
+        """The lock file in the project's folder; None if there is none.
+
+        A ``uv.lock`` can also be in a folder above, as in a workspace.
+        """
         for name in _LOCKS:
             folder = self.folder
             while True:
@@ -112,7 +119,7 @@ class Project:
 
     @property
     def has_metadata(self) -> bool:
-        """Whether a file says what its package requires."""
+        """Whether pyproject.toml or setup.py says what the package requires."""
         tables = (self.table("project"), self.table("tool", "poetry"))
         return any(tables) or (self.folder / "setup.py").is_file()
 
@@ -128,6 +135,8 @@ class Project:
 
     def requirements_files(self, groups: Sequence[str]) -> list[Path]:
         """Return its requirements files: the main one, then those of groups.
+
+        The list is empty if there is no main one.
 
         Args:
             groups: The names of groups; those of `AUTOMATIC` if empty.
@@ -151,7 +160,7 @@ class Project:
         return files
 
     def dependency_tables(self) -> str:
-        """Return everything in pyproject.toml that decides what is installed."""
+        """Return as JSON the tables of pyproject.toml that decide what is installed."""
         project = self.table("project")
         kept = [
             {
@@ -180,7 +189,7 @@ class Project:
 
         Args:
             extras: Extras that are wanted; those of `AUTOMATIC` if empty.
-            groups: The same for dependency groups.
+            groups: Dependency groups that are wanted; those of `AUTOMATIC` if empty.
         """
         project = self.table("project")
         requirements = list(project.get("dependencies", ()))
@@ -199,7 +208,8 @@ class Project:
         """The folders in the checkout that ``[tool.uv.sources]`` takes packages from.
 
         Raises:
-            InputError: It names a member of a workspace, which only uv.lock locates.
+            InputError: The table names a member of a workspace. Only uv.lock says where
+                that is.
         """
         folders = []
         for name, source in self.table("tool", "uv", "sources").items():
@@ -214,10 +224,10 @@ class Project:
         return [x for x in folders if x.is_relative_to(os.path.realpath(self.checkout))]
 
     def _from_source(self, requirement: str) -> str:
-        """Return a requirement from where ``[tool.uv.sources]`` takes it.
+        """Return a requirement with its source in ``[tool.uv.sources]``.
 
-        Empty for a folder of the checkout: an index can have another package of that
-        name, and nobody wants it.
+        Empty for a source in a folder. An index can have another package of the same
+        name, which must not be installed.
         """
         name = parse_requirement(requirement.strip())[0]
         sources = self.table("tool", "uv", "sources").items()
@@ -271,19 +281,20 @@ class Wanted:
     """Which optional parts of a project are installed.
 
     Attributes:
-        extras: The extras; those of `AUTOMATIC` if both are empty.
-        groups: The groups; the same.
+        extras: Names of extras. If extras and groups are both empty, those of
+            `AUTOMATIC` are installed.
+        groups: Names of dependency groups, as for extras.
     """
 
     extras: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
 
     def extras_of(self, available: Sequence[str]) -> list[str]:
-        """Return the extras to install, of those that there are."""
+        """Return the named extras; those of `AUTOMATIC` if nothing is named."""
         return _chosen(self.extras, self.groups, available)
 
     def groups_of(self, available: Sequence[str]) -> list[str]:
-        """Return the groups to install, of those that there are."""
+        """Return the named groups; those of `AUTOMATIC` if nothing is named."""
         return _chosen(self.groups, self.extras, available)
 
 
@@ -299,7 +310,7 @@ def read_toml(file: Path) -> dict[str, Any]:
     """Return the content of a TOML file; empty if there is none.
 
     Raises:
-        InputError: It cannot be read, or is not valid TOML.
+        InputError: The file cannot be read, or is not valid TOML.
     """
     try:
         return tomllib.loads(file.read_text(encoding="utf-8"))
@@ -309,10 +320,12 @@ def read_toml(file: Path) -> dict[str, Any]:
         raise InputError(f"{file}: cannot be read: {error}") from error
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"{file}: not valid TOML: {error}") from error
+    except RecursionError as error:
+        raise InputError(f"{file}: cannot be read: nested too deeply") from error
 
 
 def specifiers(constraint: str) -> str:
-    """Return Poetry's version constraint (``^3.11``, ``~3.11``) as Python writes it."""
+    """Return Poetry's version constraint (``^3.11``, ``~3.11``) in standard form."""
     return ",".join(_specifier(part.strip()) for part in constraint.split(","))
 
 
@@ -324,7 +337,7 @@ def _specifier(part: str) -> str:
     if match[1] == "~":
         fixed = min(2, len(numbers))
     else:
-        # The first number that is not zero may not grow.
+        # The first number that is not zero must stay as it is.
         leading = next((i for i, x in enumerate(numbers) if x), len(numbers) - 1)
         fixed = leading + 1
     upper = [*numbers[: fixed - 1], numbers[fixed - 1] + 1]

@@ -1,4 +1,7 @@
-"""What both sides are measured with: locustfiles, claims.toml, benchmarks of HEAD."""
+"""Finds the topics or benchmarks that measure both commits: the *ruler*.
+
+It also copies the benchmarks of the ruler, which usually comes from HEAD, to BASE.
+"""
 
 import ast
 import os
@@ -7,16 +10,15 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from assay.errors import InputError, MeasureError
-from assay.inputs.loader import CLAIMS_FILE
+from assay.inputs.loader import CLAIMS_FILE, TOPIC_FOLDERS, project_topics
 from assay.inputs.toml_file import nearest
 
-# Where topics are looked for if none is named.
-TOPIC_FOLDERS = ("perf", "scenarios", "load_tests")
 # Where benchmarks are looked for.
 BENCHMARK_FOLDERS = ("benchmarks", "bench", "perf", "tests", "test")
-# Folders of these names have tests and what they need, and nothing that is measured.
+# Folders with these names hold tests and their helpers, but no measured code.
 TEST_FOLDERS = {*BENCHMARK_FOLDERS, "benchmark", "testing"}
-# What pytest reads above the benchmarks. Environments have been built by then.
+# What pytest reads in the folders above the benchmarks. These files are copied after
+# the environments were built, so they do not change what is installed.
 SUPPORT = (
     *("conftest.py", "pytest.toml", "pytest.ini", ".pytest.ini", "tox.ini"),
     *("setup.cfg", "pyproject.toml"),
@@ -25,11 +27,11 @@ NOT_COPIED = {".git", "__pycache__"}
 
 
 def topics(head: Path, here: str, named: Sequence[str]) -> list[Path]:
-    """Return the claims.toml files of HEAD that were asked for.
+    """Return the claims.toml files of HEAD that the user asked for.
 
     Args:
-        head: The checkout of HEAD.
-        here: The user's working directory in it.
+        head: The checkout that the ruler is taken from, usually HEAD's.
+        here: The user's working directory in this checkout.
         named: Folders, files or names of topics; empty for all.
 
     Raises:
@@ -37,14 +39,14 @@ def topics(head: Path, here: str, named: Sequence[str]) -> list[Path]:
     """
     folder = head / here
     if not named:
-        return list(_all_topics(folder))
+        return project_topics(folder)
     files = []
     for name in named:
         candidates = [folder / name, folder / name / CLAIMS_FILE]
         candidates += [folder / each / name / CLAIMS_FILE for each in TOPIC_FOLDERS]
         chosen = next((file for file in candidates if file.is_file()), None)
         if chosen is None:
-            names = [file.parent.name for file in _all_topics(folder)]
+            names = [file.parent.name for file in project_topics(folder)]
             raise InputError(
                 f"--topic: no topic {name!r} at HEAD: expected a folder with a "
                 f"{CLAIMS_FILE}{nearest(name, names)}; files that git does not know "
@@ -55,16 +57,16 @@ def topics(head: Path, here: str, named: Sequence[str]) -> list[Path]:
 
 
 def benchmarks(head: Path, project: Path, here: str, named: Sequence[str]) -> list[str]:
-    """Return files, folders or nodes of benchmarks, from the project's folder.
+    """Return the benchmarks that the user named, relative to the project's folder.
 
     Args:
-        head: The checkout of HEAD.
-        project: The project's folder in it.
-        here: The user's working directory in it.
-        named: What the user named, from the working directory.
+        head: The checkout that the ruler is taken from, usually HEAD's.
+        project: The project's folder in this checkout.
+        here: The user's working directory in this checkout.
+        named: Files, folders or nodes, relative to the working directory.
 
     Raises:
-        InputError: There is no such file.
+        InputError: There is no such file or folder in the checkout.
     """
     paths = []
     for name in named:
@@ -81,7 +83,7 @@ def benchmarks(head: Path, project: Path, here: str, named: Sequence[str]) -> li
 
 
 def find_benchmarks(folder: Path) -> list[str]:
-    """Return the files below a project's usual folders that have benchmarks."""
+    """Return the files with benchmarks in `BENCHMARK_FOLDERS` of a project's folder."""
     files = []
     for name in BENCHMARK_FOLDERS:
         for file in sorted((folder / name).rglob("*.py")):
@@ -91,18 +93,19 @@ def find_benchmarks(folder: Path) -> list[str]:
 
 
 def lay_over(head: Path, base: Path, paths: Sequence[str]) -> None:
-    """Give BASE the benchmarks of HEAD, with what they and pytest read for them.
+    """Copy the benchmarks of HEAD, and what they need, over the files of BASE.
 
-    A folder of tests comes as a whole, with its helpers and data. Beside the measured
-    code, only the files themselves come.
+    A folder of tests is copied as a whole, with its helpers and data. Outside such a
+    folder, only the named files are copied. Pytest's files in the folders above
+    (`SUPPORT`) are copied, too.
 
     Args:
-        head: The project's folder at HEAD.
-        base: The project's folder at BASE.
-        paths: Files, folders or nodes, from the project's folder.
+        head: The project's folder in the checkout that the ruler is taken from.
+        base: The project's folder in the checkout that is measured.
+        paths: Files, folders or nodes, relative to the project's folder.
 
     Raises:
-        InputError: A folder has the measured code, too.
+        InputError: A folder also has the measured code.
         MeasureError: A file cannot be copied.
     """
     ruler = [_ruler_of(head, Path(path.partition("::")[0])) for path in paths]
@@ -124,7 +127,7 @@ def _ruler_of(head: Path, relative: Path) -> Path:
     """Return what is copied for a path: the folder of tests around it, or itself.
 
     Raises:
-        InputError: It is a folder that has the measured code, too.
+        InputError: The path is a folder that also has the measured code.
     """
     for depth, part in enumerate(relative.parts, 1):
         if part in TEST_FOLDERS:
@@ -158,7 +161,7 @@ def _files(place: Path) -> Iterator[Path]:
 
 
 def _copy(source: Path, target: Path) -> None:
-    """Copy a file or a link over whatever is there."""
+    """Copy a file or a link, and replace whatever is at the target."""
     if target.is_symlink() or (target.exists() and not target.is_dir()):
         target.unlink()
     elif target.is_dir():
@@ -167,17 +170,8 @@ def _copy(source: Path, target: Path) -> None:
     shutil.copy2(source, target, follow_symlinks=False)
 
 
-def _all_topics(folder: Path) -> Iterator[Path]:
-    if (folder / CLAIMS_FILE).is_file():
-        yield folder / CLAIMS_FILE
-    for name in TOPIC_FOLDERS:
-        if (folder / name / CLAIMS_FILE).is_file():
-            yield folder / name / CLAIMS_FILE
-        yield from sorted((folder / name).glob(f"*/{CLAIMS_FILE}"))
-
-
 def _has_benchmark(file: Path) -> bool:
-    """Say whether a function of a file takes the fixture of pytest-benchmark."""
+    """Say whether a test function of a file takes the fixture of pytest-benchmark."""
     try:
         tree = ast.parse(file.read_bytes())
     except (OSError, SyntaxError, ValueError, RecursionError):

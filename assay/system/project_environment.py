@@ -18,12 +18,22 @@ def own(folder: Path) -> Path | None:
     return None
 
 
+def active(variables: Mapping[str, str]) -> str:
+    """Return the active virtual or conda environment; empty if none is.
+
+    Conda's `base` does not count: conda activates it by default, so the user did not
+    choose it.
+    """
+    conda = variables.get(CONDA, "") if variables.get(CONDA_NAME) != "base" else ""
+    return variables.get(ACTIVE) or conda
+
+
 def interpreter(variables: Mapping[str, str], folder: Path) -> Path:
     """Return the interpreter that `activated` leads to.
 
     If that environment has no interpreter, it is the Python that runs Assay.
     """
-    environment = variables.get(ACTIVE) or _conda(variables) or own(folder)
+    environment = active(variables) or own(folder)
     python = Path(environment, "bin", "python") if environment else None
     if python and python.exists():
         return python
@@ -42,7 +52,7 @@ def activated(variables: Mapping[str, str], folder: Path) -> dict[str, str]:
         variables: Environment variables.
         folder: The folder that the command runs in.
     """
-    if variables.get(ACTIVE) or _conda(variables):
+    if active(variables):
         return dict(variables)
     environment = own(folder)
     programs = environment / "bin" if environment else Path(sys.executable).parent
@@ -50,12 +60,3 @@ def activated(variables: Mapping[str, str], folder: Path) -> dict[str, str]:
     return {**variables, "PATH": path} | (
         {ACTIVE: str(environment)} if environment else {}
     )
-
-
-def _conda(variables: Mapping[str, str]) -> str:
-    """Return the active conda environment; empty if none is, or only `base`.
-
-    Conda activates `base` by default, so the user did not choose it.
-    """
-    named = variables.get(CONDA_NAME) != "base"
-    return variables.get(CONDA, "") if named else ""

@@ -46,7 +46,7 @@ def measure(output: Path, runs: dict[str, int]) -> None:
 
     Args:
         output: The study's folder.
-        runs: Effect to its number of runs.
+        runs: For each effect, the number of runs.
     """
     slower_rounds = verdicts.extra_rounds(output)[SLOWER]
     while todo := [e for e, n in runs.items() if len(of_effect(read(output), e)) < n]:

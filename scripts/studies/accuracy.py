@@ -302,7 +302,7 @@ def _run_module(
     """Run a Python module as a command, and return its exit code.
 
     Raises:
-        SystemExit: It did not end in time.
+        SystemExit: The command did not end in time.
     """
     child = processes.start(
         module[0],
@@ -352,7 +352,7 @@ def missing(runs: Sequence[Run], required: int) -> list[tuple[str, Cell]]:
     for cell in CELLS:
         for tool in (ASSAY, LOCUST):
             if tool == LOCUST and cell[1] == "LeanHttpUser":
-                continue  # it is Assay's own
+                continue  # Locust does not have this class
             all_runs = len(accuracy_page.of_cell(runs, tool, cell))
             undisturbed = len(accuracy_page.undisturbed(runs, tool, cell))
             if undisturbed < required and all_runs < MAX_RUNS_FACTOR * required:

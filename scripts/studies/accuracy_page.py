@@ -22,8 +22,8 @@ MAX_EXTRA_STALL = 3e-3
 # A run is also disturbed if the generator's threads or the server's waited for a core
 # for more than this share of the run.
 MAX_WAITING_SHARE = 0.01
-# Percentile to the allowed error: in seconds, and as a share of the truth. The larger
-# of both counts.
+# For each percentile, the allowed error in seconds, and as a share of the truth. The
+# larger of the two is allowed.
 ALLOWED_ERROR = {"p50": (0.3e-3, 0.03), "p99": (1e-3, 0.05)}
 ALLOWED_ERROR_FREEZING = {"p95": (0.0, 0.10)}
 
@@ -85,7 +85,7 @@ class Run:
         )
 
     def error(self, name: str) -> float:
-        """Return by how many seconds a percentile exceeds that of the log."""
+        """Return by how many seconds a percentile exceeds the log's percentile."""
         return self.seen[name] - self.truth[name]
 
     def within_limit(self, name: str) -> bool:
@@ -263,7 +263,7 @@ def _percentile_goal(cell_runs: Sequence[Run], cell: Cell, name: str) -> Goal:
 
 
 def _cells(runs: Sequence[Run], name: str) -> Iterator[str]:
-    """Yield three cells: the percentile of the log, that of the tool, and its error."""
+    """Yield three cells: the log's percentile, the tool's, and the tool's error."""
     if not runs:
         yield from ("–", "–", "–")
         return

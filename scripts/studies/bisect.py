@@ -173,11 +173,13 @@ def main() -> None:
     parser.add_argument("--page", action="store_true", help=f"write {PAGE.name}")
     options = parser.parse_args()
     kinds = options.kinds.split(",")
-    for seed in range(max(RUNS.values())):
+    if unknown := [kind for kind in kinds if kind not in RUNS]:
+        parser.error(f"--kinds: unknown: {unknown[0]!r}; expected {', '.join(RUNS)}")
+    wanted = {k: RUNS[k] if options.runs is None else options.runs for k in kinds}
+    for seed in range(max(wanted.values())):
         for kind in kinds:
             done = {(row["kind"], row["seed"]) for row in read_rows(options.output)}
-            wanted = RUNS[kind] if options.runs is None else options.runs
-            if seed < wanted and (kind, seed) not in done:
+            if seed < wanted[kind] and (kind, seed) not in done:
                 row = run(kind, seed)
                 append_row(options.output, {**row, "machine": describe_machine()})
                 print(f"{kind}/{seed}: {row}", flush=True)

@@ -69,7 +69,7 @@ class ClientPercentile:
     """A percentile of a client's response times, beside the server's own log.
 
     Attributes:
-        share: The percentile as a share, from 0 to 1.
+        share: The percentile as a fraction, from 0 to 1.
         truth: Seconds by the log.
         seen: Seconds by the client, with the way to the server and back.
     """

@@ -36,7 +36,7 @@ class Sentence:
         claims: The names of the claims that test it, as in the file.
         budgets: The names of the budgets that test it.
         reason: Why it cannot be measured; empty if it is tested.
-        because: Verdict to its explanation.
+        because: For each verdict, its explanation.
     """
 
     says: str

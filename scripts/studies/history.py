@@ -44,10 +44,10 @@ class Cell:
     Attributes:
         series: The number of series.
         false: How many series that never change had a finding.
-        exact: Size of the changes to the number of series in which both were found
-            and nothing else.
-        found: Size to the number of changes that were found, over all series.
-        other: Size to the number of all other findings, changes or trends.
+        exact: For each size of the changes, the number of series in which both were
+            found and nothing else.
+        found: For each size, the number of changes that were found, over all series.
+        other: For each size, the number of all other findings, changes or trends.
         drifts: How many steadily growing series were found to have a trend.
     """
 

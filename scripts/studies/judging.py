@@ -113,7 +113,7 @@ def judge(stream: Stream, margin: float, metrics: Sequence[str]) -> list[Outcome
 
     Args:
         stream: The launches of a pair.
-        margin: The change that is too small to matter, as a share.
+        margin: The largest change that is too small to matter, as a fraction.
         metrics: The metrics that decide; the error rate is divided by their number.
 
     Returns:
@@ -198,7 +198,7 @@ def _outcomes(
 def _true_log_ratio(stream: Stream, metric: str, start: int, look: int) -> float:
     """Return the log ratio that the comparison should find.
 
-    It is 0 for identical code. Otherwise it is the estimate from all other launches
+    For identical code, this is 0. Otherwise it is the estimate from all other launches
     of the stream, of which there are many more than in one comparison.
     """
     if stream.effect == IDENTICAL:
@@ -297,9 +297,9 @@ def pairs_to_measure(
 
     Args:
         run: The launches so far.
-        noise: Their condition.
+        noise: The condition of these launches.
         identical: Pairs of identical arms.
-        slower: Effect to its pair.
+        slower: For each effect, its pair.
         comparisons: Effect, `IDENTICAL` included, to the number of comparisons
             that it needs.
     """
@@ -324,7 +324,7 @@ def all_outcomes(
         output: The study's folder.
         noise: The condition.
         identical: Pairs of identical arms.
-        slower: Effect to its pair.
+        slower: For each effect, its pair.
         runs: Outcomes of whole runs of the command. They replace Assay's outcomes of
             whole comparisons of the same effect, because their time was measured.
     """

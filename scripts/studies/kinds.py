@@ -70,7 +70,7 @@ def measure(output: Path, kinds: Sequence[Kind], runs_per_kind: int) -> None:
 
 
 def run_once(kind: Kind, seed: int, output: Path, rounds: int) -> KindRun:
-    """Run the command once; the time is that of the whole command.
+    """Run the command once, and time the whole command.
 
     Args:
         kind: The kind of service.
@@ -147,7 +147,7 @@ def continue_published(output: Path) -> None:
 def hash_rounds(output: Path) -> int:
     """Return the rounds of a password hash that take 0.3 s on this machine.
 
-    They are measured once, and read from a file afterwards.
+    The rounds are measured once, and read from a file afterwards.
     """
     file = output / "hashes.json"
     if not file.exists():

@@ -93,7 +93,7 @@ def table(runs: Mapping[str, Sequence[Path]]) -> str:
     """Return the table of the spread of each estimator for each kind.
 
     Args:
-        runs: Kind to its run directories.
+        runs: For each kind, its run directories.
     """
     rows = []
     for kind, paths in runs.items():

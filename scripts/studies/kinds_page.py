@@ -33,7 +33,7 @@ class KindRun:
         seconds: Wall-clock time of the command.
         launch_seconds: Median time of its launches; None if unknown.
         comparisons: Each metric's ratio, interval and verdict.
-        ratios: Metric to the log ratios of its launches.
+        ratios: For each metric, the log ratios of the launches.
     """
 
     kind: str

@@ -187,11 +187,12 @@ class RuleCounts:
 
     Attributes:
         mode: Closed or open loop.
-        flags: Rule to two entries, for slices that were hit (True) and spared (False).
-            Each entry has the number that the rule found disturbed, and the total.
+        flags: For each rule two entries, for slices that were hit (True) and spared
+            (False). Each entry has the number that the rule found disturbed, and the
+            total.
         responses: Medians of the slices that were hit although Assay kept them, in
             seconds: response times in a closed loop, latencies in an open loop. If the
-            disturbance is `NOTHING`, those of all slices that Assay kept.
+            disturbance is `NOTHING`, the medians of all slices that Assay kept.
     """
 
     disturbance: str

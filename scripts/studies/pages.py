@@ -14,7 +14,7 @@ class Goal:
     """Something that a study requires of Assay.
 
     Attributes:
-        name: What is required, as a row of the table names it.
+        name: What is required: the label of its row in the table.
         required: The limit, in words.
         measured: What was measured, in words.
         met: Whether the goal is met; None if it could not be judged.

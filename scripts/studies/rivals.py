@@ -29,7 +29,7 @@ def threshold(baseline: Floats, candidate: Floats, limit: float = 0.05) -> Verdi
     Args:
         baseline: Response times of one run.
         candidate: Response times of the other run, in the same unit.
-        limit: Largest change of the mean that passes, as a share.
+        limit: Largest change of the mean that passes, as a fraction.
 
     Raises:
         ValueError: A side is empty, or a time is not finite and above zero.
@@ -75,8 +75,8 @@ def mann_whitney(baseline: Floats, candidate: Floats, alpha: float = 0.05) -> Ve
     The test itself is sound. benchstat (golang.org/x/perf) uses it by default at the
     same level, on one number for each of many runs. Here it gets what many people
     give it: raw request times, as if the requests of one run were independent. The
-    direction is that of U: if one request of each side is drawn at random, the slower
-    side is the one whose request is more often the slower.
+    direction is that of U: if one request of each side is drawn at random, again and
+    again, the side whose request is more often the slower is the slower side.
 
     Source: Mann and Whitney, Annals of Mathematical Statistics 18 (1947);
     scipy.stats.mannwhitneyu, which corrects for ties and, except for small sides
@@ -106,18 +106,18 @@ def tachometer(
 ) -> tuple[Verdict, int]:
     """Sample until the difference is clear: the default rule of google/tachometer.
 
-    It takes `minimum` samples per side, then ten more per side at a time. It looks at
-    the 95 % intervals of the relative difference of means, (b - a) / a, in both
-    directions. It stops when they exclude the horizon, or at its time limit of three
-    minutes (src/runner.ts, src/stats.ts, src/defaults.ts of 0.7.2). The level is the
-    same at every look. At the time limit it reports "unsure", which is *undecided*
+    The rule takes `minimum` samples per side, then ten more per side at a time. It
+    looks at the 95 % intervals of the relative difference of means, (b - a) / a, in
+    both directions. It stops when they exclude the horizon, or at its time limit of
+    three minutes (src/runner.ts, src/stats.ts, src/defaults.ts of 0.7.2). The level is
+    the same at every look. At the time limit it reports "unsure", which is *undecided*
     here. Its samples are page loads, alternating between the sides.
 
     Args:
         baseline: Samples in the order of measuring.
         candidate: Samples of the other side, in the same unit, measured alternately.
         minimum: Samples per side before the first look; fewer than 2 count as 2.
-        horizon: The relative difference to resolve, as a share: 0.1 is its
+        horizon: The relative difference to resolve, as a fraction: 0.1 is the rival's
             `--auto-sample-conditions=10%`, that is both -10 % and +10 %.
         most: Samples per side at which it stops, in place of its time limit. By
             default as many as both sides have.
@@ -150,15 +150,15 @@ def benchmark_compare(
 ) -> Verdict:
     """Compare medians as `pytest --benchmark-compare-fail=median:5%` does.
 
-    It fails if the candidate's median exceeds that of the saved run by more than the
-    limit, and passes otherwise (PercentageRegressionCheck in
+    It fails if the candidate's median exceeds the median of the saved run by more than
+    the limit, and passes otherwise (PercentageRegressionCheck in
     pytest_benchmark/utils.py of 5.3.1; its limits are whole percents). It cannot report
     "faster" or "undecided": a pass is *same* here.
 
     Args:
         baseline: Seconds of each round of the saved run.
         candidate: Seconds of each round of the run that is compared with it.
-        limit: Largest increase of the median that passes, as a share.
+        limit: Largest increase of the median that passes, as a fraction.
 
     Raises:
         ValueError: A side is empty, or a time is not finite and above zero.

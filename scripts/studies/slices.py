@@ -42,9 +42,9 @@ class Launches:
     """The launches with slices of one length.
 
     Attributes:
-        lengths: The lengths of a closed and of an open slice, in seconds. The closed
-            one is that of the variant with the shorter slices.
-        ratios: Metric to the log ratios of the launches that count.
+        lengths: The lengths of a closed and of an open slice, in seconds. If closed
+            slices of the two variants differ in length, the shorter one is given.
+        ratios: For each metric, the log ratios of the launches that are used.
         lost: How many launches were too disturbed to count.
     """
 
@@ -84,7 +84,8 @@ def _measure(
     rng: random.Random,
     report: Callable[[str], None],
 ) -> dict[int, Launches]:
-    bench.launch(ARMS, LOAD)  # it calibrates; all others have its rate
+    # The first launch calibrates the load; all others use the same arrival rate.
+    bench.launch(ARMS, LOAD)
     usual = bench.schedule
     assert usual is not None
     runs = {

@@ -96,8 +96,8 @@ def jobs(packages: Sequence[Package], runs: Mapping[str, int]) -> list[Job]:
 
     Args:
         packages: The packages that are measured.
-        runs: Kind to its number of runs: for `IDENTICAL` that of each package, for
-            `PLANTED` that of all packages together.
+        runs: For each kind, the number of runs: for `IDENTICAL` the number of each
+            package, for `PLANTED` the number of all packages together.
     """
     found = []
     for seed in range(max(runs.values(), default=0)):
@@ -167,7 +167,7 @@ def run_both(job: Job, workshop: Workshop) -> SuiteRun:
 
 
 def run_once(job: Job, workshop: Workshop) -> SuiteRun:
-    """Run the command once; the time is that of the whole command."""
+    """Run the command once, and time the whole command."""
     path = (workshop.output / "runs" / f"{job.name}-{workshop.budget}").resolve()
     if path.exists():
         shutil.rmtree(path)  # of an interrupted run

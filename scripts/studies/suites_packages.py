@@ -92,8 +92,8 @@ PACKAGES = (
 def repository(package: Package, folder: Path) -> Path:
     """Return a package's repository, with the branches `BASE` and `IDENTICAL`.
 
-    It is made once. `BASE` has all files of the source distribution; `IDENTICAL` has
-    one more line in the readme.
+    The repository is made once. `BASE` has all files of the source distribution;
+    `IDENTICAL` has one more line in the readme.
 
     Args:
         package: The package.
@@ -197,8 +197,8 @@ def slow_down(package: Package, place: Path, branch: str, rounds: int) -> None:
 def with_loop(source: str, function: str, rounds: int) -> str:
     """Return code in which a function begins with a loop that does nothing.
 
-    Its first round costs as much as the others, so that its time is proportional to
-    its rounds.
+    The first round costs as much as the others, so that the time of the loop is
+    proportional to the number of rounds.
 
     Args:
         source: The code.

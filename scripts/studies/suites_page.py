@@ -24,15 +24,16 @@ class SuiteRun:
         budget: The time budget of the command, such as ``3m``.
         seconds: Wall-clock time of the command; environments were built before.
         reason: Why it could not be measured; empty if it was.
-        verdicts: Test to Assay's verdict; empty if it has none.
-        ratios: Test to head / base.
-        detectable: Test to the smallest change that the launches would have shown.
-        left_out: Test to the reason why it was not compared, in a word.
+        verdicts: For each test, Assay's verdict; empty if it has none.
+        ratios: For each test, head / base.
+        detectable: For each test, the smallest change that the launches would have
+            shown.
+        left_out: For each test that was not compared, the reason in a word.
         rounds: The rounds of the planted loop.
         base_seconds: The time of the planted benchmark without the loop.
-        shares: Test to the share of its time that the loop adds. Tests that do not run
-            the loop have no entry.
-        rival_ratios: Test to head / base, as the rival measured it.
+        shares: For each test, the share of its time that the loop adds. Tests that do
+            not run the loop have no entry.
+        rival_ratios: For each test, head / base as the rival measured it.
         rival_seconds: Wall-clock time of its two runs of the suite.
     """
 
@@ -67,7 +68,7 @@ class SuiteRun:
 
 @dataclass(frozen=True)
 class Rule:
-    """One of the two rules that judge tests: Assay's, or that of the rival.
+    """One of the two rules that judge tests: Assay's rule or the rival's.
 
     Attributes:
         called: Returns the tests of a run that the rule calls slower.

@@ -48,8 +48,8 @@ class Planted:
     Attributes:
         rounds: The rounds of the loop.
         seconds: The time of the benchmark without the loop.
-        shares: Test to the share of its time that the loop adds; only tests with at
-            least `MIN_SHARE`.
+        shares: For each test, the share of its time that the loop adds; only tests with
+            at least `MIN_SHARE`.
     """
 
     rounds: int
@@ -62,7 +62,7 @@ class Rival:
     """The numbers of pytest-benchmark's own comparison.
 
     Attributes:
-        ratios: Test to the median of the head / the median of the base.
+        ratios: For each test, the median of the head / the median of the base.
         seconds: Wall-clock time of both runs of the suite.
     """
 
@@ -92,7 +92,7 @@ def _note(text: str) -> None:
 def planted(package: Package, place: Path, output: Path) -> Planted:
     """Add the commit with the slow-down, and return the slow-down.
 
-    It is calibrated once, and read from a file afterwards.
+    The slow-down is calibrated once, and read from a file afterwards.
 
     Args:
         package: The package.

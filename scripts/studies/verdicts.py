@@ -154,7 +154,7 @@ def neighbour(noise: str, folder: Path) -> contextlib.AbstractContextManager[obj
 def extra_rounds(output: Path) -> dict[str, int]:
     """Return the extra rounds of work for each effect on CPU time.
 
-    They are measured once, and read from a file afterwards.
+    The rounds are measured once, and read from a file afterwards.
 
     Raises:
         SystemExit: Too many launches were disturbed to measure them.
@@ -189,7 +189,7 @@ def extra_rounds(output: Path) -> dict[str, int]:
 def _extra_cpu_share(measured: launch.Launch, base: str, more: str) -> float:
     """Return how much more CPU time a request of `more` takes, as a share of `base`.
 
-    It is the median over the closed blocks in which neither arm was disturbed.
+    This is the median over the closed blocks in which neither arm was disturbed.
     """
     cost: dict[str, dict[int, float]] = {base: {}, more: {}}
     for row in measured.slices:
@@ -257,7 +257,7 @@ def measure_runs(
 def whole_run(
     noise: str, folder: Path, rule: str, effect: str, more: int, seed: int
 ) -> Outcome:
-    """Run the command once; the time is that of the whole command.
+    """Run the command once, and time the whole command.
 
     Args:
         noise: The condition, for the outcome.

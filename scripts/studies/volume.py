@@ -2,7 +2,8 @@
 
 `assay report` builds the report of a run of synthetic samples. The generator is
 measured in `assay load`, where users of LeanHttpUser send requests as fast as they can.
-Memory is the peak resident size of a process and its children.
+Memory is the peak resident size of a process and its children, of `assay load` without
+the generator.
 """
 
 import argparse
@@ -98,8 +99,7 @@ class MemoryWatch:
     """Watches the memory of a process tree.
 
     Attributes:
-        peaks: Role of a process to its peak resident size in bytes, including that of
-            its children.
+        peaks: Role of a process to its peak resident size in bytes; see `apart`.
         stopped: Set to end `watch`.
     """
 
@@ -110,7 +110,10 @@ class MemoryWatch:
     def watch(self) -> None:
         """Read the memory ten times a second until stopped."""
         while not self.stopped:
-            for member in processes.tree(self.pid):
+            sizes: dict[str, int] = {}
+            # Children come first: if the generator ends meanwhile, what remains for
+            # Assay is too small, and not its peak.
+            for member in reversed(processes.tree(self.pid)):
                 try:
                     process = psutil.Process(member)
                     role = _role(process.cmdline())
@@ -118,8 +121,18 @@ class MemoryWatch:
                 except (psutil.Error, OSError):
                     continue
                 if role:
-                    self.peaks[role] = max(self.peaks.get(role, 0), round(size))
+                    sizes[role] = max(sizes.get(role, 0), size)
+            for role, size in apart(sizes).items():
+                self.peaks[role] = max(self.peaks.get(role, 0), size)
             time.sleep(0.1)
+
+
+def apart(sizes: Mapping[str, int]) -> dict[str, int]:
+    """Return the sizes of process trees; Assay's tree without its generator."""
+    within = sizes.get("generator", 0)
+    return {
+        role: size - within if role == "assay" else size for role, size in sizes.items()
+    }
 
 
 def _role(command: list[str]) -> str:

@@ -29,7 +29,7 @@ class Counts:
 def execution_place() -> str:
     """Return where the caller runs.
 
-    It is "on the event loop", "in AnyIO's pool" or "in another thread".
+    The answer is "on the event loop", "in AnyIO's pool" or "in another thread".
     """
     try:
         asyncio.get_running_loop()

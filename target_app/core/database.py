@@ -6,6 +6,7 @@ them starts faster.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import Executor
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -30,8 +31,8 @@ CONNECT_SECONDS = 5
 class Resources:
     """The connections and counts of one variant; no other variant shares them.
 
-    A property raises AppError, 503, if the URL that it needs is not set, or if
-    DATABASE_URL is not a PostgreSQL URL.
+    A property raises AppError, 503, if the URL that it needs is not set or cannot be
+    read, or if DATABASE_URL is not a PostgreSQL URL.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -102,22 +103,14 @@ class Resources:
         """A synchronous client of Redis, with its own pool."""
         import redis
 
-        if not self.settings.redis_url:
-            raise AppError("REDIS_URL is not set", 503)
-        return redis.Redis.from_url(
-            self.settings.redis_url, socket_connect_timeout=CONNECT_SECONDS
-        )
+        return redis_client(redis.Redis.from_url, self.settings)
 
     @cached_property
     def redis_async(self) -> AsyncRedis:
         """An asynchronous client of Redis, with its own pool."""
         from redis.asyncio import Redis
 
-        if not self.settings.redis_url:
-            raise AppError("REDIS_URL is not set", 503)
-        return Redis.from_url(
-            self.settings.redis_url, socket_connect_timeout=CONNECT_SECONDS
-        )
+        return redis_client(Redis.from_url, self.settings)
 
     @cached_property
     def downstream(self) -> AsyncClient:
@@ -130,14 +123,17 @@ class Resources:
         The caller closes it.
 
         Raises:
-            AppError: 503; DOWNSTREAM_URL is not set.
+            AppError: 503; DOWNSTREAM_URL is not set, or cannot be read.
         """
         import httpx
 
         if not self.settings.downstream_url:
             raise AppError("DOWNSTREAM_URL is not set", 503)
         self.counts.events["client"] += 1
-        return httpx.AsyncClient(base_url=self.settings.downstream_url)
+        try:
+            return httpx.AsyncClient(base_url=self.settings.downstream_url)
+        except httpx.InvalidURL as error:
+            raise AppError("DOWNSTREAM_URL cannot be read", 503) from error
 
     def postgres_sessions(self, **options: Any) -> sessionmaker[Session]:
         """Return sessions on PostgreSQL with a pool of their own.
@@ -162,7 +158,7 @@ class Resources:
         event.listen(engine, "connect", count_connection)
         return sessionmaker(engine, expire_on_commit=False)
 
-    def register_pool[Pool: Executor](  # noqa: D102 (flake8-docstrings cannot see it)
+    def register_pool[Pool: Executor](  # noqa: D102 (pydocstyle misreads generics)
         self, pool: Pool
     ) -> Pool:
         """Register a pool of threads or processes, which `close` shuts down."""
@@ -207,7 +203,7 @@ def postgres_engine(settings: Settings, **options: Any) -> Engine:
     """Return an engine on PostgreSQL that finds its tables in schema `assay`.
 
     Args:
-        settings: They contain the URL and the size of the pool.
+        settings: Contain the URL and the size of the pool.
         options: Options of `sqlalchemy.create_engine`. If there are any, the size of
             the pool is not taken from the settings.
 
@@ -245,6 +241,29 @@ def postgres_url(settings: Settings) -> URL:
     if url.get_backend_name() != "postgresql":
         raise AppError("DATABASE_URL is not one of PostgreSQL", 503)
     return url
+
+
+def redis_client[Client](  # noqa: D103 (pydocstyle misreads generics)
+    from_url: Callable[..., Client], settings: Settings
+) -> Client:
+    """Return a client of Redis, which connects when it is first used.
+
+    Args:
+        from_url: The function of redis-py that makes a client for a URL.
+        settings: Contain the URL.
+
+    Raises:
+        AppError: REDIS_URL is not set, or cannot be read.
+    """
+    if not settings.redis_url:
+        raise AppError("REDIS_URL is not set", 503)
+    try:
+        return from_url(settings.redis_url, socket_connect_timeout=CONNECT_SECONDS)
+    except ValueError as error:
+        # Without redis-py's message, which may contain parts of a password.
+        raise AppError(
+            "REDIS_URL cannot be read; expected a URL such as redis://host:6379/0", 503
+        ) from error
 
 
 def _sqlite_url(settings: Settings, driver: str) -> URL:

@@ -7,6 +7,7 @@ from redis.asyncio import Redis
 
 from target_app.core.cache import Cache, RedisCache
 from target_app.core.config import Settings
+from target_app.core.database import redis_client
 from target_app.core.errors import ConfigurationError
 from target_app.core.features import Features, parse_features
 from target_app.core.limits import Limits
@@ -46,12 +47,12 @@ def make_shop(settings: Settings) -> Shop:
 
     Raises:
         ConfigurationError: A setting is missing or invalid.
-        AppError: DATABASE_URL is not a PostgreSQL URL.
+        AppError: DATABASE_URL is not a PostgreSQL URL, or REDIS_URL cannot be read.
     """
     features = parse_features(settings.features)
     if not (settings.database_url and settings.redis_url):
         raise ConfigurationError("the shop needs DATABASE_URL and REDIS_URL")
-    redis = Redis.from_url(settings.redis_url, socket_connect_timeout=5)
+    redis = redis_client(Redis.from_url, settings)
     cached = "cache" in features
     return Shop(
         settings=settings,

@@ -22,7 +22,7 @@ SCHEMA = "shop"
 class Database:
     """Runs units of work, each in its own transaction."""
 
-    async def run[**Args, Result](  # noqa: D102 (flake8-docstrings cannot see it)
+    async def run[**Args, Result](  # noqa: D102 (pydocstyle misreads generics)
         self,
         work: Callable[Concatenate[Session, Args], Result],
         *args: Args.args,
@@ -50,7 +50,7 @@ class ThreadedDatabase(Database):
             **options,
         )
 
-    async def run[**Args, Result](  # noqa: D102 (flake8-docstrings cannot see it)
+    async def run[**Args, Result](  # noqa: D102 (pydocstyle misreads generics)
         self,
         work: Callable[Concatenate[Session, Args], Result],
         *args: Args.args,
@@ -84,7 +84,7 @@ class LoopDatabase(Database):
             **options,
         )
 
-    async def run[**Args, Result](  # noqa: D102 (flake8-docstrings cannot see it)
+    async def run[**Args, Result](  # noqa: D102 (pydocstyle misreads generics)
         self,
         work: Callable[Concatenate[Session, Args], Result],
         *args: Args.args,

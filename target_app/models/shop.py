@@ -93,7 +93,7 @@ class PurchaseLine(ShopBase):
 class AccessSession(ShopBase):
     """An opaque access token, which the shop uses without the feature `jwt`.
 
-    It is stored as a hash and looked up on each use.
+    The token is stored as a hash and looked up on each use.
     """
 
     __tablename__ = "access_sessions"

@@ -13,6 +13,7 @@ from fastapi.responses import StreamingResponse
 LONG, SHORT = 0.04, 0.01
 requests: asyncio.Queue[asyncio.Event] = asyncio.Queue()
 lock = asyncio.Lock()
+client = httpx.AsyncClient(trust_env=False)
 
 
 async def answer_later() -> None:
@@ -124,10 +125,8 @@ async def read(request: Request) -> str:
 
 async def call(name: str) -> int:
     """Call the other service."""
-    async with httpx.AsyncClient(trust_env=False) as client:
-        return (
-            await client.get(f"http://127.0.0.1:{app.state.port}/{name}")
-        ).status_code
+    answer = await client.get(f"http://127.0.0.1:{app.state.port}/{name}")
+    return answer.status_code
 
 
 @app.get("/one-by-one")

@@ -169,6 +169,14 @@ def test_one_comment_follows_the_verdict_back_to_clean(place: Place) -> None:
     assert "updated https://github.com/" in same.log
 
 
+def test_a_token_of_another_account_has_one_comment_too(place: Place) -> None:
+    place.server.account = "reviews[bot]"
+    place.run("first", 0, {"same": 3})
+    done = place.run("second", 1, {"slower": 1, "same": 2})
+    (comment,) = place.server.comments
+    assert "slower in 1 of 3 tests" in comment["body"], done.log
+
+
 @pytest.mark.parametrize("code", [2, 4])
 def test_what_failed_replaces_an_earlier_result(place: Place, code: int) -> None:
     place.run("first", 0, {"same": 3})

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -64,6 +65,33 @@ def test_what_makes_no_sense_is_said(tmp_path: Path) -> None:
         assay.measure(tmp_path / "nothing", tmp_path / "run")
     with pytest.raises(InputError):
         assay.load_test(tmp_path / "nothing.py", output=tmp_path / "load")
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"find_capacity": True, "slo": "p99 <= 50ms"},
+        {"slo": "p99 <= 50ms"},
+        {"sweep": "1,2"},
+        {"most": 10},
+    ],
+)
+def test_a_load_test_is_neither_a_search_nor_a_sweep(
+    tmp_path: Path, options: dict[str, Any]
+) -> None:
+    (tmp_path / "locustfile.py").write_text(LOOK)
+    with pytest.raises(InputError, match=f"load_test: {next(iter(options))}.*single"):
+        assay.load_test(tmp_path / "locustfile.py", output=tmp_path / "load", **options)
+    assert not (tmp_path / "load").exists()
+
+
+@pytest.mark.parametrize("wrong", [{"margin": 5}, {"margn": 0.1}])
+def test_settings_that_make_no_sense_are_refused(
+    tmp_path: Path, wrong: dict[str, Any]
+) -> None:
+    with pytest.raises(InputError, match=f"measure: {next(iter(wrong))}: "):
+        assay.measure(EXAMPLES / "quickstart", tmp_path / "run", **wrong)
+    assert not (tmp_path / "run").exists()
 
 
 def test_the_version_is_that_of_the_package() -> None:

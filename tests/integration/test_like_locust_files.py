@@ -76,6 +76,18 @@ def test_several_locustfiles_make_one_test(tmp_path: Path, files: str) -> None:
     assert set(ran.rows("request")) == {("GET", "/read"), ("POST", "/write")}
 
 
+def test_two_classes_of_one_name_are_refused(tmp_path: Path) -> None:
+    files = ("one/locustfile.py", "two/locustfile.py")
+    for name in files:
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).write_text(HEAD + VISITOR)
+    with serving(say) as server:
+        ran = load(tmp_path, server, "", *CLOSED, file=",".join(files))
+        assert not server.requests
+    assert ran.code == 2
+    assert all(name in ran.said for name in files) and "rename one" in ran.said
+
+
 FUNCTIONS = """
 import time
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from hashlib import sha256
 from pathlib import Path
 
 import iniconfig
@@ -73,6 +74,15 @@ import {name}
 print(json.dumps([{name}.__file__, importlib.metadata.version("{name}")]))
 """
 NEEDS_INICONFIG = 'dependencies = ["iniconfig==2.0.0"]'
+TOOLS = "tools-1.0-py3-none-any.whl"
+TOOLS_LOCK = """
+[[package]]
+name = "tools"
+version = "1.0"
+groups = ["main"]
+files = [{{file = "{file}", hash = "sha256:{hash}"}}]
+source = {{type = "file", url = "my wheels/{file}"}}
+"""
 
 type Said = list[str]
 
@@ -297,6 +307,47 @@ def test_a_lock_of_uv(tmp_path: Path, cache: Path, uv: str, only_pip: None) -> N
     assert shared.source == "uv.lock" and shared == other
     assert shared.packages["iniconfig"] == "2.0.0" and "shop" not in shared.packages
     assert shown(side, place)[1] == "1.0" and shown(head_side, head)[1] == "2.0"
+
+
+def test_a_pylock_leaves_the_project_to_each_side(
+    tmp_path: Path, cache: Path, uv: str, only_pip: None
+) -> None:
+    work = create(tmp_path / "work")
+    package(work, 1, f'requires-python = ">=3.10"\n{NEEDS_INICONFIG}')
+    words = [uv, "export", "-q", "--python", sys.executable, "-o", "pylock.toml"]
+    subprocess.run(words, cwd=work, check=True)
+    (work / "uv.lock").unlink()
+    assert "directory = " in (work / "pylock.toml").read_text()
+    commit(work, "locked")
+    place, shared, side, _ = built(work, "HEAD", cache)
+    assert shared.source == "pylock.toml"
+    assert shared.packages["iniconfig"] == "2.0.0" and "shop" not in shared.packages
+    assert shown(side, place)[1] == "1.0"
+
+
+def test_a_wheel_in_the_repository_that_a_poetry_lock_names(
+    tmp_path: Path, cache: Path, installer: str
+) -> None:
+    work = create(tmp_path / "work")
+    (work / "my wheels").mkdir()
+    locks, said = [], []
+    for number in (1, 2):
+        tools = tmp_path / f"tools{number}"
+        package(tools, number, name="tools", version="1.0")
+        words = [sys.executable, "-c", "import backend; backend.build_wheel('.')"]
+        subprocess.run(words, cwd=tools, check=True)
+        wheel = (tools / TOOLS).read_bytes()
+        (work / "my wheels" / TOOLS).write_bytes(wheel)
+        locks.append(TOOLS_LOCK.format(file=TOOLS, hash=sha256(wheel).hexdigest()))
+        commit(work, f"wheel {number}", **{"poetry.lock": locks[-1]})
+        place, shared, side, _ = built(work, "HEAD", cache)
+        assert shared.packages["tools"] == "1.0"
+        said.append(run(side, "python", "-c", "import tools; tools.main()", cwd=place))
+    assert said == ["1", "2"]
+    # Another wheel than the locked one is not taken.
+    commit(work, "forged", **{"poetry.lock": locks[0]})
+    with pytest.raises(MeasureError, match="(?i)hash"):
+        built(work, "HEAD", cache)
 
 
 # The build command.

@@ -203,6 +203,42 @@ def test_workers_join_a_master_and_get_its_locustfile_and_arguments(
     assert list(elsewhere.iterdir()) == []
 
 
+FILES = {
+    "one/locustfile.py": ARGUMENTS.replace("Visitor", "One"),
+    "two/locustfile.py": LOOK.replace("Visitor", "Two"),
+}
+
+
+@pytest.mark.parametrize("named", [False, True])
+def test_workers_run_the_classes_of_all_files(tmp_path: Path, named: bool) -> None:
+    address = f"127.0.0.1:{free_port()}"
+    for name, text in FILES.items():
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).write_text(text)
+    files = ",".join(FILES)
+    join = [*ASSAY, "worker", "--join", address, *([files] if named else [])]
+    with serving(fine) as server:
+        helper = subprocess.Popen(join, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+        try:
+            done = subprocess.run(
+                [
+                    *(*ASSAY, "load", files, "--host", server.url, "--output", "out"),
+                    *("--rate", "50", "--duration", "2s", *EVEN),
+                    *("--master", "--expect-workers", "1", "--bind", address),
+                ],
+                cwd=tmp_path,
+                capture_output=True,
+                text=True,
+                timeout=90,
+            )
+            told = helper.communicate(timeout=20)[1]
+        finally:
+            helper.kill()
+    assert done.returncode == 0, done.stdout + done.stderr + told
+    found = {name for kind, name in rows(results(tmp_path)) if kind == "request"}
+    assert {"/default", "/look"} <= found
+
+
 def test_a_worker_that_is_stopped_leaves_in_order(tmp_path: Path) -> None:
     address = f"127.0.0.1:{free_port()}"
     (tmp_path / "locustfile.py").write_text(LOOK)

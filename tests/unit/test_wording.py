@@ -206,3 +206,37 @@ def test_written_intervals_hold_the_written_value(
 @given(st.floats(-1e300, 1e300) | st.sampled_from([math.nan, math.inf, -math.inf]))
 def test_any_number_can_be_written(value: float) -> None:
     assert "e" not in wording.significant(value)
+
+
+@pytest.mark.parametrize(
+    ("share", "expected"),
+    [
+        (0.05, "5 %"),
+        (0.0012, "0.12 %"),
+        (0.1234, "12.3 %"),
+        (1.0, "100 %"),
+        (0.0, "0 %"),
+        (10.5, "1,050 %"),
+        (12.345, "1,230 %"),
+        (1e-7, "0.00001 %"),
+        (math.inf, "∞ %"),
+    ],
+)
+def test_a_percentage_has_no_exponent(share: float, expected: str) -> None:
+    assert wording.percent(share) == expected
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"),
+    [
+        (45.0, "45 s"),
+        (300.0, "5 min"),
+        (90.0, "1.5 min"),
+        (5960.0, "99 min"),
+        (5985.0, "100 min"),
+        (6000.0, "100 min"),
+        (75_000.0, "1,250 min"),
+    ],
+)
+def test_a_duration_has_no_exponent(seconds: float, expected: str) -> None:
+    assert wording.duration(seconds) == expected

@@ -116,7 +116,7 @@ def causes(
         calls = calls_of(place, follow_up) if place and follow_up else None
         attributed.append(Attributed(kind, total, tuple(inside), place, calls))
     attributed = _merge(pair, attributed)
-    # A difference of the opposite sign cannot explain that of latency, however large.
+    # A difference with the opposite sign cannot explain the difference of latency.
     differs = latency.p < OPPOSITE_P
     attributed.sort(
         key=lambda one: (
@@ -217,9 +217,9 @@ def _weight(group: Group) -> float:
 def _around(groups: Sequence[Group], place: Frontier | None) -> bool:
     """Say whether CPU time belongs to the events of some groups.
 
-    It does if it has no place, or if one of the user's functions has both. If its place
-    is in a library only, it belongs to moves to a worker thread, or to what the library
-    sends.
+    The CPU time belongs to them if it has no place, or if its place and theirs are in
+    the same function of the user's. If the place of the CPU time is in a library only,
+    the CPU time belongs to moves to a worker thread, or to what the library sends.
     """
     if place is None:
         return True

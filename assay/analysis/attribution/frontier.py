@@ -160,9 +160,9 @@ def _inclusive(
 def _deepest(pair: Pair, keys: Iterable[str]) -> str:
     """Return the deepest of some functions.
 
-    It is the function that spends the smallest share of its time with another of these
-    functions below it. The distance from the root of a stack would be no measure:
-    py-spy does not stop the target, so some stacks lack their beginning.
+    The deepest function spends the smallest share of its time with another of these
+    functions below it. The distance from the root of a stack cannot tell: py-spy does
+    not stop the target, so some stacks lack their beginning.
     """
     not_deepest = dict.fromkeys(keys, 0.0)  # seconds with another of them below
     whole = dict.fromkeys(not_deepest, 0.0)

@@ -12,9 +12,10 @@ from assay.results import Ledger, LedgerPart
 CPU = "cpu"
 OTHER_WAITS = "other waits"  # of threads and tasks, if no other part counts them
 THREAD_WAIT = "other wait"  # of a thread; it includes the wait for a core
-# Before the kind of an event: another wait of the same request counts its seconds.
+# A kind of event begins with this if another wait of the same request counts the
+# seconds of the event.
 AT_ONCE = "at once: "
-# From each kind of the probe's events to the part of the ledger that it belongs to.
+# For each kind of the probe's events, the part of the ledger that it belongs to.
 PARTS: Mapping[str, str] = {
     "thread pool": "thread pool",
     "connection pool": "connection pool",

@@ -159,8 +159,8 @@ def attribute(
         baseline: The baseline's profile.
         candidate: The candidate's profile, of the same preset and in the same unit.
         busy: Cores that each side kept busy at capacity: throughput times CPU time per
-            request. They tell a side that computes from a side that waits. None if
-            unknown.
+            request. They distinguish a side that computes from one that waits. None
+            if unknown.
     """
     profiles = (baseline, candidate)
     baseline_values, candidate_values = own_values(baseline), own_values(candidate)

@@ -19,6 +19,7 @@ MADE_UP = re.compile(
 OPAQUE = re.compile(r"[\w.~+/=-]{16,}", re.ASCII)  # a value that looks generated
 JWT = re.compile(r"eyJ[\w-]+\.[\w-]+\.[\w-]*", re.ASCII)
 MIN_SECRET = 6  # characters of a secret that is looked for inside other texts
+MIN_DIGITS = 3  # digits of a number that is a secret under other names, too
 MAX_DEPTH = 30  # levels of an answer that are searched
 
 type Steps = tuple[str | int, ...]
@@ -83,8 +84,9 @@ class Values:
         """
         for pair in header.split(";"):
             name, _, value = pair.strip().partition("=")
-            if OPAQUE.fullmatch(value) and value not in self._origins:
-                self.secrets.setdefault(value, variable(name, "COOKIE"))
+            known = value in self._origins or value in self.secrets
+            if OPAQUE.fullmatch(value) and not known:
+                self.secrets[value] = self._variable(variable(name, "COOKIE"))
 
     def of(self, name: str, value: str, place: Place = "") -> Template:
         """Return a value of a request, with gaps for secrets and for earlier values.
@@ -92,7 +94,7 @@ class Values:
         Args:
             name: The name that the value was sent under.
             value: The value.
-            place: ``path`` or ``query`` if it stands in a URL, otherwise empty.
+            place: See `Gap`.
         """
         if read_name := self._earlier(value):
             return text(Gap(read_name, "answer", place))
@@ -114,8 +116,8 @@ class Values:
         Args:
             content: The JSON.
             name: The key of the JSON in its object.
-            secret: Whether a key around it names a secret. Then all texts in it are
-                secrets; numbers are not.
+            secret: Whether a key around it names a secret. Then all texts and numbers
+                in it are secrets.
         """
         if isinstance(content, dict):
             return {
@@ -124,14 +126,18 @@ class Values:
             }
         if isinstance(content, list):
             return [self.in_json(part, name, secret) for part in content]
+        shown = name if not secret or SECRET.search(name) else f"{name}_secret"
         if isinstance(content, str):
-            shown = name if not secret or SECRET.search(name) else f"{name}_secret"
             made = self.of(shown, content)
             return made if any(isinstance(p, Gap) for p in made.parts) else content
-        if isinstance(content, int) and not isinstance(content, bool):
-            if MADE_UP.search(name) and (read_name := self._earlier(str(content))):
-                return text(Gap(read_name, "answer", "number"))
-            self._sent.add(str(content))
+        if isinstance(content, int | float) and not isinstance(content, bool):
+            value = str(content)
+            place: Place = "number" if isinstance(content, int) else "decimal"
+            if secret or self._is_secret(value):
+                return self.of(shown, value, place)
+            if MADE_UP.search(name) and (read_name := self._earlier(value)):
+                return text(Gap(read_name, "answer", place))
+            self._sent.add(value)
         return content
 
     def has_secret(self, content: str) -> bool:
@@ -140,8 +146,9 @@ class Values:
 
     def _is_secret(self, value: str) -> bool:
         """Say whether a value is or contains a secret, whatever its name is."""
+        is_small = value.isdigit() and len(value) < MIN_DIGITS
         return (
-            value in self.secrets
+            (value in self.secrets and not is_small)
             or bool(JWT.search(value))
             or url(value) != value
             or any(len(one) >= MIN_SECRET and one in value for one in self.secrets)
@@ -175,7 +182,7 @@ class Values:
             value: The secret.
             name: The name that the secret was sent under.
         """
-        chosen = self.secrets.get(value) or unique(wanted, self.credentials)
+        chosen = self.secrets.get(value) or self._variable(wanted)
         self.secrets[value] = chosen
         # Without the scheme of an `Authorization` header, the secret is the same.
         self.secrets.setdefault(value.rpartition(" ")[2], chosen)
@@ -183,6 +190,10 @@ class Values:
             meaning = f"recorded as {one_line(name)[:60]!r}"
             self.credentials[chosen] = Credential(chosen, meaning)
         return chosen
+
+    def _variable(self, wanted: str) -> str:
+        """Return a name for a new environment variable."""
+        return unique(wanted, {*self.credentials, *self.secrets.values()})
 
 
 def _leaves(content: Json, path: Steps, depth: int) -> Iterator[tuple[Steps, Json]]:

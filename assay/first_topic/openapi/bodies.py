@@ -151,7 +151,7 @@ def _checked(media_type: str) -> str:
     """Return the media type, if a header can hold it.
 
     Raises:
-        NoValueError: It has characters that a header cannot hold.
+        NoValueError: The media type has characters that a header cannot hold.
     """
     if not media_type.isascii() or not media_type.isprintable():
         raise NoValueError(f"{one_line(media_type)[:60]} is no media type")

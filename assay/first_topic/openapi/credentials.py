@@ -59,8 +59,8 @@ class Credentials:
     def authentication(self, operation: Mapping[str, Any]) -> Authentication:
         """Return what the requests of an operation need to authenticate.
 
-        It is the first supported alternative of the operation's `security`, or nothing
-        if the operation can be used without authentication.
+        The function chooses the first supported alternative of the operation's
+        `security`, or nothing if the operation needs no authentication.
 
         Raises:
             UnsupportedError: The operation accepts no supported alternative.
@@ -88,7 +88,7 @@ class Credentials:
         """Return a scheme by its name.
 
         Raises:
-            UnsupportedError: It is not described or not supported.
+            UnsupportedError: The scheme is not described or not supported.
         """
         shown = f"the security scheme {one_line(name)[:40]!r}"
         try:

@@ -38,9 +38,9 @@ class Document:
 
     @property
     def prefix(self) -> str:
-        """The prefix of all paths: that of the first server, or `basePath`.
+        """The prefix of all paths: the path of the first server, or `basePath`.
 
-        It is empty if the document has none.
+        The prefix is empty if the document has neither.
         """
         if self.is_swagger:
             return _path_of(self.content.get("basePath"))

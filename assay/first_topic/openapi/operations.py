@@ -152,8 +152,8 @@ class _Reader:
     ) -> dict[tuple[str, str], Mapping[str, Any]]:
         """Return the parameters that must be sent, by place and name.
 
-        A parameter of the operation replaces that of the path with the same place and
-        name.
+        A parameter of the operation replaces a parameter of the path that has the same
+        place and name.
 
         Raises:
             NoValueError: A reference leads nowhere.

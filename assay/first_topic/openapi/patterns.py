@@ -5,6 +5,7 @@ import re
 MAX_LENGTH = 200  # characters of a text that is made
 _CLASSES = {"d": "1", "w": "a", "s": " ", "D": "a", "W": "-", "S": "a"}
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r"}
+_KIND = re.compile(r"\\[dwsDWS]")
 _COUNT = re.compile(r"\{(\d{1,4})(,\d*)?\}")
 
 
@@ -15,7 +16,7 @@ class NotSimpleError(ValueError):
 def matching(pattern: str) -> str:
     """Return a short text that matches an expression.
 
-    It follows the first of several alternatives, and leaves out all optional parts.
+    The text follows the first of several alternatives, and has no optional parts.
 
     Raises:
         NotSimpleError: The expression has look-arounds, back references or flags, its
@@ -102,10 +103,14 @@ class _Reader:
         negated = self._next() == "^"
         self.position += negated
         members: list[tuple[str, str]] = []
+        kinds = []  # members such as \w, which stand for many characters
         while self._next() != "]" or not members:
+            kind = _KIND.match(self.pattern, self.position)
+            kinds += [kind[0]] if kind else []
             first = self._member()
             last = first
-            if self._next() == "-" and self.pattern[self.position + 1 :][:1] != "]":
+            is_range = not kind and self._next() == "-"
+            if is_range and self.pattern[self.position + 1 :][:1] != "]":
                 self.position += 1
                 last = self._member()
             members.append((first, last))
@@ -113,7 +118,10 @@ class _Reader:
         if not negated:
             return members[0][0]
         for candidate in "a1A-_. ~":
-            if not any(first <= candidate <= last for first, last in members):
+            if not (
+                any(first <= candidate <= last for first, last in members)
+                or any(re.fullmatch(kind, candidate, re.ASCII) for kind in kinds)
+            ):
                 return candidate
         raise NotSimpleError("a class that excludes much")
 

@@ -12,6 +12,7 @@ from assay.first_topic.request import Json
 MAX_VALUES = 2_000  # values of one body
 MAX_DEPTH = 40  # levels of an example, or of nested schemas
 MAX_ITEMS = 100  # items of a list that is made
+MOVE = 0.5  # how far a number is from a limit that is excluded
 FORMATS = {
     "date": "2025-01-15",
     "date-time": "2025-01-15T12:00:00Z",
@@ -263,15 +264,14 @@ def _number(schema: Mapping[str, Any], whole: bool) -> int | float:
     Raises:
         NoValueError: A limit is too large.
     """
-    low = _limit(schema, "minimum", "exclusiveMinimum", 1 if whole else 0.5)
-    high = _limit(schema, "maximum", "exclusiveMaximum", -1 if whole else -0.5)
     step = schema.get("multipleOf")
     value: int | float = 1
     try:
+        low, high = _limits(schema, whole)
         if low is not None and value < low:
-            value = math.ceil(low) if whole else low
+            value = low
         if high is not None and value > high:
-            value = math.floor(high) if whole else high
+            value = high
         if _is_number(step) and step > 0 and value % step:
             above = math.ceil(value / step) * step
             below = math.floor(value / step) * step
@@ -281,20 +281,42 @@ def _number(schema: Mapping[str, Any], whole: bool) -> int | float:
     return value
 
 
-def _limit(
-    schema: Mapping[str, Any], key: str, exclusive: str, step: float
-) -> int | float | None:
-    """Return an inclusive limit of a schema; None if it has none.
+def _limits(
+    schema: Mapping[str, Any], whole: bool
+) -> tuple[int | float | None, int | float | None]:
+    """Return numbers between which all are allowed; None for a missing limit.
 
-    An exclusive limit is moved by `step`. In OpenAPI 3.1 `exclusiveMinimum` is a
-    number. In older versions it says whether `minimum` itself is excluded.
+    Raises:
+        OverflowError: A limit is too large.
+        ValueError: A limit is not a number.
+    """
+    low, above = _limit(schema, "minimum", "exclusiveMinimum")
+    high, below = _limit(schema, "maximum", "exclusiveMaximum")
+    # An excluded limit is moved by 0.5, or by less if the other limit is near.
+    room = MOVE if low is None or high is None else min(MOVE, (high - low) / 4)
+    if low is not None and whole:
+        low = math.floor(low) + 1 if above else math.ceil(low)
+    elif low is not None and above:
+        low += room
+    if high is not None and whole:
+        high = math.ceil(high) - 1 if below else math.floor(high)
+    elif high is not None and below:
+        high -= room
+    return low, high
+
+
+def _limit(
+    schema: Mapping[str, Any], key: str, exclusive: str
+) -> tuple[int | float | None, bool]:
+    """Return a limit of a schema, and whether it is excluded; None if it has none.
+
+    In OpenAPI 3.1 `exclusiveMinimum` is a number. In older versions it says whether
+    `minimum` itself is excluded.
     """
     limit, excluded = schema.get(key), schema.get(exclusive)
     if _is_number(excluded):
-        return excluded + step
-    if not _is_number(limit):
-        return None
-    return limit + step if excluded is True else limit
+        return excluded, True
+    return (limit, excluded is True) if _is_number(limit) else (None, False)
 
 
 def _text(schema: Mapping[str, Any]) -> str:

@@ -2,8 +2,8 @@
 
 ROLE is `alone`, `master:HOST:PORT` or `worker:HOST:PORT`. DESCRIPTOR is the file
 descriptor of the channel to Assay; a worker has none, since its orders come from its
-master. SETTINGS are JSON: options of Locust that listeners and users see. The other
-arguments are for the locustfile.
+master. SETTINGS is a JSON object of Locust options, which the locustfile's listeners
+and User classes can read. The other arguments are for the locustfile.
 """
 
 # Locust patches the standard library, so it is imported before anything else.
@@ -82,7 +82,8 @@ def serve(
         except (EOFError, OSError):
             break
         order = orders.parse(header)
-        if isinstance(order, Stop):  # the last tick says that the test has ended
+        # Stop gets no answer: the last tick tells Assay that the test has ended.
+        if isinstance(order, Stop):
             server.stop()
             continue
         body = b""

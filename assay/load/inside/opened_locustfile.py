@@ -74,7 +74,7 @@ class OpenedLocustfile:
 def local_runner(environment: Environment) -> Runner:
     """Return a runner for a process that has no master and no workers."""
     runner = environment._create_runner(SteeredRunner)
-    runner.greenlet.kill(block=False)  # it only watches the CPU
+    runner.greenlet.kill(block=False)  # this greenlet only watches the CPU
     return runner
 
 
@@ -237,28 +237,50 @@ def _load(
         LocustfileError: Two classes have the same name.
     """
     user_classes: dict[str, type[User]] = {}
+    files: dict[str, str] = {}
     shapes: list[LoadTestShape] = []
     for path in paths:
         file_classes, file_shapes = load_locustfile(path)[:2]
-        _add(user_classes, file_classes)
+        _add(user_classes, files, file_classes)
         shapes += file_shapes
     if not user_classes:
         for path in paths:
-            _add(user_classes, load_locustfile_pytest(path))
+            _add(user_classes, files, load_locustfile_pytest(path))
     return user_classes, shapes
 
 
 def _add(
-    user_classes: dict[str, type[User]], new_classes: Mapping[str, type[User]]
+    user_classes: dict[str, type[User]],
+    files: dict[str, str],
+    new_classes: Mapping[str, type[User]],
 ) -> None:
+    """Add the user classes of a file that was just loaded.
+
+    Args:
+        user_classes: The classes of all files by name; they are added to it.
+        files: The file of each class by its name. They are kept because Python forgets
+            the file of a module when another module of that name is loaded.
+        new_classes: The classes of the file.
+
+    Raises:
+        LocustfileError: A class of another file has the same name.
+    """
     for name, cls in new_classes.items():
-        before = user_classes.setdefault(name, cls)
-        if before is not cls and inspect.getfile(before) != inspect.getfile(cls):
+        before, file = user_classes.setdefault(name, cls), _file_of(cls)
+        if before is not cls and files[name] != file:
             raise LocustfileError(
-                f"{name} is a user class of {inspect.getfile(before)} and of "
-                f"{inspect.getfile(cls)}",
+                f"{name} is a user class of {files[name]} and of {file}",
                 "rename one of them: results and weights are kept by name",
             )
+        files.setdefault(name, file)
+
+
+def _file_of(cls: type[User]) -> str:
+    """Return the file of a class, or its module if it has no file."""
+    try:
+        return inspect.getfile(cls)
+    except (OSError, TypeError):
+        return cls.__module__
 
 
 def _select_classes(

@@ -193,7 +193,7 @@ class Server:
         self.fresh = False
         pool.begin(recorder, order.seed)
         dispatcher.think_time = order.think_time
-        random.seed(order.seed)  # for the random numbers that tasks draw themselves
+        random.seed(order.seed)  # tasks may draw random numbers, too
         offsets = _offsets(order)
         gc.disable()
         before = clocks.read(pids, self.cores)

@@ -8,7 +8,7 @@ import socket
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from assay.load.inside.master import MESSAGE
 from assay.load.inside.opened_locustfile import OpenedLocustfile
 from assay.load.inside.server import Server
 from assay.load.orders import Attach, Stop
+from assay.load.protocol import SEPARATOR
 from assay.load.ticks import Tick
 
 FROM_MASTER = "-"  # stands for the master's own locustfile, in place of a path
@@ -54,7 +55,8 @@ def join(
     """Return the path of a locustfile, and a function that makes a worker's runner.
 
     Args:
-        path: Path of the locustfile; `FROM_MASTER` for the master's locustfile.
+        path: Path of the locustfile, or paths of several, joined by `SEPARATOR`;
+            `FROM_MASTER` for the master's locustfiles.
         host: Host of the master.
         port: Port of the master.
 
@@ -74,22 +76,33 @@ def join(
 
 
 def _download(host: str, port: int) -> str:
-    """Write the master's locustfile to a new folder; return its path."""
+    """Write the master's locustfiles to a new folder.
+
+    Returns:
+        Their paths in the master's order, joined by `SEPARATOR`.
+    """
     folder = Path(tempfile.mkdtemp(prefix="assay-worker-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    paths = []
     try:
         files: Any = download_locustfile_from_master(host, port)
     except SystemExit as error:
         raise ConnectionError from error
-    for file in files:
-        # Only the file's name is used: the sender must not choose where it is written.
-        path = folder / Path(file["filename"]).name
-        path.write_text(file["contents"], encoding="utf-8")
-        paths.append(path)
-    if not paths:
+    if not files:
         raise ValueError("the master has no locustfile to send; name one: assay worker")
-    return str(paths[0])
+    return SEPARATOR.join(str(_write(file, folder)) for file in files)
+
+
+def _write(file: Mapping[str, str], folder: Path) -> Path:
+    """Write a locustfile of the master; return its path.
+
+    The file gets a folder of its own if an earlier file has the same name.
+    """
+    # Only the file's name is used: the sender must not choose where it is written.
+    path = folder / Path(file["filename"]).name.replace(SEPARATOR, "_")
+    if path.exists():
+        path = Path(tempfile.mkdtemp(dir=folder), path.name)
+    path.write_text(file["contents"], encoding="utf-8")
+    return path
 
 
 class Worker:
@@ -192,8 +205,8 @@ class Worker:
 def measure_speed() -> float:
     """Return how fast this core runs Python, in rounds of a loop per second.
 
-    It is measured in CPU time, because workers that begin together may share a core for
-    a moment.
+    The speed is measured in CPU time, because workers that begin together may share a
+    core for a moment.
     """
     best = 0.0
     for _ in range(SPEED_TRIALS):

@@ -15,7 +15,7 @@ _HERE = os.path.dirname(os.path.abspath(__file__))
 def _start_probe() -> None:
     """Import the probe and start it.
 
-    It gets another name, since `assay` may not be importable in the target.
+    The probe gets another name, since `assay` may not be importable in the target.
     """
     folder = os.path.dirname(_HERE)
     spec = importlib.util.spec_from_file_location(

@@ -10,7 +10,8 @@ class Case:
     Attributes:
         name: The name of its file in `cases`, without ``.py``.
         kind: The kind of the planted cause; empty if none was planted.
-        names: The place or the sentence of the first cause must contain one of these.
+        names: The first cause that Assay reports must contain one of these, in its
+            place or its sentence.
         seconds: The planted amount per request: in seconds, or in bytes for memory
             growth. None if it is unknown.
         server: `uvicorn` or `flask`.

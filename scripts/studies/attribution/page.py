@@ -46,15 +46,21 @@ class Answer:
 def is_right(case: Case, answer: Answer) -> bool:
     """Say whether the first cause is of the right kind and names the right place.
 
-    If nothing was planted, an answer without causes is right.
+    If nothing was planted, an answer without causes is right, but only if both sides
+    were profiled.
     """
     if not case.kind:
-        return not answer.causes
+        return was_profiled(answer) and not answer.causes
     if not answer.causes:
         return False
     first = answer.causes[0]
     text = f"{first['where']} {first['sentence']}"
     return first["kind"] == case.kind and any(name in text for name in case.names)
+
+
+def was_profiled(answer: Answer) -> bool:
+    """Say whether the run has results, with a ledger from rounds of both sides."""
+    return all(answer.latency)
 
 
 def goals(cases: Sequence[Case], answers: Sequence[Answer]) -> list[Goal]:
@@ -63,14 +69,13 @@ def goals(cases: Sequence[Case], answers: Sequence[Answer]) -> list[Goal]:
     planted = [(case, answer) for case, answer in judged if case.kind]
     silent = [is_right(case, answer) for case, answer in judged if not case.kind]
     right = [is_right(case, answer) for case, answer in planted]
-    # Memory growth and start-up are not part of the latency.
-    shares = [
-        answer.explained
+    # Memory growth and start-up are not part of the latency. A run without a ledger
+    # explains nothing.
+    explained = [
+        answer.explained is not None and answer.explained >= EXPLAINED
         for case, answer in planted
-        if answer.explained is not None
-        and case.kind not in ("memory growth", "start-up")
+        if case.kind not in ("memory growth", "start-up")
     ]
-    explained = [share >= EXPLAINED for share in shares]
     profiling = [answer.profiling for _, answer in judged if answer.profiling]
     longest = max(profiling, default=0.0)
     return [
@@ -78,7 +83,7 @@ def goals(cases: Sequence[Case], answers: Sequence[Answer]) -> list[Goal]:
         _share("nothing said where nothing was planted", silent, 1.0),
         _share(f"ledger explains {percent(EXPLAINED)}", explained, MIN_EXPLAINED),
         Goal(
-            "longest profiling of a pair, with its report",
+            "longest profiling of a pair, until its results are written",
             f"at most {MAX_SECONDS:g} s",
             f"{longest:.0f} s",
             longest <= MAX_SECONDS if profiling else None,
@@ -99,7 +104,9 @@ def page(
         "Small services with one planted cause each, under names that give nothing "
         "away, and services without one. Each was measured by `assay run --profiles` "
         "with two launches; causes come from the rounds after them. An answer is right "
-        "if the first cause is of the planted kind and names the planted function.",
+        "if the first cause is of the planted kind and names the planted function. "
+        "Where nothing is planted, it is right if both sides were profiled and no "
+        "cause is named.",
         "## Planted",
         _table(cases, answers, planted=True),
         "## Nothing planted",
@@ -147,7 +154,7 @@ def _table(cases: Sequence[Case], answers: Sequence[Answer], planted: bool) -> s
             [
                 case.name,
                 case.kind or "–",
-                str(first["kind"]) if first else "nothing",
+                str(first["kind"]) if first else _nothing(answer),
                 _code(str(first["where"])) if first else "–",
                 "right" if is_right(case, answer) else "**wrong**",
                 f"{a} → {b}",
@@ -158,6 +165,10 @@ def _table(cases: Sequence[Case], answers: Sequence[Answer], planted: bool) -> s
         )
     header = ["case", "planted", "said", "where", "", "mean latency"]
     return markdown_table([*header, "planted amount", "amount", "explained"], rows)
+
+
+def _nothing(answer: Answer) -> str:
+    return "nothing" if was_profiled(answer) else "not profiled"
 
 
 def _planted(case: Case) -> str:
@@ -181,7 +192,8 @@ def _sentences(cases: Sequence[Case], answers: Sequence[Answer]) -> list[str]:
         if case.name in seen:
             continue
         seen.add(case.name)
-        said = [str(cause["sentence"]) for cause in answer.causes] or ["Nothing."]
+        said = [str(cause["sentence"]) for cause in answer.causes]
+        said = said or [f"{_nothing(answer).capitalize()}."]
         listed = "\n".join(f"- {_plain(sentence)}" for sentence in said)
         lines.append(f"**{case.name}**\n\n{listed}")
     return lines

@@ -30,7 +30,7 @@ def variants_router(settings: Settings) -> tuple[APIRouter, list[Resources]]:
     Raises:
         ConfigurationError: The selected variant does not exist, or a setting that it
             needs is not set.
-        AppError: DATABASE_URL is not a PostgreSQL URL.
+        AppError: DATABASE_URL is not a PostgreSQL URL, or REDIS_URL cannot be read.
     """
     router = APIRouter()
     all_resources = []

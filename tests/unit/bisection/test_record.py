@@ -61,6 +61,13 @@ def test_a_damaged_file_is_named(
     assert FILE in str(error.value)
 
 
+def test_a_file_that_is_nested_too_deeply_is_named(tmp_path: Path) -> None:
+    record = Record(tmp_path)
+    record.file.write_text("[" * 100_000)
+    with pytest.raises(InputError, match=f"{FILE}: cannot be read: nested too deeply"):
+        record.earlier(ASKED)
+
+
 @given(st.binary(max_size=80) | st.from_regex(r'[{}\[\]":a-z0-9, ]*').map(str.encode))
 def test_any_file_is_refused_without_a_traceback(
     tmp_path_factory: pytest.TempPathFactory, content: bytes

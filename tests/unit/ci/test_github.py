@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from assay.ci import github
@@ -74,6 +75,54 @@ def test_a_comment_of_someone_else_is_left_alone(server: FakeGitHub) -> None:
     ]
 
 
+def test_the_comment_of_the_account_of_the_token_is_updated(
+    server: FakeGitHub,
+) -> None:
+    server.account = "app[bot]"
+    server.add(f"{MARKER}\nof a workflow")
+    client(server).write(7, MARKER, f"{MARKER}\nslower")
+    client(server).write(7, MARKER, f"{MARKER}\nthe same")
+    assert [one["body"] for one in server.comments] == [
+        f"{MARKER}\nof a workflow",
+        f"{MARKER}\nthe same",
+    ]
+
+
+def test_if_github_does_not_tell_the_account_it_is_that_of_workflows(
+    server: FakeGitHub,
+) -> None:
+    server.account = ""
+    server.add(f"{MARKER}\nold")
+    client(server).write(7, MARKER, f"{MARKER}\nnew")
+    assert [one["body"] for one in server.comments] == [f"{MARKER}\nnew"]
+
+
+def test_an_author_that_is_named_is_not_asked_for(server: FakeGitHub) -> None:
+    server.add(f"{MARKER}\nold", "someone")
+    client(server).write(7, MARKER, f"{MARKER}\nnew", "someone")
+    assert [one["body"] for one in server.comments] == [f"{MARKER}\nnew"]
+    assert "POST /graphql" not in server.requests
+
+
+@pytest.mark.parametrize(
+    ("api", "expected"),
+    [
+        ("https://api.github.com", "https://api.github.com/graphql"),
+        ("https://git.example.org/api/v3", "https://git.example.org/api/graphql"),
+    ],
+)
+def test_the_account_is_asked_for_beside_the_api(
+    monkeypatch: pytest.MonkeyPatch, api: str, expected: str
+) -> None:
+    def request(method: str, address: str, **_: Any) -> httpx.Response:
+        assert (method, address) == ("POST", expected)
+        return httpx.Response(200, json={"data": {"viewer": {"login": "me"}}})
+
+    monkeypatch.setattr(httpx, "request", request)
+    job = github.Job(api, "", REPOSITORY, 5, {}, TOKEN)
+    assert github.Client(job)._account() == "me"
+
+
 def test_a_marker_with_a_key_is_another_comment(server: FakeGitHub) -> None:
     other = "<!-- assay:compare other -->"
     client(server).write(7, other, f"{other}\na")
@@ -90,6 +139,16 @@ def test_no_permission_is_told_apart(server: FakeGitHub) -> None:
     with pytest.raises(github.NoPermissionError, match="403: Resource not accessible"):
         client(server).write(7, MARKER, MARKER)
     assert not server.comments
+
+
+@pytest.mark.parametrize("message", ["API rate limit exceeded", "Slow down"])
+def test_too_many_requests_are_no_missing_permission(
+    server: FakeGitHub, message: str
+) -> None:
+    server.limited = message
+    with pytest.raises(github.GitHubError, match=f"HTTP 403: {message}") as error:
+        client(server).write(7, MARKER, MARKER)
+    assert not isinstance(error.value, github.NoPermissionError)
 
 
 def test_a_request_that_failed_is_repeated(server: FakeGitHub) -> None:
@@ -179,6 +238,13 @@ def test_the_job_is_read_from_the_environment(tmp_path: Path) -> None:
 def test_a_token_goes_nowhere_else(tmp_path: Path, name: str, value: str) -> None:
     with pytest.raises(InputError, match=name):
         github.Job.here(variables(tmp_path, **{name: value}))
+
+
+def test_an_event_that_is_nested_too_deeply_is_named(tmp_path: Path) -> None:
+    event = tmp_path / "event.json"
+    event.write_text("[" * 10_000)
+    with pytest.raises(InputError, match="GITHUB_EVENT_PATH: .*event.json"):
+        github.Job.here(variables(tmp_path))
 
 
 def test_a_missing_token_says_how_to_pass_it(tmp_path: Path) -> None:

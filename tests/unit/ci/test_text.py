@@ -67,7 +67,13 @@ def test_results_of_a_failed_run_come_with_the_failure(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["plan.json", RESULTS])
-@pytest.mark.parametrize("content", ["", "{}", "[", "null", '{"schema": 1}'])
+@pytest.mark.parametrize(
+    "content",
+    [
+        *("", "{}", "[", "null", '{"schema": 1}'),
+        pytest.param("[" * 100_000, id="nested"),
+    ],
+)
 def test_a_damaged_run_has_no_results(tmp_path: Path, name: str, content: str) -> None:
     run = build_suite(tmp_path / "run", {"slower": 1})
     (run.path / name).write_text(content)

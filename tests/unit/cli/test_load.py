@@ -9,7 +9,7 @@ import pytest
 
 from assay.cli import load, output, trials
 from assay.cli.load_request import LoadRequest
-from assay.errors import InputError
+from assay.errors import InputError, MeasureError
 from assay.load_tests import summary
 from assay.run_directory.directory import NotARunError
 from tests.unit.load_tests.synthetic import finished, searched
@@ -175,3 +175,31 @@ def test_a_report_that_cannot_be_written_is_named(
     assert "100 planned = 100 done" in " ".join(capsys.readouterr().out.split())
     error = load._report_error(run, OSError("No space left on device"))
     assert error.exit_code == 4 and f"assay report {run.path}" in str(error)
+
+
+@pytest.mark.parametrize("error", [MeasureError("disk full"), KeyboardInterrupt()])
+def test_what_stopped_a_sweep_before_its_first_trial_is_reported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException
+) -> None:
+    def measure(*_: object) -> None:
+        raise error
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(load, "_measure", measure)
+    (tmp_path / "f.py").touch()
+    with pytest.raises(type(error)) as raised:
+        load.run(LoadRequest("f.py", seed=1, sweep="1,2"), tmp_path / "out", False)
+    assert raised.value is error
+
+
+def test_results_that_cannot_be_read_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def measure(*_: object) -> None:
+        (tmp_path / "out" / "results.json").write_text("{")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(load, "_measure", measure)
+    (tmp_path / "f.py").touch()
+    with pytest.raises(MeasureError, match=r"results\.json: .*; run the test again"):
+        load.run(LoadRequest("f.py", seed=1, users=1), tmp_path / "out", False)

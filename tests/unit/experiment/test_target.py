@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import httpx
 import psutil
 import pytest
 
@@ -69,6 +70,16 @@ def test_what_never_ends_is_not_waited_for(
 
 def test_a_server_of_somebody_elses_is_left_alone() -> None:
     RunningTarget(Variant(name="theirs"), "http://none", None, None).settle()
+
+
+def test_an_answer_that_is_nested_too_deeply_is_no_detail(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    answer = httpx.Response(500, content=b"[" * 100_000)
+    monkeypatch.setattr(httpx, "get", lambda *_, **__: answer)
+    theirs = RunningTarget(Variant(name="theirs"), "http://none", None, None)
+    with pytest.raises(MeasureError, match="it answered 500"):
+        theirs.check_guard("/guard")
 
 
 # Answers after so many seconds of start-up, which it does not compete for.

@@ -179,6 +179,21 @@ def test_an_active_environment_comes_first(
     assert servers.interpreter(tmp_path).word == "python"
 
 
+def test_an_active_conda_environment_is_used_as_in_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake_python(tmp_path)
+    conda = fake_python(tmp_path / "conda")
+    monkeypatch.delenv("VIRTUAL_ENV", raising=False)
+    monkeypatch.setenv("CONDA_PREFIX", str(conda.parents[1]))
+    monkeypatch.setenv("CONDA_DEFAULT_ENV", "shop")
+    found = servers.interpreter(tmp_path)
+    assert (found.path, found.word) == (conda, "python")
+    assert found.origin == "the active conda environment"
+    monkeypatch.setenv("CONDA_DEFAULT_ENV", "base")
+    assert servers.interpreter(tmp_path).word == ".venv/bin/python"
+
+
 def test_only_python_is_typed_differently(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -177,6 +177,37 @@ def test_a_cookie_is_a_secret_elsewhere_too(tmp_path: Path) -> None:
     assert cookie not in source and 'SID = os.environ.get("SID", "")' in source
 
 
+def test_a_number_that_is_a_secret_stays_a_number(tmp_path: Path) -> None:
+    source = written(
+        tmp_path,
+        entry("POST", "http://shop/first", sent={"count": 482913}),
+        entry(
+            "POST",
+            "http://shop/pages/3",
+            sent={"password": 482913, "auth": {"pin": [7350.25]}, "max_tokens": 3},
+        ),
+        entry("POST", "http://shop/pages/3", sent={"size": 3}),
+    )
+    assert "482913" not in source and "7350.25" not in source
+    assert '"count": int(PASSWORD)' in source
+    assert '"password": int(PASSWORD)' in source
+    assert '"pin": [float(PIN_SECRET)]' in source
+    assert '"max_tokens": int(MAX_TOKENS)' in source
+    # A small number under another name is something else.
+    assert '"size": 3' in source and '"/pages/3"' in source
+
+
+def test_two_values_of_a_cookie_are_two_secrets(tmp_path: Path) -> None:
+    old, new = "0123456789abcdef0123", "9876543210fedcba9876"
+    source = written(
+        tmp_path,
+        entry(headers={"Cookie": f"sid={old}"}),
+        entry(headers={"Cookie": f"sid={new}"}),
+        entry("POST", sent={"from": old, "to": new}),
+    )
+    assert '"from": SID, "to": SID_2' in source
+
+
 def test_a_json_web_token_is_a_secret_under_any_name(tmp_path: Path) -> None:
     source = written(
         tmp_path,

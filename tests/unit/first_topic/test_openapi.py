@@ -55,6 +55,9 @@ def parameter(place: str, name: str, schema: Any, **more: Any) -> dict[str, Any]
         ({"type": "integer", "maximum": -3}, -3),
         ({"type": "integer", "minimum": 10, "multipleOf": 4}, 12),
         ({"type": "number", "exclusiveMaximum": 0}, -0.5),
+        ({"type": "number", "exclusiveMinimum": 1, "maximum": 10}, 1.5),
+        ({"type": "integer", "exclusiveMinimum": 1.5, "maximum": 2}, 2),
+        ({"type": "integer", "exclusiveMaximum": 0.5}, 0),
         ({"type": ["null", "boolean"]}, True),
         ({"type": "null"}, None),
         ({"type": "string", "minLength": 8}, "stringgg"),
@@ -88,6 +91,19 @@ def parameter(place: str, name: str, schema: Any, **more: Any) -> dict[str, Any]
 def test_a_value_of_a_schema(schema: Any, expected: Any) -> None:
     made = value(schema)
     assert made == expected and type(made) is type(expected)
+
+
+@pytest.mark.parametrize(
+    ("low", "high"), [(0, 0.3), (0.9, 1.1), (5, 5.1), (-0.3, 0), (-7, 7), (1, 3)]
+)
+@pytest.mark.parametrize("old", [False, True])
+def test_a_number_lies_between_excluded_limits(
+    low: float, high: float, old: bool
+) -> None:
+    schema: dict[str, Any] = {"exclusiveMinimum": low, "exclusiveMaximum": high}
+    if old:
+        schema = {"minimum": low, "maximum": high, **dict.fromkeys(schema, True)}
+    assert low < value({"type": "number", **schema}) < high
 
 
 def test_recursive_schemas_end() -> None:
@@ -195,6 +211,9 @@ def test_no_schema_makes_it_fail(schema: Any) -> None:
         r"^[\w.-]+@[\w.-]+\.[a-z]{2,}$",
         r"^$",
         "^#[0-9a-fA-F]{6}$",
+        r"^[^\w]$",
+        r"^[^\d\s]+-[^\W\d]$",
+        r"^[^a\d-]$",
     ],
 )
 def test_simple_patterns_are_matched(pattern: str) -> None:

@@ -77,6 +77,22 @@ def test_a_gate_about_no_topic_is_an_error() -> None:
     gates.check_topics(Gating(thresholds=(suite,)), [])
 
 
+@pytest.mark.parametrize("folder", ["perf", "perf/io", "load_tests", "scenarios/io"])
+def test_a_gate_may_be_about_a_topic_that_is_not_run(
+    tmp_path: Path, folder: str
+) -> None:
+    name = Path(folder).name
+    gate = f'[[tool.assay.gates]]\ntopic = "{name}"\nat_most = "10%"\n'
+    (tmp_path / "pyproject.toml").write_text(gate)
+    for topic in (folder, "other"):
+        (tmp_path / topic).mkdir(parents=True)
+        variants = "[variants]\na = {}\nb = {}\n"
+        (tmp_path / topic / "claims.toml").write_text(CLAIMS + variants)
+        (tmp_path / topic / "locustfile.py").write_text("")
+    plan = loader.load(["other"], {}, "assay run", tmp_path)
+    assert [one.topic for one in plan.gating.thresholds] == [name]
+
+
 def waiver(
     test: str = "tests/a.py::test", reason: str = "so", **more: object
 ) -> Waiver:
@@ -129,6 +145,16 @@ def test_whatever_is_written_is_read_again(
         return  # control characters, or no reason
     waiving.write(one, folder)
     assert read(folder) == [one]
+
+
+@given(st.floats(1, 1e6, exclude_min=True))
+def test_a_ceiling_keeps_all_its_digits(
+    tmp_path_factory: pytest.TempPathFactory, ceiling: float
+) -> None:
+    folder = tmp_path_factory.mktemp("project")
+    (folder / "pyproject.toml").touch()
+    waiving.write(waiver(ceiling=ceiling), folder)
+    assert [one.ceiling for one in read(folder)] == [ceiling]
 
 
 ENTRY = """[[waivers]]

@@ -167,6 +167,12 @@ def test_without_names_all_topics_here_are_meant(topic: Path) -> None:
         ("command =", "# command =", "variants.uncached: nothing to start"),
         ('candidate = "redis"', 'candidate = "uncached"', "a variant other than"),
         ("[variants]", "[variants", "not valid TOML"),
+        pytest.param(
+            "command =",
+            f"x = {'[' * 100_000}\ncommand =",
+            "cannot be read: nested too deeply",
+            id="nested",
+        ),
         ("redis    =", '"a b" =', "expected a name of letters"),
         ("redis    =", f"{'r' * 65} =", "of at most 64"),
         (
@@ -474,3 +480,31 @@ def test_a_topic_may_need_another_budget(topic: Path, tmp_path: Path) -> None:
     # What is typed counts more than any file.
     plan = load(tmp_path, time_budget=7)
     assert plan.time_budget(plan.topics[0]) == 7
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"margin": 5}, "measure: margin: input should be less than 1, got 5"),
+        ({"margin": float("nan")}, "measure: margin: "),
+        ({"time_budget": 0}, "measure: time_budget: "),
+        ({"confidence": 0.1}, "measure: confidence: "),
+        ({"looks": (20, 15)}, "measure: looks: expected ascending numbers"),
+        ({"looks": (0, 15)}, "measure: looks: "),
+        ({"looks": ()}, "measure: looks: "),
+        ({"seed": "x"}, "measure: seed: "),
+        ({"margn": 0.1}, "measure: margn: unknown key; did you mean 'margin'?"),
+        ({"gates": []}, "measure: gates: unknown key"),
+    ],
+)
+def test_settings_of_a_script_are_checked(settings: dict[str, Any], said: str) -> None:
+    with pytest.raises(InputError) as refused:
+        loader.check_settings(settings)
+    assert said in str(refused.value)
+
+
+def test_all_wrong_settings_of_a_script_are_said_at_once() -> None:
+    with pytest.raises(InputError, match="(?s)margin.*time_budget"):
+        loader.check_settings({"margin": 2, "time_budget": -1})
+    fine = {"seed": 3, "looks": (6,), "profile": None, "margin": 0.1}
+    assert loader.check_settings(fine) == {**fine, "looks": [6]}

@@ -48,14 +48,21 @@ def test_the_later_one_wins(tmp_path: Path) -> None:
 
 
 def test_nothing_is_said_where_nothing_is_written(tmp_path: Path) -> None:
-    (tmp_path / "pyproject.toml").write_text("this is no TOML")
-    said = read(tmp_path)
-    assert said == {} and not said.ignored
+    for text in ("this is no TOML", f"a = {'[' * 100_000}"):
+        (tmp_path / "pyproject.toml").write_text(text)
+        said = read(tmp_path)
+        assert said == {} and not said.ignored
 
 
 def test_a_line_that_says_nothing_is_named(tmp_path: Path) -> None:
     (tmp_path / "locust.conf").write_text("users = 3\n= 4\n")
     with pytest.raises(InputError, match=r"locust\.conf:2: .*expected 'users = 20'"):
+        read(tmp_path)
+
+
+def test_what_is_no_table_is_named(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text('[tool]\nlocust = "x"\n')
+    with pytest.raises(InputError, match=r"pyproject\.toml: tool\.locust: .*'x'"):
         read(tmp_path)
 
 

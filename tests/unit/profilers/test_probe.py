@@ -68,7 +68,13 @@ def test_totals_of_every_process_are_read(tmp_path: Path) -> None:
     assert not list(tmp_path.glob("*.json")), "answers are removed once they are read"
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '{"pid": 1}', answer(1, ["lock"])])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("{", "[]", '{"pid": 1}', answer(1, ["lock"])),
+        pytest.param("[" * 100_000, id="nested"),
+    ],
+)
 def test_a_damaged_answer_is_an_error(tmp_path: Path, text: str) -> None:
     with answering(tmp_path, {1: text}):
         with pytest.raises(MeasureError, match="no answer of the probe"):

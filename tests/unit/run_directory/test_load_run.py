@@ -75,6 +75,8 @@ def test_the_plan_that_is_measured_keeps_its_secrets(tmp_path: Path) -> None:
         (TICKS, TICK + ', "tasks": 5}'),
         (TICKS, TICK + ', "raised": {"a": "b"}}'),
         (TICKS, '{"at": 1, "planned": 1, "requests": 1, "generator_cpu": null}\n'),
+        pytest.param("names.json", "[" * 100_000, id="nested names"),
+        pytest.param(TICKS, "[" * 100_000, id="nested ticks"),
     ],
 )
 def test_a_damaged_directory_is_bad_input(tmp_path: Path, name: str, text: str) -> None:

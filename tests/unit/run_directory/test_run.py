@@ -125,6 +125,18 @@ def test_a_profile_that_is_none_is_named(run: RunDirectory, text: str) -> None:
         run.profiles()
 
 
+@pytest.mark.parametrize(
+    "name", ["plan.json", "results.json", "environment.json", "profiles/a.json"]
+)
+def test_a_file_that_is_nested_too_deeply_is_named(
+    run: RunDirectory, name: str
+) -> None:
+    (run.path / name).write_text("[" * 100_000)
+    with pytest.raises(NotARunError, match=f"{name}: cannot be read: nested too deep"):
+        for read in (run.plan, run.environment, run.profiles, run.results):
+            read()
+
+
 def test_a_folder_with_somebodys_files_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("mine")
     with pytest.raises(NotARunError, match="not empty"):

@@ -143,15 +143,22 @@ def test_lines_of_a_requirements_file() -> None:
         {"name": "z", "source": {**git, "subdirectory": "z"}},
         {"name": "u", "source": {"type": "url", "url": "https://x/u.whl"}},
         {"name": "own", "source": {"type": "directory", "url": "libs/own"}},
+        {
+            "name": "w",
+            "version": "1",
+            "files": [{"hash": "h:3"}],
+            "source": {"type": "file", "url": "../my wheels/w.whl"},
+        },
         {"name": "i", "version": "2", "source": {"type": "legacy", "url": "https://i"}},
     ]
     lock = tomllib.loads(POETRY_1)
-    assert list(requirement_lines(packages, lock)) == [
+    assert list(requirement_lines(packages, lock, Path("/top/api"))) == [
         "a==1 --hash=h:1 --hash=h:2",
         "werkzeug==3 --hash=sha256:9",
         "y @ git+https://x/y.git@abc",
         "z @ git+https://x/y.git@main#subdirectory=z",
         "u @ https://x/u.whl",
+        "w @ file:///top/my%20wheels/w.whl --hash=h:3",
         "i==2",
     ]
     assert indexes(packages) == ["https://i"]

@@ -169,6 +169,41 @@ def test_a_file_that_is_no_toml(tmp_path: Path) -> None:
         source_of(where, Wanted())
 
 
+def test_a_file_that_is_nested_too_deeply(tmp_path: Path) -> None:
+    where = project(tmp_path, **{"pyproject.toml": f"a = {'[' * 100_000}"})
+    with pytest.raises(InputError, match=r"pyproject\.toml: cannot be read: nested"):
+        source_of(where, Wanted())
+
+
+@pytest.mark.parametrize(
+    ("name", "entry"),
+    [
+        ("uv.lock", '[[package]]\nname = "w"\nsource = { path = "libs/w.whl" }\n'),
+        (
+            "poetry.lock",
+            '[[package]]\nname = "w"\n'
+            'source = { type = "file", url = "libs/w.whl" }\n',
+        ),
+        (
+            "pylock.toml",
+            '[[packages]]\nname = "w"\narchive = { path = "libs/w.whl" }\n',
+        ),
+        (
+            "pylock.toml",
+            '[[packages]]\nname = "w"\nwheels = [{ path = "libs/w.whl" }]\n',
+        ),
+    ],
+)
+def test_the_key_follows_the_wheels_that_a_lock_file_names(
+    tmp_path: Path, name: str, entry: str
+) -> None:
+    contents = []
+    for place, wheel in (("base", "1"), ("head", "1"), ("newer", "2")):
+        where = project(tmp_path / place, **{name: entry, "libs/w.whl": wheel})
+        contents.append(source_of(where, Wanted()).content)
+    assert contents[0] == contents[1] != contents[2]
+
+
 @pytest.mark.parametrize(
     ("poetry", "python"),
     [

@@ -2,6 +2,8 @@
 
 import asyncio
 import gc
+import subprocess
+import sys
 from collections.abc import Awaitable, Callable, Iterator
 from typing import cast
 
@@ -41,3 +43,15 @@ def test_cycles_stay_until_a_collection_finds_them(
     # Reference counting has freed none of the objects of earlier requests.
     earlier_requests = REQUESTS - practice.KEPT_REQUESTS
     assert gc.collect() >= earlier_requests * practice.OBJECTS_PER_REQUEST
+
+
+def test_the_usual_thresholds_are_those_of_the_interpreter() -> None:
+    program = (
+        "import gc; gc.set_threshold(123, 4, 5)\n"
+        "from target_app.practices import garbage_collection\n"
+        "print(garbage_collection.USUAL_THRESHOLDS)"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert ended.stdout.startswith("(123, 4, ")

@@ -51,6 +51,20 @@ def test_an_invalid_database_url_does_not_start(url: str) -> None:
         create_app(settings("n_plus_one.lazy", database_url=url))
 
 
+@pytest.mark.parametrize("variant", ["caching.redis", "rate_limit.redis", "shop", ""])
+@pytest.mark.parametrize("url", ["foo", "redis://:hidden/x@host/0"])
+def test_an_invalid_redis_url_does_not_start(variant: str, url: str) -> None:
+    with pytest.raises(ConfigurationError, match="REDIS_URL cannot be read") as caught:
+        create_app(settings(variant, **{**ALL_SERVICES, "redis_url": url}))
+    assert "hidden" not in str(caught.value)
+
+
+def test_an_invalid_downstream_url_does_not_start() -> None:
+    services = {**ALL_SERVICES, "downstream_url": "http://host:port"}
+    with pytest.raises(ConfigurationError, match="DOWNSTREAM_URL cannot be read"):
+        create_app(settings(**services))
+
+
 def test_one_variant_is_always_at_the_same_path() -> None:
     for name in ("blocking.blocking", "blocking.native"):
         assert paths(settings(name)) == {
