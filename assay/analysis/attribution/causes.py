@@ -34,6 +34,8 @@ KINDS = tuple(
     )
 )
 
+GARBAGE = "garbage collection"
+BLOCKED = "blocked event loop"
 # Files of the libraries that send queries, or call other services.
 SENDERS = {
     "queries": re.compile(
@@ -140,6 +142,7 @@ class Attributed:
             services, or moves to a worker thread.
         held: The part of `total` for which the holder itself waits, while it holds
             the resource.
+        behind: The part of `total` that other requests wait for meanwhile.
     """
 
     kind: str
@@ -149,6 +152,7 @@ class Attributed:
     calls: Calls | None = None
     cpu: float = 0.0
     held: float = 0.0
+    behind: float = 0.0
 
     @property
     def name(self) -> str:
@@ -162,9 +166,10 @@ def _merge(pair: Pair, attributed: Sequence[Attributed]) -> list[Attributed]:
     """Merge kinds that are one cause.
 
     A holder that waits keeps others waiting for its lock or connection: see
-    `_with_holder`. Each query, call to a service or move to a worker thread also costs
-    CPU time around it. If one of these became more or less frequent, and `_around`
-    finds that the CPU time belongs to it, the CPU time is no second cause.
+    `_with_holder`. Others wait while garbage is collected: see `_with_block`. Each
+    query, call to a service or move to a worker thread also costs CPU time around it.
+    If one of these became more or less frequent, and `_around` finds that the CPU time
+    belongs to it, the CPU time is no second cause.
     """
     by_kind = {one.kind: one for one in attributed}
     for kind in ("lock", "connection pool"):
@@ -172,6 +177,11 @@ def _merge(pair: Pair, attributed: Sequence[Attributed]) -> list[Attributed]:
         if held:
             others = [one for one in attributed if one.kind not in (kind, OTHER_WAITS)]
             return _merge(pair, [held, *others])
+    collected = _with_block(pair, by_kind)
+    if collected:
+        merged_kinds = (GARBAGE, BLOCKED)
+        others = [one for one in attributed if one.kind not in merged_kinds]
+        return _merge(pair, [collected, *others])
     cpu = by_kind.get(CPU)
     if cpu is None:
         return list(attributed)
@@ -207,6 +217,25 @@ def _with_holder(
         return None
     together = pair.compare(partial(_sum_of, (kind, OTHER_WAITS)))
     return replace(waits, total=together, held=own.total.amount)
+
+
+def _with_block(pair: Pair, by_kind: Mapping[str, Attributed]) -> Attributed | None:
+    """Return garbage collections, with the waits of others for the event loop added.
+
+    A collection blocks the event loop, too, so both are one cause. None if the loop is
+    blocked at another place than that of the collections.
+    """
+    pauses, blocks = by_kind.get(GARBAGE), by_kind.get(BLOCKED)
+    if pauses is None or blocks is None or not pauses.groups or not blocks.groups:
+        return None
+    starts, blocked = pauses.groups[0].place, blocks.groups[0].place
+    same_way = (pauses.total.amount > 0) == (blocks.total.amount > 0)
+    if not same_way or starts is None or blocked is None:
+        return None
+    if (starts.function, starts.file) != (blocked.function, blocked.file):
+        return None
+    together = pair.compare(partial(_sum_of, (GARBAGE, BLOCKED)))
+    return replace(pauses, total=together, behind=blocks.total.amount)
 
 
 def _weight(group: Group) -> float:

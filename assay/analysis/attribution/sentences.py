@@ -32,7 +32,7 @@ def of(cause: Attributed) -> str:
     if kind == "blocked event loop":
         return _blocked(total, amount, word, first)
     if kind == "garbage collection":
-        return _collected(amount, word, first)
+        return _collected(amount, word, first, cause.behind)
     if kind == "other waits":
         where = f" in {first.place}" if first and first.place else ""
         if first and first.resource:
@@ -87,9 +87,12 @@ def _hops(cause: Attributed, amount: str, word: str) -> str:
     )
 
 
-def _collected(amount: str, word: str, first: Group | None) -> str:
+def _collected(amount: str, word: str, first: Group | None, behind: float) -> str:
     """Say how often the garbage collector runs, and which line starts it most often."""
     sentence = f"Garbage collection takes {amount} {word} of each request"
+    if behind:
+        waits = quantity(abs(behind), "s")
+        sentence += f" ({waits} of it while others wait for the event loop)"
     if first is None:
         return sentence + "."
     if first.place:

@@ -427,3 +427,17 @@ def test_cpu_time_of_a_library_belongs_to_what_the_library_sends() -> None:
         stack = (f"instances ({file})",)
         head: Side = (0.006, [query[1]], [handler, (stack, 0.004)])
         assert [cause.kind for cause in found(rounds(base, head))] == kinds
+
+
+def test_what_others_wait_for_a_collection_belongs_to_it() -> None:
+    collected = observed("garbage collection", 0.004, resource="generation 2")
+    behind = observed("loop behind block", 0.010)
+    # The collector uses the CPU, too.
+    stack: Stack = (("handler (./app/main.py:10)",), 0.004)
+    (cause,) = found(rounds((0, [], []), (0.014, [collected, behind], [stack])))
+    assert cause.kind == "garbage collection"
+    assert cause.low < 0.014 < cause.high
+    assert "10.0 ms of it while others wait" in cause.sentence
+    elsewhere = observed("loop behind block", 0.010, place=LOAD)
+    both = found(rounds((0, [], []), (0.014, [collected, elsewhere], [stack])))
+    assert [one.kind for one in both] == ["blocked event loop", "garbage collection"]

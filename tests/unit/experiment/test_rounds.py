@@ -6,7 +6,12 @@ import pytest
 
 from assay.errors import MeasureError
 from assay.experiment.calibration import Schedule
-from assay.experiment.rounds import bearable_rate, is_outside, per_request
+from assay.experiment.rounds import (
+    HEADROOM,
+    bearable_rate,
+    is_outside,
+    per_request,
+)
 from assay.load.answers import Slice
 from assay.observations import Amount, Event, Round
 from assay.plan import Load
@@ -60,7 +65,10 @@ def test_the_rate_is_lowered_by_as_much_as_the_probe_lowers_the_capacity() -> No
     pair = ("a", "b")
     generator: Any = Generator(a=200, b=100)
     rate = bearable_rate(generator, topic, pair, schedule(a=200.0, b=200.0))
-    assert rate == pytest.approx(50, rel=0.05)
+    assert rate == pytest.approx(50 * HEADROOM, rel=0.05)
+    # A small loss needs no further room.
+    rate = bearable_rate(generator, topic, pair, schedule(a=200.0, b=110.0))
+    assert rate == pytest.approx(100 * 100 / 110, rel=0.05)
     # A probe that costs nothing changes nothing, and chance raises nothing.
     rate = bearable_rate(generator, topic, pair, schedule(a=150.0, b=100.0))
     assert rate == pytest.approx(100, rel=0.05) and rate <= 100
