@@ -1,0 +1,98 @@
+"""What the patches of all database drivers share: how a query is timed and counted."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Callable, Optional
+
+from .awaits import AT_ONCE, ROUNDED, shares
+from .places import Place
+from .totals import Totals, idle, perf_counter, thread_time
+
+KIND = "query"
+CPU = "query cpu"  # CPU time of the sending thread in queries and cache commands
+COMMIT = "COMMIT"
+NEAR = 60  # most frames between a query and the package that sends it
+
+
+def in_transaction(connection: Any) -> bool:
+    """Say whether a driver's connection has something to commit; True if unknown."""
+    try:
+        driver = getattr(
+            connection, "_connection", connection
+        )  # of SQLAlchemy's asyncio
+        if hasattr(driver, "in_transaction"):  # sqlite3, aiosqlite
+            by_driver = getattr(driver, "autocommit", None) is True
+            return bool(driver.in_transaction) and not by_driver
+        if hasattr(driver, "pgconn"):  # psycopg
+            return bool(driver.pgconn.transaction_status != 0)
+        if hasattr(driver, "is_in_transaction"):  # asyncpg
+            return bool(driver.is_in_transaction())
+    except Exception:  # the connection is closed
+        return False
+    return True
+
+
+def add_async(
+    totals: Totals,
+    kind: str,
+    query: str,
+    place: Optional[Place],
+    began: float,
+    cpu: float,
+) -> None:
+    """Count a query of an asynchronous driver, which ends now.
+
+    Other tasks run on this thread meanwhile, and may send further queries for the same
+    request.
+
+    Args:
+        totals: Counts the query.
+        kind: The kind of event.
+        query: The query's fingerprint.
+        place: The user's line that sent it.
+        began: When it began.
+        cpu: The CPU time of this thread at that moment.
+    """
+    took = perf_counter() - began
+    (alone, at_once), waited = shares(began, took), idle(took, cpu)
+    totals.add(kind, query, place, (), waited * alone)
+    if at_once > ROUNDED:
+        totals.add(AT_ONCE + kind, query, place, (), waited * at_once)
+
+
+def sent_by(package: str) -> bool:
+    """Say whether a package is among the callers, and so sends this query."""
+    if package not in sys.modules:
+        return False
+    frame = sys._getframe(2)
+    for _ in range(NEAR):
+        if frame is None:
+            return False
+        if f"{os.sep}{package}{os.sep}" in frame.f_code.co_filename:
+            return True
+        frame = frame.f_back  # type: ignore[assignment]
+    return False
+
+
+@contextmanager
+def time_query(
+    totals: Totals, kind: str, fingerprint: Callable[[], str], is_async: bool = False
+) -> Iterator[None]:
+    """Time the query that the body sends, unless SQLAlchemy sends and times it."""
+    by_sqlalchemy = sent_by("sqlalchemy")
+    waits, cpu, began = totals.waits(), thread_time(), perf_counter()
+    try:
+        yield
+    finally:
+        if not by_sqlalchemy:
+            query, place = fingerprint(), totals.project.here()
+            if is_async:
+                add_async(totals, kind, query, place, began, cpu)
+            else:
+                took = perf_counter() - began
+                totals.add(kind, query, place, (), took)
+                totals.add(CPU, seconds=totals.waited_since(waits, cpu, took))
