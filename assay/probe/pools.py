@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from types import ModuleType
 from typing import Any, Callable, Optional
 
-from .awaits import begin_counted, counted, end_counted, serving
+from .awaits import begin_counted, counted, end_counted
 from .imports import Imports
 from .locks import of_tasks, of_threads
 from .places import Place, current_task
+from .request import serving
 from .totals import Totals, get_ident, perf_counter
 from .waits import Waits
 

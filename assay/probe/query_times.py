@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Callable, Optional
 
-from .awaits import AT_ONCE, ROUNDED, shares
 from .places import Place
+from .request import AT_ONCE, ROUNDED, shares
 from .totals import Totals, idle, perf_counter, thread_time
 
 KIND = "query"

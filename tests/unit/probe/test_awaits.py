@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assay.probe.awaits import Awaits, Request, Steps, current, is_http
+from assay.probe.awaits import Awaits, Steps, is_http
 from assay.probe.loops import Loops
 from assay.probe.places import Project
+from assay.probe.request import Request, current
 from assay.probe.totals import Totals
 
 moments = st.integers(0, 50)
