@@ -59,10 +59,15 @@ def frontier(pair: Pair, total: Difference) -> Frontier | None:
         inside = _deepest(pair, within) if within else ""
         return Frontier(_with_line(pair, key, carried.amount > 0), inside, carried)
     library = _carriers(pair, total.amount, _is_library)
-    if not library:
+    if library:
+        key = _deepest(pair, library)
+        return Frontier("", key, library[key])
+    # py-spy may miss the beginning of deep stacks, and with it each function at times.
+    files = _carriers(pair, total.amount, _is_library, key_of=_file_key)
+    if not files:
         return None
-    key = _deepest(pair, library)
-    return Frontier("", key, library[key])
+    key = max(files, key=lambda file: abs(files[file].amount))
+    return Frontier("", key, files[key])
 
 
 def place_among(
@@ -104,7 +109,11 @@ def split_place(own: str) -> tuple[str, str]:
 
 
 def _carriers(
-    pair: Pair, amount: float, check: Callable[[str], bool], below: str = ""
+    pair: Pair,
+    amount: float,
+    check: Callable[[str], bool],
+    below: str = "",
+    key_of: Callable[[str], str] | None = None,
 ) -> Mapping[str, Difference]:
     """Return the functions that carry most of an amount.
 
@@ -113,8 +122,9 @@ def _carriers(
         amount: The difference of CPU time.
         check: Says whether a function may be a carrier.
         below: If given, only functions called below this one count.
+        key_of: Returns what a frame counts for; by default, its function.
     """
-    differences = _differences(pair, check, below)
+    differences = _differences(pair, check, below, key_of)
     shares = {
         key: found.amount / amount for key, found in differences.items() if amount
     }
@@ -126,11 +136,14 @@ def _carriers(
 
 
 def _differences(
-    pair: Pair, check: Callable[[str], bool], below: str = ""
+    pair: Pair,
+    check: Callable[[str], bool],
+    below: str = "",
+    key_of: Callable[[str], str] | None = None,
 ) -> Mapping[str, Difference]:
     """Return the difference of CPU seconds in and below each function."""
     sides = [
-        [_inclusive(one, check, below) for one in side]
+        [_inclusive(one, check, below, key_of or _key) for one in side]
         for side in (pair.baseline, pair.candidate)
     ]
     keys = dict.fromkeys(key for side in sides for values in side for key in values)
@@ -141,12 +154,15 @@ def _differences(
 
 
 def _inclusive(
-    one: Round, check: Callable[[str], bool], below: str
+    one: Round,
+    check: Callable[[str], bool],
+    below: str,
+    key_of: Callable[[str], str],
 ) -> Mapping[str, float]:
     """Return the CPU seconds in and below each function, whoever called it."""
     values: dict[str, float] = defaultdict(float)
     for stack, seconds in one.stacks:
-        keys = [_key(frame) for frame in stack]
+        keys = [key_of(frame) for frame in stack]
         if below:
             if below not in keys:
                 continue
@@ -198,6 +214,12 @@ def _key(frame: str) -> str:
     if match is None:
         return frame
     return f"{_INNER.sub('', match['function'])} (./{match['file']})"
+
+
+def _file_key(frame: str) -> str:
+    """Return a frame with its file alone."""
+    match = _PLACE.match(frame)
+    return f"several functions ({match['file']})" if match else frame
 
 
 def _is_own(key: str) -> bool:

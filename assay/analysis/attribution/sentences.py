@@ -10,7 +10,8 @@ from assay.analysis.attribution.rounds import Difference
 from assay.wording import fixed, quantity
 
 if TYPE_CHECKING:
-    from assay.analysis.attribution.causes import Attributed, Group
+    from assay.analysis.attribution.groups import Group
+    from assay.analysis.attribution.merging import Attributed
 
 MAX_NAMED = 4  # most functions that a sentence names
 NEARLY_ALL = 0.95  # a larger share of a difference is called "nearly all"

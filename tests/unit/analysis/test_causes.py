@@ -148,6 +148,17 @@ def test_cpu_time_of_libraries_alone_is_never_the_event_loops() -> None:
     assert cause.where == "__call__ (starlette/middleware/base.py)"
 
 
+def test_cpu_time_of_many_functions_of_a_file_is_found_there() -> None:
+    """py-spy finds only the end of most stacks, and no function is in most of them."""
+    stacks: list[Stack] = [
+        ((f"step_{n} (starlette/middleware/base.py)", f"leaf_{n} (anyio/x.py)"), 0.0005)
+        for n in range(6)
+    ]
+    (cause,) = found(rounds((0, [], []), (0.003, [], stacks)))
+    assert cause.where == "several functions (starlette/middleware/base.py)"
+    assert "several functions (starlette/middleware/base.py)" in cause.sentence
+
+
 def test_blocked_loop_counts_what_others_wait() -> None:
     sides: list[Side] = [
         (0.0, [], []),
@@ -276,6 +287,37 @@ def test_what_a_holder_waits_for_belongs_to_the_lock() -> None:
     elsewhere = observed("other wait", 0.003, 1, LOAD)
     both = found(rounds((0, [], []), (0.004, [lock, elsewhere], [])))
     assert {cause.kind for cause in both} == {"lock", "unexplained"}
+
+
+@pytest.mark.parametrize(
+    "holder, kind", [(HOLDER, "lock"), (LOAD, "unexplained")], ids=["same", "other"]
+)
+def test_a_holder_that_waits_is_known_from_few_waits_of_others(
+    holder: Place, kind: str
+) -> None:
+    """At a low rate, others wait for the lock in some rounds only."""
+    lock = observed("lock", 0.0005, 0.1, HANDLER, holder, "RLock")
+    sleeps = observed("other wait", 0.003, 1, HOLDER)
+    waits = (0.0, 0.3, 2.0, 0.2, 1.2, 0.4, 1.5, 0.1)
+    made = [
+        one.model_copy(
+            update={
+                "observations": tuple(
+                    (
+                        scaled(each, waits[one.number - 1])
+                        if each.event.kind == "lock"
+                        else each
+                    )
+                    for each in one.observations
+                )
+            }
+        )
+        for one in rounds((0, [], []), (0.0035, [lock, sleeps], []))
+    ]
+    alone = [one.model_copy(update={"cpu_wait": 0.0}) for one in made]
+    cause = found(alone)[0]
+    assert cause.kind == kind
+    assert ("the holder itself waits" in cause.sentence) == (kind == "lock")
 
 
 def test_a_wait_for_nothing_that_is_counted_is_unexplained_at_its_place() -> None:

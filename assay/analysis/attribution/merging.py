@@ -1,0 +1,194 @@
+"""Merge kinds of a difference that are one cause."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+from assay.analysis.attribution import sentences
+from assay.analysis.attribution.calls import Calls
+from assay.analysis.attribution.frontier import Frontier, split_place
+from assay.analysis.attribution.groups import Group
+from assay.analysis.attribution.ledger import CPU, OTHER_WAITS, part_of
+from assay.analysis.attribution.rounds import Difference, Pair
+from assay.observations import Place, Round
+
+HOLDER_P = 0.05  # up to this p-value, a function that waits also keeps others waiting
+GARBAGE = "garbage collection"
+BLOCKED = "blocked event loop"
+# Files of the libraries that send queries, or call other services.
+SENDERS = {
+    "queries": re.compile(
+        r"\((sqlalchemy|sqlmodel|sqlite3|aiosqlite|psycopg\w*|asyncpg|redis|peewee"
+        r"|tortoise|django/db)[/.]"
+    ),
+    "other services": re.compile(
+        r"\((httpx|httpcore|requests|urllib3?|http/client|aiohttp/client|"
+        r"aiohttp/connector)[/._]"
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Attributed:
+    """A kind of cause, and the groups of events that it consists of.
+
+    Attributes:
+        total: Seconds per request of the whole kind.
+        groups: The groups of events, the most important first.
+        frontier: The place of a difference of CPU time, if it has one.
+        calls: How often the function at that place is called, if that was counted.
+        cpu: The part of `total` that is CPU time around queries, calls to other
+            services, or moves to a worker thread.
+        held: The part of `total` for which the holder itself waits, while it holds
+            the resource.
+        behind: The part of `total` that other requests wait for meanwhile.
+    """
+
+    kind: str
+    total: Difference
+    groups: tuple[Group, ...]
+    frontier: Frontier | None = None
+    calls: Calls | None = None
+    cpu: float = 0.0
+    held: float = 0.0
+    behind: float = 0.0
+
+    @property
+    def name(self) -> str:
+        """The name of the kind in results.json."""
+        if self.kind == CPU and self.calls and self.calls.explain:
+            return "calls"
+        return "unexplained" if self.kind == OTHER_WAITS else self.kind
+
+
+def merge(
+    pair: Pair, attributed: Sequence[Attributed], groups: Sequence[Group]
+) -> list[Attributed]:
+    """Merge kinds that are one cause.
+
+    A holder that waits keeps others waiting for its lock or connection: see
+    `_with_holder`. Others wait while garbage is collected: see `_with_block`. Each
+    query, call to a service or move to a worker thread also costs CPU time around it.
+    If one of these became more or less frequent, and `_around` finds that the CPU time
+    belongs to it, the CPU time is no second cause.
+
+    Args:
+        pair: The rounds of both sides.
+        attributed: The kinds whose differences are real.
+        groups: All groups of events, also those that differ by chance.
+    """
+    by_kind = {one.kind: one for one in attributed}
+    for kind in ("lock", "connection pool"):
+        held = _with_holder(pair, by_kind, kind, groups)
+        if held:
+            others = [one for one in attributed if one.kind not in (kind, OTHER_WAITS)]
+            return merge(pair, [held, *others], groups)
+    collected = _with_block(pair, by_kind)
+    if collected:
+        merged_kinds = (GARBAGE, BLOCKED)
+        others = [one for one in attributed if one.kind not in merged_kinds]
+        return merge(pair, [collected, *others], groups)
+    cpu = by_kind.get(CPU)
+    if cpu is None:
+        return list(attributed)
+    for kind in ("queries", "other services", "thread pool"):
+        done = by_kind.get(kind)
+        if done is None or not done.groups:
+            continue
+        same_way = (done.total.amount > 0) == (cpu.total.amount > 0)
+        more = any(sentences.counts_differ(group.count) for group in done.groups)
+        if same_way and more and _around(done.groups, cpu.frontier):
+            together = pair.compare(partial(_sum_of, (kind, CPU)))
+            merged = replace(done, total=together, cpu=cpu.total.amount)
+            return [merged, *(one for one in attributed if one not in (done, cpu))]
+    return list(attributed)
+
+
+def _with_holder(
+    pair: Pair,
+    by_kind: Mapping[str, Attributed],
+    kind: str,
+    groups: Sequence[Group],
+) -> Attributed | None:
+    """Return the waits for a resource, with the waits of its holder added.
+
+    A function that waits while it holds a lock keeps all others waiting, so both waits
+    are one cause. None if the waits are unrelated.
+
+    The waits for the resource may be too rare to be a cause by themselves. Whether the
+    function that waits keeps others waiting is a single question, so these waits are
+    tested without the correction for all differences.
+    """
+    own = by_kind.get(OTHER_WAITS)
+    if own is None or not own.groups:
+        return None
+    is_more = own.total.amount > 0
+    waits = by_kind.get(kind)
+    if waits is None:
+        behind = tuple(
+            group
+            for group in groups
+            if group.kind == kind and group.seconds.p < HOLDER_P
+        )
+        waits = Attributed(kind, pair.compare(partial(part_of, kind)), behind)
+    same_way = (waits.total.amount > 0) == is_more
+    if not waits.groups or not same_way:
+        return None
+    if not _is_same(waits.groups[0].holder, own.groups[0].place):
+        return None
+    together = pair.compare(partial(_sum_of, (kind, OTHER_WAITS)))
+    return replace(waits, total=together, held=own.total.amount)
+
+
+def _with_block(pair: Pair, by_kind: Mapping[str, Attributed]) -> Attributed | None:
+    """Return garbage collections, with the waits of others for the event loop added.
+
+    A collection blocks the event loop, too, so both are one cause. None if the loop is
+    blocked at another place than that of the collections.
+    """
+    pauses, blocks = by_kind.get(GARBAGE), by_kind.get(BLOCKED)
+    if pauses is None or blocks is None or not pauses.groups or not blocks.groups:
+        return None
+    same_way = (pauses.total.amount > 0) == (blocks.total.amount > 0)
+    if not same_way or not _is_same(pauses.groups[0].place, blocks.groups[0].place):
+        return None
+    together = pair.compare(partial(_sum_of, (GARBAGE, BLOCKED)))
+    return replace(pauses, total=together, behind=blocks.total.amount)
+
+
+def _is_same(one: Place | None, other: Place | None) -> bool:
+    """Say whether two places are known, and in the same function."""
+    if one is None or other is None:
+        return False
+    return (one.function, one.file) == (other.function, other.file)
+
+
+def _around(groups: Sequence[Group], place: Frontier | None) -> bool:
+    """Say whether CPU time belongs to the events of some groups.
+
+    The CPU time belongs to them if it has no place, or if its place and theirs are in
+    the same function of the user's. If the place of the CPU time is in a library only,
+    the CPU time belongs to moves to a worker thread, or to what the library sends.
+    """
+    if place is None:
+        return True
+    if not place.own:
+        kind = groups[0].kind
+        return kind == "thread pool" or bool(
+            kind in SENDERS and SENDERS[kind].search(place.inside)
+        )
+    function, file = split_place(place.own)
+    # py-spy may leave out the class, so only the last part of the name counts.
+    return any(
+        group.place is not None
+        and group.place.file == file
+        and group.place.function.rpartition(".")[2] == function.rpartition(".")[2]
+        for group in groups
+    )
+
+
+def _sum_of(names: Sequence[str], one: Round) -> float:
+    return sum(part_of(name, one) for name in names)
