@@ -244,7 +244,10 @@ class Rounds:
                 f"{self.topic.name}: variant {name!r} served no request while it was "
                 "profiled"
             )
-        stacks = samples.stacks(self.project, measured.cpu, measured.requests)
+        # The probe's own threads work for no request.
+        cpu = max(0.0, measured.cpu - counted.probe_cpu)
+        cpu_wait = max(0.0, measured.run_delay - counted.probe_wait)
+        stacks = samples.stacks(self.project, cpu, measured.requests)
         _, at_least = slices.latencies(measured)
         finite = at_least[np.isfinite(at_least)]
         return Round(
@@ -257,10 +260,10 @@ class Rounds:
             rate=self.rate,
             requests=measured.requests,
             latency=float(finite.mean()) if len(finite) else 0.0,
-            cpu=measured.cpu / measured.requests,
-            cpu_wait=measured.run_delay / measured.requests,
+            cpu=cpu / measured.requests,
+            cpu_wait=cpu_wait / measured.requests,
             memory=resident(running.child.pid),
-            observations=tuple(per_request(counted, measured.requests, self.rate)),
+            observations=tuple(per_request(counted, measured.requests)),
             stacks=stacks,
             samples=samples.samples,
             notes=_notes(counted),
@@ -287,26 +290,15 @@ def resident(pid: int) -> float:
     return total
 
 
-def per_request(
-    counted: Between, requests: int, rate: float = 0.0
-) -> Iterator[Observation]:
+def per_request(counted: Between, requests: int) -> Iterator[Observation]:
     """Yield the probe's counts, divided by the number of requests in the same time.
-
-    Some event loops do not tell how long requests wait in them, so the wait is
-    estimated. While a loop is busy for D seconds, `rate` x D requests arrive, and they
-    wait for D / 2 on average. The probe counts D x D / 2; this is multiplied by `rate`.
 
     Args:
         counted: The counts of the probe.
         requests: Number of requests served in the same time.
-        rate: Arrivals per second.
     """
     for event, amount in counted.amounts.items():
         count, seconds = amount.count / requests, amount.seconds / requests
-        kind, comma, _ = event.kind.partition(", squared")
-        if comma:
-            event = event.model_copy(update={"kind": kind})
-            seconds *= rate
         yield Observation(
             event=event,
             amount=Amount(count=count, seconds=seconds, longest=amount.longest),

@@ -21,7 +21,7 @@ from .imports import Imports
 from .loops import Loops
 from .places import DEEPEST, Place, current_task, step
 from .request import Request, current
-from .totals import Totals, perf_counter
+from .totals import Totals, perf_counter, thread_time
 
 KIND = "await"
 MIN_SECONDS = 0.0002  # a shorter wait is not counted
@@ -73,6 +73,8 @@ class Steps(Coroutine[Any, Any, Any]):
 
     Attributes:
         counted: How many waits it is inside of that are counted elsewhere.
+        waited: Seconds that it has been suspended until what it awaits happened,
+            without the time in which other tasks of its request ran.
     """
 
     def __init__(
@@ -84,7 +86,8 @@ class Steps(Coroutine[Any, Any, Any]):
         parent: Optional[Steps] = stepping.get()
         self._parent = parent
         self.counted: int = 1 if parent is not None and parent.counted else 0
-        self._since: Optional[float] = None
+        self.waited = 0.0
+        self._since = self._began = 0.0
         self._others = 0
         if is_child:
             request.children += 1
@@ -136,16 +139,19 @@ class Steps(Coroutine[Any, Any, Any]):
 
     def close(self) -> None:
         """End the coroutine."""
-        self._since = None
+        self._since = 0.0
         try:
             self._coroutine.close()
         finally:
             self._ended()
 
     def _suspended(self) -> None:
+        request = self._request
+        self._since = perf_counter()
+        request.runs.add(self._began, self._since)
+        request.since = 0.0
         if not self.counted:
-            self._since = perf_counter()
-            self._others = self._request.children - self._lineage()
+            self._others = request.children - self._lineage()
 
     def _lineage(self) -> int:
         """Return how many tasks of the request are nested here, this task included."""
@@ -157,24 +163,57 @@ class Steps(Coroutine[Any, Any, Any]):
         return number
 
     def _resumed(self) -> None:
-        """Count the wait that ends now, if nothing else counts it."""
-        since, self._since = self._since, None
-        if since is None:
-            return
-        ended = perf_counter() - self._awaits.turn()
-        if ended - since > MIN_SECONDS:
+        """Time the wait that ends now, and count it if nothing else counts it."""
+        since, self._since = self._since, 0.0
+        request = self._request
+        self._began = perf_counter()
+        ended = self._awaits.loops.resumed(request, self._began)
+        if since:
+            self._count(request, since, ended)
+        request.since = self._began
+
+    def _count(self, request: Request, since: float, ended: float) -> None:
+        self.waited += max(0.0, ended - since - request.ran_between(since, ended))
+        if ended - since > MIN_SECONDS and not self.counted:
             try:
-                self._awaits.add(
-                    self._coroutine, self._request, self._others, since, ended
-                )
+                self._awaits.add(self._coroutine, request, self._others, since, ended)
             except Exception as error:
                 self._awaits.totals.problem(f"a wait cannot be counted: {error!r}")
 
     def _ended(self) -> None:
+        request = self._request
+        if request.since:
+            request.runs.add(request.since, perf_counter())
+            request.since = 0.0
         self._parent = None
         if self._is_child:
             self._is_child = False
             self._request.children -= 1
+
+
+class Span:
+    """A call of this task that may suspend it; it begins now."""
+
+    __slots__ = ("began", "_cpu", "_steps", "_waited")
+
+    def __init__(self) -> None:
+        """Begin."""
+        self._steps = stepping.get()
+        self._waited = self._steps.waited if self._steps is not None else 0.0
+        self._cpu = thread_time()
+        self.began = perf_counter()
+
+    def waited(self) -> float:
+        """Return how many seconds the call has waited; it ends now.
+
+        CPU time, of this request or of others, is not included, nor is the time until
+        the loop resumed the task. Outside of requests, all CPU time of the thread is
+        subtracted instead, which is too much if other tasks run meanwhile.
+        """
+        if self._steps is not None:
+            return self._steps.waited - self._waited
+        took, cpu = perf_counter() - self.began, thread_time() - self._cpu
+        return max(0.0, took - cpu)
 
 
 def begin_counted() -> Optional[Steps]:
@@ -206,22 +245,18 @@ class Awaits:
 
     Args:
         totals: Counts the waits.
-        loops: Knows how long a callback waited for its turn.
+        loops: Knows when what a task waits for has happened.
     """
 
     def __init__(self, totals: Totals, loops: Loops) -> None:
         """Begin without requests."""
-        self.totals, self._loops = totals, loops
+        self.totals, self.loops = totals, loops
 
     def observe(self, imports: Imports) -> None:
         """Observe the requests of common servers and frameworks from now on."""
         for module, cls, method in SERVED_BY:
             imports.patch(module, functools.partial(self._serve, cls, method))
         imports.patch("concurrent.futures.thread", self._observe_threads)
-
-    def turn(self) -> float:
-        """Return how long the running callback had waited for its turn, in seconds."""
-        return self._loops.turn()
 
     def child(self, coroutine: Any) -> Any:
         """Return the coroutine for a new task, which a request may be about to make."""
@@ -244,6 +279,8 @@ class Awaits:
             if inside or not is_http(args):
                 return await original(self_, *args, **options)
             request = Request()
+            # uvicorn makes a task for each request, which waits for nothing before.
+            self.loops.by_request |= method == "run_asgi"
             by_asgi = len(args) == 3
             if by_asgi:
                 args = (*args[:2], request.answering(args[2]))
@@ -309,17 +346,15 @@ class Awaits:
                 resource = self.totals.project.called(frame)
         if frame is None:
             return
-        limit = _delay(frame)
-        for_itself = limit is not None or frame.f_code.co_filename.endswith(FOR_ITSELF)
+        for_itself = _is_sleep(frame) or frame.f_code.co_filename.endswith(FOR_ITSELF)
         if for_itself and place is None:
             # A task may run only library code, as in gather(sleep(1), sleep(2)).
             place = self.totals.project.made_at(current_task())
         # A task that waits for something else may wait for another one, which counts.
         if place is None or (others and not for_itself):
             return
-        if limit is not None:
-            ended = min(ended, since + limit)
         seconds, _ = request.count(since, ended)
+        seconds -= request.ran_between(since, ended)
         if seconds > MIN_SECONDS:
             self.totals.add(KIND, resource, place, (), seconds)
 
@@ -359,12 +394,9 @@ def _seen_through(coroutine: Any) -> Any:
     return None
 
 
-def _delay(frame: FrameType) -> Optional[float]:
-    """Return how long `asyncio.sleep` was asked to sleep; None in other functions."""
+def _is_sleep(frame: FrameType) -> bool:
+    """Say whether a frame is that of `asyncio.sleep`."""
     code = frame.f_code
-    if code.co_name != "sleep" or not code.co_filename.endswith(
+    return code.co_name == "sleep" and code.co_filename.endswith(
         os.path.join("asyncio", "tasks.py")
-    ):
-        return None
-    delay = frame.f_locals.get("delay")
-    return float(delay) if isinstance(delay, (int, float)) else None
+    )

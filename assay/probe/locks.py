@@ -10,7 +10,7 @@ import threading
 from types import ModuleType
 from typing import Any, Optional
 
-from .awaits import counted
+from .awaits import Span, counted
 from .imports import Imports
 from .places import Place, Project, current_task
 from .totals import Totals, get_ident, perf_counter
@@ -154,10 +154,10 @@ def _observe_async(cls: Any, name: str, totals: Totals) -> None:
         owners = self.__dict__.setdefault("_assay_owners", [])
         if self.locked():
             place, holders = project.here(), of_tasks(project, owners)
-            began = perf_counter()
+            span = Span()
             with counted():
                 result = await acquire(self)
-            totals.add(KIND, name, place, holders, perf_counter() - began)
+            totals.add(KIND, name, place, holders, span.waited())
         else:
             result = await acquire(self)
         owners.append(current_task())

@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from types import ModuleType
 from typing import Any, Callable, Optional
 
-from .awaits import begin_counted, counted, end_counted
+from .awaits import Span, begin_counted, counted, end_counted
 from .imports import Imports
 from .locks import of_tasks, of_threads
 from .places import Place, current_task
-from .request import serving
-from .totals import Totals, get_ident, perf_counter
+from .request import current, serving
+from .totals import Totals, get_ident, perf_counter, thread_time
 from .waits import Waits
 
 THREADS = "thread pool"
@@ -88,6 +88,7 @@ class Threads:
         self._waits, self._totals = waits, waits.totals
         self._resource = resource
         self._busy: dict[int, Any] = {}  # the function that each busy thread runs
+        self._spent: dict[int, float] = {}  # CPU time of each thread after its last one
 
     def timed(
         self, function: Any, full: Callable[[int], bool], given: Sequence[Any] = ()
@@ -112,18 +113,23 @@ class Threads:
                     of_threads(project, tuple(ident for ident, _ in busy)), busy
                 )
             ]
-        asked = perf_counter()
+        request, asked = current.get(), perf_counter()
 
         def run(*args: Any, **options: Any) -> Any:
-            waited = perf_counter() - asked
+            ident, now, cpu = get_ident(), perf_counter(), thread_time()
+            # CPU time of the thread itself, and of the request meanwhile, is no wait.
+            waited = now - asked - (cpu - self._spent.get(ident, cpu))
+            if request is not None:
+                waited -= request.ran_between(asked, now)
+            waited = max(0.0, waited)
             self._totals.add(THREADS, self._resource, place, holders, waited)
-            ident = get_ident()
             self._busy[ident] = function
             try:
                 with project.on_behalf_of(behalf):
                     return self._waits.call(place, function, args, options)
             finally:
                 self._busy.pop(ident, None)
+                self._spent[ident] = thread_time()
 
         return run
 
@@ -251,22 +257,25 @@ def is_coroutine_function(function: Any) -> bool:
 
 
 def _waited(
-    totals: Totals,
-    resource: str,
-    began: float,
-    holders: list[Optional[Place]],
-    is_async: bool = False,
+    totals: Totals, resource: str, holders: list[Optional[Place]], waited: float
 ) -> None:
-    """Count a wait for a connection, which ends now, if it is not below `AT_ONCE`."""
-    waited = perf_counter() - began
+    """Count a wait for a connection in seconds, if it is not below `AT_ONCE`."""
     if waited < AT_ONCE:
         return
-    if not is_async:
-        totals.waited(waited)
     cell = inside.get()
     if cell is not None:
         cell[0] += waited
     totals.add(CONNECTIONS, resource, totals.project.here(), holders, waited)
+
+
+def _blocked(
+    totals: Totals, resource: str, holders: list[Optional[Place]], began: float
+) -> None:
+    """Count a wait for a connection that has blocked this thread until now."""
+    waited = perf_counter() - began
+    if waited >= AT_ONCE:
+        totals.waited(waited)
+        _waited(totals, resource, holders, waited)
 
 
 def _calls(cls: str, method: str, module: Any, totals: Totals) -> None:
@@ -280,7 +289,7 @@ def _calls(cls: str, method: str, module: Any, totals: Totals) -> None:
         try:
             return original(self, *args, **options)
         finally:
-            _waited(totals, cls, began, [])
+            _blocked(totals, cls, [], began)
 
     setattr(owner, method, timed)
 
@@ -292,12 +301,12 @@ def _coroutines(cls: str, method: str, module: Any, totals: Totals) -> None:
 
     @functools.wraps(original)
     async def timed(self: Any, *args: Any, **options: Any) -> Any:
-        began = perf_counter()
+        span = Span()
         try:
             with counted():
                 return await original(self, *args, **options)
         finally:
-            _waited(totals, cls, began, [], True)
+            _waited(totals, cls, [], span.waited())
 
     setattr(owner, method, timed)
 
@@ -322,14 +331,15 @@ def _sqlalchemy(module: Any, totals: Totals) -> None:
                 now = by_task or of_threads(project, (ident,))
                 holders.append(now[0] or taken)
         steps = begin_counted() if full else None
-        began = perf_counter()
+        span = Span()
         try:
             record = get(self)
         finally:
             end_counted(steps)
-            if full:
-                is_async = "Async" in type(self).__name__
-                _waited(totals, "SQLAlchemy", began, holders, is_async)
+            if full and "Async" in type(self).__name__:
+                _waited(totals, "SQLAlchemy", holders, span.waited())
+            elif full:
+                _blocked(totals, "SQLAlchemy", holders, span.began)
         task, ident = who()
         owners[id(record)] = task, ident, project.here(), perf_counter()
         return record

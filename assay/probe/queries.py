@@ -6,7 +6,7 @@ import functools
 from types import ModuleType
 from typing import Any, Callable
 
-from .awaits import begin_counted, counted, end_counted
+from .awaits import Span, begin_counted, counted, end_counted
 from .fingerprints import of_query
 from .imports import Imports
 from .query_times import COMMIT, CPU, KIND, add_async, in_transaction, time_query
@@ -49,7 +49,7 @@ def _sqlalchemy(module: Any, totals: Totals) -> None:
         if context is not None:
             context._assay_began = perf_counter(), thread_time(), totals.waits()
             if getattr(context.dialect, "is_async", False):
-                context._assay_steps = begin_counted()
+                context._assay_span, context._assay_steps = Span(), begin_counted()
 
     def after(
         conn: Any, cursor: Any, statement: str, parameters: Any, context: Any, many: Any
@@ -59,7 +59,7 @@ def _sqlalchemy(module: Any, totals: Totals) -> None:
         if began is not None:
             query, place = of_query(statement), project.here()
             if getattr(context.dialect, "is_async", False):
-                add_async(totals, KIND, query, place, began[0], began[1])
+                add_async(totals, KIND, query, place, context._assay_span)
             else:
                 took = perf_counter() - began[0]
                 totals.add(KIND, query, place, (), took)
@@ -89,13 +89,13 @@ def _sqlalchemy_commits(module: Any, totals: Totals) -> None:
             return
         is_async = getattr(self, "is_async", False)
         waits, cpu, began = totals.waits(), thread_time(), perf_counter()
-        steps = begin_counted() if is_async else None
+        span, steps = (Span(), begin_counted()) if is_async else (None, None)
         try:
             original(self, dbapi_connection)
         finally:
             end_counted(steps)
-            if is_async:
-                add_async(totals, KIND, COMMIT, project.here(), began, cpu)
+            if span is not None:
+                add_async(totals, KIND, COMMIT, project.here(), span)
             else:
                 took = perf_counter() - began
                 totals.add(KIND, COMMIT, project.here(), (), took)

@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Callable, Optional
 
+from .awaits import Span
 from .places import Place
 from .request import AT_ONCE, ROUNDED, shares
-from .totals import Totals, idle, perf_counter, thread_time
+from .totals import Totals, perf_counter, thread_time
 
 KIND = "query"
 CPU = "query cpu"  # CPU time of the sending thread in queries and cache commands
@@ -37,12 +38,7 @@ def in_transaction(connection: Any) -> bool:
 
 
 def add_async(
-    totals: Totals,
-    kind: str,
-    query: str,
-    place: Optional[Place],
-    began: float,
-    cpu: float,
+    totals: Totals, kind: str, query: str, place: Optional[Place], span: Span
 ) -> None:
     """Count a query of an asynchronous driver, which ends now.
 
@@ -54,11 +50,10 @@ def add_async(
         kind: The kind of event.
         query: The query's fingerprint.
         place: The user's line that sent it.
-        began: When it began.
-        cpu: The CPU time of this thread at that moment.
+        span: The query's time.
     """
-    took = perf_counter() - began
-    (alone, at_once), waited = shares(began, took), idle(took, cpu)
+    waited, took = span.waited(), perf_counter() - span.began
+    alone, at_once = shares(span.began, took)
     totals.add(kind, query, place, (), waited * alone)
     if at_once > ROUNDED:
         totals.add(AT_ONCE + kind, query, place, (), waited * at_once)
@@ -84,14 +79,15 @@ def time_query(
 ) -> Iterator[None]:
     """Time the query that the body sends, unless SQLAlchemy sends and times it."""
     by_sqlalchemy = sent_by("sqlalchemy")
+    span = Span() if is_async else None
     waits, cpu, began = totals.waits(), thread_time(), perf_counter()
     try:
         yield
     finally:
         if not by_sqlalchemy:
             query, place = fingerprint(), totals.project.here()
-            if is_async:
-                add_async(totals, kind, query, place, began, cpu)
+            if span is not None:
+                add_async(totals, kind, query, place, span)
             else:
                 took = perf_counter() - began
                 totals.add(kind, query, place, (), took)

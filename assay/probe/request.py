@@ -11,7 +11,44 @@ from .places import Place
 from .totals import perf_counter
 
 AT_ONCE = "at once: "  # before a kind: another wait of the request counts these seconds
+MOST = 1000  # spans of a request that are kept; the oldest are dropped
 ROUNDED = 1e-6  # a smaller share comes from rounding
+
+
+class Spans:
+    """Spans of time that do not overlap, in order."""
+
+    __slots__ = ("_spans",)
+
+    def __init__(self) -> None:
+        """Begin without spans."""
+        self._spans: list[tuple[float, float]] = []
+
+    def overlap(self, began: float, ended: float) -> float:
+        """Return how many seconds of a span are here."""
+        seconds = 0.0
+        for first, last in reversed(self._spans):
+            if last <= began:
+                break
+            seconds += max(0.0, min(last, ended) - max(first, began))
+        return seconds
+
+    def add(self, began: float, ended: float) -> float:
+        """Add a span, and return how many seconds of it were here before."""
+        first, last, there = began, ended, 0.0
+        later = []
+        while self._spans and self._spans[-1][1] > began:
+            span = self._spans.pop()
+            if span[0] >= ended:
+                later.append(span)
+                continue
+            there += min(span[1], ended) - max(span[0], began)
+            first, last = min(first, span[0]), max(last, span[1])
+        self._spans.append((first, last))
+        self._spans.extend(reversed(later))
+        if len(self._spans) > MOST:  # a stream, for example
+            del self._spans[: MOST // 2]
+        return there
 
 
 class Request:
@@ -19,23 +56,26 @@ class Request:
 
     Attributes:
         children: Tasks and calls in worker threads that it has begun, and that run.
-        counted: The spans of time in which its waits have been counted, in order; they
-            do not overlap.
+        waits: When it waited for what its tasks await.
+        turns: When it waited for its turn in the event loop.
         answered: When its answer was complete; infinity before.
         place: The user's function that served it last; None before.
+        runs: When its coroutines have run.
+        since: Since when one of its coroutines runs; 0 if none does.
     """
 
-    __slots__ = ("children", "counted", "answered", "place")
+    __slots__ = ("children", "waits", "turns", "answered", "place", "runs", "since")
 
     def __init__(self) -> None:
         """Begin without children."""
         self.children = 0
-        self.counted: list[tuple[float, float]] = []
+        self.waits, self.turns, self.runs = Spans(), Spans(), Spans()
         self.answered = math.inf
         self.place: Optional[Place] = None
+        self.since = 0.0
 
     def count(self, began: float, ended: float) -> tuple[float, float]:
-        """Count a wait of this request.
+        """Count a wait of this request for what one of its tasks awaits.
 
         Several tasks of a request may wait at the same time, but the time counts once.
         What goes on after the answer costs the client nothing.
@@ -46,18 +86,27 @@ class Request:
         ended = min(ended, self.answered)
         if ended <= began:
             return 0.0, 0.0
-        first, last, at_once = began, ended, 0.0
-        later = []
-        while self.counted and self.counted[-1][1] > began:
-            span = self.counted.pop()
-            if span[0] >= ended:
-                later.append(span)
-                continue
-            at_once += min(span[1], ended) - max(span[0], began)
-            first, last = min(first, span[0]), max(last, span[1])
-        self.counted.append((first, last))
-        self.counted.extend(reversed(later))
+        at_once = self.waits.add(began, ended)
         return ended - began - at_once, at_once
+
+    def count_turn(self, began: float, ended: float) -> float:
+        """Count a wait of one of its tasks for a turn.
+
+        Returns:
+            Seconds in which no other task of the request ran or waited for its turn.
+        """
+        ended = min(ended, self.answered)
+        if ended <= began:
+            return 0.0
+        counted = self.turns.add(began, ended) + self.ran_between(began, ended)
+        return max(0.0, ended - began - counted)
+
+    def ran_between(self, began: float, ended: float) -> float:
+        """Return the seconds of a span in which its coroutines have run."""
+        seconds = self.runs.overlap(began, ended)
+        if self.since:
+            seconds += max(0.0, ended - max(began, self.since))
+        return seconds
 
     def answering(self, send: Any) -> Any:
         """Return a function that sends an answer by ASGI, and notes its end."""

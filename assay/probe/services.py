@@ -6,12 +6,12 @@ import functools
 from types import ModuleType
 from typing import Any, Callable
 
-from .awaits import counted
+from .awaits import Span, counted
 from .fingerprints import of_address
 from .imports import Imports
 from .pools import inside, is_coroutine_function
 from .request import AT_ONCE, ROUNDED, shares
-from .totals import Totals, idle, perf_counter, thread_time
+from .totals import Totals, perf_counter, thread_time
 
 KIND = "other service"
 
@@ -74,16 +74,17 @@ def _wrap(owner: Any, method: str, address: Callable[..., str], totals: Totals) 
         async def timed_async(self: Any, *args: Any, **options: Any) -> Any:
             if inside.get() is not None:
                 return await original(self, *args, **options)
-            cell, cpu, began = [0.0], thread_time(), perf_counter()
+            cell, span = [0.0], Span()
             token = inside.set(cell)
             try:
                 with counted():
                     return await original(self, *args, **options)
             finally:
                 inside.reset(token)
-                took = perf_counter() - began
+                waited = span.waited() - cell[0]
                 where = named(self, *args, **options)
-                count(idle(took, cpu) - cell[0], where, *shares(began, took))
+                took = perf_counter() - span.began
+                count(waited, where, *shares(span.began, took))
 
         setattr(owner, method, timed_async)
     else:

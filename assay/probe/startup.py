@@ -26,7 +26,7 @@ def observe(totals: Totals, answers: Answers) -> None:
 
 
 def _sample(totals: Totals, answers: Answers, main: int) -> None:
-    totals.own_threads.add(get_ident())
+    totals.probes_here()
     project, last = totals.project, perf_counter()
     while not answers.asked:
         _sleep(EVERY)

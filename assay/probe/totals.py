@@ -18,25 +18,13 @@ thread_time = time.thread_time
 get_ident = _thread.get_ident
 _sleep = time.sleep
 _start_thread = _thread.start_new_thread
+_native_id = _thread.get_native_id
 
 POLL = 0.05  # seconds between two looks for a question
 MOST = 20_000  # keys of one thread; further events are counted by kind alone
 
 Key = tuple[str, str, Optional[Place], Optional[Place]]
 Counts = Dict[Key, List[float]]  # count, seconds and longest
-
-
-def idle(took: float, cpu: float) -> float:
-    """Return the seconds of an asynchronous span in which this thread was idle.
-
-    The thread's CPU time during the span is not time that the awaited service took, but
-    work for this request or for others.
-
-    Args:
-        took: Length of the span, in seconds.
-        cpu: The thread's CPU time when the span began.
-    """
-    return max(0.0, took - (thread_time() - cpu))
 
 
 def has_greenlets() -> bool:
@@ -57,7 +45,7 @@ class Totals:
         """Begin with empty counts."""
         self.project = project
         self.problems: list[str] = []
-        self.own_threads: set[int] = set()
+        self._probing: set[int] = set()  # threads of the probe, by native identifier
         # The identifier and the counts of each thread, by the id of the counts.
         self._threads: dict[int, tuple[int, Counts]] = {}
         self._ended: Counts = {}  # the counts of threads that have ended
@@ -160,7 +148,26 @@ class Totals:
         self._threads = {}
         self._ended = {}
         self._mine = _thread._local()
-        self.own_threads = set()
+        self._probing = set()
+
+    def probes_here(self) -> None:
+        """Note that the calling thread is the probe's, not the target's."""
+        self._probing.add(_native_id())
+
+    def of_probe(self) -> tuple[float, float]:
+        """Return the CPU seconds of the probe's threads, and their waits for a core.
+
+        Both are 0 where the kernel does not tell.
+        """
+        cpu = wait = 0.0
+        for thread in self._probing:
+            try:
+                with open(f"/proc/self/task/{thread}/schedstat", "rb") as file:
+                    ran, waited = file.read().split()[:2]
+            except (OSError, ValueError):
+                continue
+            cpu, wait = cpu + int(ran) / 1e9, wait + int(waited) / 1e9
+        return cpu, wait
 
     def problem(self, text: str) -> None:
         """Note something that the probe could not do."""
@@ -211,7 +218,7 @@ class Answers:
         _start_thread(self._serve, ())
 
     def _serve(self) -> None:
-        self._totals.own_threads.add(get_ident())
+        self._totals.probes_here()
         while True:
             try:
                 self._look()
@@ -243,6 +250,7 @@ class Answers:
                 "pid": os.getpid(),
                 "time": time.monotonic(),
                 "cpu": time.process_time(),
+                "probe": self._totals.of_probe(),
                 "problems": self._totals.problems,
                 "rows": rows,
                 "files": imported_files() if self._with_files else [],

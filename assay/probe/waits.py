@@ -86,7 +86,7 @@ class Waits:
 
     def _watch(self) -> None:
         """Sample the places at which busy threads wait; runs in a separate thread."""
-        self.totals.own_threads.add(get_ident())
+        self.totals.probes_here()
         waiting = self.totals.project.waiting
         while True:
             _sleep(SAMPLE_SECONDS)

@@ -74,13 +74,21 @@ class ProbeProfiler:
 
 @dataclass(frozen=True)
 class Totals:
-    """The counts of one process since it started."""
+    """The counts of one process since it started.
+
+    Attributes:
+        cpu: CPU seconds of the process.
+        probe_cpu: CPU seconds of the probe's threads, which are included.
+        probe_wait: Seconds for which the probe's threads waited for a core.
+    """
 
     pid: int
     cpu: float
     amounts: Mapping[Event, Amount]
     problems: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
+    probe_cpu: float = 0.0
+    probe_wait: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -92,12 +100,16 @@ class Between:
         cpu: CPU seconds of the processes that answered at the second moment.
         lost: Processes that answered only at the first moment.
         problems: Problems that the processes reported.
+        probe_cpu: CPU seconds of the probe's threads, which are included.
+        probe_wait: Seconds for which the probe's threads waited for a core.
     """
 
     amounts: Mapping[Event, Amount]
     cpu: float
     lost: tuple[int, ...] = ()
     problems: tuple[str, ...] = ()
+    probe_cpu: float = 0.0
+    probe_wait: float = 0.0
 
 
 @dataclass
@@ -167,10 +179,12 @@ def between(before: Mapping[int, Totals], after: Mapping[int, Totals]) -> Betwee
     that ended in between are lost.
     """
     amounts: dict[Event, Amount] = {}
-    cpu = 0.0
+    cpu = probe_cpu = probe_wait = 0.0
     for pid, now in after.items():
         then = before.get(pid)
         cpu += now.cpu - (then.cpu if then else 0.0)
+        probe_cpu += now.probe_cpu - (then.probe_cpu if then else 0.0)
+        probe_wait += now.probe_wait - (then.probe_wait if then else 0.0)
         for event, amount in _grown(then.amounts if then else {}, now.amounts):
             so_far = amounts.get(event, NOTHING)
             amounts[event] = Amount(
@@ -180,7 +194,7 @@ def between(before: Mapping[int, Totals], after: Mapping[int, Totals]) -> Betwee
             )
     problems = {problem for totals in after.values() for problem in totals.problems}
     lost = tuple(sorted(set(before) - set(after)))
-    return Between(amounts, cpu, lost, tuple(sorted(problems)))
+    return Between(amounts, cpu, lost, tuple(sorted(problems)), probe_cpu, probe_wait)
 
 
 def _grown(
@@ -218,6 +232,7 @@ def _read(path: Path) -> Totals:
             amounts,
             tuple(map(str, answer["problems"])),
             tuple(map(str, answer.get("files", ()))),
+            *map(float, answer["probe"]),
         )
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise MeasureError(f"{path}: no answer of the probe: {error!r}") from error

@@ -9,6 +9,7 @@ import urllib.request
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import httpx
 from fastapi import Depends, FastAPI
 from sqlalchemy import create_engine, text
 from sqlalchemy.ext.asyncio import create_async_engine
@@ -26,6 +27,7 @@ rows = sqlite3.connect(":memory:", check_same_thread=False)
 rows.execute("create table item (id)")
 rows.executemany("insert into item values (?)", [(number,) for number in range(20)])
 lock = asyncio.Lock()
+client = httpx.AsyncClient(trust_env=False)
 semaphore = threading.Semaphore(1)
 
 
@@ -173,6 +175,38 @@ async def call() -> str:
     """Block the event loop while another service answers."""
     with urllib.request.urlopen(f"http://127.0.0.1:{PORT}/") as answer:
         return str(answer.status)
+
+
+def work() -> None:
+    """Use the CPU for 4 ms."""
+    end = time.perf_counter() + 0.004
+    while time.perf_counter() < end:
+        pass
+
+
+@app.get("/spin")
+async def spin() -> str:
+    """Let other requests wait for their turn."""
+    work()
+    return "ok"
+
+
+@app.get("/call-and-spin")
+async def call_and_spin(port: int) -> str:
+    """Call another service, and use the CPU before and after."""
+    work()
+    await client.get(f"http://127.0.0.1:{port}/")
+    work()
+    return "ok"
+
+
+@app.get("/nap-and-spin")
+async def nap_and_spin() -> str:
+    """Wait for a timer, and use the CPU before and after."""
+    work()
+    await asyncio.sleep(HOLD)
+    work()
+    return "ok"
 
 
 @app.get("/error")

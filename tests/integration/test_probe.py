@@ -3,10 +3,12 @@
 import os
 import shutil
 import sys
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import httpx
@@ -207,22 +209,92 @@ def test_calls_of_own_functions_are_counted(served: Served) -> None:
     assert functions == {"app.py"}
 
 
-@repeated
-def test_another_event_loop_is_observed_by_its_beat(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def served_by_uvloop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     pytest.importorskip("uvloop")
-    child, url = start(tmp_path, "uvloop")
+    folder = tmp_path_factory.mktemp("uvloop")
+    child, url = start(folder, "uvloop")
     try:
-        served = Served(url, Probe(tmp_path / "probe"))
-        seen = served.observe("/block", requests=24)
+        yield Served(url, Probe(folder / "probe"))
     finally:
         child.stop()
+
+
+@repeated
+def test_the_callbacks_of_uvloop_are_timed(served_by_uvloop: Served) -> None:
+    seen = served_by_uvloop.observe("/block", requests=24)
     blocked = one(seen, "blocked loop", "block")
-    # A beat is due up to 1 ms after the block began.
+    assert 0.95 < blocked.amount.count < 1.1
     assert 0.095 < blocked.amount.seconds < 0.15
     counted = one(seen, "blocked loop counted", "block").amount.seconds
     assert counted < 0.1 * blocked.amount.seconds  # it sleeps
-    behind = one(seen, "loop behind block", "block")
-    assert 0.2 < behind.amount.count < 1.1  # two blocks in turn make one beat late
+    # Four users block the loop in turn, so a request waits for three others.
+    assert 0.1 < one(seen, "loop behind block", "block").amount.seconds < 0.35
+
+
+@repeated
+def test_requests_wait_in_each_loop_for_the_same_turns(
+    served: Served, served_by_uvloop: Served
+) -> None:
+    def turns(of: Served) -> float:
+        seen = of.observe("/spin", requests=80)
+        return sum(
+            item.amount.seconds for item in seen if item.event.kind == "loop turn"
+        )
+
+    # Each request waits for up to three others, each of which takes 4 ms. How often
+    # they meet depends on the users, too.
+    by_asyncio, by_uvloop = turns(served), turns(served_by_uvloop)
+    assert 0.002 < by_asyncio < 0.016
+    assert 0.4 < by_uvloop / by_asyncio < 2.5
+
+
+class Delayed(BaseHTTPRequestHandler):
+    """Another service, which answers after 20 ms."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        time.sleep(0.02)
+        self.send_response(200)
+        self.send_header("content-length", "0")
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def delayed() -> Iterator[int]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Delayed) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server.server_port
+        server.shutdown()
+
+
+@repeated
+@pytest.mark.parametrize("loop", ["served", "served_by_uvloop"])
+def test_a_wait_is_counted_apart_from_the_turns_of_others(
+    loop: str, delayed: int, request: pytest.FixtureRequest
+) -> None:
+    """Other requests use the CPU meanwhile, and what is awaited waits for its turn."""
+    of: Served = request.getfixturevalue(loop)
+    seen = of.observe(f"/call-and-spin?port={delayed}", requests=80)
+    called = one(seen, "other service", "call_and_spin").amount.seconds
+    assert 0.018 < called < 0.024
+    seen = of.observe("/nap-and-spin", requests=80)
+    slept = one(seen, "await", "nap_and_spin").amount.seconds
+    assert 0.0185 < slept < 0.022
+
+
+def test_the_threads_of_the_probe_are_told_from_those_of_the_target(
+    served: Served,
+) -> None:
+    before = served.probe.totals()
+    time.sleep(0.5)  # nobody asks: only the probe's threads run
+    counted = between(before, served.probe.totals())
+    assert 0 < counted.probe_cpu <= counted.cpu + 0.01
+    assert counted.probe_cpu > 0.5 * counted.cpu
 
 
 def test_every_worker_is_counted(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from assay.observations import Observation
 from assay.profilers.probe import Probe
 from tests.integration.awaiting_app import LONG, SHORT
 from tests.integration.test_probe import Served, one, start
+from tests.repeated import repeated
 
 APP = Path(__file__).with_name("awaiting_app.py")
 KIND = "await"
@@ -62,6 +63,7 @@ def test_a_wait_is_named_with_its_line_and_counts_once(
         assert seconds(seen) < 1.2 * LONG
 
 
+@repeated
 def test_calls_at_the_same_time_count_once(served: Served) -> None:
     alone, at_once = (
         {
@@ -71,7 +73,8 @@ def test_calls_at_the_same_time_count_once(served: Served) -> None:
         for seen in map(served.observe, ("/one-by-one", "/at-once"))
     )
     one = at_once["other service"]
-    assert LONG / 2 < one < LONG  # without the CPU time that others use meanwhile
+    # Each service takes LONG. CPU time that others use meanwhile is not included.
+    assert 0.95 * LONG < one < 1.25 * LONG
     assert alone["other service"] > 1.6 * one
     assert at_once["at once: other service"] > 0.8 * one
     assert alone["at once: other service"] < 0.2 * one

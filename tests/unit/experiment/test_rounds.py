@@ -30,15 +30,6 @@ def test_counts_and_seconds_are_divided_by_the_requests() -> None:
     assert (one.amount.count, one.amount.seconds, one.amount.longest) == (2, 0.01, 0.1)
 
 
-def test_requests_wait_for_half_of_a_block_on_average() -> None:
-    """Ten blocks of 40 ms in a second of 100 arrivals: 40 of them wait for 20 ms."""
-    squares = 10 * 0.04**2 / 2
-    between = counted("loop behind block, squared", 10, squares)
-    (one,) = per_request(between, 100, rate=100.0)
-    assert one.event.kind == "loop behind block"
-    assert one.amount.seconds == pytest.approx(40 * 0.02 / 100)
-
-
 class Generator:
     """Answers trials of so many requests in a second."""
 

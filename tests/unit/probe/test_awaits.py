@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from assay.probe.awaits import Awaits, Steps, is_http
 from assay.probe.loops import Loops
 from assay.probe.places import Project
-from assay.probe.request import Request, current
+from assay.probe.request import MOST, Request, current
 from assay.probe.totals import Totals
 
 moments = st.integers(0, 50)
@@ -40,11 +40,37 @@ def test_time_counts_once_however_waits_overlap(spans: list[tuple[int, int]]) ->
         assert alone >= 0 and at_once >= 0
 
 
+@given(st.lists(st.tuples(moments, moments)), st.tuples(moments, moments))
+def test_a_wait_for_a_turn_counts_if_nothing_of_the_request_runs(
+    runs: list[tuple[int, int]], turn: tuple[int, int]
+) -> None:
+    request = Request()
+    ran: set[int] = set()
+    for began, ended in runs:
+        if began < ended:
+            request.runs.add(began, ended)
+            ran.update(range(began, ended))
+    waited = set(range(*turn))
+    assert request.ran_between(*turn) == len(ran & waited)
+    assert request.count_turn(*turn) == len(waited - ran)
+    assert request.count_turn(*turn) == 0  # a second task waits at the same time
+
+
+def test_a_long_stream_keeps_few_spans() -> None:
+    request = Request()
+    for second in range(5 * MOST):
+        request.runs.add(second, second + 0.5)
+    assert request.runs.overlap(0, 5 * MOST) <= MOST / 2
+    request.since = 5 * MOST
+    assert request.ran_between(5 * MOST - 1, 5 * MOST + 2) == 2.5
+
+
 def test_what_goes_on_after_the_answer_does_not_count() -> None:
     request = Request()
     request.answered = 5.0
     assert request.count(3.0, 8.0) == (2.0, 0.0)
     assert request.count(6.0, 8.0) == (0.0, 0.0)
+    assert (request.count_turn(4.0, 6.0), request.count_turn(6.0, 7.0)) == (1.0, 0.0)
 
 
 class Error(Exception):

@@ -1,8 +1,11 @@
-"""A loop that waits for the interpreter is not blocked by the code that it runs."""
+"""When the events of a loop arrived, and what blocks it."""
+
+import time
 
 import pytest
 
-from assay.probe.loops import Loop
+from assay.probe import loop as probed
+from assay.probe.loop import CompiledLoop, Loop, SelectorLoop
 
 
 @pytest.mark.parametrize(
@@ -23,3 +26,66 @@ def test_whether_a_callback_waits_for_the_interpreter(
     assert loop.waits_for_interpreter(0.010, counted) == waits
     loop.forget_samples()
     assert not loop.waits_for_interpreter(0.010, 0.001)
+
+
+def clock(monkeypatch: pytest.MonkeyPatch, now: float, cpu: float) -> None:
+    monkeypatch.setattr(probed, "perf_counter", lambda: now)
+    monkeypatch.setattr(probed, "thread_time", lambda: cpu)
+
+
+def busy(monkeypatch: pytest.MonkeyPatch) -> CompiledLoop:
+    """Return a loop whose last batch of callbacks ran from 10.0 to 10.04."""
+    loop = CompiledLoop([0.0, 0.0, 0.0])
+    loop.begins_batch(1, 9.0)
+    loop.begins_batch(2, 10.0)
+    loop.begins_batch(2, 10.02)  # another callback of the same batch
+    clock(monkeypatch, 10.04, cpu=5.0)
+    loop.ends()
+    return loop
+
+
+def test_an_event_that_comes_while_the_loop_is_busy_came_halfway(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    loop = busy(monkeypatch)
+    clock(monkeypatch, 10.0402, cpu=5.0002)  # it has read from the socket since
+    assert loop.arrived(10.0402) == pytest.approx((10.02, 10.0202))
+    clock(monkeypatch, 10.0405, cpu=5.0005)  # the next event of the same batch
+    assert loop.arrived(10.0405) == pytest.approx((10.02, 10.0203))
+
+
+def test_an_event_that_comes_to_an_idle_loop_came_just_then(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    loop = busy(monkeypatch)
+    clock(monkeypatch, 10.0502, cpu=5.0002)
+    assert loop.arrived(10.0502) == pytest.approx((10.05, 10.0502))
+    # The loop handles the next event late, because it handled the first one before.
+    clock(monkeypatch, 10.0505, cpu=5.0005)
+    assert loop.arrived(10.0505) == pytest.approx((10.05, 10.0503))
+
+
+def test_the_first_event_has_not_waited() -> None:
+    assert CompiledLoop([0.0, 0.0, 0.0]).arrived(3.0) == (3.0, 3.0)
+
+
+def test_a_busy_loop_notices_a_timer_late(monkeypatch: pytest.MonkeyPatch) -> None:
+    loop = busy(monkeypatch)
+    clock(monkeypatch, 10.04, cpu=5.0)
+    assert loop.noticed(10.03, 10.04) == 10.03
+    # An idle loop rounds up to milliseconds; nothing else delays it.
+    assert loop.noticed(10.0501, 10.051) == pytest.approx(10.051)
+    assert loop.noticed(10.06, 10.0595) == pytest.approx(10.0595)  # too early
+    other = SelectorLoop([0.0, 0.0, 0.0])
+    other.asked, other.returned = 10.0, 10.051
+    assert other.noticed(10.0501) == 10.051
+    other.asked = 10.051
+    assert other.noticed(10.0501) == 10.0501
+
+
+def test_cpu_time_is_that_of_this_thread() -> None:
+    loop = CompiledLoop([0.0, 0.0, 0.0])
+    loop.ends()
+    time.sleep(0.01)
+    arrived, ready = loop.arrived(time.perf_counter())
+    assert loop.ended + 0.009 < arrived <= ready

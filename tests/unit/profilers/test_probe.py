@@ -24,9 +24,8 @@ EVENT = Event(
 
 
 def answer(pid: int, *rows: list[Any], cpu: float = 1.0) -> str:
-    return json.dumps(
-        {"pid": pid, "time": 0, "cpu": cpu, "problems": [], "rows": list(rows)}
-    )
+    times = {"time": 0, "cpu": cpu, "probe": [cpu / 8, cpu / 4]}
+    return json.dumps({"pid": pid, "problems": [], "rows": list(rows), **times})
 
 
 @contextmanager
@@ -65,6 +64,9 @@ def test_totals_of_every_process_are_read(tmp_path: Path) -> None:
         os.getpid(): 2,
         1: 1,
     }
+    # The CPU time of the probe's own threads, and their wait for a core.
+    counted = between({1: totals[1]}, totals)
+    assert (counted.cpu, counted.probe_cpu, counted.probe_wait) == (1.0, 0.125, 0.25)
     assert not list(tmp_path.glob("*.json")), "answers are removed once they are read"
 
 

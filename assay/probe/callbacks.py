@@ -1,0 +1,198 @@
+"""Time every callback of an event loop, and its wait from being ready to running."""
+
+from __future__ import annotations
+
+import functools
+from types import ModuleType
+from typing import Any, Callable, Optional
+
+from .loop import CompiledLoop, Loop, SelectorLoop
+from .totals import Totals, get_ident, perf_counter, thread_time
+
+# Counts a callback that ends now. It takes the loop, when the callback became ready (0
+# if unknown), when it began, and the thread's CPU time and counted waits at that time.
+Finished = Callable[[Loop, float, float, float, float], None]
+
+
+def observe_selector(selector: Any, state: SelectorLoop, totals: Totals) -> None:
+    """Note when a loop asks which events are ready, and when it gets the answer."""
+    original, waited = type(selector).select, totals.waited
+
+    def select(timeout: Optional[float] = None) -> Any:
+        state.before, state.asked = state.returned, perf_counter()
+        events = original(selector, timeout)
+        state.returned = perf_counter()
+        # Note this wait, so that it is not counted again as a wait of the function
+        # that runs the loop.
+        waited(state.returned - state.asked)
+        return events
+
+    selector.select = select
+
+
+def observe_handles(
+    events: ModuleType, loops: dict[int, Loop], totals: Totals, finished: Finished
+) -> None:
+    """Time the callbacks of asyncio's own loops.
+
+    Args:
+        events: The module `asyncio.events`.
+        loops: The running loops, by the identifier of their thread.
+        totals: Knows the counted waits of each thread.
+        finished: Counts a callback that has ended.
+    """
+    module: Any = events
+    handle: Any = module.Handle
+    run, waits = handle._run, totals.waits
+
+    class Ready(handle):  # type: ignore[misc]
+        """A handle that knows since when its callback waits for its turn."""
+
+        __slots__ = ("assay_made", "assay_woken", "assay_ready")
+
+        def __init__(self, *args: Any, **options: Any) -> None:
+            super().__init__(*args, **options)
+            state = loops.get(get_ident())
+            self.assay_made = now = perf_counter()
+            self.assay_woken, self.assay_ready = (
+                state.scheduled(now) if state is not None else (now, now)
+            )
+
+    def timed(self: Any) -> Any:
+        state = loops.get(get_ident())
+        if not isinstance(state, SelectorLoop):
+            return run(self)
+        cpu, waited, began = thread_time(), waits(), perf_counter()
+        ready = getattr(self, "assay_ready", 0.0)
+        woken = getattr(self, "assay_woken", 0.0)
+        due = getattr(self, "_when", None)
+        if due is not None:
+            woken = ready = state.noticed(began - max(0.0, self._loop.time() - due))
+        elif getattr(self, "assay_made", began) < state.before:
+            # A socket's handle is made once, but becomes ready again and again.
+            wakes = getattr(self._callback, "__name__", "") == "_read_from_self"
+            woken = ready = 0.0 if wakes else state.arrived()
+        state.begins(self._callback, woken, ready, began)
+        try:
+            return run(self)
+        finally:
+            state.ends()
+            finished(state, ready, began, cpu, waited)
+
+    handle._run = timed
+    Ready.__name__ = Ready.__qualname__ = "Handle"
+    module.Handle = Ready
+
+
+class Callback:
+    """A callback of a compiled loop that is timed when it runs.
+
+    Args:
+        function: The callback.
+        times: What times it.
+        woken: When what it waits for has happened.
+        ready: When it began to wait for its turn.
+        batch: Number of the batch of callbacks that it will run in; 0 if unknown.
+    """
+
+    __slots__ = ("function", "times", "woken", "ready", "batch")
+
+    def __init__(
+        self, function: Any, times: Times, woken: float, ready: float, batch: int
+    ) -> None:
+        """Prepare to run."""
+        self.function, self.times = function, times
+        self.woken, self.ready, self.batch = woken, ready, batch
+
+    def __getattr__(self, name: str) -> Any:
+        """Return an attribute of the callback: messages of the loop show its name."""
+        return getattr(self.function, name)
+
+    def __repr__(self) -> str:
+        """Return what the callback shows of itself."""
+        return repr(self.function)
+
+    def __call__(self, *args: Any) -> Any:
+        """Run the callback."""
+        return self.times.run(self, args)
+
+
+class Timer(Callback):
+    """A callback that becomes ready at a certain time."""
+
+    __slots__ = ()
+
+
+class Times:
+    """Times the callbacks that Python code schedules in compiled loops.
+
+    Args:
+        loops: The running loops, by the identifier of their thread.
+        totals: Knows the counted waits of each thread.
+        finished: Counts a callback that has ended.
+    """
+
+    def __init__(
+        self, loops: dict[int, Loop], totals: Totals, finished: Finished
+    ) -> None:
+        """Begin without loops."""
+        self._loops, self._waits, self._finished = loops, totals.waits, finished
+        self._observed: set[Any] = set()
+
+    def observe(self, loop: Any) -> None:
+        """Time the callbacks of a loop, and of all other loops of its class.
+
+        Tasks and futures call these methods like any other Python code.
+        """
+        cls = type(loop)
+        if cls in self._observed:
+            return
+        self._observed.add(cls)
+        for name in ("call_soon", "call_soon_threadsafe"):
+            setattr(cls, name, self._soon(getattr(cls, name)))
+        for name in ("call_later", "call_at"):
+            later = self._later(getattr(cls, name), name == "call_at")
+            setattr(cls, name, later)
+
+    def _soon(self, original: Any) -> Any:
+        @functools.wraps(original)
+        def soon(self_: Any, callback: Any, *args: Any, **options: Any) -> Any:
+            timed = self._ready(callback, perf_counter())
+            return original(self_, timed, *args, **options)
+
+        return soon
+
+    def _ready(self, callback: Any, now: float) -> Callback:
+        state = self._loops.get(get_ident())
+        if not isinstance(state, CompiledLoop):  # another thread schedules it
+            return Callback(callback, self, now, now, 0)
+        return Callback(callback, self, *state.scheduled(now), state.batch + 1)
+
+    def _later(self, original: Any, is_absolute: bool) -> Any:
+        @functools.wraps(original)
+        def later(
+            self_: Any, when: float, callback: Any, *args: Any, **options: Any
+        ) -> Any:
+            delay = when - self_.time() if is_absolute else when
+            due = perf_counter() + delay
+            timed = Timer(callback, self, due, due, 0)
+            return original(self_, when, timed, *args, **options)
+
+        return later
+
+    def run(self, callback: Callback, args: tuple[Any, ...]) -> Any:
+        """Run a callback, and time it unless it runs inside of another one."""
+        state = self._loops.get(get_ident())
+        if not isinstance(state, CompiledLoop) or state.began:
+            return callback.function(*args)
+        cpu, waited, began = thread_time(), self._waits(), perf_counter()
+        woken, ready = callback.woken, callback.ready
+        if isinstance(callback, Timer):
+            woken = ready = state.noticed(ready, began)
+        state.begins_batch(callback.batch, began)
+        state.begins(callback.function, woken, ready, began)
+        try:
+            return callback.function(*args)
+        finally:
+            state.ends()
+            self._finished(state, ready, began, cpu, waited)
