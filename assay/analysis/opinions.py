@@ -45,7 +45,7 @@ def _compared(
                 item = item.model_copy(update={"verdict": verdict, "reason": reason})
             else:
                 item = item.model_copy(
-                    update={"reason": f"again: {wording.in_words(repeated)}"}
+                    update={"reason": f"measured again: {wording.in_words(repeated)}"}
                 )
         yield item
 

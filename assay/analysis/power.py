@@ -152,7 +152,7 @@ def _power(launches: int, rejected: int, shift: float) -> float:
     by a normal distribution. Its mean and variance are those that W has if launches are
     normal around `shift` with a standard deviation of 1 (Lehmann, Nonparametrics:
     Statistical Methods Based on Ranks, 1975, section 4.2). With a dozen launches,
-    `_asymptotic_shift` would claim a power of 0.8 where it is 0.6.
+    `_asymptotic_shift` would claim a power of 0.8 where the true power is 0.6.
     """
     from scipy.special import ndtr, owens_t
 

@@ -63,7 +63,7 @@ class Group:
         seconds: Seconds per request.
         count: Events per request.
         at_once: Seconds per request that other waits of the same request overlap.
-        longest: The longest single event of both sides, in seconds.
+        longest: The longest single event on either side, in seconds.
     """
 
     kind: str
@@ -142,7 +142,8 @@ class Attributed:
             services, or moves to a worker thread.
         held: The part of `total` for which the holder itself waits, while it holds
             the resource.
-        behind: The part of `total` that other requests wait for meanwhile.
+        behind: The part of `total` in which other requests wait for the event loop,
+            while garbage is collected.
     """
 
     kind: str
@@ -222,8 +223,8 @@ def _with_holder(
 def _with_block(pair: Pair, by_kind: Mapping[str, Attributed]) -> Attributed | None:
     """Return garbage collections, with the waits of others for the event loop added.
 
-    A collection blocks the event loop, too, so both are one cause. None if the loop is
-    blocked at another place than that of the collections.
+    A collection blocks the event loop, too, so both are one cause. None if the
+    collections and the block of the loop are at different places.
     """
     pauses, blocks = by_kind.get(GARBAGE), by_kind.get(BLOCKED)
     if pauses is None or blocks is None or not pauses.groups or not blocks.groups:
@@ -246,9 +247,10 @@ def _weight(group: Group) -> float:
 def _around(groups: Sequence[Group], place: Frontier | None) -> bool:
     """Say whether CPU time belongs to the events of some groups.
 
-    The CPU time belongs to them if it has no place, or if its place and theirs are in
-    the same function of the user's. If the place of the CPU time is in a library only,
-    the CPU time belongs to moves to a worker thread, or to what the library sends.
+    CPU time without a place belongs to the events. CPU time in a function of the user's
+    belongs to them if one of them is in the same function. CPU time in a library alone
+    belongs to moves to a worker thread, and to queries or calls that this library
+    sends.
     """
     if place is None:
         return True
@@ -364,11 +366,11 @@ def _key(kind: str, event: Event) -> Key:
 def _without_moves(
     sides: Iterable[Sequence[Table]],
 ) -> tuple[Sequence[Table], ...]:
-    """Return the tables, with events that only moved at one place on both sides.
+    """Return the tables, in which events that only moved have the same place.
 
     If a function was renamed, or moved to another module, it sends the same query or
-    waits for the same pool from another place. That is no cause. Such events get the
-    candidate's place on the baseline's side, too.
+    waits for the same pool from another place. Such a move is no cause. So the events
+    of the baseline's side get the candidate's place.
     """
     baseline, candidate = sides
     only: dict[tuple[str, str], list[list[Key]]] = {}

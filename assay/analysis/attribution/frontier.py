@@ -68,7 +68,7 @@ def frontier(pair: Pair, total: Difference) -> Frontier | None:
 def place_among(
     pair: Pair, chosen: Callable[[str, str], bool], rate: float, least: float
 ) -> Frontier | None:
-    """Return the place of a difference of CPU time among chosen functions of the user.
+    """Return the place of a difference of CPU time in chosen functions of the user's.
 
     The test is about these functions alone. So a small difference of one of them can
     stand out from the noise, even if the difference of all CPU time does not.
@@ -96,7 +96,7 @@ def place_among(
 
 
 def split_place(own: str) -> tuple[str, str]:
-    """Return function and file of a place in the user's code; it may have a line."""
+    """Return the function and the file of a place, which may also have a line."""
     match = _PLACE.match(own)
     if match is None:
         return own, ""
