@@ -83,8 +83,9 @@ class Running:
 
     Attributes:
         urls: Their URLs, by the name of the environment variable.
-        databases: By the same name, the database of each side on a server that Assay
-            started. Without an entry, all sides share the database that the URL names.
+        databases: For each server that Assay started, the database of each side, by the
+            same name. Without an entry, all sides share the database that the URL
+            names.
     """
 
     urls: dict[str, str]
