@@ -67,7 +67,7 @@ def read(output: Path) -> list[Outcome]:
 
 
 def read_before(path: Path) -> list[Outcome]:
-    """Return Assay's outcomes in the study of verdicts, of comparisons as a whole."""
+    """Return the verdicts of Assay's comparisons in the study of verdicts."""
     if not path.exists():
         return []
     rows = json.loads(path.read_text())["outcomes"]
