@@ -105,7 +105,7 @@ class Request(Data):
         topics: Names, folders or files of topics.
         benchmarks: Files, folders or nodes of benchmarks.
         only: The metrics that decide; empty for the usual metrics.
-        variant: The variant of the topics that every commit runs; empty for the first.
+        variant: The variant that every commit runs in the topics; empty for the first.
         margin: The largest change that is too small to matter, as a fraction; None for
             the project's margin.
         python: Version or path of the Python of all commits; None for the project's.

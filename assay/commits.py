@@ -74,7 +74,7 @@ class ChangedFile(Data):
     functions: tuple[ChangedFunction, ...] = ()
 
     def head_line(self, line: int) -> int:
-        """Return the number of a line of BASE at HEAD; if removed, of a line nearby."""
+        """Return where a line of BASE is at HEAD; a line nearby if it was removed."""
         offset = 0
         for change in self.changes:
             if change.base_length:
@@ -89,7 +89,7 @@ class ChangedFile(Data):
         return line + offset
 
     def is_at(self, path: str, relative: str) -> bool:
-        """Say whether `path` is `relative`, or is `relative` below some folder."""
+        """Say whether `path` is `relative`, alone or after the path of a folder."""
         return path == relative or path.endswith(f"/{relative}")
 
 

@@ -62,8 +62,8 @@ class Name(NamedTuple):
 class Spread(Data):
     """How long requests took, in seconds.
 
-    A request that was given up took infinitely long in the percentiles and in
-    `longest`. All times are None if no request was measured.
+    In the percentiles and in `longest`, a request that was given up counts as
+    infinitely long. All times are None if no request was measured.
 
     Attributes:
         count: Number of requests measured: all except requests that failed at once.

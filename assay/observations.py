@@ -84,8 +84,9 @@ class Round(Data):
         number: Number of the round, from 1.
         variant: Name of the variant on this side.
         purpose: `load` finds where the time of a request goes. `follow-up` counts calls
-            and allocations, which costs so much that its times mean nothing.
-            `start-up` is one start of the target, which counts as one request.
+            and allocations; the counting slows the target, so the times of these rounds
+            mean nothing. `start-up` is one start of the target, which counts as one
+            request.
         rate: Arrivals per second; 0 for a start.
         requests: Number of requests served.
         latency: Mean latency, in seconds; for a start, the time until it was ready.

@@ -226,8 +226,8 @@ class Ledger(Data):
 
     Attributes:
         latency: The mean latency; the parts add up to it.
-        parts: The parts that are not 0 on both sides. The last part is what is
-            unexplained.
+        parts: The parts, without those that are 0 on both sides. The last part is what
+            is unexplained.
         cpu: CPU seconds per request of baseline and candidate, including the cost of
             the probe.
         rate: Arrivals per second.

@@ -168,7 +168,7 @@ def _power(launches: int, rejected: int, shift: float) -> float:
         + n * (n - 1) / 2 * (2 * (p1 - p2) ** 2 + 3 * p2 * (1 - p2))
         + n * (n - 1) * (n - 2) * (p3 - p2**2)
     )
-    lowest = n * (n + 1) / 2 - rejected + 0.5  # of these values, continuity-corrected
+    lowest = n * (n + 1) / 2 - rejected + 0.5  # with continuity correction
     return float(ndtr((mean - lowest) / math.sqrt(max(variance, 1e-12))))
 
 

@@ -65,8 +65,8 @@ def bisect(
     budget: Annotated[
         str | None,
         typer.Option(
-            help="The time for each comparison of two commits, such as 5m: GOOD and "
-            "BAD, and the commit that is found and the commit before it."
+            help="The time, such as 5m, for the comparison of GOOD and BAD, and for "
+            "that of the commit that is found and the commit before it."
         ),
     ] = None,
     python: PythonVersion = None,

@@ -88,9 +88,9 @@ def _examine(
 ) -> list[Findings]:
     """Search the series for changes, and correct for the number of series.
 
-    Among hundreds of series, some would seem to change by chance. The procedure of
-    Benjamini and Hochberg limits the share of such series that is expected among all
-    series found to change. The limit is `LEVEL`.
+    Among hundreds of series, some would seem to change by chance. Such series are false
+    discoveries. The procedure of Benjamini and Hochberg limits their expected share,
+    among all series that are found to change, to `LEVEL`.
 
     Args:
         members: The numbers of each series, oldest first.

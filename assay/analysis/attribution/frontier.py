@@ -11,8 +11,9 @@ from assay.analysis.attribution.rounds import Difference, Pair, difference
 from assay.analysis.statistics import benjamini_hochberg
 from assay.observations import Round
 
-# A function carries a difference if it accounts for at least this share of it. If no
-# function accounts for the whole, this is a share of the largest function's part.
+# A function carries a difference if it accounts for at least this share of the
+# difference. If no function accounts for the whole, this is a share of the largest
+# function's part.
 CARRIES = 0.8
 LEAST = 0.3  # if all functions have less than this share, the difference has no place
 # Files of event loops and servers. Every request runs through them.

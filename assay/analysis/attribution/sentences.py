@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 MAX_NAMED = 4  # a sentence names at most this many functions or queries
 NEARLY_ALL = 0.95  # a larger share of a difference is called "nearly all"
-APART = 0.6  # least share of a difference for which waits that moved apart account
+APART = 0.6  # waits that moved apart are a reason from this share of a difference on
 SAME_COUNT = 0.05  # counts that differ by a smaller share are the same
 
 
