@@ -81,7 +81,7 @@ def of_effect(outcomes: Sequence[Outcome], effect: str) -> list[Outcome]:
 
 
 def goals(now: Sequence[Outcome], before: Sequence[Outcome]) -> list[Goal]:
-    """Judge Assay by every goal; one goal is its own earlier power.
+    """Judge Assay by every goal; one goal is the power that it had before.
 
     Args:
         now: The runs of this study.
