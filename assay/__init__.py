@@ -207,8 +207,8 @@ def load_test(
         host: URL that the load goes to; if empty, the host of the user class.
         output: The run directory; a new one under `reports/` if None.
         options: The options of `assay load`, with underscores: `rate="200"`,
-            `users=20`, `duration="30s"`, `require=("latency.p99 <= 50ms",)`; not those
-            of a capacity search or a sweep.
+            `users=20`, `duration="30s"`, `require=("latency.p99 <= 50ms",)`. The
+            options of a capacity search or a sweep are not allowed.
 
     Raises:
         InputError: An option is invalid or belongs to a capacity search or a sweep,
@@ -246,7 +246,7 @@ def _path(folder: Path, kind: str) -> Path:
 
 
 def __getattr__(name: str) -> str:
-    """Return `__version__`, which is looked up on demand because that reads files."""
+    """Return `__version__`. It is looked up on demand: the look-up reads files."""
     if name != "__version__":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib.metadata import version

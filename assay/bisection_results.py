@@ -1,4 +1,8 @@
-"""The data types of a search for the commit that made something slower."""
+"""The data types of a search for the commit that made something slower.
+
+GOOD and BAD are the two commits that the user names. GOOD is fast, BAD is slow, and the
+search looks for the commit between them that made the difference.
+"""
 
 from typing import Literal
 
@@ -10,7 +14,7 @@ SearchOutcome = Literal["found", "no change", "unsure", "partial"]
 
 
 class Quantity(Data):
-    """The metric that is measured for every commit.
+    """The metric that the search measures for every commit that it tries.
 
     Attributes:
         topic: Name of the topic.
@@ -54,7 +58,7 @@ class Step(Data):
 
 
 class Check(Data):
-    """A whole comparison of the suspected commits with the commit before them.
+    """A comparison, as by `assay compare`, of the commits before and after the change.
 
     Attributes:
         before: The commit before the suspected ones.
@@ -74,7 +78,7 @@ class Check(Data):
 
 
 class Ends(Data):
-    """The whole comparison of GOOD and BAD.
+    """The comparison of GOOD and BAD, as by `assay compare`.
 
     Attributes:
         run: Its run directory, relative to the folder of the search.
@@ -101,7 +105,7 @@ class Request(Data):
         topics: Names, folders or files of topics.
         benchmarks: Files, folders or nodes of benchmarks.
         only: The metrics that decide; empty for the usual metrics.
-        variant: The variant of the topics that every commit runs; empty for the first.
+        variant: The variant that every commit runs in the topics; empty for the first.
         margin: The largest change that is too small to matter, as a fraction; None for
             the project's margin.
         python: Version or path of the Python of all commits; None for the project's.
@@ -135,10 +139,11 @@ class Bisection(Data):
         steps: The measurements of single commits, in the order of measuring.
         checks: The comparisons of suspected commits with the commit before them.
         outcome: The outcome; *partial* until the search has ended.
-        suspects: The commits that may be the one, oldest first. If the outcome is
-            *found*, this is one commit, unless others cannot be measured. If it is
-            *unsure*, these are the commits that are still possible.
-        probability: The probability that it is one of the suspects; 0 without suspects.
+        suspects: The commits that may have made the difference, oldest first. If the
+            outcome is *found*, this is one commit, unless others cannot be measured. If
+            it is *unsure*, these are the commits that are still possible.
+        probability: The probability that one of the suspects made the difference; 0
+            without suspects.
         answer: The outcome in words.
     """
 

@@ -33,7 +33,8 @@ class ChangedLines(Data):
         head_start: The first new line at HEAD, from 1. If lines were only removed, the
             line before them.
         head_length: Number of new lines.
-        lines: The replaced lines with ``-``, then the new ones with ``+`` before them.
+        lines: The replaced lines, each after a ``-``, then the new lines, each after a
+            ``+``.
     """
 
     base_start: int
@@ -73,7 +74,7 @@ class ChangedFile(Data):
     functions: tuple[ChangedFunction, ...] = ()
 
     def head_line(self, line: int) -> int:
-        """Return where a line of BASE is at HEAD; if it was removed, a line nearby."""
+        """Return where a line of BASE is at HEAD; a line nearby if it was removed."""
         offset = 0
         for change in self.changes:
             if change.base_length:
@@ -88,7 +89,7 @@ class ChangedFile(Data):
         return line + offset
 
     def is_at(self, path: str, relative: str) -> bool:
-        """Say whether `path` is `relative`, or is `relative` below some folder."""
+        """Say whether `path` is `relative`, alone or after the path of a folder."""
         return path == relative or path.endswith(f"/{relative}")
 
 

@@ -1,4 +1,7 @@
-"""The data types of thresholds and waivers, and of the gate's decisions."""
+"""The data types of thresholds and waivers, and of the gate's decisions.
+
+The gate decides whether a comparison with the verdict *slower* makes the command fail.
+"""
 
 import re
 from datetime import date
@@ -32,7 +35,7 @@ class Threshold(Data):
 
     @property
     def patterns(self) -> tuple[str, str, str]:
-        """The patterns of test, topic and metric, in descending order of weight."""
+        """The patterns of test, topic and metric, in the order in which they count."""
         return self.test, self.topic, self.metric
 
 

@@ -9,7 +9,7 @@ HISTORY_SCHEMA = 1
 
 
 class Point(Data):
-    """The number of one run in a series.
+    """One point of a series: the number that one run measured.
 
     Attributes:
         run: Name of the run.
@@ -37,8 +37,9 @@ class Change(Data):
         earliest: The smallest index that this point may have, with 95 % confidence.
         latest: The largest index that this point may have, with 95 % confidence.
         date: When the run at `first` began.
-        last_before: Commit of the run before `earliest`, which still has the old level.
-        first_after: Commit of the run at `latest`, which already has the new level.
+        last_before: Commit of the last run before `earliest`. This run still has the
+            old level.
+        first_after: Commit of the run at `latest`. This run already has the new level.
         ratio: New level / old level.
         low: Lower end of the interval of the ratio.
         high: Upper end.

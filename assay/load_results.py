@@ -62,8 +62,8 @@ class Name(NamedTuple):
 class Spread(Data):
     """How long requests took, in seconds.
 
-    A request that was given up took infinitely long in the percentiles and in
-    `longest`. All times are None if no request was measured.
+    In the percentiles and in `longest`, a request that was given up counts as
+    infinitely long. All times are None if no request was measured.
 
     Attributes:
         count: Number of requests measured: all except requests that failed at once.
@@ -99,8 +99,9 @@ class Row(Data):
         service: Time from sent to answered.
         at_most: Upper bounds of the latency percentiles, by percentile; empty unless
             the generator was the limit, so that `latency` contains lower bounds. Each
-            bound is a time from when arrivals were due. Arrivals sent on time would
-            have been answered no later, because a queue is served in order.
+            bound counts from the time at which the arrival was due. If the arrival had
+            been sent on time, it would not have been answered later, because a queue is
+            served in order.
     """
 
     name: str
@@ -209,13 +210,14 @@ class LoadResults(Data):
         workers: The workers that shared the load; empty if one process did everything.
         rows: First a row of all the load's requests together, then a row for each kind,
             method and name.
-        curves: Percentile curves of the load's requests; None if they are too few.
+        curves: Percentile curves of the load's requests; None if there are too few
+            requests.
         errors: How often each error of a request occurred.
         raised: How often each error was raised by a task outside its requests.
         missing: How many samples of ended requests and tasks are not on disk.
         limit: Which limit of the generator's own machine was hit, in a sentence; empty
             if none was.
-        incomplete: Why no requirement can be decided; empty if requirements can be.
+        incomplete: Why no requirement can be decided; empty if they can be decided.
         locust_exit_code: The ``process_exit_code`` that the locustfile has set.
     """
 
@@ -340,9 +342,9 @@ class Law:
 
     Attributes:
         rate: Requests per second of one user.
-        contention: Serial share of the work: one user at a time can do it.
-        coherency: Work that each user causes each other user, as a share of the work
-            for the user itself.
+        contention: Serial share of the work, which only one user at a time can do.
+        coherency: Work that each user causes for each other user, as a share of the
+            work for the user itself.
         misfit: Largest relative deviation of a measured throughput from the law.
     """
 
@@ -370,7 +372,7 @@ class SweepResults(Data):
 
     Attributes:
         points: The trials, fewest users first.
-        law: The law fitted to the points; None if they are too few.
+        law: The law fitted to the points; None if there are too few points.
         locust_exit_code: The ``process_exit_code`` that the locustfile has set.
     """
 

@@ -27,7 +27,7 @@ class Source(Data):
 
     Attributes:
         line: Number of the place's own line.
-        first: Number of the first of the lines.
+        first: Number of the first line in `lines`.
         lines: The lines, without line ends.
     """
 
@@ -75,17 +75,18 @@ class Observation(Data):
 
 
 class Round(Data):
-    """One side of a round of profiling.
+    """What one side of a pair did in one round of profiling.
 
-    Both sides of a pair are profiled back to back in a round, which is the unit of
-    inference of causes.
+    In a round, both sides (the baseline and the candidate) are profiled back to back.
+    The round is the unit of inference for causes.
 
     Attributes:
         number: Number of the round, from 1.
         variant: Name of the variant on this side.
         purpose: `load` finds where the time of a request goes. `follow-up` counts calls
-            and allocations, which costs so much that its times mean nothing.
-            `start-up` is one start of the target, which counts as one request.
+            and allocations; the counting slows the target, so the times of these rounds
+            mean nothing. `start-up` is one start of the target, which counts as one
+            request.
         rate: Arrivals per second; 0 for a start.
         requests: Number of requests served.
         latency: Mean latency, in seconds; for a start, the time until it was ready.

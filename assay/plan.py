@@ -115,8 +115,8 @@ class Target(Data):
         round_trip: Network round trip added to each service, by name, in seconds.
         prepare: A command that is run once before the first launch, for example a
             migration or a seeding script, in the same environment.
-        python: The interpreter that runs benchmarks; None for the one that `python`
-            means in the working directory.
+        python: The interpreter that runs benchmarks; None for the one that the command
+            `python` starts in the working directory.
         copied: Whether each variant runs in its own copy of its working directory,
             which is restored before each launch.
     """
@@ -161,7 +161,8 @@ class Load(Data):
         utilisation: Arrival rate of the open loop, as a share of the slower
             variant's capacity; used if `arrival_rate` is None.
         arrival_rate: Arrivals per second of the open loop.
-        connections: The most users, and so connections, of the open loop.
+        connections: The largest number of users, and therefore of connections, in the
+            open loop.
         think_time: Whether users of the closed loop wait as the locustfile says.
         shape: How the arrival rate changes within an open-loop slice, as written;
             empty for a constant rate.
@@ -209,7 +210,7 @@ class Scenario(Data):
 
 
 class Topic(Data):
-    """The content of a claims.toml; or benchmarks or a command that have none.
+    """The content of a claims.toml, or benchmarks or a command without such a file.
 
     Attributes:
         guide: Where the advice comes from.
@@ -258,8 +259,8 @@ class Topic(Data):
     def roots_of(self, variant: Variant) -> tuple[Path, ...]:
         """Return the folders that contain a variant's own files.
 
-        These are its working directory and, if that is a copy, its original, which an
-        editable install refers to.
+        These are its working directory and, if that is a copy, the original folder. An
+        editable install refers to the original folder.
         """
         roots = (self.cwd_of(variant), variant.original)
         return tuple(root for root in roots if root)
@@ -340,7 +341,8 @@ class Settings(Data):
         time_budget: Seconds after which a topic stops, even if it is undecided.
         looks: Numbers of launches after which the verdicts are judged, ascending. With
             fewer than 15 launches, two outliers suffice to keep an interval too wide.
-            Therefore, more launches that are each less precise decide sooner.
+            Therefore, many launches decide sooner than a few that are each more
+            precise.
         seed: Seed of every random choice.
         profile: Whether pairs are profiled: every pair (True), none (False), or those
             that differ or have a claim (None).

@@ -31,8 +31,9 @@ class Comparison(Data):
             benchmark, stands out (Benjamini-Hochberg). It is a hint, never a verdict.
         censored: The sides that are only known as lower bounds, because latency
             reached a timeout or the generator limited the throughput. Then `ratio` is a
-            lower bound (candidate) or an upper bound (baseline). Empty if so few
-            launches have a bound that the estimate does not depend on it.
+            lower bound (candidate) or an upper bound (baseline). Empty if no launch has
+            a bound, or if the estimate does not depend on the few launches that have
+            one.
         seconds_to_see: Measuring time, in seconds from the start of the first launch,
             after which a difference as small as the margin would most likely be
             detected; None if unknown.
@@ -221,12 +222,12 @@ class LedgerPart(Data):
 
 
 class Ledger(Data):
-    """How the time of a request is spent on both sides of a pair, while profiled.
+    """How both sides of a pair spend the time of a request while they are profiled.
 
     Attributes:
         latency: The mean latency; the parts add up to it.
-        parts: The parts that are not 0 on both sides. The last part is what is
-            unexplained.
+        parts: The parts, without those that are 0 on both sides. The last part is what
+            is unexplained.
         cpu: CPU seconds per request of baseline and candidate, including the cost of
             the probe.
         rate: Arrivals per second.
@@ -295,9 +296,9 @@ class Cause(Data):
         high: Upper end of this interval.
         share: The amount as a share of the metric's difference; None if unknown.
         sentence: The cause in words.
-        changed: Whether its place, or that of its holder, was changed between the two
+        changed: Whether the code at `where` or at `holder` was changed between the two
             commits.
-        hunk: The changed lines there, with ``-`` or ``+`` before each.
+        hunk: The changed lines of this code, with ``-`` or ``+`` before each.
     """
 
     topic: str

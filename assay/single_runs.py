@@ -19,8 +19,8 @@ class SingleRun(Data):
         commit: The full name of the commit; empty if unknown.
         dirty: Whether there were uncommitted changes.
         date: When the file was written; None if unknown.
-        launches: The most launches that a number comes from, if Assay exported the
-            file; 0 if pytest-benchmark wrote it.
+        launches: The largest number of launches behind any median, if Assay exported
+            the file; 0 if pytest-benchmark wrote it.
     """
 
     file: str
@@ -44,8 +44,8 @@ class TestRatio(Data):
         ratio: head / base.
         noise: How much two runs of identical code can differ, as a fraction. A ratio
             between 1 / (1 + noise) and 1 + noise says nothing.
-        runs: How many earlier runs the noise was computed from; 0 if it is the usual
-            noise.
+        runs: How many earlier runs the noise was computed from; 0 if the usual noise is
+            assumed.
         beyond: Whether the ratio lies beyond the noise, so that the test is worth
             measuring.
     """

@@ -90,8 +90,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 def _parts(settings: Settings) -> tuple[APIRouter, list[Resources], Shop | None]:
     """Return the routes of variants, their resources, and the shop if it is served.
 
-    TARGET_VARIANT selects one variant, or only the shop. If it is empty, everything is
-    served whose URLs are set.
+    TARGET_VARIANT selects one variant, or only the shop. If it is empty, everything
+    whose URLs are set is served.
     """
     only_shop = settings.target_variant == SHOP
     variants = APIRouter()

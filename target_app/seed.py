@@ -49,7 +49,7 @@ def users() -> Iterator[Row]:
 
 
 def orders() -> Iterator[Row]:
-    """Yield the rows of the table `orders`; each month has the same number.
+    """Yield the rows of the table `orders`; each month has the same number of orders.
 
     The five orders of a user lie 40 000 rows apart in the table.
     """

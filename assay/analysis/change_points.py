@@ -4,9 +4,9 @@ There are two steps, because neither is enough alone. First `ruptures` proposes 
 it finds the best ones, but has no error rate. Then each place is tested on the runs
 around it, and the weakest is dropped until all remaining places pass.
 
-The search, and the place of a change, use values in which each single outlier was
-replaced by the median of the runs around it. One of the two tests of a place uses these
-values, too; the other test uses ranks of the original values.
+The search uses values in which each single outlier was replaced by the median of the
+runs around it. The range of possible places of a change, and one of the two tests of a
+place, use these values, too. The other test uses ranks of the original values.
 """
 
 import math
@@ -37,13 +37,13 @@ _WINDOW = 7  # runs of the running median
 _OUTLIER_SPREADS = 3.5
 _PENALTY = 2.0  # so small that the search proposes too many places, not too few
 _NOISE_FLOOR = 1e-5  # least spread, for counts that hardly vary
-# Another place of a change is possible if its log likelihood is less by at most half of
-# this than the log likelihood of the place found. With normal noise, 7.35 gives 95 %
-# confidence (Siegmund, Biometrika 75, 1988). With heavy tails, 11 gives the same
-# confidence (scripts/study_history).
+# The true place of a change may differ from the place found. Another place is possible
+# if its log likelihood is lower by at most half of this number. With normal noise, 7.35
+# gives 95 % confidence (Siegmund, Biometrika 75, 1988). With heavy tails, 11 gives the
+# same confidence (scripts/study_history).
 _PLACE_DEFICIT = 11.0
 _Z95 = 1.959964
-_DECISIVE = 6.0  # difference of BIC from which a model is better (Raftery 1995)
+_DECISIVE = 6.0  # a model is better if its BIC is lower by this (Raftery 1995)
 
 
 class Shift(NamedTuple):
@@ -115,7 +115,8 @@ def tame(x: Floats) -> Floats:
     """Return the values, with single outliers replaced by the median around them.
 
     A value is an outlier if it is far from the median of the runs around it (Hampel's
-    filter). Runs after a change of level are no outliers: their neighbours are alike.
+    filter). Runs after a change of level are no outliers: their neighbours have the
+    same level.
     """
     usual = _running_median(x)
     residuals = x - usual

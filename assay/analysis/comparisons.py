@@ -117,7 +117,7 @@ def mark_differing(
     measured: Measurements,
     compared: Sequence[Comparison],
 ) -> list[Comparison]:
-    """Mark metrics without a verdict that differ significantly by more than the margin.
+    """Mark each metric without a verdict whose change exceeds the margin significantly.
 
     The Benjamini-Hochberg procedure runs over all comparisons without a verdict.
     Metrics on which verdicts are forbidden are never marked.
@@ -142,7 +142,8 @@ def mark_differing(
             measured, item.topic, item.baseline, item.candidate, item.metric
         )
         p_values.append(statistics.beyond_margin_p(spans, looks.margin))
-    # These are tested at every look, as the verdicts are: use the level of one look.
+    # These metrics are tested at every look, as verdicts are. So the level is that of
+    # one look.
     discoveries = statistics.benjamini_hochberg(p_values, looks.level())
     marked = {
         id(item): differs for item, differs in zip(eligible, discoveries, strict=True)
@@ -302,7 +303,8 @@ def _reason_too_few(examined: ExaminedPair, metric: str) -> str:
 def _reason_both_limited(examined: ExaminedPair, metric: str) -> str:
     """Say that the generator limited both sides' throughput; empty if it did not.
 
-    If it limited only one side, that side is a bound, and a verdict is still possible.
+    If it limited only one side, that side's throughput is a bound, and a verdict is
+    still possible.
     """
     if metric != "throughput":
         return ""

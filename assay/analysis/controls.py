@@ -25,7 +25,7 @@ def controls(looks: Looks, topic: Topic, measured: Measurements) -> Iterable[Con
     from scipy.stats import t
 
     for baseline in topic.controls():
-        # Any pair with this baseline will do: its spread is used for the arm.
+        # Any pair with this baseline will do: the pair's spread is used for the arm.
         reference_pair = next(p for p in topic.pairs() if p[0] == baseline)
         for metric in METRICS:
             if metric not in deciding_metrics(topic, reference_pair, measured):

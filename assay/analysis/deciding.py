@@ -26,8 +26,8 @@ def deciding_metrics(
     These are the claimed metrics, the time of benchmarks, or the metrics that the topic
     names. Otherwise they are `DECIDING_METRICS` with two exceptions. CPU time is
     unknown for servers that Assay did not start. Throughput does not decide if the
-    generator limits the throughput of a side. Whether it does is found in the first
-    trial, before the first launch is measured, so all looks have the same metrics.
+    generator limits the throughput of a side. The first trial shows whether it does.
+    This trial comes before the first launch, so all looks have the same metrics.
 
     Args:
         topic: The topic of the pair.

@@ -34,7 +34,7 @@ def comparable(plan: Plan, earlier: Plan) -> list[Topic]:
 def forecast(
     topic: Topic, margin: float, results: Results, measured: Measurements
 ) -> str:
-    """Return how long each deciding metric of a topic will take; empty if unknown.
+    """Return how long it will take to decide each metric of a topic; empty if unknown.
 
     An earlier run can tell, because the spread between launches depends on the machine
     and the service, and both change little from one run to the next.

@@ -17,7 +17,7 @@ from assay.metrics import higher_is_better
 from assay.plan import Plan, Scenario, Topic
 from assay.results import Comparison, Outcome, PairVerdict, Results
 
-NAMED = 3  # most waivers that a warning names
+NAMED = 3  # a warning names at most this many waivers
 _WILDCARDS = "*?"
 
 
@@ -55,11 +55,12 @@ def decide(plan: Plan, results: Results) -> Results:
 def threshold_of(
     gating: Gating, topic: str, test: str, metric: str
 ) -> Threshold | None:
-    """Return the most specific threshold for a comparison; of equals, the strictest.
+    """Return the most specific threshold for a comparison; among equals, the strictest.
 
     The patterns of the test are compared first, then those of the topic, then those of
     the metric. A pattern without wildcards is more specific than any with wildcards.
-    Among patterns with wildcards, the one with more literal characters is.
+    Among patterns with wildcards, the one with more literal characters is more
+    specific.
     """
     matching = [
         one
@@ -74,8 +75,8 @@ def threshold_of(
 def unmatched(plan: Plan) -> Iterator[Threshold]:
     """Yield the thresholds that match no test, once the tests are known.
 
-    If the user chose some topics or files, a pattern may be about the others. Then it
-    is not yielded.
+    If the user chose some topics or files, a pattern may be about the others. Then its
+    threshold is not yielded.
     """
     for one in plan.gating.thresholds:
         if one.test == "*":
@@ -193,7 +194,7 @@ def _warnings(plan: Plan, results: Results) -> Iterator[str]:
 
 
 def _is_idle(waiver: Waiver, plan: Plan, results: Results) -> bool:
-    """Say whether a waiver matches nothing, though the run should have measured it."""
+    """Say whether a waiver matches nothing that the run should have measured."""
     if any(_is_about(waiver, item) for item in results.comparisons):
         return False
     topics = [topic for topic in plan.topics if waiver.topic in ("", topic.name)]

@@ -52,11 +52,12 @@ def looks_of(plan: Plan) -> Looks:
     """Return the looks of a plan.
 
     Two adjustments are made to the looks of the settings. If all claims expect large
-    effects, an early look is added. It comes after `EARLY_LOOK` launches, or as soon as
-    a p-value can reach the level shared by all claims, and is added only if it saves at
-    least `MIN_LAUNCHES_SAVED` launches. Without an early look, the first look is
-    postponed until a p-value can reach the shared level, but stays before the second.
-    The postponement matters with very many claims (or comparisons without claims).
+    effects, an early look is added. It comes after `EARLY_LOOK` launches, or later if
+    so few launches cannot give a p-value at the level shared by all claims. It is added
+    only if it saves at least `MIN_LAUNCHES_SAVED` launches. Without an early look, the
+    first look is postponed until a p-value can reach the shared level, but stays before
+    the second. The postponement matters with very many claims (or comparisons without
+    claims).
     """
     settings = plan.settings
     alpha = 1 - settings.confidence

@@ -17,7 +17,7 @@ def confirm(results: Results, second: Results, margin: float) -> Results:
 
     Args:
         results: The results of the first measurement.
-        second: The results of measuring again everything that was slower.
+        second: The results of the second measurement of everything that was slower.
         margin: The largest change that is too small to matter, as a fraction.
     """
     compared = tuple(_compared(results.comparisons, second.comparisons))
@@ -45,7 +45,7 @@ def _compared(
                 item = item.model_copy(update={"verdict": verdict, "reason": reason})
             else:
                 item = item.model_copy(
-                    update={"reason": f"again: {wording.in_words(repeated)}"}
+                    update={"reason": f"measured again: {wording.in_words(repeated)}"}
                 )
         yield item
 

@@ -152,7 +152,7 @@ def _power(launches: int, rejected: int, shift: float) -> float:
     by a normal distribution. Its mean and variance are those that W has if launches are
     normal around `shift` with a standard deviation of 1 (Lehmann, Nonparametrics:
     Statistical Methods Based on Ranks, 1975, section 4.2). With a dozen launches,
-    `_asymptotic_shift` would claim a power of 0.8 where it is 0.6.
+    `_asymptotic_shift` would claim a power of 0.8 where the true power is 0.6.
     """
     from scipy.special import ndtr, owens_t
 
@@ -168,7 +168,7 @@ def _power(launches: int, rejected: int, shift: float) -> float:
         + n * (n - 1) / 2 * (2 * (p1 - p2) ** 2 + 3 * p2 * (1 - p2))
         + n * (n - 1) * (n - 2) * (p3 - p2**2)
     )
-    lowest = n * (n + 1) / 2 - rejected + 0.5  # of these values, continuity-corrected
+    lowest = n * (n + 1) / 2 - rejected + 0.5  # with continuity correction
     return float(ndtr((mean - lowest) / math.sqrt(max(variance, 1e-12))))
 
 

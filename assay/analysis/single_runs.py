@@ -21,10 +21,10 @@ from assay.wording import counted, one_line
 # another. If logs of ratios are normal, their standard deviation is then 5 to 8 %. The
 # usual noise is about twice the larger standard deviation.
 USUAL_NOISE = 0.15
-FEWEST_RUNS = 10  # earlier runs that are needed to use their scatter
-DEVIATIONS = 3  # a ratio within so many standard deviations is noise
+FEWEST_RUNS = 10  # the scatter is that of earlier runs if there are this many
+DEVIATIONS = 3  # a ratio within this many standard deviations is noise
 LEAST_NOISE = 0.02  # with a coarse timer, all earlier runs can have the same time
-MOST_PATHS = 3  # most files that the command names
+MOST_PATHS = 3  # the command names at most this many files or folders
 
 
 def compare(
@@ -152,7 +152,7 @@ def _notes(
         count = counted(len(earlier), "earlier run")
         notes.append(
             f"{len(fair)} of {count} are of this machine and Python; {FEWEST_RUNS} are "
-            "needed, so the usual noise is taken."
+            "needed, so the usual noise is assumed."
         )
     return tuple(notes)
 

@@ -27,12 +27,12 @@ if TYPE_CHECKING:
     from assay.analysis.statistics import Floats
 
 METRIC = "time"
-# A test is no longer measured if it failed in at least this many launches of one side,
-# and in more than this share of them.
+# A test is no longer measured if it failed in at least `MOST_FAILURES` launches of one
+# side, and in more than `MOST_FAILED_SHARE` of that side's launches.
 MOST_FAILURES = 2
 MOST_FAILED_SHARE = 1 / 3
 SKIPPED = "it was skipped"  # the problem of a skipped test begins with this
-NAMED = 3  # most tests that a reason names
+NAMED = 3  # a reason names at most this many tests
 
 
 @dataclass(frozen=True)
@@ -285,7 +285,7 @@ def _reason_undecided(
 
 
 def _detectable(interval: tuple[float, float] | None) -> float | None:
-    """Return the smallest change that such a wide interval shows, as a fraction."""
+    """Return the smallest change that an interval of this width can show."""
     if interval is None:
         return None
     return math.expm1((interval[1] - interval[0]) / 2)
@@ -332,7 +332,7 @@ def _levels(looks: Looks) -> list[float]:
 
 
 def _last(problems: Sequence[str]) -> str:
-    """Return the line of the last traceback that says what was wrong."""
+    """Return the line that says what was wrong, from the last traceback."""
     lines = [line for line in problems[-1].splitlines() if line.strip()]
     errors = [line[1:].strip() for line in lines if line.startswith("E ")]
     return (errors or lines or ["no reason was given"])[0][:300]

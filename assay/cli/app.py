@@ -30,7 +30,7 @@ COMMANDS = {
     "history": "Show the numbers of many runs, and their changes.",
     "profile": "Profile one variant, or a command.",
     "comment": "Say in a pull request what a comparison found.",
-    "waive": "Let something be slower until a day.",
+    "waive": "Allow something to be slower until a day.",
     "services": "List the databases and caches that are available.",
     "schema": "Print the JSON Schema of claims.toml.",
     "doctor": "Check whether this machine is fit to measure on.",

@@ -65,8 +65,8 @@ def bisect(
     budget: Annotated[
         str | None,
         typer.Option(
-            help="The time of each whole comparison, such as 5m: of GOOD with BAD, and "
-            "of the commit that is found with the one before."
+            help="The time, such as 5m, for the comparison of GOOD and BAD, and for "
+            "that of the commit that is found and the commit before it."
         ),
     ] = None,
     python: PythonVersion = None,
@@ -79,9 +79,9 @@ def bisect(
     """Find the commit that made something slower.
 
     GOOD and BAD are compared first. If BAD is slower, each step measures one commit
-    against GOOD, and the commit that is found is compared with the one before. Only
-    first parents are followed. To continue a search that was stopped, give the same
-    --output.
+    against GOOD, and the commit that is found is compared with the commit before it.
+    Only first parents are followed. To continue a search that was stopped, give the
+    same --output.
     """
     import secrets
 
@@ -162,7 +162,9 @@ def _asked(
     fast, slow = repository.commit(good), repository.commit(bad)
     links = ancestry.chain(repository, fast, slow)
     if not links:
-        raise InputError(f"{good} and {bad} are the same commit: expected an older one")
+        raise InputError(
+            f"{good} and {bad} are the same commit: expected an older commit as GOOD"
+        )
     request = Request(
         good=fast.sha,
         bad=slow.sha,
@@ -207,7 +209,7 @@ def _resumed(
     more: Sequence[str],
     note: Callable[[str], None],
 ) -> Bisection:
-    """Return an earlier search as it goes on; the options in `more` may have changed.
+    """Return an earlier search, ready to go on; the options in `more` may be new.
 
     Args:
         state: The earlier search.

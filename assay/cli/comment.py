@@ -23,15 +23,22 @@ def comment(
     ] = None,
     pull_request: Annotated[
         int | None,
-        typer.Option(help="Its number; that of the workflow's event if not given."),
+        typer.Option(
+            help="The number of the pull request; from the workflow's event if not "
+            "given."
+        ),
     ] = None,
     key: Annotated[
-        str, typer.Option(help="Tells several comparisons of a pull request apart.")
+        str,
+        typer.Option(
+            help="A name that tells several comparisons of a pull request apart."
+        ),
     ] = "",
     author: Annotated[
         str | None,
         typer.Option(
-            help="The account whose comment is updated; that of the token if not given."
+            help="The account whose comment is updated; the token's account if not "
+            "given."
         ),
     ] = None,
     print_only: Annotated[

@@ -18,8 +18,8 @@ Topics = Annotated[
 Benchmarks = Annotated[
     list[str] | None,
     typer.Option(
-        help="A file, folder or test with pytest-benchmark tests of the newer commit, "
-        "each of which is judged by itself. Can be repeated."
+        help="A file, folder or test of the newer commit that uses pytest-benchmark. "
+        "Each test is judged by itself. Can be repeated."
     ),
 ]
 Only = Annotated[
@@ -29,15 +29,15 @@ Only = Annotated[
 VariantName = Annotated[
     str,
     typer.Option(
-        help="The variant of the topics that both commits run, where a topic has "
-        "variants; the first if not given."
+        help="The variant that both commits run, if a topic has variants; the first "
+        "variant if not given."
     ),
 ]
 PythonVersion = Annotated[
     str | None,
     typer.Option(
-        help="Version or path of the Python of all commits, such as 3.12; as the "
-        "project says if not given."
+        help="Version or path of the Python of all commits, such as 3.12; the "
+        "project's own choice if not given."
     ),
 ]
 BuildCommand = Annotated[

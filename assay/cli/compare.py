@@ -43,16 +43,16 @@ def compare(
     base: Annotated[
         str | None,
         typer.Argument(
-            help="A commit, branch or tag; where the work on HEAD left the default "
-            "branch if not given. Or a file of pytest --benchmark-json, and another "
-            "one as HEAD."
+            help="A commit, branch or tag; if not given, the commit at which the work "
+            "on HEAD left the default branch. Or a file of pytest --benchmark-json; "
+            "HEAD is then another such file."
         ),
     ] = None,
     head: Annotated[
         str | None,
         typer.Argument(
-            help="A commit, branch or tag; the working tree if not given, with what is "
-            "not committed."
+            help="A commit, branch or tag; if not given, the working tree with its "
+            "uncommitted changes."
         ),
     ] = None,
     topic: Topics = None,
@@ -64,7 +64,7 @@ def compare(
     budget: Annotated[
         str | None,
         typer.Option(
-            help="The time for all measuring, such as 5m; builds are not in it. "
+            help="The time for all measuring, such as 5m, without the time of builds. "
             "300 seconds for each topic if not given."
         ),
     ] = None,

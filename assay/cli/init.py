@@ -50,15 +50,19 @@ def init(
     har: Annotated[
         Path | None,
         typer.Option(
-            "--from-har", help="Write the requests of a recording instead: a HAR file."
+            "--from-har",
+            help="A HAR file, whose requests are written instead of the document's.",
         ),
     ] = None,
     ready: Annotated[
-        str | None, typer.Option(help="The path that answers 2xx when it is ready.")
+        str | None,
+        typer.Option(help="The path that answers 2xx when the service is ready."),
     ] = None,
     env: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME=VALUE", help="An environment variable of it."),
+        typer.Option(
+            metavar="NAME=VALUE", help="An environment variable of the service."
+        ),
     ] = None,
     needs: Annotated[
         list[str] | None,
@@ -74,7 +78,7 @@ def init(
         bool, typer.Option("--with-delete", help="Send DELETE, too.")
     ] = False,
     output: Annotated[
-        Path, typer.Option(metavar="DIR", help="The folder that is written.")
+        Path, typer.Option(metavar="DIR", help="The folder for the two files.")
     ] = Path("perf"),
     force: Annotated[
         bool, typer.Option("--force", help="Write over files that exist.")

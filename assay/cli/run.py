@@ -58,7 +58,7 @@ Budget = Annotated[
 Margin = Annotated[
     float | None,
     typer.Option(
-        help="The change that is too small to matter, such as 0.05 for 5 %.",
+        help="The largest change that is too small to matter, such as 0.05 for 5 %.",
         min=0.001,
         max=0.9,
         callback=require_finite,

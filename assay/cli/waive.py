@@ -27,19 +27,22 @@ def waive(
     ceiling: Annotated[
         float,
         typer.Option(
-            help="How many times as slow it may be: 1.3 is 30 % slower.",
+            help="How many times as slow it may be: 1.3 means 30 % slower.",
             callback=require_finite,
         ),
     ],
-    reason: Annotated[str, typer.Option(help="Why; every report says it.")],
+    reason: Annotated[
+        str, typer.Option(help="Why it may be slower; every report shows the reason.")
+    ],
     until: Annotated[
-        str, typer.Option(help="The last day on which it counts, such as 2027-01-31.")
+        str,
+        typer.Option(help="The last day on which the waiver counts: 2027-01-31."),
     ],
     topic: Annotated[
         str, typer.Option(help="The topic of the benchmark; any if not given.")
     ] = "",
 ) -> None:
-    """Let something be slower until a day; this is written to perf/waivers.toml."""
+    """Allow something to be slower until a day: write a waiver to perf/waivers.toml."""
     from assay.inputs import waiving
 
     waiver = waiving.waiver(
@@ -47,7 +50,7 @@ def waive(
     )
     file, replaced = waiving.write(waiver, Path.cwd())
     verb = "renewed" if replaced else "added"
-    typer.echo(f"{verb} in {file}; commit this file: it counts from HEAD on")
+    typer.echo(f"{verb} in {file}; commit this file, because it is read from HEAD")
 
 
 def _day(text: str) -> date:

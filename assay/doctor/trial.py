@@ -284,7 +284,7 @@ def _smallest_change(sd: float, per_launch: float, seconds: float) -> _SmallestC
 
 
 def _level(looks: Sequence[int]) -> float:
-    """Return the level of one look of a comparison without claims."""
+    """Return the level of one look at a comparison without claims."""
     alpha = (1 - Settings().confidence) / len(DECIDING_METRICS)
     return pocock_level(tuple(looks), alpha)
 

@@ -77,8 +77,8 @@ class _Module:
 def find(folder: Path) -> list[App]:
     """Return the apps of a project, sorted by module and name.
 
-    A factory is left out if a module assigns the app that it makes, or if its own
-    module has an app.
+    A factory is left out if a module assigns the app that it makes, or if the module of
+    the factory has an app.
     """
     modules = [parsed for path in _files(folder) if (parsed := _read(path))]
     makers = {name: cls for one in modules for name, cls in one.factories.items()}
@@ -103,10 +103,10 @@ def named(spec: str, folder: Path, apps: Sequence[App]) -> App | None:
     """Return the app that the user names: ``shop.main:app`` or ``shop.main:make()``.
 
     Args:
-        spec: What the user typed. A module alone means its only app, otherwise the name
-            ``app`` in it.
+        spec: What the user typed. If it is a module alone, the only app of the module
+            is meant, or else the name ``app`` in the module.
         folder: The folder of the project.
-        apps: What `find` has found there.
+        apps: The apps that `find` has found in the folder.
 
     Returns:
         The app; None if its file was not found or its interface is unknown.
@@ -158,7 +158,7 @@ def _app(
 
 
 def _one_per_site(apps: Sequence[App]) -> Iterator[App]:
-    """Yield the apps, except a Django ASGI app beside a WSGI app of its package."""
+    """Yield the apps, but no Django ASGI app whose package also has a WSGI app."""
     sites = {
         app.module.rpartition(".")[0]
         for app in apps

@@ -29,8 +29,8 @@ from assay.system import processes, redaction
 
 CHANGES = "it changes data"
 DELETES = "it deletes data"
-# At most this many requests are tried to choose the prefix, and this many paths to find
-# one for readiness.
+# At most this many requests are tried to choose the prefix of all paths, and at most
+# this many paths are tried to find one for `ready`.
 MOST_TRIED = 10
 Say = Callable[[str], None]
 
@@ -198,11 +198,15 @@ def _recorded(asked: Asked, file: Path) -> tuple[Journey, list[str]]:
     tasks = tuple(_switched(task, allowed) for task in tasks)
     notes = []
     if recorded.left_out:
-        notes.append(f"of {recorded.host} only; left out: {recorded.left_out}")
+        notes.append(
+            f"the locustfile has the requests to {recorded.host}; left out: "
+            f"{recorded.left_out}"
+        )
     if cookies := har_journey.unset_cookies(recorded):
         notes.append(
-            f"it begins with the cookies {', '.join(sorted(cookies))}, which "
-            "no answer in it sets; if requests are refused, record from the log-in on"
+            f"the recording begins with the cookies {', '.join(sorted(cookies))}; no "
+            "recorded answer sets them. If requests are refused, record from the "
+            "log-in on"
         )
     return Journey("", file.name, tasks, credentials, in_order=True), notes
 

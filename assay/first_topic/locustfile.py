@@ -59,7 +59,7 @@ def render(journey: Journey) -> str:
     ]
     if journey.credentials:
         lines += [
-            "# Secrets come from the environment; none belongs into this file.",
+            "# Secrets come from the environment; none belongs in this file.",
             *map(_credential, journey.credentials),
             "",
         ]

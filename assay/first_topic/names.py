@@ -5,7 +5,8 @@ import re
 from collections.abc import Iterable
 
 MAX_LENGTH = 60  # characters
-# Attributes of Locust's users and task sets: a function of that name would replace one.
+# Attributes of Locust's users and task sets. A function with one of these names would
+# replace the attribute.
 RESERVED = frozenset("""
     abstract args client client_pool concurrency connection_timeout context
     default_headers environment execute_next_task execute_task fixed_count

@@ -19,9 +19,9 @@ class Gap:
         name: The environment variable that holds the value, or the name of a value that
             was read from an earlier answer.
         source: Where the value comes from.
-        place: ``path`` or ``query`` if the value stands in a URL and must be quoted for
-            it, ``number`` or ``decimal`` if it is a whole number or another one in
-            JSON, otherwise empty.
+        place: ``path`` or ``query`` if the value must be quoted for this part of a URL;
+            ``number`` for a whole number in JSON; ``decimal`` for any other number in
+            JSON; otherwise empty.
     """
 
     name: str

@@ -77,7 +77,7 @@ def typed(command: str, folder: Path) -> str:
     """Return a command as the user types it in a project's folder.
 
     In claims.toml `python` means the interpreter of the project or of a commit. In a
-    shell without an active environment it means another one.
+    shell without an active environment, `python` may be another interpreter.
     """
     first, space, rest = command.partition(" ")
     return f"{interpreter(folder).word}{space}{rest}" if first == "python" else command
@@ -111,7 +111,7 @@ def serve(app: App, folder: Path) -> Served:
         f"{app.spec} is an app of {app.framework}, and none of its servers "
         f"({', '.join(wanted)}) is installed in {python.path} ({python.origin}); "
         f"type: {shlex.quote(str(python.path))} -m pip install {wanted[0]}\n"
-        "  or say how it is started: assay init --command 'python serve.py {port}'"
+        "  or say how the app is started: assay init --command 'python serve.py {port}'"
     )
 
 

@@ -127,8 +127,8 @@ def ready_path(service: Service, wanted: str, more: Sequence[str] = ()) -> str:
                 break
             time.sleep(0.2)
     raise InputError(
-        "the service answers, but no path that is usual for health answers 2xx; name "
-        f"one: assay init --ready /PATH ...{service.log()}"
+        "the service answers, but none of the usual health paths answers 2xx; name "
+        f"another: assay init --ready /PATH ...{service.log()}"
     )
 
 
@@ -308,7 +308,7 @@ def _check_owner(child: processes.Child | None, port: int) -> None:
     if child and port not in listening(child.pid):
         raise MeasureError(
             f"port {port}: another process listens there, and not the service that was "
-            f"started (pid {child.pid}): its requests would go to a stranger\n"
-            "  If its command has a fixed port, put {port} there; otherwise type the "
-            "same command again, and Assay takes another port"
+            f"started (pid {child.pid}): requests would go to the wrong process\n"
+            "  If the service's command has a fixed port, put {port} in its place; "
+            "otherwise type the same command again, and Assay takes another port"
         )

@@ -22,7 +22,7 @@ WAYS = (
     "  assay init --command 'python serve.py --port {port}'  any command\n"
     "  assay init --url http://127.0.0.1:8000                a service that runs"
 )
-MOST_LISTED = 20  # apps in a message
+MOST_LISTED = 20  # a message lists at most this many apps
 
 
 @dataclass(frozen=True)
@@ -117,9 +117,9 @@ def _app(spec: str, here: Path) -> apps.App:
         if app:
             return app
         raise InputError(
-            f"{one_line(spec)}: no app of that name was found in {here}, or it cannot "
-            f"be told whether it is ASGI or WSGI{_listed(project_apps)}\n"
-            "  or say how it is started: assay init --command 'python -m uvicorn "
+            f"{one_line(spec)}: no app of that name was found in {here}, or it does "
+            f"not show whether it is ASGI or WSGI{_listed(project_apps)}\n"
+            "  or say how the app is started: assay init --command 'python -m uvicorn "
             "shop.main:app --port {port}'"
         )
     if len(project_apps) == 1:

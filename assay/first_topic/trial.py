@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from assay.first_topic.request import File, Read, Request, Task, filled
 from assay.wording import one_line
 
-TIMEOUT = 10.0  # seconds until an answer must have ended
+TIMEOUT = 10.0  # seconds within which an answer must end
 MAX_REDIRECTS = 5  # redirects that are followed to one answer
 MAX_DETAIL = 160  # characters of an answer that are shown
 
@@ -85,7 +85,7 @@ def send(client: Any, request: Request, values: Mapping[str, str]) -> Answer:
         built = _built(client, request, values)
     except KeyError as error:
         reason = f"it needs {error.args[0]} from an earlier request, which is off"
-        return Answer("not sent", reason, "correct that one first")
+        return Answer("not sent", reason, "correct the earlier request first")
     except (httpx.InvalidURL, UnicodeError, ValueError, TypeError) as error:
         reason = f"it cannot be sent: {one_line(str(error))[:MAX_DETAIL]}"
         return Answer("not sent", reason, "write it by hand")
@@ -180,7 +180,7 @@ def _answered(request: Request, answer: Any, body: bytes, client: Any) -> Answer
         if status in ("401", "403") and secure and client.base_url.scheme == "http":
             advice = (
                 f"no client sends the cookie {secure[0][:40]} over HTTP, since it is "
-                "marked as secure: switch that off for tests"
+                "marked as secure: do not mark it so for tests"
             )
         else:
             detail = one_line(body[:2000].decode("utf-8", "replace"))[:MAX_DETAIL]
@@ -224,8 +224,8 @@ def _advice(request: Request, status: str, detail: str) -> str:
         if variables:
             return f"check the value of {', '.join(variables)}"
         if request.body:
-            return "put a log-in that exists into what it sends"
-        return "add what it needs to be allowed, such as a log-in"
+            return "put an existing user and password into what it sends"
+        return "add what gives it permission, such as a log-in"
     if status in ("404", "410"):
         return "put an id that exists into its path"
     if status in ("400", "409", "415", "422"):

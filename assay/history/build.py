@@ -23,7 +23,7 @@ Member = tuple[Record, Measured]
 
 
 def build(records: Sequence[Record], skipped: Iterable[SkippedRun]) -> HistoryResults:
-    """Return all series of these runs, with changes; the series that change come first.
+    """Return all series, each with its changes; the series that change come first.
 
     Args:
         records: The runs, oldest first.
@@ -51,7 +51,8 @@ def _key(record: Record, measured: Measured) -> tuple[str, ...]:
 
     `record.assay` is Assay's version without its patch number, with the schema of the
     results. The load is part of the key, because another load gives other numbers. The
-    looks and the time budget are not: they change only the number of launches.
+    looks and the time budget are not part of it: they change only the number of
+    launches.
     """
     return (
         measured.kind,
@@ -87,9 +88,9 @@ def _examine(
 ) -> list[Findings]:
     """Search the series for changes, and correct for the number of series.
 
-    Among hundreds of series, some would seem to change by chance. The procedure of
-    Benjamini and Hochberg keeps the expected share of these among all that are found
-    below `LEVEL`.
+    Among hundreds of series, some would seem to change by chance. Such series are false
+    discoveries. The procedure of Benjamini and Hochberg limits their expected share,
+    among all series that are found to change, to `LEVEL`.
 
     Args:
         members: The numbers of each series, oldest first.

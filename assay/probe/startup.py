@@ -38,10 +38,11 @@ def _sample(totals: Totals, answers: Answers, main: int) -> None:
 
 
 def imported(project: Project, frame: Optional[FrameType]) -> str:
-    """Return the package that the user's code is importing; empty if there is none.
+    """Return the package that is being imported; empty if there is none.
 
-    This is the package of the outermost library module between the innermost frame and
-    the nearest frame of the user's own code.
+    This is the package of the outermost module between the innermost frame and the
+    nearest frame of the user's own code. If no frame is the user's, it is the package
+    of the outermost module on the stack.
     """
     package = ""
     for _ in range(DEEPEST):

@@ -103,8 +103,9 @@ class MemoryCapture:
         if len(seconds) < 2:
             raise MeasureError(
                 f"memory-profiler, {observed.topic}, variant {observed.variant}: "
-                f"{len(seconds)} samples; raise `seconds` (now "
-                f"{self._preset.seconds:g}) in profiles/{self._preset.name}.toml"
+                f"there are too few samples ({len(seconds)}; at least 2 are needed); "
+                f"raise `seconds` (now {self._preset.seconds:g}) in "
+                f"profiles/{self._preset.name}.toml"
             )
         return Timeline(
             topic=observed.topic,

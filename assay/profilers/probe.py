@@ -21,8 +21,8 @@ from assay.profilers.protocol import Capture, Setting, settings_of
 from assay.results import Profile
 
 ANSWER_SECONDS = 5.0  # seconds within which a process must answer
-SNAPSHOT_SECONDS = 20.0  # the same, if it takes a snapshot of its memory
-# While no process is known: seconds without a further answer that end the wait.
+SNAPSHOT_SECONDS = 20.0  # the same, if the process takes a snapshot of its memory
+# While no process is known, the wait ends after this many seconds without an answer.
 QUIET_SECONDS = 0.3
 POLL_SECONDS = 0.01
 NOTHING = Amount(count=0, seconds=0)
@@ -150,8 +150,9 @@ class Probe:
                     answers[pid], last = path, time.monotonic()
         if not answers:
             raise MeasureError(
-                "the probe does not answer: is the target no Python, or does its "
-                "command keep Python from reading its environment (-I, -E or -S)?"
+                "the probe does not answer: is the target not a Python program, or "
+                "does its command keep Python from reading environment variables (-I, "
+                "-E) or from loading the probe (-S)?"
             )
         self.pids |= set(answers)
         return {pid: _read(path) for pid, path in answers.items()}

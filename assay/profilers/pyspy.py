@@ -271,8 +271,8 @@ def _advice(preset: Preset, outside: float) -> str:
     )
     if outside > MAX_SHARE_OUTSIDE:
         advice += (
-            f"; {outside:.0%} of the CPU time was spent outside the GIL, which "
-            "`gil = false` there shows"
+            f"; {outside:.0%} of the CPU time was spent outside the GIL: set "
+            "`gil = false` in that file to see it"
         )
     return advice
 

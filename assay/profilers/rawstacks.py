@@ -107,9 +107,9 @@ def parse_located(
 def mended(running: Counter[tuple[str, ...]]) -> Counter[tuple[str, ...]]:
     """Complete stacks that lack their beginning, with the most likely beginning.
 
-    py-spy does not stop the target, so it may find only the end of a stack. The frames
-    from the root to the first frame that it found are taken from whole stacks, in which
-    this frame is most often reached that way.
+    py-spy does not stop the target, so it may find only the end of a stack. In whole
+    stacks, the function looks for the frames from the root to the first frame that
+    py-spy found. It takes those that lead to this frame most often.
     """
     begins: Counter[str] = Counter()
     for stack, count in running.items():

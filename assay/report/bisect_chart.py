@@ -51,10 +51,10 @@ def draw(commits: Sequence[CommitRow], only: bool) -> Chart:
 
     caption = "One mark for each measured commit, with its interval."
     if suspects:
-        band = "the commit that is found" if only else "commits that may be the one"
+        band = "the commit that was found" if only else "commits that are suspected"
         caption += f" Band: {band}."
     if any(row.problem for row in commits):
-        caption += " Cross: it cannot be measured."
+        caption += " Cross: a commit that cannot be measured."
     described = counted(len(measured), "commit")
     return Chart(
         "Measured commits",

@@ -25,7 +25,7 @@ class CommitRow:
         sha: The beginning of its name.
         subject: The first line of its message.
         ratio: commit / GOOD, in words; empty if it was not measured.
-        launches: Number of launches that the ratio is from.
+        launches: Number of launches that the ratio was computed from.
         suspected: Whether this is, or may be, the commit that made the code slower.
         problem: Why the commit cannot be measured; empty if it can.
         middle: The ratio as a number; None if it was not measured.

@@ -82,7 +82,7 @@ def percentiles(baseline: Curve, candidate: Curve) -> Chart:
     )
     return Chart(
         "Latency by percentile",
-        "Log tail axis: the slowest requests are at the right.",
+        "The axis stretches the tail: the slowest requests are at the right.",
         as_svg(draw, f"Latency by percentile. {description}."),
     )
 
@@ -185,7 +185,8 @@ def by_launch(baseline: Curve, candidate: Curve, metric: str, unit: str) -> Char
 
     return Chart(
         "Launch by launch",
-        f"{metric}: one number per side and launch, the unit of inference.",
+        f"{metric}: one number per side and launch. The launch is the unit of "
+        "inference.",
         as_svg(
             draw,
             f"{metric} by launch: baseline A around "
@@ -330,7 +331,7 @@ def name_axes(axes: Any, x: str, y: str) -> None:
 
 
 def axis_unit(largest: float, unit: str) -> tuple[float, str]:
-    """Return scale and unit of an axis; if the largest value is 0.003 s, of ms."""
+    """Return the scale and the unit of an axis: ms if the largest value is 0.003 s."""
     scales = {
         "s": ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns")),
         "B": ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"), (1.0, "B")),

@@ -46,7 +46,7 @@ class FunctionRow:
 
 @dataclass(frozen=True)
 class StacksView:
-    """The stacks of both sides, from one preset, compared."""
+    """The comparison of both sides' stacks, which one preset recorded."""
 
     preset: str
     basis: str
@@ -158,7 +158,7 @@ def _missing(presets: Collection[str]) -> str:
     if not presets:
         return "No profiles were taken, so this run cannot say why."
     names = clean(", ".join(sorted(presets)))
-    return f"Profiles of one side only ({names}): nothing to compare."
+    return f"There are profiles of one side only ({names}), so none can be compared."
 
 
 def _pair_of(profile: Profile) -> tuple[str, str] | None:

@@ -20,7 +20,7 @@ CAUSES = "causes.json"
 NANOSECONDS = 1e9
 
 type Function = tuple[str, int, str]  # file, line and name, as in pstats
-type Timing = tuple[int, int, float, float]  # calls, calls, own and whole seconds
+type Timing = tuple[int, int, float, float]  # calls (twice), own and total seconds
 
 
 def write(run: RunDirectory) -> list[Path]:
@@ -137,8 +137,10 @@ def pstats(
 ) -> dict[Function, tuple[int, int, float, float, Mapping[Function, Timing]]]:
     """Return the profile in the structure of pstats.
 
-    Written by `marshal`, it is a file that snakeviz reads. Seconds are per request. A
-    sampled profile does not know the number of calls, so numbers of samples replace it.
+    If `marshal` writes this structure to a file, snakeviz can read the file. Each
+    function has two numbers of calls, its own seconds, its seconds with everything that
+    it called, and the same four numbers for each caller. Seconds are per request. A
+    sampled profile has no numbers of calls, so numbers of samples take their place.
     """
     own: dict[Function, float] = defaultdict(float)
     whole: dict[Function, float] = defaultdict(float)

@@ -1,9 +1,9 @@
 """A differential flame graph as one static SVG.
 
-The width of a frame is the larger of both sides' values, so a frame that vanished stays
-visible. Each frame is a nested SVG with its position in percent. So the graph fits any
-width, labels are clipped, and no script is needed. Consecutive frames of frameworks
-become one frame.
+A frame is at least as wide as the larger of both sides' values, so a frame that only
+one side has is visible. Each frame is a nested SVG with its position in percent. So the
+graph fits any width, labels are clipped, and no script is needed. Consecutive frames of
+frameworks become one frame.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class _Node:
 
 @dataclass(frozen=True)
 class FlameGraph:
-    """The picture, and how many frames were too narrow to draw."""
+    """The picture, and how many frames were drawn and left out as too narrow."""
 
     svg: str
     frames: int

@@ -1,7 +1,7 @@
 """The forest plot of all claims: positions on its axis, in percent.
 
-Each row shows how many times better the candidate is. To the right is better for every
-metric, so latency and throughput share one axis.
+Each row shows how many times better the candidate is. Further to the right means better
+for every metric, so latency and throughput share one axis.
 """
 
 import math
@@ -47,7 +47,7 @@ class ForestItem:
 
 @dataclass(frozen=True)
 class Row:
-    """One row as it is drawn; positions are percent of the axis.
+    """One row as it is drawn; positions are in percent of the axis.
 
     Attributes:
         number: How many times better the candidate is, as text; empty if unknown.

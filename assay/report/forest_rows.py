@@ -20,7 +20,7 @@ from assay.report.summary import (
 from assay.results import ClaimResult, Comparison, Results
 from assay.wording import clean, expectation, meaning_of, one_line
 
-SHOWN_TESTS = 30  # most tests shown; tests that are *same* are left out
+SHOWN_TESTS = 30  # at most this many tests are shown, and none that is *same*
 
 
 def forest_items(plan: Plan, results: Results) -> list[ForestItem]:

@@ -29,8 +29,8 @@ from assay.wording import counted, one_line
 
 _MOST_MARKS = 150  # with more runs, a line is drawn without marks and intervals
 _DATE_TICKS = 3
-_USUAL = 12.0  # farther runs, in median deviations from their level, are outliers
-_DRIFT_PART = 8  # so many consecutive runs of a drift have about the same level
+_USUAL = 12.0  # a run this many median deviations from its level is an outlier
+_DRIFT_PART = 8  # this many consecutive runs of a drift have about the same level
 
 
 def draw_series(series: Series, note: str = "") -> Chart:

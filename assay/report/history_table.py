@@ -11,7 +11,8 @@ from assay.wording import counted, one_line
 if TYPE_CHECKING:
     from rich.console import Console
 
-# Most rows of each kind: series without a change, with a change, and skipped runs.
+# At most this many rows of each kind are shown: series without a change, series with a
+# change, and skipped runs.
 MOST_OTHERS = 20
 MOST_CHANGED = 100
 MOST_SKIPPED = 10

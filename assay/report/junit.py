@@ -6,8 +6,9 @@ as passed. The user can choose that *undecided* passes.
 
 A topic without claims has one test case for each pair as a whole, and one for each
 comparison with a verdict. A slower pair is a failure, unless a threshold or a waiver
-lets it pass. So is a slower comparison; but if its pair as a whole is not slower, it
-counts as undecided. A new, removed or skipped benchmark is a skipped test case.
+lets it pass. A slower comparison is a failure, too; but if its pair as a whole is not
+slower, the comparison counts as undecided. A new, removed or skipped benchmark is a
+skipped test case.
 
 A benchmark that failed, a pair or topic without measurements, and a run that did not
 finish are errors.

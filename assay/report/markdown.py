@@ -35,10 +35,11 @@ from assay.results import (
 from assay.run_directory.run import RunDirectory
 from assay.wording import compared, counted, expectation, one_line, percent
 
-CAUSES_SHOWN = 3  # most causes of a pair
-# By this text, Assay finds its comment on a pull request again.
+CAUSES_SHOWN = 3  # at most this many causes are shown for a pair
+# Assay recognises its own comment on a pull request by this text.
 MARKER = "<!-- assay:compare -->"
-# Most characters of each part. Their sum is below GitHub's limit, with room for links.
+# The largest number of characters of each part. The sum is below GitHub's limit, with
+# room for links.
 _TITLE, _ANSWER, _NAME, _NOTE, _WARNING, _CAUSE = 400, 2_500, 600, 500, 800, 900
 _TABLES, _CAUSES, _WARNINGS = 40_000, 7_000, 6_000
 _MARKS = {"holds": "✅ holds", "refuted": "❌ refuted", "undecided": "❔ undecided"}
@@ -70,7 +71,8 @@ def short(text: str, most: int) -> str:
     text = one_line(text)
     escaped = escape(text)
     while len(escaped) > most:
-        # Escaping makes up to 12 characters of one. Each turn removes at least one.
+        # Escaping turns one character into up to 12. Each pass removes at least one
+        # character.
         text = text[: max(0, int(len(text) * (most - 1) / len(escaped)) - 1)]
         escaped = f"{escape(text)}…"
     return escaped
@@ -255,7 +257,8 @@ def _below(
 
 
 def _row(results: Results, comparison: Comparison, margin: float) -> str:
-    # If the pair has a verdict, that is the answer, so the metric's is not bold.
+    # If the pair has a verdict, that is the answer, so the metric's verdict is not
+    # bold.
     verdict: str = comparison.verdict or ""
     if pair_verdict_of(results, comparison) is None:
         verdict = f"**{verdict}**"

@@ -44,7 +44,7 @@ def metric_rows(
     claims: tuple[ClaimResult, ...],
     margin: float,
 ) -> list[MetricRow]:
-    """Return the pair's metrics: first the deciding ones, then as in METRICS."""
+    """Return the pair's metrics: the deciding ones first, each part as in METRICS."""
     values = {
         (value.variant, value.metric): value
         for value in results.values

@@ -23,7 +23,7 @@ from assay.wording import (
 if TYPE_CHECKING:
     import pandas as pd
 
-SHOWN_PACKAGES = 10  # most packages shown that differ between two commits
+SHOWN_PACKAGES = 10  # at most this many packages that differ are shown
 
 
 def repeat_command(plan: Plan, results: Results) -> str:

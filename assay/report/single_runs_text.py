@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
 WHY = (
     "One run of each side cannot tell a change from the noise between two processes, "
-    "which is several per cent: of identical code, one run called 15 to 26 % of tests "
-    "more than 5 % slower than another run."
+    "which is several per cent: with identical code, 15 to 26 % of tests were more "
+    "than 5 % slower in one run than in another."
 )
 MARK = "worth measuring"
 
@@ -78,8 +78,8 @@ def reasons(results: SingleRunsResults) -> list[str]:
     if results.differences:
         what = "; ".join(map(one_line, results.differences))
         lines.append(
-            f"The two files come from different machines or Pythons ({what}), so that "
-            "a ratio need not come from the code."
+            f"The two files come from different machines or Pythons ({what}), so a "
+            "ratio may have another cause than the code."
         )
     runs = {one.runs for one in results.tests if one.runs}
     if runs:

@@ -67,7 +67,7 @@ def answer(plan: Plan, results: Results) -> str:
     """Return the answer in one sentence.
 
     If the run had a single question, the answer includes the reason. Another sentence
-    follows if the gate has something to add, and one if the run was cut short.
+    follows if the gate has something to add, and one more if the run was cut short.
     """
     parts = []
     if results.claims:
@@ -197,12 +197,13 @@ def gate_answer(results: Results) -> str:
     by_verdict = Counter(str(gate.verdict) for gate in results.gates)
     if not any(gate.reason for gate in results.gates):
         return ""
+    allowed = "within what [tool.assay.gates] allows"
     phrases = [
         f"{by_verdict[verdict]} {one if by_verdict[verdict] == 1 else many}"
         for verdict, one, many in (
             ("fails", "fails", "fail"),
             ("waived", "is waived", "are waived"),
-            ("passes", *["within what [tool.assay.gates] allows"] * 2),
+            ("passes", f"is {allowed}", f"are {allowed}"),
         )
         if by_verdict[verdict]
     ]
@@ -211,8 +212,8 @@ def gate_answer(results: Results) -> str:
         word = "fails"
     else:
         word = "is undecided" if "undecided" in outcomes else "passes"
-    total = len(results.gates)
-    return f"The gate {word}: of {total} slower, {', '.join(phrases)}."
+    total = counted(len(results.gates), "slower comparison")
+    return f"The gate {word}: of {total}, {', '.join(phrases)}."
 
 
 def drop_repeated(sentences: Sequence[str], answer_text: str) -> list[str]:
@@ -234,7 +235,7 @@ def shown(comparisons: Sequence[Comparison], most: int) -> list[Comparison]:
 
 
 def by_change(comparisons: Sequence[Comparison]) -> list[Comparison]:
-    """Return benchmarks in order: by verdict, slower ones first, then by size."""
+    """Return benchmarks by verdict, slower ones first, then by size of the change."""
     return sorted(
         comparisons,
         key=lambda item: (

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
-SHOWN_TESTS = 20  # most tests shown; tests that are *same* are left out
+SHOWN_TESTS = 20  # at most this many tests are shown, and none that is *same*
 DEFAULT_SETTINGS = Settings()
 _STYLES = {
     "holds": "bold green",

@@ -33,7 +33,7 @@ class CauseView:
         source: Lines of the user's code around the place of the cause: number, text,
             and whether the line is the place itself.
         changed: Whether the cause lies in code that changed between the two commits.
-        hunk: The changed lines there, and whether each was added.
+        hunk: The changed lines of that code, and whether each was added.
     """
 
     kind: str
@@ -51,7 +51,7 @@ class CauseView:
 
 @dataclass(frozen=True)
 class PartView:
-    """A part of the ledger: its numbers as text, and its section of both bars.
+    """A part of the ledger: its numbers as text, and its section of each side's bar.
 
     Attributes:
         bars: For each side, where the section begins and how wide it is, in percent.

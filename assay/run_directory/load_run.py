@@ -57,8 +57,8 @@ BATCH_ROWS = 1 << 18  # samples that are read at once
 # The fields that hold a number in every tick.
 TICK_NUMBERS = ("at", "planned", "requests", "generator_cpu")
 MADE_BY_OLDER_VERSION = (
-    "an older version of Assay made this, and this one cannot read it: run the test "
-    "again, or build the report with that version"
+    "an older version of Assay made this file, and this version cannot read it: run "
+    "the test again, or build the report with the older version"
 )
 
 

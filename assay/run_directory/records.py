@@ -28,6 +28,7 @@ from assay.system import redaction
 
 # The metrics that a history shows for each request of a load test.
 LOAD_TEST_METRICS = (*(f"latency.{name}" for name in SPREAD_FIELDS), "service.p50")
+MANY_TESTS = "it has many load tests; a history needs runs of a single test"
 
 
 class Measured(Data):
@@ -230,7 +231,7 @@ def read(place: Place) -> Record:
             does not name the directory.
     """
     if place.has(CAPACITY) or place.has(SWEEP):
-        raise NotARunError("a search of many load tests; a history needs single ones")
+        raise NotARunError(MANY_TESTS)
     is_load_test = place.has(LoadRun.PLAN)
     plan_file = LoadRun.PLAN if is_load_test else RunDirectory.PLAN
     if missing := [n for n in (plan_file, ENVIRONMENT, RESULTS) if not place.has(n)]:
@@ -304,9 +305,9 @@ def _check_schema(fields: Mapping[str, Any], known: int) -> None:
 
 def _check_load_test(results: _LoadResults) -> None:
     if results.kind != "load":
-        raise NotARunError("a search of many load tests; a history needs single ones")
+        raise NotARunError(MANY_TESTS)
     if results.bound:
-        raise NotARunError("the generator was the limit: its numbers are only bounds")
+        raise NotARunError("the generator was the limit, so all times are only bounds")
     if results.incomplete:
         raise NotARunError(f"it is incomplete: {results.incomplete}")
 

@@ -29,7 +29,7 @@ class SliceRow:
         unserved: Planned arrivals or tasks that were not answered in time.
         given_up: Requests that the client, or the end of the slice, gave up.
         short: Arrivals that found no idle user although more users were allowed.
-        peak: Most arrivals that were in flight or waiting at once.
+        peak: The largest number of arrivals that were in flight or waiting at once.
         requests: Number of requests.
         failed: Failed requests, and tasks that raised an exception although none of
             their requests failed; at most `requests`.
@@ -38,8 +38,9 @@ class SliceRow:
         rate: Arrivals per second; NaN in a closed loop.
         users: Users of the closed loop, or the limit of users of the open loop.
         cpu: CPU seconds of the target's processes.
-        run_delay: Seconds that its threads were runnable but not running.
-        foreign: Seconds that its cores worked for other processes; NaN if unknown.
+        run_delay: Seconds that the target's threads were runnable but not running.
+        foreign: Seconds that the target's cores worked for other processes; NaN if
+            unknown.
         generator_cpu: CPU seconds of the generator.
         generator_run_delay: Seconds that the generator was runnable but not running.
         lag_p99: How late the generator began tasks: 99th percentile.

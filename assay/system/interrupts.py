@@ -11,7 +11,7 @@ _INTERRUPTING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 @contextlib.contextmanager
 def deferred() -> Iterator[None]:
-    """Defer signals that interrupt until the end of the `with` block.
+    """Defer interrupting signals to the end of the `with` block.
 
     Python runs signal handlers in the main thread only, so in other threads there is
     nothing to defer.

@@ -7,7 +7,7 @@ from pathlib import Path
 
 ACTIVE = "VIRTUAL_ENV"
 CONDA, CONDA_NAME = "CONDA_PREFIX", "CONDA_DEFAULT_ENV"
-NAMES = (".venv", "venv")  # of a project's own virtual environment, in its folder
+NAMES = (".venv", "venv")  # folders that may be a project's own virtual environment
 
 
 def own(folder: Path) -> Path | None:
@@ -29,9 +29,9 @@ def active(variables: Mapping[str, str]) -> str:
 
 
 def interpreter(variables: Mapping[str, str], folder: Path) -> Path:
-    """Return the interpreter that `activated` leads to.
+    """Return the interpreter that `python` means with the variables of `activated`.
 
-    If that environment has no interpreter, it is the Python that runs Assay.
+    If the environment has no interpreter, this is the Python that runs Assay.
     """
     environment = active(variables) or own(folder)
     python = Path(environment, "bin", "python") if environment else None
@@ -46,7 +46,7 @@ def activated(variables: Mapping[str, str], folder: Path) -> dict[str, str]:
     This is the Python of the active virtual or conda environment. If none is active, it
     is the Python of the virtual environment in the project's folder. If there is none,
     it is the Python that runs Assay. So a command need not name the folder of an
-    environment, which another checkout may not have.
+    environment. Another checkout may lack that folder.
 
     Args:
         variables: Environment variables.

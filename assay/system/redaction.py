@@ -50,7 +50,7 @@ def command(text: str) -> str:
 def _redact_words(words: Iterable[str], depth: int) -> list[str]:
     redacted, secret_follows = [], False
     for word in words:
-        # Only the dashes of the next option show that this one has no value.
+        # If dashes follow, the option before them has no value.
         if secret_follows and not word.startswith("--"):
             redacted.append(HIDDEN)
             secret_follows = False

@@ -67,7 +67,7 @@ def read(output: Path) -> list[Outcome]:
 
 
 def read_before(path: Path) -> list[Outcome]:
-    """Return Assay's outcomes in the study of verdicts, of comparisons as a whole."""
+    """Return the verdicts of Assay's comparisons in the study of verdicts."""
     if not path.exists():
         return []
     rows = json.loads(path.read_text())["outcomes"]
@@ -81,7 +81,7 @@ def of_effect(outcomes: Sequence[Outcome], effect: str) -> list[Outcome]:
 
 
 def goals(now: Sequence[Outcome], before: Sequence[Outcome]) -> list[Goal]:
-    """Judge Assay by every goal; one goal is its own earlier power.
+    """Judge Assay by every goal; one goal is the power that it had before.
 
     Args:
         now: The runs of this study.

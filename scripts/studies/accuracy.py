@@ -48,7 +48,7 @@ SHARES = (0.5, 0.9, 0.95, 0.99)
 STEADY_RATE = 300.0
 USERS = 32
 FREEZING_FACTOR = 2.5  # lengthens the runs of a server that freezes only every 5 s
-MAX_RUNS_FACTOR = 2  # most runs, as a multiple of the runs asked for
+MAX_RUNS_FACTOR = 2  # the most runs that are made, as a multiple of those asked for
 TEST_SECONDS = 6
 MAX_EXTRA_SECONDS = 60.0  # seconds that a command may take beyond its load
 PAGE = Path("reports/reference/accuracy.md")
@@ -254,7 +254,7 @@ def run_assay(cell: Cell, seconds: float, folder: Path, seed: int) -> Run:
 def run_locust(cell: Cell, seconds: float, folder: Path) -> Run:
     """Load a server once with Locust alone, and read its CSV."""
     kind, client, rate = cell
-    users = max(10, rate // 10)  # several times as many as wait at once
+    users = max(10, rate // 10)  # several times the requests in flight
     file = write_locustfile(folder, client, rate / users, RANDOM_BEGIN)
     cores = processes.split_cores()
     server = Server(kind, folder, cores)

@@ -53,8 +53,8 @@ class Bench:
     """A service and its load generator, on separate cores.
 
     Attributes:
-        schedule: The schedule of the last launch; None before the first. The next
-            launch uses it again if it has all of its variants.
+        schedule: The schedule of the last launch; None before the first launch. The
+            next launch uses it again if it contains all variants of that next launch.
         pids: The processes of the servers of the current launch, and their children.
     """
 

@@ -4,6 +4,7 @@ Each run makes a new history of 64 commits, two of which do not compile, and run
 whole command on its first and its last commit. Histories of the kinds `benchmark` and
 `service` have one commit that makes a function 8 % slower. Those of the kind
 `unchanged` have none.
+
 Finished runs are stored, so the study can be stopped and continued.
 """
 

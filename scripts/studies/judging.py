@@ -87,7 +87,7 @@ def append_launch(run: RunDirectory, measured: launch.Launch, seconds: float) ->
 def streams(
     run: RunDirectory, noise: str, pairs: Sequence[tuple[str, Pair]]
 ) -> Iterator[Stream]:
-    """Yield the stream of launches of each pair; the effect comes first in `pairs`."""
+    """Yield the launches of each pair of arms; `pairs` also names the effect."""
     measured = measurements.Measurements(run.slices(), run.launches())
     for effect, pair in pairs:
         keys = {metric: (measured, TOPIC, *pair, metric) for metric in DECIDING_METRICS}
@@ -108,8 +108,8 @@ def streams(
 def judge(stream: Stream, margin: float, metrics: Sequence[str]) -> list[Outcome]:
     """Judge a stream as `assay run` does, one comparison after the other.
 
-    Each comparison begins where the one before has ended. Launches at the end that
-    are too few for a verdict are not judged.
+    Each comparison begins where the previous comparison has ended. Launches at the end
+    that are too few for a verdict are not judged.
 
     Args:
         stream: The launches of a pair.
@@ -117,7 +117,7 @@ def judge(stream: Stream, margin: float, metrics: Sequence[str]) -> list[Outcome
         metrics: The metrics that decide; the error rate is divided by their number.
 
     Returns:
-        For each comparison an outcome of the whole (`ANY`), and one of each metric.
+        For each comparison, its overall outcome (`ANY`) and an outcome of each metric.
     """
     looks = SETTINGS.looks
     alpha = (1 - SETTINGS.confidence) / len(metrics)
@@ -325,8 +325,8 @@ def all_outcomes(
         noise: The condition.
         identical: Pairs of identical arms.
         slower: For each effect, its pair.
-        runs: Outcomes of whole runs of the command. They replace Assay's outcomes of
-            whole comparisons of the same effect, because their time was measured.
+        runs: Outcomes of whole runs of the command. They replace Assay's overall
+            outcomes of the same effect, because the time of these runs was measured.
     """
     if not (output / noise / "plan.json").exists():
         return list(runs)

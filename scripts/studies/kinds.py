@@ -3,6 +3,7 @@
 There are eight kinds, and one more with log-ins. They take turns. Each run is the whole
 command with default settings, but without profiles. Finished runs are stored with their
 directories, so the study can be stopped and continued.
+
 `--estimators` compares several estimators of throughput on the stored samples.
 """
 
@@ -80,7 +81,7 @@ def run_once(kind: Kind, seed: int, output: Path, rounds: int) -> KindRun:
     """
     path = run_path(output, kind, seed)
     if path.exists():
-        shutil.rmtree(path)  # of an interrupted run
+        shutil.rmtree(path)  # what an interrupted run left
     command = [sys.executable, "-m", "assay", "run", ".", "--output", str(path)]
     command += ["--seed", str(seed), "--no-profiles"]
     with scratch_folder() as folder:

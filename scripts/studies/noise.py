@@ -77,7 +77,9 @@ SERVICES = (
 )
 STANDSTILL = 0.03  # seconds
 STANDSTILL_INTERVAL = 0.2  # mean seconds between two standstills
-HIT_SHARE = 0.3  # share of a slice that makes it hit; 90 % of a standstill does, too
+# A slice counts as hit if it was disturbed for more than this share of its duration, or
+# for more than 90 % of a standstill.
+HIT_SHARE = 0.3
 NOTHING = "nothing"
 MIN_SLICES = 3  # fewest slices for a median worth showing
 # The limits of the plain rule. The first is a share of the slice, on top of the lower
@@ -204,7 +206,7 @@ class RuleCounts:
 
 @dataclass(frozen=True)
 class JudgedSlice:
-    """A slice, whether it was hit (None: only grazed), and what each rule decided."""
+    """A slice, whether it was hit (None: too briefly), and what each rule decided."""
 
     row: SliceRow
     hit: bool | None

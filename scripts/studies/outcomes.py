@@ -35,7 +35,7 @@ class Outcome:
         noise: One of `NOISES`.
         effect: One of `EFFECTS`: what the candidate does in addition to the baseline.
         rule: `ASSAY`, `MARGIN_RULE` or the name of a rival.
-        metric: A metric, or `ANY` for the whole comparison.
+        metric: A metric, or `ANY` for the overall verdict of the comparison.
         launches: How many launches the verdict rests on.
         seconds: Wall-clock time of measuring until the verdict; None if unknown.
         ratio: Candidate / baseline; `low` and `high` are the ends of its interval.
@@ -119,7 +119,7 @@ def select(outcomes: Sequence[Outcome], **fields: str) -> list[Outcome]:
 
 
 def of_identical_code(outcomes: Sequence[Outcome]) -> list[Outcome]:
-    """Return the verdicts of whole comparisons of identical code."""
+    """Return the overall verdicts of comparisons of identical code."""
     return select(outcomes, effect=IDENTICAL, metric=ANY)
 
 

@@ -170,7 +170,7 @@ def run_once(job: Job, workshop: Workshop) -> SuiteRun:
     """Run the command once, and time the whole command."""
     path = (workshop.output / "runs" / f"{job.name}-{workshop.budget}").resolve()
     if path.exists():
-        shutil.rmtree(path)  # of an interrupted run
+        shutil.rmtree(path)  # what an interrupted run left
     command = [sys.executable, "-m", "assay", "compare", BASE, job.kind]
     for benchmark in job.package.benchmarks:
         command += ["--benchmarks", benchmark]

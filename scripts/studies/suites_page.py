@@ -256,12 +256,12 @@ The detectable change is the smallest one that Assay's launches would have shown
 tables have its median over tests and runs."""
 _PLANTED = f"""\
 In HEAD one function of each package begins with a loop that does nothing. The loop adds
-{percent(SLOWDOWN)} to the time of one benchmark, the *planted* one. To find its rounds,
-the suite ran several times in the package's own environment, in turn without a loop and
-with one of a known number of rounds. What that added to the benchmark gives the rounds;
-what it added to the other tests says which of them run the function, too. *Others* are
-the tests to which the loop adds less than {percent(MIN_SHARE)}: to call one of them
-slower is wrong."""
+{percent(SLOWDOWN)} to the time of one benchmark, the *planted* one. To find how many
+rounds the loop needs, the suite ran several times in the package's own environment, in
+turn without a loop and with a loop of a known number of rounds. The time that this loop
+added to the benchmark gives the rounds. The time that it added to the other tests says
+which of them run the function, too. *Others* are the tests to which the planted loop
+adds less than {percent(MIN_SHARE)}: to call one of them slower is wrong."""
 _TIMES = ("Assay: median time", "pytest-benchmark: median time", "detectable change")
 
 

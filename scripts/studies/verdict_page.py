@@ -228,8 +228,8 @@ def write(
         ),
         "## How it was measured",
         "A verdict of *faster* or *slower* on identical code is false. On slower code "
-        "only *slower* is right. Verdicts are those of whole comparisons unless a "
-        "metric is named. Intervals of shares are exact (Clopper-Pearson). "
+        "only *slower* is right. If no metric is named, a verdict is the overall "
+        "verdict of a comparison. Intervals of shares are exact (Clopper-Pearson). "
         "`scripts/studies/rivals.py` says what each rival rule does and where it comes "
         "from.",
         "\n".join(condition_lines) or "The conditions were not recorded.",

@@ -83,8 +83,8 @@ async def app(scope, receive, send):
 
 CPU_EFFECTS = {"+2 % CPU": 0.02, "+5 % CPU": 0.05, "+10 % CPU": 0.10}
 TAIL_EFFECT = "+5 ms on 3 %"
-# No two identical pairs share an arm. Each slower arm is compared with an identical
-# arm, and no two slower arms with the same one.
+# No two identical pairs share an arm. Each slower arm is compared with a different arm
+# of these pairs.
 IDENTICAL_PAIRS = (("a0", "a1"), ("a2", "a3"), ("a4", "a5"))
 SLOWER_PAIRS = {
     "+2 % CPU": ("a0", "e2"),

@@ -2,8 +2,8 @@
 
 `assay report` builds the report of a run of synthetic samples. The generator is
 measured in `assay load`, where users of LeanHttpUser send requests as fast as they can.
-Memory is the peak resident size of a process and its children, of `assay load` without
-the generator.
+Memory is the peak resident size of a process and its children. For `assay load`, the
+generator's memory is subtracted.
 """
 
 import argparse
@@ -111,8 +111,8 @@ class MemoryWatch:
         """Read the memory ten times a second until stopped."""
         while not self.stopped:
             sizes: dict[str, int] = {}
-            # Children come first: if the generator ends meanwhile, what remains for
-            # Assay is too small, and not its peak.
+            # Children come first. If the generator ends meanwhile, Assay's size comes
+            # out too small, which does not change its peak.
             for member in reversed(processes.tree(self.pid)):
                 try:
                     process = psutil.Process(member)

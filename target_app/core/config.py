@@ -23,7 +23,7 @@ class Settings(BaseSettings):
         downstream_url: URL of `target_app.downstream`, which some variants call.
         sqlite_path: The SQLite file that `python -m target_app.seed` makes.
         target_variant: The one variant to serve, as `topic.variant`, or `shop` for the
-            shop alone. If it is empty, everything is served whose URLs are set, each
+            shop alone. If it is empty, everything whose URLs are set is served, each
             variant under its own path.
         pool_size: Connections of each pool, unless a variant sets its own number.
         cache_seconds: Seconds until a cached value expires.

@@ -203,7 +203,7 @@ def postgres_engine(settings: Settings, **options: Any) -> Engine:
     """Return an engine on PostgreSQL that finds its tables in schema `assay`.
 
     Args:
-        settings: Contain the URL and the size of the pool.
+        settings: The settings, with the URL and the size of the pool.
         options: Options of `sqlalchemy.create_engine`. If there are any, the size of
             the pool is not taken from the settings.
 
@@ -239,7 +239,7 @@ def postgres_url(settings: Settings) -> URL:
     except (ArgumentError, ValueError) as error:
         raise AppError("DATABASE_URL cannot be read", 503) from error
     if url.get_backend_name() != "postgresql":
-        raise AppError("DATABASE_URL is not one of PostgreSQL", 503)
+        raise AppError("DATABASE_URL is not a PostgreSQL URL", 503)
     return url
 
 
@@ -250,7 +250,7 @@ def redis_client[Client](  # noqa: D103 (pydocstyle misreads generics)
 
     Args:
         from_url: The function of redis-py that makes a client for a URL.
-        settings: Contain the URL.
+        settings: The settings, with the URL.
 
     Raises:
         AppError: REDIS_URL is not set, or cannot be read.

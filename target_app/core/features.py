@@ -40,7 +40,7 @@ def parse_features(text: str) -> Features:
 
 
 def ladder() -> Iterator[str]:
-    """Yield values of FEATURES: `legacy`, then each with one more feature."""
+    """Yield values of FEATURES: `legacy`, then ones with one, two, … features."""
     yield "legacy"
     for count in range(1, len(STEPS) + 1):
         yield ",".join(list(STEPS)[:count])

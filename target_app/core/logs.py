@@ -1,8 +1,8 @@
 """The log: one line of JSON for each event and, if switched on, for each request.
 
-A line contains the fields of `extra`. It never contains the query, the body or the
-headers of a request, except its id, because they can contain passwords, tokens and
-addresses.
+A line contains the fields of `extra`. It never contains the query or the body of a
+request, nor its headers but `X-Request-Id`, because they can contain passwords, tokens
+and addresses.
 """
 
 import json

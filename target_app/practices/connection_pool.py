@@ -1,6 +1,6 @@
 """Connection pooling: one user is read, over a new connection or a pooled one.
 
-The guide: "Added connection pooling". If more requests need a connection at the same
+The guide: "Added connection pooling". If requests need more connections at the same
 time than the pool has, they wait for each other.
 """
 

@@ -26,7 +26,7 @@ _MESSAGES = {
     400: "There was an error parsing the body",
     401: "Not authenticated",
     404: "Item not found",
-    409: "There are not enough of it",
+    409: "There is not enough of this item",
     413: "The body is too large",
     422: "Validation error",
     429: "Too many requests",

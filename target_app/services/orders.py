@@ -10,7 +10,7 @@ from target_app.services.sales import first_day
 
 PAGE_SIZE = 100
 ORDERS_PER_MONTH = 10_000
-DAYS = 28  # the first days of a month, which alone have orders
+DAYS = 28  # orders are placed on the first days of a month only
 ORDERS_PER_DAY = ORDERS_PER_MONTH / DAYS
 ORDER_COUNT = 200_000
 INVOICE_COUNT = 100_000
@@ -23,7 +23,7 @@ def invoice_number(order: int) -> str:
 
 
 def count_orders_before(month: int, day: int) -> int:
-    """Return the number of orders before a day, which is also the id of the last one.
+    """Return the number of orders before a day: the highest id among these orders.
 
     Months are counted from 0, days from 1.
     """

@@ -33,7 +33,9 @@ def place(
         if price is None:
             if session.get(Item, item_id) is None:
                 raise AppError("Item not found", 404, {"item_id": item_id})
-            raise AppError("There are not enough of it", 409, {"item_id": item_id})
+            raise AppError(
+                "There is not enough of this item", 409, {"item_id": item_id}
+            )
         purchase.lines.append(
             PurchaseLine(item_id=item_id, quantity=quantity, price_cents=price)
         )

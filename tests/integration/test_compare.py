@@ -178,7 +178,7 @@ def test_each_benchmark_is_judged_by_itself_and_slower_twice(project: Path) -> N
     (pair,) = results["pairs"]
     assert pair["verdict"] == "slower"
     assert all(
-        re.match(r"again: [12]\.\d", item["reason"])
+        re.match(r"measured again: [12]\.\d", item["reason"])
         for item in results["comparisons"]
         if item["verdict"] == "slower"
     )

@@ -13,10 +13,10 @@ from assay.results import CallCount
 KIND = "call"
 EXPLAINS = 0.6  # calls explain a difference if they account for this share of it
 SAME = 0.05  # counts that differ by a smaller share are the same
-MOST = 20  # functions that are listed for a pair
+MOST = 20  # at most this many functions are listed for a pair
 
 
-# From function and file to the place and its calls per request.
+# Maps a function and its file to its place and its calls per request.
 type Counted = dict[tuple[str, str], tuple[Place, float]]
 
 
@@ -34,7 +34,7 @@ class Calls:
 
 
 def calls_of(place: Frontier, follow_up: Pair) -> Calls | None:
-    """Return the calls of the user's function that carries a difference of CPU time.
+    """Return how often the function with a difference of CPU time is called.
 
     The difference of CPU time is change of calls x mean cost per call, plus mean
     number of calls x change of cost per call.
@@ -44,8 +44,8 @@ def calls_of(place: Frontier, follow_up: Pair) -> Calls | None:
         follow_up: Rounds in which calls were counted.
 
     Returns:
-        The calls; None if the place is not a function of the user's, or if none of its
-        calls was counted.
+        The calls; None if the place is not in the user's code, or if no call of the
+        function was counted.
     """
     if not place.own or len(follow_up.baseline) < 2:
         return None
@@ -107,7 +107,7 @@ def _mean(side: Sequence[Counted], key: tuple[str, str]) -> float:
 
 
 def _calls(one: Round, function: str, file: str) -> float:
-    """Return a function's calls; its class is ignored, as py-spy may not know it."""
+    """Return a function's calls. Its class is ignored: py-spy may not report it."""
     last = function.rpartition(".")[2]
     return sum(
         item.amount.count

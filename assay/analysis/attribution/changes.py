@@ -53,10 +53,10 @@ def at_head(one: Round, subject: Subject) -> Round:
 def explain(
     topic: Topic, names: tuple[str, str], rounds: Sequence[Round], subject: Subject
 ) -> list[Cause]:
-    """Return the causes of two commits; those in changed code are marked and first.
+    """Return the causes of a pair; those in changed code are marked and come first.
 
-    If no cause lies in changed code, the CPU time of the changed functions is tested
-    alone, so that a smaller difference is found.
+    If no cause lies in changed code, the CPU time of the changed functions is tested on
+    its own. This test can find a smaller difference.
 
     Args:
         topic: The topic of the pair.
@@ -101,7 +101,7 @@ def explain(
 
 
 def mark(causes: Sequence[Cause], subject: Subject | None) -> list[Cause]:
-    """Return the causes of a pair; those in changed code are marked and first."""
+    """Return some causes; those in changed code are marked and come first."""
     if subject is None:
         return list(causes)
     marked = []
@@ -129,7 +129,7 @@ def changes_at(where: str, subject: Subject) -> list[ChangedLines]:
 
 
 def _extent(file: ChangedFile, function: str, line: int) -> tuple[int, int]:
-    """Return the first and last line of the function at a place, or lines around it."""
+    """Return a function's first and last line; if unknown, lines around the place."""
     name = function.rpartition(".")[2]
     named = [one for one in file.functions if one.name == name]
     inside = [one for one in named if one.first <= line <= one.last]
@@ -173,7 +173,7 @@ def _moved_frame(frame: str, subject: Subject) -> str:
 
 
 def _renamed(relative: str, file: ChangedFile) -> str:
-    """Return the path of a file at HEAD, relative to the same folder."""
+    """Return a file's path at HEAD, relative to the folder of the path `relative`."""
     if file.path == file.base_path:
         return relative
     above = file.base_path.removesuffix(relative)

@@ -11,8 +11,9 @@ from assay.analysis.attribution.rounds import Difference, Pair, difference
 from assay.analysis.statistics import benjamini_hochberg
 from assay.observations import Round
 
-# A function carries a difference if it accounts for at least this share of it. If no
-# function accounts for the whole, this is a share of the largest function's part.
+# A function carries a difference if it accounts for at least this share of the
+# difference. If no function accounts for the whole, this is a share of the largest
+# function's part.
 CARRIES = 0.8
 LEAST = 0.3  # if all functions have less than this share, the difference has no place
 # Files of event loops and servers. Every request runs through them.
@@ -73,7 +74,7 @@ def frontier(pair: Pair, total: Difference) -> Frontier | None:
 def place_among(
     pair: Pair, chosen: Callable[[str, str], bool], rate: float, least: float
 ) -> Frontier | None:
-    """Return the place of a difference of CPU time among chosen functions of the user.
+    """Return the place of a difference of CPU time in chosen functions of the user's.
 
     The test is about these functions alone. So a small difference of one of them can
     stand out from the noise, even if the difference of all CPU time does not.
@@ -101,7 +102,7 @@ def place_among(
 
 
 def split_place(own: str) -> tuple[str, str]:
-    """Return function and file of a place in the user's code; it may have a line."""
+    """Return the function and the file of a place, which may also have a line."""
     match = _PLACE.match(own)
     if match is None:
         return own, ""

@@ -23,8 +23,8 @@ class Group:
         holder: The code that held the resource the longest, on that side.
         seconds: Seconds per request.
         count: Events per request.
-        at_once: Seconds per request that other waits of the same request overlap.
-        longest: The longest single event of both sides, in seconds.
+        at_once: Seconds per request that overlap with other waits of the same request.
+        longest: The longest single event on either side, in seconds.
     """
 
     kind: str
@@ -87,7 +87,7 @@ def _by_key(one: Round) -> Table:
 
 
 def _at_once(one: Round) -> Table:
-    """Return the events that other waits of the same request overlap."""
+    """Return the events that overlap with other waits of the same request."""
     table: dict[Key, list[tuple[Event, Amount]]] = {}
     for observation in one.observations:
         event = observation.event
@@ -107,11 +107,11 @@ def _key(kind: str, event: Event) -> Key:
 def _without_moves(
     sides: Iterable[Sequence[Table]],
 ) -> tuple[Sequence[Table], ...]:
-    """Return the tables, with events that only moved at one place on both sides.
+    """Return the tables, in which events that only moved have the same place.
 
     If a function was renamed, or moved to another module, it sends the same query or
-    waits for the same pool from another place. That is no cause. Such events get the
-    candidate's place on the baseline's side, too.
+    waits for the same pool from another place. Such a move is no cause. So the events
+    of the baseline's side get the candidate's place.
     """
     baseline, candidate = sides
     only: dict[tuple[str, str], list[list[Key]]] = {}

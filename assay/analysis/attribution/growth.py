@@ -18,7 +18,7 @@ STEADY = 0.5  # least growth in the second half, as a share of that in the first
 ALPHA = 0.05
 MIN_DIFFERENCE = 0.1  # least difference between two growths, as a share of the larger
 MIN_OBJECTS_SHARE = 0.3  # if objects are a smaller share, the allocator is the cause
-MAX_LINES = 2  # most lines of code that a sentence names
+MAX_LINES = 2  # a sentence names at most this many lines of code
 
 
 def growth_per_request(side: Sequence[Round]) -> list[float]:
@@ -103,7 +103,7 @@ def _sentence(
     if is_allocator:
         return (
             f"{sentence}. Python's objects explain too little of it: the allocator "
-            "keeps memory that was freed, or C code keeps it."
+            "keeps memory that was freed, or C code keeps memory of its own."
         )
     named = [(place, size) for place, size in lines if place][:MAX_LINES]
     if not named:

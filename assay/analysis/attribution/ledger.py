@@ -10,8 +10,8 @@ from assay.observations import Round
 from assay.results import Ledger, LedgerPart
 
 CPU = "cpu"
-OTHER_WAITS = "other waits"  # of threads and tasks, if no other part counts them
-THREAD_WAIT = "other wait"  # of a thread; it includes the wait for a core
+OTHER_WAITS = "other waits"  # waits of threads and tasks that no other part counts
+THREAD_WAIT = "other wait"  # a wait of a thread; it includes the wait for a core
 # A kind of event begins with this if another wait of the same request counts the
 # seconds of the event.
 AT_ONCE = "at once: "

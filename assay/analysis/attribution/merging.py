@@ -44,7 +44,8 @@ class Attributed:
             services, or moves to a worker thread.
         held: The part of `total` for which the holder itself waits, while it holds
             the resource.
-        behind: The part of `total` that other requests wait for meanwhile.
+        behind: The part of `total` in which other requests wait for the event loop,
+            while garbage is collected.
     """
 
     kind: str
@@ -146,8 +147,8 @@ def _with_holder(
 def _with_block(pair: Pair, by_kind: Mapping[str, Attributed]) -> Attributed | None:
     """Return garbage collections, with the waits of others for the event loop added.
 
-    A collection blocks the event loop, too, so both are one cause. None if the loop is
-    blocked at another place than that of the collections.
+    A collection blocks the event loop, too, so both are one cause. None if the
+    collections and the block of the loop are at different places.
     """
     pauses, blocks = by_kind.get(GARBAGE), by_kind.get(BLOCKED)
     if pauses is None or blocks is None or not pauses.groups or not blocks.groups:
@@ -169,9 +170,10 @@ def _is_same(one: Place | None, other: Place | None) -> bool:
 def _around(groups: Sequence[Group], place: Frontier | None) -> bool:
     """Say whether CPU time belongs to the events of some groups.
 
-    The CPU time belongs to them if it has no place, or if its place and theirs are in
-    the same function of the user's. If the place of the CPU time is in a library only,
-    the CPU time belongs to moves to a worker thread, or to what the library sends.
+    CPU time without a place belongs to the events. CPU time in a function of the user's
+    belongs to them if one of them is in the same function. CPU time in a library alone
+    belongs to moves to a worker thread, and to queries or calls that this library
+    sends.
     """
     if place is None:
         return True

@@ -10,7 +10,7 @@ from assay.observations import Observation, Place
 from assay.results import Outgoing
 
 KINDS = ("query", "cache command", "other service")
-MAX_ROWS = 20  # most rows for one pair
+MAX_ROWS = 20  # at most this many rows are listed for a pair
 
 type Key = tuple[str, str, str, str]  # kind, text, function and file
 
@@ -18,8 +18,9 @@ type Key = tuple[str, str, str, str]  # kind, text, function and file
 def outgoing(topic: str, names: tuple[str, str], pair: Pair) -> list[Outgoing]:
     """Return the queries, commands and calls that the sides send, and their cost.
 
-    Each row has the place that sends it, and for both sides its count and seconds per
-    request: means over the rounds. The row that takes longest comes first.
+    Each row has the place that sends the query, command or call. It also has the count
+    and the seconds per request on both sides, as means over the rounds. The row that
+    takes longest comes first.
     """
     means: dict[Key, list[list[float]]] = {}  # counts and seconds of both sides
     places: dict[Key, Place | None] = {}

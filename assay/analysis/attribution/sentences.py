@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from assay.analysis.attribution.groups import Group
     from assay.analysis.attribution.merging import Attributed
 
-MAX_NAMED = 4  # most functions that a sentence names
+MAX_NAMED = 4  # a sentence names at most this many functions or queries
 NEARLY_ALL = 0.95  # a larger share of a difference is called "nearly all"
-APART = 0.6  # share of a difference for which waits that moved apart account
+APART = 0.6  # waits that moved apart are a reason from this share of a difference on
 SAME_COUNT = 0.05  # counts that differ by a smaller share are the same
 
 
@@ -206,9 +206,10 @@ def _sent(cause: Attributed, amount: str, word: str) -> str:
 
 
 def moved_apart(group: Group) -> bool:
-    """Say whether events are as many and as long, but at other times than before.
+    """Say whether the events differ only in how much they overlap.
 
-    What one side does at the same time, the other does one after the other.
+    On both sides, they are about as many and as long. But one side runs them at the
+    same time, and the other side runs them one after the other.
     """
     seconds, at_once = group.seconds.amount, group.at_once.amount
     together = abs(seconds + at_once)

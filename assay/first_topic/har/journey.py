@@ -167,7 +167,7 @@ def _headers(entry: Entry, values: Values) -> dict[str, Template]:
 
 
 def _body(entry: Entry, values: Values) -> tuple[Body | None, str]:
-    """Return the body, and its media type; empty if the client sets it.
+    """Return the body and its media type, which is empty if the client sets it.
 
     Raises:
         _NotWrittenError: The body is not valid JSON, lacks its parts, or is a text that

@@ -100,8 +100,8 @@ def read(file: Path, host: str = "") -> Recording:
         raise InputError(f"--from-har: {file} cannot be read: {error}") from error
     except ValueError as error:
         raise InputError(
-            f"{file}: expected a HAR file, which is JSON: {error}; was it saved to its "
-            "end?"
+            f"{file}: expected a HAR file, which is JSON: {error}; was the whole file "
+            "saved?"
         ) from error
     written = mapping(mapping(content).get("log")).get("entries")
     if not isinstance(written, list):

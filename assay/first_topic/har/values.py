@@ -18,8 +18,8 @@ MADE_UP = re.compile(
 )
 OPAQUE = re.compile(r"[\w.~+/=-]{16,}", re.ASCII)  # a value that looks generated
 JWT = re.compile(r"eyJ[\w-]+\.[\w-]+\.[\w-]*", re.ASCII)
-MIN_SECRET = 6  # characters of a secret that is looked for inside other texts
-MIN_DIGITS = 3  # digits of a number that is a secret under other names, too
+MIN_SECRET = 6  # a secret with fewer characters is not looked for inside other texts
+MIN_DIGITS = 3  # a number with fewer digits is a secret under its own name only
 MAX_DEPTH = 30  # levels of an answer that are searched
 
 type Steps = tuple[str | int, ...]
@@ -116,8 +116,8 @@ class Values:
         Args:
             content: The JSON.
             name: The key of the JSON in its object.
-            secret: Whether a key around it names a secret. Then all texts and numbers
-                in it are secrets.
+            secret: Whether a key around the JSON names a secret. Then all texts and
+                numbers in the JSON are secrets.
         """
         if isinstance(content, dict):
             return {
@@ -157,7 +157,7 @@ class Values:
     def _earlier(self, value: str) -> str:
         """Return the name of a value that an earlier answer had; empty if none had it.
 
-        Also note that the value must be read from that answer.
+        The function also records that the value must be read from that answer.
         """
         origin = self._origins.get(value)
         if origin is None:
@@ -175,7 +175,7 @@ class Values:
         return self._names[value]
 
     def _secret(self, wanted: str, value: str, name: str) -> str:
-        """Return the environment variable of a secret, the same for the same value.
+        """Return the environment variable of a secret; equal secrets have the same one.
 
         Args:
             wanted: The name for a new variable.

@@ -113,7 +113,7 @@ def _is_json(kind: str) -> bool:
 def _body(
     kind: str, media_type: str, value: Json, files: Mapping[str, File]
 ) -> tuple[Body, str]:
-    """Return a body, and its media type; empty if the client sets it.
+    """Return a body and its media type, which is empty if the client sets it.
 
     Raises:
         NoValueError: No body of this media type can be made of the value.

@@ -54,7 +54,7 @@ class Document:
         return _path_of(url)
 
     def resolved(self, node: object) -> Mapping[str, Any]:
-        """Return a node of the document, with its reference followed if it is one.
+        """Return a node of the document; if it is a reference, return its target.
 
         The keys beside a reference are added to its target, as in OpenAPI 3.1.
 

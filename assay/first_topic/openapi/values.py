@@ -284,7 +284,7 @@ def _number(schema: Mapping[str, Any], whole: bool) -> int | float:
 def _limits(
     schema: Mapping[str, Any], whole: bool
 ) -> tuple[int | float | None, int | float | None]:
-    """Return numbers between which all are allowed; None for a missing limit.
+    """Return two limits; the schema allows all numbers between. None if one is missing.
 
     Raises:
         OverflowError: A limit is too large.
@@ -320,7 +320,7 @@ def _limit(
 
 
 def _text(schema: Mapping[str, Any]) -> str:
-    """Return a text of the pattern, or else of the format, and of the right length.
+    """Return a text that fits the pattern, or else the format, and the length.
 
     A pattern that is not simple is ignored. A text is cut or lengthened without regard
     to the pattern and the format.

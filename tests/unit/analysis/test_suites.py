@@ -185,7 +185,7 @@ def test_only_what_is_slower_twice_is_slower() -> None:
     first = results_of(compared("slower", 1.1))
     again = opinions.confirm(first, results_of(compared("slower", 1.09)), 0.05)
     assert again.pairs[0].verdict == "slower"
-    assert again.comparisons[0].reason == "again: 1.09× [1.08, 1.10]"
+    assert again.comparisons[0].reason == "measured again: 1.09× [1.08, 1.10]"
     for other in ("same", "undecided"):
         unlike = opinions.confirm(first, results_of(compared(other, 1.0)), 0.05)
         assert unlike.pairs[0].verdict == other

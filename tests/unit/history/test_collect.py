@@ -108,7 +108,7 @@ def test_load_tests_are_read_without_secrets(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("change", "reason"),
-    [({"kind": "capacity"}, "search of many"), ({"bound": True}, "only bounds")],
+    [({"kind": "capacity"}, "many load tests"), ({"bound": True}, "only bounds")],
 )
 def test_load_tests_that_have_no_numbers(
     tmp_path: Path, change: dict[str, object], reason: str

@@ -125,8 +125,8 @@ def test_what_is_waived_or_allowed_is_said_at_the_top_and_in_its_row(
         render(build_suite(tmp_path / "run", {"slower": 2, "same": 1}, gating))
     )
     assert (
-        "The gate passes: of 2 slower, 1 is waived, 1 within what [tool.assay.gates] "
-        "allows." in text
+        "The gate passes: of 2 slower comparisons, 1 is waived, 1 is within what "
+        "[tool.assay.gates] allows." in text
     )
     rows = [line for line in text.splitlines() if line.startswith("| slower")]
     assert rows[0].startswith("| slower, waived |") and "2027-01-31" in rows[0]
@@ -152,4 +152,5 @@ def test_every_report_says_that_something_is_waived(tmp_path: Path) -> None:
         assert "waived until 2027-01-31" in shown, name
         assert "the check is worth it" in shown, name
         if name not in ("csv", "json", "junit"):
-            assert "The gate passes: of 1 slower, 1 is waived." in shown, name
+            sentence = "The gate passes: of 1 slower comparison, 1 is waived."
+            assert sentence in shown, name

@@ -28,7 +28,7 @@ def test_nothing_beyond_says_what_cannot_be_seen() -> None:
     said = printed(run("a.json"), run("b.json"))
     assert "Changes below 15 % cannot be seen here." in said
     assert "the noise between two processes" in said
-    assert "15 to 26 % of tests more than 5 % slower" in said
+    assert "15 to 26 % of tests were more than 5 % slower" in said
     assert "worth measuring" not in said
 
 

@@ -1,4 +1,4 @@
-"""FastAPI: a cache by request that nothing ever empties."""
+"""FastAPI: a cache that keeps one answer for each request and is never emptied."""
 
 import os
 from itertools import count

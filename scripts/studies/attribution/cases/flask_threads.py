@@ -1,4 +1,4 @@
-"""Flask and a pool of threads: its size becomes one."""
+"""Flask and a pool of threads: the pool shrinks to one thread."""
 
 import os
 import time

@@ -1,4 +1,4 @@
-"""FastAPI: a coroutine that asks again after a while, until the work is done."""
+"""FastAPI: a coroutine that sleeps until the work is done."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""FastAPI and SQLAlchemy's asyncio: the pool of connections becomes one of two."""
+"""FastAPI and SQLAlchemy's asyncio: the pool shrinks to two connections."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""FastAPI and SQLAlchemy: the pool of connections becomes one of two."""
+"""FastAPI and SQLAlchemy: the pool shrinks to two connections."""
 
 import os
 import time
