@@ -92,7 +92,7 @@ def by_count(loop: Loop) -> float:
 
 
 def by_littles_law(loop: Loop) -> float:
-    """Return users / mean cycle of all requests that the slice began (Little's law).
+    """Return users / mean cycle of all requests in the slice (Little's law).
 
     A cycle is a response time plus the time until the user sends the next request. A
     request that was never answered lengthens the mean by the time spent waiting for it.
@@ -103,8 +103,8 @@ def by_littles_law(loop: Loop) -> float:
 def by_settled_cycles(loop: Loop) -> float:
     """Return users / mean cycle, without the first request of each user.
 
-    If fewer than `MIN_SETTLED_REQUESTS` are left, the first requests that ended last
-    count as well, because they resemble the later requests most.
+    If fewer than `MIN_SETTLED_REQUESTS` are left, some users' first requests count as
+    well: those that ended last, because they resemble the later requests most.
     """
     cycles = _Cycles(loop)
     kept = ~cycles.first | np.isnan(cycles.end)
@@ -145,13 +145,13 @@ class _Cycles:
         new_user: Bools = np.ones(len(user), dtype=np.bool_)
         # Requests without a known user may each belong to a different user.
         new_user[1:] = (user[1:] != user[:-1]) | (user[1:] == NO_USER)
-        # One running maximum over the ends of all users must not mix them, so each
-        # user's times are shifted past all times of the user before.
+        # The running maximum below goes through the requests of all users. Each user's
+        # times are shifted past those of the previous user, so that users do not mix.
         shift = np.cumsum(new_user) * (2 * (loop.ended - loop.began) + 1.0)
         latest = np.maximum.accumulate(until + shift) - shift
         before = np.where(new_user, start, np.concatenate([start[:1], latest[:-1]]))
         self.busy: Floats = np.maximum(0.0, until - np.maximum(start, before))
-        # A request that begins when the one before ends begins a new cycle. The
+        # A request that begins when the previous one ends begins a new cycle. The
         # tolerance is needed because sums have rounding errors.
         self.begins: Bools = new_user | (start >= before - CLOCK_TOLERANCE)
         cycle = np.cumsum(self.begins)

@@ -17,7 +17,7 @@ _NAME = re.compile(r"[\w.\"'\[\]-]+\s*[:=]\s*(?=.*[\"'])")
 def source_of(root: Path, place: str) -> Source | None:
     """Return the lines around a place such as ``load (app/sales.py:31)``.
 
-    If a name that sounds like a secret is given a text, the text is hidden.
+    If a line assigns a text to a name that sounds like a secret, the text is hidden.
 
     Args:
         root: The folder that the place's file is relative to.
@@ -49,7 +49,7 @@ def source_of(root: Path, place: str) -> Source | None:
 
 
 def _without_secrets(text: str) -> str:
-    """Hide the rest of a line once a name that sounds like a secret is given a text."""
+    """Hide the rest of a line after a name that sounds like a secret gets a text."""
     text = text[:LONGEST]
     for match in _NAME.finditer(text):
         if redaction.SECRET.search(match[0]):

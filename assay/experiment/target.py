@@ -45,7 +45,7 @@ class RunningTarget:
 
     @property
     def pids(self) -> list[int]:
-        """The root of the measured process tree; empty if Assay did not start it."""
+        """The pid of the measured process tree's root; empty if Assay started none."""
         return [self.child.pid] if self.child else []
 
     def pin(self, cores: Sequence[int]) -> None:
