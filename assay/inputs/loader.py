@@ -311,7 +311,7 @@ def _project(here: Path, messages: list[str]) -> tuple[dict[str, Any], list[Thre
 
     Args:
         here: The working directory.
-        messages: The problems are added to it.
+        messages: The list to which the problems are added.
     """
     for folder in (here, *here.parents):
         file = folder / "pyproject.toml"

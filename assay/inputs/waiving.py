@@ -78,10 +78,9 @@ def waiver(
 
 
 def write(waiver: Waiver, here: Path) -> tuple[Path, bool]:
-    """Add a waiver to the file of waivers, or replace the earlier one.
+    """Add a waiver to the end of the file of waivers.
 
-    An earlier waiver has the same topic, test and metric. The new entry is the last one
-    of the file.
+    An earlier waiver of the same topic, test and metric is removed.
 
     Args:
         waiver: The waiver.
