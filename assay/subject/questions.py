@@ -116,7 +116,7 @@ def plan_of(
 
 
 def _checked(plan: Plan, question: Question, folder: Path, here: str) -> Plan:
-    """Check that every threshold is about a topic; note if everything is measured.
+    """Check that every threshold is about a topic; record if everything is measured.
 
     Args:
         plan: The plan as the files describe it.
@@ -237,7 +237,7 @@ def _folder(side: Side, relative: str, topic: Topic) -> Path:
             "same for both commits; expected a folder in it"
         )
     if not folder.is_dir():
-        # A commit without the topic may lack its folder, too. It gets an empty one.
+        # A commit without the topic may lack this folder, too. So an empty one is made.
         if not topic.file.is_relative_to(side.checkout):
             folder.mkdir(parents=True)
         else:

@@ -43,7 +43,7 @@ class Side:
         project: The folder of the project in the checkout; empty for the top.
         environment: The environment that it runs in.
         packages: The ``site-packages`` folder of its own package; None if the side has
-            no layer for it.
+            no layer for that package.
         below: The environment below that layer, which both sides can share.
     """
 
