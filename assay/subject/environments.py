@@ -94,7 +94,7 @@ def side_environment(
     """Return an environment with a side's own package on top of a shared one.
 
     The project's package is built from a copy of the checkout and installed, not
-    linked. Other packages of the checkout that it needs are installed in the same way.
+    linked. If it needs other packages from the checkout, they are installed likewise.
     Files that the build generates are copied into the checkout, too (see `generated`).
 
     The shared environment itself is returned if the side has no package to install, if
@@ -257,8 +257,8 @@ def _install_tools(
     """Install what is missing into a folder, in versions that fit an environment."""
     constraints = build.log.with_name("constraints.txt")
     # The project can itself be a package that pytest needs. No index has the version of
-    # this checkout. If it were a constraint, only a pytest that is too old to need the
-    # package would fit.
+    # this checkout. If that were a constraint, only a pytest that is too old to need
+    # the package would fit.
     lines = [
         f"{name}=={version}\n"
         for name, version in below.packages.items()

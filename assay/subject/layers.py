@@ -14,7 +14,7 @@ from pathlib import Path
 from assay.subject.builds import Build
 
 _PTH = "assay_layers.pth"
-_LONGEST_SHEBANG = 127  # characters, as the oldest kernels in use have it
+_LONGEST_SHEBANG = 127  # characters: the limit of the oldest kernels in use
 _NOT_COPIED = re.compile(r"python|pip|activate|deactivate|Activate|pydoc|easy_install")
 
 

@@ -116,7 +116,7 @@ def plan_of(
 
 
 def _checked(plan: Plan, question: Question, folder: Path, here: str) -> Plan:
-    """Check that every threshold is about a topic; record if everything is measured.
+    """Check that thresholds are about topics; record whether everything is measured.
 
     Args:
         plan: The plan as the files describe it.

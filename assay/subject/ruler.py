@@ -1,6 +1,6 @@
 """Finds the topics or benchmarks that measure both commits: the *ruler*.
 
-It also copies the benchmarks of the ruler, which usually comes from HEAD, to BASE.
+The ruler usually comes from HEAD. Its benchmarks are then copied to BASE.
 """
 
 import ast

@@ -246,8 +246,8 @@ def _differing(
 ) -> tuple[tuple[str, str, str], ...]:
     """Return the packages whose versions differ.
 
-    Each has its name, its version at BASE and its version at HEAD. The version is empty
-    if the package is missing.
+    Each entry has the name of a package, its version at BASE and its version at HEAD. A
+    version is empty if the package is missing there.
     """
     names = sorted(set(base.packages) | set(head.packages))
     return tuple(
