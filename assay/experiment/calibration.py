@@ -74,7 +74,7 @@ class Schedule:
     capacity: Mapping[str, float] = field(default_factory=dict)
 
     def extended_for(self, preparation: float, variants: int) -> "Schedule":
-        """Return the schedule of a launch, given the seconds that preparing it took."""
+        """Return the schedule of a launch whose preparation took this many seconds."""
         if not self.open_decides or self.shape:
             return self
         block_seconds = self.open_seconds * variants

@@ -1,7 +1,7 @@
 """Estimate the requests per second of a closed loop from its requests, in several ways.
 
 Each estimator is a function of the same columns, so that a study can try it on stored
-samples (`RunDirectory.samples` has the columns, times in seconds on one clock).
+samples (`RunDirectory.samples` has the columns, with times in seconds on one clock).
 
 The estimators differ in how they treat the two edges of a slice. At the beginning all
 users send a request at once. If the server works through a queue, these first answers
@@ -77,7 +77,7 @@ def from_columns(
     unsent = np.isnan(start)
     start = np.where(unsent, columns["scheduled"], start)
     user = columns["user"]
-    # A user who still waits for an answer at the end no longer has a number.
+    # A request that has no answer at the end has lost the number of its user.
     unnumbered = np.count_nonzero(np.isnan(end) & (user == NO_USER))
     active = len(np.unique(user[user != NO_USER])) + int(unnumbered)
     return Loop(start, end, user, min(users, active), began, ended, think_time)

@@ -30,7 +30,7 @@ MAX_FILES = 50_000
 MAX_COUNTED = 1_000_000  # files after which counting ends
 BYTECODE = "__pycache__"
 _LINKED = (".git", ".hg", "node_modules")
-# A folder that contains one of these names is an environment or a cache.
+# A folder with one of these entries is an environment or a cache.
 _MARKS = ("pyvenv.cfg", "conda-meta", "CACHEDIR.TAG")
 
 

@@ -55,7 +55,7 @@ class Ran:
         medians: The median seconds of one call, by node id.
         failed: Why a test or the import of its file failed, by node id.
         skipped: Why a test was skipped, by node id.
-        collected: Node ids of the benchmarks that were chosen, in their order.
+        collected: Node ids of the chosen benchmarks, in the order of the project.
         seconds: How long each test took in total.
         files: The files of the modules that were imported.
         python: The version of the interpreter.

@@ -71,7 +71,7 @@ def measure(
 def profile(
     plan: Plan, run: RunDirectory, progress: Progress, variant: str, rate: float | None
 ) -> None:
-    """Take a profile with every preset of a plan, of one variant.
+    """Profile one variant with every preset of a plan.
 
     Args:
         plan: A plan with only one topic.

@@ -48,7 +48,7 @@ KEEP_GOING = "--continue-on-collection-errors"
 def interpreter(topic: Topic, variant: Variant) -> Path:
     """Return the interpreter that runs the benchmarks of a variant.
 
-    If neither the variant nor the target names an interpreter, it is the one that
+    If neither the variant nor the target names an interpreter, the result is what
     `python` means in the variant's working directory.
     """
     named = variant.python or topic.target.python

@@ -166,8 +166,8 @@ def launched(
         The running targets, by the names of their variants.
 
     Raises:
-        MeasureError: A variant never became ready, and the message has the last lines
-            of its log; another process answers on its port; or its copy cannot be made.
+        MeasureError: A variant never became ready (the message has the last lines of
+            its log), another process answers on its port, or its copy cannot be made.
     """
     order = [copies.restored(variant, folder) for variant in variants]
     rng.shuffle(order)

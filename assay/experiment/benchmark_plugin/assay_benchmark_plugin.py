@@ -1,7 +1,7 @@
 """Assay's plugin for the user's own pytest: it chooses tests, and reports on them.
 
 It runs in the interpreter of the measured project, so it imports nothing but the
-standard library and that project's pytest. It must run on Python 3.9.
+standard library and that project's pytest. It supports Python 3.9 and newer.
 
 Two environment variables control it:
 
