@@ -156,9 +156,10 @@ def calibrate(
         generator: The generator, with the variants attached.
         topic: The topic whose load is measured.
         names: The variants.
-        metrics: The metrics that verdicts depend on; all if empty. A launch is made
-            long enough for their quantiles, within limits. A load, open or closed, that
-            measures none of these metrics gets half the time.
+        metrics: The metrics that verdicts depend on. A launch is made long enough for
+            their quantiles, within limits. A load, open or closed, that measures none
+            of these metrics gets half the time. If this is empty, no quantile is taken
+            into account, and both loads get all of their time.
         deadline: No further arrival rate is tried after it.
 
     Raises:
