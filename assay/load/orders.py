@@ -39,7 +39,7 @@ class Attach:
 
 @dataclass(frozen=True)
 class Grow:
-    """Make users until every pool has `users`; each opens its connection."""
+    """Make users until every pool has `users`; each new user connects."""
 
     users: int
     timeout: float

@@ -65,7 +65,7 @@ class Generator(LocustProcess):
         return {name: OnStartResult(**answer[name]) for name in hosts}
 
     def grow(self, users: int) -> None:
-        """Make users until every pool has `users`; each opens its connection.
+        """Make users until every pool has `users`; each new user connects.
 
         Raises:
             MeasureError: The process has ended.

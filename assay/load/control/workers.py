@@ -165,7 +165,7 @@ class Workers:
 
 
 def cores_for(count: int) -> Sequence[int]:
-    """Return the generator's cores for some workers, or all cores if it has too few."""
+    """Return the cores for some workers: the generator's, or all cores if too few."""
     split = processes.split_cores()
     if count <= len(split.generator):
         return split.generator

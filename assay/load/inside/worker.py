@@ -163,7 +163,7 @@ class Worker:
             opened_locustfile.fire_end(self._locustfile)  # a listener tells the master
         else:
             self._runner.send_message("quit")
-        # The greenlet uses the client, which is closed now.
+        # The greenlet uses the client, which is closed next.
         self._runner.greenlet.kill(block=True)
         self._runner.client.close(linger=LINGER)
 
