@@ -269,8 +269,8 @@ class Search:
         low, high = posterior.credible(self.probabilities(change), CERTAIN)
         first, last = (self.state.commits[index] for index in (low, high))
         answer = (
-            f"one of {counted(high - low + 1, 'commit')}, {first.sha[:10]} to "
-            f"{last.sha[:10]}, probably"
+            f"probably one of {counted(high - low + 1, 'commit')}, from "
+            f"{first.sha[:10]} to {last.sha[:10]}"
         )
         if any(check.verdict == "undecided" for check in self.state.checks):
             answer += "; comparing single commits was undecided: raise --budget"
@@ -306,7 +306,7 @@ def _without_change(ends: Ends, state: Bisection) -> tuple[SearchOutcome, str]:
     """Return the outcome and the answer if nothing became clearly slower."""
     sides = f"from {one_line(state.good)} to {one_line(state.bad)}"
     if ends.verdict == "undecided":
-        text = f"whether anything became slower {sides} is undecided: {ends.reason}"
+        text = f"undecided: whether anything became slower {sides} ({ends.reason})"
         return "unsure", f"{text}. Give a larger --budget, and another --output"
     return "no change", f"nothing became slower {sides}: {ends.reason}"
 

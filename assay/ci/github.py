@@ -296,7 +296,7 @@ def _address(variables: Mapping[str, str], name: str, usual: str) -> str:
     parts = urlsplit(text)
     local = parts.scheme == "http" and _is_loopback(parts.hostname or "")
     if not parts.hostname or not (parts.scheme == "https" or local):
-        raise InputError(f"{name}: expected an address of https://, and not {text!r}")
+        raise InputError(f"{name}: expected an https:// address, and not {text!r}")
     return text
 
 

@@ -159,7 +159,7 @@ class TargetTable(Table):
     needs: list[str] = Field(
         [],
         description="`postgres` and `redis`, passed on as `DATABASE_URL` and "
-        "`REDIS_URL`. Of two commits, each has a database of its own.",
+        "`REDIS_URL`. If two commits are compared, each has a database of its own.",
     )
     round_trip: dict[str, str] = Field(
         {},
@@ -173,8 +173,8 @@ class TargetTable(Table):
     )
     python: FileName | None = Field(
         None,
-        description="The interpreter that runs benchmarks, from this folder; what "
-        "`python` means in `command` if it is not given.",
+        description="The interpreter that runs benchmarks, from this folder. If none "
+        "is given, it is what `python` means in `command`.",
     )
     # The field is not named `copy`, because pydantic's models have a method `copy`.
     copied: bool = Field(

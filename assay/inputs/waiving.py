@@ -55,7 +55,7 @@ def waiver(
             f"1.3 for 30 % slower, and not {exact(ceiling)}"
         )
     if not one_line(reason):
-        wrong.append("--reason: expected why it may be slower")
+        wrong.append("--reason: expected the reason why it may be slower")
     if until < today:
         wrong.append(f"--until: {until} is past; expected a day from {today} on")
     if not what.strip() or clean(what) != what or "\n" in what or "\t" in what:

@@ -174,8 +174,9 @@ def _of_service(sides: Sides, topic: Topic, question: Question) -> Topic:
     url = loader.url_of(topic.target, chosen)
     if url:
         raise InputError(
-            f"{topic.file}: the server at {url} runs already, so it is no commit; "
-            "type: assay compare --url URL --url URL, or give [target] a command"
+            f"{topic.file}: the server at {url} runs already, so Assay "
+            "cannot start it at two commits; type: assay compare --url URL --url URL, "
+            "or give [target] a command"
         )
     # The file is read from one checkout; each side has its own copy of the same folder.
     relative = os.path.relpath(topic.target.cwd, sides.ruler)

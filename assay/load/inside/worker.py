@@ -88,7 +88,7 @@ def _download(host: str, port: int) -> str:
     except SystemExit as error:
         raise ConnectionError from error
     if not files:
-        raise ValueError("the master has no locustfile to send; name one: assay worker")
+        raise ValueError("the master sends no locustfile; name one: assay worker FILE")
     return SEPARATOR.join(str(_write(file, folder)) for file in files)
 
 

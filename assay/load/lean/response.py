@@ -15,8 +15,8 @@ from assay.load.lean.wire import Answer
 Report = Callable[["LeanResponse", BaseException | None], None]
 
 _ONLY_CAUGHT = (
-    "pass catch_response=True and use a with statement to change what becomes of a "
-    "request"
+    "pass catch_response=True and use a with statement to decide whether a request "
+    "failed"
 )
 
 
