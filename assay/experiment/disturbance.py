@@ -31,9 +31,9 @@ def causes(rows: Sequence[SliceRow], cores: int = 0) -> list[Disturbance]:
     the time in which it had requests to serve. How long they did so is the smaller of
     two times. The first is how long the target's threads were runnable but not running.
     The second is the CPU time that other processes used on the target's cores, minus
-    the system's usual share. It is needed because the threads of one server also delay
-    each other. If the second time is at most 5 % of the slice, these delays may explain
-    the first time, so the variant's usual wait is subtracted from it.
+    the system's usual share. The second time is needed because the threads of one
+    server also delay each other. If it is at most 5 % of the slice, these delays may
+    explain the first time, so the variant's usual wait is subtracted from the first.
 
     *generator*: the generator sent arrivals so late that the measured latencies are
     wrong. A closed loop has no schedule; there this cause means that the generator was

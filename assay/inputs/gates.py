@@ -109,7 +109,7 @@ def read_waivers(here: Path, messages: list[str]) -> list[Waiver]:
 def gating_of(
     thresholds: Iterable[Threshold], here: Path, messages: list[str]
 ) -> Gating:
-    """Return the thresholds and waivers of a project, with today as their day.
+    """Return the thresholds and waivers of a project, with today's date.
 
     Args:
         thresholds: The thresholds.

@@ -18,7 +18,7 @@ Lags = Mapping[str, int]
 
 
 def limit(median: float | None) -> float:
-    """Return the lag, in seconds, above which a lag matters.
+    """Return the largest lag, in seconds, that does not matter.
 
     Args:
         median: Median latency in seconds; None or NaN if no request was answered.

@@ -31,8 +31,7 @@ UNWANTED = (
     *("--maxfail", "--maxprocesses", "--new-first", "--nf", "--no-cov"),
     *("--numprocesses", "--random-order", "--reruns", "--stepwise", "--sw", "--tx"),
 )
-# Those of the unwanted options, in long and short form, whose value can be a separate
-# word.
+# The unwanted options, long and short, that can have their value in the next word.
 WITH_VALUE = (
     *("--cov", "--cov-config", "--cov-context", "--cov-fail-under", "--cov-report"),
     *("--dist", "--durations", "--durations-min", "--html", "--junit-prefix"),
