@@ -1,4 +1,4 @@
-"""Measures commits for a search, by whole comparisons and by short ones."""
+"""Measures commits for a search: in whole comparisons and in steps (see `search`)."""
 
 from __future__ import annotations
 
@@ -38,7 +38,8 @@ PAIR = (BASE, HEAD)
 ENDS = "ends"
 FIRST_SEED_OF_CHECKS = 1000  # larger than the number of any step
 # A commit that changes only Python files that were not imported at GOOD or BAD is very
-# likely not the one. It is not left out: commits between can import these files.
+# unlikely to be the slow one. It is not left out, because a commit between GOOD and
+# BAD can import these files.
 WEIGHT_OF_UNUSED = 0.05
 LARGEST = math.log(100)  # largest log ratio that is kept
 STEP_SECONDS = 600.0  # the time budget of a step; whole comparisons have their own
@@ -61,8 +62,9 @@ class CommitMeasurer:
         folder: The folder of the search.
         seconds: The time of each whole comparison; None for the time in the settings.
         show: Opens a display of a comparison's progress.
-        note: Called with each commit, and before a build begins.
-        steps: How many steps were begun so far, earlier parts of the search included.
+        note: Called with a line about each commit, and with one before each build.
+        steps: How many steps were begun so far, including those before the search was
+            stopped and continued.
         checks: How many whole comparisons were begun so far, apart from the comparison
             of GOOD and BAD.
     """
@@ -221,7 +223,10 @@ class CommitMeasurer:
         return remember
 
     def _weight(self, link: Link) -> float:
-        """Return how likely a commit is before any is measured, relative to others."""
+        """Return how likely a commit is to be the slow one, relative to the others.
+
+        This is an estimate before any commit is measured.
+        """
         files = link.diff.files
         paths = {path for file in files for path in (file.path, file.path_on("base"))}
         used = any(not path.endswith(".py") or self._is_used(path) for path in paths)
@@ -284,10 +289,10 @@ def _only(topic: Topic, quantity: Quantity) -> Topic:
 
 
 def log_ratios(directory: RunDirectory, quantity: Quantity) -> list[float]:
-    """Return log(head / base) of a run, one for each launch that has a number.
+    """Return the log ratios (head / base) of a run: one per launch that has a number.
 
-    If one side is only a bound, the log ratio is infinite. So log ratios are limited to
-    `LARGEST` in both directions.
+    If only a bound is known for one side, the log ratio is infinite. So log ratios are
+    limited to `LARGEST` in both directions.
     """
     plan = directory.plan()
     topic = plan.topic(quantity.topic)

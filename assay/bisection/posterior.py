@@ -22,7 +22,7 @@ BETWEEN_BUILDS = 0.01  # log ratio, standard deviation
 LEAST_SCATTER = 0.003  # log ratio
 # Degrees of freedom of Student's t. With so few, no single measurement is certain.
 DEGREES = 5
-# A step gets enough launches to put fast and slow so many standard errors apart.
+# A step gets enough launches to put fast and slow this many standard errors apart.
 SEPARATION = 4.0
 LEAST_LAUNCHES, MOST_LAUNCHES = 3, 12
 # A commit that is fast, or slow, with more than this probability is not measured.
@@ -56,7 +56,7 @@ class Change:
 
     @property
     def launches(self) -> int:
-        """How many launches of a step can tell a fast commit from a slow one."""
+        """How many launches a step needs to tell a fast commit from a slow one."""
         room = (self.size / SEPARATION) ** 2 - BETWEEN_BUILDS**2
         if room <= 0:
             return MOST_LAUNCHES
@@ -86,11 +86,12 @@ def posterior(
     """Return the probability that each commit is the first slow one.
 
     Args:
-        weights: How likely each is before anything is measured, oldest commit first.
+        weights: How likely each commit is before any is measured, relative to the
+            others; oldest commit first.
         change: The change that is looked for.
         measured: log(commit / GOOD) by the commit's index, one for each launch.
-        checked: Whole comparisons: the indices of the first and the last commit whose
-            changes are in the comparison, and its log ratios.
+        checked: One entry for each whole comparison: the indices of the first and the
+            last commit whose changes were compared, and the log ratios.
 
     Returns:
         One probability for each commit; their sum is 1.
@@ -149,11 +150,11 @@ def likeliest(
 
 
 def credible(probabilities: Floats, share: float) -> tuple[int, int]:
-    """Return first and last index of the shortest row of commits with this share.
+    """Return the first and last index of the shortest row of commits that is likely.
 
     Args:
         probabilities: One for each commit.
-        share: The least probability of the row.
+        share: The row contains the first slow commit with at least this probability.
     """
     ends = np.concatenate(([0.0], np.cumsum(probabilities)))
     best = 0, len(probabilities) - 1

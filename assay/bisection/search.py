@@ -1,4 +1,9 @@
-"""The search: which commit is measured next, and when the answer is certain enough."""
+"""The search: which commit is measured next, and when the answer is certain enough.
+
+A *step* measures one commit against GOOD, in just enough launches to tell fast from
+slow. A *whole comparison* measures two commits as `assay compare` does, with a second
+opinion, causes and a report.
+"""
 
 from __future__ import annotations
 
@@ -26,12 +31,13 @@ from assay.errors import AssayError, MeasureError
 from assay.wording import counted, one_line
 
 CERTAIN = 0.95
-# The search gives up after so many whole comparisons that did not confirm a suspicion.
+# The search gives up if none of this many whole comparisons says that a suspect is
+# slower.
 MOST_CHECKS = 3
-# The effect of a commit's build is the same in each of its measurements, so more of
-# them add little.
+# A commit's build, such as its memory layout, has the same effect on each measurement
+# of the commit. So further measurements add little.
 MOST_STEPS_OF_COMMIT = 2
-# If a commit has a smaller share of the change, other commits are slower, too.
+# If the found commit has a smaller share of the change, other commits contributed, too.
 WHOLE_CHANGE = 0.7
 MOST_PROBLEMS_IN_A_ROW = 8
 
@@ -49,7 +55,7 @@ class Measurer(Protocol):
         """Measure a commit against GOOD; return one log ratio for each launch."""
 
     def compare(self, before: str, after: str, quantity: Quantity) -> Check:
-        """Make a whole comparison of two commits, of one quantity."""
+        """Make a whole comparison of two commits, but measure only one quantity."""
 
 
 class Search:
@@ -89,13 +95,13 @@ class Search:
         # What could not be measured before the search was stopped may work now.
         working = tuple(step for step in self.state.steps if not step.problem)
         self.state = self.state.model_copy(update={"steps": working})
-        ends = self._ends()
+        ends = self._compare_ends()
         if ends.quantity is None:
-            return self._end(*_without_change(ends, self.state))
+            return self._finish(*_without_change(ends, self.state))
         if not self.state.commits:
             self._update(commits=tuple(self._measurer.commits()))
         if not self.state.commits:
-            return self._end(
+            return self._finish(
                 "unsure",
                 "the ends differ, although only documentation changed between them",
             )
@@ -112,7 +118,7 @@ class Search:
                 break
         return self._unsure(change)
 
-    def _ends(self) -> Ends:
+    def _compare_ends(self) -> Ends:
         if self.state.ends is None:
             self._update(ends=self._measurer.compare_ends())
         assert self.state.ends is not None
@@ -146,10 +152,11 @@ class Search:
         }
 
     def _suspects(self, change: Change) -> tuple[int, int] | None:
-        """Return the first and last index of the suspects; None if more steps help.
+        """Return the first and last index of the suspects; None if another step helps.
 
-        Commits are suspects if one of them is almost certainly the one, or if no step
-        can say more.
+        The suspects are the likeliest commit and those that no measurement can tell
+        from it. No other step helps if one of them is almost certainly the first slow
+        commit, or if no commit is left whose measurement would say more.
         """
         probabilities = self.probabilities(change)
         first, last, share = posterior.likeliest(probabilities, self._untestable())
@@ -188,7 +195,9 @@ class Search:
         word = "slow" if change.evidence(step.log_ratios) > 0 else "fast"
         low, high = posterior.credible(self.probabilities(change), CERTAIN)
         left = counted(high - low + 1, "commit")
-        self._note(f"  {ratio} of GOOD: {word}; {left} left, almost certainly")
+        self._note(
+            f"  {ratio} of GOOD: {word}; the change is almost certainly within {left}"
+        )
 
     def _give_up_if_nothing_works(self) -> None:
         """Check that not all of the last steps failed.
@@ -204,15 +213,18 @@ class Search:
             )
 
     def _check(self, first: int, last: int, quantity: Quantity) -> Check | None:
-        """Compare the last suspect with the commit before the first one.
+        """Compare the last suspect with the commit just before the first suspect.
 
-        If that fails and the commit before was not measured yet, the result is None and
-        the commit before counts as one that cannot be measured. If it fails otherwise,
-        the verdict is undecided.
+        If the comparison fails, the reason can be that earlier commit. If the search
+        has not tried to measure it yet, it counts from now on as a commit that cannot
+        be measured, and the result is None. Otherwise, the verdict is *undecided*.
         """
         before = self._before(first)
         after = self.state.commits[last].sha
-        self._note(f"comparing {after[:10]} with {before[:10]}, the commit before")
+        oldest = "it" if first == last else self.state.commits[first].sha[:10]
+        self._note(
+            f"comparing {after[:10]} with {before[:10]}, the commit before {oldest}"
+        )
         try:
             check = self._measurer.compare(before, after, quantity)
         except AssayError as error:
@@ -227,7 +239,7 @@ class Search:
         return check
 
     def _before(self, first: int) -> str:
-        """Return the full name of the commit before the one with this index."""
+        """Return the full name of the commit that precedes the one with this index."""
         if first == 0:
             return self.state.request.good
         return self.state.commits[first - 1].sha
@@ -239,34 +251,35 @@ class Search:
         named = self.state.commits[first : last + 1]
         newest = f"{named[-1].sha[:10]} {one_line(named[-1].subject)}"
         ratio = wording.ratio(math.exp(_middle(check.log_ratios)), None, None)
-        sized = f"measured against the commit before, it is {ratio}"
+        oldest = "it" if first == last else "the first of them"
+        sized = f"measured against the commit before {oldest}: {ratio}"
         if abs(_middle(check.log_ratios)) < WHOLE_CHANGE * abs(change.size):
             whole = wording.ratio(math.exp(change.size), None, None)
-            sized += f", and BAD against GOOD {whole}, so other commits are slower, too"
+            sized += f"; BAD against GOOD: {whole}, so other commits contributed, too"
         if len(named) == 1:
             answer = f"{newest} ({sized})"
         else:
             answer = (
-                f"one of {counted(len(named), 'commit')} up to {newest}; the others "
-                f"cannot be measured ({sized})"
+                f"one of {counted(len(named), 'commit')}: the newest is {newest}, and "
+                f"the older ones cannot be measured ({sized})"
             )
-        return self._end("found", answer, suspects)
+        return self._finish("found", answer, suspects)
 
     def _unsure(self, change: Change) -> Bisection:
         low, high = posterior.credible(self.probabilities(change), CERTAIN)
         first, last = (self.state.commits[index] for index in (low, high))
         answer = (
-            f"one of {counted(high - low + 1, 'commit')}, {first.sha[:10]} to "
-            f"{last.sha[:10]}, probably"
+            f"probably one of {counted(high - low + 1, 'commit')}, from "
+            f"{first.sha[:10]} to {last.sha[:10]}"
         )
         if any(check.verdict == "undecided" for check in self.state.checks):
             answer += "; comparing single commits was undecided: raise --budget"
         elif self.state.checks:
             answer += "; comparing single commits did not confirm it. Several small "
             answer += "changes can make a large one"
-        return self._end("unsure", answer, (low, high))
+        return self._finish("unsure", answer, (low, high))
 
-    def _end(
+    def _finish(
         self,
         outcome: SearchOutcome,
         answer: str,
@@ -293,7 +306,7 @@ def _without_change(ends: Ends, state: Bisection) -> tuple[SearchOutcome, str]:
     """Return the outcome and the answer if nothing became clearly slower."""
     sides = f"from {one_line(state.good)} to {one_line(state.bad)}"
     if ends.verdict == "undecided":
-        text = f"whether anything became slower {sides} is undecided: {ends.reason}"
+        text = f"undecided: whether anything became slower {sides} ({ends.reason})"
         return "unsure", f"{text}. Give a larger --budget, and another --output"
     return "no change", f"nothing became slower {sides}: {ends.reason}"
 

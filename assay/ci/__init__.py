@@ -1,1 +1,1 @@
-"""Writes the comment of a comparison on a pull request."""
+"""Writes a comment about a comparison on a pull request."""

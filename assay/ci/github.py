@@ -25,7 +25,7 @@ ATTEMPTS = 3
 WAIT = 2.0  # seconds before another attempt
 PER_PAGE = 100
 MOST_PAGES = 50
-GRAPHQL = "graphql"  # GitHub's other API; it is beside the one of a repository
+GRAPHQL = "graphql"  # GitHub's other API, whose path names no repository
 
 
 class GitHubError(AssayError):
@@ -38,7 +38,7 @@ class NoPermissionError(GitHubError):
 
 @dataclass(frozen=True)
 class Job:
-    """What the environment of a job of GitHub Actions says about the job.
+    """What the environment variables of a GitHub Actions job say about the job.
 
     Attributes:
         api: The URL of the API.
@@ -113,7 +113,7 @@ class Client:
     def pull_request(self) -> int | None:
         """Return the number of the pull request that the job is about; None if unknown.
 
-        After the event `workflow_run`, it is the open pull request whose head has the
+        After the event `workflow_run`, this is the open pull request whose head has the
         repository, branch and commit that were measured.
 
         Raises:
@@ -173,7 +173,7 @@ class Client:
 
     def _account(self) -> str:
         """Return the account of the token; `BOT` if GitHub does not tell."""
-        # Unlike /user, this also works with the token of an app, as workflows have it.
+        # Unlike /user, this also works with the token of an app, which workflows have.
         query = {"query": "{ viewer { login } }"}
         try:
             answer = self._ask("POST", GRAPHQL, content=query)
@@ -296,7 +296,7 @@ def _address(variables: Mapping[str, str], name: str, usual: str) -> str:
     parts = urlsplit(text)
     local = parts.scheme == "http" and _is_loopback(parts.hostname or "")
     if not parts.hostname or not (parts.scheme == "https" or local):
-        raise InputError(f"{name}: expected an address of https://, and not {text!r}")
+        raise InputError(f"{name}: expected an https:// address, and not {text!r}")
     return text
 
 

@@ -1,7 +1,7 @@
 """Micro-benchmarks: ordinary pytest-benchmark tests, one launch at a time.
 
 A launch runs each side once, in a fresh pytest process, and gives one number for each
-side: its median. Comparing two medians of single runs, as pytest-benchmark's own
+side: the median time. Comparing two medians of single runs, as pytest-benchmark's own
 ``--benchmark-compare-fail`` does, raises a false alarm on identical code in 15 to
 26 % of cases. Therefore there are many launches, each with the sides in random order,
 and the scatter between launches decides, not the rounds inside one launch.
@@ -33,14 +33,14 @@ LAUNCH_TIMEOUT = 120.0
 SLOW_PLUGINS = ("pytest_cov", "hypothesispytest", "schemathesis", "playwright")
 
 OPTIONS = (
-    # Options of the surrounding project are for its test suite: coverage, parallel
-    # workers or -x would be measured too.
+    # The project's own options are meant for its test suite. Coverage or parallel
+    # workers would distort the times, and -x would end the run early.
     "--override-ini=addopts=",
     *(f"-pno:{plugin}" for plugin in SLOW_PLUGINS),
     *suite.OPTIONS,
     f"--benchmark-max-time={MEASURING_SECONDS}",
-    # Keeps a slow test (0.1 s a call) near the time above. It is the default, too, but
-    # a project may set another.
+    # This keeps a slow test (0.1 s a call) near the time above. Five is the default of
+    # pytest-benchmark, too, but a project may set another number.
     "--benchmark-min-rounds=5",
 )
 
@@ -107,7 +107,7 @@ def measure(
         variant: The side. Its own `tests` are run, or else all benchmarks of the topic,
             with the variant's environment variables.
         folder: A folder for temporary files.
-        cores: Cores to pin it to; empty means no pinning.
+        cores: Cores to pin pytest to; empty means no pinning.
 
     Returns:
         The median seconds of one call; for several tests, the geometric mean of their

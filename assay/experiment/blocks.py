@@ -17,11 +17,12 @@ MIN_BLOCKS_WAITING = 6
 SHORT_SLICE_SECONDS = 0.125
 WAITING_CPU_SHARE = 0.5  # share of a core; a service that uses less mostly waits
 MAX_LENGTH_RATIO = 2.0  # slices whose lengths differ by a smaller factor get one length
-# Open-loop seconds of one variant that a claimed quantile may take in a launch.
+# In one launch, a claimed quantile may take this many open-loop seconds of a variant.
 MAX_OPEN_SECONDS = 20.0
 # A launch that took long to prepare, for example by log-ins, gets more open blocks,
-# because most of a launch's scatter comes from these blocks. They may take this share
-# of the preparation time, but their number grows at most by this factor.
+# because most of a launch's scatter comes from these blocks. They may take the share
+# `OPEN_SHARE_OF_PREPARATION` of the preparation time, but their number grows at most by
+# the factor `MAX_OPEN_EXTENSION`.
 OPEN_SHARE_OF_PREPARATION = 0.5
 MAX_OPEN_EXTENSION = 2
 
@@ -131,7 +132,8 @@ def extend_for_quantiles(
     A quantile that would take more than `MAX_OPEN_SECONDS` is left out.
     """
     for needed in map(requests_needed, metrics):
-        # Arrivals are Poisson: only a launch in a thousand has fewer than it needs.
+        # The number of arrivals varies (Poisson). With this margin, only one launch in
+        # a thousand has too few.
         requests = needed + 3 * math.sqrt(needed)
         blocks = math.ceil(requests / (max(requests_per_second, 1e-9) * seconds))
         if blocks * seconds <= MAX_OPEN_SECONDS:

@@ -17,14 +17,14 @@ from assay.metrics import METRICS, MODES, Mode
 from assay.plan import Load, Topic
 
 # The shortest slices. On a machine whose speed changes by half every tenth of a second,
-# for example beside a busy neighbour on the same physical core, two slices differ by as
-# much however long they are. The median of many short slices is then far more precise
+# for example beside a busy neighbour on the same physical core, two long slices differ
+# by as much as two short ones. The median of many short slices is then far more precise
 # than the median of a few long ones.
 CLOSED_SECONDS = 0.0125
 OPEN_SECONDS = 0.02
-# The number of blocks, for the shortest slices. It is so small that fifteen launches
-# take less than a minute (see `Settings.looks`): beyond a few blocks, one more launch
-# tells more about CPU time than one more block.
+# The number of blocks, for the shortest slices. With this number, fifteen launches take
+# less than a minute (see `Settings.looks`). Beyond a few blocks, one more launch tells
+# more about CPU time than one more block.
 # Latency gets most of the time: a queue amplifies whatever happens to a core, and a
 # comparison is decided no sooner than its noisiest metric.
 CLOSED_BLOCKS = 20
@@ -54,8 +54,8 @@ class Schedule:
         shape: How the arrival rate changes over an open-loop slice, if it does.
         requested_rate: The rate that the load asks for. It is higher than `rate` if
             the generator cannot send that many arrivals on time.
-        generator_share: The share of its core that the generator used in the trial of
-            each variant, a short closed loop.
+        generator_share: For each variant, the share of its core that the generator
+            used in the variant's trial, a short closed loop.
         target_cores: The number of cores that each variant used in its trial.
         capacity: Tasks per second of each variant in its trial.
     """
@@ -74,7 +74,7 @@ class Schedule:
     capacity: Mapping[str, float] = field(default_factory=dict)
 
     def extended_for(self, preparation: float, variants: int) -> "Schedule":
-        """Return the schedule of a launch, given the seconds that preparing it took."""
+        """Return the schedule of a launch whose preparation took this many seconds."""
         if not self.open_decides or self.shape:
             return self
         block_seconds = self.open_seconds * variants
@@ -122,10 +122,11 @@ def warm_up(
 
 
 def _check_any_success(topic: Topic, first: Slice) -> None:
-    """Make sure that at least one request succeeded.
+    """Check that not every request failed, and that tasks reached their requests.
 
     Raises:
-        MeasureError: All failed.
+        MeasureError: All requests failed, or tasks raised exceptions and no request was
+            sent.
     """
     all_requests_failed = bool(first.requests and first.failed == first.requests)
     all_tasks_raised = bool(first.raised and not first.requests)
@@ -155,10 +156,11 @@ def calibrate(
         generator: The generator, with the variants attached.
         topic: The topic whose load is measured.
         names: The variants.
-        metrics: The metrics that verdicts depend on; all if empty. A launch is made
-            long enough for their quantiles, within limits. A load, open or closed, that
-            measures none of these metrics gets half the time.
-        deadline: After it no further arrival rate is tried.
+        metrics: The metrics that verdicts depend on. A launch is made long enough for
+            their quantiles, within limits. A load, open or closed, that measures none
+            of these metrics gets half the time. If this is empty, no quantile is taken
+            into account, and both loads get all of their time.
+        deadline: No further arrival rate is tried after it.
 
     Raises:
         MeasureError: A variant answers nothing.

@@ -1,7 +1,7 @@
 """Estimate the requests per second of a closed loop from its requests, in several ways.
 
 Each estimator is a function of the same columns, so that a study can try it on stored
-samples (`RunDirectory.samples` has the columns, times in seconds on one clock).
+samples (`RunDirectory.samples` has the columns, with times in seconds on one clock).
 
 The estimators differ in how they treat the two edges of a slice. At the beginning all
 users send a request at once. If the server works through a queue, these first answers
@@ -77,7 +77,7 @@ def from_columns(
     unsent = np.isnan(start)
     start = np.where(unsent, columns["scheduled"], start)
     user = columns["user"]
-    # A user who still waits for an answer at the end no longer has a number.
+    # A request that has no answer at the end has lost the number of its user.
     unnumbered = np.count_nonzero(np.isnan(end) & (user == NO_USER))
     active = len(np.unique(user[user != NO_USER])) + int(unnumbered)
     return Loop(start, end, user, min(users, active), began, ended, think_time)
@@ -92,7 +92,7 @@ def by_count(loop: Loop) -> float:
 
 
 def by_littles_law(loop: Loop) -> float:
-    """Return users / mean cycle of all requests that the slice began (Little's law).
+    """Return users / mean cycle of all requests in the slice (Little's law).
 
     A cycle is a response time plus the time until the user sends the next request. A
     request that was never answered lengthens the mean by the time spent waiting for it.
@@ -103,8 +103,8 @@ def by_littles_law(loop: Loop) -> float:
 def by_settled_cycles(loop: Loop) -> float:
     """Return users / mean cycle, without the first request of each user.
 
-    If fewer than `MIN_SETTLED_REQUESTS` are left, the first requests that ended last
-    count as well, because they resemble the later requests most.
+    If fewer than `MIN_SETTLED_REQUESTS` are left, some users' first requests count as
+    well: those that ended last, because they resemble the later requests most.
     """
     cycles = _Cycles(loop)
     kept = ~cycles.first | np.isnan(cycles.end)
@@ -145,13 +145,13 @@ class _Cycles:
         new_user: Bools = np.ones(len(user), dtype=np.bool_)
         # Requests without a known user may each belong to a different user.
         new_user[1:] = (user[1:] != user[:-1]) | (user[1:] == NO_USER)
-        # One running maximum over the ends of all users must not mix them, so each
-        # user's times are shifted past all times of the user before.
+        # The running maximum below goes through the requests of all users. Each user's
+        # times are shifted past those of the previous user, so that users do not mix.
         shift = np.cumsum(new_user) * (2 * (loop.ended - loop.began) + 1.0)
         latest = np.maximum.accumulate(until + shift) - shift
         before = np.where(new_user, start, np.concatenate([start[:1], latest[:-1]]))
         self.busy: Floats = np.maximum(0.0, until - np.maximum(start, before))
-        # A request that begins when the one before ends begins a new cycle. The
+        # A request that begins when the previous one ends begins a new cycle. The
         # tolerance is needed because sums have rounding errors.
         self.begins: Bools = new_user | (start >= before - CLOCK_TOLERANCE)
         cycle = np.cumsum(self.begins)

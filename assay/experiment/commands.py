@@ -26,8 +26,8 @@ def command_environment(
             ones win.
         is_copy: Whether `cwd` is a copy of the project's folder.
     """
-    # A copy links to the virtual environment of the original project: `uv run` must not
-    # install the copy into it.
+    # A copy has a link to the virtual environment of the original project: `uv run`
+    # must not install the copy into that environment.
     merged = {"UV_NO_SYNC": "1"} if is_copy else {}
     merged |= project_environment.activated({**os.environ, **base}, cwd)
     for addition in additions:

@@ -45,7 +45,7 @@ class Dependencies:
         return topic.model_copy(update={"variants": variants})
 
     def shared(self, topic: Topic) -> list[str]:
-        """Return the services whose database the sides share, by their names.
+        """Return the names of the services whose database the sides share.
 
         Args:
             topic: A topic that `used_by` has returned.

@@ -81,7 +81,7 @@ class Experiment:
         return gates.decide(self.plan, results)
 
     def errors_of(self, topic: Topic, variant: str) -> Counter[str]:
-        """Return the counter of a variant's errors; its A/A arm shares it."""
+        """Return the counter of errors that a variant and its A/A arm share."""
         key = topic.name, variant.removesuffix(AA_SUFFIX)
         return self.errors.setdefault(key, Counter())
 

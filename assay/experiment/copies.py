@@ -30,7 +30,7 @@ MAX_FILES = 50_000
 MAX_COUNTED = 1_000_000  # files after which counting ends
 BYTECODE = "__pycache__"
 _LINKED = (".git", ".hg", "node_modules")
-# A folder that contains one of these names is an environment or a cache.
+# A folder with one of these entries is an environment or a cache.
 _MARKS = ("pyvenv.cfg", "conda-meta", "CACHEDIR.TAG")
 
 
@@ -77,17 +77,17 @@ def prepared(topic: Topic, folder: Path) -> Topic:
         MeasureError: A file cannot be copied.
     """
     for original in _originals(topic):
-        place = _prepared(original, folder)
+        place = _prepared_path(original, folder)
         with _reporting(original):
             _make(original, place, original)
     if not _originals(topic):
         return topic
     variants = tuple(
-        variant.model_copy(update={"cwd": _prepared(variant.cwd, folder)})
+        variant.model_copy(update={"cwd": _prepared_path(variant.cwd, folder)})
         for variant in topic.variants
         if variant.cwd
     )
-    cwd = topic.target.cwd if variants else _prepared(topic.target.cwd, folder)
+    cwd = topic.target.cwd if variants else _prepared_path(topic.target.cwd, folder)
     target = topic.target.model_copy(update={"cwd": cwd})
     return topic.model_copy(
         update={"target": target, "variants": variants or topic.variants}
@@ -96,7 +96,9 @@ def prepared(topic: Topic, folder: Path) -> Topic:
 
 @contextlib.contextmanager
 def preparing(topic: Topic, folder: Path) -> Iterator[Topic]:
-    """Yield a `prepared` topic; errors inside name the original folders.
+    """Yield the topic that `prepared` returns, for a `with` block.
+
+    A MeasureError that leaves the block names the original folders, not the copies.
 
     Raises:
         MeasureError: A file cannot be copied, or the `prepare` command failed.
@@ -106,7 +108,7 @@ def preparing(topic: Topic, folder: Path) -> Iterator[Topic]:
     except MeasureError as error:
         text = str(error)
         for original in _originals(topic):
-            text = text.replace(str(_prepared(original, folder)), str(original))
+            text = text.replace(str(_prepared_path(original, folder)), str(original))
         raise MeasureError(text) from error
 
 
@@ -117,7 +119,7 @@ def remove(folder: Path) -> None:
         folder: The folder for temporary files.
     """
     for name in (PREPARED, COPIES):
-        shutil.rmtree(folder / name, onexc=_made_writable)
+        shutil.rmtree(folder / name, onexc=_retry_removal)
 
 
 def with_copies(topic: Topic, folder: Path) -> Topic:
@@ -133,14 +135,14 @@ def with_copies(topic: Topic, folder: Path) -> Topic:
     for variant in topic.variants:
         if not url_of(topic.target, variant):
             original = topic.cwd_of(variant)
-            place = _place(original, variant, folder)
+            place = _copy_path(original, variant, folder)
             variant = variant.model_copy(update={"cwd": place, "original": original})
         variants.append(variant)
     return topic.model_copy(update={"variants": tuple(variants)})
 
 
 def restored(variant: Variant, folder: Path) -> Variant:
-    """Restore the copy that a variant runs in; return the variant with that copy.
+    """Renew the copy that a variant runs in; return the variant with the copy's path.
 
     Args:
         variant: A variant, or its A/A arm, which has its own copy. A variant that does
@@ -152,8 +154,8 @@ def restored(variant: Variant, folder: Path) -> Variant:
     """
     if variant.original is None:
         return variant
-    begin = _prepared(variant.original, folder)
-    place = _place(variant.original, variant, folder)
+    begin = _prepared_path(variant.original, folder)
+    place = _copy_path(variant.original, variant, folder)
     with _reporting(variant.original):
         if place.exists():
             _empty(place, begin)
@@ -171,11 +173,13 @@ def as_written(text: str, variant: Variant) -> str:
 
 
 def entries(folder: Path, temporary: Sequence[Path] = ()) -> Iterator[os.DirEntry[str]]:
-    """Yield the entries of a folder that its copy has, each folder before its content.
+    """Yield the entries that a copy of a folder has.
+
+    Each folder comes before its content.
 
     Args:
-        folder: The folder.
-        temporary: Folders inside it that are left out.
+        folder: The folder that is copied.
+        temporary: Folders inside `folder` that the copy leaves out.
 
     Raises:
         OSError: Something cannot be read.
@@ -198,19 +202,19 @@ def _originals(topic: Topic) -> list[Path]:
     return list(dict.fromkeys(topic.cwd_of(variant) for variant in started))
 
 
-def _prepared(original: Path, folder: Path) -> Path:
+def _prepared_path(original: Path, folder: Path) -> Path:
     """Return the path of the prepared folder, which every launch begins with."""
     name = hashlib.sha256(os.fsencode(original)).hexdigest()[:12]
     return folder / PREPARED / name / (original.name or "root")
 
 
-def _place(original: Path, variant: Variant, folder: Path) -> Path:
+def _copy_path(original: Path, variant: Variant, folder: Path) -> Path:
     """Return the path of the copy that a variant runs in."""
     return folder / COPIES / variant.name / (original.name or "root")
 
 
 def _is_left_out(entry: os.DirEntry[str], temporary: Sequence[Path]) -> bool:
-    """Say whether a copy lacks an entry: bytecode, a run directory, the copy itself."""
+    """Say whether a copy leaves out a folder: bytecode, a run or a temporary folder."""
     if not entry.is_dir(follow_symlinks=False):
         return False
     path = Path(entry.path)
@@ -247,7 +251,7 @@ def _make(source: Path, place: Path, original: Path) -> None:
             target.mkdir(exist_ok=True)
         elif entry.is_file():  # and no socket or pipe
             # copy2 keeps the modification time, so that Python takes the bytecode for
-            # up to date. A file of a database in use can be gone by now.
+            # up to date. The file can be gone by now, for example one of a database.
             with contextlib.suppress(FileNotFoundError):
                 shutil.copy2(entry.path, target)
 
@@ -263,7 +267,8 @@ def _link_neighbours(original: Path, place: Path) -> None:
 def _destination(entry: os.DirEntry[str], source: Path) -> str:
     """Return the destination of a copied link.
 
-    A link into the folder leads into the copy; any other leads where it always did.
+    A link to something in the folder leads to the same thing in the copy. Any other
+    link leads to the same place as before.
     """
     written = os.readlink(entry.path)
     parent = os.path.realpath(os.path.dirname(entry.path))
@@ -276,12 +281,12 @@ def _destination(entry: os.DirEntry[str], source: Path) -> str:
 
 
 def _empty(place: Path, begin: Path) -> None:
-    """Remove all but the bytecode, so that a launch need not compile it again.
+    """Remove all but the bytecode, so that Python need not compile the code again.
 
     Args:
         place: The folder.
-        begin: The prepared folder that is copied here next. The bytecode of folders
-            that it lacks is removed.
+        begin: The prepared folder that is copied here next. A folder that is not in the
+            prepared folder is removed with its bytecode.
     """
     with os.scandir(place) as scanned:
         listed = list(scanned)
@@ -295,15 +300,16 @@ def _empty(place: Path, begin: Path) -> None:
         elif stays.is_dir() and not stays.is_symlink():
             _empty(Path(entry.path), stays)
         else:
-            shutil.rmtree(entry.path, onexc=_made_writable)
+            shutil.rmtree(entry.path, onexc=_retry_removal)
 
 
-def _made_writable(
+def _retry_removal(
     function: Callable[..., object], path: str, error: BaseException
 ) -> None:
-    """Change permissions, then try again to remove what the target wrote.
+    """Make a path writable, and try again to remove it.
 
-    This is the `onexc` callback of `shutil.rmtree`.
+    The target can have written files that are write-protected. This is the `onexc`
+    callback of `shutil.rmtree`.
 
     Raises:
         OSError: The path still cannot be removed.
@@ -336,13 +342,13 @@ def _size_of(folder: Path) -> _Size:
 def _too_large(topic: Topic, original: Path, size: _Size) -> str:
     largest: Sequence[tuple[str, int]] = size.parts.most_common(1)
     part = "".join(
-        f", {count / 1e6:,.0f} MB of them in {name}" for name, count in largest
+        f" ({name} alone has {count / 1e6:,.0f} MB)" for name, count in largest
     )
     return (
         f"{topic.file}: [target] copy: {original} is too large to be copied before "
-        f"each launch: {size.bytes / 1e6:,.0f} MB in {size.files:,} files{part}; at "
-        f"most {MAX_BYTES / 1e6:,.0f} MB in {MAX_FILES:,} files are copied.\n"
-        '  Type cwd = "FOLDER" in [target], for a folder with only what the command '
+        f"each launch: {size.bytes / 1e6:,.0f} MB in {size.files:,} files{part}. The "
+        f"limits are {MAX_BYTES / 1e6:,.0f} MB and {MAX_FILES:,} files.\n"
+        '  Type cwd = "FOLDER" in [target], where FOLDER has only what the command '
         "needs; or remove copy = true"
     )
 

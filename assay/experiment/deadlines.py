@@ -14,7 +14,7 @@ class Deadline:
     """A moment after which no slice begins.
 
     Attributes:
-        at: Seconds of `time.perf_counter`.
+        at: The moment, in seconds of `time.perf_counter`.
     """
 
     at: float = math.inf

@@ -28,12 +28,12 @@ def causes(rows: Sequence[SliceRow], cores: int = 0) -> list[Disturbance]:
     """Return the cause of each slice's disturbance; empty if it was undisturbed.
 
     *neighbour*: other processes kept the target from its cores for more than 5 % of
-    the time in which it had requests to serve. This is the smaller of two times: how
-    long the target's threads were runnable but not running, and how much CPU time other
-    processes used on its cores (minus the system's usual share). The second time is
-    needed because threads of one server also delay each other. If other processes used
-    at most 5 % of the slice, the target's threads may have delayed each other, so the
-    variant's usual wait is subtracted first.
+    the time in which it had requests to serve. How long they did so is the smaller of
+    two times. The first is how long the target's threads were runnable but not running.
+    The second is the CPU time that other processes used on the target's cores, minus
+    the system's usual share. The second time is needed because the threads of one
+    server also delay each other. If it is at most 5 % of the slice, these delays may
+    explain the first time, so the variant's usual wait is subtracted from the first.
 
     *generator*: the generator sent arrivals so late that the measured latencies are
     wrong. A closed loop has no schedule; there this cause means that the generator was
@@ -52,7 +52,7 @@ def causes(rows: Sequence[SliceRow], cores: int = 0) -> list[Disturbance]:
     the slices that show it must be kept.
 
     Args:
-        rows: Rows of `assay.experiment.slices.row`, of one launch and one mode.
+        rows: The rows of one launch and one mode, from `assay.experiment.slices.row`.
         cores: The number of cores that the target is pinned to; 0 if it is not pinned.
     """
     answered = [row for row in rows if not _unanswered(row)]
@@ -185,7 +185,7 @@ def _self_delays(rows: Sequence[SliceRow], cores: int) -> dict[str, float]:
 
 
 def _run_delay_limits(rows: Sequence[SliceRow]) -> dict[str, float]:
-    """Return for each variant the share of time above which a run-delay is unusual."""
+    """Return, by variant, the share of time above which a run-delay is unusual."""
     limits = {}
     for name, shares in _by_variant(
         rows, lambda row: row.run_delay / row.duration

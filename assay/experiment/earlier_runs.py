@@ -21,8 +21,8 @@ def duration_forecasts(plan: Plan, folder: Path) -> list[str]:
         plan: The plan that is about to be measured.
         folder: The folder that holds the run directories.
     """
-    # A run directory keeps its plan without secrets, so it is compared with a redacted
-    # plan.
+    # A run directory keeps its plan without secrets. So the new plan loses its secrets,
+    # too, before both plans are compared.
     redacted = environment.redacted(plan)
     sentences: dict[str, str] = {}
     for run, earlier_plan in _latest(folder):

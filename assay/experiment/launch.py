@@ -20,7 +20,9 @@ from assay.metrics import MODES, Mode
 from assay.run_directory.rows import SliceRow
 from assay.system.processes import memory_peak
 
-MIN_ARRIVALS = 100  # fewest arrivals to judge the share of those without an idle user
+# The share of arrivals that find no idle user is judged as if there were at least this
+# many arrivals.
+MIN_ARRIVALS = 100
 # Disturbed blocks are repeated, until there are this many times the planned blocks.
 MAX_REPEATS = 3
 
@@ -125,8 +127,8 @@ class _Measurement:
             and block < planned * MAX_REPEATS
             and not self.launch.cut
         ):
-            # Every variant of a block gets the same arrivals, so that its slices differ
-            # by the variant and the moment, but not by chance arrivals.
+            # Every variant of a block gets the same arrivals, so that the slices of the
+            # block differ by the variant and the moment, but not by chance arrivals.
             seed = rng.getrandbits(32)
             order = blocks.draw_order(list(self.running), self.pairs, rng)
             first = len(rows)
@@ -177,10 +179,10 @@ class _Measurement:
     def _add_users(self, rows: Sequence[SliceRow]) -> None:
         """Make more users if many arrivals, of several slices, found no idle user.
 
-        In a single slice the machine may have paused. The many simultaneous arrivals
-        after a pause are not part of the load, and a user that is made for them may
-        have to log in. For the same reason, slices in which other processes took the
-        target's cores do not count.
+        A single slice is not enough, because the machine may have paused in it. The
+        many simultaneous arrivals after a pause are not part of the load, and a user
+        that is made for them may have to log in. For the same reason, slices in which
+        other processes took the target's cores do not count.
         """
         rows = [row for row in rows if not disturbance.cores_were_taken(row)]
         for row in (row for row in rows if row.mode == "open"):

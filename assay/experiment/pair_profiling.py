@@ -199,7 +199,7 @@ class PairProfiling:
 
     @contextmanager
     def _launched(self, parts: Sequence[str], purpose: str) -> Iterator[rounds.Rounds]:
-        """Start both sides with these parts of the probe, attach and warm them up."""
+        """Start both sides with these parts of the probe, and prepare them for load."""
         folder, rng = self._probe_folder(purpose), self._rng(purpose)
         variants = [
             rounds.with_probe(
@@ -233,7 +233,7 @@ class PairProfiling:
 
     @contextmanager
     def _memory_observed(self, running: Mapping[str, RunningTarget]) -> Iterator[None]:
-        """Observe the memory of both sides in the body, if a preset asks for it."""
+        """Observe the memory in a `with` block, if a preset asks for that."""
         preset = self._preset("memory", Memory.name)
         captures: dict[str, Capture] = {}
         with ExitStack() as stack:

@@ -14,8 +14,8 @@ from assay.system import processes
 
 PLUGIN = "assay_benchmark_plugin"
 PLUGIN_FOLDER = Path(__file__).parent / "benchmark_plugin"
-# pytest's exit codes if all tests that ran passed, or if no test was found. If there is
-# no time of a benchmark even so, no benchmark ran.
+# pytest's exit codes if all tests that ran passed (0), or if no test was found (5). If
+# no benchmark has a time and the exit code is one of these, no benchmark ran.
 NOTHING_RAN = (0, 5)
 USAGE_ERROR = 4
 # If Assay itself runs under pytest, these variables would add options, or would make
@@ -33,11 +33,11 @@ class Place:
     """The interpreter and the folders in which the benchmarks of one side run.
 
     Attributes:
-        name: The side in messages.
+        name: The name of the side in messages.
         python: The interpreter.
         cwd: The working directory.
-        env: Environment variables, complete.
-        rootdir: The folder that node ids are relative to; found by pytest if None.
+        env: All environment variables.
+        rootdir: The folder that node ids are relative to; if None, pytest finds one.
     """
 
     name: str
@@ -55,12 +55,12 @@ class Ran:
         medians: The median seconds of one call, by node id.
         failed: Why a test or the import of its file failed, by node id.
         skipped: Why a test was skipped, by node id.
-        collected: Node ids of the benchmarks that were chosen, in their order.
+        collected: Node ids of the chosen benchmarks, in the order of the project.
         seconds: How long each test took in total.
         files: The files of the modules that were imported.
         python: The version of the interpreter.
         exit_code: pytest's exit code.
-        said: The last lines of its output.
+        said: The last lines of pytest's output.
     """
 
     medians: Mapping[str, float] = field(default_factory=dict)

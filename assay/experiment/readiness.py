@@ -60,7 +60,7 @@ def await_answer(
     log = f"; its last lines:\n{child.last_lines()}" if child else ""
     raise MeasureError(
         f"{name} was not ready after {timeout:g} s: GET {url}{ready}: {problem}\n"
-        f"  expected a 2xx answer; set {table} ready to a path that gives one, or "
+        f"  expected a 2xx answer; in {table}, set ready to a path that gives one, or "
         f"ready_timeout to more seconds{log}"
     )
 

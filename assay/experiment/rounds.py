@@ -43,10 +43,11 @@ REQUESTS_PER_ROUND = 50  # to reach them, slow services get up to MAX_ROUND_SECO
 MAX_ROUND_SECONDS = 3 * ROUND_SECONDS
 TRIAL_SECONDS = 0.5
 # In a closed loop, a server reads several requests at once. In an open loop, a request
-# costs more, above all with the probe inside. So a server bears this part of the rate.
+# costs more, above all with the probe inside. So a rate that had to be lowered below
+# this share is multiplied by it once more.
 HEADROOM = 0.75
 MIN_DIFFERENCE = 0.1  # share of CPU time; a smaller difference of one round is noise
-KNOWN = 0.2  # a difference of latency is known if its error is below this share of it
+KNOWN = 0.2  # a latency difference is known if its relative error is less than this
 
 
 def with_probe(
@@ -271,7 +272,10 @@ class Rounds:
 
 
 def is_outside(both: Sequence[Round]) -> bool:
-    """Say whether much CPU time, or much of its difference, is outside the GIL."""
+    """Say whether threads use much CPU time while they do not hold the GIL.
+
+    "Much" is relative to one side's CPU time, or to the difference between both sides.
+    """
     if any(share_outside(one.stacks) > MAX_OUTSIDE for one in both):
         return True
     cpu = [one.cpu for one in both]

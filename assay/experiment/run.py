@@ -30,7 +30,7 @@ from assay.results import Results
 from assay.run_directory.run import RunDirectory
 from assay.system import environment, interrupts, processes
 
-SECOND_OPINION = "second-opinion"  # the folder of a run for its second measurement
+SECOND_OPINION = "second-opinion"  # the subfolder of a run for what is measured again
 
 
 def measure(
@@ -71,10 +71,10 @@ def measure(
 def profile(
     plan: Plan, run: RunDirectory, progress: Progress, variant: str, rate: float | None
 ) -> None:
-    """Take every preset of a plan for one variant of its only topic.
+    """Profile one variant with every preset of a plan.
 
     Args:
-        plan: A plan of one topic.
+        plan: A plan with only one topic.
         run: The run directory, where the profiles are stored.
         progress: Shows the progress of the run.
         variant: The variant to profile.
@@ -244,7 +244,7 @@ def _shared_databases(topic: Topic, called: companions.Dependencies) -> list[str
     if topic.companions and len(shared) < len(topic.target.needs):
         warnings.append(
             f"{topic.name}: each commit had a database of its own, and the companions "
-            "used that of HEAD: what BASE stored, they did not see."
+            "used that of HEAD: they did not see what BASE stored."
         )
     return warnings
 

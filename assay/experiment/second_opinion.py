@@ -17,7 +17,7 @@ LEAST_SECONDS = 15.0
 
 
 def plan_again(plan: Plan, results: Results, seconds: float | None) -> Plan | None:
-    """Return the plan that measures slower topics and tests again; None if none is.
+    """Return the plan that measures again what is slower; None if nothing is slower.
 
     Args:
         plan: The plan of the first measurement, with the tests of its suites.
@@ -59,7 +59,8 @@ def measure(
 
     Args:
         plan: The plan of the first measurement.
-        run: Its run directory, in which the second measurement gets a run directory.
+        run: The run directory of the first measurement. The run directory of the second
+            measurement is made inside it.
         results: The results of the first measurement.
         progress: Shows the progress of the run.
         check_files: See `run.measure`.

@@ -30,7 +30,7 @@ class Session(Protocol):
         """
 
     def profile(self) -> None:
-        """Take the profiles of the topic's pairs that differ or have a claim."""
+        """Take the profiles that the settings and the results ask for."""
 
     def profile_variant(
         self, name: str, presets: Sequence[Preset], rate: float | None

@@ -17,7 +17,7 @@ _MET = re.compile(
     r"already exists|database is locked|UNIQUE constraint failed|\bFile exists\b"
     r"|duplicate column name"
 )
-# Messages of PostgreSQL, MySQL and their drivers: a copy of a folder does not help.
+# Messages of PostgreSQL, MySQL and their drivers: a copy of the folder would not help.
 _OF_A_SERVER = re.compile(
     r'(relation|schema|database|type|role) ".*" already exists'
     r"|Table '.*' already exists|Duplicate(Table|Object)"
@@ -41,8 +41,8 @@ def hint(topic: Topic, variant: Variant, child: processes.Child | None) -> str:
     if topic.target.copied:
         return (
             "\n  it may have met what an earlier start left outside of its folder; "
-            f"copy = true restores only that: set cwd in [target] of {topic.file} to a "
-            "folder that holds the rest, too"
+            "copy = true restores only its folder: set cwd in [target] of "
+            f"{topic.file} to a folder that holds everything that must be restored"
         )
     folder = topic.cwd_of(variant)
     changed = _changed(folder)
@@ -55,7 +55,7 @@ def hint(topic: Topic, variant: Variant, child: processes.Child | None) -> str:
 
 
 def _changed(folder: Path) -> list[str]:
-    """Return the files of a folder that changed last, since Assay started."""
+    """Return the files in a folder that changed after Assay started, latest first."""
     since = psutil.Process().create_time()
     times: dict[str, float] = {}
     try:

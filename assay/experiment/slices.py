@@ -79,8 +79,9 @@ def row(
 
     Args:
         measured: The slice.
-        block: Number of its block among those of its mode in the launch.
-        position: Its place within the block.
+        block: The number of its block. The blocks of each mode have their own numbers
+            in a launch.
+        position: The place of the slice within the block.
         rate: Arrivals per second of the open loop.
         users: Users of the closed loop, or connections of the open one.
         think_time: Whether users of the closed loop wait as the locustfile says.

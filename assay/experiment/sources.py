@@ -8,7 +8,7 @@ from assay.system import redaction
 
 AROUND = 5  # lines before and after
 LONGEST = 200  # characters of a line that are kept
-MAX_BYTES = 2_000_000  # bytes of a file that is read
+MAX_BYTES = 2_000_000  # a larger file is not read
 _PLACE = re.compile(r"(?:^|.+ \()(?P<file>[^()]+):(?P<line>\d+)\)?$", re.DOTALL)
 # A name, followed by `=` or `:` and then, somewhere in the line, a quote.
 _NAME = re.compile(r"[\w.\"'\[\]-]+\s*[:=]\s*(?=.*[\"'])")
@@ -17,7 +17,7 @@ _NAME = re.compile(r"[\w.\"'\[\]-]+\s*[:=]\s*(?=.*[\"'])")
 def source_of(root: Path, place: str) -> Source | None:
     """Return the lines around a place such as ``load (app/sales.py:31)``.
 
-    If a name that sounds like a secret is given a text, the text is hidden.
+    If a line assigns a text to a name that sounds like a secret, the text is hidden.
 
     Args:
         root: The folder that the place's file is relative to.
@@ -49,7 +49,7 @@ def source_of(root: Path, place: str) -> Source | None:
 
 
 def _without_secrets(text: str) -> str:
-    """Hide the rest of a line once a name that sounds like a secret is given a text."""
+    """Hide the rest of a line that assigns a text to a name that sounds secret."""
     text = text[:LONGEST]
     for match in _NAME.finditer(text):
         if redaction.SECRET.search(match[0]):

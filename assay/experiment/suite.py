@@ -31,7 +31,7 @@ COLLECT_TIMEOUT = 120.0
 # Assay gives up a launch after this many times its expected duration.
 PATIENCE = 5.0
 MIN_TIMEOUT = 60.0
-MOST_FAILED_LAUNCHES = 2  # so many failed launches in a row end the suite
+MOST_FAILED_LAUNCHES = 2  # this many failed launches in a row end the suite
 SHOWN_REASONS = 10
 
 OPTIONS = (
@@ -48,8 +48,8 @@ KEEP_GOING = "--continue-on-collection-errors"
 def interpreter(topic: Topic, variant: Variant) -> Path:
     """Return the interpreter that runs the benchmarks of a variant.
 
-    If neither the variant nor the target names an interpreter, it is the one that
-    `python` means in their working directory.
+    If neither the variant nor the target names an interpreter, the result is what
+    `python` means in the variant's working directory.
     """
     named = variant.python or topic.target.python
     return named or project_environment.interpreter(os.environ, topic.cwd_of(variant))
@@ -74,9 +74,9 @@ def paths_of(topic: Topic, variant: Variant) -> list[str]:
 
 
 def _project_options(topic: Topic) -> list[str]:
-    """Return the option that makes pytest ignore the `addopts` of a project around it.
+    """Return the option that makes pytest ignore the project's `addopts`, or nothing.
 
-    If a project's own benchmarks are compared, its options stay: see the plugin.
+    If two commits of a project are compared, its options stay: see the plugin.
     """
     return [] if topic.scenario.paths else ["--override-ini=addopts="]
 

@@ -16,11 +16,11 @@ from assay.analysis.statistics import Floats
 # drift of the host. More launches average it out; more rounds in one launch do not.
 MAX_SECONDS = 0.2
 MIN_SECONDS = 0.005
-# Seconds that a test takes in addition: its fixtures, calibration, bookkeeping.
+# Seconds that a test takes besides measuring: its fixtures, calibration, bookkeeping.
 SECONDS_BESIDES = 0.01
 START_SECONDS = 1.0  # seconds that pytest takes to start, until a launch measures them
 ROUNDS, ROUNDS_IN_A_HURRY = 5, 3
-# The share of the time left that the launches until the next look get.
+# The launches until the next look get this share of the time that is left.
 SHARE_UNTIL_LOOK = 0.8
 SIDES = 2
 FLOOR = 0.005  # log ratio; added to standard errors, since very small ones say nothing

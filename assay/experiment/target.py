@@ -45,7 +45,7 @@ class RunningTarget:
 
     @property
     def pids(self) -> list[int]:
-        """The root of the measured process tree; empty if Assay did not start it."""
+        """The pid of the measured process tree's root; empty if Assay started none."""
         return [self.child.pid] if self.child else []
 
     def pin(self, cores: Sequence[int]) -> None:
@@ -166,8 +166,8 @@ def launched(
         The running targets, by the names of their variants.
 
     Raises:
-        MeasureError: A variant never became ready, and the message has the last lines
-            of its log; another process answers on its port; or its copy cannot be made.
+        MeasureError: A variant never became ready (the message has the last lines of
+            its log), another process answers on its port, or its copy cannot be made.
     """
     order = [copies.restored(variant, folder) for variant in variants]
     rng.shuffle(order)

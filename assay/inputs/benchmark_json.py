@@ -57,7 +57,7 @@ def read(file: Path, name: str = "") -> SingleRun:
 
     Args:
         file: The file.
-        name: The name that the user typed; empty for the path.
+        name: The name that the user typed; if empty, the path is used.
 
     Raises:
         InputError: The file cannot be read, is not from pytest-benchmark, or has no

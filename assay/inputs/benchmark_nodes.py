@@ -10,7 +10,8 @@ from assay.plan import Topic, Variant
 def nodes_of(topic: Topic, variant: Variant) -> list[str]:
     """Return the pytest nodes of a variant, relative to the topic's folder.
 
-    These are the node that the variant names, or else the files of the pattern.
+    If the variant names a node, this is the only one. Otherwise the nodes are the files
+    that match the topic's pattern.
     """
     if variant.tests is not None:
         return [variant.tests]
@@ -24,7 +25,7 @@ def nodes_of(topic: Topic, variant: Variant) -> list[str]:
 def check(topic: Topic) -> list[str]:
     """Return the problems of a topic's benchmarks, without running them.
 
-    Each problem begins with the claims.toml and the key.
+    Each problem begins with the path of claims.toml and the key.
 
     Raises:
         OSError: A file cannot be examined, for example because its name is too long.
@@ -49,7 +50,7 @@ def check(topic: Topic) -> list[str]:
 
 
 def _node_problem(folder: Path, node: str) -> str:
-    """Return the problem of a node like ``file.py::Class::test[1]``, or empty text."""
+    """Return the problem of a node such as ``a.py::Class::test[1]``; empty if none."""
     name, *path = node.partition("[")[0].split("::")
     file = folder / name
     if not name:

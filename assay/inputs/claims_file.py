@@ -46,7 +46,7 @@ def read(
         margin: The largest change that is too small to matter, as a fraction.
         require_preset: Called with the name of each preset that a claim asks for;
             raises InputError if the preset does not exist or has problems.
-        messages: The problems of the file are added to it.
+        messages: The list to which the problems of the file are added.
         sides: Whether two commits or two servers are compared. Then the file needs no
             variants.
 

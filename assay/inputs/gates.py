@@ -25,7 +25,7 @@ def read_thresholds(gates: Sequence[GateTable], problems: Problems) -> list[Thre
 
     Args:
         gates: The entries of `[[tool.assay.gates]]`.
-        problems: The problems of the file; the mistakes are added to it.
+        problems: The problems of the file, to which the mistakes are added.
     """
     thresholds: list[Threshold] = []
     lines: dict[tuple[str, str, str], int] = {}
@@ -58,11 +58,11 @@ def read_thresholds(gates: Sequence[GateTable], problems: Problems) -> list[Thre
 
 
 def waivers_file(here: Path) -> Path:
-    """Return the path of the file of waivers, which need not exist.
+    """Return the path of the project's file of waivers; the file need not exist.
 
-    The folder is searched for from the working directory upwards. The nearest folder
-    that has a pyproject.toml, a file of waivers or a `.git` is chosen, or else the
-    working directory.
+    The project's folder is the first one, from the working directory upwards, that has
+    a pyproject.toml, a file of waivers or a `.git`. If there is none, the working
+    directory counts as the project's folder.
     """
     for folder in (here, *here.parents):
         if any(os.path.exists(folder / mark) for mark in _MARKS):
@@ -75,7 +75,7 @@ def read_waivers(here: Path, messages: list[str]) -> list[Waiver]:
 
     Args:
         here: The working directory.
-        messages: The mistakes of the file are added to it.
+        messages: The list to which the mistakes in the file are added.
     """
     file = waivers_file(here)
     if not os.path.isfile(file):
@@ -109,12 +109,12 @@ def read_waivers(here: Path, messages: list[str]) -> list[Waiver]:
 def gating_of(
     thresholds: Iterable[Threshold], here: Path, messages: list[str]
 ) -> Gating:
-    """Return the gating of a project for today.
+    """Return the thresholds and waivers of a project, with today's date.
 
     Args:
         thresholds: The thresholds.
         here: The working directory; see `waivers_file`.
-        messages: The mistakes of the file of waivers are added to it.
+        messages: The list to which the mistakes in the file of waivers are added.
     """
     waivers = read_waivers(here, messages)
     return Gating(
@@ -126,7 +126,7 @@ def check_topics(gating: Gating, names: Collection[str]) -> None:
     """Check that the topic pattern of every threshold matches a topic.
 
     Args:
-        gating: The gating with the thresholds.
+        gating: The thresholds and waivers of the project.
         names: The names of all topics of the project, measured or not.
 
     Raises:

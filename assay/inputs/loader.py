@@ -158,7 +158,7 @@ def command_plan(
     """Return a plan whose only variant is a command.
 
     Args:
-        words: The command that starts the server, in words or as one word.
+        words: The command that starts the server: its words, or all of it as one word.
         locustfile: The load for the server.
         ready: The path at which the server answers 2xx when it is ready.
         command: The command line of Assay, for the report.
@@ -311,7 +311,7 @@ def _project(here: Path, messages: list[str]) -> tuple[dict[str, Any], list[Thre
 
     Args:
         here: The working directory.
-        messages: The problems are added to it.
+        messages: The list to which the problems are added.
     """
     for folder in (here, *here.parents):
         file = folder / "pyproject.toml"

@@ -36,7 +36,7 @@ _LINE = re.compile(r"([^\s:=;#]+)(?:\s*[:=]\s*|\s+|$)(\S.*?)?(?:\s+[;#].*)?")
 
 
 class Configuration(dict[str, str]):
-    """The settings of the load: from keys of `SUPPORTED_OPTIONS` to their texts.
+    """The settings of the load: the text of each option in `SUPPORTED_OPTIONS`.
 
     Attributes:
         ignored: Other keys that would change the load under Locust, each with the name

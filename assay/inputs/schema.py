@@ -10,8 +10,8 @@ from pydantic_core import PydanticCustomError
 
 from assay.plan import Settings
 
-# The highest number of launches of a look. With more launches, the exact tests would
-# take minutes.
+# A look comes after at most this many launches. With more, the exact tests would take
+# minutes.
 MOST_LAUNCHES = 200
 
 
@@ -49,7 +49,7 @@ def _check_ascending(numbers: list[int]) -> list[int]:
 
 
 def _check_command(text: str) -> str:
-    """Return a command line that can be split into words, as a shell does it.
+    """Return a command line, if it can be split into words as a shell does it.
 
     Raises:
         PydanticCustomError: The text cannot be split, or has no command.
@@ -159,7 +159,7 @@ class TargetTable(Table):
     needs: list[str] = Field(
         [],
         description="`postgres` and `redis`, passed on as `DATABASE_URL` and "
-        "`REDIS_URL`. Of two commits, each has a database of its own.",
+        "`REDIS_URL`. If two commits are compared, each has a database of its own.",
     )
     round_trip: dict[str, str] = Field(
         {},
@@ -173,8 +173,8 @@ class TargetTable(Table):
     )
     python: FileName | None = Field(
         None,
-        description="The interpreter that runs benchmarks, from this folder; what "
-        "`python` means in `command` if it is not given.",
+        description="The interpreter that runs benchmarks, from this folder. If none "
+        "is given, it is what `python` means in `command`.",
     )
     # The field is not named `copy`, because pydantic's models have a method `copy`.
     copied: bool = Field(
@@ -332,7 +332,7 @@ class GateTable(Table):
 
 
 class WaiverTable(Table):
-    """`[[waivers]]`: something that may be slower until a day."""
+    """`[[waivers]]`: something that may be slower until a given day."""
 
     topic: str = ""
     test: str = ""

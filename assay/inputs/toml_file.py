@@ -23,7 +23,7 @@ class Problems:
     """
 
     def __init__(self, file: Path) -> None:
-        """Read and parse the file; if that is impossible, this is a problem, too."""
+        """Read and parse the file; if that fails, the failure is the first problem."""
         self.file = file
         self.messages: list[str] = []
         self.content: dict[str, Any] | None = None
@@ -68,9 +68,9 @@ class Problems:
             at: The keys that lead to the table; empty for the whole file.
 
         Returns:
-            The table as a model. If keys are invalid, they are left out, and missing
-            keys are empty text, so that the caller can look for further problems. None
-            if the table is still invalid then, or if the file could not be read.
+            The table as a model. Invalid keys are left out, and missing keys are set to
+            empty text, so that the caller can look for further problems. None if the
+            table is still invalid then, or if the file could not be read.
         """
         if self.content is None:
             return None
@@ -170,7 +170,7 @@ def written_keys(table: BaseModel) -> set[str]:
 
 
 def _table_in(annotation: Any) -> type[BaseModel] | None:
-    """Return the table in a field's type: itself, optional, or in a list or dict."""
+    """Return the model of a table in a field's type, also in a list, dict or union."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     tables = (_table_in(argument) for argument in get_args(annotation))

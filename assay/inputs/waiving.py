@@ -55,7 +55,7 @@ def waiver(
             f"1.3 for 30 % slower, and not {exact(ceiling)}"
         )
     if not one_line(reason):
-        wrong.append("--reason: expected why it may be slower")
+        wrong.append("--reason: expected the reason why it may be slower")
     if until < today:
         wrong.append(f"--until: {until} is past; expected a day from {today} on")
     if not what.strip() or clean(what) != what or "\n" in what or "\t" in what:
@@ -78,10 +78,9 @@ def waiver(
 
 
 def write(waiver: Waiver, here: Path) -> tuple[Path, bool]:
-    """Add a waiver to the file of waivers, or replace the earlier one.
+    """Add a waiver to the end of the file of waivers.
 
-    An earlier waiver has the same topic, test and metric. The new entry is the last one
-    of the file.
+    An earlier waiver of the same topic, test and metric is removed.
 
     Args:
         waiver: The waiver.

@@ -1,4 +1,4 @@
-"""The answers of a Locust process: the results of on_start, and those of a slice."""
+"""The answers of a Locust process: the results of on_start, or of a slice."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,11 +15,11 @@ Columns = Mapping[str, NDArray[Any]]  # one array for each of `protocol.COLUMNS`
 
 @dataclass(frozen=True)
 class OnStartResult:
-    """The result of the on_start of a variant's users.
+    """What the `on_start` methods of a variant's users did.
 
     Attributes:
-        seconds: Seconds until all users had completed it.
-        requests: How many requests the users made in it.
+        seconds: Seconds until all users had completed their on_start.
+        requests: How many requests the users made in their on_start.
         failed: How many of these requests failed.
         errors: How often each error occurred.
     """
@@ -50,20 +50,23 @@ class Slice:
         own_p50: Median of `own`, in seconds.
         own_p99: 99th percentile of `own`, in seconds.
         lags: How late the generator began tasks, in bins of `assay.load.lateness`.
-        own: The generator's own delay, in the same bins: the time from when an arrival
-            could have begun until its first request was sent, including the work of the
-            client.
+        own: The generator's own delay of each arrival, in the same bins. It begins when
+            the arrival could have begun, and ends when its first request was sent. So
+            it includes the work of the client.
         tasks: How many tasks of each name ended.
-        raised: Exceptions of tasks none of whose requests had failed.
+        raised: How often each exception of a task occurred, not counting tasks that had
+            a failed request.
         limit: Which limit of the generator's machine was hit; empty if none was.
-        reconnects: Connections that the server had closed and that were opened again.
+        reconnects: How often a connection that the server had closed was opened again.
         short: Arrivals that found no idle user though more users were allowed.
         peak: Most arrivals that were in flight or waiting at once.
         stall: The longest delay of the generator's heartbeat, in seconds.
-        request_columns: One array for each column of `protocol.COLUMNS`, of the
-            requests.
-        task_columns: The same, of the tasks that are recorded as a whole.
-        names: The kind, method and name of each number in the column `name`.
+        request_columns: The samples of requests: one array for each column of
+            `protocol.COLUMNS`.
+        task_columns: The samples of the tasks that are recorded as a whole, in the same
+            columns.
+        names: The kind, method and name that each number in the column `name` stands
+            for.
         errors: How often each error occurred, for at most 20 errors.
     """
 

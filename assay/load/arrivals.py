@@ -16,9 +16,11 @@ SPEED_STEPS = 4  # a worker's speed counts in quarters of the fastest worker's s
 
 @dataclass(frozen=True)
 class Part:
-    """One worker's part of all arrivals: those at `places` in every group of `of`.
+    """One worker's part of all arrivals.
 
-    All parts together are the whole, and arrivals that are even stay even.
+    Successive arrivals form groups of `of` arrivals. The worker sends those that stand
+    at `places` in each group. All parts together have each arrival once, so arrivals
+    that are evenly spaced stay so.
 
     Attributes:
         places: The places in a group, counted from 0.

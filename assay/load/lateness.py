@@ -18,7 +18,7 @@ Lags = Mapping[str, int]
 
 
 def limit(median: float | None) -> float:
-    """Return the lag, in seconds, above which it matters.
+    """Return the largest lag, in seconds, that does not matter.
 
     Args:
         median: Median latency in seconds; None or NaN if no request was answered.
@@ -32,7 +32,7 @@ def is_late(lag: float, median: float | None) -> bool:
     """Return whether a generator was late enough to matter.
 
     Args:
-        lag: The 99th percentile of its lags, in seconds.
+        lag: The 99th percentile of the generator's lags, in seconds.
         median: As for `limit`.
     """
     return lag > limit(median)

@@ -40,22 +40,22 @@ def explain(error: object) -> str:
     """
     for cause in _causes(error):
         if isinstance(cause, MemoryError):
-            return "the load generator has no memory left: fewer --users"
+            return "the load generator has no memory left: use fewer --users"
         number = cause.errno if isinstance(cause, OSError) else None
         if number in (errno.EMFILE, errno.ENFILE):
             while _reserve:  # ending the test needs descriptors, too
                 os.close(_reserve.pop())
             return (
                 f"the load generator has no file descriptor left, of {descriptors():,}"
-                ": raise the limit (ulimit -n), or fewer --users"
+                ": raise the limit (ulimit -n), or use fewer --users"
             )
         if number == errno.EADDRNOTAVAIL:
             return (
                 "the load generator's machine has no port left for one more "
-                "connection: keep connections open, or a lower rate"
+                "connection: keep connections open, or use a lower rate"
             )
         if number in (errno.ENOMEM, errno.ENOBUFS):
-            return "the load generator's machine has no memory left: fewer --users"
+            return "the load generator's machine has no memory left: use fewer --users"
     return ""
 
 

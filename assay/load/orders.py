@@ -39,7 +39,7 @@ class Attach:
 
 @dataclass(frozen=True)
 class Grow:
-    """Make users until every pool has `users`; the new users connect."""
+    """Make users until every pool has `users`; each new user connects."""
 
     users: int
     timeout: float

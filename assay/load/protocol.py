@@ -17,8 +17,8 @@ LENGTHS = struct.Struct(">II")
 # The kinds of names: a request of the load, of a user's on_start or of its on_stop; and
 # a task as a whole.
 REQUEST, START, STOP, TASK = KINDS = ("request", "start", "stop", "task")
-# Column and its `array` type code, which is also NumPy's name of the type. Times are
-# of `time.perf_counter`, in seconds:
+# Each column with the code of its type, for `array` and for NumPy. Times are seconds of
+# `time.perf_counter`:
 #   scheduled  when the arrival was due
 #   start      when the request was sent; NaN if it never was
 #   end        when the answer had arrived; NaN if there was none

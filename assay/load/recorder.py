@@ -60,21 +60,23 @@ class Recorder:
     requests had failed.
 
     Attributes:
-        request_columns: One array for each column of `COLUMNS`, of the requests.
-        task_columns: The same, of the tasks that are recorded as a whole.
+        request_columns: The samples of requests: one array per column of `COLUMNS`.
+        task_columns: The samples of the tasks that are recorded as a whole, in the same
+            columns.
         names: Maps each name to its number in the column `name`.
         errors: How often each error occurred. The key has the method and the name of
             the request, and the text of the error.
         lengths: Bytes of the answers, by name.
         tasks: How many tasks of each name have ended.
-        raised: Exceptions of tasks none of whose requests had failed, with counts.
+        raised: How often each exception of a task occurred, not counting tasks that had
+            a failed request.
         lags: How late each arrival began, in seconds after it could have begun.
         generator_delays: How late the first request of each arrival was sent, in
             seconds after it could have begun: the lag, plus what the task and the
             client did before they sent it.
         stall: The longest delay of this process's heartbeat, in seconds.
-        reconnects: Connections that a server had closed and that were opened again,
-            as far as the client reports them.
+        reconnects: How often a connection that a server had closed was opened again, as
+            far as the client reports it.
         limit: Which limit of this machine was hit, as a sentence; empty if none was.
     """
 
@@ -148,7 +150,7 @@ class Recorder:
             self.task_columns[column].append(value)
 
     def add_raised(self, name: str, error: BaseException) -> None:
-        """Record the exception of a task none of whose requests had failed."""
+        """Record the exception of a task in which no request had failed."""
         text = f"task {name} raised {type(error).__name__}: {error}"
         self._count(self.raised, _encodable(text[:ERROR_LENGTH]))
         self.limit = self.limit or limits.explain(error)

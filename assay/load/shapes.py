@@ -59,7 +59,7 @@ class Shape:
         return self.counts()[-1]
 
     def times_rate(self, rate: float) -> "Shape":
-        """Return the shape of rates; this shape's rates are multiples of `rate`."""
+        """Return the shape whose rates are this shape's rates, each times `rate`."""
         return Shape(self.times, tuple(rate * multiple for multiple in self.rates))
 
     def counts(self) -> tuple[float, ...]:

@@ -1,4 +1,4 @@
-"""The ticks of a load test: the Locust process reports one every second.
+"""The ticks of a load test: the Locust process sends one report every second.
 
 A tick travels as one message. Only this module knows the keys of its header.
 """
@@ -80,10 +80,12 @@ class Tick:
         counts: The arrivals so far.
         request_columns: The requests that ended in this second.
         task_columns: The tasks that ended in this second and are recorded as a whole.
-        names: The kind, method and name of each number in the column `name`.
+        names: The kind, method and name that each number in the column `name` stands
+            for.
         errors: How often each error occurred.
         tasks: How many tasks of each name ended.
-        raised: Exceptions of tasks none of whose requests had failed.
+        raised: How often each exception of a task occurred, not counting tasks that had
+            a failed request.
         lags: How late arrivals began, in bins of `assay.load.lateness`.
         own: The generator's own delay of each arrival, in the same bins; see
             `assay.load.recorder.Recorder.generator_delays`.
@@ -92,7 +94,7 @@ class Tick:
         own_p50: Median of `own`, in seconds.
         own_p99: 99th percentile of `own`, in seconds.
         stall: The longest delay of the generator's heartbeat, in seconds.
-        reconnects: Connections that the server had closed and that were opened again.
+        reconnects: How often a connection that the server had closed was opened again.
         generator_cpu: CPU seconds of the generator.
         generator_run_delay: Seconds that the generator was runnable but not running.
         limit: Which limit of the generator's machine was hit; empty if none was.

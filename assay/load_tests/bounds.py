@@ -8,9 +8,10 @@ from typing import Any
 from assay.load import lateness
 from assay.wording import counted, percent, quantity
 
-BUSY = 0.9  # share of a core; above it, the test measures the generator instead
-MAX_BUSY_SHARE = 0.1  # share of seconds with requests; a larger share is not chance
-MIN_TICK_SECONDS = 0.5  # a shorter tick says too little about the share of a core
+BUSY = 0.9  # share of a core; above it, the test measures the generator, not the server
+# More than this share of busy seconds, among the seconds with requests, is not chance.
+MAX_BUSY_SHARE = 0.1
+MIN_TICK_SECONDS = 0.5  # in a shorter time, the share of a core cannot be measured
 
 Ticks = Sequence[Mapping[str, Any]]
 
@@ -21,10 +22,11 @@ class Strain:
 
     Attributes:
         seconds: Number of seconds with requests.
-        late_share: Share of the arrivals that the generator began too late.
-        busy_seconds: In how many of the seconds it used nearly a whole core.
-        lag_p99: How late it began arrivals: 99th percentile, in seconds.
-        peak_cpu: Share of a core that it used in its busiest second.
+        late_share: The generator began this share of all arrivals too late.
+        busy_seconds: In how many of these seconds the generator used nearly a whole
+            core.
+        lag_p99: How late the generator began arrivals: 99th percentile, in seconds.
+        peak_cpu: Share of a core that the generator used in its busiest second.
         open: Whether arrivals followed a schedule. Only then can the generator be late,
             and only then can the load be less than was requested.
     """
@@ -84,7 +86,7 @@ def strain(ticks: Ticks, scheduled: bool = True, median: float | None = None) ->
     """Return how close a generator came to its limit.
 
     Args:
-        ticks: The ticks of the test.
+        ticks: The generator's reports, one for each second of the test.
         scheduled: Whether arrivals followed a schedule.
         median: The median latency, in seconds; None if unknown.
     """
@@ -108,7 +110,7 @@ def strain(ticks: Ticks, scheduled: bool = True, median: float | None = None) ->
 
 
 def _cpu_shares(ticks: Ticks) -> list[float]:
-    """Return the share of a core in each tick; 0 if the tick is too short to tell."""
+    """Return the share of a core in each tick; 0 if a tick is too short to tell."""
     shares, before = [], 0.0
     for tick in ticks:
         passed = float(tick["at"]) - before

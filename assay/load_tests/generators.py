@@ -22,7 +22,7 @@ LOOPBACK = "127.0.0.1:0"  # 0: any free port
 FIRST_USERS = 4  # users created before the arrivals begin
 MAX_SHAPE_USERS = 10_000  # maximum number of users of a LoadTestShape
 LOCAL_JOIN_TIMEOUT = 60.0  # seconds until all workers on this machine have joined
-REMOTE_JOIN_TIMEOUT = 600.0  # the same elsewhere, where a person must start them
+REMOTE_JOIN_TIMEOUT = 600.0  # the same if a person starts them on other machines
 
 
 @contextlib.contextmanager

@@ -24,7 +24,7 @@ class _Measured:
 
     Attributes:
         value: The value; None if there is none.
-        undecided_because: Why it cannot be judged; empty if it can.
+        undecided_because: Why the requirement cannot be judged; empty if it can.
         higher_because: Why the true value may be higher; empty if it cannot be.
         upper_bound: The highest true value that is possible; None if unknown.
         refuted_because: Why an upper limit is missed regardless of the value; empty if
@@ -99,7 +99,7 @@ def _measured(requirement: Requirement, results: LoadResults) -> _Measured:
 
 
 def _errors(requirement: Requirement, results: LoadResults) -> _Measured:
-    """Return the share of requests that failed, including on_start and on_stop."""
+    """Return the share of all requests that failed, on_start and on_stop included."""
     value = load_failures.share(results)
     raised, tasks = load_failures.raised(results)
     refuted_because = ""

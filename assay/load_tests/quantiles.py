@@ -137,7 +137,7 @@ def _keep(
 
     Args:
         batches: Yields the samples.
-        needed: The fine bins of each bin that are kept, or only `WHOLE_BIN`.
+        needed: For each bin, the fine bins that are kept; `WHOLE_BIN` for all of them.
     """
     kept: dict[tuple[int, int, int], list[Floats]] = {}
     for (group, bin_), values in _in_bins(batches(), set(needed)):
@@ -151,7 +151,7 @@ def _keep(
 
 
 def _in_bins(batches: Iterable[Batch], keys: set[Key]) -> Iterator[tuple[Key, Floats]]:
-    """Yield the samples of some bins, bin by bin."""
+    """Yield the samples of some bins: for each batch, bin by bin."""
     if not keys:
         return
     needed_keys = np.sort([group * BINS + bin_ for group, bin_ in keys])

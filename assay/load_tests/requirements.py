@@ -22,8 +22,9 @@ def parse(text: str, objective: str = "", option: str = "--require") -> Requirem
 
     Args:
         text: The requirement.
-        objective: The complete objective that it is a part of, for error messages.
-        option: The option that it was given with, for error messages.
+        objective: The complete objective that contains the requirement, for error
+            messages; empty if there is none.
+        option: The option that the requirement was given with, for error messages.
 
     Raises:
         InputError: The text is not a requirement.
@@ -59,7 +60,7 @@ def parse_objective(text: str) -> tuple[Requirement, ...]:
     A percentile or mean without a prefix means latency: ``p99`` is ``latency.p99``.
 
     Returns:
-        The requirements that it consists of.
+        The requirements in the objective.
 
     Raises:
         InputError: The text is not an objective.

@@ -34,7 +34,8 @@ class _Totals:
         workers: The part of each worker; empty if there was only one process.
         tasks: How many tasks of each name ended.
         errors: How often each error of a request occurred.
-        raised: How often tasks raised an error outside their requests.
+        raised: How often each exception of a task occurred, not counting tasks that had
+            a failed request.
         samples: How many requests ended, and how many tasks with several requests.
         strain: How close the generator came to its limit.
         generator: Numbers about the generator, as fields of the results.

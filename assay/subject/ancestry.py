@@ -34,7 +34,7 @@ def chain(repository: Repository, good: Commit, bad: Commit) -> list[Link]:
     Args:
         repository: The user's repository.
         good: The commit before the chain.
-        bad: Its last commit.
+        bad: The last commit of the chain.
 
     Raises:
         InputError: GOOD is no ancestor of BAD, or not on BAD's line of first parents.
@@ -68,8 +68,8 @@ def _check_on_line(
         base = repository.git("merge-base", good.sha, before).decode().split()[0]
         raise InputError(
             f"{one_line(good.name)} came to {one_line(bad.name)} by a merge, and is "
-            f"not on its line of first parents; type: assay bisect {base[:10]} "
-            f"{quote(bad.name)}, if that is fast, too"
+            f"not on its line of first parents; if {base[:10]} is fast, too, type: "
+            f"assay bisect {base[:10]} {quote(bad.name)}"
         )
 
 
@@ -97,7 +97,7 @@ def _not_before(repository: Repository, good: Commit, bad: Commit) -> str:
             advice += ", which is shallow; type: git fetch --unshallow"
     else:
         advice = (
-            f"type: assay bisect {base[:10]} {quote(bad.name)} to begin where they "
-            "part, if that is fast, too"
+            f"they part at {base[:10]}; if that commit is fast, too, type: assay "
+            f"bisect {base[:10]} {quote(bad.name)}"
         )
     return f"{one_line(good.name)} is no ancestor of {one_line(bad.name)}: {advice}"

@@ -32,7 +32,7 @@ class BuildError(MeasureError):
     """A command of a build failed.
 
     Attributes:
-        output: All that it wrote, without secrets.
+        output: All that the command wrote, without secrets.
     """
 
     def __init__(self, message: str, output: str) -> None:

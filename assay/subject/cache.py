@@ -161,7 +161,7 @@ def remove_unused(folder: Path, now: float | None = None) -> None:
             if file.stat().st_mtime > before:
                 continue
             lock = Lock(file)
-            # Taking the lock sets its time, so the time is checked before.
+            # Taking the lock renews the time of its file, so the time is checked first.
             if lock.take(wait=False):
                 try:
                     remove(file.with_suffix(""))

@@ -7,7 +7,7 @@ from pathlib import Path
 from assay.commits import ChangedFile, ChangedFunction, ChangedLines
 from assay.subject.diff import Diff, FileChange
 
-MOST_LINES = 200  # at most so many lines of each hunk are kept
+MOST_LINES = 200  # at most this many lines of each hunk are kept
 MOST_FILES = 500
 
 

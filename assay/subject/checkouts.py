@@ -241,7 +241,7 @@ def _copy_tags(source: _Source, inside: Path) -> None:
 
 
 def _submodules(root: Path, commit: str) -> dict[str, str]:
-    """Return the commit of each submodule of a commit, by its path."""
+    """Return the commits of a commit's submodules, by the submodules' paths."""
     listed = git.run(root, "ls-tree", "-r", "-z", "--full-tree", commit)
     entries = [entry for entry in listed.split(b"\0") if entry.startswith(b"160000 ")]
     return {

@@ -78,8 +78,8 @@ class FileChange:
             ``retyped`` (a file became a link, for example).
         hunks: The changed lines; none for binary files.
         binary: Whether git takes the content for binary.
-        plain: Whether it is an ordinary file, and no link or submodule, on each side
-            that has it.
+        plain: Whether the file is an ordinary file, and no link or submodule, on each
+            side that has the file.
     """
 
     path: str

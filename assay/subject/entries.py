@@ -48,7 +48,7 @@ class Entry:
             fill: Makes the environment in a folder and returns its interpreter.
             progress: Called with a message before a build begins.
             local: See `Environment.local`.
-            anew: Whether it is built even if it is complete.
+            anew: Whether the environment is built even if it is complete.
 
         Raises:
             MeasureError: The build failed.

@@ -41,7 +41,7 @@ __all__ = [
 
 # What benchmarks need, with the oldest versions that Assay's plugin works with.
 _TOOLS = {"pytest": ">=7", "pytest-benchmark": ">=4"}
-_FORM = "2"  # part of each name in the cache; a new value makes all be built anew
+_FORM = "2"  # part of each name in the cache; change it to build everything anew
 
 
 def environment(
@@ -76,7 +76,7 @@ def environment(
     parts = (source.name, source.moment or "", *source.content, *source.local)
     asked = ("extras", *recipe.extras, "groups", *recipe.groups)
     name = key([_FORM, project, *_identity(interpreter), *parts, *asked])
-    what = f"the environment of {source.name or 'no dependency file'}"
+    what = f"the environment of {source.name or 'a project without a dependency file'}"
 
     def fill(build: Build, folder: Path) -> Path:
         python = _new(build, folder, interpreter)
@@ -91,14 +91,14 @@ def environment(
 def side_environment(
     shared: Environment, checkout: Path, project: str, cache: Path, progress: Progress
 ) -> Environment:
-    """Return an environment with the packages of a shared one and a side's own package.
+    """Return an environment with a side's own package on top of a shared one.
 
     The project's package is built from a copy of the checkout and installed, not
-    linked. Other packages of the checkout that it needs are installed in the same way.
+    linked. If it needs other packages from the checkout, they are installed likewise.
     Files that the build generates are copied into the checkout, too (see `generated`).
 
-    This is the shared environment itself if there is no such package, if the build
-    command has installed it, or if the shared environment is the user's active one.
+    The shared environment itself is returned if the side has no package to install, if
+    the build command has installed it, or if the shared environment is the active one.
 
     Args:
         shared: What `environment` returned for this checkout.
@@ -137,46 +137,48 @@ def side_environment(
 
 
 def add_pytest_benchmark(
-    environment: Environment, cache: Path, progress: Progress
+    below: Environment, cache: Path, progress: Progress
 ) -> Environment:
     """Return an environment that also has pytest and pytest-benchmark.
 
     Missing packages are installed into a separate folder, and a layer adds this folder
-    at the end of `sys.path`. On PYTHONPATH, it would hide the project's own packages.
-    The project can itself be a package that pytest needs, such as pluggy.
+    at the end of `sys.path`. If the folder were on PYTHONPATH instead, its packages
+    would hide the project, which can itself be a package that pytest needs, such as
+    pluggy.
 
-    The environment itself is not changed. It is returned as it is if nothing is
-    missing.
+    Args:
+        below: The environment, which is not changed. It is returned if nothing is
+            missing.
+        cache: The folder of Assay's cache.
+        progress: Called with a message before a build begins.
 
     Raises:
         MeasureError: The missing packages cannot be installed.
     """
-    missing = [name for name in _TOOLS if name not in environment.packages]
+    missing = [name for name in _TOOLS if name not in below.packages]
     if not missing:
-        return environment
-    prefix = os.fspath(environment.prefix)
-    versions = [f"{name} {value}" for name, value in environment.packages.items()]
+        return below
+    prefix = os.fspath(below.prefix)
+    versions = [f"{name} {value}" for name, value in below.packages.items()]
     name = key([_FORM, prefix, installing.MOMENT, *versions])
 
     def fill(build: Build, folder: Path) -> Path:
         tools = folder / "tools"
         folder.mkdir()
-        _install_tools(build, environment, tools, missing)
-        python = _layer(build, folder, environment, [tools])
-        layers.copy_programs(environment.python.parent, python.parent)
+        _install_tools(build, below, tools, missing)
+        python = _layer(build, folder, below, [tools])
+        layers.copy_programs(below.python.parent, python.parent)
         return python
 
     what = " and ".join(missing)
-    entry = Entry(
-        cache / "benchmarks" / name, what, environment.prefix, environment.source
-    )
+    entry = Entry(cache / "benchmarks" / name, what, below.prefix, below.source)
     return entry.get(fill, progress)
 
 
 def _built_by_command(
     where: Project, recipe: Recipe, cache: Path, progress: Progress
 ) -> Environment:
-    """Build with the user's command, in the checkout itself.
+    """Build an environment with the user's command, in the checkout itself.
 
     The command can read any file and leave files in the checkout. So the environment
     belongs to this checkout, and is built anew after the checkout was cleaned.
@@ -205,12 +207,13 @@ def _built_by_command(
         return python
 
     place = cache / "environments" / name
-    entry = Entry(place, "--build", where.folder, BY_COMMAND)
-    environment = entry.get(fill, progress, anew=not stamp.exists())
+    what = "the environment made by --build"
+    entry = Entry(place, what, where.folder, BY_COMMAND)
+    built = entry.get(fill, progress, anew=not stamp.exists())
     if stamp.parent.parent.is_dir():
         stamp.parent.mkdir(exist_ok=True)
         stamp.touch()
-    return environment
+    return built
 
 
 def _new(
@@ -249,24 +252,24 @@ def _install_own(
 
 
 def _install_tools(
-    build: Build, environment: Environment, tools: Path, missing: Sequence[str]
+    build: Build, below: Environment, tools: Path, missing: Sequence[str]
 ) -> None:
-    """Install pytest or pytest-benchmark into a folder, to fit an environment."""
+    """Install what is missing into a folder, in versions that fit an environment."""
     constraints = build.log.with_name("constraints.txt")
     # The project can itself be a package that pytest needs. No index has the version of
-    # this checkout. With a constraint to it, the index would offer a pytest that is too
-    # old to need the package.
+    # this checkout. If that were a constraint, only a pytest that is too old to need
+    # the package would fit.
     lines = [
         f"{name}=={version}\n"
-        for name, version in environment.packages.items()
-        if name not in environment.own
+        for name, version in below.packages.items()
+        if name not in below.own
     ]
     constraints.write_text("".join(lines), encoding="utf-8")
     wanted = [f"{name}{_TOOLS[name]}" for name in missing]
     words = ["--target", os.fspath(tools), *wanted]
-    python = environment.python
-    if not find_uv() and "pip" not in environment.packages:
-        python = _new(build, tools.with_name("pip"), _interpreter(environment))
+    python = below.python
+    if not find_uv() and "pip" not in below.packages:
+        python = _new(build, tools.with_name("pip"), _interpreter(below))
     try:
         fitting = ["-c", os.fspath(constraints), *words]
         installing.pip_install(build, python, fitting, installing.MOMENT)
@@ -275,10 +278,10 @@ def _install_tools(
         installing.pip_install(build, python, words, installing.MOMENT)
 
 
-def _interpreter(environment: Environment) -> Interpreter:
-    interpreter = examine(os.fspath(environment.python))
+def _interpreter(built: Environment) -> Interpreter:
+    interpreter = examine(os.fspath(built.python))
     if interpreter is None:
-        raise MeasureError(f"{environment.python}: this interpreter does not run")
+        raise MeasureError(f"{built.python}: this interpreter does not run")
     return interpreter
 
 

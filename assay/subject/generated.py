@@ -21,7 +21,7 @@ def complete(checkout: Path, projects: Sequence[Path], packages: Path) -> list[P
 
     Args:
         checkout: The top of the checkout.
-        projects: The folders in it whose packages were installed.
+        projects: The folders in the checkout whose packages were installed.
         packages: The folder that only these packages were installed into.
 
     Returns:

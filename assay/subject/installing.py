@@ -43,8 +43,8 @@ class Source:
     Attributes:
         name: Its name: ``uv.lock``, ``requirements.txt`` … Empty if there is none.
         content: Everything that decides which packages are installed.
-        moment: Packages that were published later are ignored. None for a lock file and
-            for requirements with hashes.
+        moment: Packages that were published after this time are ignored. None for a
+            lock file and for requirements with hashes.
         local: The folders of packages in the checkout, which each side installs for
             itself. They are relative to the top of the checkout.
     """
@@ -67,7 +67,8 @@ def source_of(project: Project, wanted: Wanted) -> Source:
     tables = project.dependency_tables()
     lock = project.lock_file
     if lock is not None:
-        # An environment is shared, so the same lock file with other wheels is another.
+        # Commits with the same content share an environment. So wheels in the checkout
+        # are part of the content.
         wheels = _digests(_packaged_files(lock))
         locked: tuple[str | bytes, ...] = (lock.read_bytes(), tables, *wheels)
         return Source(lock.name, locked, None, _local_of_lock(project, lock))
@@ -125,8 +126,8 @@ def pip_install(
         build: Runs the command.
         python: The interpreter of the environment.
         words: What is installed, and options that uv and pip both have.
-        moment: Packages that were published later are ignored. There is no limit if uv
-            is missing or does not know it, or the index has no times.
+        moment: Packages that were published after this time are ignored. This has no
+            effect if uv is missing or too old, or if the index has no times.
 
     Raises:
         MeasureError: The installation failed.
@@ -288,7 +289,7 @@ def _install_lines(
 
 
 def _uv_or_fetch(build: Build, python: Path) -> list[str]:
-    """Return the words that start uv; install it beside the environment if missing."""
+    """Return the words that start uv; if uv is missing, install it for this build."""
     if uv := find_uv():
         return uv
     folder = build.log.with_name("uv")
@@ -351,7 +352,7 @@ def _local_of_lock(project: Project, lock: Path) -> tuple[str, ...]:
 
 
 def _needed_of_uv(lock: Path, name: str) -> set[str] | None:
-    """Return the packages that a package of uv.lock needs; None if it is not there.
+    """Return the packages that a package needs; None if uv.lock lacks that package.
 
     The lock file of a workspace also has packages that only other members need.
     """

@@ -93,9 +93,10 @@ def choose(project: Project, wanted: str | None) -> Interpreter:
 
     Args:
         project: The project.
-        wanted: A version, or the path or name of an interpreter. If None, the version
-            in ``.python-version``. If there is no such file, an interpreter that
-            ``requires-python`` allows: first the one that runs Assay.
+        wanted: A version, or the path or name of an interpreter. None stands for the
+            version in ``.python-version``. If there is no such file, the first
+            interpreter that ``requires-python`` allows is chosen, and the one that runs
+            Assay is tried first.
 
     Raises:
         InputError: There is no such interpreter, or pyproject.toml is not valid.
@@ -147,7 +148,7 @@ def _by_version(wanted: str, said_by: str) -> Interpreter:
     if not candidates:
         short = one_line(wanted)
         raise InputError(
-            f"Python {short} was not found, which {said_by} names; install it (uv "
+            f"{said_by} names Python {short}, which was not found; install it (uv "
             f"python install {short}, or pyenv install {short}), or name the path of "
             "an interpreter: --python PATH"
         )

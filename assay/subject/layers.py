@@ -14,7 +14,7 @@ from pathlib import Path
 from assay.subject.builds import Build
 
 _PTH = "assay_layers.pth"
-_LONGEST_SHEBANG = 127  # characters, as the oldest kernels in use have it
+_LONGEST_SHEBANG = 127  # characters: the limit of the oldest kernels in use
 _NOT_COPIED = re.compile(r"python|pip|activate|deactivate|Activate|pydoc|easy_install")
 
 
@@ -23,9 +23,10 @@ def make(build: Build, base: Path, folder: Path, below: Sequence[Path]) -> Path:
 
     Args:
         build: Runs the commands.
-        base: The interpreter that it is made with.
+        base: The interpreter that makes the environment.
         folder: The new folder of the environment.
-        below: Folders of packages that it also sees, in the order of `sys.path`.
+        below: Folders of packages that the environment also sees, in the order of
+            `sys.path`.
     """
     build.run(base, "-I", "-m", "venv", "--without-pip", folder)
     python = folder / "bin" / "python"

@@ -46,7 +46,7 @@ def required_by_package(
 
 
 def copied(project: Project, place: Path) -> Path:
-    """Copy a checkout, so that a build leaves nothing in it.
+    """Copy a checkout, so that a build leaves nothing in the original.
 
     The copy includes ``.git``, because tools derive the version from it.
 

@@ -113,8 +113,8 @@ def requirement_lines(
 ) -> Iterator[str]:
     """Yield one line of a requirements file for each package.
 
-    A package from an index or a local file has its hashes, one from git or a URL has
-    none. Packages from a local folder are left out.
+    The line of a package from an index or a local file has hashes; that of a package
+    from git or a URL has none. Packages from a local folder are left out.
 
     Args:
         packages: Entries of the lock file.

@@ -160,7 +160,7 @@ class Project:
         return files
 
     def dependency_tables(self) -> str:
-        """Return as JSON the tables of pyproject.toml that decide what is installed."""
+        """Return pyproject.toml's tables that decide what is installed, as JSON."""
         project = self.table("project")
         kept = [
             {
@@ -209,7 +209,7 @@ class Project:
 
         Raises:
             InputError: The table names a member of a workspace. Only uv.lock says where
-                that is.
+                the member is.
         """
         folders = []
         for name, source in self.table("tool", "uv", "sources").items():
@@ -226,8 +226,8 @@ class Project:
     def _from_source(self, requirement: str) -> str:
         """Return a requirement with its source in ``[tool.uv.sources]``.
 
-        Empty for a source in a folder. An index can have another package of the same
-        name, which must not be installed.
+        The result is empty if the source is a folder: an index can have another package
+        of the same name, which must not be installed.
         """
         name = parse_requirement(requirement.strip())[0]
         sources = self.table("tool", "uv", "sources").items()

@@ -116,7 +116,7 @@ def plan_of(
 
 
 def _checked(plan: Plan, question: Question, folder: Path, here: str) -> Plan:
-    """Check that every threshold is about a topic; note if everything is measured.
+    """Check that thresholds are about topics; record whether everything is measured.
 
     Args:
         plan: The plan as the files describe it.
@@ -174,8 +174,9 @@ def _of_service(sides: Sides, topic: Topic, question: Question) -> Topic:
     url = loader.url_of(topic.target, chosen)
     if url:
         raise InputError(
-            f"{topic.file}: the server at {url} runs already, so it is no commit; "
-            "type: assay compare --url URL --url URL, or give [target] a command"
+            f"{topic.file}: the server at {url} runs already, so Assay "
+            "cannot start it at two commits; type: assay compare --url URL --url URL, "
+            "or give [target] a command"
         )
     # The file is read from one checkout; each side has its own copy of the same folder.
     relative = os.path.relpath(topic.target.cwd, sides.ruler)
@@ -237,7 +238,7 @@ def _folder(side: Side, relative: str, topic: Topic) -> Path:
             "same for both commits; expected a folder in it"
         )
     if not folder.is_dir():
-        # A commit without the topic may lack its folder, too. It gets an empty one.
+        # A commit without the topic may lack this folder, too. So an empty one is made.
         if not topic.file.is_relative_to(side.checkout):
             folder.mkdir(parents=True)
         else:

@@ -105,10 +105,10 @@ class Repository:
         return Commit(sha, ref, self._subject(sha))
 
     def merge_base(self, head: Commit) -> Commit:
-        """Return the commit from which the work on another commit started.
+        """Return the commit from which the work that led to `head` started.
 
         This is the common ancestor of `head` and the default branch. If `head` is part
-        of that branch, it is the parent of `head`.
+        of that branch, the result is the parent of `head`.
 
         Raises:
             InputError: There is no default branch, ancestor or parent.

@@ -1,4 +1,4 @@
-"""Reads requirements files as pip does, and sets packages of the checkout apart."""
+"""Reads requirements files as pip does, and separates the checkout's packages."""
 
 import os
 import re
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from assay.errors import InputError
 
-_MAX_DEPTH = 20  # of files that include others
+_MAX_DEPTH = 20  # how deeply files may include each other
 _EDITABLE = re.compile(r"(?:-e|--editable)(?:\s+|=|(?=\S))(.+)")
 _INCLUDED = re.compile(r"(?:-r|--requirement)(?:\s+|=|(?=\S))(.+)")
 _CONSTRAINTS = re.compile(r"(?:-c|--constraint)(?:\s+|=|(?=\S))(.+)")

@@ -1,6 +1,6 @@
 """Finds the topics or benchmarks that measure both commits: the *ruler*.
 
-It also copies the benchmarks of the ruler, which usually comes from HEAD, to BASE.
+The ruler usually comes from HEAD. Its benchmarks are then copied to BASE.
 """
 
 import ast
@@ -49,8 +49,8 @@ def topics(head: Path, here: str, named: Sequence[str]) -> list[Path]:
             names = [file.parent.name for file in project_topics(folder)]
             raise InputError(
                 f"--topic: no topic {name!r} at HEAD: expected a folder with a "
-                f"{CLAIMS_FILE}{nearest(name, names)}; files that git does not know "
-                "and ignores are not part of a commit"
+                f"{CLAIMS_FILE}{nearest(name, names)}; untracked files that git "
+                "ignores are not part of a commit"
             )
         files.append(chosen)
     return files

@@ -43,7 +43,7 @@ class Side:
         project: The folder of the project in the checkout; empty for the top.
         environment: The environment that it runs in.
         packages: The ``site-packages`` folder of its own package; None if the side has
-            no layer for it.
+            no layer for that package.
         below: The environment below that layer, which both sides can share.
     """
 
@@ -246,8 +246,8 @@ def _differing(
 ) -> tuple[tuple[str, str, str], ...]:
     """Return the packages whose versions differ.
 
-    Each has its name, its version at BASE and its version at HEAD. The version is empty
-    if the package is missing.
+    Each entry has the name of a package, its version at BASE and its version at HEAD. A
+    version is empty if the package is missing there.
     """
     names = sorted(set(base.packages) | set(head.packages))
     return tuple(

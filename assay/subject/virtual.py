@@ -39,7 +39,8 @@ class Environment:
         source: What it was built from: ``uv.lock``, ``requirements.txt``,
             ``pyproject.toml``, ``--build``, ``the active environment``.
         log: The log of its build; None if Assay did not build it.
-        local: Folders of the checkout whose packages each side installs for itself.
+        local: Folders in the checkout that hold packages. Each side installs these
+            packages for itself.
         own: Normalised names of the packages that were installed from a folder.
     """
 
@@ -82,9 +83,10 @@ class Recipe:
             the project's folder, without a shell. If None, the project's lock file or
             other files list what is installed.
         groups: Dependency groups to install. If neither groups nor extras are named,
-            those called dev, test, tests, testing, bench, benchmark, benchmarks, perf.
-        extras: Extras to install. If neither groups nor extras are named, those with
-            the same names.
+            Assay installs those called dev, test, tests, testing, bench, benchmark,
+            benchmarks or perf.
+        extras: Extras to install. If neither groups nor extras are named, Assay
+            installs those with the same names.
     """
 
     python: str | None = None

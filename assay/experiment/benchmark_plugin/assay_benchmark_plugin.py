@@ -1,7 +1,7 @@
 """Assay's plugin for the user's own pytest: it chooses tests, and reports on them.
 
 It runs in the interpreter of the measured project, so it imports nothing but the
-standard library and that project's pytest. Python 3.9 or newer.
+standard library and that project's pytest. It supports Python 3.9 and newer.
 
 Two environment variables control it:
 
@@ -31,7 +31,7 @@ UNWANTED = (
     *("--maxfail", "--maxprocesses", "--new-first", "--nf", "--no-cov"),
     *("--numprocesses", "--random-order", "--reruns", "--stepwise", "--sw", "--tx"),
 )
-# The unwanted options, and their short forms, whose value can be the next word.
+# The unwanted options, long and short, that can have their value in the next word.
 WITH_VALUE = (
     *("--cov", "--cov-config", "--cov-context", "--cov-fail-under", "--cov-report"),
     *("--dist", "--durations", "--durations-min", "--html", "--junit-prefix"),
@@ -71,8 +71,8 @@ def pytest_load_initial_conftests(early_config: Any, args: list[str]) -> Any:
     """Remove the unwanted options of the project's `addopts`.
 
     The project's options come before Assay's own options, the first of which loads this
-    plugin. This hook is a wrapper, so that it runs before the hook of pytest-cov, which
-    would begin to measure coverage.
+    plugin. The hook of pytest-cov would begin to measure coverage. This hook is a
+    wrapper, so that it runs before that one.
     """
     if __name__ in args:
         own = args.index(__name__) - 1
@@ -109,7 +109,7 @@ class Recorder:
         self.collected = [item.nodeid for item in kept]
 
     def report(self, report: Any) -> None:
-        """Add one phase of a test."""
+        """Add the report on one phase of a test: setup, call or teardown."""
         spent = self.seconds.get(report.nodeid, 0.0)
         self.seconds[report.nodeid] = spent + report.duration
         if report.failed:

@@ -1,1 +1,1 @@
-"""Assay's side of the load generator: start Locust processes, send orders, end them."""
+"""Assay's side of the load generator: it starts, commands and ends Locust processes."""

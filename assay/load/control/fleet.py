@@ -203,7 +203,7 @@ class Fleet(LocustProcess):
             self._end_by_locustfile()
 
     def tick(self) -> Tick:
-        """Wait for the next tick of all workers together, and return it.
+        """Wait for the next tick, the report of all workers on one second; return it.
 
         Raises:
             MeasureError: The master has ended, or no message comes in time.
@@ -234,7 +234,7 @@ class Fleet(LocustProcess):
             )
 
     def close(self) -> None:
-        """End the master, which ends its workers; then end those still running here."""
+        """End the master, which ends its workers; then end those that are left here."""
         super().close()
         if hasattr(self, "members"):  # the master had started
             self.members.close(self._keep_log)
@@ -357,7 +357,7 @@ def _reading_answers() -> Iterator[None]:
 
 
 def _combined(answers: Sequence[Mapping[str, Any]]) -> OnStartResult:
-    """Combine the workers' results of their users' `on_start`."""
+    """Combine the results of `on_start` from all workers."""
     errors = Counter[str]()
     for answer in answers:
         errors.update({str(text): int(n) for text, n in answer["errors"].items()})

@@ -65,7 +65,7 @@ class Generator(LocustProcess):
         return {name: OnStartResult(**answer[name]) for name in hosts}
 
     def grow(self, users: int) -> None:
-        """Make users until every pool has `users`; the new users connect.
+        """Make users until every pool has `users`; each new user connects.
 
         Raises:
             MeasureError: The process has ended.
@@ -139,7 +139,7 @@ class Generator(LocustProcess):
         self._ask(order, LOAD_TIMEOUT)
 
     def tick(self) -> Tick:
-        """Wait for the next tick of a load test, and return it.
+        """Wait for the next tick, the report on one second of the test, and return it.
 
         Raises:
             MeasureError: The load test failed, or the process has ended or does not

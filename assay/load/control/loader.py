@@ -37,7 +37,7 @@ class Loader(Protocol):
         """Begin a load test; `tick` reports on it."""
 
     def tick(self) -> Tick:
-        """Wait for the next tick of a load test, and return it."""
+        """Wait for the next tick, the report on one second of the test; return it."""
 
     def stop(self) -> None:
         """End a load test early; its last tick shows that it has ended."""

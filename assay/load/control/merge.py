@@ -67,8 +67,8 @@ class _Worker:
     def count_unserved(self, until: float) -> None:
         """Count the outstanding arrivals of a lost worker as unserved.
 
-        These are the worker's arrivals that were in flight when the worker was lost,
-        whose outcome is unknown, and the later arrivals of its schedule.
+        These are the arrivals that were in flight when the worker was lost, because
+        their outcome is unknown, and the later arrivals of the worker's schedule.
 
         Args:
             until: Seconds of load of the other workers.

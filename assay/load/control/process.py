@@ -38,8 +38,7 @@ class Setup:
             is no single host.
         settings: Further options of Locust, for listeners: `num_users`,
             `spawn_rate`, `run_time`.
-        cwd: The folder in which the process runs, as `locust` would; None for the
-            locustfile's own folder.
+        cwd: The working directory of the process; None for the locustfile's own folder.
         keep: A folder in which the logs, without secrets, are kept after the end.
     """
 

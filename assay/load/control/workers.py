@@ -122,7 +122,7 @@ class Workers:
         return None
 
     def number(self, index: int) -> int | None:
-        """Return the number of the worker with an index; None if there is none."""
+        """Return the number of the worker with this index; None if there is none."""
         for number, member in enumerate(self._members):
             if member.index == index:
                 return number
@@ -165,7 +165,7 @@ class Workers:
 
 
 def cores_for(count: int) -> Sequence[int]:
-    """Return the cores for some workers: the generator's, or all if it has too few."""
+    """Return the cores for some workers: the generator's, or all cores if too few."""
     split = processes.split_cores()
     if count <= len(split.generator):
         return split.generator

@@ -38,8 +38,8 @@ class Dispatcher:
         busy: The users that work on an arrival.
         over: Set at the end of the load; ends all think times.
         closed_until: The time until which users of a closed loop begin tasks.
-        dealt_until: The time until which they may still finish a deck of tasks that
-            they have begun.
+        dealt_until: The time until which they may still finish a deck of tasks (see
+            `Deck`) from which some tasks were taken already.
         over_at: When a closed loop was over, in seconds of `time.perf_counter`. Later
             requests count only if their task ends.
     """
@@ -54,7 +54,8 @@ class Dispatcher:
 
         Args:
             roles: The user classes.
-            user_slots: The class of each user that is allowed, one entry per user.
+            user_slots: One entry per user that the pool may have: the class of that
+                user.
             add_user: Makes a user of a class.
         """
         self.recorder = Recorder()
@@ -100,7 +101,7 @@ class Dispatcher:
     def settle(self, timeout: float) -> None:
         """Wait until no user works and no arrival waits, or until a timeout.
 
-        This also ends think times now, and the closed loop afterwards.
+        Think times end before the wait begins. The closed loop ends after the wait.
         """
         self.over.set()
         deadline = time.perf_counter() + timeout
@@ -226,7 +227,7 @@ class Dispatcher:
         return due, stuck
 
     def _draw_role(self) -> Role:
-        """Draw the user class of an arrival, weighted by the allowed users of each."""
+        """Draw the user class of an arrival, weighted by the classes' user slots."""
         if len(self._roles) == 1:
             return next(iter(self._roles.values()))
         return self._roles[self._role_dice.throw()(self._user_slots)]

@@ -31,8 +31,8 @@ ON_STOP_TIMEOUT = 5.0  # seconds that users have for their on_stop
 class Loading:
     """One load test on one pool of users.
 
-    ``planned == done + dropped + unserved`` holds at its end, whatever the server does
-    and whatever ends the test.
+    ``planned == done + dropped + unserved`` holds at the end of the test, whatever the
+    server does and whatever ends the test.
 
     Attributes:
         stopped: Whether the test must end early.

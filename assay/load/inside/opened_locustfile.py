@@ -257,7 +257,8 @@ def _add(
     """Add the user classes of a file that was just loaded.
 
     Args:
-        user_classes: The classes of all files by name; they are added to it.
+        user_classes: The classes of all files so far, by name; those of the new file
+            are added.
         files: The file of each class by its name. They are kept because Python forgets
             the file of a module when another module of that name is loaded.
         new_classes: The classes of the file.

@@ -32,7 +32,7 @@ class Pool:
 
     Attributes:
         roles: The user classes.
-        user_slots: The class of each user that is allowed, one entry per user.
+        user_slots: One entry per user that the pool may have: the class of that user.
         seats: One seat for each user.
         dispatcher: Hands the users their arrivals.
         failures: The reasons why users did not complete their on_start.
@@ -82,9 +82,9 @@ class Pool:
     def make(self, users: int) -> None:
         """Make users until there are `users`, in the mixture of their classes.
 
-        A class that lacked users in the last slice gets at least one more user than it
-        had simultaneous arrivals, if allowed. The on_start of the new users begins to
-        run; `wait` waits until it is completed.
+        A class that lacked users in the last slice gets more: one more, if allowed,
+        than the most arrivals that it had at once. The on_start of the new users begins
+        to run; `wait` waits until it is completed.
         """
         for cls, count in Counter(deal_user_slots(list(self.roles), users)).items():
             role = self.roles[cls]
@@ -120,7 +120,7 @@ class Pool:
         greenlet.link(self._user_ended)
 
     def dismiss(self, role: Role) -> None:
-        """Stop one user of a class: an idle user, or else a user after its task."""
+        """Stop one user of a class: an idle user, or else a busy one after its task."""
         candidates = [s for s in self.seats if s.role is role and not s.leaving]
         if not candidates:
             return
@@ -135,13 +135,16 @@ class Pool:
         """Wait until all users that were made have completed their on_start.
 
         Args:
-            timeout: Seconds within which at least one more user must complete it.
-            strict: Whether a user who does not complete it is an error. If not, the
-                pool has fewer users.
+            timeout: Seconds within which at least one more user must complete its
+                on_start.
+            strict: Whether a user who does not complete its on_start is an error. If
+                not, the pool has fewer users.
 
         Raises:
-            StartError: A user stopped in its on_start, or a limit was reached.
-            TimeoutError: For `timeout` seconds no further user completed it.
+            StartError: A user stopped in its on_start, and `strict` is true or no user
+                is left. Or a limit of this machine was hit.
+            TimeoutError: No further user completed its on_start for `timeout` seconds,
+                although none had stopped.
         """
         deadline = time.perf_counter() + timeout
         while any(role.starting for role in self.roles.values()):
@@ -172,8 +175,8 @@ class Pool:
             return []
         return [
             f"{len(self.failures)} users stopped in their on_start "
-            f"({self.failures[0]}), and {users} did the work: if there are no more "
-            f"users than that, set --users {users}."
+            f"({self.failures[0]}), so {users} did the work. If no more users "
+            f"can log in, set --users {users}."
         ]
 
     def begin(self, recorder: Recorder, seed: int) -> None:
@@ -219,8 +222,8 @@ class Pool:
         text = f"a user stopped in its on_start: {self.failures[0]}"
         if ready:
             text += (
-                f"\n  {ready} users had completed theirs; if there are no more "
-                f"users than that, set --users {ready}, or load.connections = "
+                f"\n  {ready} users had completed theirs; if no more users can log in, "
+                f"set --users {ready}, or load.connections = "
                 f"{ready} and load.users = {min(ready, 4)}"
             )
         return text

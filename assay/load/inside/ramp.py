@@ -31,14 +31,15 @@ class Ramp:
 
         Args:
             pool: The pool of users.
-            runner: The runner that listeners of the locustfile see.
+            runner: The runner that the locustfile's listeners see.
             stopped: Returns whether the test must end.
         """
         self._pool, self._runner, self._stopped = pool, runner, stopped
-        # The class of each user that there should be, the oldest first.
+        # One entry per user that there should be, oldest first: the user's class.
         self._target: list[Role] = []
         self._classes: frozenset[str] = frozenset()
-        self._dealt: Counter[Role] = Counter()  # since the classes changed
+        # How often each class was drawn by its weight since the classes changed.
+        self._drawn: Counter[Role] = Counter()
         self._ramping: Any = None
 
     def ramp_to(
@@ -49,7 +50,8 @@ class Ramp:
         Args:
             users: How many users there should be.
             rate: How many are made or stopped per second.
-            classes: The classes of new users; all classes if None.
+            classes: The classes of new users. If None, those of the previous call; all
+                classes if no call has named any.
         """
         if isinstance(self._runner, SteeredRunner):
             self._runner.spawning(users)
@@ -70,9 +72,10 @@ class Ramp:
             self._runner.spawned()
 
     def follow(self, shape: LoadTestShape) -> None:
-        """Follow a shape, whose tick is called once a second, until it ends the test.
+        """Follow a shape until it ends the test; its `tick` is called once a second.
 
-        A new number of users ends the ramp to the previous one.
+        If `tick` returns something else than before, a new ramp replaces the present
+        one.
         """
         before: object = None
         shape.runner = self._runner
@@ -90,7 +93,8 @@ class Ramp:
                     self.ramp_to, int(users), float(rate), classes
                 )
                 before = stage
-            # From the time when it was due, so that delays do not add up.
+            # The next call counts from when this one was due, so that delays do not
+            # add up.
             due = max(due + SHAPE_INTERVAL, time.perf_counter())
             while time.perf_counter() < due and not self._stopped():
                 gevent.sleep(POLL_INTERVAL)
@@ -109,7 +113,7 @@ class Ramp:
         if classes is not None:
             names = frozenset(cls.__name__ for cls in classes)
             if names != self._classes:
-                self._classes, self._dealt = names, Counter()
+                self._classes, self._drawn = names, Counter()
         chosen = [r for r in roles if r.cls.__name__ in self._classes] or list(roles)
         present = Counter(self._target)
         for role in chosen:
@@ -117,8 +121,8 @@ class Ramp:
                 return role
         weighted = [role for role in chosen if not role.cls.fixed_count] or chosen
         # The largest quotient comes next (D'Hondt), so that classes alternate.
-        role = max(weighted, key=lambda r: r.cls.weight / (self._dealt[r] + 1))
-        self._dealt[role] += 1
+        role = max(weighted, key=lambda r: r.cls.weight / (self._drawn[r] + 1))
+        self._drawn[role] += 1
         return role
 
     def _make_or_stop(self) -> None:

@@ -120,7 +120,8 @@ class LiveStats(RequestStats):
         """Count requests that have ended.
 
         Args:
-            names: The kind, method and name of each number in the column `name`.
+            names: The kind, method and name that each number in the column `name`
+                stands for.
             columns: `name`, `start`, `end` and `failed` as arrays.
             errors: Method, name and text of each error, and how often it occurred.
             lengths: Bytes of the answers, by name.

@@ -26,7 +26,7 @@ class Stamps:
         self.sent = self.received = 0.0
 
     def take(self, start: float, end: float) -> tuple[float, float]:
-        """Return the times of the request at the socket, and reset them for the next.
+        """Return the times of a request at the socket, and reset them for the next one.
 
         Args:
             start: When the client began the request.

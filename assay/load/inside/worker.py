@@ -88,7 +88,7 @@ def _download(host: str, port: int) -> str:
     except SystemExit as error:
         raise ConnectionError from error
     if not files:
-        raise ValueError("the master has no locustfile to send; name one: assay worker")
+        raise ValueError("the master sends no locustfile; name one: assay worker FILE")
     return SEPARATOR.join(str(_write(file, folder)) for file in files)
 
 
@@ -163,7 +163,7 @@ class Worker:
             opened_locustfile.fire_end(self._locustfile)  # a listener tells the master
         else:
             self._runner.send_message("quit")
-        # The greenlet uses the client, which is closed now.
+        # The greenlet uses the client, which is closed next.
         self._runner.greenlet.kill(block=True)
         self._runner.client.close(linger=LINGER)
 

@@ -9,7 +9,7 @@ class Chunks:
     """Reads a chunked body piece by piece.
 
     Attributes:
-        length: Bytes of the body so far, without the frames of the chunks.
+        length: Bytes of the body so far, without the lines between its chunks.
         complete: Whether the body has ended.
     """
 
@@ -21,8 +21,9 @@ class Chunks:
         self._kept: list[bytes] = []
         self._line = b""  # the beginning of a line
         self._chunk_rest = 0  # bytes of the current chunk that have not come yet
-        self._chunk_ended = False  # whether the line break of a chunk is due
-        self._trailer_bytes = 0  # 0 before the last chunk
+        self._chunk_ended = False  # whether the line break after a chunk comes next
+        # 0 until the last chunk has come; then 1, plus the bytes of the trailers.
+        self._trailer_bytes = 0
 
     def feed(self, data: bytes) -> None:
         """Read some bytes.

@@ -32,7 +32,7 @@ class Address:
         target: Path and query, percent-encoded.
         host: The Host header.
         auth: The Authorization header for a name and password in the address; empty if
-            it has none.
+            the address has none.
     """
 
     url: str

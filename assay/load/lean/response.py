@@ -15,13 +15,13 @@ from assay.load.lean.wire import Answer
 Report = Callable[["LeanResponse", BaseException | None], None]
 
 _ONLY_CAUGHT = (
-    "pass catch_response=True and use a with statement to change what becomes of a "
-    "request"
+    "pass catch_response=True and use a with statement to decide whether a request "
+    "failed"
 )
 
 
 class Headers(Mapping[str, str]):
-    """Header fields by name in any case; fields of one name are joined."""
+    """Header fields; names match in any case, and fields of one name are joined."""
 
     def __init__(self, head: bytes) -> None:
         """Parse a head with its status line."""
@@ -216,8 +216,8 @@ class CaughtResponse(LeanResponse):
     ) -> bool:
         """Report the request as the task judged it, or else by its status.
 
-        If the with block raised a `ResponseError`, it is the request's error. If it
-        raised another exception without judging, the request is not reported.
+        If the with block raised a `ResponseError`, this is the request's error. If the
+        block raised another exception before it judged, the request is not reported.
         """
         if self._judged:
             self._report(self, self._verdict)

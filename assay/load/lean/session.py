@@ -79,7 +79,7 @@ class LeanHttpSession:
         base_url: The URL that paths are added to.
         cookiejar: The user's cookies.
         request_name: Name of all requests that are not given one.
-        reconnects: How often a connection was opened again that the server had closed.
+        reconnects: How often a connection that the server had closed was opened again.
     """
 
     def __init__(self, base_url: str, user: User, options: Options) -> None:
@@ -183,7 +183,7 @@ class LeanHttpSession:
 
         Raises:
             TypeError: An option is not known, or `data` cannot be sent.
-            LocustError: Only `FastHttpUser` or `HttpUser` has an option.
+            LocustError: An option exists only for `FastHttpUser` or `HttpUser`.
             ValueError: The address is invalid, or a header has a line break.
         """
         if other:
@@ -385,7 +385,7 @@ def _refuse(options: Mapping[str, Any]) -> None:
     """Refuse options that this client does not have; the error names the option.
 
     Raises:
-        LocustError: Only `FastHttpUser` or `HttpUser` has an option.
+        LocustError: An option exists only for `FastHttpUser` or `HttpUser`.
         TypeError: An option does not exist at all.
     """
     for name, value in options.items():

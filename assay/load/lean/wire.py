@@ -182,7 +182,7 @@ class Connection:
         Args:
             request: The bytes of the request.
             now: The time of `time.perf_counter` from which the timeout counts.
-            head_only: Whether it is a HEAD request, whose answer has no body.
+            head_only: Whether this is a HEAD request, whose answer has no body.
 
         Raises:
             WireError: The answer is invalid, or came too late.

@@ -244,8 +244,12 @@ def test_the_interpreter_of_assay_is_taken_where_it_fits(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("files", "wanted", "said"),
     [
-        ({}, "2.1", r"Python 2\.1 was not found, which --python names"),
-        ({".python-version": "3.99\n"}, None, r"\.python-version names; install it"),
+        ({}, "2.1", r"--python names Python 2\.1, which was not found"),
+        (
+            {".python-version": "3.99\n"},
+            None,
+            r"\.python-version names Python 3\.99, which was not found; install it",
+        ),
         ({}, "./nowhere/python", "is no Python interpreter"),
         (
             {"pyproject.toml": '[project]\nrequires-python = ">=3.99"\n'},
