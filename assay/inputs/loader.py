@@ -33,6 +33,7 @@ from assay.system import redaction
 CLAIMS_FILE = "claims.toml"
 # The folders of a project that hold topics, or are topics themselves.
 TOPIC_FOLDERS = ("perf", "scenarios", "load_tests")
+_ANY_FOLDER = "perf/, scenarios/ or load_tests/"
 COMMAND_VARIANT = "command"  # the variant of a command that is profiled
 MAX_NAME_BYTES = claims_file.MAX_NAME_BYTES
 url_of = claims_file.url_of
@@ -234,14 +235,14 @@ def find_topic(topic: str, here: Path) -> Path:
     for candidate in (
         here / topic,
         here / topic / CLAIMS_FILE,
-        here / "scenarios" / topic / CLAIMS_FILE,
+        *(here / folder / topic / CLAIMS_FILE for folder in TOPIC_FOLDERS),
     ):
         if os.path.isfile(candidate):  # this raises nothing, whatever the user typed
             return candidate.resolve()
-    names = [file.parent.name for file in _scenario_files(here)]
+    names = [file.parent.name for file in project_topics(here)]
     raise InputError(
         f"no topic {topic!r}: expected a folder with a {CLAIMS_FILE}, or the name of "
-        f"a folder under scenarios/{nearest(topic, names)}"
+        f"a folder in {_ANY_FOLDER}{nearest(topic, names)}"
     )
 
 
@@ -336,23 +337,17 @@ def _project(here: Path, messages: list[str]) -> tuple[dict[str, Any], list[Thre
 
 
 def _all_topics(here: Path) -> list[Path]:
-    """Return the claims.toml of the working directory, or else those in scenarios/.
+    """Return the claims.toml of the working directory, or else its `project_topics`.
 
     Raises:
         InputError: There is no claims.toml.
     """
     if (here / CLAIMS_FILE).is_file():
         return [(here / CLAIMS_FILE).resolve()]
-    files = _scenario_files(here)
+    files = [file.resolve() for file in project_topics(here)]
     if not files:
         raise InputError(
-            f"no topics in {here}: expected {CLAIMS_FILE} here or in scenarios/NAME/; "
-            "name a folder, for example: assay run path/to/topic"
+            f"no topics in {here}: expected {CLAIMS_FILE} here, in {_ANY_FOLDER}, or "
+            "in a folder of these; name a folder, for example: assay run path/to/topic"
         )
     return files
-
-
-def _scenario_files(here: Path) -> list[Path]:
-    return sorted(
-        file.resolve() for file in (here / "scenarios").glob(f"*/{CLAIMS_FILE}")
-    )

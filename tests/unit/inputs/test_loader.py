@@ -1,6 +1,7 @@
 """Files that people write: every mistake is found, and named with its line."""
 
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -369,6 +370,18 @@ def test_a_topic_that_does_not_exist(topic: Path) -> None:
         load(topic.parent)
     with pytest.raises(InputError, match="no topic 'ttt"):
         load(topic.parent.parent, "t" * 300)
+
+
+@pytest.mark.parametrize("where", ["perf", "perf/caching", "load_tests/caching"])
+def test_every_topic_of_a_project_has_a_name(
+    where: str, topic: Path, tmp_path: Path
+) -> None:
+    project = tmp_path / "project"
+    (project / where).parent.mkdir(parents=True)
+    shutil.copytree(topic, project / where)
+    for name in ((), (Path(where).name,)):
+        (only,) = load(project, *name).topics
+        assert only.file == project / where / "claims.toml"
 
 
 def test_two_topics_of_one_name(topic: Path, tmp_path: Path) -> None:
