@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from assay import services
 from assay.errors import InputError
 from assay.experiment.commands import prepare
-from assay.first_topic import claims, locustfile, service, trial
+from assay.first_topic import claims, locustfile, routes, service, trial
 from assay.first_topic.claims import Started
 from assay.first_topic.har import journey as har_journey
 from assay.first_topic.har import recording
@@ -22,7 +22,7 @@ from assay.first_topic.openapi import operations
 from assay.first_topic.openapi.document import Document
 from assay.first_topic.request import SAFE_METHODS, Request, Task, text
 from assay.first_topic.service import Service
-from assay.first_topic.target import Asked, started
+from assay.first_topic.target import Asked, Start, started
 from assay.inputs.loader import CLAIMS_FILE
 from assay.plan import Scenario, Target, Topic, Variant
 from assay.system import processes, redaction
@@ -76,12 +76,13 @@ def create(asked: Asked, here: Path, say: Say) -> Created:
     folder = here / asked.output
     files = folder / CLAIMS_FILE, folder / claims.LOCUSTFILE
     _check_free(files, asked.force)
-    target, sentence = started(asked, here)
+    start = started(asked, here)
+    target = start.target
     # Read the recording before anything is started: it may be invalid.
     recorded = _recorded(asked, here / asked.har) if asked.har else None
-    say(f"service: {sentence}")
+    say(f"service: {start.sentence}")
     with _scratch() as scratch, _running(target, here, folder, scratch) as running:
-        journey, notes = recorded or _described(asked, here, running)
+        journey, notes = recorded or _described(asked, here, running, start, scratch)
         ready = service.ready_path(running, asked.ready, _plain_paths(journey))
         say(f"trying {len(journey.on)} of {len(journey.tasks)} requests")
         tried = trial.run(running.url, journey.tasks, journey.in_order)
@@ -167,12 +168,29 @@ def _running(
         yield stack.enter_context(service.running(target, environment, scratch))
 
 
-def _described(asked: Asked, here: Path, running: Service) -> tuple[Journey, list[str]]:
+def _described(
+    asked: Asked, here: Path, running: Service, start: Start, scratch: Path
+) -> tuple[Journey, list[str]]:
     """Return the journey from the service's OpenAPI document, and notes for the user.
 
-    A service without a document gets a single request, to its ready path.
+    A Flask app without a document gets a request for each of its routes. Any other
+    service without a document gets a single request, to its ready path.
     """
+    notes = []
     document = service.find_document(running, asked.openapi, here)
+    if (
+        document is None
+        and start.app
+        and start.served
+        and "Flask" in start.app.framework
+    ):
+        document = routes.of_flask(
+            start.served, start.app.spec, here, running.env, scratch
+        )
+        notes = [
+            "no OpenAPI document was found, so the requests are the routes of the app, "
+            "with made-up values: put real ones into the locustfile"
+        ]
     if document is None:
         path = service.ready_path(running, asked.ready)
         task = Task("ready", "", f"GET {path}", Request("GET", text(path), path))
@@ -185,7 +203,7 @@ def _described(asked: Asked, here: Path, running: Service) -> tuple[Journey, lis
     prefix = _prefix(document, running)
     tasks, credentials = operations.tasks(document, prefix)
     tasks = tuple(_switched(task, asked) for task in tasks)
-    return Journey(document.title, document.source, tasks, credentials), []
+    return Journey(document.title, document.source, tasks, credentials), notes
 
 
 def _recorded(asked: Asked, file: Path) -> tuple[Journey, list[str]]:

@@ -7,7 +7,7 @@ import os
 import shlex
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -45,10 +45,12 @@ class Service:
     Attributes:
         url: Its base URL, without a slash at its end.
         child: Its process; None if Assay did not start it.
+        env: The environment of its process; empty if Assay did not start it.
     """
 
     url: str
     child: processes.Child | None
+    env: Mapping[str, str] = field(default_factory=dict)
 
     def log(self) -> str:
         """Return the end of its log as part of a message.
@@ -86,17 +88,16 @@ def running(
         yield service
         return
     port = ports.free()
+    env = command_environment(target.cwd, environment, target.env, {"PORT": str(port)})
     child = processes.start(
         "the service",
         shlex.split((target.command or "").replace("{port}", str(port))),
         log=folder / "service.log",
         cwd=target.cwd,
-        env=command_environment(
-            target.cwd, environment, target.env, {"PORT": str(port)}
-        ),
+        env=env,
     )
     try:
-        service = Service(f"http://127.0.0.1:{port}", child)
+        service = Service(f"http://127.0.0.1:{port}", child, env)
         _await_port(service)
         yield service
     finally:

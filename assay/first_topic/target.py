@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from assay.errors import InputError
 from assay.first_topic import apps
 from assay.first_topic.claims import Started
-from assay.first_topic.servers import serve
+from assay.first_topic.servers import Served, serve
 from assay.inputs.schema import TargetTable
 from assay.system import redaction
 from assay.wording import counted, one_line
@@ -62,8 +62,25 @@ class Asked:
     force: bool = False
 
 
-def started(asked: Asked, here: Path) -> tuple[Started, str]:
-    """Return how the service is started, and a description of that for the user.
+@dataclass(frozen=True)
+class Start:
+    """How a service is started.
+
+    Attributes:
+        target: The same, as claims.toml says it.
+        sentence: The same in words, for the user.
+        app: The app that is served; None for a command or a URL.
+        served: How the app is served; None for a command or a URL.
+    """
+
+    target: Started
+    sentence: str
+    app: apps.App | None = None
+    served: Served | None = None
+
+
+def started(asked: Asked, here: Path) -> Start:
+    """Return how the service is started.
 
     Raises:
         InputError: An option is wrong or contradicts another one, no app or several
@@ -76,6 +93,8 @@ def started(asked: Asked, here: Path) -> tuple[Started, str]:
         raise InputError("give either --openapi or --from-har")
     variables = _variables(asked.env)
     command, sentence = asked.command, "started with your command"
+    app: apps.App | None = None
+    served: Served | None = None
     if asked.url:
         _check_url(asked, variables)
         sentence = f"the service at {redaction.url(asked.url)}"
@@ -98,7 +117,7 @@ def started(asked: Asked, here: Path) -> tuple[Started, str]:
         prepare=asked.prepare,
     )
     _check(target)
-    return target, sentence
+    return Start(target, sentence, app, served)
 
 
 def _app(spec: str, here: Path) -> apps.App:

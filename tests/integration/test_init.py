@@ -54,12 +54,16 @@ def file(folder: Path) -> str:
 
 
 @contextlib.contextmanager
-def served(folder: Path, *words: str) -> Iterator[str]:
+def served(folder: Path, *words: str, **env: str) -> Iterator[str]:
     """Serve an app until the end of the block; yield its URL."""
     port = ports.free()
     command = [sys.executable, "-m", *words, "--port", str(port)]
     with subprocess.Popen(
-        command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        command,
+        cwd=folder,
+        env={**os.environ, **env},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     ) as server:
         try:
             until = time.monotonic() + 60
@@ -174,6 +178,19 @@ def test_a_flask_factory_with_swagger_2(tmp_path: Path) -> None:
     assert SECRET not in file(folder)
     with served(folder, "flask", "--app", "pets:create_app", "run") as url:
         assert_it_runs(folder, url, on, **env)
+
+
+def test_a_flask_app_without_a_document_has_its_routes(tmp_path: Path) -> None:
+    folder = project(tmp_path, "kiosk")
+    found = states(init(folder, "--env", "SHELF=left"))
+    on = {"GET /papers/{number}", "GET /sorted/{order}/{where}"}
+    assert {name for name, state in found.items() if state == "on"} == on
+    off = {"POST /papers", "DELETE /papers/{number}"}  # and no static files
+    assert set(found) - on == off
+    assert all(found[name].startswith("off: it ") for name in off)
+    assert "read from the routes of kiosk:create_app" in file(folder)
+    with served(folder, "flask", "--app", "kiosk:create_app", "run", SHELF="x") as url:
+        assert_it_runs(folder, url, on)
 
 
 def record(url: str) -> dict[str, Any]:

@@ -94,7 +94,8 @@ def test_bare_imports_of_neighbours_say_where_a_file_is_at_home(tmp_path: Path) 
 )
 def test_an_app_is_named_in_several_ways(tmp_path: Path, spec: str) -> None:
     folder = project(tmp_path, a__main=FASTAPI, b__main=FASTAPI)
-    target, sentence = started(Asked(app=spec), folder)
+    start = started(Asked(app=spec), folder)
+    target, sentence = start.target, start.sentence
     assert "uvicorn a.main:app --port {port}" in target.command
     assert "a.main:app (FastAPI), served by uvicorn of" in sentence
 
@@ -154,7 +155,8 @@ def test_the_server_is_one_that_the_project_has(
     monkeypatch.delenv("VIRTUAL_ENV", raising=False)
     folder = project(tmp_path, main=source)
     fake_python(folder, installed)
-    target, sentence = started(Asked(), folder)
+    start = started(Asked(), folder)
+    target, sentence = start.target, start.sentence
     # A checkout of another commit has no .venv, so the command must not name it.
     assert target.command == f"python {command}"
     assert f"{installed} of the project's .venv" in sentence
