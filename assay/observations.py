@@ -94,6 +94,7 @@ class Round(Data):
         cpu: CPU seconds of the target's processes, per request.
         cpu_wait: Seconds per request in which the target's threads were runnable but
             not running.
+        loop_wait: The part of `cpu_wait` of the threads that run event loops.
         observations: What the probe counted, per request.
         stacks: CPU seconds per request by call stack, root first. A frame of the user's
             own code has its line, as in ``load (app/sales.py:31)``. A frame of a
@@ -113,6 +114,7 @@ class Round(Data):
     latency: float
     cpu: float
     cpu_wait: float
+    loop_wait: float = 0.0
     memory: float = 0.0
     observations: tuple[Observation, ...] = ()
     stacks: tuple[tuple[tuple[str, ...], float], ...] = ()

@@ -11,6 +11,8 @@ from .totals import get_ident, perf_counter, thread_time
 
 # Seconds; if a loop waits for events for a shorter time, one was ready before it asked.
 AT_ONCE = 0.0001
+# Seconds; between two callbacks, the loop works this long for the first one at most.
+BETWEEN = 0.00005
 
 
 class Loop:
@@ -28,6 +30,7 @@ class Loop:
         ready: The same, later by the time that callbacks before it took to pass it on.
             From then on, the callback waited for its turn; 0 if unknown.
         request: The request whose task the running callback runs; None otherwise.
+        ran: The same of the last callback, when it began and when it ended.
         passes: Whether callbacks that the running one schedules go on with what it had
             waited for. A task does not pass it on: it does work of its own.
         late: How many samples of the current long callback came late.
@@ -42,6 +45,7 @@ class Loop:
         self.turns = turns
         self.began = self.woken = self.ready = 0.0
         self.request: Optional[Request] = None
+        self.ran: Optional[tuple[Request, float, float]] = None
         self.passes = False
         self.late = 0
         self.samples: dict[Optional[Place], int] = {}
@@ -49,13 +53,17 @@ class Loop:
 
     def begins(self, callback: Any, woken: float, ready: float, began: float) -> None:
         """Note that a callback begins."""
+        if self.ran is not None:
+            request, first, last = self.ran
+            request.runs.add(first, min(last + BETWEEN, began))
+            self.ran = None
         self.woken, self.ready, self.began = woken, ready, began
         self.passes = woken > 0 and not is_step(callback)
 
     def ends(self) -> None:
         """Note that the running callback has ended."""
         if self.request is not None:
-            self.request.runs.add(self.began, perf_counter())
+            self.ran = self.request, self.began, perf_counter()
             self.request = None
         self.began = self.woken = self.ready = 0.0
 

@@ -121,6 +121,7 @@ class Loops:
     def _begin(self, loop: Any) -> None:
         """Watch the loop that now begins to run in this thread."""
         turns = self.totals.entry(TURN)
+        self.totals.loops_here()
         if not self._watching:
             self._watching = True
             _start_thread(self._watch, ())

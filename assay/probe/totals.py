@@ -45,7 +45,9 @@ class Totals:
         """Begin with empty counts."""
         self.project = project
         self.problems: list[str] = []
-        self._probing: set[int] = set()  # threads of the probe, by native identifier
+        # Threads of the probe, and those that run event loops, by native identifier.
+        self._probing: set[int] = set()
+        self._looping: set[int] = set()
         # The identifier and the counts of each thread, by the id of the counts.
         self._threads: dict[int, tuple[int, Counts]] = {}
         self._ended: Counts = {}  # the counts of threads that have ended
@@ -148,31 +150,44 @@ class Totals:
         self._threads = {}
         self._ended = {}
         self._mine = _thread._local()
-        self._probing = set()
+        self._probing, self._looping = set(), set()
 
     def probes_here(self) -> None:
         """Note that the calling thread is the probe's, not the target's."""
         self._probing.add(_native_id())
 
-    def of_probe(self) -> tuple[float, float]:
-        """Return the CPU seconds of the probe's threads, and their waits for a core.
+    def loops_here(self) -> None:
+        """Note that the calling thread runs an event loop."""
+        self._looping.add(_native_id())
 
-        Both are 0 where the kernel does not tell.
-        """
-        cpu = wait = 0.0
-        for thread in self._probing:
-            try:
-                with open(f"/proc/self/task/{thread}/schedstat", "rb") as file:
-                    ran, waited = file.read().split()[:2]
-            except (OSError, ValueError):
-                continue
-            cpu, wait = cpu + int(ran) / 1e9, wait + int(waited) / 1e9
-        return cpu, wait
+    def of_probe(self) -> tuple[float, float]:
+        """Return the CPU seconds of the probe's threads, and their waits for a core."""
+        return _times(self._probing)
+
+    def loop_wait(self) -> float:
+        """Return the seconds for which threads of event loops waited for a core."""
+        return _times(self._looping)[1]
 
     def problem(self, text: str) -> None:
         """Note something that the probe could not do."""
         if text not in self.problems and len(self.problems) < 100:
             self.problems.append(text)
+
+
+def _times(threads: Iterable[int]) -> tuple[float, float]:
+    """Return the CPU seconds of some threads, and their waits for a core.
+
+    Both are 0 where the kernel does not tell.
+    """
+    cpu = wait = 0.0
+    for thread in list(threads):
+        try:
+            with open(f"/proc/self/task/{thread}/schedstat", "rb") as file:
+                ran, waited = file.read().split()[:2]
+        except (OSError, ValueError):
+            continue
+        cpu, wait = cpu + int(ran) / 1e9, wait + int(waited) / 1e9
+    return cpu, wait
 
 
 def _merge(into: Counts, counts: Counts) -> None:
@@ -251,6 +266,7 @@ class Answers:
                 "time": time.monotonic(),
                 "cpu": time.process_time(),
                 "probe": self._totals.of_probe(),
+                "loop_wait": self._totals.loop_wait(),
                 "problems": self._totals.problems,
                 "rows": rows,
                 "files": imported_files() if self._with_files else [],

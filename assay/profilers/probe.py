@@ -80,6 +80,7 @@ class Totals:
         cpu: CPU seconds of the process.
         probe_cpu: CPU seconds of the probe's threads, which are included.
         probe_wait: Seconds for which the probe's threads waited for a core.
+        loop_wait: The same of the threads that run event loops.
     """
 
     pid: int
@@ -89,6 +90,7 @@ class Totals:
     files: tuple[str, ...] = ()
     probe_cpu: float = 0.0
     probe_wait: float = 0.0
+    loop_wait: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -102,6 +104,7 @@ class Between:
         problems: Problems that the processes reported.
         probe_cpu: CPU seconds of the probe's threads, which are included.
         probe_wait: Seconds for which the probe's threads waited for a core.
+        loop_wait: The same of the threads that run event loops.
     """
 
     amounts: Mapping[Event, Amount]
@@ -110,6 +113,7 @@ class Between:
     problems: tuple[str, ...] = ()
     probe_cpu: float = 0.0
     probe_wait: float = 0.0
+    loop_wait: float = 0.0
 
 
 @dataclass
@@ -180,12 +184,13 @@ def between(before: Mapping[int, Totals], after: Mapping[int, Totals]) -> Betwee
     that ended in between are lost.
     """
     amounts: dict[Event, Amount] = {}
-    cpu = probe_cpu = probe_wait = 0.0
+    cpu = probe_cpu = probe_wait = loop_wait = 0.0
     for pid, now in after.items():
         then = before.get(pid)
         cpu += now.cpu - (then.cpu if then else 0.0)
         probe_cpu += now.probe_cpu - (then.probe_cpu if then else 0.0)
         probe_wait += now.probe_wait - (then.probe_wait if then else 0.0)
+        loop_wait += now.loop_wait - (then.loop_wait if then else 0.0)
         for event, amount in _grown(then.amounts if then else {}, now.amounts):
             so_far = amounts.get(event, NOTHING)
             amounts[event] = Amount(
@@ -195,7 +200,9 @@ def between(before: Mapping[int, Totals], after: Mapping[int, Totals]) -> Betwee
             )
     problems = {problem for totals in after.values() for problem in totals.problems}
     lost = tuple(sorted(set(before) - set(after)))
-    return Between(amounts, cpu, lost, tuple(sorted(problems)), probe_cpu, probe_wait)
+    return Between(
+        amounts, cpu, lost, tuple(sorted(problems)), probe_cpu, probe_wait, loop_wait
+    )
 
 
 def _grown(
@@ -233,7 +240,7 @@ def _read(path: Path) -> Totals:
             amounts,
             tuple(map(str, answer["problems"])),
             tuple(map(str, answer.get("files", ()))),
-            *map(float, answer["probe"]),
+            *map(float, (*answer["probe"], answer["loop_wait"])),
         )
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise MeasureError(f"{path}: no answer of the probe: {error!r}") from error

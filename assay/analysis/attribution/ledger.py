@@ -57,8 +57,11 @@ def parts_of(one: Round) -> dict[str, float]:
             parts[COUNTED_TWICE[kind]] -= seconds
     # The collector's time is CPU time of the same thread, but has a part of its own.
     parts[CPU] = max(0.0, parts[CPU] - parts["garbage collection"])
-    # Waits of a worker thread include its wait for a core, a part of its own.
-    parts[OTHER_WAITS] += max(0.0, in_threads - one.cpu_wait)
+    # Waits of a worker thread include its wait for a core, a part of its own. So does
+    # the wait for the thread, which ends when the thread runs.
+    of_workers = one.cpu_wait - one.loop_wait
+    parts[OTHER_WAITS] += max(0.0, in_threads - of_workers)
+    parts["thread pool"] -= max(0.0, of_workers - in_threads)
     parts = {name: max(0.0, seconds) for name, seconds in parts.items()}
     parts[UNEXPLAINED] = one.latency - sum(parts.values())
     return parts

@@ -456,6 +456,13 @@ def test_the_wait_for_a_core_is_part_of_waits_in_threads_only() -> None:
         waits = {"observations": (observed(kind, 0.003),)}
         parts = parts_of(one.model_copy(update=waits))
         assert parts["other waits"] == pytest.approx(seconds)
+    for loops, seconds in ((0.0, 0.002), (0.0008, 0.0028)):
+        update = {
+            "observations": (observed("thread pool", 0.003),),
+            "loop_wait": loops,
+        }
+        parts = parts_of(one.model_copy(update=update))
+        assert parts["thread pool"] == pytest.approx(seconds)
 
 
 def test_cpu_time_of_a_library_belongs_to_what_the_library_sends() -> None:

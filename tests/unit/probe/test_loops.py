@@ -6,6 +6,7 @@ import pytest
 
 from assay.probe import loop as probed
 from assay.probe.loop import CompiledLoop, Loop, SelectorLoop
+from assay.probe.request import Request
 
 
 @pytest.mark.parametrize(
@@ -89,3 +90,19 @@ def test_cpu_time_is_that_of_this_thread() -> None:
     time.sleep(0.01)
     arrived, ready = loop.arrived(time.perf_counter())
     assert loop.ended + 0.009 < arrived <= ready
+
+
+def test_a_request_runs_while_its_loop_goes_to_the_next_callback(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    loop, request = Loop([0.0, 0.0, 0.0]), Request()
+    for began, ended in ((10.0, 10.01), (10.01003, 10.02), (10.03, 10.04)):
+        loop.begins(print, began, began, began)
+        loop.request = request
+        clock(monkeypatch, ended, cpu=0.0)
+        loop.ends()
+    loop.begins(print, 10.05, 10.05, 10.05)
+    # The gap before the second callback is the loop's work, that before the third one
+    # is a wait for events.
+    assert request.runs.overlap(10.0, 10.02) == pytest.approx(0.02)
+    assert request.runs.overlap(10.02, 10.03) == pytest.approx(probed.BETWEEN)

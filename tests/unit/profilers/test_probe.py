@@ -24,7 +24,7 @@ EVENT = Event(
 
 
 def answer(pid: int, *rows: list[Any], cpu: float = 1.0) -> str:
-    times = {"time": 0, "cpu": cpu, "probe": [cpu / 8, cpu / 4]}
+    times = {"time": 0, "cpu": cpu, "probe": [cpu / 8, cpu / 4], "loop_wait": cpu / 2}
     return json.dumps({"pid": pid, "problems": [], "rows": list(rows), **times})
 
 
@@ -67,6 +67,7 @@ def test_totals_of_every_process_are_read(tmp_path: Path) -> None:
     # The CPU time of the probe's own threads, and their wait for a core.
     counted = between({1: totals[1]}, totals)
     assert (counted.cpu, counted.probe_cpu, counted.probe_wait) == (1.0, 0.125, 0.25)
+    assert counted.loop_wait == 0.5
     assert not list(tmp_path.glob("*.json")), "answers are removed once they are read"
 
 
