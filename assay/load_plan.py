@@ -39,6 +39,9 @@ class LoadPlan(Data):
         spawn_rate: Users of the closed loop that start per second; 0 if all start
             at once.
         shaped: Whether the locustfile's LoadTestShape sets the number of users.
+        user_times: Times, in seconds, at which `user_counts` are given; empty unless
+            the users of a closed loop change by stages.
+        user_counts: Users of the closed loop at these times, evenly changing between.
         duration: Seconds of load.
         iterations: Number of tasks after which the test ends; 0 for no limit.
         think_time: Whether users of a closed loop wait as their locustfile says.
@@ -62,6 +65,8 @@ class LoadPlan(Data):
     users: int = 100
     spawn_rate: float = 0.0
     shaped: bool = False
+    user_times: tuple[float, ...] = ()
+    user_counts: tuple[float, ...] = ()
     duration: float = 60.0
     iterations: int = 0
     think_time: bool = False

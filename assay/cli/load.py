@@ -79,7 +79,7 @@ def load(
         seed=secrets.randbelow(2**32) if seed is None else seed,
         host=host,
         rate=rate,
-        users=users,
+        users=load_request.parse_users(users),
         spawn_rate=spawn_rate,
         duration=duration,
         iterations=iterations,

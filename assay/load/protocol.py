@@ -10,7 +10,7 @@ import socket
 import struct
 from typing import Any
 
-VERSION = 4  # a master and its workers must agree on it
+VERSION = 5  # a master and its workers must agree on it
 MALFORMED = "it sent a malformed message"  # why a worker is given up
 SEPARATOR = ","  # separator of several locustfiles, as after `locust -f`
 LENGTHS = struct.Struct(">II")

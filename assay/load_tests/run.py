@@ -179,6 +179,9 @@ def order(plan: LoadPlan, final: bool = False) -> RunLoad:
         drain=plan.drain,
         spawn_rate=plan.spawn_rate,
         shaped=plan.shaped,
+        user_shape=(
+            Shape(plan.user_times, plan.user_counts) if plan.user_times else None
+        ),
         final=final,
     )
 

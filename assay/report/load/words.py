@@ -161,6 +161,8 @@ def load_text(plan: LoadPlan) -> str:
     if plan.shaped:
         return "closed loop; the number of users follows the locustfile's LoadTestShape"
     wait = "with" if plan.think_time else "without"
+    if plan.user_times:
+        return f"closed loop {wait} think time; users: {one_line(plan.shape)}"
     return f"closed loop of {counted(plan.users, 'user')} {wait} think time"
 
 
