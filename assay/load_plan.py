@@ -53,6 +53,8 @@ class LoadPlan(Data):
         notes: Sentences that say which parts of Locust's configuration have no effect.
         trials: The kind of a test with many trials; empty for a single test.
         command: The command line, for the report.
+        title: The title of the report; empty for one that names the host.
+        tags: What the user says of the test, by name: ``{"branch": "main"}``.
     """
 
     locustfile: Path
@@ -79,6 +81,8 @@ class LoadPlan(Data):
     notes: tuple[str, ...] = ()
     trials: Literal["", "capacity", "sweep"] = ""
     command: str = ""
+    title: str = ""
+    tags: dict[str, str] = {}
 
     @property
     def locustfiles(self) -> str:

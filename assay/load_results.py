@@ -190,6 +190,8 @@ class LoadResults(Data):
             lost, or some samples are not on disk.
         ended: Whether the generator ended the test in order, which it also does after
             the first Ctrl-C.
+        title: The title that the user gave the test; empty if there is none.
+        tags: What the user says of the test, by name.
         planned: Arrivals that were due, or tasks begun in a closed loop.
             ``planned == done + dropped + unserved`` always holds.
         owed: How many of the unserved arrivals have no sample, because a worker was
@@ -226,6 +228,8 @@ class LoadResults(Data):
     ended: bool = True
     seed: int
     host: str
+    title: str = ""
+    tags: dict[str, str] = {}
     planned: int
     done: int
     dropped: int
@@ -288,6 +292,8 @@ class CapacityResults(Data):
     """The highest rate that meets an objective; rates in arrivals per second.
 
     Attributes:
+        title: The title that the user gave the test; empty if there is none.
+        tags: What the user says of the test, by name.
         objective: The objective as it was written.
         low: Highest rate that met the objective in the majority of its trials; None if
             no rate did.
@@ -303,6 +309,8 @@ class CapacityResults(Data):
     partial: bool
     seed: int
     host: str
+    title: str = ""
+    tags: dict[str, str] = {}
     objective: str
     low: float | None
     high: float | None
@@ -369,6 +377,8 @@ class SweepResults(Data):
     """Throughput at several numbers of users.
 
     Attributes:
+        title: The title that the user gave the test; empty if there is none.
+        tags: What the user says of the test, by name.
         points: The trials, fewest users first.
         law: The law fitted to the points; None if they are too few.
         locust_exit_code: The ``process_exit_code`` that the locustfile has set.
@@ -380,6 +390,8 @@ class SweepResults(Data):
     partial: bool
     seed: int
     host: str
+    title: str = ""
+    tags: dict[str, str] = {}
     points: tuple[SweepPoint, ...]
     law: Law | None
     locust_exit_code: int | None = None

@@ -60,6 +60,8 @@ def load(
     expect_workers: options.ExpectWorkers = None,
     bind: options.Bind = None,
     drain: options.Drain = "10s",
+    title: options.Title = "",
+    tag: options.Tag = None,
     seed: options.Seed = None,
     output: options.Output = None,
     as_json: Json = False,
@@ -95,6 +97,8 @@ def load(
         expect_workers=expect_workers,
         bind=bind,
         drain=drain,
+        title=title,
+        tag=tuple(tag or ()),
         arguments=tuple(arguments or ()),
     )
     results = run(request, output or _default_path(), as_json)

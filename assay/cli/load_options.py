@@ -130,6 +130,18 @@ Bind = Annotated[
     ),
 ]
 
+Title = Annotated[
+    str, typer.Option(help="The title of the report.", show_default=False)
+]
+
+Tag = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME=VALUE",
+        help="What the report says of this test, such as branch=main; may be repeated.",
+    ),
+]
+
 Drain = Annotated[
     str, typer.Option(help="How long to wait for outstanding answers at the end.")
 ]

@@ -48,6 +48,8 @@ class LoadRequest:
     expect_workers: int | None = None
     bind: str | None = None
     drain: str = "10s"
+    title: str = ""
+    tag: tuple[str, ...] = ()
     arguments: tuple[str, ...] = ()
 
     @property
@@ -198,7 +200,29 @@ def make_plan(
             for key in ignored
         ),
         command=command_line(request.seed),
+        title=" ".join(request.title.split()),
+        tags=_tags(request.tag),
     )
+
+
+def _tags(texts: tuple[str, ...]) -> dict[str, str]:
+    """Return the tags by name.
+
+    Raises:
+        InputError: A tag has no name or no value, or a name comes twice.
+    """
+    tags = dict[str, str]()
+    for text in texts:
+        name, equals, value = (part.strip() for part in text.partition("="))
+        if not (name and equals and value):
+            raise InputError(
+                f"--tag {text!r}: expected NAME=VALUE, such as branch=main; Locust's "
+                "own tags, which choose tasks, come after --: -- --tags NAME"
+            )
+        if name in tags:
+            raise InputError(f"--tag {text!r}: there is a tag {name!r} already")
+        tags[name] = value
+    return tags
 
 
 def _check_options(request: LoadRequest) -> None:

@@ -91,6 +91,8 @@ def summarise(run: LoadRun) -> LoadResults:
         ended=totals.ended,
         seed=plan.seed,
         host=plan.host,
+        title=plan.title,
+        tags=plan.tags,
         planned=totals.planned,
         done=totals.done,
         dropped=totals.dropped,

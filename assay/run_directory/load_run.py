@@ -86,6 +86,8 @@ def redacted(plan: LoadPlan) -> LoadPlan:
             "host": redaction.url(plan.host),
             "locust": tuple(redaction.arguments(plan.locust)),
             "command": redaction.command(plan.command),
+            "title": redaction.url(plan.title),
+            "tags": redaction.environment(plan.tags),
         }
     )
 

@@ -18,7 +18,9 @@ def render(run: LoadRun) -> str:
     )
     return page(
         "load.html",
-        title=f"Load test of {words.subject(plan)}",
+        title=words.title(results, "Load test", plan),
+        subject=words.subject(plan) if results.title else "",
+        tags=words.tags(results),
         answer=words.answer(plan, results),
         requirements=[
             (item.verdict, one_line(item.text), judgement(item))

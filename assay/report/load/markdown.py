@@ -16,7 +16,8 @@ def render(run: LoadRun) -> str:
     """Return the document."""
     plan, results = run.plan(), run.results()
     parts = [
-        f"## Load test of {escape(words.subject(plan))}",
+        f"## {escape(words.title(results, 'Load test', plan))}",
+        *tags(results),
         escape(words.answer(plan, results)),
     ]
     if results.requirements:
@@ -57,9 +58,17 @@ def render(run: LoadRun) -> str:
         parts.append(
             "\n".join(f"- {count:,} × {escape(error)}" for error, count in errors)
         )
-    parts.append(f"{escape(words.load_text(plan))}. {escape(accounting(results))}.")
+    host = f"{words.subject(plan)}: " if results.title else ""
+    load = escape(host + words.load_text(plan))
+    parts.append(f"{load}. {escape(accounting(results))}.")
     parts += [f"> {escape(one_line(warning))}" for warning in results.warnings]
     return "\n\n".join(parts) + "\n"
+
+
+def tags(results: words.Titled) -> list[str]:
+    """Return a paragraph of the tags, if there are any."""
+    texts = [f"**{escape(name)}** {escape(text)}" for name, text in words.tags(results)]
+    return [" · ".join(texts)] if texts else []
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

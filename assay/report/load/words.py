@@ -5,10 +5,18 @@ from collections.abc import Sequence
 
 from assay.analysis import load_failures
 from assay.load_plan import LoadPlan
-from assay.load_results import Judgement, LoadResults, Row, Spread
+from assay.load_results import (
+    CapacityResults,
+    Judgement,
+    LoadResults,
+    Row,
+    Spread,
+    SweepResults,
+)
 from assay.metrics import QUANTILES, requests_needed
 from assay.wording import counted, judgement, one_line, percent, quantity, significant
 
+Titled = LoadResults | CapacityResults | SweepResults
 COLUMNS = ("mean", "p50", "p90", "p95", "p99", "p99.9", "longest")
 _FIELDS = ("mean", "p50", "p90", "p95", "p99", "p999", "longest")
 
@@ -16,6 +24,22 @@ _FIELDS = ("mean", "p50", "p90", "p95", "p99", "p999", "longest")
 def subject(plan: LoadPlan) -> str:
     """Return the host under load, or the locustfile if only that names the host."""
     return one_line(plan.host) or one_line(plan.locustfile.name)
+
+
+def title(results: Titled, kind: str, plan: LoadPlan) -> str:
+    """Return the title of a report: the user's, or what was done to which host.
+
+    Args:
+        results: The results of the test.
+        kind: What was done, such as "Load test".
+        plan: The plan of the test.
+    """
+    return one_line(results.title) or f"{kind} of {subject(plan)}"
+
+
+def tags(results: Titled) -> list[tuple[str, str]]:
+    """Return the name and the text of each tag."""
+    return [(one_line(name), one_line(text)) for name, text in results.tags.items()]
 
 
 def answer(plan: LoadPlan, results: LoadResults) -> str:

@@ -64,3 +64,26 @@ def test_stages_of_users_that_contradict_other_options(
 ) -> None:
     with pytest.raises(InputError, match=words):
         planned(tmp_path, **{"users": "0..50 in 2m", **options})
+
+
+def test_a_title_and_tags_are_a_plan(tmp_path: Path) -> None:
+    tags = ("branch=main", " query = a=b ")
+    plan = planned(tmp_path, rate="5", title=" Before\nrelease ", tag=tags)
+    assert plan.title == "Before release"
+    assert plan.tags == {"branch": "main", "query": "a=b"}
+
+
+@pytest.mark.parametrize(
+    ("tags", "words"),
+    [
+        (("branch",), "--tag 'branch': expected NAME=VALUE, such as branch=main"),
+        (("=main",), "expected NAME=VALUE"),
+        (("branch= ",), "expected NAME=VALUE"),
+        (("a=1", "a=2"), "there is a tag 'a' already"),
+    ],
+)
+def test_a_malformed_tag_is_refused(
+    tmp_path: Path, tags: tuple[str, ...], words: str
+) -> None:
+    with pytest.raises(InputError, match=words):
+        planned(tmp_path, rate="5", tag=tags)
