@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, Self, get_args
 
+from assay.load_curves import Curves, Timeline
 from assay.plan import Data
 
 LOAD_SCHEMA = 2
@@ -93,6 +94,10 @@ class Row(Data):
         method: HTTP method; empty for tasks, and for all the load's requests together.
         requests: Number of requests, or of tasks of this name that ended.
         failed: How many of them failed.
+        statuses: How many answers had each HTTP status, the most frequent first; empty
+            if the client reports none.
+        size_mean: Mean size of an answer's body, in bytes; None if unknown.
+        size_max: Size of the largest body, in bytes; None if unknown.
         latency: Time from sent to answered, plus the time that an arrival waited for a
             user because all users waited for the target. The generator's own
             lateness is not part of it.
@@ -108,6 +113,9 @@ class Row(Data):
     method: str = ""
     requests: int
     failed: int
+    statuses: dict[str, int] = {}
+    size_mean: float | None = None
+    size_max: int | None = None
     latency: Spread
     service: Spread
     at_most: dict[str, float | None] = {}
@@ -142,21 +150,6 @@ class Judgement(Data):
     verdict: Literal["holds", "refuted", "undecided"]
     bound: bool = False
     reason: str = ""
-
-
-class Curves(Data):
-    """Times of the load's requests at many percentiles, in seconds.
-
-    Attributes:
-        shares: The percentiles, as shares, ascending.
-        latency: Latency at each share, infinite if that request was never answered;
-            None without requests.
-        service: The same for the time from sent to answered.
-    """
-
-    shares: tuple[float, ...]
-    latency: tuple[float | None, ...]
-    service: tuple[float | None, ...]
 
 
 class WorkerCount(Data):
@@ -212,6 +205,7 @@ class LoadResults(Data):
         rows: First a row of all the load's requests together, then a row for each kind,
             method and name.
         curves: Percentile curves of the load's requests; None if they are too few.
+        timeline: The test over time; None without ticks, and in older results.
         errors: How often each error of a request occurred.
         raised: How often each error was raised by a task outside its requests.
         missing: How many samples of ended requests and tasks are not on disk.
@@ -248,6 +242,7 @@ class LoadResults(Data):
     workers: tuple[WorkerCount, ...] = ()
     rows: tuple[Row, ...]
     curves: Curves | None = None
+    timeline: Timeline | None = None
     errors: dict[str, int] = {}
     raised: dict[str, int] = {}
     missing: int = 0

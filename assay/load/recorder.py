@@ -10,7 +10,7 @@ import numpy as np
 
 from assay.load import lateness, limits
 from assay.load.answers import Columns
-from assay.load.protocol import COLUMNS, REQUEST, TASK, Name
+from assay.load.protocol import COLUMNS, MAX_SIZE, MAX_STATUS, REQUEST, TASK, Name
 
 NO_USER = 0xFFFF
 # Values of the column `failed`: no error, an error, or a client that gave up waiting.
@@ -20,6 +20,9 @@ OTHER = "(other names)"
 OTHER_ERRORS = "(other errors)"
 UNSERVED = "(unserved)"
 ERROR_LENGTH = 200
+# What became of a request: its error or None, and its answer's status and size.
+Answer = tuple[object, int, int]
+NO_ERROR: Answer = (None, 0, 0)
 # The attributes in which an error keeps the error that it wraps: those of Python,
 # Locust and geventhttpclient.
 WRAPPED = ("__cause__", "reason", "original")
@@ -65,7 +68,6 @@ class Recorder:
         names: Maps each name to its number in the column `name`.
         errors: How often each error occurred. The key has the method and the name of
             the request, and the text of the error.
-        lengths: Bytes of the answers, by name.
         tasks: How many tasks of each name have ended.
         raised: Exceptions of tasks none of whose requests had failed, with counts.
         lags: How late each arrival began, in seconds after it could have begun.
@@ -93,7 +95,7 @@ class Recorder:
         start: float,
         end: float,
         user: int,
-        error: object = None,
+        answer: Answer = NO_ERROR,
     ) -> int:
         """Record a request, with times in seconds of `time.perf_counter`.
 
@@ -105,12 +107,12 @@ class Recorder:
             start: When the request was sent.
             end: When it was answered.
             user: Number of the user.
-            error: Why it failed; None if it did not.
+            answer: Why it failed, or None; and the status and size of its answer.
 
         Returns:
             The request's value in the column `failed`.
         """
-        outcome = FINE
+        outcome, (error, status, size) = FINE, answer
         if error is not None:
             outcome = _outcome(error)
             text = str(error)[:ERROR_LENGTH]
@@ -119,9 +121,17 @@ class Recorder:
         number = self.names.get(name)
         if number is None:
             number = self._number(name)
-        to_scheduled, to_start, to_end, to_waited, to_name, to_user, to_failed = (
-            self._appends
-        )
+        (
+            to_scheduled,
+            to_start,
+            to_end,
+            to_waited,
+            to_name,
+            to_user,
+            to_failed,
+            to_status,
+            to_size,
+        ) = self._appends
         to_scheduled(scheduled)
         to_start(start)
         to_end(end)
@@ -129,6 +139,8 @@ class Recorder:
         to_name(number)
         to_user(user)
         to_failed(outcome)
+        to_status(status)
+        to_size(size)
         return outcome
 
     def add_task(
@@ -143,7 +155,7 @@ class Recorder:
     ) -> None:
         """Record a task as a whole, with times in seconds of `time.perf_counter`."""
         number = self._number((TASK, "", name))
-        row = scheduled, start, end, waited, number, user, outcome
+        row = scheduled, start, end, waited, number, user, outcome, 0, 0
         for (column, _), value in zip(COLUMNS, row, strict=True):
             self.task_columns[column].append(value)
 
@@ -156,7 +168,7 @@ class Recorder:
     def add_unserved(self, scheduled: float) -> None:
         """Record an arrival that nobody answered: its end is unknown."""
         name = REQUEST, "", UNSERVED
-        self.add(name, scheduled, 0.0, math.nan, math.nan, NO_USER, "no answer")
+        self.add(name, scheduled, 0.0, math.nan, math.nan, NO_USER, ("no answer", 0, 0))
 
     def flush(self) -> Recording:
         """Return the samples and counts since the last flush, and forget them.
@@ -191,7 +203,6 @@ class Recorder:
         # These methods are looked up once, because they are called for every request.
         self._appends = tuple(self.request_columns[name].append for name, _ in COLUMNS)
         self.errors: Counter[Name] = Counter()
-        self.lengths: Counter[Name] = Counter()
         self.tasks: Counter[str] = Counter()
         self.raised: Counter[str] = Counter()
         self.lags, self.generator_delays = array("d"), array("d")
@@ -216,6 +227,19 @@ class Recorder:
                 name = kind, "", OTHER
             number = self.names.setdefault(name, len(self.names))
         return number
+
+
+def answer_of(error: object, response: object, size: object) -> Answer:
+    """Return what became of a request, from what an event of any client says.
+
+    A client of the user's own may report anything: what is no status or no size is 0.
+    """
+    status = getattr(response, "status_code", 0)
+    if not isinstance(status, int) or not 0 <= status <= MAX_STATUS:
+        status = 0
+    if not isinstance(size, int) or size < 0:
+        size = 0
+    return error, status, min(size, MAX_SIZE)
 
 
 def error_text(method: str, name: str, text: str) -> str:

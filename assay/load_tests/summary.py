@@ -11,7 +11,7 @@ import numpy as np
 
 from assay.load import lateness
 from assay.load_results import LoadResults, Row, WorkerCount
-from assay.load_tests import bounds, judging, remarks, rows
+from assay.load_tests import bounds, judging, remarks, rows, timeline
 from assay.run_directory.directory import reading
 from assay.run_directory.load_run import TICKS, LoadRun
 from assay.wording import counted
@@ -106,6 +106,7 @@ def summarise(run: LoadRun) -> LoadResults:
         workers=totals.workers,
         rows=summary.rows,
         curves=rows.percentile_curves(run, _timed_requests(summary.rows)),
+        timeline=timeline.timeline(summary.intervals, run.ticks()),
         errors=totals.errors,
         raised=totals.raised,
         missing=missing,

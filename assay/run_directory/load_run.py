@@ -239,12 +239,15 @@ class LoadRun(Directory):
                 raise
             os.replace(part, path)
 
-    def batches(self, kind: str, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+    def batches(
+        self, kind: str, columns: Sequence[str], optional: Sequence[str] = ()
+    ) -> Iterator[pa.RecordBatch]:
         """Yield the samples in batches, so that memory holds only one at a time.
 
         Args:
             kind: `REQUESTS` or `ITERATIONS`.
             columns: The columns to read.
+            optional: Columns to read, too, where a file has them.
 
         Raises:
             NotARunError: A file is damaged, or an older version of Assay wrote it.
@@ -253,13 +256,15 @@ class LoadRun(Directory):
 
         for path in sorted((self.path / "samples").glob(f"{kind}-*.parquet")):
             with reading(path), parquet.ParquetFile(path) as file:
-                missing = set(columns) - set(file.schema_arrow.names)
+                names = file.schema_arrow.names
+                missing = set(columns) - set(names)
                 if "waited" in missing:
                     raise NotARunError(f"{path}: {MADE_BY_OLDER_VERSION}")
                 if missing:
-                    names = ", ".join(sorted(missing))
-                    raise NotARunError(f"{path}: missing columns: {names}")
-                yield from file.iter_batches(BATCH_ROWS, columns=list(columns))
+                    absent = ", ".join(sorted(missing))
+                    raise NotARunError(f"{path}: missing columns: {absent}")
+                found = [*columns, *(name for name in optional if name in names)]
+                yield from file.iter_batches(BATCH_ROWS, columns=found)
 
     def write_results(self, results: LoadResults) -> None:
         """Write results.json.

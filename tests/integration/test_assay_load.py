@@ -326,6 +326,21 @@ def test_a_test_that_was_killed_is_reported_as_far_as_it_went(tmp_path: Path) ->
     assert "partial" in (tmp_path / "out" / "summary.md").read_text()
 
 
+@pytest.mark.parametrize("client", ["FastHttpUser", "HttpUser", "LeanHttpUser"])
+def test_statuses_and_sizes_are_known_of_every_client(
+    tmp_path: Path, client: str
+) -> None:
+    text = LOOK.replace("import task", "import FastHttpUser, HttpUser, task")
+    with serving(lambda number, request: [answer(b"x" * 70)]) as server:
+        load(
+            *(tmp_path, server, "--iterations", "20", "--workers", "2"),
+            text=text.replace("(LeanHttpUser)", f"({client})"),
+        )
+    found = rows(results(tmp_path))["request", "/look"]
+    assert found["statuses"] == {"200": 20}
+    assert (found["size_mean"], found["size_max"]) == (70, 70)
+
+
 @repeated
 @pytest.mark.parametrize("workers", [(), ("--workers", "2")])
 def test_the_number_of_users_follows_its_stages(

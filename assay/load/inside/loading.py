@@ -69,7 +69,6 @@ class Loading:
         # The part of the recorder's samples and counts that is in Locust's statistics.
         self._counted_rows = 0
         self._counted_errors = Counter[Name]()
-        self._counted_lengths = Counter[Name]()
         self._began = 0.0
         self._notes: list[str] = []
         self._clocks = clocks.read()
@@ -205,17 +204,15 @@ class Loading:
         recorder = self._recorder
         if not isinstance(self._stats, LiveStats):
             return
-        names = ("name", "start", "end", "failed")
+        names = ("name", "start", "end", "failed", "size")
         new = {
             name: recorder.request_columns[name][self._counted_rows :] for name in names
         }
         self._counted_rows = len(recorder.request_columns["end"])
         if len(new["end"]):
             errors = recorder.errors - self._counted_errors
-            lengths = recorder.lengths - self._counted_lengths
             self._counted_errors = recorder.errors.copy()
-            self._counted_lengths = recorder.lengths.copy()
-            self._stats.count(list(recorder.names), new, errors, lengths)
+            self._stats.count(list(recorder.names), new, errors)
 
     def _report(self, counts: Counts, loaded: float | None = None) -> None:
         """Report a tick.
@@ -229,7 +226,7 @@ class Loading:
         self._clocks = now
         self._update_stats()
         self._counted_rows = 0
-        self._counted_errors, self._counted_lengths = Counter(), Counter()
+        self._counted_errors = Counter()
         # Notes are about users: once all have stopped, the earlier notes stay.
         self._notes = self._pool.notes() or self._notes
         recording = self._recorder.flush()

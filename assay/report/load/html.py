@@ -1,6 +1,11 @@
 """index.html of a load test: one file, with the answer at its top."""
 
-from assay.report.load import charts, words
+import base64
+import json
+from collections.abc import Iterator
+
+from assay.load_results import LoadResults, Row
+from assay.report.load import charts, panels, table, words
 from assay.report.load.terminal import accounting
 from assay.report.page import page
 from assay.report.provenance import flatten
@@ -15,6 +20,7 @@ def render(run: LoadRun) -> str:
         charts.percentiles(results.curves, results.bound),
         charts.over_time(ticks),
         charts.rate(ticks),
+        charts.in_flight(results.timeline),
     )
     return page(
         "load.html",
@@ -34,12 +40,24 @@ def render(run: LoadRun) -> str:
                 f"{row.requests:,}",
                 percent(row.failed / row.requests),
                 bool(row.failed),
-                words.cells(row.latency, results.bound),
+                list(
+                    zip(
+                        words.cells(row.latency, results.bound),
+                        _sort_keys(row),
+                        strict=True,
+                    )
+                ),
+                words.answers(row),
+                row.requests,
+                row.failed / row.requests,
             )
             for row in results.rows
         ],
         worker_columns=words.WORKER_COLUMNS,
         workers=words.workers(results),
+        panels=panels.panels(results.timeline),
+        span=panels.span(results.timeline),
+        downloads=list(_downloads(results)),
         charts=[chart for chart in drawn if chart],
         errors=[(f"{count:,}", error) for error, count in words.errors(results)],
         warnings=results.warnings,
@@ -51,3 +69,24 @@ def render(run: LoadRun) -> str:
         run=run.name,
         seed=results.seed,
     )
+
+
+def _sort_keys(row: Row) -> list[str]:
+    """Return the numbers that the cells of `words.COLUMNS` are sorted by."""
+    times = (getattr(row.latency, name) for name in words.FIELDS)
+    return ["-1" if time is None else repr(min(time, 1e300)) for time in times]
+
+
+def _downloads(results: LoadResults) -> Iterator[tuple[str, str, str]]:
+    """Yield name, file and address of the files that the page itself contains."""
+    # As in results.json, but without its white space.
+    fields = json.loads(results.model_dump_json())
+    text = json.dumps(
+        {"schema": fields.pop("schema_"), **fields}, separators=(",", ":")
+    )
+    for name, file, kind, content in (
+        ("CSV", "requests.csv", "text/csv", table.csv_text(results.rows)),
+        ("JSON", "results.json", "application/json", text),
+    ):
+        encoded = base64.b64encode(content.encode()).decode()
+        yield name, file, f"data:{kind};base64,{encoded}"

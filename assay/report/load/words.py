@@ -18,7 +18,7 @@ from assay.wording import counted, judgement, one_line, percent, quantity, signi
 
 Titled = LoadResults | CapacityResults | SweepResults
 COLUMNS = ("mean", "p50", "p90", "p95", "p99", "p99.9", "longest")
-_FIELDS = ("mean", "p50", "p90", "p95", "p99", "p999", "longest")
+FIELDS = ("mean", "p50", "p90", "p95", "p99", "p999", "longest")
 
 
 def subject(plan: LoadPlan) -> str:
@@ -141,7 +141,22 @@ def cells(spread: Spread, bound: bool = False) -> list[str]:
         spread: The distribution of the times.
         bound: Whether all times are lower bounds: see `LoadResults.bound`.
     """
-    return [_cell(spread, name, bound) for name in _FIELDS]
+    return [_cell(spread, name, bound) for name in FIELDS]
+
+
+def answers(row: Row) -> str:
+    """Return the HTTP statuses and the sizes of a row's answers; empty if unknown."""
+    parts = [
+        f"{one_line(status)} × {count:,}" for status, count in row.statuses.items()
+    ]
+    if row.size_mean is not None and row.size_max:
+        parts.append(f"{quantity(row.size_mean, 'B')} each")
+        if row.size_max > 1.005 * row.size_mean:
+            parts[-1] = (
+                f"{quantity(row.size_mean, 'B')} on average, at most "
+                f"{quantity(row.size_max, 'B')}"
+            )
+    return " · ".join(parts)
 
 
 def time_text(seconds: float | None, bound: bool = False) -> str:
