@@ -208,6 +208,7 @@ class LoadResults(Data):
         timeline: The test over time; None without ticks, and in older results.
         errors: How often each error of a request occurred.
         raised: How often each error was raised by a task outside its requests.
+        tracebacks: Where the first of each of these errors was raised, for some errors.
         missing: How many samples of ended requests and tasks are not on disk.
         limit: Which limit of the generator's own machine was hit, in a sentence; empty
             if none was.
@@ -245,6 +246,7 @@ class LoadResults(Data):
     timeline: Timeline | None = None
     errors: dict[str, int] = {}
     raised: dict[str, int] = {}
+    tracebacks: dict[str, str] = {}
     missing: int = 0
     limit: str = ""
     incomplete: str = ""

@@ -55,6 +55,7 @@ class Slice:
             client.
         tasks: How many tasks of each name ended.
         raised: Exceptions of tasks none of whose requests had failed.
+        tracebacks: The traceback of the first of each of these exceptions.
         limit: Which limit of the generator's machine was hit; empty if none was.
         reconnects: Connections that the server had closed and that were opened again.
         short: Arrivals that found no idle user though more users were allowed.
@@ -97,6 +98,7 @@ class Slice:
     own: Mapping[str, int] = field(default_factory=dict)
     tasks: Mapping[str, int] = field(default_factory=dict)
     raised: Mapping[str, int] = field(default_factory=dict)
+    tracebacks: Mapping[str, str] = field(default_factory=dict)
     limit: str = ""
 
     @property

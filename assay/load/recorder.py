@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from assay.load import lateness, limits
+from assay.load import lateness, limits, tracebacks
 from assay.load.answers import Columns
 from assay.load.protocol import COLUMNS, MAX_SIZE, MAX_STATUS, REQUEST, TASK, Name
 
@@ -38,6 +38,7 @@ class Recording:
     errors: dict[str, int]
     tasks: dict[str, int]
     raised: dict[str, int]
+    tracebacks: dict[str, str]
     lags: dict[str, int]
     own: dict[str, int]
     lag_p50: float
@@ -70,6 +71,7 @@ class Recorder:
             the request, and the text of the error.
         tasks: How many tasks of each name have ended.
         raised: Exceptions of tasks none of whose requests had failed, with counts.
+        tracebacks: The traceback of the first of each of these exceptions.
         lags: How late each arrival began, in seconds after it could have begun.
         generator_delays: How late the first request of each arrival was sent, in
             seconds after it could have begun: the lag, plus what the task and the
@@ -86,6 +88,7 @@ class Recorder:
         self.names: dict[Name, int] = {}
         self.limit = ""
         self._known_errors: set[object] = set()
+        self._traced: set[str] = set()  # errors whose traceback was recorded
 
     def add(
         self,
@@ -162,7 +165,11 @@ class Recorder:
     def add_raised(self, name: str, error: BaseException) -> None:
         """Record the exception of a task none of whose requests had failed."""
         text = f"task {name} raised {type(error).__name__}: {error}"
-        self._count(self.raised, _encodable(text[:ERROR_LENGTH]))
+        text = _encodable(text[:ERROR_LENGTH])
+        if text not in self._traced and len(self._traced) < tracebacks.MAX_TRACEBACKS:
+            self._traced.add(text)
+            self.tracebacks[text] = _encodable(tracebacks.text(error))
+        self._count(self.raised, text)
         self.limit = self.limit or limits.explain(error)
 
     def add_unserved(self, scheduled: float) -> None:
@@ -185,6 +192,7 @@ class Recorder:
             errors=dict(errors),
             tasks=dict(self.tasks),
             raised=dict(self.raised),
+            tracebacks=self.tracebacks,
             lags=lateness.binned(self.lags),
             own=lateness.binned(self.generator_delays),
             lag_p50=_quantile(self.lags, 0.5),
@@ -205,6 +213,7 @@ class Recorder:
         self.errors: Counter[Name] = Counter()
         self.tasks: Counter[str] = Counter()
         self.raised: Counter[str] = Counter()
+        self.tracebacks: dict[str, str] = {}
         self.lags, self.generator_delays = array("d"), array("d")
         self.stall, self.reconnects = 0.0, 0
 

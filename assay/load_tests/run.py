@@ -285,6 +285,10 @@ def _redacted(tick: Tick) -> Tick:
         tick,
         errors=_redacted_counts(tick.errors),
         raised=_redacted_counts(tick.raised),
+        tracebacks={
+            redaction.url(error): redaction.url(trace)
+            for error, trace in tick.tracebacks.items()
+        },
         tasks=_redacted_counts(tick.tasks),
     )
 

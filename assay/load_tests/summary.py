@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from assay.load import lateness
+from assay.load import lateness, tracebacks
 from assay.load_results import LoadResults, Row, WorkerCount
 from assay.load_tests import bounds, judging, remarks, rows, timeline
 from assay.run_directory.directory import reading
@@ -109,6 +109,7 @@ def summarise(run: LoadRun) -> LoadResults:
         timeline=timeline.timeline(summary.intervals, run.ticks()),
         errors=totals.errors,
         raised=totals.raised,
+        tracebacks=tracebacks.merged(*(t.get("tracebacks", {}) for t in run.ticks())),
         missing=missing,
         limit=totals.limit,
         incomplete=totals.limit or gap or _undecidable_because(totals),

@@ -2,7 +2,7 @@
 
 import base64
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from assay.load_results import LoadResults, Row
 from assay.report.load import charts, panels, table, words
@@ -11,6 +11,8 @@ from assay.report.page import page
 from assay.report.provenance import flatten
 from assay.run_directory.load_run import LoadRun
 from assay.wording import judgement, one_line, percent
+
+GENERATOR = ("assay", "locust", "gevent")  # packages that make the load
 
 
 def render(run: LoadRun) -> str:
@@ -59,16 +61,32 @@ def render(run: LoadRun) -> str:
         span=panels.span(results.timeline),
         downloads=list(_downloads(results)),
         charts=[chart for chart in drawn if chart],
+        tracebacks=[
+            (one_line(error), trace) for error, trace in results.tracebacks.items()
+        ],
         errors=[(f"{count:,}", error) for error, count in words.errors(results)],
         warnings=results.warnings,
         load=words.load_text(plan),
         accounting=accounting(results),
         partial=results.partial,
-        environment=list(flatten(run.environment())),
+        environment=_machine(run.environment()),
         command=plan.command,
         run=run.name,
         seed=results.seed,
     )
+
+
+def _machine(environment: Mapping[str, object]) -> list[tuple[str, str]]:
+    """Return the generator's machine, with the versions that matter to the load.
+
+    Other packages beside Assay are no part of a load test: the target may lie on
+    another machine. All versions are in environment.json.
+    """
+    versions = environment.get("versions")
+    if not isinstance(versions, Mapping):
+        return flatten(environment)
+    chosen = {name: text for name, text in versions.items() if name in GENERATOR}
+    return flatten({**environment, "versions": chosen})
 
 
 def _sort_keys(row: Row) -> list[str]:

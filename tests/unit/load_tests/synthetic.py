@@ -104,7 +104,7 @@ def ticks(
             **{"tasks": {}, "raised": {}, "errors": {}, "limit": ""},
             **{"lag_p50": 1e-4, "lag_p99": 2e-4, "own_p50": 7e-4, "own_p99": 1.1e-3},
             **{"lags": binned([1e-4] * ended), "own": binned([7e-4] * ended)},
-            **{"notes": []},
+            **{"notes": [], "tracebacks": {}},
             **{"stall": 0.0, "reconnects": 0, "p50": 0.1, "p99": 0.2},
         }
         told.append(header | {k: v for k, v in changes.items() if k != "last"})

@@ -11,7 +11,7 @@ from assay.load_results import Name
 from assay.load_tests import summary
 from assay.report import load as reports
 from assay.report.load import panels
-from tests.unit.load_tests.synthetic import Sample, written
+from tests.unit.load_tests.synthetic import Sample, ticks, written
 
 HOSTILE = Name("request", "GET", "/<script>alert(1)</script>\x1b[31m")
 
@@ -67,3 +67,33 @@ def test_the_page_is_bounded_whatever_the_number_of_endpoints(tmp_path: Path) ->
     text, _ = page(tmp_path, samples)
     assert text.count("<figure") < 20
     assert len(text.encode()) < 3_000_000
+
+
+def test_tracebacks_are_folded_and_escaped(tmp_path: Path) -> None:
+    error = "task buy raised ValueError: <b>"
+    told = ticks([Sample(1.0, 1.5)], tasks={"buy": 3})
+    told[0] |= {"raised": {error: 2}}
+    told[0] |= {"tracebacks": {error: "File f.py\n</pre><script>alert(1)</script>\x1b"}}
+    told[1] |= {"tracebacks": {error: "a later one"}}
+    run = written(tmp_path, [Sample(1.0, 1.5)], told=told)
+    results = summary.summarise(run)
+    run.write_results(results)
+    assert list(results.tracebacks) == [error]
+    text = reports.write(run, ["html"])[0].read_text()
+    (folded,) = re.findall(r'<details class="trace">.*?</details>', text, re.DOTALL)
+    assert "<summary>task buy raised ValueError: &lt;b&gt;</summary>" in folded
+    assert "File f.py\n&lt;/pre&gt;&lt;script&gt;" in folded
+    assert "<script>alert" not in text and "\x1b" not in text
+    assert "a later one" not in text
+
+
+def test_only_versions_that_matter_to_the_load_are_shown(tmp_path: Path) -> None:
+    run = written(tmp_path, [Sample(1.0, 1.5)])
+    versions = {"assay": "9.8.7", "locust": "2.0", "fastapi": "0.1.2"}
+    environment = {"versions": versions, "load average": [0.762207, 1.0], "cpu": "Z80"}
+    run.write_text("environment.json", json.dumps(environment))
+    run.write_results(summary.summarise(run))
+    text = reports.write(run, ["html"])[0].read_text()
+    for shown in ("versions.assay", "9.8.7", "versions.locust", "Z80", "0.762, 1.00"):
+        assert shown in text
+    assert "fastapi" not in text
