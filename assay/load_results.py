@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple, Self, get_args
 
 from assay.load_curves import Curves, Timeline
+from assay.load_former import Former
 from assay.plan import Data
 
 LOAD_SCHEMA = 2
@@ -206,6 +207,7 @@ class LoadResults(Data):
             method and name.
         curves: Percentile curves of the load's requests; None if they are too few.
         timeline: The test over time; None without ticks, and in older results.
+        former: A former test beside this one; None if none was named.
         errors: How often each error of a request occurred.
         raised: How often each error was raised by a task outside its requests.
         tracebacks: Where the first of each of these errors was raised, for some errors.
@@ -244,6 +246,7 @@ class LoadResults(Data):
     rows: tuple[Row, ...]
     curves: Curves | None = None
     timeline: Timeline | None = None
+    former: Former | None = None
     errors: dict[str, int] = {}
     raised: dict[str, int] = {}
     tracebacks: dict[str, str] = {}

@@ -60,6 +60,7 @@ def load(
     expect_workers: options.ExpectWorkers = None,
     bind: options.Bind = None,
     drain: options.Drain = "10s",
+    baseline: options.Baseline = None,
     title: options.Title = "",
     tag: options.Tag = None,
     seed: options.Seed = None,
@@ -97,6 +98,7 @@ def load(
         expect_workers=expect_workers,
         bind=bind,
         drain=drain,
+        baseline=baseline,
         title=title,
         tag=tuple(tag or ()),
         arguments=tuple(arguments or ()),
@@ -131,8 +133,11 @@ def run(request: LoadRequest, path: Path, as_json: bool) -> Results:
     if trials:
         trials.check(request)
     plan = load_request.make_plan(request, trials, tuple(configuration.ignored))
+    former = _former(request)
     created = outermost_missing(path)
     directory = create_run(plan, path)
+    if former is not None:
+        directory.write_former(former)
     stopped_by: BaseException | None = None
     try:
         _measure(plan, directory, trials)
@@ -155,6 +160,24 @@ def run(request: LoadRequest, path: Path, as_json: bool) -> Results:
     if isinstance(stopped_by, AssayError):
         raise stopped_by
     return results
+
+
+def _former(request: LoadRequest) -> LoadResults | None:
+    """Return the results of the former test that --baseline names; None without it.
+
+    Raises:
+        InputError: There are no results of a single load test, or this is none.
+    """
+    if request.baseline is None:
+        return None
+    from assay.load_tests import former
+
+    if request.many_trials:
+        raise InputError(
+            "--baseline shows single tests side by side; leave it out, or leave out "
+            "--find-capacity and --sweep"
+        )
+    return former.read(request.baseline)
 
 
 def _measure(plan: LoadPlan, run: LoadRun, trials: Trials | None) -> None:

@@ -130,6 +130,14 @@ Bind = Annotated[
     ),
 ]
 
+Baseline = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="RUN",
+        help="The directory of a former load test, to show its numbers beside these.",
+    ),
+]
+
 Title = Annotated[
     str, typer.Option(help="The title of the report.", show_default=False)
 ]

@@ -48,6 +48,7 @@ class LoadRequest:
     expect_workers: int | None = None
     bind: str | None = None
     drain: str = "10s"
+    baseline: Path | None = None
     title: str = ""
     tag: tuple[str, ...] = ()
     arguments: tuple[str, ...] = ()

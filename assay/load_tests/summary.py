@@ -11,7 +11,7 @@ import numpy as np
 
 from assay.load import lateness, tracebacks
 from assay.load_results import LoadResults, Row, WorkerCount
-from assay.load_tests import bounds, judging, remarks, rows, timeline
+from assay.load_tests import bounds, former, judging, remarks, rows, timeline
 from assay.run_directory.directory import reading
 from assay.run_directory.load_run import TICKS, LoadRun
 from assay.wording import counted
@@ -117,7 +117,9 @@ def summarise(run: LoadRun) -> LoadResults:
         warnings=tuple(dict.fromkeys([*run.warnings(), *_warnings(totals, gap)])),
     )
     judged = judging.judge(plan.requirements, results)
-    return results.model_copy(update={"requirements": judged})
+    before = run.former()
+    beside = former.beside(before, results) if before else None
+    return results.model_copy(update={"requirements": judged, "former": beside})
 
 
 def _timed_requests(all_rows: Sequence[Row]) -> int:

@@ -9,6 +9,7 @@
     names.json           kind, method and name of each number in the samples
     warnings.json        which parts of the locustfile have no effect
     end.json             the exit code that the locustfile has set
+    baseline.json        the results of a former test, which is shown beside this one
     results.json         numbers, requirements, warnings
     capacity.json        the result of a capacity search; its trials are load tests in
                          directories below
@@ -50,6 +51,7 @@ TICKS = "ticks.jsonl"
 NAMES = "names.json"
 WARNINGS = "warnings.json"
 END = "end.json"
+FORMER = "baseline.json"
 # The two kinds of sample files.
 REQUESTS = "requests"
 ITERATIONS = "iterations"
@@ -265,6 +267,24 @@ class LoadRun(Directory):
                     raise NotARunError(f"{path}: missing columns: {absent}")
                 found = [*columns, *(name for name in optional if name in names)]
                 yield from file.iter_batches(BATCH_ROWS, columns=found)
+
+    def write_former(self, results: LoadResults) -> None:
+        """Keep the results of a former test.
+
+        Raises:
+            MeasureError: The file cannot be written.
+        """
+        self._write(FORMER, to_json(results))
+
+    def former(self) -> LoadResults | None:
+        """Return the results of the former test; None if none was named.
+
+        Raises:
+            NotARunError: The file is damaged.
+        """
+        if not (self.path / FORMER).is_file():
+            return None
+        return self.read(FORMER, LoadResults)
 
     def write_results(self, results: LoadResults) -> None:
         """Write results.json.

@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterator, Mapping
 
 from assay.load_results import LoadResults, Row
-from assay.report.load import charts, panels, table, words
+from assay.report.load import charts, former, panels, table, words
 from assay.report.load.terminal import accounting
 from assay.report.page import page
 from assay.report.provenance import flatten
@@ -57,6 +57,7 @@ def render(run: LoadRun) -> str:
         ],
         worker_columns=words.WORKER_COLUMNS,
         workers=words.workers(results),
+        former=_former(results),
         panels=panels.panels(results.timeline),
         span=panels.span(results.timeline),
         downloads=list(_downloads(results)),
@@ -74,6 +75,19 @@ def render(run: LoadRun) -> str:
         run=run.name,
         seed=results.seed,
     )
+
+
+def _former(results: LoadResults) -> dict[str, object] | None:
+    """Return what the template shows of a former test; None if there is none."""
+    if results.former is None:
+        return None
+    return {
+        "heading": former.heading(results.former),
+        "why": former.WHY,
+        "columns": former.COLUMNS,
+        "rows": former.rows(results.former),
+        "notes": former.notes(results.former),
+    }
 
 
 def _machine(environment: Mapping[str, object]) -> list[tuple[str, str]]:
