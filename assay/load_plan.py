@@ -39,6 +39,9 @@ class LoadPlan(Data):
         spawn_rate: Users of the closed loop that start per second; 0 if all start
             at once.
         shaped: Whether the locustfile's LoadTestShape sets the number of users.
+        user_times: Times, in seconds, at which `user_counts` are given; empty unless
+            the users of a closed loop change by stages.
+        user_counts: Users of the closed loop at these times, evenly changing between.
         duration: Seconds of load.
         iterations: Number of tasks after which the test ends; 0 for no limit.
         think_time: Whether users of a closed loop wait as their locustfile says.
@@ -50,6 +53,8 @@ class LoadPlan(Data):
         notes: Sentences that say which parts of Locust's configuration have no effect.
         trials: The kind of a test with many trials; empty for a single test.
         command: The command line, for the report.
+        title: The title of the report; empty for one that names the host.
+        tags: What the user says of the test, by name: ``{"branch": "main"}``.
     """
 
     locustfile: Path
@@ -62,6 +67,8 @@ class LoadPlan(Data):
     users: int = 100
     spawn_rate: float = 0.0
     shaped: bool = False
+    user_times: tuple[float, ...] = ()
+    user_counts: tuple[float, ...] = ()
     duration: float = 60.0
     iterations: int = 0
     think_time: bool = False
@@ -74,6 +81,8 @@ class LoadPlan(Data):
     notes: tuple[str, ...] = ()
     trials: Literal["", "capacity", "sweep"] = ""
     command: str = ""
+    title: str = ""
+    tags: dict[str, str] = {}
 
     @property
     def locustfiles(self) -> str:

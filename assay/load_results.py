@@ -4,6 +4,8 @@ import math
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, Self, get_args
 
+from assay.load_curves import Curves, Timeline
+from assay.load_former import Former
 from assay.plan import Data
 
 LOAD_SCHEMA = 2
@@ -93,6 +95,10 @@ class Row(Data):
         method: HTTP method; empty for tasks, and for all the load's requests together.
         requests: Number of requests, or of tasks of this name that ended.
         failed: How many of them failed.
+        statuses: How many answers had each HTTP status, the most frequent first; empty
+            if the client reports none.
+        size_mean: Mean size of an answer's body, in bytes; None if unknown.
+        size_max: Size of the largest body, in bytes; None if unknown.
         latency: Time from sent to answered, plus the time that an arrival waited for a
             user because all users waited for the target. The generator's own
             lateness is not part of it.
@@ -109,6 +115,9 @@ class Row(Data):
     method: str = ""
     requests: int
     failed: int
+    statuses: dict[str, int] = {}
+    size_mean: float | None = None
+    size_max: int | None = None
     latency: Spread
     service: Spread
     at_most: dict[str, float | None] = {}
@@ -145,21 +154,6 @@ class Judgement(Data):
     reason: str = ""
 
 
-class Curves(Data):
-    """Times of the load's requests at many percentiles, in seconds.
-
-    Attributes:
-        shares: The percentiles, as shares, ascending.
-        latency: Latency at each share, infinite if that request was never answered;
-            None without requests.
-        service: The same for the time from sent to answered.
-    """
-
-    shares: tuple[float, ...]
-    latency: tuple[float | None, ...]
-    service: tuple[float | None, ...]
-
-
 class WorkerCount(Data):
     """One worker's part of a load test.
 
@@ -191,6 +185,8 @@ class LoadResults(Data):
             lost, or some samples are not on disk.
         ended: Whether the generator ended the test in order, which it also does after
             the first Ctrl-C.
+        title: The title that the user gave the test; empty if there is none.
+        tags: What the user says of the test, by name.
         planned: Arrivals that were due, or tasks begun in a closed loop.
             ``planned == done + dropped + unserved`` always holds.
         owed: How many of the unserved arrivals have no sample, because a worker was
@@ -212,8 +208,11 @@ class LoadResults(Data):
             method and name.
         curves: Percentile curves of the load's requests; None if there are too few
             requests.
+        timeline: The test over time; None without ticks, and in older results.
+        former: A former test beside this one; None if none was named.
         errors: How often each error of a request occurred.
         raised: How often each error was raised by a task outside its requests.
+        tracebacks: Where the first of each of these errors was raised, for some errors.
         missing: How many samples of ended requests and tasks are not on disk.
         limit: Which limit of the generator's own machine was hit, in a sentence; empty
             if none was.
@@ -228,6 +227,8 @@ class LoadResults(Data):
     ended: bool = True
     seed: int
     host: str
+    title: str = ""
+    tags: dict[str, str] = {}
     planned: int
     done: int
     dropped: int
@@ -246,8 +247,11 @@ class LoadResults(Data):
     workers: tuple[WorkerCount, ...] = ()
     rows: tuple[Row, ...]
     curves: Curves | None = None
+    timeline: Timeline | None = None
+    former: Former | None = None
     errors: dict[str, int] = {}
     raised: dict[str, int] = {}
+    tracebacks: dict[str, str] = {}
     missing: int = 0
     limit: str = ""
     incomplete: str = ""
@@ -290,6 +294,8 @@ class CapacityResults(Data):
     """The highest rate that meets an objective; rates in arrivals per second.
 
     Attributes:
+        title: The title that the user gave the test; empty if there is none.
+        tags: What the user says of the test, by name.
         objective: The objective as it was written.
         low: Highest rate that met the objective in the majority of its trials; None if
             no rate did.
@@ -305,6 +311,8 @@ class CapacityResults(Data):
     partial: bool
     seed: int
     host: str
+    title: str = ""
+    tags: dict[str, str] = {}
     objective: str
     low: float | None
     high: float | None
@@ -371,6 +379,8 @@ class SweepResults(Data):
     """Throughput at several numbers of users.
 
     Attributes:
+        title: The title that the user gave the test; empty if there is none.
+        tags: What the user says of the test, by name.
         points: The trials, fewest users first.
         law: The law fitted to the points; None if there are too few points.
         locust_exit_code: The ``process_exit_code`` that the locustfile has set.
@@ -382,6 +392,8 @@ class SweepResults(Data):
     partial: bool
     seed: int
     host: str
+    title: str = ""
+    tags: dict[str, str] = {}
     points: tuple[SweepPoint, ...]
     law: Law | None
     locust_exit_code: int | None = None

@@ -60,6 +60,9 @@ def load(
     expect_workers: options.ExpectWorkers = None,
     bind: options.Bind = None,
     drain: options.Drain = "10s",
+    baseline: options.Baseline = None,
+    title: options.Title = "",
+    tag: options.Tag = None,
     seed: options.Seed = None,
     output: options.Output = None,
     as_json: Json = False,
@@ -79,7 +82,7 @@ def load(
         seed=secrets.randbelow(2**32) if seed is None else seed,
         host=host,
         rate=rate,
-        users=users,
+        users=load_request.parse_users(users),
         spawn_rate=spawn_rate,
         duration=duration,
         iterations=iterations,
@@ -95,6 +98,9 @@ def load(
         expect_workers=expect_workers,
         bind=bind,
         drain=drain,
+        baseline=baseline,
+        title=title,
+        tag=tuple(tag or ()),
         arguments=tuple(arguments or ()),
     )
     results = run(request, output or _default_path(), as_json)
@@ -127,8 +133,11 @@ def run(request: LoadRequest, path: Path, as_json: bool) -> Results:
     if trials:
         trials.check(request)
     plan = load_request.make_plan(request, trials, tuple(configuration.ignored))
+    former = _former(request)
     created = outermost_missing(path)
     directory = create_run(plan, path)
+    if former is not None:
+        directory.write_former(former)
     stopped_by: BaseException | None = None
     try:
         _measure(plan, directory, trials)
@@ -151,6 +160,24 @@ def run(request: LoadRequest, path: Path, as_json: bool) -> Results:
     if isinstance(stopped_by, AssayError):
         raise stopped_by
     return results
+
+
+def _former(request: LoadRequest) -> LoadResults | None:
+    """Return the results of the former test that --baseline names; None without it.
+
+    Raises:
+        InputError: There are no results of a single load test, or this is none.
+    """
+    if request.baseline is None:
+        return None
+    from assay.load_tests import former
+
+    if request.many_trials:
+        raise InputError(
+            "--baseline shows single tests side by side; leave it out, or leave out "
+            "--find-capacity and --sweep"
+        )
+    return former.read(request.baseline)
 
 
 def _measure(plan: LoadPlan, run: LoadRun, trials: Trials | None) -> None:

@@ -21,18 +21,19 @@ Host = Annotated[
 Rate = Annotated[
     str | None,
     typer.Option(
-        help="Arrivals per second: '200', 'ramp 100..500', 'steps 100,200 each "
-        "30s', 'spike 100..1000 for 10s', 'soak 50', or a .csv of seconds,rate."
+        help="Arrivals per second, or '300/min': '200', stages ('0..50 in 2m, 50 for "
+        "5m, 50..0 in 1m'), 'ramp 100..500', 'steps 100,200 each 30s', 'spike "
+        "100..1000 for 10s', 'soak 50', or a .csv of seconds,rate."
     ),
 ]
 
 Users = Annotated[
-    int | None,
+    str | None,
     typer.Option(
-        help="Number of users in a closed loop. With --rate: the maximum number of "
-        "users, which are created as needed (100).",
-        min=1,
-        max=60_000,
+        metavar="NUMBER|STAGES",
+        help="Number of users in a closed loop, or stages of it: '0..50 in 2m, 50 for "
+        "5m'. With --rate: the maximum number of users, which are created as needed "
+        "(100).",
     ),
 ]
 
@@ -126,6 +127,26 @@ Bind = Annotated[
     typer.Option(
         help="With --master: the address that workers join (*:5557).",
         show_default=False,
+    ),
+]
+
+Baseline = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="RUN",
+        help="The directory of a former load test, to show its numbers beside these.",
+    ),
+]
+
+Title = Annotated[
+    str, typer.Option(help="The title of the report.", show_default=False)
+]
+
+Tag = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME=VALUE",
+        help="What the report says of this test, such as branch=main; may be repeated.",
     ),
 ]
 

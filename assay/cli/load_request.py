@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from assay.load_plan import LoadPlan
 
 Number = TypeVar("Number", int, float)
+MAX_USERS = 60_000
 DEFAULT_USERS = 100  # maximum number of users if --users is not given
 DEFAULT_BIND = "*:5557"  # Locust's own port
 DEFAULT_DURATION = 60.0  # seconds
@@ -31,7 +32,7 @@ class LoadRequest:
     seed: int
     host: str = ""
     rate: str | None = None
-    users: int | None = None
+    users: int | str | None = None  # a number, or stages
     spawn_rate: float | None = None
     duration: str | None = None
     iterations: int | None = None
@@ -47,6 +48,9 @@ class LoadRequest:
     expect_workers: int | None = None
     bind: str | None = None
     drain: str = "10s"
+    baseline: Path | None = None
+    title: str = ""
+    tag: tuple[str, ...] = ()
     arguments: tuple[str, ...] = ()
 
     @property
@@ -105,6 +109,24 @@ def _configured_number(
         ) from error
 
 
+def parse_users(text: str | None) -> int | str | None:
+    """Return the number of users in --users, or its stages as they were written.
+
+    Raises:
+        InputError: The text is neither a number from 1 to `MAX_USERS` nor stages.
+    """
+    from assay.load import shapes
+
+    if text is None or shapes.is_stages(text):
+        return text
+    if not (text.isascii() and text.isdigit() and 0 < int(text[:9]) <= MAX_USERS):
+        raise InputError(
+            f"--users {text!r}: expected a number from 1 to {MAX_USERS}, or stages "
+            f"such as {shapes.STAGES}"
+        )
+    return int(text)
+
+
 def locustfiles(text: str) -> list[Path]:
     """Return the absolute paths in the argument FILE: locustfiles, or folders of them.
 
@@ -141,11 +163,13 @@ def make_plan(
     paths = locustfiles(request.locustfile)
     _check_options(request)
     bind = _bind_address(request)
-    users = request.users or (trials.users if trials else None)
     duration = _seconds(
         "duration", request.duration or (trials.trial_duration if trials else None)
     )
     rate_shape = _rate_shape(request, duration)
+    user_shape = _user_shape(request, duration)
+    users = _most_users(request, user_shape) or (trials.users if trials else None)
+    shape = rate_shape or user_shape
     # Without a rate and users, the locustfile's LoadTestShape determines the load.
     locust_shaped = request.rate is None and users is None
     default_duration = SHAPE_DURATION if locust_shaped else DEFAULT_DURATION
@@ -160,14 +184,16 @@ def make_plan(
         users=users or DEFAULT_USERS,
         spawn_rate=request.spawn_rate or 0.0,
         shaped=locust_shaped,
-        duration=rate_shape.duration if rate_shape else duration or default_duration,
+        user_times=user_shape.times if user_shape else (),
+        user_counts=user_shape.rates if user_shape else (),
+        duration=shape.duration if shape else duration or default_duration,
         iterations=request.iterations or 0,
         think_time=request.think_time or locust_shaped,
         drain=_seconds("drain", request.drain) or 10.0,
         workers=request.all_workers,
         bind=bind,
         seed=request.seed,
-        shape=request.rate or "",
+        shape=request.rate or (str(request.users) if user_shape else ""),
         requirements=tuple(requirements.parse(text) for text in request.require),
         trials=trials.kind if trials else "",
         notes=tuple(
@@ -175,7 +201,29 @@ def make_plan(
             for key in ignored
         ),
         command=command_line(request.seed),
+        title=" ".join(request.title.split()),
+        tags=_tags(request.tag),
     )
+
+
+def _tags(texts: tuple[str, ...]) -> dict[str, str]:
+    """Return the tags by name.
+
+    Raises:
+        InputError: A tag has no name or no value, or a name comes twice.
+    """
+    tags = dict[str, str]()
+    for text in texts:
+        name, equals, value = (part.strip() for part in text.partition("="))
+        if not (name and equals and value):
+            raise InputError(
+                f"--tag {text!r}: expected NAME=VALUE, such as branch=main; Locust's "
+                "own tags, which choose tasks, come after --: -- --tags NAME"
+            )
+        if name in tags:
+            raise InputError(f"--tag {text!r}: there is a tag {name!r} already")
+        tags[name] = value
+    return tags
 
 
 def _check_options(request: LoadRequest) -> None:
@@ -233,6 +281,42 @@ def _rate_shape(request: LoadRequest, duration: float | None) -> Shape | None:
             "above 0"
         )
     return shape
+
+
+def _user_shape(request: LoadRequest, duration: float | None) -> Shape | None:
+    """Return the number of users over time; None if --users has no stages.
+
+    Raises:
+        InputError: --users is malformed, or contradicts other options.
+    """
+    from assay.load import shapes
+
+    if not isinstance(request.users, str):
+        return None
+    if request.rate is not None or request.find_capacity:
+        raise InputError(
+            f"--users {request.users!r}: with --rate or --find-capacity, --users is "
+            "the maximum number of users: give one number"
+        )
+    if request.spawn_rate:
+        raise InputError(
+            "--spawn-rate: the stages of --users say when users start; leave out "
+            "--spawn-rate"
+        )
+    shape = shapes.stages(request.users, "--users", users=True)
+    if not 1 <= max(shape.rates) <= MAX_USERS:
+        raise InputError(
+            f"--users {request.users!r}: expected at most {MAX_USERS} users, and at "
+            "least 1 in some stage"
+        )
+    return shapes.of_duration(shape, duration, f"--users {request.users!r}")
+
+
+def _most_users(request: LoadRequest, user_shape: Shape | None) -> int | None:
+    """Return the largest number of users; None if none was given."""
+    if user_shape:
+        return round(max(user_shape.rates))
+    return request.users if isinstance(request.users, int) else None
 
 
 def _bind_address(request: LoadRequest) -> str:

@@ -56,6 +56,7 @@ class Slice:
         tasks: How many tasks of each name ended.
         raised: How often each exception of a task occurred, not counting tasks that had
             a failed request.
+        tracebacks: The traceback of the first of each of these exceptions.
         limit: Which limit of the generator's machine was hit; empty if none was.
         reconnects: How often a connection that the server had closed was opened again.
         short: Arrivals that found no idle user though more users were allowed.
@@ -100,6 +101,7 @@ class Slice:
     own: Mapping[str, int] = field(default_factory=dict)
     tasks: Mapping[str, int] = field(default_factory=dict)
     raised: Mapping[str, int] = field(default_factory=dict)
+    tracebacks: Mapping[str, str] = field(default_factory=dict)
     limit: str = ""
 
     @property

@@ -1,5 +1,6 @@
 """The orders that Assay gives a Locust process: each is one message."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
@@ -95,6 +96,8 @@ class RunLoad:
             rest.
         spawn_rate: Users per second that join a closed loop; 0 if all begin at once.
         shaped: Whether the locustfile's LoadTestShape sets the number of users.
+        user_shape: The number of users of a closed loop over time, of all workers
+            together; None if it does not change by stages.
         final: Whether users stop at the end; otherwise another test follows.
     """
 
@@ -110,12 +113,24 @@ class RunLoad:
     part: Part = WHOLE
     spawn_rate: float = 0.0
     shaped: bool = False
+    user_shape: Shape | None = None
     final: bool = True
 
     @property
     def share(self) -> float:
         """The share of all arrivals that this process sends."""
         return len(self.part.places) / self.part.of
+
+    def users_at(self, time: float) -> int:
+        """Return how many users of `user_shape` this process has at a time.
+
+        The users of all workers add up to the number of the shape, rounded.
+
+        Args:
+            time: Seconds since the test began.
+        """
+        whole = self.user_shape.rate(time) if self.user_shape else 0.0
+        return self.part.count(math.floor(whole + 0.5))
 
 
 @dataclass(frozen=True)
@@ -163,8 +178,9 @@ def parse(header: Mapping[str, Any]) -> Order:
     kind = ORDERS.get(fields.pop("do", ""))
     if kind is None:
         raise ValueError(f"no order {header.get('do')!r}")
-    if shape := fields.get("shape"):
-        fields["shape"] = Shape(tuple(shape["times"]), tuple(shape["rates"]))
+    for name in ("shape", "user_shape"):
+        if shape := fields.get(name):
+            fields[name] = Shape(tuple(shape["times"]), tuple(shape["rates"]))
     if "part" in fields:
         part = fields["part"]
         fields["part"] = Part(tuple(part["places"]), part["of"])

@@ -10,7 +10,7 @@ import socket
 import struct
 from typing import Any
 
-VERSION = 4  # a master and its workers must agree on it
+VERSION = 5  # a master and its workers must agree on it
 MALFORMED = "it sent a malformed message"  # why a worker is given up
 SEPARATOR = ","  # separator of several locustfiles, as after `locust -f`
 LENGTHS = struct.Struct(">II")
@@ -22,6 +22,8 @@ REQUEST, START, STOP, TASK = KINDS = ("request", "start", "stop", "task")
 #   scheduled  when the arrival was due
 #   start      when the request was sent; NaN if it never was
 #   end        when the answer had arrived; NaN if there was none
+#   status     HTTP status of the answer; 0 if the client reported none
+#   size       bytes of the answer's body; 0 if the client reported none
 #   waited     how long the arrival waited for a user, because all users waited for the
 #              target
 # Latency is `waited + (end - start)`; the rest of `start - scheduled` is the
@@ -35,7 +37,11 @@ COLUMNS = (
     ("name", "H"),
     ("user", "H"),
     ("failed", "B"),
+    ("status", "H"),
+    ("size", "I"),
 )
+MAX_STATUS, MAX_SIZE = 999, 0xFFFF_FFFF  # the largest values of these columns
+LATER_COLUMNS = ("status", "size")  # columns that older samples lack
 
 Name = tuple[str, str, str]  # kind, method, name
 Message = tuple[dict[str, Any], bytes]  # header, body

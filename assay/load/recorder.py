@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from assay.load import lateness, limits
+from assay.load import lateness, limits, tracebacks
 from assay.load.answers import Columns
-from assay.load.protocol import COLUMNS, REQUEST, TASK, Name
+from assay.load.protocol import COLUMNS, MAX_SIZE, MAX_STATUS, REQUEST, TASK, Name
 
 NO_USER = 0xFFFF
 # Values of the column `failed`: no error, an error, or a client that gave up waiting.
@@ -20,6 +20,9 @@ OTHER = "(other names)"
 OTHER_ERRORS = "(other errors)"
 UNSERVED = "(unserved)"
 ERROR_LENGTH = 200
+# What became of a request: its error or None, and its answer's status and size.
+Answer = tuple[object, int, int]
+NO_ERROR: Answer = (None, 0, 0)
 # The attributes in which an error keeps the error that it wraps: those of Python,
 # Locust and geventhttpclient.
 WRAPPED = ("__cause__", "reason", "original")
@@ -35,6 +38,7 @@ class Recording:
     errors: dict[str, int]
     tasks: dict[str, int]
     raised: dict[str, int]
+    tracebacks: dict[str, str]
     lags: dict[str, int]
     own: dict[str, int]
     lag_p50: float
@@ -66,10 +70,10 @@ class Recorder:
         names: Maps each name to its number in the column `name`.
         errors: How often each error occurred. The key has the method and the name of
             the request, and the text of the error.
-        lengths: Bytes of the answers, by name.
         tasks: How many tasks of each name have ended.
         raised: How often each exception of a task occurred, not counting tasks that had
             a failed request.
+        tracebacks: The traceback of the first of each of these exceptions.
         lags: How late each arrival began, in seconds after it could have begun.
         generator_delays: How late the first request of each arrival was sent, in
             seconds after it could have begun: the lag, plus what the task and the
@@ -86,6 +90,7 @@ class Recorder:
         self.names: dict[Name, int] = {}
         self.limit = ""
         self._known_errors: set[object] = set()
+        self._traced: set[str] = set()  # errors whose traceback was recorded
 
     def add(
         self,
@@ -95,7 +100,7 @@ class Recorder:
         start: float,
         end: float,
         user: int,
-        error: object = None,
+        answer: Answer = NO_ERROR,
     ) -> int:
         """Record a request, with times in seconds of `time.perf_counter`.
 
@@ -107,12 +112,12 @@ class Recorder:
             start: When the request was sent.
             end: When it was answered.
             user: Number of the user.
-            error: Why it failed; None if it did not.
+            answer: Why it failed, or None; and the status and size of its answer.
 
         Returns:
             The request's value in the column `failed`.
         """
-        outcome = FINE
+        outcome, (error, status, size) = FINE, answer
         if error is not None:
             outcome = _outcome(error)
             text = str(error)[:ERROR_LENGTH]
@@ -121,9 +126,17 @@ class Recorder:
         number = self.names.get(name)
         if number is None:
             number = self._number(name)
-        to_scheduled, to_start, to_end, to_waited, to_name, to_user, to_failed = (
-            self._appends
-        )
+        (
+            to_scheduled,
+            to_start,
+            to_end,
+            to_waited,
+            to_name,
+            to_user,
+            to_failed,
+            to_status,
+            to_size,
+        ) = self._appends
         to_scheduled(scheduled)
         to_start(start)
         to_end(end)
@@ -131,6 +144,8 @@ class Recorder:
         to_name(number)
         to_user(user)
         to_failed(outcome)
+        to_status(status)
+        to_size(size)
         return outcome
 
     def add_task(
@@ -145,20 +160,24 @@ class Recorder:
     ) -> None:
         """Record a task as a whole, with times in seconds of `time.perf_counter`."""
         number = self._number((TASK, "", name))
-        row = scheduled, start, end, waited, number, user, outcome
+        row = scheduled, start, end, waited, number, user, outcome, 0, 0
         for (column, _), value in zip(COLUMNS, row, strict=True):
             self.task_columns[column].append(value)
 
     def add_raised(self, name: str, error: BaseException) -> None:
         """Record the exception of a task in which no request had failed."""
         text = f"task {name} raised {type(error).__name__}: {error}"
-        self._count(self.raised, _encodable(text[:ERROR_LENGTH]))
+        text = _encodable(text[:ERROR_LENGTH])
+        if text not in self._traced and len(self._traced) < tracebacks.MAX_TRACEBACKS:
+            self._traced.add(text)
+            self.tracebacks[text] = _encodable(tracebacks.text(error))
+        self._count(self.raised, text)
         self.limit = self.limit or limits.explain(error)
 
     def add_unserved(self, scheduled: float) -> None:
         """Record an arrival that nobody answered: its end is unknown."""
         name = REQUEST, "", UNSERVED
-        self.add(name, scheduled, 0.0, math.nan, math.nan, NO_USER, "no answer")
+        self.add(name, scheduled, 0.0, math.nan, math.nan, NO_USER, ("no answer", 0, 0))
 
     def flush(self) -> Recording:
         """Return the samples and counts since the last flush, and forget them.
@@ -175,6 +194,7 @@ class Recorder:
             errors=dict(errors),
             tasks=dict(self.tasks),
             raised=dict(self.raised),
+            tracebacks=self.tracebacks,
             lags=lateness.binned(self.lags),
             own=lateness.binned(self.generator_delays),
             lag_p50=_quantile(self.lags, 0.5),
@@ -193,9 +213,9 @@ class Recorder:
         # These methods are looked up once, because they are called for every request.
         self._appends = tuple(self.request_columns[name].append for name, _ in COLUMNS)
         self.errors: Counter[Name] = Counter()
-        self.lengths: Counter[Name] = Counter()
         self.tasks: Counter[str] = Counter()
         self.raised: Counter[str] = Counter()
+        self.tracebacks: dict[str, str] = {}
         self.lags, self.generator_delays = array("d"), array("d")
         self.stall, self.reconnects = 0.0, 0
 
@@ -218,6 +238,19 @@ class Recorder:
                 name = kind, "", OTHER
             number = self.names.setdefault(name, len(self.names))
         return number
+
+
+def answer_of(error: object, response: object, size: object) -> Answer:
+    """Return what became of a request, from what an event of any client says.
+
+    A client of the user's own may report anything: what is no status or no size is 0.
+    """
+    status = getattr(response, "status_code", 0)
+    if not isinstance(status, int) or not 0 <= status <= MAX_STATUS:
+        status = 0
+    if not isinstance(size, int) or size < 0:
+        size = 0
+    return error, status, min(size, MAX_SIZE)
 
 
 def error_text(method: str, name: str, text: str) -> str:

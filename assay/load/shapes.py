@@ -17,6 +17,8 @@ from pathlib import Path
 from assay.errors import InputError
 
 _UNITS = {"ms": 1e-3, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
+_NUMBER = re.compile(r"(\d+(?:\.\d+)?)(?:/(s|min|h))?")
+STAGES = "'0..50 in 2m, 50 for 5m, 50..0 in 1m'"  # an example for messages
 _SPIKE_EDGE = 1.0  # seconds: steep, but not a step
 KINDS = "constant, ramp, steps, spike or soak"
 
@@ -186,8 +188,9 @@ def parse(
 ) -> Shape:
     """Parse the text of a shape.
 
-    ``200`` is a constant rate, ``ramp 100..500``, ``steps 100,200,400 each 30s``,
-    ``spike 100..1000 for 10s``, ``soak 50``; a text that ends in ``.csv`` is a path.
+    ``200``, ``200/s`` and ``300/min`` are constant rates, ``ramp 100..500``, ``steps
+    100,200,400 each 30s``, ``spike 100..1000 for 10s``, ``soak 50``; ``0..50 in 2m, 50
+    for 5m`` are stages; a text that ends in ``.csv`` is a path.
 
     Args:
         text: The text that the user wrote.
@@ -202,24 +205,27 @@ def parse(
     try:
         if text.endswith(".csv"):
             shape = recorded(Path(text))
-            return _of_duration(shape, required_duration, f"{label} {text!r}")
+            return of_duration(shape, required_duration, f"{label} {text!r}")
+        if is_stages(text):
+            shape = stages(text, label)
+            return of_duration(shape, required_duration, f"{label} {text!r}")
         kind = words[0] if words and not _NUMBER.fullmatch(words[0]) else "constant"
         numbers = words[1:] if kind == words[0] else words
         if kind in ("constant", "soak") and len(numbers) == 1:
             whole = 3600.0 if kind == "soak" else 60.0
             return constant(_rate(numbers[0]), duration or whole)
         if kind == "ramp" and len(numbers) == 1:
-            low, high = map(_rate, numbers[0].split(".."))
+            low, high = _rates(numbers[0].split(".."))
             return ramp(low, high, duration or 60.0)
         if kind == "steps" and len(numbers) in (1, 3):
-            rates = [_rate(part) for part in numbers[0].split(",")]
+            rates = _rates(numbers[0].split(","))
             step_duration = _seconds_after("each", numbers[1:])
             if step_duration is None:
                 return steps(rates, (duration or 60.0) / len(rates))
             shape = steps(rates, step_duration)
-            return _of_duration(shape, required_duration, f"{label} {text!r}")
+            return of_duration(shape, required_duration, f"{label} {text!r}")
         if kind == "spike" and len(numbers) in (1, 3):
-            low, high = map(_rate, numbers[0].split(".."))
+            low, high = _rates(numbers[0].split(".."))
             whole = duration or 60.0
             length = _seconds_after("for", numbers[1:]) or whole / 6
             return spike(low, high, whole, length)
@@ -228,7 +234,7 @@ def parse(
     raise InputError(_not_a_shape(label, text, ""))
 
 
-def _of_duration(shape: Shape, required: float | None, written: str) -> Shape:
+def of_duration(shape: Shape, required: float | None, written: str) -> Shape:
     """Return a shape if it has the required duration.
 
     Raises:
@@ -242,13 +248,106 @@ def _of_duration(shape: Shape, required: float | None, written: str) -> Shape:
     )
 
 
-_NUMBER = re.compile(r"\d+(\.\d+)?(/s)?")
+def is_stages(text: str) -> bool:
+    """Return whether a text is meant as stages: numbers, and how long each lasts."""
+    words = text.replace(",", " , ").split()
+    numeric = bool(words) and words[0][0].isdigit()
+    return numeric and (".." in text or bool({"in", "for", ","} & set(words)))
 
 
-def _rate(text: str) -> float:
-    if not _NUMBER.fullmatch(text):
-        raise ValueError(f"{text!r} is not a rate")
-    return float(text.removesuffix("/s"))
+def stages(text: str, label: str = "--rate", users: bool = False) -> Shape:
+    """Parse stages, each of which begins when the one before it ends.
+
+    ``0..50 in 2m`` is an even change, ``50 for 5m`` stays the same; commas separate
+    stages.
+
+    Args:
+        text: The text that the user wrote.
+        label: The option or key that the text was written for.
+        users: Whether the numbers are numbers of users, not rates.
+
+    Raises:
+        InputError: A stage is malformed; the message says which, and what to write.
+    """
+    times, values = list[float](), list[float]()
+    for number, part in enumerate(text.split(","), start=1):
+        written = " ".join(re.sub(r"\s*\.\.\s*", "..", part).split())
+        try:
+            (low, high), length = _stage(written, users)
+        except ValueError as error:
+            raise InputError(
+                f"{label} {text!r}: stage {number}, {written!r}: {error}\n"
+                f"  expected stages such as {STAGES}"
+            ) from error
+        begin = times[-1] if times else 0.0
+        times += [begin, begin + length]
+        values += [low, high]
+    try:
+        return Shape(tuple(times), tuple(values))
+    except ValueError as error:
+        raise InputError(f"{label} {text!r}: {error}") from error
+
+
+def _stage(written: str, users: bool) -> tuple[Sequence[float], float]:
+    """Return the numbers at the begin and the end of a stage, and its seconds.
+
+    Raises:
+        ValueError: The stage is malformed.
+    """
+    numbers, _, rest = written.partition(" ")
+    keyword, _, length = rest.partition(" ")
+    if not numbers:
+        raise ValueError("it is empty: leave out a comma")
+    ends = numbers.split("..")
+    if len(ends) > 2:
+        raise ValueError("a change has two numbers, such as '0..50 in 2m'")
+    values = [_count(end) for end in ends] if users else _rates(ends)
+    expected = "in" if len(ends) == 2 else "for"
+    if not length:
+        raise ValueError(f"say how long it lasts: '{numbers} {expected} 2m'")
+    if any(word in ("in", "for") for word in length.split()):
+        raise ValueError("separate stages by a comma")
+    if keyword != expected:
+        change = f"'0..{numbers} in {length}', or " if keyword == "in" else ""
+        raise ValueError(f"write {change}'{numbers} {expected} {length}'")
+    return (values[0], values[-1]), seconds(length)
+
+
+def _count(text: str) -> float:
+    """Return a number of users.
+
+    Raises:
+        ValueError: The text is not a whole number.
+    """
+    if not re.fullmatch(r"[0-9]{1,9}", text):
+        raise ValueError(f"{text!r} is not a number of users, such as 50")
+    return float(text)
+
+
+def _rates(texts: Sequence[str]) -> list[float]:
+    """Return rates per second; a unit at the end counts for all that have none.
+
+    Raises:
+        ValueError: A text is not a rate.
+    """
+    last = _NUMBER.fullmatch(texts[-1])
+    return [_rate(text, (last and last[2]) or "s") for text in texts]
+
+
+def _rate(text: str, unit: str = "s") -> float:
+    """Return a rate per second: ``5``, ``5/s``, ``300/min`` or ``900/h``.
+
+    Args:
+        text: The text that the user wrote.
+        unit: The unit of time of a rate without one.
+
+    Raises:
+        ValueError: The text is not a rate.
+    """
+    match = _NUMBER.fullmatch(text)
+    if not match:
+        raise ValueError(f"{text!r} is not a rate, such as 5, 5/s, 300/min or 900/h")
+    return float(match[1]) / _UNITS[match[2] or unit]
 
 
 def _seconds_after(keyword: str, words: Sequence[str]) -> float | None:
@@ -275,7 +374,7 @@ def seconds(text: str) -> float:
 def _not_a_shape(label: str, text: str, reason: str) -> str:
     return (
         f"{label} {text!r}: not a known shape{f' ({reason})' if reason else ''}\n"
-        f"  expected a rate ('200'), {KINDS} ('ramp 100..500', "
-        "'steps 100,200,400 each 30s', 'spike 100..1000 for 10s', 'soak 50'), or a "
-        ".csv file with the columns seconds,rate"
+        f"  expected a rate ('200', '300/min'), stages ({STAGES}), {KINDS} ('ramp "
+        "100..500', 'steps 100,200,400 each 30s', 'spike 100..1000 for 10s', 'soak "
+        "50'), or a .csv file with the columns seconds,rate"
     )

@@ -86,6 +86,7 @@ class Tick:
         tasks: How many tasks of each name ended.
         raised: How often each exception of a task occurred, not counting tasks that had
             a failed request.
+        tracebacks: The traceback of the first of each of these exceptions.
         lags: How late arrivals began, in bins of `assay.load.lateness`.
         own: The generator's own delay of each arrival, in the same bins; see
             `assay.load.recorder.Recorder.generator_delays`.
@@ -114,6 +115,7 @@ class Tick:
     errors: Mapping[str, int]
     tasks: Mapping[str, int]
     raised: Mapping[str, int]
+    tracebacks: Mapping[str, str] = field(default_factory=dict)
     lags: Mapping[str, int]
     own: Mapping[str, int]
     lag_p50: float
@@ -211,7 +213,8 @@ def _check(tick: Tick) -> None:
     )
     if not all(map(math.isfinite, times)):
         raise ValueError("a time is not finite")
-    texts = (tick.limit, tick.ended_by, *tick.notes)
+    traces = (*tick.tracebacks.keys(), *tick.tracebacks.values())
+    texts = (tick.limit, tick.ended_by, *tick.notes, *traces)
     if not all(isinstance(text, str) for text in texts):
         raise ValueError("a text is not a string")
     if not all(map(_is_name, tick.names)):

@@ -77,11 +77,14 @@ class _Search:
             trials = ((probe.rate, probe.held) for probe in self.probes)
             interval = capacity.from_trials(trials)
         warnings = _warnings(self.probes, interval) if finished else []
+        shown = redacted(self.plan)
         results = CapacityResults(
             run=self.run.name,
             partial=not finished,
             seed=self.plan.seed,
-            host=redacted(self.plan).host,
+            host=shown.host,
+            title=shown.title,
+            tags=shown.tags,
             objective=" and ".join(part.text.strip() for part in self.objective),
             low=interval.low,
             high=interval.high,

@@ -107,7 +107,8 @@ def _user_counts(plan: LoadPlan) -> dict[str, Any]:
     if plan.open or plan.trials == "capacity":
         first = min(plan.users, max(FIRST_USERS, plan.workers))
         return {"users": first, "max_users": plan.users, "strict": False}
-    return {"users": 0 if plan.spawn_rate else plan.users, "max_users": plan.users}
+    later = plan.spawn_rate or plan.user_times
+    return {"users": 0 if later else plan.users, "max_users": plan.users}
 
 
 def _gather_workers(

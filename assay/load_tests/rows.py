@@ -10,9 +10,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from assay.load_results import KIND_ORDER, Curves, Name, Row, Spread
+from assay.load_curves import Curves
+from assay.load_results import KIND_ORDER, Name, Row, Spread
 from assay.load_tests import quantiles, samples
+from assay.load_tests.answers import Answers
 from assay.load_tests.samples import FROM_DUE, LATENCY, SERVICE, Groups, Samples
+from assay.load_tests.timeline import Intervals
 from assay.run_directory.load_run import ITERATIONS, REQUESTS, LoadRun
 
 if TYPE_CHECKING:
@@ -35,11 +38,13 @@ class SampleSummary:
             method and name.
         requests: Number of samples of requests, of every kind.
         iterations: Number of samples of tasks.
+        intervals: The requests over time.
     """
 
     rows: tuple[Row, ...]
     requests: int
     iterations: int
+    intervals: Intervals
 
 
 def summarise_samples(
@@ -60,10 +65,13 @@ def summarise_samples(
     """
     groups = samples.groups(run)
     rows, counts = list[Row](), dict[str, int]()
+    intervals = Intervals(groups, test_end)
     for kind in (REQUESTS, ITERATIONS):
         tallies = _Tallies(groups, test_end)
         for batch in samples.batches(run, kind, groups):
             tallies.add(batch)
+            if kind == REQUESTS:
+                intervals.add(batch)
         counts[kind] = int(tallies.counts[0, :-1].sum())
         if counts[kind]:
             rows += _rows(run, kind, groups, tallies, bound)
@@ -74,7 +82,7 @@ def summarise_samples(
         if row.kind == "task":
             ended = max(row.requests, tasks.get(row.name, 0))
             rows[index] = row.model_copy(update={"requests": ended})
-    return SampleSummary(tuple(rows), counts[REQUESTS], counts[ITERATIONS])
+    return SampleSummary(tuple(rows), counts[REQUESTS], counts[ITERATIONS], intervals)
 
 
 def curves(
@@ -134,9 +142,11 @@ class _Tallies:
         self.sums = np.zeros((2, columns))
         self.longest = np.zeros((2, columns))
         self.test_end = test_end
+        self.answers = Answers(groups)
 
     def add(self, batch: Samples) -> None:
         """Add a batch of samples."""
+        self.answers.add(batch)
         groups = self.counts.shape[1] - 1
         group, timed = batch.group, batch.timed
         selections = (np.ones_like(timed), batch.failed > 0, timed, batch.given_up)
@@ -188,6 +198,7 @@ def _rows(
                 name=name.name,
                 requests=int(tallies.counts[0, group]),
                 failed=int(tallies.counts[1, group]),
+                **tallies.answers.fields(group),
                 latency=tallies.spread(group, LATENCY, latency[group]),
                 service=tallies.spread(group, SERVICE, service[group]),
                 at_most=(

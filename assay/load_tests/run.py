@@ -179,6 +179,9 @@ def order(plan: LoadPlan, final: bool = False) -> RunLoad:
         drain=plan.drain,
         spawn_rate=plan.spawn_rate,
         shaped=plan.shaped,
+        user_shape=(
+            Shape(plan.user_times, plan.user_counts) if plan.user_times else None
+        ),
         final=final,
     )
 
@@ -282,6 +285,10 @@ def _redacted(tick: Tick) -> Tick:
         tick,
         errors=_redacted_counts(tick.errors),
         raised=_redacted_counts(tick.raised),
+        tracebacks={
+            redaction.url(error): redaction.url(trace)
+            for error, trace in tick.tracebacks.items()
+        },
         tasks=_redacted_counts(tick.tasks),
     )
 

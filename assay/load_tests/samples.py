@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assay.analysis.statistics import Floats
+from assay.load.protocol import LATER_COLUMNS
 from assay.load_results import UNNAMED, Name
 from assay.run_directory.directory import NotARunError
 from assay.run_directory.load_run import LoadRun
@@ -72,6 +73,8 @@ class Samples:
         end: When it was answered; NaN if it never was.
         waited: How long it waited for a user because of the target.
         given_up: Whether it timed out or was still unanswered at the end.
+        status: HTTP status of the answer; 0 if unknown.
+        size: Bytes of the answer's body; 0 if unknown.
     """
 
     group: Numbers
@@ -81,6 +84,8 @@ class Samples:
     end: Floats
     waited: Floats
     given_up: NDArray[np.bool_]
+    status: Numbers
+    size: Numbers
 
     @property
     def timed(self) -> NDArray[np.bool_]:
@@ -135,12 +140,20 @@ def batches(run: LoadRun, kind: str, groups: Groups) -> Iterator[Samples]:
         NotARunError: The samples are damaged, or an older version of Assay wrote them.
     """
     columns = ("scheduled", "start", "end", "waited", "name", "failed")
-    for batch in run.batches(kind, columns):
+    for batch in run.batches(kind, columns, LATER_COLUMNS):
         scheduled, start, end, waited, name, failed = (
             batch.column(column).to_numpy(zero_copy_only=False) for column in columns
         )
         if len(name) and name.max() >= len(groups.group_of):
             raise NotARunError(f"{run.path}: the names of some samples are missing")
+        status, size = (
+            (
+                batch.column(column).to_numpy().astype(np.int64)
+                if column in batch.schema.names
+                else np.zeros(len(name), dtype=np.int64)
+            )
+            for column in LATER_COLUMNS
+        )
         yield Samples(
             group=groups.group_of[name],
             failed=failed.astype(np.int64),
@@ -149,4 +162,6 @@ def batches(run: LoadRun, kind: str, groups: Groups) -> Iterator[Samples]:
             end=end,
             waited=waited,
             given_up=np.isnan(end) | (failed == TIMED_OUT),
+            status=status,
+            size=size,
         )

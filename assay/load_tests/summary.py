@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from assay.load import lateness
+from assay.load import lateness, tracebacks
 from assay.load_results import LoadResults, Row, WorkerCount
-from assay.load_tests import bounds, judging, remarks, rows
+from assay.load_tests import bounds, former, judging, remarks, rows, timeline
 from assay.run_directory.directory import reading
 from assay.run_directory.load_run import TICKS, LoadRun
 from assay.wording import counted
@@ -92,6 +92,8 @@ def summarise(run: LoadRun) -> LoadResults:
         ended=totals.ended,
         seed=plan.seed,
         host=plan.host,
+        title=plan.title,
+        tags=plan.tags,
         planned=totals.planned,
         done=totals.done,
         dropped=totals.dropped,
@@ -105,8 +107,10 @@ def summarise(run: LoadRun) -> LoadResults:
         workers=totals.workers,
         rows=summary.rows,
         curves=rows.percentile_curves(run, _timed_requests(summary.rows)),
+        timeline=timeline.timeline(summary.intervals, run.ticks()),
         errors=totals.errors,
         raised=totals.raised,
+        tracebacks=tracebacks.merged(*(t.get("tracebacks", {}) for t in run.ticks())),
         missing=missing,
         limit=totals.limit,
         incomplete=totals.limit or gap or _undecidable_because(totals),
@@ -114,7 +118,9 @@ def summarise(run: LoadRun) -> LoadResults:
         warnings=tuple(dict.fromkeys([*run.warnings(), *_warnings(totals, gap)])),
     )
     judged = judging.judge(plan.requirements, results)
-    return results.model_copy(update={"requirements": judged})
+    before = run.former()
+    beside = former.beside(before, results) if before else None
+    return results.model_copy(update={"requirements": judged, "former": beside})
 
 
 def _timed_requests(all_rows: Sequence[Row]) -> int:

@@ -81,11 +81,14 @@ def _write(
     user_counts = sorted({point.users for point in points})
     throughputs = [_mean_rate(points, users) for users in user_counts]
     law = scalability.fit(user_counts, throughputs)
+    shown = redacted(plan)
     results = SweepResults(
         run=run.name,
         partial=not finished,
         seed=plan.seed,
-        host=redacted(plan).host,
+        host=shown.host,
+        title=shown.title,
+        tags=shown.tags,
         points=tuple(sorted(points, key=lambda point: point.users)),
         law=law,
         locust_exit_code=exit_code,

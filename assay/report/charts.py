@@ -28,6 +28,7 @@ _CSS_VARIABLES = {
     COLOUR_MUTED: "var(--muted)",
     COLOUR_LINE: "var(--line)",
 }
+LABEL_HEIGHT = 0.075  # of a label at the end of a line, as a share of the axes
 _SIZE_INCHES = (3.9, 2.55)
 # Percentiles that are marked on a percentile axis: share and name.
 PERCENTILES = (
@@ -300,6 +301,61 @@ def _end_labels(
             transform=axes.transData
             + ScaledTranslation(2 / 72, shift / 72, axes.figure.dpi_scale_trans),
         )
+
+
+def label_ends(
+    axes: Any, ends: Sequence[tuple[float, float, str, str]], log: bool
+) -> None:
+    """Write a label at the end of each line, without overlap.
+
+    Args:
+        axes: The axes, whose limits are final.
+        ends: Of each line its last x and y, its label and its colour.
+        log: Whether the y axis is logarithmic.
+    """
+    bottom, top = axes.get_ylim()
+
+    def height(y: float) -> float:
+        """Return where a value is, as a share of the height of the axes."""
+        if log:
+            low = max(bottom, top / 1e9)
+            return float(math.log(max(y, low) / low) / math.log(top / low))
+        return float((y - bottom) / ((top - bottom) or 1))
+
+    ordered = sorted(ends, key=lambda end: end[1])
+    places = spread_apart([height(y) for _, y, _, _ in ordered], LABEL_HEIGHT)
+    for (x, _, label, colour), place in zip(ordered, places, strict=True):
+        axes.text(
+            x,
+            place,
+            f" {label}",
+            color=colour,
+            va="center",
+            clip_on=False,
+            transform=axes.get_xaxis_transform(),
+        )
+
+
+def spread_apart(places: Sequence[float], gap: float) -> list[float]:
+    """Return ascending places, moved as little as needed to be `gap` apart.
+
+    Places that are too close form a group around their own mean. None is below 0.
+    """
+    groups: list[list[float]] = []  # of each: the mean of its places, and their number
+    for place in places:
+        groups.append([place, 1])
+        while len(groups) > 1:
+            (low, few), (high, many) = groups[-2:]
+            if high - low >= gap * (few + many) / 2:
+                break
+            mean = (low * few + high * many) / (few + many)
+            groups[-2:] = [[mean, few + many]]
+    moved = [
+        mean + (number - (count - 1) / 2) * gap
+        for mean, count in groups
+        for number in range(int(count))
+    ]
+    return [max(place, number * gap) for number, place in enumerate(moved)]
 
 
 def plain_log_ticks(axes: Any) -> None:

@@ -42,7 +42,8 @@ def flatten(values: Mapping[str, object], prefix: str = "") -> list[tuple[str, s
         if isinstance(value, Mapping):
             rows += flatten(value, f"{name}.")
         elif isinstance(value, list | tuple):
-            rows.append((name, ", ".join(str(item) for item in value) or "none"))
+            items = (significant(x) if isinstance(x, float) else str(x) for x in value)
+            rows.append((name, ", ".join(items) or "none"))
         elif isinstance(value, bool):
             rows.append((name, "yes" if value else "no"))
         elif isinstance(value, float):

@@ -9,6 +9,7 @@
     names.json           kind, method and name of each number in the samples
     warnings.json        which parts of the locustfile have no effect
     end.json             the exit code that the locustfile has set
+    baseline.json        the results of a former test, which is shown beside this one
     results.json         numbers, requirements, warnings
     capacity.json        the result of a capacity search; its trials are load tests in
                          directories below
@@ -50,6 +51,7 @@ TICKS = "ticks.jsonl"
 NAMES = "names.json"
 WARNINGS = "warnings.json"
 END = "end.json"
+FORMER = "baseline.json"
 # The two kinds of sample files.
 REQUESTS = "requests"
 ITERATIONS = "iterations"
@@ -86,6 +88,8 @@ def redacted(plan: LoadPlan) -> LoadPlan:
             "host": redaction.url(plan.host),
             "locust": tuple(redaction.arguments(plan.locust)),
             "command": redaction.command(plan.command),
+            "title": redaction.url(plan.title),
+            "tags": redaction.environment(plan.tags),
         }
     )
 
@@ -237,12 +241,15 @@ class LoadRun(Directory):
                 raise
             os.replace(part, path)
 
-    def batches(self, kind: str, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+    def batches(
+        self, kind: str, columns: Sequence[str], optional: Sequence[str] = ()
+    ) -> Iterator[pa.RecordBatch]:
         """Yield the samples in batches, so that memory holds only one at a time.
 
         Args:
             kind: `REQUESTS` or `ITERATIONS`.
             columns: The columns to read.
+            optional: Columns to read, too, where a file has them.
 
         Raises:
             NotARunError: A file is damaged, or an older version of Assay wrote it.
@@ -251,13 +258,33 @@ class LoadRun(Directory):
 
         for path in sorted((self.path / "samples").glob(f"{kind}-*.parquet")):
             with reading(path), parquet.ParquetFile(path) as file:
-                missing = set(columns) - set(file.schema_arrow.names)
+                names = file.schema_arrow.names
+                missing = set(columns) - set(names)
                 if "waited" in missing:
                     raise NotARunError(f"{path}: {MADE_BY_OLDER_VERSION}")
                 if missing:
-                    names = ", ".join(sorted(missing))
-                    raise NotARunError(f"{path}: missing columns: {names}")
-                yield from file.iter_batches(BATCH_ROWS, columns=list(columns))
+                    absent = ", ".join(sorted(missing))
+                    raise NotARunError(f"{path}: missing columns: {absent}")
+                found = [*columns, *(name for name in optional if name in names)]
+                yield from file.iter_batches(BATCH_ROWS, columns=found)
+
+    def write_former(self, results: LoadResults) -> None:
+        """Keep the results of a former test.
+
+        Raises:
+            MeasureError: The file cannot be written.
+        """
+        self._write(FORMER, to_json(results))
+
+    def former(self) -> LoadResults | None:
+        """Return the results of the former test; None if none was named.
+
+        Raises:
+            NotARunError: The file is damaged.
+        """
+        if not (self.path / FORMER).is_file():
+            return None
+        return self.read(FORMER, LoadResults)
 
     def write_results(self, results: LoadResults) -> None:
         """Write results.json.

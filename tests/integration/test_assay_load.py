@@ -326,6 +326,39 @@ def test_a_test_that_was_killed_is_reported_as_far_as_it_went(tmp_path: Path) ->
     assert "partial" in (tmp_path / "out" / "summary.md").read_text()
 
 
+@pytest.mark.parametrize("client", ["FastHttpUser", "HttpUser", "LeanHttpUser"])
+def test_statuses_and_sizes_are_known_of_every_client(
+    tmp_path: Path, client: str
+) -> None:
+    text = LOOK.replace("import task", "import FastHttpUser, HttpUser, task")
+    with serving(lambda number, request: [answer(b"x" * 70)]) as server:
+        load(
+            *(tmp_path, server, "--iterations", "20", "--workers", "2"),
+            text=text.replace("(LeanHttpUser)", f"({client})"),
+        )
+    found = rows(results(tmp_path))["request", "/look"]
+    assert found["statuses"] == {"200": 20}
+    assert (found["size_mean"], found["size_max"]) == (70, 70)
+
+
+@repeated
+@pytest.mark.parametrize("workers", [(), ("--workers", "2")])
+def test_the_number_of_users_follows_its_stages(
+    tmp_path: Path, workers: tuple[str, ...]
+) -> None:
+    stages = "0..6 in 3s, 6 for 3s, 2 for 3s, 2..0 in 1s"
+    with serving(fine) as server:
+        done = load(tmp_path, server, "--users", stages, *workers)
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = results(tmp_path)
+    assert (found["unserved"], round(found["loaded"])) == (0, 10)
+    lines = (tmp_path / "out" / "ticks.jsonl").read_text().splitlines()
+    users = [json.loads(line)["users"] for line in lines][:9]
+    assert users[:3] == sorted(users[:3]) and 0 < users[0] < 6
+    assert users[3:5] == [6, 6] and users[7] == 2
+    assert f"users: {stages}" in (tmp_path / "out" / "summary.md").read_text()
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from assay.load import arrivals, protocol
+from assay.load import arrivals, protocol, tracebacks
 from assay.load.answers import Columns
 from assay.load.orders import RunLoad
 from assay.load.protocol import Name
@@ -198,6 +198,7 @@ class TickMerger:
             errors=_added(tick.errors for tick in ticks),
             tasks=_added(tick.tasks for tick in ticks),
             raised=_added(tick.raised for tick in ticks),
+            tracebacks=tracebacks.merged(*(tick.tracebacks for tick in ticks)),
             lags=_added(tick.lags for tick in ticks),
             own=_added(tick.own for tick in ticks),
             lag_p50=_worst(tick.lag_p50 for tick in ticks),

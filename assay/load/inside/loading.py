@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from typing import Any
 
 import gevent
 from gevent.event import Event
@@ -68,7 +69,6 @@ class Loading:
         # The part of the recorder's samples and counts that is in Locust's statistics.
         self._counted_rows = 0
         self._counted_errors = Counter[Name]()
-        self._counted_lengths = Counter[Name]()
         self._began = 0.0
         self._notes: list[str] = []
         self._clocks = clocks.read()
@@ -157,33 +157,40 @@ class Loading:
         pool, dispatcher = self._pool, self._dispatcher
         dispatcher.max_arrivals = order.iterations
         dispatcher.closed_until = self._began + order.duration
-        spawning = None
-        if order.spawn_rate or order.shaped:
-            ramp = Ramp(pool, self._locustfile.runner, self._over)
-            if order.shaped:
-                assert self._locustfile.shape is not None
-                spawning = gevent.spawn(ramp.follow, self._locustfile.shape)
-            else:
-                spawning = gevent.spawn(ramp.ramp_to, order.users, order.spawn_rate)
-        else:
-            for seat in dispatcher.enlist(order.users, order.seed):
-                dispatcher.assign(seat)
+        ramp = Ramp(pool, self._locustfile.runner, self._over)
+        spawning = self._spawn(order, ramp)
         while time.perf_counter() < dispatcher.closed_until and not self._over():
             if order.iterations and dispatcher.begun >= order.iterations:
                 break
-            if spawning is None or spawning.ready():
-                if order.shaped:
-                    break
-                if not pool.alive:
-                    no_user = "" if dispatcher.done else pool.no_user_error()
-                    self._recorder.limit = no_user
-                    self.end("users")
+            complete = spawning is None or spawning.ready()
+            if complete and order.shaped:
+                break
+            if (complete or (order.user_shape and ramp.wanted)) and not pool.alive:
+                no_user = "" if dispatcher.done else pool.no_user_error()
+                self._recorder.limit = no_user
+                self.end("users")
             rest = dispatcher.closed_until - time.perf_counter()
             wait = max(0, min(POLL_INTERVAL, rest))
             self._timer.wait_until(time.perf_counter() + wait)
         dispatcher.end_closed_loop()
         if spawning is not None:
             spawning.kill()
+
+    def _spawn(self, order: RunLoad, ramp: Ramp) -> Any:
+        """Start a greenlet that makes and stops users; None if all begin at once."""
+        if order.shaped:
+            assert self._locustfile.shape is not None
+            return gevent.spawn(ramp.follow, self._locustfile.shape)
+        if order.user_shape:
+            return gevent.spawn(
+                ramp.follow_numbers,
+                lambda: order.users_at(time.perf_counter() - self._began),
+            )
+        if order.spawn_rate:
+            return gevent.spawn(ramp.ramp_to, order.users, order.spawn_rate)
+        for seat in self._dispatcher.enlist(order.users, order.seed):
+            self._dispatcher.assign(seat)
+        return None
 
     def _report_until(self, over: Event) -> None:
         due = self._began + TICK_INTERVAL
@@ -197,17 +204,15 @@ class Loading:
         recorder = self._recorder
         if not isinstance(self._stats, LiveStats):
             return
-        names = ("name", "start", "end", "failed")
+        names = ("name", "start", "end", "failed", "size")
         new = {
             name: recorder.request_columns[name][self._counted_rows :] for name in names
         }
         self._counted_rows = len(recorder.request_columns["end"])
         if len(new["end"]):
             errors = recorder.errors - self._counted_errors
-            lengths = recorder.lengths - self._counted_lengths
             self._counted_errors = recorder.errors.copy()
-            self._counted_lengths = recorder.lengths.copy()
-            self._stats.count(list(recorder.names), new, errors, lengths)
+            self._stats.count(list(recorder.names), new, errors)
 
     def _report(self, counts: Counts, loaded: float | None = None) -> None:
         """Report a tick.
@@ -221,7 +226,7 @@ class Loading:
         self._clocks = now
         self._update_stats()
         self._counted_rows = 0
-        self._counted_errors, self._counted_lengths = Counter(), Counter()
+        self._counted_errors = Counter()
         # Notes are about users: once all have stopped, the earlier notes stay.
         self._notes = self._pool.notes() or self._notes
         recording = self._recorder.flush()

@@ -58,11 +58,7 @@ class Ramp:
         step = max(1, math.floor(rate))
         while not self._stopped():
             began = time.perf_counter()
-            for _ in range(min(step, users - len(self._target))):
-                self._target.append(self._next_role(classes))
-            for _ in range(min(step, len(self._target) - users)):
-                self._target.pop()
-            self._make_or_stop()
+            self._step_to(users, step, classes)
             if len(self._target) == users:
                 break
             while time.perf_counter() - began < step / rate and not self._stopped():
@@ -99,6 +95,38 @@ class Ramp:
             while time.perf_counter() < due and not self._stopped():
                 gevent.sleep(POLL_INTERVAL)
         self._end_ramp()
+
+    def follow_numbers(self, users_now: Callable[[], int]) -> None:
+        """Make or stop users until the test ends, whenever their number changes.
+
+        Args:
+            users_now: Returns how many users there should be now.
+        """
+        steered = isinstance(self._runner, SteeredRunner)
+        while not self._stopped():
+            users = users_now()
+            if users != self.wanted:
+                if steered:
+                    self._runner.spawning(users)
+                self._step_to(users, abs(users - self.wanted))
+                if steered:
+                    self._runner.spawned()
+            gevent.sleep(POLL_INTERVAL)
+
+    @property
+    def wanted(self) -> int:
+        """How many users there should be now."""
+        return len(self._target)
+
+    def _step_to(
+        self, users: int, step: int, classes: Sequence[type[User]] | None = None
+    ) -> None:
+        """Make or stop at most `step` users, towards a number of users."""
+        for _ in range(min(step, users - len(self._target))):
+            self._target.append(self._next_role(classes))
+        for _ in range(min(step, len(self._target) - users)):
+            self._target.pop()
+        self._make_or_stop()
 
     def _end_ramp(self) -> None:
         if self._ramping is not None:

@@ -115,20 +115,18 @@ class LiveStats(RequestStats):
         names: Sequence[Name],
         columns: Mapping[str, Any],
         errors: Mapping[Name, int],
-        lengths: Mapping[Name, int],
     ) -> None:
         """Count requests that have ended.
 
         Args:
             names: The kind, method and name that each number in the column `name`
                 stands for.
-            columns: `name`, `start`, `end` and `failed` as arrays.
+            columns: `name`, `start`, `end`, `failed` and `size` as arrays.
             errors: Method, name and text of each error, and how often it occurred.
-            lengths: Bytes of the answers, by name.
         """
         updating, self._updating = self._updating, True
         try:
-            self._count(names, columns, errors, lengths)
+            self._count(names, columns, errors)
         finally:
             self._updating = updating
 
@@ -137,13 +135,13 @@ class LiveStats(RequestStats):
         names: Sequence[Name],
         columns: Mapping[str, Any],
         errors: Mapping[Name, int],
-        lengths: Mapping[Name, int],
     ) -> None:
         end = np.asarray(columns["end"])
         answered = ~np.isnan(end)
         numbers = np.asarray(columns["name"])[answered]
         start, end = np.asarray(columns["start"])[answered], end[answered]
         failed = np.asarray(columns["failed"])[answered] > 0
+        sizes = np.asarray(columns["size"])[answered]
         epoch = time.time() - time.perf_counter()
         for number in np.unique(numbers).tolist():
             kind, method, name = names[number]
@@ -157,7 +155,7 @@ class LiveStats(RequestStats):
                 (epoch + end[chosen]).astype(int),
                 failed[chosen],
             )
-            entry.total_content_length = lengths.get(names[number], 0)
+            entry.total_content_length = int(sizes[chosen].sum(dtype=np.int64))
             self.entries[(name, method)].extend(entry)
             self.total.extend(entry)
         for (method, name, text), count in errors.items():

@@ -18,7 +18,7 @@ from locust.exception import (
 
 from assay.load.inside import gate
 from assay.load.protocol import REQUEST, START, STOP
-from assay.load.recorder import FAILED, FINE
+from assay.load.recorder import FAILED, FINE, NO_ERROR, Answer
 
 if TYPE_CHECKING:
     from assay.load.inside.dispatcher import Dispatcher
@@ -85,7 +85,7 @@ class Seat:
         self.requests = 0
         self.worst = self.step_worst = FINE
         self.raised = False
-        self.held: list[tuple[str, str, float, float, object, int]] = []
+        self.held: list[tuple[str, str, float, float, Answer]] = []
         self.due: float | None = None
         self.first = self.begun = 0.0
 
@@ -165,8 +165,7 @@ class Seat:
         name: str,
         start: float,
         end: float,
-        error: object = None,
-        length: int = 0,
+        answer: Answer = NO_ERROR,
     ) -> None:
         """Record a request of this user, with times in seconds of `time.perf_counter`.
 
@@ -178,18 +177,12 @@ class Seat:
         if after_end and self.kind is REQUEST and self.requests:
             self.requests += 1
             self.freed = end
-            self.held.append((method, name, start, end, error, length))
+            self.held.append((method, name, start, end, answer))
             return
-        self._record(method, name, start, end, error, length)
+        self._record(method, name, start, end, answer)
 
     def _record(
-        self,
-        method: str,
-        name: str,
-        start: float,
-        end: float,
-        error: object,
-        length: int,
+        self, method: str, name: str, start: float, end: float, answer: Answer
     ) -> None:
         recorder, scheduled, waited = self.dispatcher.recorder, self.scheduled, 0.0
         if scheduled is None or self.kind is not REQUEST:
@@ -202,9 +195,7 @@ class Seat:
         self.requests += 1
         self.freed = end
         key = self.kind, method, name
-        outcome = recorder.add(key, scheduled, waited, start, end, self.number, error)
-        if length:
-            recorder.lengths[key] += length
+        outcome = recorder.add(key, scheduled, waited, start, end, self.number, answer)
         if outcome:
             self.worst = max(self.worst, outcome)
             self.step_worst = max(self.step_worst, outcome)

@@ -23,7 +23,7 @@ from assay.load.inside.seat import Seat
 from assay.load.inside.timer import Heartbeat, Timer
 from assay.load.orders import Attach, Detach, Finish, Grow, Order, RunLoad, RunSlice
 from assay.load.protocol import REQUEST, START, Message
-from assay.load.recorder import NO_USER, Recorder, error_text
+from assay.load.recorder import NO_USER, Recorder, answer_of, error_text
 from assay.load.ticks import Tick
 
 MAX_ERRORS = 20  # different errors that a slice reports
@@ -72,6 +72,7 @@ class Server:
         response_length: int = 0,
         exception: object = None,
         start_time: float | None = None,
+        response: object = None,
         **_: Any,
     ) -> None:
         """Record a request, whichever user fired the event."""
@@ -90,15 +91,14 @@ class Server:
         stamps = getattr(greenlet, "assay_stamps", None)
         if stamps is not None:
             start, end = stamps.take(start, end)
+        answer = answer_of(exception, response, response_length)
         if seat is not None:
-            method = request_type or ""
-            seat.record(method, name, start, end, exception, response_length or 0)
+            seat.record(request_type or "", name, start, end, answer)
             return
         recorder = self.recorder
         if recorder is not None:
             key = REQUEST, request_type or "", name
-            recorder.add(key, start, 0.0, start, end, NO_USER, exception)
-            recorder.lengths[key] += response_length or 0
+            recorder.add(key, start, 0.0, start, end, NO_USER, answer)
 
     def obey(self, order: Order) -> Message:
         """Carry out an order; return the header and the body of the answer."""

@@ -25,6 +25,7 @@ from assay.load.lean.errors import (
 from assay.load.lean.request import Address, Fields, Origin
 from assay.load.lean.response import CaughtResponse, Headers, LeanResponse, bad_status
 from assay.load.lean.wire import Answer, Connection
+from assay.load.protocol import MAX_SIZE
 
 REDIRECTS = frozenset((301, 302, 303, 307, 308))
 # Methods that do no harm if they are sent twice (RFC 9110, section 9.2.2).
@@ -360,7 +361,8 @@ class LeanHttpSession:
         seat = getattr(greenlet, "assay_seat", None)
         if seat is not None:
             if len(event._handlers) == 1:  # Assay is the only listener
-                seat.record(method, name, began, ended, error, response.length)
+                answer = error, response.status_code, min(response.length, MAX_SIZE)
+                seat.record(method, name, began, ended, answer)
                 return
             stamps = greenlet.assay_stamps
             stamps.sent, stamps.received = began, ended

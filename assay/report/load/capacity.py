@@ -86,7 +86,7 @@ def _verdict(results: CapacityResults) -> str:
 def trials(results: CapacityResults, plan: LoadPlan) -> Trials:
     """Return the content of the report."""
     return Trials(
-        title=f"Capacity of {words.subject(plan)}",
+        title=words.title(results, "Capacity", plan),
         answer=answer(results),
         columns=COLUMNS,
         rows=rows(results),

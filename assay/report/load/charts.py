@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from assay.load_results import Curves
+from assay.load_curves import Curves, Timeline
 from assay.report.charts import (
     COLOUR_A,
     COLOUR_B,
@@ -15,6 +15,7 @@ from assay.report.charts import (
     Chart,
     as_svg,
     axis_unit,
+    label_ends,
     name_axes,
     plain_log_ticks,
 )
@@ -44,7 +45,8 @@ def percentiles(curves: Curves | None, bound: bool = False) -> Chart | None:
     scale, unit = axis_unit(max(seconds for line in lines for _, seconds in line), "s")
 
     def draw(axes: Any) -> None:
-        styles = (
+        ends = list[tuple[float, float, str, str]]()
+        styles: tuple[dict[str, Any], ...] = (
             {"color": COLOUR_A, "lw": 1.8},
             {"color": COLOUR_MUTED, "lw": 1.3, "ls": ":"},
         )
@@ -53,16 +55,11 @@ def percentiles(curves: Curves | None, bound: bool = False) -> Chart | None:
         ):
             values = [seconds / scale for _, seconds in line]
             axes.plot([x for x, _ in line], values, **style)
-            axes.text(
-                line[-1][0],
-                values[-1],
-                f" {name} {significant(values[-1])}",
-                color=style["color"],
-                va="bottom" if name == "latency" else "top",
-                clip_on=False,
-            )
+            label = f"{name} {significant(values[-1])}"
+            ends.append((line[-1][0], values[-1], label, style["color"]))
         axes.set_yscale("log")
         plain_log_ticks(axes)
+        label_ends(axes, ends, log=True)
         name_axes(axes, "", f"time, {unit}")
         ticks = [(-math.log10(1 - share), name) for share, name in PERCENTILES]
         ticks = [(x, name) for x, name in ticks if x <= positions[-1] + 0.05]
@@ -95,22 +92,18 @@ def over_time(ticks: Sequence[Mapping[str, Any]]) -> Chart | None:
     scale, unit = axis_unit(max(p99), "s")
 
     def draw(axes: Any) -> None:
+        ends = list[tuple[float, float, str, str]]()
         for values, name, width in ((p99, "p99", 1.0), (p50, "p50", 1.8)):
             axes.plot(x, [value / scale for value in values], color=COLOUR_A, lw=width)
             end = values[-1] / scale
-            axes.text(
-                x[-1],
-                end,
-                f" {name} {significant(end)}",
-                color=COLOUR_A,
-                va="center",
-                clip_on=False,
-            )
-        if max(p99) > 12 * min(p50) > 0:
+            ends.append((x[-1], end, f"{name} {significant(end)}", COLOUR_A))
+        log = max(p99) > 12 * min(p50) > 0
+        if log:
             axes.set_yscale("log")
             plain_log_ticks(axes)
         else:
             axes.set_ylim(bottom=0)
+        label_ends(axes, ends, log)
         name_axes(axes, "seconds", f"latency, {unit}")
 
     worst = max(range(len(p99)), key=lambda index: p99[index])
@@ -123,6 +116,47 @@ def over_time(ticks: Sequence[Mapping[str, Any]]) -> Chart | None:
             f"{x[worst]:.0f}.",
         ),
     )
+
+
+def in_flight(timeline: Timeline | None) -> Chart | None:
+    """Draw the users, the requests in flight, and the arrivals that waited."""
+    if timeline is None:
+        return None
+    x = [(place + 0.5) * timeline.width for place in range(len(timeline.users))]
+    lines: list[tuple[str, Sequence[float], dict[str, Any]]] = [
+        ("users", timeline.users, {"color": COLOUR_MUTED, "lw": 1.3, "ls": ":"}),
+        ("in flight", timeline.in_flight, {"color": COLOUR_A, "lw": 1.8}),
+    ]
+    if any(timeline.waiting):
+        dashed = {"color": COLOUR_B, "lw": 1.6, "dashes": (4, 1.6)}
+        lines.append(("waiting", timeline.waiting, dashed))
+
+    def draw(axes: Any) -> None:
+        for _, values, style in lines:
+            axes.plot(x, values, **style)
+        axes.set_ylim(bottom=0)
+        label_ends(
+            axes, [(x[-1], v[-1], name, s["color"]) for name, v, s in lines], log=False
+        )
+        name_axes(axes, "seconds", "number")
+
+    most = max(timeline.in_flight)
+    waited = " Dashed: arrivals that waited for a free user." if lines[2:] else ""
+    return Chart(
+        "Users and requests in flight",
+        "Dotted: users. Solid: requests that were sent and not yet answered, on average"
+        f"{_per(timeline)}.{waited}",
+        as_svg(
+            draw,
+            f"Users and requests in flight over time: at most {max(timeline.users):,} "
+            f"users, and {significant(most)} requests in flight.",
+        ),
+    )
+
+
+def _per(timeline: Timeline) -> str:
+    """Return the length of an interval, unless it is a second."""
+    return f" over {timeline.width:g} s" if timeline.width > 1 else ""
 
 
 def rate(ticks: Sequence[Mapping[str, Any]]) -> Chart | None:
@@ -149,13 +183,15 @@ def rate(ticks: Sequence[Mapping[str, Any]]) -> Chart | None:
     def draw(axes: Any) -> None:
         axes.plot(x, due, color=COLOUR_MUTED, lw=1.3, ls=":")
         axes.plot(x, ended, color=COLOUR_A, lw=1.8)
-        ends = [(due[-1], "due", COLOUR_MUTED), (ended[-1], "ended", COLOUR_A)]
+        ends = [
+            (x[-1], due[-1], "due", COLOUR_MUTED),
+            (x[-1], ended[-1], "ended", COLOUR_A),
+        ]
         if any(failed):
             axes.plot(x, failed, color=COLOUR_B, lw=1.6, dashes=(4, 1.6))
-            ends.append((failed[-1], "failed", COLOUR_B))
-        for y, name, colour in ends:
-            axes.text(x[-1], y, f" {name}", color=colour, va="center", clip_on=False)
+            ends.append((x[-1], failed[-1], "failed", COLOUR_B))
         axes.set_ylim(bottom=0)
+        label_ends(axes, ends, log=False)
         name_axes(axes, "seconds", "requests per second")
 
     return Chart(

@@ -1,11 +1,18 @@
 """index.html of a load test: one file, with the answer at its top."""
 
-from assay.report.load import charts, words
+import base64
+import json
+from collections.abc import Iterator, Mapping
+
+from assay.load_results import LoadResults, Row
+from assay.report.load import charts, former, panels, table, words
 from assay.report.load.terminal import accounting
 from assay.report.page import page
 from assay.report.provenance import flatten
 from assay.run_directory.load_run import LoadRun
 from assay.wording import judgement, one_line, percent
+
+GENERATOR = ("assay", "locust", "gevent")  # packages that make the load
 
 
 def render(run: LoadRun) -> str:
@@ -15,10 +22,13 @@ def render(run: LoadRun) -> str:
         charts.percentiles(results.curves, results.bound),
         charts.over_time(ticks),
         charts.rate(ticks),
+        charts.in_flight(results.timeline),
     )
     return page(
         "load.html",
-        title=f"Load test of {words.subject(plan)}",
+        title=words.title(results, "Load test", plan),
+        subject=words.subject(plan) if results.title else "",
+        tags=words.tags(results),
         answer=words.answer(plan, results),
         requirements=[
             (item.verdict, one_line(item.text), judgement(item))
@@ -32,20 +42,83 @@ def render(run: LoadRun) -> str:
                 f"{row.requests:,}",
                 percent(row.failed / row.requests),
                 bool(row.failed),
-                words.cells(row.latency, results.bound),
+                list(
+                    zip(
+                        words.cells(row.latency, results.bound),
+                        _sort_keys(row),
+                        strict=True,
+                    )
+                ),
+                words.answers(row),
+                row.requests,
+                row.failed / row.requests,
             )
             for row in results.rows
         ],
         worker_columns=words.WORKER_COLUMNS,
         workers=words.workers(results),
+        former=_former(results),
+        panels=panels.panels(results.timeline),
+        span=panels.span(results.timeline),
+        downloads=list(_downloads(results)),
         charts=[chart for chart in drawn if chart],
+        tracebacks=[
+            (one_line(error), trace) for error, trace in results.tracebacks.items()
+        ],
         errors=[(f"{count:,}", error) for error, count in words.errors(results)],
         warnings=results.warnings,
         load=words.load_text(plan),
         accounting=accounting(results),
         partial=results.partial,
-        environment=list(flatten(run.environment())),
+        environment=_machine(run.environment()),
         command=plan.command,
         run=run.name,
         seed=results.seed,
     )
+
+
+def _former(results: LoadResults) -> dict[str, object] | None:
+    """Return what the template shows of a former test; None if there is none."""
+    if results.former is None:
+        return None
+    return {
+        "heading": former.heading(results.former),
+        "why": former.WHY,
+        "columns": former.COLUMNS,
+        "rows": former.rows(results.former),
+        "notes": former.notes(results.former),
+    }
+
+
+def _machine(environment: Mapping[str, object]) -> list[tuple[str, str]]:
+    """Return the generator's machine, with the versions that matter to the load.
+
+    Other packages beside Assay are no part of a load test: the target may lie on
+    another machine. All versions are in environment.json.
+    """
+    versions = environment.get("versions")
+    if not isinstance(versions, Mapping):
+        return flatten(environment)
+    chosen = {name: text for name, text in versions.items() if name in GENERATOR}
+    return flatten({**environment, "versions": chosen})
+
+
+def _sort_keys(row: Row) -> list[str]:
+    """Return the numbers that the cells of `words.COLUMNS` are sorted by."""
+    times = (getattr(row.latency, name) for name in words.FIELDS)
+    return ["-1" if time is None else repr(min(time, 1e300)) for time in times]
+
+
+def _downloads(results: LoadResults) -> Iterator[tuple[str, str, str]]:
+    """Yield name, file and address of the files that the page itself contains."""
+    # As in results.json, but without its white space.
+    fields = json.loads(results.model_dump_json())
+    text = json.dumps(
+        {"schema": fields.pop("schema_"), **fields}, separators=(",", ":")
+    )
+    for name, file, kind, content in (
+        ("CSV", "requests.csv", "text/csv", table.csv_text(results.rows)),
+        ("JSON", "results.json", "application/json", text),
+    ):
+        encoded = base64.b64encode(content.encode()).decode()
+        yield name, file, f"data:{kind};base64,{encoded}"

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from assay.report.load import words
+from assay.load_former import Former
+from assay.report.load import former, words
 from assay.report.load.terminal import accounting
 from assay.report.markdown import escape
 from assay.run_directory.load_run import LoadRun
@@ -16,7 +17,8 @@ def render(run: LoadRun) -> str:
     """Return the document."""
     plan, results = run.plan(), run.results()
     parts = [
-        f"## Load test of {escape(words.subject(plan))}",
+        f"## {escape(words.title(results, 'Load test', plan))}",
+        *tags(results),
         escape(words.answer(plan, results)),
     ]
     if results.requirements:
@@ -47,6 +49,8 @@ def render(run: LoadRun) -> str:
             ],
         )
     )
+    if results.former:
+        parts += _former(results.former)
     if results.workers:
         rows = [
             [escape(name), *map(escape, cells)]
@@ -57,9 +61,35 @@ def render(run: LoadRun) -> str:
         parts.append(
             "\n".join(f"- {count:,} × {escape(error)}" for error, count in errors)
         )
-    parts.append(f"{escape(words.load_text(plan))}. {escape(accounting(results))}.")
+    host = f"{words.subject(plan)}: " if results.title else ""
+    load = escape(host + words.load_text(plan))
+    parts.append(f"{load}. {escape(accounting(results))}.")
     parts += [f"> {escape(one_line(warning))}" for warning in results.warnings]
     return "\n\n".join(parts) + "\n"
+
+
+def _former(beside: Former) -> list[str]:
+    """Return a former test beside this one, as paragraphs."""
+    rows = [
+        [escape(title), *(escape(_beside(*cell)) for cell in cells)]
+        for title, cells in former.rows(beside)
+    ]
+    return [
+        f"### {escape(former.heading(beside))}",
+        former.WHY,
+        *map(escape, former.notes(beside)),
+        table(["before → now", *former.COLUMNS], rows),
+    ]
+
+
+def _beside(before: str, now: str, difference: str) -> str:
+    return f"{before} → {now}" + (f" ({difference})" if difference else "")
+
+
+def tags(results: words.Titled) -> list[str]:
+    """Return a paragraph of the tags, if there are any."""
+    texts = [f"**{escape(name)}** {escape(text)}" for name, text in words.tags(results)]
+    return [" · ".join(texts)] if texts else []
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

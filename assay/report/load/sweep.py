@@ -94,7 +94,7 @@ def rows(results: SweepResults) -> list[list[str]]:
 def trials(results: SweepResults, plan: LoadPlan) -> Trials:
     """Return the content of the report."""
     return Trials(
-        title=f"Scalability of {words.subject(plan)}",
+        title=words.title(results, "Scalability", plan),
         answer=answer(results),
         columns=COLUMNS,
         rows=rows(results),

@@ -14,7 +14,8 @@ from assay.plan import Data
 from assay.report.charts import Chart
 from assay.report.comparisons_csv import cell
 from assay.report.load import junit as suites
-from assay.report.load.markdown import table
+from assay.report.load import words
+from assay.report.load.markdown import table, tags
 from assay.report.markdown import escape
 from assay.report.page import page
 from assay.run_directory.directory import to_json
@@ -74,6 +75,7 @@ def markdown(trials: Trials, results: Results, plan: LoadPlan) -> str:
     cells = [[escape(text) for text in row] for row in trials.rows]
     parts = [
         f"## {escape(trials.title)}",
+        *tags(results),
         escape(trials.answer),
         table(trials.columns, cells),
     ]
@@ -86,6 +88,8 @@ def html(trials: Trials, results: Results, plan: LoadPlan) -> str:
     return page(
         "trials.html",
         title=trials.title,
+        subject=words.subject(plan) if results.title else "",
+        tags=words.tags(results),
         answer=trials.answer,
         chart=trials.chart,
         columns=trials.columns,

@@ -5,17 +5,41 @@ from collections.abc import Sequence
 
 from assay.analysis import load_failures
 from assay.load_plan import LoadPlan
-from assay.load_results import Judgement, LoadResults, Row, Spread
+from assay.load_results import (
+    CapacityResults,
+    Judgement,
+    LoadResults,
+    Row,
+    Spread,
+    SweepResults,
+)
 from assay.metrics import QUANTILES, requests_needed
 from assay.wording import counted, judgement, one_line, percent, quantity, significant
 
+Titled = LoadResults | CapacityResults | SweepResults
 COLUMNS = ("mean", "p50", "p90", "p95", "p99", "p99.9", "longest")
-_FIELDS = ("mean", "p50", "p90", "p95", "p99", "p999", "longest")
+FIELDS = ("mean", "p50", "p90", "p95", "p99", "p999", "longest")
 
 
 def subject(plan: LoadPlan) -> str:
     """Return the host under load, or the locustfile if only that names the host."""
     return one_line(plan.host) or one_line(plan.locustfile.name)
+
+
+def title(results: Titled, kind: str, plan: LoadPlan) -> str:
+    """Return the title of a report: the user's, or what was done to which host.
+
+    Args:
+        results: The results of the test.
+        kind: What was done, such as "Load test".
+        plan: The plan of the test.
+    """
+    return one_line(results.title) or f"{kind} of {subject(plan)}"
+
+
+def tags(results: Titled) -> list[tuple[str, str]]:
+    """Return the name and the text of each tag."""
+    return [(one_line(name), one_line(text)) for name, text in results.tags.items()]
 
 
 def answer(plan: LoadPlan, results: LoadResults) -> str:
@@ -117,7 +141,22 @@ def cells(spread: Spread, bound: bool = False) -> list[str]:
         spread: The distribution of the times.
         bound: Whether all times are lower bounds: see `LoadResults.bound`.
     """
-    return [_cell(spread, name, bound) for name in _FIELDS]
+    return [_cell(spread, name, bound) for name in FIELDS]
+
+
+def answers(row: Row) -> str:
+    """Return the HTTP statuses and the sizes of a row's answers; empty if unknown."""
+    parts = [
+        f"{one_line(status)} × {count:,}" for status, count in row.statuses.items()
+    ]
+    if row.size_mean is not None and row.size_max:
+        parts.append(f"{quantity(row.size_mean, 'B')} each")
+        if row.size_max > 1.005 * row.size_mean:
+            parts[-1] = (
+                f"{quantity(row.size_mean, 'B')} on average, at most "
+                f"{quantity(row.size_max, 'B')}"
+            )
+    return " · ".join(parts)
 
 
 def time_text(seconds: float | None, bound: bool = False) -> str:
@@ -161,6 +200,8 @@ def load_text(plan: LoadPlan) -> str:
     if plan.shaped:
         return "closed loop; the number of users follows the locustfile's LoadTestShape"
     wait = "with" if plan.think_time else "without"
+    if plan.user_times:
+        return f"closed loop {wait} think time; users: {one_line(plan.shape)}"
     return f"closed loop of {counted(plan.users, 'user')} {wait} think time"
 
 

@@ -1,4 +1,5 @@
-// Zoom and search for the flame graphs. Nothing else on this page needs a script.
+// Zoom and search for the flame graphs; sorting and filtering of the table of a load
+// test. Everything can be read without a script.
 for (const graph of document.querySelectorAll("svg.flame")) {
   const frames = [...graph.children].map((node) => ({
     node,
@@ -55,4 +56,40 @@ for (const graph of document.querySelectorAll("svg.flame")) {
     count.textContent = text === "" ? "" : hits.length + (hits.length === 1 ? " frame" : " frames");
   });
   hint.hidden = false;
+}
+for (const table of document.querySelectorAll("table.sortable")) {
+  const body = table.tBodies[0];
+  const rows = [...body.rows];
+  const heads = [...table.tHead.rows[0].cells];
+  const value = (row, column) => column === 0 ? row.cells[0].textContent.toLowerCase()
+    : parseFloat(row.cells[column].dataset.value);
+  heads.forEach((head, column) => {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.textContent = head.textContent;
+    head.replaceChildren(button);
+    button.addEventListener("click", () => {
+      // Names begin with A, numbers with the largest; the next click turns the order.
+      const first = column === 0 ? "ascending" : "descending";
+      const other = column === 0 ? "descending" : "ascending";
+      const order = head.getAttribute("aria-sort") === first ? other : first;
+      for (const each of heads) each.removeAttribute("aria-sort");
+      head.setAttribute("aria-sort", order);
+      const sign = order === "ascending" ? 1 : -1;
+      const compare = (a, b) => a < b ? -sign : a > b ? sign : 0;
+      // The row of all requests stays at the top.
+      const sorted = rows.slice(1).sort((a, b) => compare(value(a, column), value(b, column)));
+      body.replaceChildren(rows[0], ...sorted);
+    });
+  });
+  const filter = table.closest("section").querySelector(".filter");
+  const [field, count] = [filter.querySelector("input"), filter.querySelector("output")];
+  field.addEventListener("input", () => {
+    const text = field.value.trim().toLowerCase();
+    const named = rows.slice(1);
+    for (const row of named) row.hidden = !row.cells[0].textContent.toLowerCase().includes(text);
+    const shown = named.filter((row) => !row.hidden).length;
+    count.textContent = text === "" ? "" : shown + " of " + named.length;
+  });
+  filter.hidden = rows.length < 2;
 }

@@ -55,6 +55,17 @@ def test_gaps_are_exponential_and_the_rate_is_kept() -> None:
     assert stats.kstest(np.diff(found) * 500, "expon").pvalue > 1e-3
 
 
+def test_poisson_arrivals_follow_stages_exactly() -> None:
+    shape = shapes.parse("0..900 in 20s, 0 for 5s, 900 for 10s, 900..0 in 20s", None)
+    found = list(times(shape, "poisson", seed=9))
+    assert not [time for time in found if 20 < time < 25]
+    # The expected number until each arrival is a process of rate 1: its gaps are
+    # exponential, whatever the stage.
+    counts = np.array([shapes_count(shape, time) for time in found])
+    assert stats.kstest(np.diff(counts), "expon").pvalue > 1e-3
+    assert stats.kstest(counts / shape.expected, "uniform").pvalue > 1e-3
+
+
 def test_poisson_arrivals_follow_a_rate_that_changes() -> None:
     shape = shapes.ramp(0, 1000, 100)
     found = np.array(list(times(shape, "poisson", seed=5)))

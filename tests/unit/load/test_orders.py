@@ -3,9 +3,11 @@
 import json
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from assay.load import orders
-from assay.load.arrivals import Part
+from assay.load.arrivals import Part, split
 from assay.load.orders import (
     Attach,
     Begin,
@@ -17,6 +19,7 @@ from assay.load.orders import (
     Stop,
 )
 from assay.load.shapes import Shape
+from tests.unit.load.test_shapes import drawn
 
 RAMP = Shape((0.0, 2.0), (5.0, 50.0))
 
@@ -34,6 +37,7 @@ RAMP = Shape((0.0, 2.0), (5.0, 50.0))
         RunSlice("a", "open", 0.02, rate=500.0, shape=RAMP, drain=0.5),
         RunLoad("target", shape=RAMP, schedule="even", part=Part((0, 2), 5)),
         RunLoad("target", users=20, spawn_rate=2.5, iterations=100, final=False),
+        RunLoad("target", users=20, user_shape=RAMP, part=Part((1,), 2)),
     ],
 )
 def test_an_order_arrives_as_it_was_said(order: orders.Order) -> None:
@@ -53,3 +57,15 @@ def test_users_are_ordered_with_what_their_listeners_find() -> None:
 def test_what_is_no_order_is_refused(said: dict[str, str]) -> None:
     with pytest.raises(ValueError, match="no order"):
         orders.parse(said)
+
+
+@given(drawn(), st.lists(st.integers(1, 9), min_size=1, max_size=5), st.floats(0, 1))
+def test_the_users_of_all_workers_are_those_of_the_stages(
+    shape: Shape, speeds: list[int], share: float
+) -> None:
+    at = share * shape.duration
+    users = [
+        RunLoad("target", user_shape=shape, part=part).users_at(at)
+        for part in split(speeds)
+    ]
+    assert abs(sum(users) - shape.rate(at)) <= 0.5

@@ -99,6 +99,8 @@ def tick(
         "name": np.full(rows, len(names) - 1),
         "user": np.full(rows, 2),
         "failed": np.zeros(rows),
+        "status": np.full(rows, 200),
+        "size": np.full(rows, 70_000),
     }
     second: dict[str, Any] = {
         "at": at,

@@ -63,7 +63,7 @@ def test_a_client_that_gave_up_is_told_from_an_error(
     error: object, outcome: int
 ) -> None:
     taken = Recorder()
-    taken.add(named("/"), 0.0, 0.0, 0.1, 0.2, 3, error)
+    taken.add(named("/"), 0.0, 0.0, 0.1, 0.2, 3, (error, 0, 0))
     assert list(taken.request_columns["failed"]) == [outcome]
     assert len(taken.errors) == (error is not None)
 
@@ -85,7 +85,7 @@ def test_an_arrival_that_nobody_answered_has_no_end() -> None:
 def test_the_body_is_the_columns_one_after_the_other() -> None:
     taken = Recorder()
     taken.add(named("/a"), 1.0, 0.125, 1.25, 1.5, 7)
-    taken.add(named("/b"), 2.0, 0.0, 2.25, 2.5, 8, "500")
+    taken.add(named("/b"), 2.0, 0.0, 2.25, 2.5, 8, ("500", 500, 70))
     recording = taken.flush()
     body, offset = pack(recording.request_columns), 0
     for name, code in COLUMNS:
@@ -105,7 +105,7 @@ def test_names_and_errors_do_not_grow_without_bound() -> None:
         taken.add(named(f"/items/{number}"), 0.0, 0.0, 0.0, 0.1, 0)
     assert len(taken.names) == recorder.MAX_NAMES + 1
     assert taken.request_columns["name"][-1] == taken.names[named(recorder.OTHER, "")]
-    taken.add(named("/items/3"), 0.0, 0.0, 0.0, 0.1, 0, "x" * 10_000)
+    taken.add(named("/items/3"), 0.0, 0.0, 0.0, 0.1, 0, ("x" * 10_000, 0, 0))
     assert taken.request_columns["name"][-1] == taken.names[named("/items/3")]
     assert max(len(text) for _, _, text in taken.errors) == recorder.ERROR_LENGTH
 
@@ -113,8 +113,8 @@ def test_names_and_errors_do_not_grow_without_bound() -> None:
 def test_the_same_error_is_counted() -> None:
     taken = Recorder()
     for _ in range(3):
-        taken.add(named("/"), 0.0, 0.0, 0.0, 0.1, 0, "500")
-    taken.add(named("/", "POST"), 0.0, 0.0, 0.0, 0.1, 0, "500")
+        taken.add(named("/"), 0.0, 0.0, 0.0, 0.1, 0, ("500", 500, 9))
+    taken.add(named("/", "POST"), 0.0, 0.0, 0.0, 0.1, 0, ("500", 500, 9))
     recording = taken.flush()
     assert recording.errors == {"GET /: 500": 3, "POST /: 500": 1}
 
@@ -124,7 +124,7 @@ def test_errors_with_ids_in_them_are_bounded_over_the_whole_test() -> None:
     for second in range(3):
         for number in range(recorder.MAX_NAMES):
             error = ValueError(f"order {second}-{number} is missing")
-            taken.add(named("/orders"), 0.0, 0.0, 0.0, 1.0, 0, error)
+            taken.add(named("/orders"), 0.0, 0.0, 0.0, 1.0, 0, (error, 0, 0))
         recording = taken.flush()
         assert sum(recording.errors.values()) == recorder.MAX_NAMES
         if second:
@@ -134,7 +134,7 @@ def test_errors_with_ids_in_them_are_bounded_over_the_whole_test() -> None:
 def test_halves_of_letters_are_replaced_since_no_message_holds_them() -> None:
     taken = Recorder()
     for _ in range(2):
-        taken.add(named("/\ud800"), 0.0, 0.0, 0.0, 1.0, 0, ValueError("\udfff"))
+        taken.add(named("/\ud800"), 0.0, 0.0, 0.0, 1.0, 0, (ValueError("\udfff"), 0, 0))
     recording = taken.flush()
     assert recording.names == [("request", "GET", "/?")]
     assert recording.errors == {"GET /?: ?": 2}
@@ -176,7 +176,7 @@ def connecting(number: int) -> BaseException:
 )
 def test_limits_of_this_machine_are_named(error: BaseException, word: str) -> None:
     taken = Recorder()
-    taken.add(named("/"), 0.0, 0.0, 0.0, 0.1, 0, error)
+    taken.add(named("/"), 0.0, 0.0, 0.0, 0.1, 0, (error, 0, 0))
     assert word in taken.flush().limit
 
 
@@ -191,5 +191,5 @@ def test_limits_of_this_machine_are_named(error: BaseException, word: str) -> No
 )
 def test_what_the_server_says_is_no_limit_of_ours(error: object) -> None:
     taken = Recorder()
-    taken.add(named("/"), 0.0, 0.0, 0.0, 0.1, 0, error)
+    taken.add(named("/"), 0.0, 0.0, 0.0, 0.1, 0, (error, 0, 0))
     assert taken.limit == ""

@@ -62,6 +62,18 @@ def test_the_expected_number_is_the_area(shape: Shape) -> None:
         ("ramp 100..500", 30, (0, 30), (100, 500)),
         ("steps 1,2,4 each 10s", None, (0, 10, 10, 20, 20, 30), (1, 1, 2, 2, 4, 4)),
         ("steps 1,2", 10, (0, 5, 5, 10), (1, 1, 2, 2)),
+        ("300/min", 10, (0, 10), (5, 5)),
+        ("ramp 60..120/min", 10, (0, 10), (1, 2)),
+        ("ramp 60/min..120/s", 10, (0, 10), (1, 120)),
+        ("steps 7200,3600/h each 1s", None, (0, 1, 1, 2), (2, 2, 1, 1)),
+        ("50 for 5s", None, (0, 5), (50, 50)),
+        (
+            "0..50 in 2m, 50 for 5m, 50..0 in 1m",
+            None,
+            (0, 120, 120, 420, 420, 480),
+            (0, 50, 50, 50, 50, 0),
+        ),
+        ("0 .. 600/min in 10 s,3/s for 1s", None, (0, 10, 10, 11), (0, 10, 3, 3)),
         (
             "spike 10..100 for 8s",
             60,
@@ -87,6 +99,48 @@ def test_shapes_as_people_write_them(
 def test_what_is_no_shape_is_refused_with_what_would_be(text: str) -> None:
     with pytest.raises(InputError, match="ramp 100..500"):
         shapes.parse(text, 60)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("0..50", "stage 1, '0..50': say how long it lasts: '0..50 in 2m'"),
+        ("50 for", "'50 for': say how long it lasts: '50 for 2m'"),
+        ("0..5 in 2m, 5", "stage 2, '5': say how long it lasts: '5 for 2m'"),
+        ("0..50 for 2m", "write '0..50 in 2m'"),
+        ("50 in 2m", "write '0..50 in 2m', or '50 for 2m'"),
+        ("0..50 in 2m 50 for 5m", "separate stages by a comma"),
+        ("0..50 in soon", "'soon' is not a duration"),
+        ("0..50 in 0s", "'0s' is not a duration"),
+        ("0..50 in 2m,", "stage 2, '': it is empty: leave out a comma"),
+        ("0..5..9 in 2m", "a change has two numbers"),
+        ("0..many in 2m", "'many' is not a rate, such as 5, 5/s, 300/min or 900/h"),
+        ("0..5/m in 2m", "'5/m' is not a rate, such as 5, 5/s, 300/min or 900/h"),
+    ],
+)
+def test_a_malformed_stage_is_named_with_what_to_write(text: str, words: str) -> None:
+    with pytest.raises(InputError) as raised:
+        shapes.parse(text, None)
+    assert words in str(raised.value)
+    assert "0..50 in 2m, 50 for 5m" in str(raised.value)
+
+
+def test_stages_last_as_long_as_they_say() -> None:
+    with pytest.raises(InputError, match="lasts 10 s.*leave out --duration"):
+        shapes.parse("5 for 10s", 60, required_duration=60)
+
+
+@given(
+    st.lists(st.sampled_from([*"0,./.. ", "50", " in ", " for ", "2m", "/min"])).map(
+        "".join
+    )
+)
+def test_whatever_looks_like_stages_is_a_shape_or_refused(text: str) -> None:
+    for users in (False, True):
+        try:
+            assert math.isfinite(shapes.stages(text, users=users).expected)
+        except InputError:
+            pass
 
 
 @given(st.text(max_size=30))

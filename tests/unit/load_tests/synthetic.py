@@ -33,7 +33,7 @@ def plan(folder: Path, **changes: object) -> LoadPlan:
 
 
 LOOK = Name("request", "GET", "/look")
-TYPES = {"d": pa.float64(), "H": pa.uint16(), "B": pa.uint8()}
+TYPES = {"d": pa.float64(), "H": pa.uint16(), "B": pa.uint8(), "I": pa.uint32()}
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,8 @@ class Sample:
         failed: As in the column of that name.
         name: What it is one of.
         waited: Seconds that it waited for a user.
+        status: HTTP status of its answer.
+        size: Bytes of its answer.
     """
 
     due: float
@@ -53,6 +55,8 @@ class Sample:
     failed: int = 0
     name: Name = LOOK
     waited: float = 0.0
+    status: int = 0
+    size: int = 0
 
     @property
     def start(self) -> float:
@@ -70,6 +74,8 @@ def table(samples: Sequence[Sample], names: Sequence[Name]) -> pa.Table:
         "name": [names.index(sample.name) for sample in samples],
         "user": [0] * len(samples),
         "failed": [sample.failed for sample in samples],
+        "status": [sample.status for sample in samples],
+        "size": [sample.size for sample in samples],
     }
     # Of the protocol's own types, as far as it has the columns.
     types = {"waited": "d", **dict(protocol.COLUMNS)}
@@ -98,7 +104,7 @@ def ticks(
             **{"tasks": {}, "raised": {}, "errors": {}, "limit": ""},
             **{"lag_p50": 1e-4, "lag_p99": 2e-4, "own_p50": 7e-4, "own_p99": 1.1e-3},
             **{"lags": binned([1e-4] * ended), "own": binned([7e-4] * ended)},
-            **{"notes": []},
+            **{"notes": [], "tracebacks": {}},
             **{"stall": 0.0, "reconnects": 0, "p50": 0.1, "p99": 0.2},
         }
         told.append(header | {k: v for k, v in changes.items() if k != "last"})

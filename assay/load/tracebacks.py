@@ -1,0 +1,44 @@
+"""Where a locustfile raised an error: tracebacks of bounded number and length."""
+
+import traceback
+from collections.abc import Mapping
+from types import TracebackType
+
+MAX_TRACEBACKS = 20  # different errors whose traceback is kept
+MAX_LENGTH = 4000  # characters of a traceback
+MAX_FRAMES = 20
+# Parts of the paths of files that run every task: their frames say nothing.
+_RUNNERS = ("/locust/user/", "/assay/load/inside/")
+
+
+def text(error: BaseException) -> str:
+    """Return the traceback of an error, from the locustfile's own code on.
+
+    A long traceback keeps its end, which says what went wrong.
+    """
+    first = error.__traceback__
+    while first is not None and first.tb_next is not None and _is_runner(first):
+        first = first.tb_next
+    try:
+        lines = traceback.format_exception(type(error), error, first, limit=-MAX_FRAMES)
+    except Exception as broken:  # an error of the user's own may not be printable
+        return f"{type(error).__name__}: its traceback cannot be shown: {broken!r}"
+    whole = "".join(lines).rstrip()
+    if len(whole) > MAX_LENGTH:
+        whole = f"…{whole[1 - MAX_LENGTH :]}"
+    return whole
+
+
+def merged(*parts: Mapping[str, str]) -> dict[str, str]:
+    """Return the first traceback of each error, of at most `MAX_TRACEBACKS` errors."""
+    found: dict[str, str] = {}
+    for part in parts:
+        for error, trace in part.items():
+            if len(found) < MAX_TRACEBACKS:
+                found.setdefault(error, trace)
+    return found
+
+
+def _is_runner(frame: TracebackType) -> bool:
+    path = frame.tb_frame.f_code.co_filename.replace("\\", "/")
+    return any(part in path for part in _RUNNERS)

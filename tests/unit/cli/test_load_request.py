@@ -1,0 +1,89 @@
+"""The options of `assay load` become a plan, or are refused with what to type."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from assay.cli import load_request
+from assay.cli.load_request import LoadRequest
+from assay.errors import InputError
+from assay.load_plan import LoadPlan
+
+
+def planned(folder: Path, **options: Any) -> LoadPlan:
+    """Return the plan of some options for a locustfile that exists."""
+    file = folder / "locustfile.py"
+    file.write_text("")
+    return load_request.make_plan(LoadRequest(str(file), seed=1, **options), None)
+
+
+@pytest.mark.parametrize(
+    ("text", "users"),
+    [(None, None), ("20", 20), ("60000", 60_000), ("0..5 in 2m", "0..5 in 2m")],
+)
+def test_users_are_a_number_or_stages(text: str | None, users: int | str) -> None:
+    assert load_request.parse_users(text) == users
+
+
+@pytest.mark.parametrize("text", ["0", "60001", "-1", "many", "5.5", "", "1e3", "²"])
+def test_other_users_are_refused(text: str) -> None:
+    with pytest.raises(InputError, match="from 1 to 60000, or stages such as"):
+        load_request.parse_users(text)
+
+
+def test_stages_of_users_are_a_plan(tmp_path: Path) -> None:
+    plan = planned(tmp_path, users="0..50 in 2m, 50 for 5m, 50..0 in 1m")
+    assert plan.user_times == (0, 120, 120, 420, 420, 480)
+    assert plan.user_counts == (0, 50, 50, 50, 50, 0)
+    assert (plan.users, plan.duration, plan.open) == (50, 480, False)
+    assert plan.shape == "0..50 in 2m, 50 for 5m, 50..0 in 1m"
+
+
+def test_stages_of_rates_are_a_plan(tmp_path: Path) -> None:
+    plan = planned(tmp_path, rate="0..300/min in 2m", users=7)
+    assert (plan.times, plan.rates) == ((0, 120), (0, 5))
+    assert (plan.users, plan.duration, plan.user_times) == (7, 120, ())
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"rate": "5"}, "with --rate or --find-capacity, --users is the maximum"),
+        ({"find_capacity": True}, "with --rate or --find-capacity"),
+        ({"spawn_rate": 2.0}, "leave out --spawn-rate"),
+        ({"duration": "9m"}, "lasts 120 s, and --duration says 540 s"),
+        ({"users": "0..60001 in 2m"}, "expected at most 60000 users"),
+        ({"users": "0 for 2m"}, "at least 1 in some stage"),
+        ({"users": "0..5.5 in 2m"}, "'5.5' is not a number of users"),
+        ({"users": "0..5/s in 2m"}, "'5/s' is not a number of users"),
+    ],
+)
+def test_stages_of_users_that_contradict_other_options(
+    tmp_path: Path, options: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(InputError, match=words):
+        planned(tmp_path, **{"users": "0..50 in 2m", **options})
+
+
+def test_a_title_and_tags_are_a_plan(tmp_path: Path) -> None:
+    tags = ("branch=main", " query = a=b ")
+    plan = planned(tmp_path, rate="5", title=" Before\nrelease ", tag=tags)
+    assert plan.title == "Before release"
+    assert plan.tags == {"branch": "main", "query": "a=b"}
+
+
+@pytest.mark.parametrize(
+    ("tags", "words"),
+    [
+        (("branch",), "--tag 'branch': expected NAME=VALUE, such as branch=main"),
+        (("=main",), "expected NAME=VALUE"),
+        (("branch= ",), "expected NAME=VALUE"),
+        (("a=1", "a=2"), "there is a tag 'a' already"),
+    ],
+)
+def test_a_malformed_tag_is_refused(
+    tmp_path: Path, tags: tuple[str, ...], words: str
+) -> None:
+    with pytest.raises(InputError, match=words):
+        planned(tmp_path, rate="5", tag=tags)
