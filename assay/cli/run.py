@@ -37,8 +37,8 @@ Topics = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="TOPIC...",
-        help="Names of topics in perf/, scenarios/ or load_tests/, folders, or paths of "
-        "claims.toml files; every topic found here if none is given.",
+        help="Names of topics in perf/, scenarios/ or load_tests/, folders, or paths "
+        "of claims.toml files; every topic found here if none is given.",
     ),
 ]
 Output = Annotated[
