@@ -185,9 +185,7 @@ def measure(
     folder = Path.cwd()
     plan = loader.load([str(name) for name in names], settings, "", folder)
     path = Path(output) if output else _path(folder, "run")
-    directory = RunDirectory.create(
-        path, environment.redacted(plan), environment.describe(plan)
-    )
+    directory = RunDirectory.create(path, plan, environment.describe(plan))
     run.measure(plan, directory, Quiet())
     return Run(path)
 

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from assay.bisection_results import BISECTION_SCHEMA, Bisection, Request
 from assay.errors import InputError
 from assay.run_directory.directory import to_json
+from assay.system import redaction
 from assay.wording import one_line
 
 FILE = "bisect.json"
@@ -78,7 +79,7 @@ class Record:
     def write(self, search: Bisection) -> None:
         """Write all that is known, completely or not at all."""
         part = self.file.with_suffix(".part")
-        part.write_text(to_json(search), encoding="utf-8")
+        part.write_text(redaction.json_text(to_json(search)), encoding="utf-8")
         os.replace(part, self.file)
 
 

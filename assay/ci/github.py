@@ -277,7 +277,7 @@ def _event(path: str) -> Mapping[str, Any]:
     if not path or not os.path.isfile(path):
         return {}
     try:
-        return _mapping(json.loads(Path(path).read_text(encoding="utf-8")))
+        return _mapping(json.loads(Path(path).read_text(encoding="utf-8-sig")))
     except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"GITHUB_EVENT_PATH: {path}: {error}") from error
 

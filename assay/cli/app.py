@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
+import os
 import signal
 import sys
 import traceback
@@ -11,9 +13,13 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from assay.cli.output import NOT_MEASURED, printable
+from assay.cli.output import NOT_MEASURED, accept_any_text, printable
 from assay.errors import AssayError
+from assay.system import interrupts, redaction
 
+# What is wrong with options or arguments; newer versions of typer do not export it.
+USAGE_ERROR: type[Exception] = typer.BadParameter.__bases__[0]
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # what a full disk answers
 INTERRUPTED = 130  # typer's exit code after a KeyboardInterrupt
 
 # The subcommands. Each is a function of the same name in a module of the same name. The
@@ -97,6 +103,15 @@ class Commands(TyperGroup):
         single.command(cmd_name, epilog=EPILOGS[cmd_name])(getattr(module, cmd_name))
         return typer.main.get_command(single)
 
+    def invoke(self, ctx: Any) -> Any:
+        """Run a subcommand; what is wrong with its options is said without secrets."""
+        try:
+            return super().invoke(ctx)
+        except USAGE_ERROR as error:
+            message = str(getattr(error, "message", error))
+            setattr(error, "message", printable(message))
+            raise
+
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """Write the names and descriptions of the subcommands."""
         with formatter.section("Commands"):
@@ -116,7 +131,9 @@ def main() -> None:
     # Closing the terminal must stop a run as cleanly as Ctrl-C does.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN:  # nohup ignores SIGHUP
-            signal.signal(number, _interrupt)
+            signal.signal(number, interrupts.raise_interrupt)
+    accept_any_text()
+    redaction.learn(os.environ, words=sys.argv)
     try:
         app()
     except AssayError as error:
@@ -132,14 +149,14 @@ def main() -> None:
     except KeyboardInterrupt:
         typer.echo("assay: stopped", err=True)
         sys.exit(NOT_MEASURED)
-    except Exception:  # a bug in Assay
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno in FULL:
+            typer.echo(f"assay: {printable(str(error))}; free some space", err=True)
+            sys.exit(NOT_MEASURED)
+        # A bug in Assay.
         # Python would exit with 1, which means "refuted".
         typer.echo(printable(traceback.format_exc()), err=True, nl=False)
         sys.exit(NOT_MEASURED)
-
-
-def _interrupt(*_: object) -> None:
-    raise KeyboardInterrupt
 
 
 if __name__ == "__main__":

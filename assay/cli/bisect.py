@@ -33,7 +33,7 @@ from assay.cli.output import (
 )
 from assay.cli.run import Margin, Output, Profiles, Seed, open_progress
 from assay.errors import AssayError, InputError
-from assay.system import redaction
+from assay.system import interrupts, redaction
 
 if TYPE_CHECKING:
     from assay.bisection.record import Record
@@ -239,7 +239,7 @@ def _run(search: Search, record: Record) -> Bisection:
     try:
         return search.run()
     except KeyboardInterrupt as interrupt:
-        _say_how_to_go_on(search, "stopped by Ctrl-C")
+        _say_how_to_go_on(search, f"stopped by {interrupts.cause(interrupt)}")
         raise typer.Exit(NOT_MEASURED) from interrupt
     except AssayError:
         _say_how_to_go_on(search, "the search ended early")

@@ -14,11 +14,13 @@ from assay.cli import load_options as options
 from assay.cli import load_request, trials
 from assay.cli.load_request import LoadRequest
 from assay.cli.output import (
+    CONTENT_ERRORS,
     HOLD,
     NOT_MEASURED,
     REFUTED,
     UNDECIDED,
     Json,
+    content_error,
     create_directory,
     discard,
     line_printer,
@@ -218,6 +220,8 @@ def report(directory: Path, formats: str, as_json: bool) -> None:
         _report_results(run, results, names, as_json)
     except (NotARunError, OSError) as error:
         raise InputError(str(error)) from error
+    except CONTENT_ERRORS as error:
+        raise content_error(directory, error) from error
     if isinstance(results, LoadResults) and results.ended and results.missing:
         raise typer.Exit(NOT_MEASURED)
 
@@ -280,13 +284,16 @@ def _results(run: LoadRun, finished: bool = False) -> Results:
             search or sweep ended before its first trial.
     """
     from assay.errors import MeasureError
+    from assay.load_results import LoadResults
     from assay.load_tests import summary
+    from assay.run_directory.directory import RESULTS
 
     trial_results = run.trials()
     if trial_results is not None:
         return trial_results
     if finished:
         return run.results()
+    run.check_replaceable(RESULTS, LoadResults)
     results = summary.summarise(run)
     try:
         run.write_results(results)

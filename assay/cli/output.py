@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
+import io
 import json
 import math
 import os
@@ -26,6 +28,10 @@ if TYPE_CHECKING:
 
 HOLD, REFUTED, BAD_INPUT, UNDECIDED, NOT_MEASURED = range(5)
 
+# What a report raises if a file of a run has other content than Assay writes, such as a
+# table with other columns.
+CONTENT_ERRORS = (LookupError, TypeError, AttributeError, ValueError, ArithmeticError)
+
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
 
@@ -46,6 +52,25 @@ def command_line(seed: object = None) -> str:
     return shlex.join(redaction.arguments([*options, *words[end:]]))
 
 
+def accept_any_text() -> None:
+    """Let output that cannot show a character show a question mark instead.
+
+    Names of files whose bytes are no UTF-8 are printed with the same bytes.
+    """
+    codecs.register_error("assay", _in_its_place)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="assay")
+
+
+def _in_its_place(error: UnicodeError) -> tuple[str | bytes, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    character = ord(error.object[error.start])
+    is_byte = 0xDC80 <= character <= 0xDCFF
+    return bytes([character - 0xDC00]) if is_byte else "?", error.start + 1
+
+
 def open_console(stderr: bool = False) -> Console:
     """Return a rich console on standard output or standard error."""
     from rich.console import Console
@@ -58,7 +83,7 @@ def line_printer(console: Console) -> Callable[[str], None]:
     from assay.wording import one_line
 
     return lambda text: console.print(
-        one_line(text), highlight=False, markup=False, soft_wrap=True
+        one_line(redaction.text(text)), highlight=False, markup=False, soft_wrap=True
     )
 
 
@@ -76,6 +101,14 @@ def create_directory[Kind: Directory](  # noqa: D103 (pydocstyle misreads generi
         return kind.create(path, plan, environment)
     except (NotARunError, OSError) as error:
         raise InputError(str(error)) from error
+
+
+def content_error(directory: Path, error: Exception) -> InputError:
+    """Return the error for a run directory whose files have other content."""
+    return InputError(
+        f"{directory}: cannot be reported: a file has other content than Assay writes "
+        f"({type(error).__name__}: {error})"
+    )
 
 
 def outermost_missing(path: Path) -> Path | None:
@@ -175,8 +208,9 @@ def print_table(rows: list[dict[str, Any]], as_json: bool) -> None:
 
 
 def printable(text: str) -> str:
-    """Return a text whose unprintable characters, except newlines, are replaced.
+    """Return a text without secrets and unprintable characters, except newlines.
 
     An error message may quote the output of a target.
     """
-    return "".join(c if c.isprintable() or c == "\n" else "�" for c in text)
+    shown = redaction.text(text)
+    return "".join(c if c.isprintable() or c == "\n" else "�" for c in shown)

@@ -8,9 +8,9 @@ from typing import Annotated
 import typer
 
 from assay.cli import load
-from assay.cli.output import Json
+from assay.cli.output import CONTENT_ERRORS, Json, content_error
 from assay.cli.run import report_results
-from assay.errors import InputError
+from assay.errors import InputError, MeasureError
 
 
 def report(
@@ -50,6 +50,10 @@ def report(
         raise  # the reader of the output is gone; nothing is wrong with the run
     except (NotARunError, OSError) as error:
         raise InputError(str(error)) from error
+    except CONTENT_ERRORS as error:
+        raise content_error(directory, error) from error
+    except MeasureError as error:  # results.json cannot be written
+        raise InputError(str(error.__cause__ or error)) from error
 
 
 def _is_load_test(directory: Path) -> bool:

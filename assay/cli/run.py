@@ -18,6 +18,7 @@ from assay.cli.output import (
     Json,
     command_line,
     create_directory,
+    line_printer,
     open_console,
     print_results,
     print_written,
@@ -137,6 +138,7 @@ def measure_and_report(
             measured.
     """
     from assay.experiment import earlier_runs
+    from assay.system import interrupts
 
     errors = open_console(stderr=True)
     try:
@@ -147,14 +149,34 @@ def measure_and_report(
             results = measure(plan, directory, progress)
     except KeyboardInterrupt as interrupt:
         # The measuring is over; a second Ctrl-C may stop the writing of the report.
-        _report_partial(directory, as_json)
-        errors.print("Stopped by Ctrl-C; the report is partial.", style="yellow")
+        _report_partial(directory, as_json, interrupt)
+        cause = interrupts.cause(interrupt)
+        errors.print(f"Stopped by {cause}; the report is partial.", style="yellow")
         raise typer.Exit(NOT_MEASURED) from interrupt
-    except Exception:  # even after a bug in Assay, the directory has the data so far
-        _report_partial(directory, as_json)
+    except Exception as error:  # even a bug in Assay leaves the data so far
+        _report_partial(directory, as_json, error)
         raise
-    report_results(directory, results, RUN_FORMATS, as_json)
+    _report_measured(directory, results, as_json)
     return results
+
+
+def _report_measured(directory: RunDirectory, results: Results, as_json: bool) -> None:
+    """Write the reports of a run that was measured, and print its results.
+
+    Raises:
+        MeasureError: A report cannot be written.
+    """
+    from assay.errors import MeasureError
+
+    try:
+        report_results(directory, results, RUN_FORMATS, as_json)
+    except BrokenPipeError:
+        raise  # the reader of the output is gone; nothing is wrong with the run
+    except OSError as error:
+        raise MeasureError(
+            f"{directory.path}: the reports cannot be written: {error}; free some "
+            f"space, then run: assay report {directory.path}"
+        ) from error
 
 
 def _parse_looks(text: str) -> tuple[int, ...]:
@@ -209,9 +231,7 @@ def create_run(plan: Plan, path: Path) -> RunDirectory:
     from assay.run_directory.run import RunDirectory
     from assay.system import environment
 
-    return create_directory(
-        RunDirectory, path, environment.redacted(plan), environment.describe(plan)
-    )
+    return create_directory(RunDirectory, path, plan, environment.describe(plan))
 
 
 def open_progress(plan: Plan, console: Console) -> Any:
@@ -228,26 +248,58 @@ def open_progress(plan: Plan, console: Console) -> Any:
     return contextlib.nullcontext(Lines(plan, console))
 
 
-def _report_partial(directory: RunDirectory, as_json: bool) -> None:
-    """Judge and report what was measured before a run ended early."""
-    from assay.experiment.run import judge
+def _report_partial(
+    directory: RunDirectory, as_json: bool, error: BaseException
+) -> None:
+    """Judge and report what was measured before a run ended early.
 
-    results = judge(directory)
-    directory.write_results(results)
-    report_results(directory, results, RUN_FORMATS, as_json)
+    If the disk is full, the results are shown without being written.
+    """
+    from assay.errors import MeasureError
+    from assay.experiment.run import judge
+    from assay.run_directory.directory import NotARunError
+    from assay.system import interrupts
+
+    print_line = line_printer(open_console(stderr=True))
+    try:
+        results = judge(directory, interrupts.why_ended(error, "run"))
+        directory.write_results(results)
+    except MeasureError as full:
+        print_line(str(full))
+    except NotARunError as damaged:  # the error that ended the run says more
+        print_line(str(damaged))
+        return
+    try:
+        report_results(directory, results, RUN_FORMATS, as_json)
+    except OSError as full:
+        print_line(f"{directory.path}: the reports cannot be written: {full}")
 
 
 def report_results(
     directory: RunDirectory, results: Results, formats: Sequence[str], as_json: bool
 ) -> None:
-    """Write the reports, and print the results."""
+    """Write the reports, and print the results even if a report cannot be written.
+
+    Raises:
+        OSError: A report cannot be written.
+        NotARunError: results.json is missing, or the directory is damaged.
+    """
     from assay import report as reports
     from assay.report import terminal
+    from assay.run_directory.directory import NotARunError, without_secrets
 
-    print_written(reports.write(directory, formats))
+    write_error: OSError | NotARunError | None = None
+    try:
+        print_written(reports.write(directory, formats))
+    except (OSError, NotARunError) as error:
+        write_error = error
+    shown = without_secrets(results)
+    settings = directory.plan().settings
     print_results(
         directory,
-        results,
+        shown,
         as_json,
-        lambda: terminal.render(results, open_console(), directory.plan().settings),
+        lambda: terminal.render(shown, open_console(), settings),
     )
+    if write_error:
+        raise write_error

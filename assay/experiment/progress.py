@@ -17,6 +17,7 @@ from rich.text import Text
 
 from assay.plan import Plan, Preset, Topic
 from assay.results import Comparison
+from assay.system import redaction
 from assay.wording import about, compared, one_line, percent, verdict_word
 
 SHOWN_TESTS = 12  # number of tests of a suite
@@ -122,7 +123,7 @@ class Lines:
         self._say(text, indent=2)
 
     def _say(self, text: str, indent: int = 0) -> None:
-        line = Text(" " * indent + one_line(text))
+        line = Text(" " * indent + one_line(redaction.text(text)))
         self._console.print(line, soft_wrap=True, highlight=False)
 
 
@@ -184,7 +185,8 @@ class Screen:
 
     def note(self, text: str) -> None:
         """Print the text above the table."""
-        self._live.console.print(Text(one_line(text)), highlight=False)
+        shown = one_line(redaction.text(text))
+        self._live.console.print(Text(shown), highlight=False)
 
     def _show(self, status: str) -> None:
         self._status = status

@@ -1,6 +1,7 @@
 """Run launches of randomised blocks until the verdicts are decided or time is up."""
 
 import contextlib
+import json
 import os
 import tempfile
 import time
@@ -9,6 +10,7 @@ from pathlib import Path
 
 from assay.analysis import gates, looks, opinions, verdicts
 from assay.analysis.measurements import Measurements
+from assay.errors import MeasureError
 from assay.experiment import (
     commands,
     companions,
@@ -27,9 +29,15 @@ from assay.load.control.generator import Generator
 from assay.load.control.process import Setup
 from assay.plan import Plan, Topic
 from assay.results import Results
+from assay.run_directory.directory import RESULTS, NotARunError
 from assay.run_directory.run import RunDirectory
-from assay.system import environment, interrupts, processes
+from assay.system import interrupts, processes
 
+NO_RESULTS = "The run ended before it could write its results."
+CUT_RESULTS = (
+    "results.json was cut off, so the run was judged anew from its tables. Whether it "
+    "was complete, and its earlier warnings, are not known."
+)
 SECOND_OPINION = "second-opinion"  # the subfolder of a run for what is measured again
 
 
@@ -55,17 +63,40 @@ def measure(
         MeasureError: Something could not be measured.
         KeyboardInterrupt: Ctrl-C.
     """
-    with _experiment(plan, run, progress) as experiment:
+    with _reason_kept(run), _experiment(plan, run, progress) as experiment:
         experiment.check_files = check_files
-        partial = True
-        try:
-            for topic in experiment.plan.topics:
-                _measure_topic(experiment, topic)
-            partial = False
-        finally:
-            results = experiment.results(partial)
-            run.write_results(results)
+        return _measure_topics(experiment)
+
+
+@contextlib.contextmanager
+def _reason_kept(run: RunDirectory) -> Iterator[None]:
+    """Write results with the reason if a run ends before there are any."""
+    try:
+        yield
+    except BaseException as error:
+        if not (run.path / RESULTS).is_file():
+            _write_if_possible(run, judge(run, interrupts.why_ended(error, "run")))
+        raise
+
+
+def _measure_topics(experiment: Experiment) -> Results:
+    """Measure all topics, and write the results however this ends."""
+    try:
+        for topic in experiment.plan.topics:
+            _measure_topic(experiment, topic)
+    except BaseException as error:
+        experiment.warnings.append(interrupts.why_ended(error, "run"))
+        _write_if_possible(experiment.run, experiment.results(partial=True))
+        raise
+    results = experiment.results(partial=False)
+    experiment.run.write_results(results)
     return results
+
+
+def _write_if_possible(run: RunDirectory, results: Results) -> None:
+    """Write results after an error, which a full disk must not hide."""
+    with contextlib.suppress(MeasureError):
+        run.write_results(results)
 
 
 def profile(
@@ -83,7 +114,7 @@ def profile(
     Raises:
         MeasureError: The variant could not be profiled.
     """
-    with _experiment(plan, run, progress) as experiment:
+    with _reason_kept(run), _experiment(plan, run, progress) as experiment:
         topic = plan.topics[0]
         with _session(experiment, topic) as session:
             progress.profiling(topic, variant, plan.presets)
@@ -109,7 +140,7 @@ def _experiment(
             with_tests = suite.with_tests(plan, Path(folder))
             if with_tests != plan:
                 plan = with_tests
-                run.write_plan(environment.redacted(plan))
+                run.write_plan(plan)
             suite.check_thresholds(plan)
             copies.check_sizes(plan.topics)
             experiment = Experiment(
@@ -249,17 +280,27 @@ def _shared_databases(topic: Topic, called: companions.Dependencies) -> list[str
     return warnings
 
 
-def judge(run: RunDirectory) -> Results:
+def judge(run: RunDirectory, why: str = NO_RESULTS) -> Results:
     """Judge a run from its directory, even if it ended before it wrote its results.
 
+    Args:
+        run: The run directory.
+        why: Why there are no results yet, as a sentence.
+
     Raises:
+        LaterVersionError: A later version of Assay wrote the results.
         NotARunError: The directory cannot be read.
     """
     partial = True
-    warnings: tuple[str, ...] = ("The run ended before it could write its results.",)
-    if (run.path / "results.json").is_file():
-        earlier = run.results()
-        partial, warnings = earlier.partial, earlier.warnings
+    warnings: tuple[str, ...] = (why,)
+    if (run.path / RESULTS).is_file():
+        try:
+            earlier = run.results()
+            partial, warnings = earlier.partial, earlier.warnings
+        except NotARunError as error:
+            if not isinstance(error.__cause__, json.JSONDecodeError):
+                raise
+            warnings = (CUT_RESULTS,)
     plan = run.plan()
     measured = Measurements(run.slices(), run.launches(), run.tests())
     results = verdicts.evaluate(

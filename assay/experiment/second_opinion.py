@@ -87,7 +87,7 @@ def measure(
     progress.note(f"measuring again what is slower: {names}")
     directory = RunDirectory.create(
         run.path / SECOND_OPINION,
-        environment.redacted(again),
+        again,
         environment.describe(again),
     )
     try:

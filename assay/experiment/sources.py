@@ -52,7 +52,7 @@ def _without_secrets(text: str) -> str:
     """Hide the rest of a line that assigns a text to a name that sounds secret."""
     text = text[:LONGEST]
     for match in _NAME.finditer(text):
-        if redaction.SECRET.search(match[0]):
+        if redaction.SECRET_NAME.search(match[0]):
             text = text[: match.end()] + redaction.HIDDEN
             break
-    return redaction.url(text)
+    return redaction.text(text)

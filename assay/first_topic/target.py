@@ -97,7 +97,7 @@ def started(asked: Asked, here: Path) -> Start:
     served: Served | None = None
     if asked.url:
         _check_url(asked, variables)
-        sentence = f"the service at {redaction.url(asked.url)}"
+        sentence = f"the service at {redaction.text(asked.url)}"
     elif not command:
         app = _app(asked.app, here)
         served = serve(app, here)
@@ -173,7 +173,7 @@ def _variables(pairs: Sequence[str]) -> dict[str, str]:
         name, equals, value = pair.partition("=")
         if not equals or not name:
             raise InputError(f"--env: expected NAME=VALUE, got {pair!r}")
-        if redaction.SECRET.search(name) or redaction.url(value) != value:
+        if redaction.SECRET_NAME.search(name) or redaction.text(value) != value:
             raise InputError(
                 f"--env: {name} looks like a secret, and claims.toml is no place for "
                 f"one; type: export {name}=… (the service inherits it)"
@@ -198,7 +198,7 @@ def _check_url(asked: Asked, variables: dict[str, str]) -> None:
     if not is_local or parts.scheme not in ("http", "https") or parts.username:
         raise InputError(
             "--url: expected a service on this machine, such as "
-            f"http://127.0.0.1:8000, got {redaction.url(asked.url)!r}"
+            f"http://127.0.0.1:8000, got {redaction.text(asked.url)!r}"
         )
     if variables or asked.needs or asked.prepare:
         raise InputError(

@@ -51,7 +51,7 @@ def _nothing(folders: list[str], skipped: list[SkippedRun]) -> str:
     """Return the message for folders without a usable run."""
     from assay.system import redaction
 
-    where = ", ".join(redaction.url(folder) for folder in folders)
+    where = ", ".join(redaction.text(folder) for folder in folders)
     if not skipped:
         return (
             f"{where}: no runs found. A run is a folder with results.json, plan.json "

@@ -98,7 +98,7 @@ def _parse_lines(path: Path) -> dict[str, str]:
     """
     options = {}
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: cannot be read: {error}") from error
     for number, line in enumerate(lines, 1):
@@ -121,7 +121,7 @@ def _parse_table(path: Path) -> dict[str, str]:
         InputError: `[tool.locust]` is not a table.
     """
     try:
-        tool = tomllib.loads(path.read_text(encoding="utf-8")).get("tool", {})
+        tool = tomllib.loads(path.read_text(encoding="utf-8-sig")).get("tool", {})
     except (OSError, ValueError, RecursionError):
         return {}
     options = tool.get("locust", {}) if isinstance(tool, dict) else {}

@@ -30,7 +30,7 @@ class Problems:
         self._lines: dict[Keys, int] = {}
         self._invalid: set[Keys] = set()
         try:
-            text = file.read_text(encoding="utf-8")
+            text = file.read_text(encoding="utf-8-sig")
             self._lines = key_lines(text)
             self.content = tomllib.loads(text)
         except (OSError, UnicodeDecodeError) as error:
@@ -80,11 +80,21 @@ class Problems:
         try:
             return model.model_validate(table)
         except ValidationError as error:
+            return self._repaired(table, model, at, error)
+
+    def _repaired[Model: BaseModel](
+        self, table: Any, model: type[Model], at: Keys, error: ValidationError
+    ) -> Model | None:
+        """Add the problems of a table, and return it without its invalid keys."""
+        try:
             for problem in error.errors():
                 path = at + tuple(problem["loc"])
                 self.add(path, in_words(problem, model, problem["loc"]))
                 self._invalid.add(path)
             return _without_invalid_keys(table, model, error)
+        except RecursionError:
+            self.messages.append(f"{self.file}: cannot be read: nested too deeply")
+            return None
 
 
 def _without_invalid_keys[Model: BaseModel](

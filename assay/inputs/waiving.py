@@ -100,7 +100,7 @@ def write(waiver: Waiver, here: Path) -> tuple[Path, bool]:
         raise InputError("\n".join(messages))
     same = [index for index, one in enumerate(known) if _key(one) == _key(waiver)]
     try:
-        text = file.read_text(encoding="utf-8") if file.exists() else _TOP
+        text = file.read_text(encoding="utf-8-sig") if file.exists() else _TOP
         replaced = text if not same else _without(text, same[0])
         if len(tomllib.loads(replaced).get("waivers", [])) != len(known) - len(same):
             raise InputError(

@@ -14,7 +14,7 @@ from assay.load_plan import LoadPlan, Requirement
 from assay.load_results import CapacityResults, LoadResults, Probe
 from assay.load_tests import capacity
 from assay.load_tests.generators import TARGET, open_generator
-from assay.load_tests.run import Watcher, check_limit, load
+from assay.load_tests.run import Watcher, check_limit, load, reason_kept
 from assay.metrics import requests_needed
 from assay.run_directory.load_run import LoadRun, redacted
 from assay.wording import judgement
@@ -60,6 +60,7 @@ class _Search:
         results = load(generator, plan, run, self.watcher)
         check_limit(results)
         if results.partial:
+            self.warnings = [*self.warnings, *results.warnings]
             raise _ProbeStopped
         probe = _probe(rate, results)
         self.probes.append(probe)
@@ -126,7 +127,10 @@ def measure(
     search = _Search(plan, objective, max_rate, run, watcher, print_line)
     search.write(None)
     interval = None
-    with open_generator(plan, run.path, print_line) as generator:
+    with (
+        reason_kept(run),
+        open_generator(plan, run.path, print_line) as generator,
+    ):
         search.warnings = generator.warnings
         closed_loop_rate = generator.closed_loop_rate(
             TARGET, min(plan.users, CLOSED_LOOP_USERS), CLOSED_LOOP_SECONDS

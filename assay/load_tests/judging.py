@@ -145,7 +145,7 @@ def _row(requirement: Requirement, results: LoadResults) -> tuple[Row | None, st
     """Return the row that a requirement applies to, or why there is none."""
     if not requirement.name:
         return results.total, NO_REQUEST
-    name = redaction.url(requirement.name)  # the names of rows are redacted too
+    name = redaction.text(requirement.name)  # the names of rows are redacted too
     named_rows = [row for row in results.rows if row.name or row.method]
     if not named_rows:
         return None, NO_REQUEST

@@ -91,6 +91,22 @@ def early(ended_by: str, loaded: float) -> Iterator[str]:
         yield f"All users had stopped (StopUser) {after}."
 
 
+def stopped(by: str, reason: str, limit: str, loaded: float) -> Iterator[str]:
+    """Yield what stopped a test: a signal, or an error.
+
+    Args:
+        by: The signal, in words; empty if there was none.
+        reason: Why the test ended before it was complete; empty if it is unknown.
+        limit: The limit of the generator's machine that was hit; empty if none was. It
+            has a remark of its own.
+        loaded: Seconds of load.
+    """
+    if by:
+        yield f"{by} stopped the test after {quantity(loaded, 's')}."
+    if reason and not (limit and limit in reason):
+        yield reason
+
+
 def dropped(number: int) -> Iterator[str]:
     """Yield a warning if arrivals were dropped."""
     if number:

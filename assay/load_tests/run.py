@@ -25,8 +25,9 @@ from assay.load_results import LoadResults, Name
 from assay.load_tests import summary
 from assay.load_tests.generators import TARGET, open_generator
 from assay.load_tests.writer import Writer
+from assay.run_directory.directory import NotARunError
 from assay.run_directory.load_run import ITERATIONS, REQUESTS, LoadRun
-from assay.system import redaction
+from assay.system import interrupts, redaction
 
 if TYPE_CHECKING:
     from assay.analysis.statistics import Floats
@@ -109,7 +110,10 @@ def measure(
             reached one of its limits, or a file cannot be written.
         KeyboardInterrupt: Ctrl-C was pressed twice.
     """
-    with open_generator(plan, run.path, print_line) as generator:
+    with (
+        reason_kept(run),
+        open_generator(plan, run.path, print_line) as generator,
+    ):
         results = load(generator, plan, run, watcher, final=True)
         code = generator.finish()
         if code or results.raised or load_failures.nothing_succeeded(results):
@@ -121,6 +125,22 @@ def measure(
     run.write_results(results)
     check_limit(results)
     return results
+
+
+@contextlib.contextmanager
+def reason_kept(run: LoadRun) -> Iterator[None]:
+    """Keep in a test's directory why it ended, if an error or a signal ends it."""
+    try:
+        yield
+    except BaseException as error:
+        reason = interrupts.why_ended(error, "test")
+        # Whatever happens now, such as a full disk, the first error is the cause.
+        with contextlib.suppress(MeasureError, NotARunError):
+            run.write_reason(reason)
+            if trials := run.trials():
+                warnings = (*trials.warnings, reason)
+                run.write_trials(trials.model_copy(update={"warnings": warnings}))
+        raise
 
 
 def load(
@@ -226,7 +246,7 @@ def _store_ticks(
         ended = tick.last
         names = [Name.from_list(list(name)) for name in tick.names]
         second = _second(tick, names)
-        run.write_names([n._replace(name=redaction.url(n.name)) for n in names])
+        run.write_names([n._replace(name=redaction.text(n.name)) for n in names])
         writers[REQUESTS].add(tick.request_columns, tick.began)
         writers[ITERATIONS].add(tick.task_columns, tick.began)
         if ended:  # the last tick on disk means that all samples are there
@@ -234,6 +254,8 @@ def _store_ticks(
                 writer.flush()
         p50, p99 = _percentiles([second])
         row = {**tick.row(), "p50": p50, "p99": p99, "stopped": bool(signals)}
+        if signals:
+            row["stopped_by"] = interrupts.name(signals[0])
         run.append_tick(row)
         recent = [*recent, second][-RECENT:]
         watcher.update(_status(tick, recent, tick.at - before))
@@ -257,7 +279,7 @@ def _stopped_by_signals(generator: Loader) -> Iterator[list[int]]:
 
     def stop(number: int, frame: object) -> None:
         if received:
-            raise KeyboardInterrupt
+            interrupts.raise_interrupt(number, frame)
         received.append(number)
         generator.stop()
 
@@ -286,7 +308,7 @@ def _redacted(tick: Tick) -> Tick:
         errors=_redacted_counts(tick.errors),
         raised=_redacted_counts(tick.raised),
         tracebacks={
-            redaction.url(error): redaction.url(trace)
+            redaction.text(error): redaction.text(trace)
             for error, trace in tick.tracebacks.items()
         },
         tasks=_redacted_counts(tick.tasks),
@@ -297,7 +319,7 @@ def _redacted_counts(counts: Mapping[str, int]) -> dict[str, int]:
     """Return the counts by redacted text."""
     redacted_counts = Counter[str]()
     for text, count in counts.items():
-        redacted_counts[redaction.url(text)] += count
+        redacted_counts[redaction.text(text)] += count
     return dict(redacted_counts)
 
 

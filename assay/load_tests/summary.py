@@ -29,6 +29,8 @@ class _Totals:
     Attributes:
         ended: Whether the last tick ended the test.
         stopped: Whether a signal stopped the test.
+        stopped_by: The signal, in words; empty if there was none.
+        reason: Why the test ended before it was complete; empty if it is unknown.
         at: Time of the last tick, in seconds since the test began.
         loaded: Seconds of load.
         workers: The part of each worker; empty if there was only one process.
@@ -47,6 +49,8 @@ class _Totals:
 
     ended: bool
     stopped: bool
+    stopped_by: str
+    reason: str
     planned: int
     done: int
     dropped: int
@@ -143,6 +147,8 @@ def _totals(run: LoadRun, scheduled: bool) -> _Totals:
         return _Totals(
             ended=ended,
             stopped=bool(last.get("stopped")),
+            stopped_by=str(last.get("stopped_by", "")),
+            reason=run.reason(),
             planned=planned,
             done=done,
             dropped=dropped,
@@ -165,6 +171,9 @@ def _totals(run: LoadRun, scheduled: bool) -> _Totals:
 def _warnings(totals: _Totals, gap: str) -> Iterator[str]:
     """Yield the warnings for readers, the most serious first."""
     yield from remarks.machine_limit(totals.limit)
+    yield from remarks.stopped(
+        totals.stopped_by, totals.reason, totals.limit, totals.loaded
+    )
     yield from remarks.incomplete(gap)
     yield from remarks.losses(totals.lost)
     yield from remarks.early(totals.ended_by, totals.loaded)

@@ -10,7 +10,7 @@ from assay.load_results import LoadResults, SweepPoint, SweepResults
 from assay.load_tests import samples, scalability
 from assay.load_tests.bounds import BUSY
 from assay.load_tests.generators import open_generator
-from assay.load_tests.run import Watcher, check_limit, load
+from assay.load_tests.run import Watcher, check_limit, load, reason_kept
 from assay.run_directory.load_run import REQUESTS, LoadRun, redacted
 
 WARM_UP = 0.2  # share of a trial that is not counted
@@ -50,7 +50,11 @@ def measure(
     points: list[SweepPoint] = []
     _write(plan, run, points, (), finished=False)
     largest = plan.model_copy(update={"users": max(users)})
-    with open_generator(largest, run.path, print_line) as generator:
+    stopped: Sequence[str] = ()
+    with (
+        reason_kept(run),
+        open_generator(largest, run.path, print_line) as generator,
+    ):
         for round_number, user_count in order:
             print_line(f"round {round_number} of {ROUNDS}: {user_count} users")
             number = len(points) + 1
@@ -61,12 +65,14 @@ def measure(
             results = load(generator, trial_plan, trial, watcher)
             check_limit(results)
             if results.partial:
+                stopped = results.warnings
                 break
             points.append(_point(user_count, results, trial))
             _write(plan, run, points, generator.warnings, finished=False)
         code = generator.finish()
     finished = len(points) == len(order)
-    return _write(plan, run, points, generator.warnings, finished, code)
+    warnings = [*generator.warnings, *stopped]
+    return _write(plan, run, points, warnings, finished, code)
 
 
 def _write(

@@ -10,6 +10,7 @@
     warnings.json        which parts of the locustfile have no effect
     end.json             the exit code that the locustfile has set
     baseline.json        the results of a former test, which is shown beside this one
+    reason.json          why the test ended before it was complete
     results.json         numbers, requirements, warnings
     capacity.json        the result of a capacity search; its trials are load tests in
                          directories below
@@ -22,14 +23,12 @@ point where it ended.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from assay.errors import MeasureError
 from assay.load_plan import LoadPlan
 from assay.load_results import CapacityResults, LoadResults, Name, SweepResults
 from assay.plan import Data
@@ -39,6 +38,7 @@ from assay.run_directory.directory import (
     NotARunError,
     reading,
     to_json,
+    writing,
 )
 from assay.system import redaction
 
@@ -52,6 +52,7 @@ NAMES = "names.json"
 WARNINGS = "warnings.json"
 END = "end.json"
 FORMER = "baseline.json"
+REASON = "reason.json"
 # The two kinds of sample files.
 REQUESTS = "requests"
 ITERATIONS = "iterations"
@@ -64,31 +65,14 @@ MADE_BY_OLDER_VERSION = (
 )
 
 
-@contextlib.contextmanager
-def writing(path: Path) -> Iterator[None]:
-    """Turn an OSError within into an error that says which file cannot be written.
-
-    Raises:
-        MeasureError: The file cannot be written, for example because the disk is full.
-    """
-    try:
-        yield
-    except OSError as error:
-        reason = os.strerror(error.errno) if error.errno else str(error)
-        raise MeasureError(
-            f"{path}: cannot be written: {reason}; make room there, or name a folder "
-            "on another disk with --output. What was written before is kept."
-        ) from error
-
-
 def redacted(plan: LoadPlan) -> LoadPlan:
     """Return the plan with passwords and keys replaced by `***`."""
     return plan.model_copy(
         update={
-            "host": redaction.url(plan.host),
+            "host": redaction.text(plan.host),
             "locust": tuple(redaction.arguments(plan.locust)),
             "command": redaction.command(plan.command),
-            "title": redaction.url(plan.title),
+            "title": redaction.text(plan.title),
             "tags": redaction.environment(plan.tags),
         }
     )
@@ -103,8 +87,10 @@ class LoadRun(Directory):
     @classmethod
     def create(cls, path: Path, plan: Data, environment: Mapping[str, object]) -> Self:
         """Create the directory with a redacted plan; see `Directory.create`."""
-        without_secrets = redacted(plan) if isinstance(plan, LoadPlan) else plan
-        return super().create(path, without_secrets, environment)
+        if isinstance(plan, LoadPlan):
+            redaction.learn(commands=(plan.host, plan.command), words=plan.locust)
+            plan = redacted(plan)
+        return super().create(path, plan, environment)
 
     def began(self) -> bool:
         """Say whether anything was measured, in this test or in a trial of it."""
@@ -126,7 +112,7 @@ class LoadRun(Directory):
         """
         path = self.path / TICKS
         with writing(path), path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(tick) + "\n")
+            file.write(redaction.json_text(json.dumps(tick)) + "\n")
 
     def ticks(self) -> list[dict[str, Any]]:
         """Return the generator's reports of all seconds; empty if there are none.
@@ -155,7 +141,7 @@ class LoadRun(Directory):
         Raises:
             MeasureError: The file cannot be written.
         """
-        self._write(NAMES, json.dumps(list(names)))
+        self.keep(NAMES, json.dumps(list(names)))
 
     def names(self) -> list[Name]:
         """Return the names that the samples refer to by number.
@@ -178,7 +164,7 @@ class LoadRun(Directory):
         Raises:
             MeasureError: The file cannot be written.
         """
-        self._write(WARNINGS, json.dumps(list(warnings)))
+        self.keep(WARNINGS, json.dumps(list(warnings)))
 
     def warnings(self) -> list[str]:
         """Return the warnings about the locustfile; empty if none were kept.
@@ -198,7 +184,7 @@ class LoadRun(Directory):
         Raises:
             MeasureError: The file cannot be written.
         """
-        self._write(END, json.dumps({"exit_code": exit_code}))
+        self.keep(END, json.dumps({"exit_code": exit_code}))
 
     def exit_code(self) -> int | None:
         """Return the exit code that the locustfile has set; None if it set none.
@@ -213,9 +199,25 @@ class LoadRun(Directory):
             code = json.loads(path.read_text(encoding="utf-8"))["exit_code"]
             return None if code is None else int(code)
 
-    def _write(self, name: str, text: str) -> None:
-        with writing(self.path / name):
-            self.write_text(name, text)
+    def write_reason(self, reason: str) -> None:
+        """Keep why the test ended before it was complete, as a sentence.
+
+        Raises:
+            MeasureError: The file cannot be written.
+        """
+        self.keep(REASON, json.dumps(reason))
+
+    def reason(self) -> str:
+        """Return why the test ended before it was complete; empty if it is unknown.
+
+        Raises:
+            NotARunError: The file is damaged.
+        """
+        path = self.path / REASON
+        if not path.is_file():
+            return ""
+        with reading(path):
+            return str(json.loads(path.read_text(encoding="utf-8")))
 
     def write_samples(self, kind: str, number: int, table: pa.Table) -> None:
         """Write one file of samples completely or not at all.
@@ -235,7 +237,8 @@ class LoadRun(Directory):
         part = path.with_name(path.name + ".part")
         with writing(path):
             try:
-                parquet.write_table(table, part, compression="zstd")
+                with part.open("wb") as file:  # Arrow takes no path that is no UTF-8
+                    parquet.write_table(table, file, compression="zstd")
             except OSError:
                 part.unlink(missing_ok=True)  # makes room for the results
                 raise
@@ -257,7 +260,11 @@ class LoadRun(Directory):
         from pyarrow import parquet
 
         for path in sorted((self.path / "samples").glob(f"{kind}-*.parquet")):
-            with reading(path), parquet.ParquetFile(path) as file:
+            with (
+                reading(path),
+                path.open("rb") as opened,
+                parquet.ParquetFile(opened) as file,
+            ):
                 names = file.schema_arrow.names
                 missing = set(columns) - set(names)
                 if "waited" in missing:
@@ -292,7 +299,7 @@ class LoadRun(Directory):
         Raises:
             MeasureError: The file cannot be written.
         """
-        self._write(RESULTS, to_json(results))
+        self.keep(RESULTS, to_json(results))
 
     def results(self) -> LoadResults:
         """Read results.json.
@@ -323,4 +330,4 @@ class LoadRun(Directory):
             MeasureError: The file cannot be written.
         """
         name = CAPACITY if isinstance(results, CapacityResults) else SWEEP
-        self._write(name, to_json(results))
+        self.keep(name, to_json(results))

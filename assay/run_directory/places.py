@@ -80,7 +80,7 @@ class RemotePlace:
     @property
     def name(self) -> str:
         """The whole URL without secrets."""
-        return redaction.url(str(self._system.unstrip_protocol(self._folder)))
+        return redaction.text(str(self._system.unstrip_protocol(self._folder)))
 
     def has(self, file: str) -> bool:
         """Say whether there is a file of this name."""
@@ -145,7 +145,7 @@ def _local(folder: Path) -> Iterator[Place]:
 
 
 def _remote(url: str) -> Iterator[Place]:
-    shown = redaction.url(url)
+    shown = redaction.text(url)
     try:
         import fsspec
     except ImportError as error:
@@ -163,7 +163,7 @@ def _remote(url: str) -> Iterator[Place]:
             "s3://bucket/runs"
         ) from error
     except Exception as error:  # each kind of storage has errors of its own
-        reason = redaction.url(f"{type(error).__name__}: {error}")
+        reason = redaction.text(f"{type(error).__name__}: {error}")
         raise InputError(f"{shown}: cannot be read: {reason}") from error
     yield from _remote_places(system, files)
 

@@ -356,7 +356,7 @@ def _of_load_test(results: _LoadResults, plan: _LoadPlan) -> Iterator[Measured]:
                     kind="values",
                     topic=PurePath(plan.locustfile).name,
                     test=label,
-                    variant=redaction.url(results.host),
+                    variant=redaction.text(results.host),
                     metric=metric,
                     load=plan.load(),
                     value=value,

@@ -25,12 +25,13 @@ import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from pydantic import TypeAdapter
 
+from assay.data import json_of
 from assay.observations import Round, Source
-from assay.plan import Plan
+from assay.plan import Data, Plan
 from assay.results import Profile, Results, Stacks, Timeline
 from assay.run_directory.directory import (
     RESULTS,
@@ -38,12 +39,17 @@ from assay.run_directory.directory import (
     NotARunError,
     reading,
     to_json,
+    writing,
 )
+from assay.system import environment as machine
+from assay.system import redaction
 
 if TYPE_CHECKING:
     import pandas as pd
 
 _SOURCES = TypeAdapter(dict[str, Source])
+# The columns that every table has.
+COLUMNS = ("topic", "launch")
 LATER_COLUMNS = {"waited", "user"}  # columns of samples that are missing in older runs
 
 
@@ -66,6 +72,14 @@ class RunDirectory(Directory):
             )
         return cls(path)
 
+    @classmethod
+    def create(cls, path: Path, plan: Data, environment: Mapping[str, object]) -> Self:
+        """Create the directory with a redacted plan; see `Directory.create`."""
+        if isinstance(plan, Plan):
+            machine.learn_secrets(plan)
+            plan = machine.redacted(plan)
+        return super().create(path, plan, environment)
+
     def plan(self) -> Plan:
         """Read plan.json.
 
@@ -76,7 +90,7 @@ class RunDirectory(Directory):
 
     def write_plan(self, plan: Plan) -> None:
         """Write plan.json again, when more is known about what is measured."""
-        self.write_text(self.PLAN, plan.model_dump_json(indent=1))
+        self.keep(self.PLAN, json_of(machine.redacted(plan), indent=1))
 
     def logs(self, topic: str) -> Path:
         """Return the folder for what a topic's locustfile prints and logs."""
@@ -164,7 +178,7 @@ class RunDirectory(Directory):
         """Keep one profile."""
         pair = profile.pair if isinstance(profile, Timeline) else None
         parts = (profile.topic, *(pair or ()), profile.variant, profile.preset)
-        self.write_text(f"profiles/{'.'.join(parts)}.json", profile.model_dump_json())
+        self.keep(f"profiles/{'.'.join(parts)}.json", json_of(profile))
 
     def profiles(self) -> tuple[Profile, ...]:
         """Return all profiles, in the order of their file names.
@@ -188,7 +202,7 @@ class RunDirectory(Directory):
         """Keep one side of a round of profiling."""
         pair = f"{one.topic}.{one.baseline}.{one.candidate}"
         name = f"{pair}.{one.purpose}.{one.number:02d}.{one.variant}"
-        self.write_text(f"rounds/{name}.json", one.model_dump_json())
+        self.keep(f"rounds/{name}.json", json_of(one))
 
     def rounds(self) -> tuple[Round, ...]:
         """Return all rounds of profiling, in the order of their file names.
@@ -207,7 +221,7 @@ class RunDirectory(Directory):
     ) -> None:
         """Keep the user's code around the causes of a pair, by place."""
         text = _SOURCES.dump_json(dict(sources)).decode("utf-8")
-        self.write_text(f"sources/{topic}.{pair[0]}.{pair[1]}.json", text)
+        self.keep(f"sources/{topic}.{pair[0]}.{pair[1]}.json", text)
 
     def sources(self, topic: str, pair: tuple[str, str]) -> dict[str, Source]:
         """Return the user's code around the causes of a pair; empty if none was kept.
@@ -223,7 +237,7 @@ class RunDirectory(Directory):
 
     def write_results(self, results: Results) -> None:
         """Write results.json."""
-        self.write_text(RESULTS, to_json(results))
+        self.keep(RESULTS, to_json(results))
 
     def results(self) -> Results:
         """Read results.json.
@@ -250,13 +264,44 @@ class RunDirectory(Directory):
         import pandas as pd
 
         path = self.path / name
-        return _read_parquet(path) if path.is_file() else pd.DataFrame()
+        if not path.is_file():
+            return pd.DataFrame()
+        frame = _read_parquet(path)
+        if missing := [one for one in COLUMNS if one not in frame.columns]:
+            raise NotARunError(
+                f"{path}: cannot be read: missing columns: {', '.join(missing)}"
+            )
+        return frame
 
     def _write_frame(self, name: str, frame: pd.DataFrame) -> None:
         path = self.path / name
         part = path.with_name(path.name + ".part")
-        frame.to_parquet(part, compression="zstd", index=False)
-        os.replace(part, path)
+        with writing(path):
+            try:
+                table = _without_secrets(frame)
+                with part.open("wb") as file:  # Arrow takes no path that is no UTF-8
+                    table.to_parquet(file, compression="zstd", index=False)
+                os.replace(part, path)
+            except OSError:
+                part.unlink(missing_ok=True)  # makes room for the results
+                raise
+
+
+def _without_secrets(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a table whose texts are without secrets; see `redaction.text`."""
+    import pandas as pd
+
+    redacted = {}
+    for name in frame.columns:
+        texts = [one for one in frame[name].unique() if isinstance(one, str)]
+        shown = {one: redaction.text(one) for one in texts}
+        if any(one != other for one, other in shown.items()):
+            column = pd.Series(
+                [shown.get(one, one) for one in frame[name]], index=frame.index
+            )
+            is_category = isinstance(frame[name].dtype, pd.CategoricalDtype)
+            redacted[name] = column.astype("category") if is_category else column
+    return frame.assign(**redacted) if redacted else frame
 
 
 def _read_parquet(path: Path, columns: list[str] | None = None) -> pd.DataFrame:
@@ -266,9 +311,11 @@ def _read_parquet(path: Path, columns: list[str] | None = None) -> pd.DataFrame:
 
     with reading(path):
         try:
-            if columns is not None:
-                missing = LATER_COLUMNS - set(read_schema(path).names)
-                columns = [name for name in columns if name not in missing]
-            return pd.read_parquet(path, columns=columns)
+            with path.open("rb") as file:
+                if columns is not None:
+                    missing = LATER_COLUMNS - set(read_schema(file).names)
+                    columns = [name for name in columns if name not in missing]
+                    file.seek(0)
+                return pd.read_parquet(file, columns=columns)
         except ArrowException as error:  # not all kinds are ValueErrors
             raise ValueError(str(error)) from error

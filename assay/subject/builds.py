@@ -83,7 +83,7 @@ class Build:
                 pass
         finally:
             child.stop()
-            output = redaction.url(raw.read_text(encoding="utf-8", errors="replace"))
+            output = redaction.text(raw.read_text(encoding="utf-8", errors="replace"))
             with self.log.open("a", encoding="utf-8") as log:
                 log.write(f"$ {shown}\n{output}\n")
             raw.unlink(missing_ok=True)

@@ -101,7 +101,7 @@ def run(
     except (OSError, ValueError) as error:  # ValueError: a null character
         raise InputError(f"git cannot be called in {folder}: {error}") from error
     if done.returncode:
-        stderr = one_line(redaction.url(done.stderr.decode("utf-8", "replace")))
+        stderr = one_line(redaction.text(done.stderr.decode("utf-8", "replace")))
         stderr = stderr.removeprefix("fatal: ")
         raise GitError(os.fsdecode(arguments[0]), done.returncode, stderr)
     return done.stdout

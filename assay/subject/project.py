@@ -74,7 +74,9 @@ class Project:
         for folder in (self.folder, self.checkout):
             file = folder / ".python-version"
             if file.is_file():
-                lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
+                lines = file.read_text(
+                    encoding="utf-8-sig", errors="replace"
+                ).splitlines()
                 words = [line.strip() for line in lines]
                 return next((x for x in words if x and not x.startswith("#")), "")
         return ""
@@ -313,7 +315,7 @@ def read_toml(file: Path) -> dict[str, Any]:
         InputError: The file cannot be read, or is not valid TOML.
     """
     try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
+        return tomllib.loads(file.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         return {}
     except (OSError, UnicodeDecodeError) as error:

@@ -70,6 +70,20 @@ def redacted(plan: Plan) -> Plan:
     return plan.model_copy(update={"topics": topics, "command": command})
 
 
+def learn_secrets(plan: Plan) -> None:
+    """Hide the values of the secrets of a plan from now on; see `redaction.learn`."""
+    ordinary: list[str] = []
+    for topic in plan.topics:
+        ordinary += [topic.name, *(variant.name for variant in topic.variants)]
+        parts: list[Target | Companion | Variant]
+        parts = [topic.target, *topic.companions, *topic.variants]
+        for part in parts:
+            texts = (getattr(part, name, "") for name in ("command", "prepare", "url"))
+            redaction.learn(part.env, filter(None, texts))
+        redaction.learn(words=topic.scenario.arguments)
+    redaction.learn(commands=[plan.command], ordinary=ordinary)
+
+
 def redact(env: Mapping[str, str]) -> dict[str, str]:
     """Return an environment with secrets, and users in URLs, replaced by `***`."""
     return redaction.environment(env)
@@ -95,7 +109,7 @@ def _redacted_part[Part: (Target, Companion, Variant)](  # noqa: D103
         if text := getattr(part, field, None):
             redacted_fields[field] = redaction.command(text)
     if text := getattr(part, "url", None):
-        redacted_fields["url"] = redaction.url(text)
+        redacted_fields["url"] = redaction.text(text)
     return part.model_copy(update=redacted_fields)
 
 

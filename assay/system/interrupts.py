@@ -6,7 +6,39 @@ import signal
 import threading
 from collections.abc import Iterator
 
+from assay.errors import AssayError
+
 _INTERRUPTING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def raise_interrupt(number: int, _: object) -> None:
+    """Handle a signal: raise a KeyboardInterrupt that knows which signal it was."""
+    raise KeyboardInterrupt(name(number))
+
+
+def cause(interrupt: KeyboardInterrupt) -> str:
+    """Return what interrupted this process: ``Ctrl-C``, ``SIGTERM`` or ``SIGHUP``."""
+    return str(interrupt.args[0]) if interrupt.args else name(signal.SIGINT)
+
+
+def name(number: int) -> str:
+    """Return the name of a signal for people: ``Ctrl-C`` for SIGINT."""
+    if number == signal.SIGINT:
+        return "Ctrl-C"
+    return signal.Signals(number).name
+
+
+def why_ended(error: BaseException, noun: str) -> str:
+    """Return why a run or test ended before it was complete, in a sentence.
+
+    Args:
+        error: What ended it.
+        noun: What it is: ``run`` or ``test``.
+    """
+    if isinstance(error, KeyboardInterrupt):
+        return f"{cause(error)} stopped the {noun} before it was complete."
+    reason = str(error) if isinstance(error, AssayError) else repr(error)
+    return f"The {noun} ended before it was complete: {reason}"
 
 
 @contextlib.contextmanager

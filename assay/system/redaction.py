@@ -1,85 +1,178 @@
 """Keep passwords and keys out of everything that is stored or shown.
 
-A secret is recognised by the name that it is given under, or by its place in a URL.
-Nothing else distinguishes it from other text.
+A secret is recognised by the name that it is given under, by its place in a URL or a
+header, or by its form; see `secrets_in_text`. The values of secrets that Assay itself
+was given are known, and are recognised wherever they are. Nothing else distinguishes a
+secret from other text.
 """
 
+import json
 import re
 import shlex
 from collections.abc import Iterable, Mapping
+from urllib.parse import quote
 
-HIDDEN = "***"
-SECRET = re.compile(r"pass|secret|token|key|credential|auth", re.IGNORECASE)
-# Up to the last @ before the path: a password may contain one.
-USER_INFO = re.compile(r"(?<=://)[^/?#\s]*@")
-_QUERY = re.compile(r"([?&][\w.~-]*=)[^&#\s]*")
+from assay.system import secrets_in_text
+from assay.system.secrets_in_text import HIDDEN, SECRET, SECRET_NAME
+
+__all__ = ["HIDDEN", "SECRET", "SECRET_NAME"]
+
 # `--name=value`, `NAME=value`, or a header: `Name: value`.
 _PAIR = re.compile(r"(-{0,2}[\w.-]+(?:=|:\s+))(.+)", re.DOTALL)
 MAX_DEPTH = 2  # levels of commands within commands: sh -c 'API_TOKEN=... serve'
 _WORD = re.compile(r"""(?:"(?:\\.|[^"\\])*"|'[^']*'|\\.|\S)+""", re.DOTALL)
+_LITERAL = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_FOLDERS = frozenset(("PWD", "OLDPWD"))  # of the shell
+MIN_KNOWN = 6  # characters of a known secret that is looked for in other text
+# Values of secrets that can be looked for nowhere else: words, numbers, addresses.
+_WORDS = re.compile(r"[A-Z]?[a-z]*(?:[-_. ][A-Za-z]?[a-z]*)*|[A-Z]+(?:[-_. ][A-Z]+)*")
+_ORDINARY = re.compile(r"[~.]?/.*|.*://.*|[\d.]+\.\d+|[\w.-]+:\d+", re.DOTALL)
+LONGEST_WORDS = 20  # characters from which on words are a pass phrase
+
+
+class _Known:
+    """The values of secrets that Assay was given in this process."""
+
+    def __init__(self) -> None:
+        """Know nothing yet."""
+        self.values: set[str] = set()
+        self.ordinary: set[str] = set()
+        self._pattern: re.Pattern[str] | None = None
+
+    def add(self, values: Iterable[str], ordinary: Iterable[str] = ()) -> None:
+        """Remember values; those that are ordinary words are never hidden."""
+        self.ordinary.update(ordinary)
+        self.values.update(filter(_is_distinctive, values))
+        sought = self.values - self.ordinary
+        forms = sorted({*sought, *map(_quoted, sought)}, key=len, reverse=True)
+        either = "|".join(map(re.escape, forms))
+        self._pattern = re.compile(rf"(?<!\w)(?:{either})(?!\w)") if forms else None
+
+    def hide(self, text: str) -> str:
+        """Return the text with the known values replaced by `***`."""
+        return self._pattern.sub(HIDDEN, text) if self._pattern else text
+
+
+_known = _Known()
+
+
+def text(given: str) -> str:
+    """Return a text with all secrets replaced by `***`: the same for the same text."""
+    return secrets_in_text.hide(_known.hide(given))
+
+
+def json_text(given: str) -> str:
+    """Return a JSON text with the secrets in its strings replaced by `***`."""
+    seen: dict[str, str] = {}
+
+    def without_secrets(literal: re.Match[str]) -> str:
+        written = literal[0]
+        if written not in seen:
+            before = json.loads(written)
+            after = text(before)
+            seen[written] = written if after == before else json.dumps(after)
+        return seen[written]
+
+    return _LITERAL.sub(without_secrets, given)
+
+
+def learn(
+    env: Mapping[str, str] | None = None,
+    commands: Iterable[str] = (),
+    words: Iterable[str] = (),
+    ordinary: Iterable[str] = (),
+) -> None:
+    """Hide the values of the secrets that Assay is given from now on.
+
+    Args:
+        env: Variables; those whose name is that of a secret are secrets.
+        commands: Command lines and URLs.
+        words: The words of a command.
+        ordinary: Names that are never hidden, such as those of topics.
+    """
+    found: list[str] = []
+    for name, value in (env or {}).items():
+        if secrets_in_text.names_secret(name) and name not in _FOLDERS:
+            found.append(value)
+        found += _in_urls(value)
+    _redact_words(words, MAX_DEPTH, found)
+    for line in commands:
+        _redact_line(line, MAX_DEPTH, found)
+    _known.add(found, ordinary)
 
 
 def environment(env: Mapping[str, str]) -> dict[str, str]:
     """Return an environment with secrets, and users in URLs, replaced by `***`."""
     return {
-        name: HIDDEN if SECRET.search(name) else url(value)
+        name: (
+            HIDDEN if SECRET_NAME.search(name) and name not in _FOLDERS else text(value)
+        )
         for name, value in env.items()
     }
 
 
-def url(text: str) -> str:
-    """Return text whose URLs have users and secret parameters replaced by `***`."""
-
-    def redact(parameter: re.Match[str]) -> str:
-        name = parameter[1]
-        return name + HIDDEN if SECRET.search(name) else parameter[0]
-
-    return _QUERY.sub(redact, USER_INFO.sub(f"{HIDDEN}@", text))
-
-
 def arguments(words: Iterable[str]) -> list[str]:
     """Return the words of a command with secrets replaced by `***`."""
-    return _redact_words(words, MAX_DEPTH)
+    return _redact_words(words, MAX_DEPTH, [])
 
 
-def command(text: str) -> str:
+def command(line: str) -> str:
     """Return a command line with secrets replaced by `***`, otherwise unchanged."""
-    return _redact_line(text, MAX_DEPTH)
+    return _redact_line(line, MAX_DEPTH, [])
 
 
-def _redact_words(words: Iterable[str], depth: int) -> list[str]:
+def _redact_words(words: Iterable[str], depth: int, found: list[str]) -> list[str]:
+    """Return the words without secrets, and add the secrets to a list."""
     redacted, secret_follows = [], False
     for word in words:
         # If dashes follow, the option before them has no value.
         if secret_follows and not word.startswith("--"):
+            found.append(word)
             redacted.append(HIDDEN)
             secret_follows = False
             continue
         is_option = re.fullmatch(r"--?[\w.-]+", word)
-        secret_follows = bool(is_option and SECRET.search(word))
-        redacted.append(_redact_word(word, depth))
+        secret_follows = bool(is_option and SECRET_NAME.search(word))
+        redacted.append(_redact_word(word, depth, found))
     return redacted
 
 
-def _redact_line(text: str, depth: int) -> str:
-    matches = list(_WORD.finditer(text))
+def _redact_line(line: str, depth: int, found: list[str]) -> str:
+    matches = list(_WORD.finditer(line))
     words = [_unquoted(match[0]) for match in matches]
     parts, position = [], 0
     for match, word, redacted in zip(
-        matches, words, _redact_words(words, depth), strict=True
+        matches, words, _redact_words(words, depth, found), strict=True
     ):
-        parts.append(text[position : match.start()])
+        parts.append(line[position : match.start()])
         parts.append(match[0] if word == redacted else shlex.quote(redacted))
         position = match.end()
-    return "".join([*parts, text[position:]])
+    return "".join([*parts, line[position:]])
 
 
-def _redact_word(word: str, depth: int) -> str:
+def _redact_word(word: str, depth: int, found: list[str]) -> str:
     pair = _PAIR.fullmatch(word)
-    if pair and SECRET.search(pair[1]):
+    if pair and SECRET_NAME.search(pair[1]):
+        found.append(pair[2])
         return pair[1] + HIDDEN
+    found += _in_urls(word)
     is_command = depth and len(word.split()) > 1
-    return url(_redact_line(word, depth - 1) if is_command else word)
+    return text(_redact_line(word, depth - 1, found) if is_command else word)
+
+
+def _in_urls(value: str) -> list[str]:
+    return [*secrets_in_text.user_infos(value), *secrets_in_text.parameters(value)]
+
+
+def _is_distinctive(value: str) -> bool:
+    """Say whether a value can be looked for in other text without harm."""
+    if len(value) < MIN_KNOWN or HIDDEN in value or _ORDINARY.fullmatch(value):
+        return False
+    return len(value) >= LONGEST_WORDS or not _WORDS.fullmatch(value)
+
+
+def _quoted(value: str) -> str:
+    return quote(value, safe="")
 
 
 def _unquoted(word: str) -> str:

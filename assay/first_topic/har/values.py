@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from assay.first_topic.har.recording import Entry
 from assay.first_topic.names import RESERVED, identifier, unique, variable
 from assay.first_topic.request import Credential, Gap, Json, Place, Read, Template, text
-from assay.system.redaction import SECRET, url
+from assay.system import redaction
+from assay.system.redaction import SECRET
 from assay.wording import one_line
 
 # Names of values that servers generate.
@@ -150,7 +151,7 @@ class Values:
         return (
             (value in self.secrets and not is_small)
             or bool(JWT.search(value))
-            or url(value) != value
+            or redaction.text(value) != value
             or any(len(one) >= MIN_SECRET and one in value for one in self.secrets)
         )
 

@@ -141,7 +141,7 @@ class LocustProcess:
 
     def last_lines(self) -> str:
         """Return the last lines that the locustfile has printed or logged."""
-        return redaction.url(self.child.last_lines(LAST_LINES))
+        return redaction.text(self.child.last_lines(LAST_LINES))
 
     def _keep_log(self, child: processes.Child) -> None:
         """Keep the log of a process, without secrets, if there is room on the disk."""
@@ -152,7 +152,7 @@ class LocustProcess:
             with contextlib.suppress(OSError):
                 self.setup.keep.mkdir(parents=True, exist_ok=True)
                 path = self.setup.keep / child.log.name
-                path.write_text(redaction.url(text), encoding="utf-8")
+                path.write_text(redaction.text(text), encoding="utf-8")
 
     def _ask(self, order: Order, timeout: float) -> Message:
         """Send an order and return its answer.

@@ -484,7 +484,13 @@ def test_a_run_that_died_is_judged_as_far_as_it_went(tmp_path: Path) -> None:
     complete = judge_run(run)
     assert not complete.partial and complete.warnings == ("Mind.",)
     assert complete == run.results()
-    (run.path / "results.json").write_text("{")
+    text = (run.path / "results.json").read_text()
+    for length in (0, 1, len(text) // 2, len(text) - 1):
+        (run.path / "results.json").write_text(text[:length])
+        again = judge_run(run)
+        assert again.partial and again.claims == complete.claims
+        assert "results.json was cut off" in again.warnings[0]
+    (run.path / "results.json").write_text("{}")
     with pytest.raises(NotARunError, match="cannot be read"):
         judge_run(run)
 

@@ -1,5 +1,7 @@
 """Runs that are stopped, and runs that are damaged: what `assay` makes of them."""
 
+import contextlib
+import json
 from pathlib import Path
 from typing import NoReturn
 
@@ -141,6 +143,45 @@ def test_a_damaged_file_of_a_run_is_named(
     (kept.path / file).write_bytes(content)
     with pytest.raises(InputError, match=f"{file}: cannot be read"):
         report(kept.path)
+
+
+@pytest.mark.parametrize("table", ["slices", "launches", "tests", "samples/shop-001"])
+@pytest.mark.parametrize(
+    "columns",
+    [
+        {"a": [1]},
+        {"topic": ["shop"], "launch": ["one"]},
+        {"topic": [1.5], "launch": [None], "variant": [b"a"], "metric": [[1]]},
+    ],
+    ids=["others", "fewer", "types"],
+)
+def test_a_table_with_other_columns_is_no_bug(
+    kept: RunDirectory, table: str, columns: dict[str, list[object]]
+) -> None:
+    import pandas as pd
+
+    pd.DataFrame(columns).to_parquet(kept.path / f"{table}.parquet")
+    with contextlib.suppress(InputError):  # some tables may be empty
+        report(kept.path)
+
+
+def test_a_plan_of_a_later_version_is_left_alone(kept: RunDirectory) -> None:
+    path = kept.path / "plan.json"
+    written = json.dumps({**json.loads(path.read_text()), "schema": 2, "new": 1})
+    path.write_text(written)
+    with pytest.raises(InputError, match="plan.json.*a later version of Assay"):
+        report(kept.path)
+    assert path.read_text() == written
+
+
+def test_results_of_a_later_version_are_left_alone(kept: RunDirectory) -> None:
+    report(kept.path)
+    path = kept.path / "results.json"
+    written = json.dumps({**json.loads(path.read_text()), "schema": 9, "new": 1})
+    path.write_text(written)
+    with pytest.raises(InputError, match="results.json.*a later version of Assay"):
+        report(kept.path)
+    assert path.read_text() == written
 
 
 def test_a_run_that_cannot_be_written_to(kept: RunDirectory) -> None:

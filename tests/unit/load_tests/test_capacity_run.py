@@ -180,10 +180,15 @@ def test_of_a_search_that_had_just_begun_there_is_no_limit(searching: Search) ->
 
 
 @pytest.mark.parametrize(
-    "ends", [at_third, raising(KeyboardInterrupt()), raising(MeasureError("it died"))]
+    ("ends", "why"),
+    [
+        (at_third, ()),
+        (raising(KeyboardInterrupt()), ("Ctrl-C stopped the test",)),
+        (raising(MeasureError("it died")), ("complete: it died",)),
+    ],
 )
 def test_a_sweep_keeps_the_trials_that_came_to_their_end(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ends: Ends
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ends: Ends, why: tuple[str, ...]
 ) -> None:
     monkeypatch.setattr(sweep, "open_generator", open_generator)
     monkeypatch.setattr(sweep, "load", loading(ends, tmp_path))
@@ -196,7 +201,9 @@ def test_a_sweep_keeps_the_trials_that_came_to_their_end(
     assert isinstance(results, SweepResults)
     assert results.partial and len(results.points) == 2
     assert results.locust_exit_code in (None, 7)
-    assert results.warnings == ("so it is",)
+    assert results.warnings[0] == "so it is"
+    assert len(results.warnings) == 1 + len(why)
+    assert all(reason in results.warnings[-1] for reason in why)
 
 
 def test_a_limit_of_the_generators_machine_ends_a_search(
