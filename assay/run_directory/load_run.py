@@ -73,7 +73,7 @@ def redacted(plan: LoadPlan) -> LoadPlan:
             "locust": tuple(redaction.arguments(plan.locust)),
             "command": redaction.command(plan.command),
             "title": redaction.text(plan.title),
-            "tags": redaction.environment(plan.tags),
+            "tags": redaction.tags(plan.tags),
         }
     )
 
@@ -281,7 +281,7 @@ class LoadRun(Directory):
         Raises:
             MeasureError: The file cannot be written.
         """
-        self._write(FORMER, to_json(results))
+        self.keep(FORMER, to_json(results))
 
     def former(self) -> LoadResults | None:
         """Return the results of the former test; None if none was named.

@@ -111,6 +111,14 @@ def environment(env: Mapping[str, str]) -> dict[str, str]:
     }
 
 
+def tags(given: Mapping[str, str]) -> dict[str, str]:
+    """Return tags with secrets replaced by `***`; unlike variables, most are none."""
+    return {
+        name: HIDDEN if secrets_in_text.names_secret(name) else text(value)
+        for name, value in given.items()
+    }
+
+
 def arguments(words: Iterable[str]) -> list[str]:
     """Return the words of a command with secrets replaced by `***`."""
     return _redact_words(words, MAX_DEPTH, [])

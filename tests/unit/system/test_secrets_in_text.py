@@ -146,3 +146,9 @@ for piece in ("://", "://a:", "password=", "&", "?a", "eyJ-", "sk-1", "/webhook/
 def test_hostile_text_takes_no_long_time() -> None:
     # With one pattern of quadratic cost, this takes hours.
     subprocess.run([sys.executable, "-c", HOSTILE], check=True, timeout=120)
+
+
+def test_few_tags_are_secrets() -> None:
+    tags = {"author": "ada", "monkey": "1", "api_key": "k3y", "see": "http://a:b@c/"}
+    hidden = redaction.tags(tags)
+    assert hidden == {**tags, "api_key": "***", "see": "http://***@c/"}
