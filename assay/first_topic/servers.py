@@ -68,7 +68,7 @@ def interpreter(folder: Path) -> Interpreter:
             kind = "virtual" if os.environ.get(project_environment.ACTIVE) else "conda"
             return Interpreter(path, "python", f"the active {kind} environment")
     elif own := project_environment.own(folder):
-        word = f"{own.name}/bin/python"
+        word = os.path.relpath(own / "bin" / "python", folder)
         return Interpreter(path, word, f"the project's {own.name}")
     return Interpreter(path, "python", "the Python that runs Assay")
 

@@ -132,7 +132,7 @@ class TargetTable(Table):
     command: Command | None = Field(
         None,
         description="Starts a server; `{port}` and `$PORT` are a free port. `python` "
-        "is that of the active virtual environment, else of `.venv` in `cwd`, else "
+        "is that of the active virtual environment, else of `.venv` in `cwd` or above, else "
         "Assay's own.",
     )
     url: Url | None = Field(

@@ -11,11 +11,25 @@ NAMES = (".venv", "venv")  # folders that may be a project's own virtual environ
 
 
 def own(folder: Path) -> Path | None:
-    """Return the virtual environment in a project's folder; None if there is none."""
-    for name in NAMES:
-        if os.path.exists(folder / name / "bin" / "python"):
-            return folder / name
+    """Return the virtual environment of a project; None if there is none.
+
+    It lies in the given folder, or in a folder above, up to the root of the repository.
+    """
+    for place in _up_to_root(folder):
+        for name in NAMES:
+            if os.path.exists(place / name / "bin" / "python"):
+                return place / name
     return None
+
+
+def _up_to_root(folder: Path) -> list[Path]:
+    """Return a folder and those above it in its Git repository, the nearest first."""
+    folder = Path(os.path.abspath(folder))
+    places = [folder, *folder.parents]
+    for number, place in enumerate(places):
+        if os.path.exists(place / ".git"):
+            return places[: number + 1]
+    return [folder]
 
 
 def active(variables: Mapping[str, str]) -> str:
@@ -44,8 +58,8 @@ def activated(variables: Mapping[str, str], folder: Path) -> dict[str, str]:
     """Return environment variables with which `python` is the project's Python.
 
     This is the Python of the active virtual or conda environment. If none is active, it
-    is the Python of the virtual environment in the project's folder. If there is none,
-    it is the Python that runs Assay. So a command need not name the folder of an
+    is the Python of the project's virtual environment: see `own`. If there is none, it
+    is the Python that runs Assay. So a command need not name the folder of an
     environment. Another checkout may lack that folder.
 
     Args:

@@ -58,6 +58,20 @@ def test_a_conda_environment_is_active_unless_it_is_base(
     assert (activated["PATH"] == "/bin") is is_active
 
 
+def test_it_may_lie_above_in_the_same_repository(tmp_path: Path) -> None:
+    outside = venv(tmp_path, ".venv")
+    service = tmp_path / "repository" / "services" / "shop"
+    service.mkdir(parents=True)
+    assert project_environment.interpreter({}, service) == Path(sys.executable)
+    (tmp_path / "repository" / ".git").mkdir()
+    assert project_environment.interpreter({}, service) == Path(sys.executable)
+    at_root = venv(tmp_path / "repository", ".venv")
+    assert project_environment.interpreter({}, service) == at_root != outside
+    assert found(project_environment.activated({"PATH": "/bin"}, service)) == at_root
+    nearest = venv(service, "venv")
+    assert project_environment.interpreter({}, service) == nearest
+
+
 def test_benchmarks_run_with_the_same_python(tmp_path: Path) -> None:
     active = venv(tmp_path, "else")
     assert project_environment.interpreter({}, tmp_path) == Path(sys.executable)
