@@ -163,7 +163,7 @@ def measure(
         output: The run directory; a new one under `reports/` if None.
         settings: The fields of `assay.plan.Settings`: `seed`, `margin`, `confidence`,
             `time_budget` (seconds per topic), `looks` (numbers of launches),
-            `profile`. They override `[tool.assay]`.
+            `profile`, `allow_hosts`. They override `[tool.assay]`.
 
     Raises:
         InputError: A topic does not exist, a file has mistakes, or a setting does not
@@ -176,6 +176,7 @@ def measure(
     from assay.experiment import run
     from assay.experiment.progress import Quiet
     from assay.inputs import loader
+    from assay.inputs.hosts import check_hosts
     from assay.run_directory.run import RunDirectory
     from assay.system import environment
 
@@ -184,6 +185,7 @@ def measure(
     settings.setdefault("seed", secrets.randbelow(2**32))
     folder = Path.cwd()
     plan = loader.load([str(name) for name in names], settings, "", folder)
+    check_hosts(plan)
     path = Path(output) if output else _path(folder, "run")
     directory = RunDirectory.create(path, plan, environment.describe(plan))
     run.measure(plan, directory, Quiet())

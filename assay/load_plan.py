@@ -31,6 +31,7 @@ class LoadPlan(Data):
         locustfile: The locustfile; the first one, if there are several.
         others: All other locustfiles.
         host: URL that the load goes to; empty for the host of the user classes.
+        allow_hosts: Other machines that may be loaded; `*` stands for any text.
         locust: Arguments for the locustfile, as after `locust -f FILE`.
         times: Times, in seconds, at which `rates` are given; empty in a closed loop.
         rates: Arrivals per second of the open loop at these times.
@@ -60,6 +61,7 @@ class LoadPlan(Data):
     locustfile: Path
     others: tuple[Path, ...] = ()
     host: str
+    allow_hosts: tuple[str, ...] = ()
     locust: tuple[str, ...] = ()
     times: tuple[float, ...] = ()
     rates: tuple[float, ...] = ()

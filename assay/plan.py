@@ -346,6 +346,7 @@ class Settings(Data):
         seed: Seed of every random choice.
         profile: Whether pairs are profiled: every pair (True), none (False), or those
             that differ or have a claim (None).
+        allow_hosts: Other machines that may be loaded; `*` stands for any text.
     """
 
     margin: float = 0.05
@@ -354,6 +355,7 @@ class Settings(Data):
     looks: tuple[int, ...] = (15, 20, 27, 40, 60)
     seed: int = 0
     profile: bool | None = None
+    allow_hosts: tuple[str, ...] = ()
 
 
 class Plan(Data):

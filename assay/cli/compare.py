@@ -28,7 +28,7 @@ from assay.cli.output import (
     line_printer,
     open_console,
 )
-from assay.cli.run import Margin, Output, Profiles, Seed
+from assay.cli.run import AllowHost, Margin, Output, Profiles, Seed
 from assay.errors import InputError
 
 if TYPE_CHECKING:
@@ -88,6 +88,7 @@ def compare(
     output: Output = None,
     seed: Seed = None,
     profiles: Profiles = None,
+    allow_host: AllowHost = None,
     as_json: Json = False,
 ) -> None:
     """Compare two commits, by load or by benchmarks: is HEAD slower, and why?
@@ -120,7 +121,12 @@ def compare(
         tuple(topic or ()), tuple(benchmarks or ()), variant, tuple(only or ())
     )
     seconds = seconds_of(budget)
-    options = {"seed": seed, "margin": margin, "profile": profiles}
+    options = {
+        "seed": seed,
+        "margin": margin,
+        "profile": profiles,
+        "allow_hosts": tuple(allow_host) if allow_host else None,
+    }
     settings = {name: value for name, value in options.items() if value is not None}
     ask = _Ask(question, settings, command_line(seed), Path.cwd())
     plan, sides = (

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 def load(
     locustfile: options.Locustfile,
     host: options.Host = "",
+    allow_host: options.AllowHost = None,
     rate: options.Rate = None,
     users: options.Users = None,
     spawn_rate: options.SpawnRate = None,
@@ -83,6 +84,7 @@ def load(
         locustfile=locustfile,
         seed=secrets.randbelow(2**32) if seed is None else seed,
         host=host,
+        allow_host=tuple(allow_host or ()),
         rate=rate,
         users=load_request.parse_users(users),
         spawn_rate=spawn_rate,

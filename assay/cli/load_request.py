@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from assay.cli.output import command_line
 from assay.errors import InputError
+from assay.system import hosts
 
 if TYPE_CHECKING:
     from assay.cli.trials import Trials
@@ -31,6 +32,7 @@ class LoadRequest:
     locustfile: str
     seed: int
     host: str = ""
+    allow_host: tuple[str, ...] = ()
     rate: str | None = None
     users: int | str | None = None  # a number, or stages
     spawn_rate: float | None = None
@@ -177,6 +179,7 @@ def make_plan(
         locustfile=paths[0],
         others=tuple(paths[1:]),
         host=request.host.rstrip("/"),
+        allow_hosts=request.allow_host,
         locust=request.arguments,
         times=rate_shape.times if rate_shape else (),
         rates=rate_shape.rates if rate_shape else (),
@@ -234,6 +237,8 @@ def _check_options(request: LoadRequest) -> None:
     """
     if request.host and not request.host.startswith(("http://", "https://")):
         raise InputError(f"--host {request.host!r}: expected http://… or https://…")
+    if refused := hosts.refusal(request.host, request.allow_host):
+        raise InputError(refused)
     if request.arrivals not in ("poisson", "even"):
         raise InputError(
             f"--arrivals {request.arrivals!r}: expected 'poisson' or 'even'"

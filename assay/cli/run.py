@@ -83,6 +83,16 @@ Profiles = Annotated[
     ),
 ]
 
+AllowHost = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="HOST",
+        help="Another machine that may be loaded, such as 'shop.test' or '*.test'; "
+        "without it, only this machine is. Can be repeated.",
+        envvar="ASSAY_ALLOW_HOSTS",
+    ),
+]
+
 
 def run(
     topics: Topics = None,
@@ -92,6 +102,7 @@ def run(
     margin: Margin = None,
     launches: Launches = None,
     profiles: Profiles = None,
+    allow_host: AllowHost = None,
     as_json: Json = False,
 ) -> None:
     """Measure the claims of one or more topics and write a report."""
@@ -105,6 +116,7 @@ def run(
         "margin": margin,
         "looks": None if launches is None else _parse_looks(launches),
         "profile": profiles,
+        "allow_hosts": tuple(allow_host) if allow_host else None,
     }
     settings = {name: value for name, value in options.items() if value is not None}
     here = Path.cwd()
@@ -226,11 +238,14 @@ def create_run(plan: Plan, path: Path) -> RunDirectory:
     """Create a run directory.
 
     Raises:
-        InputError: The directory cannot be created, or it exists and is not empty.
+        InputError: The directory cannot be created, it exists and is not empty, or the
+            plan loads another machine, which the user does not allow.
     """
+    from assay.inputs.hosts import check_hosts
     from assay.run_directory.run import RunDirectory
     from assay.system import environment
 
+    check_hosts(plan)
     return create_directory(RunDirectory, path, plan, environment.describe(plan))
 
 

@@ -132,8 +132,8 @@ class TargetTable(Table):
     command: Command | None = Field(
         None,
         description="Starts a server; `{port}` and `$PORT` are a free port. `python` "
-        "is that of the active virtual environment, else of `.venv` in `cwd` or above, else "
-        "Assay's own.",
+        "is that of the active virtual environment, else of `.venv` in `cwd` or above, "
+        "else Assay's own.",
     )
     url: Url | None = Field(
         None,
@@ -359,6 +359,7 @@ class SettingsTable(Table):
         AfterValidator(_check_ascending),
     ] = Field(list(Settings().looks), min_length=1)
     profile: bool | None = None
+    allow_hosts: list[str] = []
 
 
 class ProjectTable(SettingsTable):

@@ -12,6 +12,7 @@ from typing import Any
 
 VERSION = 5  # a master and its workers must agree on it
 MALFORMED = "it sent a malformed message"  # why a worker is given up
+ALLOW_HOSTS = "allow_hosts"  # the setting with other machines that may be loaded
 SEPARATOR = ","  # separator of several locustfiles, as after `locust -f`
 LENGTHS = struct.Struct(">II")
 # The kinds of names: a request of the load, of a user's on_start or of its on_stop; and

@@ -14,6 +14,7 @@ from assay.load.control.fleet import Fleet
 from assay.load.control.generator import Generator
 from assay.load.control.loader import Loader
 from assay.load.control.process import Setup
+from assay.load.protocol import ALLOW_HOSTS
 from assay.load_plan import LoadPlan
 from assay.system import processes
 
@@ -70,6 +71,7 @@ def _start(plan: LoadPlan, folder: Path, keep: Path) -> Loader:
             "num_users": plan.users,
             "spawn_rate": plan.spawn_rate or plan.users,
             "run_time": math.ceil(plan.duration),
+            ALLOW_HOSTS: list(plan.allow_hosts),
         },
         cwd=Path.cwd(),  # relative paths in a locustfile work as under `locust`
         keep=keep,

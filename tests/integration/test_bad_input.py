@@ -40,6 +40,31 @@ def test_a_locustfile_that_cannot_be_used(
     refused(folder, 2, str(folder / "locustfile.py"), said)
 
 
+def test_another_machine_is_loaded_only_if_it_is_named(tmp_path: Path) -> None:
+    """192.0.2.0/24 belongs to nobody."""
+    more = 'more = { env = { WORK = "60" } }'
+    claims = shop.CLAIMS.replace(more, 'more = { url = "http://192.0.2.7" }')
+    folder = shop.write(tmp_path / "shop", claims=claims)
+    said = "192.0.2.7 is another machine, and a load can harm it"
+    refused(folder, 2, said, "--allow-host 192.0.2.7")
+    assert not (folder / "out").exists()
+    (folder / "locustfile.py").write_text(
+        "from locust import HttpUser, task\nclass Visitor(HttpUser):\n"
+        '    host = "https://192.0.2.8:8443"\n    @task\n    def t(self):\n'
+        "        self.client.get('/')\n"
+    )
+    words = ["locustfile.py", "--users", "1", "--duration", "1s", "--output", "load"]
+    for more, text in (
+        ([], "Visitor: 192.0.2.8 is another machine"),
+        (["--allow-host", "192.0.2.7"], "--allow-host 192.0.2.8"),
+        (["--workers", "2"], "Visitor: 192.0.2.8 is another machine"),
+        (["--host", "http://192.0.2.9"], "--allow-host 192.0.2.9"),
+    ):
+        done = shop.assay(folder, "load", *words, *more)
+        assert done.returncode == 2 and text in done.stderr, done.stderr
+        assert "Traceback" not in done.stderr
+
+
 def test_an_unknown_key(tmp_path: Path) -> None:
     claims = shop.CLAIMS.replace("title =", "titel =")
     folder = shop.write(tmp_path / "shop", claims=claims)

@@ -28,8 +28,8 @@ from locust.util.directory import get_abspaths_in
 from locust.util.load_locustfile import load_locustfile, load_locustfile_pytest
 
 from assay.load.inside.runner import LiveStats, SteeredRunner
-from assay.load.protocol import SEPARATOR
-from assay.system import redaction
+from assay.load.protocol import ALLOW_HOSTS, SEPARATOR
+from assay.system import hosts, redaction
 
 # Of Locust's own options only these have an effect under Assay.
 SUPPORTED_OPTIONS = frozenset({"tags", "exclude_tags", "config", "user_classes"})
@@ -93,6 +93,7 @@ def open_locustfile(
             classes, or options that the locustfile defines.
         settings: Further options that listeners and users see: `host`, `num_users`,
             `spawn_rate` and `run_time`. If `host` is empty, the locustfile sets it.
+            `ALLOW_HOSTS` has other machines that may be loaded; without it, all may.
         make_runner: Makes the runner that listeners see.
 
     Raises:
@@ -105,6 +106,7 @@ def open_locustfile(
         raise ValueError("it has no User class and no test function")
     options = _parse_options(arguments, settings or {})
     classes = _select_classes(user_classes, options.user_classes)
+    _check_hosts(classes, options.host, settings or {})
     shape = shapes[0] if shapes else None
     environment = Environment(
         user_classes=classes,
@@ -156,6 +158,7 @@ def select_tasks(
         options = _parse_options(arguments, settings or {})
         vars(environment.parsed_options).update(vars(options))
         environment.host = options.host
+        _check_hosts(locustfile.classes, options.host, settings or {})
     options = environment.parsed_options
     environment._filter_tasks_by_tags()
     for cls in locustfile.classes:
@@ -357,7 +360,28 @@ def _parse_options(
         )
     host = settings.get("host") or options.host
     vars(options).update({**settings, "host": host, "headless": True})
+    vars(options).pop(ALLOW_HOSTS, None)
     return options
+
+
+def _check_hosts(
+    classes: Sequence[type[User]], host: str | None, settings: Mapping[str, Any]
+) -> None:
+    """Check that no user class loads another machine that the user does not allow.
+
+    Raises:
+        LocustfileError: A class does.
+    """
+    allowed = settings.get(ALLOW_HOSTS)
+    if allowed is None:
+        return
+    for cls in classes:
+        url = str(host or cls.host or "")
+        if refused := hosts.refused(url, allowed):
+            raise LocustfileError(
+                f"{cls.__name__}: {hosts.WHY.format(host=refused)}",
+                hosts.HINT.format(host=refused),
+            )
 
 
 def _unsupported(options: argparse.Namespace) -> list[str]:
