@@ -135,7 +135,8 @@ ExpectWorkers = Annotated[
 Bind = Annotated[
     str | None,
     typer.Option(
-        help="With --master: the address that workers join (*:5557).",
+        help="With --master: the address that workers join (127.0.0.1:5557); '*:5557' "
+        "for other machines, with a secret in ASSAY_TOKEN.",
         show_default=False,
     ),
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from assay.cli.output import command_line
 from assay.errors import InputError
+from assay.load import protocol
 from assay.system import hosts
 
 if TYPE_CHECKING:
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 Number = TypeVar("Number", int, float)
 MAX_USERS = 60_000
 DEFAULT_USERS = 100  # maximum number of users if --users is not given
-DEFAULT_BIND = "*:5557"  # Locust's own port
+DEFAULT_BIND = "127.0.0.1:5557"  # Locust's own port
 DEFAULT_DURATION = 60.0  # seconds
 SHAPE_DURATION = 86_400.0  # seconds; a LoadTestShape normally ends the test earlier
 
@@ -348,5 +350,12 @@ def _bind_address(request: LoadRequest) -> str:
     if not (host and colon and port.isdigit() and 0 < int(port) < 65536):
         raise InputError(
             f"--bind {request.bind!r}: expected HOST:PORT, such as '*:5557'"
+        )
+    is_here = host not in ("*", "0.0.0.0", "::") and not hosts.refused(f"//{host}", ())
+    if not is_here and not os.environ.get(protocol.TOKEN):
+        raise InputError(
+            f"--bind {host}:{port}: workers of other machines must know a secret; set "
+            f"the same {protocol.TOKEN} for the master and its workers, for example: "
+            f"export {protocol.TOKEN}=$(openssl rand -hex 16)"
         )
     return f"{host}:{port}"

@@ -24,13 +24,18 @@ def worker(
             "none is given.",
         ),
     ] = None,
+    wait: Annotated[
+        str, typer.Option(help="How long to wait for the master: 15s, 10m.")
+    ] = "15s",
 ) -> None:
     """Join a load test that runs on several machines, and generate part of its load.
 
-    The master assigns the load and collects the samples. If the locustfile imports
+    The master assigns the load and collects the samples. If it listens for other
+    machines, set its ASSAY_TOKEN here, too. If the locustfile imports
     modules of its own, copy them to this machine and name the locustfile here.
     """
     from assay.cli import load_request
+    from assay.load import shapes
     from assay.load.control import process
     from assay.load.protocol import SEPARATOR
 
@@ -40,7 +45,11 @@ def worker(
     path = "-"
     if locustfile is not None:
         path = SEPARATOR.join(map(str, load_request.locustfiles(locustfile)))
-    argv = process.argv(path, "-", f"worker:{host}:{port}", (), {})
+    try:
+        settings = {"wait": shapes.seconds(wait)}
+    except ValueError as error:
+        raise InputError(f"--wait: {error}") from error
+    argv = process.argv(path, "-", f"worker:{host}:{port}", (), settings)
     # Replace this process, so that signals reach the worker and no parent remains.
     sys.stdout.flush()
     os.execve(argv[0], argv, process.environment())

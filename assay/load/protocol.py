@@ -5,13 +5,16 @@ body of a slice's answer or of a tick holds its samples: the columns of `COLUMNS
 after the other, as the bytes of arrays.
 """
 
+import hashlib
+import hmac
 import json
 import socket
 import struct
 from typing import Any
 
-VERSION = 5  # a master and its workers must agree on it
+VERSION = 6  # a master and its workers must agree on it
 MALFORMED = "it sent a malformed message"  # why a worker is given up
+TOKEN = "ASSAY_TOKEN"  # the variable with the secret that a master and workers share
 ALLOW_HOSTS = "allow_hosts"  # the setting with other machines that may be loaded
 SEPARATOR = ","  # separator of several locustfiles, as after `locust -f`
 LENGTHS = struct.Struct(">II")
@@ -46,6 +49,20 @@ LATER_COLUMNS = ("status", "size")  # columns that older samples lack
 
 Name = tuple[str, str, str]  # kind, method, name
 Message = tuple[dict[str, Any], bytes]  # header, body
+
+
+def proof(token: str, host: str, pid: int) -> str:
+    """Return what proves that a worker knows the token, without showing it.
+
+    Args:
+        token: The secret that a master and its workers share; it may be empty.
+        host: The name of the worker's machine.
+        pid: The worker's process.
+    """
+    joining = f"{host} {pid}".encode("utf-8", "replace")
+    return hmac.new(
+        token.encode("utf-8", "replace"), joining, hashlib.sha256
+    ).hexdigest()
 
 
 def send(channel: socket.socket, header: dict[str, Any], body: bytes = b"") -> None:

@@ -1,6 +1,7 @@
 """Helpers for tests that run `assay load` and read its results."""
 
 import json
+import os
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -40,7 +41,12 @@ class Visitor(LeanHttpUser):
 
 
 def load(
-    folder: Path, server: Scripted, *words: str, text: str = LEAN, timeout: float = 90
+    folder: Path,
+    server: Scripted,
+    *words: str,
+    text: str = LEAN,
+    timeout: float = 90,
+    **env: str,
 ) -> "subprocess.CompletedProcess[str]":
     """Run `assay load` to its end, with `text` as the locustfile."""
     (folder / "locustfile.py").write_text(text)
@@ -50,6 +56,7 @@ def load(
         capture_output=True,
         text=True,
         timeout=timeout,
+        env={**os.environ, **env},
     )
 
 

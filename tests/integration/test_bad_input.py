@@ -42,8 +42,8 @@ def test_a_locustfile_that_cannot_be_used(
 
 def test_another_machine_is_loaded_only_if_it_is_named(tmp_path: Path) -> None:
     """192.0.2.0/24 belongs to nobody."""
-    more = 'more = { env = { WORK = "60" } }'
-    claims = shop.CLAIMS.replace(more, 'more = { url = "http://192.0.2.7" }')
+    started = 'more = { env = { WORK = "60" } }'
+    claims = shop.CLAIMS.replace(started, 'more = { url = "http://192.0.2.7" }')
     folder = shop.write(tmp_path / "shop", claims=claims)
     said = "192.0.2.7 is another machine, and a load can harm it"
     refused(folder, 2, said, "--allow-host 192.0.2.7")

@@ -1,5 +1,6 @@
 """Load tests that several processes share, on Locust's master/worker protocol."""
 
+import os
 import signal
 import socket
 import subprocess
@@ -175,7 +176,7 @@ def test_workers_join_a_master_and_get_its_locustfile_and_arguments(
     address = f"127.0.0.1:{free_port()}"
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
-    join = [*ASSAY, "worker", "--join", address]
+    join = [*ASSAY, "worker", "--wait", "2m", "--join", address]
     with serving(fine) as server:
         helpers = [
             subprocess.Popen(join, cwd=elsewhere, stderr=subprocess.PIPE, text=True)
@@ -216,7 +217,15 @@ def test_workers_run_the_classes_of_all_files(tmp_path: Path, named: bool) -> No
         (tmp_path / name).parent.mkdir()
         (tmp_path / name).write_text(text)
     files = ",".join(FILES)
-    join = [*ASSAY, "worker", "--join", address, *([files] if named else [])]
+    join = [
+        *ASSAY,
+        "worker",
+        "--wait",
+        "2m",
+        "--join",
+        address,
+        *([files] if named else []),
+    ]
     with serving(fine) as server:
         helper = subprocess.Popen(join, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
         try:
@@ -242,7 +251,7 @@ def test_workers_run_the_classes_of_all_files(tmp_path: Path, named: bool) -> No
 def test_a_worker_that_is_stopped_leaves_in_order(tmp_path: Path) -> None:
     address = f"127.0.0.1:{free_port()}"
     (tmp_path / "locustfile.py").write_text(LOOK)
-    join = [*ASSAY, "worker", "--join", address, "locustfile.py"]
+    join = [*ASSAY, "worker", "--wait", "2m", "--join", address, "locustfile.py"]
     with serving(fine) as server:
         helpers = [
             subprocess.Popen(join, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
@@ -272,7 +281,7 @@ def test_a_worker_ends_when_its_master_is_gone(tmp_path: Path) -> None:
     address = f"127.0.0.1:{free_port()}"
     with serving(fine) as server:
         helper = subprocess.Popen(
-            [*ASSAY, "worker", "--join", address],
+            [*ASSAY, "worker", "--wait", "2m", "--join", address],
             cwd=tmp_path,
             stderr=subprocess.PIPE,
             text=True,
@@ -313,7 +322,7 @@ def test_strangers_on_the_port_disturb_nobody(tmp_path: Path) -> None:
     context = zmq.Context()
     with serving(fine) as server:
         helper = subprocess.Popen(
-            [*ASSAY, "worker", "--join", address, "locustfile.py"],
+            [*ASSAY, "worker", "--wait", "2m", "--join", address, "locustfile.py"],
             cwd=tmp_path,
             stderr=subprocess.PIPE,
             text=True,
@@ -396,7 +405,7 @@ def test_a_worker_that_tells_nonsense_is_lost_and_the_other_goes_on(
         told = (address, nonsense, server, over)
         talking = threading.Thread(target=impostor, args=told)
         helper = subprocess.Popen(
-            [*ASSAY, "worker", "--join", address, "locustfile.py"],
+            [*ASSAY, "worker", "--wait", "2m", "--join", address, "locustfile.py"],
             cwd=tmp_path,
             stderr=subprocess.PIPE,
             text=True,
@@ -444,7 +453,7 @@ def test_a_worker_that_leaves_slowly_has_not_done_its_part(tmp_path: Path) -> No
     with serving(lambda number, request: [0.05, answer()]) as server:
         helpers = [
             subprocess.Popen(
-                [*ASSAY, "worker", "--join", address],
+                [*ASSAY, "worker", "--wait", "2m", "--join", address],
                 cwd=tmp_path,
                 stderr=subprocess.PIPE,
                 text=True,
@@ -527,6 +536,64 @@ def test_a_master_without_an_address_is_refused(tmp_path: Path, join: str) -> No
         timeout=60,
     )
     assert done.returncode == 2 and "HOST:PORT" in done.stderr
+
+
+def test_a_worker_without_a_master_ends_with_advice(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [*ASSAY, "worker", "--join", f"127.0.0.1:{free_port()}", "--wait", "1s"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 4 and "Traceback" not in done.stderr
+    assert "no master listens at 127.0.0.1:" in done.stderr
+    assert "assay load FILE --master" in done.stderr and "--wait 10m" in done.stderr
+
+
+def test_other_machines_need_a_secret(tmp_path: Path) -> None:
+    for address in (f"*:{free_port()}", f"0.0.0.0:{free_port()}"):
+        with serving(fine) as server:
+            done = load(
+                tmp_path,
+                server,
+                *("--rate", "5", "--master", "--expect-workers", "1"),
+                *("--bind", address),
+            )
+        assert done.returncode == 2 and "export ASSAY_TOKEN=" in done.stderr
+
+
+def test_a_worker_without_the_secret_is_refused(tmp_path: Path) -> None:
+    address = f"127.0.0.1:{free_port()}"
+    join = [*ASSAY, "worker", "--wait", "2m", "--join", address]
+    tokens = ("wrong", "swordfish-77", None)
+    with serving(fine) as server:
+        helpers = [
+            subprocess.Popen(
+                join,
+                cwd=tmp_path,
+                stderr=subprocess.DEVNULL,
+                env={**os.environ, **({"ASSAY_TOKEN": token} if token else {})},
+            )
+            for token in tokens
+        ]
+        try:
+            done = load(
+                tmp_path,
+                server,
+                *("--rate", "20", "--duration", "4s", *EVEN),
+                *("--master", "--expect-workers", "1", "--bind", address),
+                ASSAY_TOKEN="swordfish-77",
+            )
+        finally:
+            for helper in helpers:
+                helper.kill()
+                helper.wait()
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "worker 1 of 1" in done.stderr
+    found = results(tmp_path)
+    assert len(found["workers"]) == 1
+    assert "swordfish" not in done.stdout + done.stderr
 
 
 def test_a_worker_can_be_stopped_while_it_waits_for_a_master(tmp_path: Path) -> None:

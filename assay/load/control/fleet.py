@@ -25,7 +25,7 @@ from assay.load.control.generator import (
 )
 from assay.load.control.merge import TickMerger
 from assay.load.control.process import LocustProcess, Setup
-from assay.load.control.workers import Member, Workers, cores_for
+from assay.load.control.workers import Member, Workers, cores_for, knows_token
 from assay.load.orders import (
     Attach,
     Begin,
@@ -109,7 +109,12 @@ class Fleet(LocustProcess):
             if received is None:
                 continue
             header, _ = received
-            if header["event"] == "joined":
+            if header["event"] == "joined" and not knows_token(header):
+                say(
+                    f"a worker on {header['host']} was refused: it does not know the "
+                    f"{protocol.TOKEN} of this master"
+                )
+            elif header["event"] == "joined":
                 self._add_worker(header)
                 say(f"worker {len(self.members)} of {expected}: {header['host']}")
             elif header["event"] == "lost":

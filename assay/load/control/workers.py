@@ -1,10 +1,13 @@
 """The workers of a fleet; some of them may run on this machine."""
 
-from collections.abc import Callable, Iterator, Sequence
+import hmac
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from assay.errors import InputError, MeasureError
-from assay.load import arrivals
+from assay.load import arrivals, protocol
 from assay.load.arrivals import Part
 from assay.load.control import process
 from assay.load.control.process import Setup
@@ -170,3 +173,10 @@ def cores_for(count: int) -> Sequence[int]:
     if count <= len(split.generator):
         return split.generator
     return (*split.target, *split.generator)
+
+
+def knows_token(header: Mapping[str, Any]) -> bool:
+    """Say whether a worker that joins knows the master's token; if there is one."""
+    token = os.environ.get(protocol.TOKEN, "")
+    expected = protocol.proof(token, str(header["host"]), int(header["pid"]))
+    return not token or hmac.compare_digest(expected, str(header.get("proof", "")))

@@ -27,7 +27,7 @@ from assay.load.inside import gate, opened_locustfile, stamps
 from assay.load.inside.master import Master, master_runner
 from assay.load.inside.pool import StartError
 from assay.load.inside.server import Server
-from assay.load.inside.worker import Worker, join, set_interruptible
+from assay.load.inside.worker import WAIT, Worker, join, set_interruptible
 from assay.load.orders import Finish, Stop
 from assay.load.ticks import Tick
 
@@ -125,17 +125,28 @@ def lead(
         opened_locustfile.fire_end(locustfile)
 
 
-def work(path: str, host: str, port: int) -> int:
-    """Join a master and carry out its orders until the end; return an exit code."""
+def work(path: str, host: str, port: int, wait: float) -> int:
+    """Join a master and carry out its orders until the end; return an exit code.
+
+    Args:
+        path: The locustfile, or what stands for the master's.
+        host: Host of the master.
+        port: Port of the master.
+        wait: How long to wait for the master, in seconds.
+    """
     worker = None
     set_interruptible(True)
     try:
-        path, make_runner = join(path, host, port)
+        path, make_runner = join(path, host, port, wait)
         locustfile = opened_locustfile.open_locustfile(path, (), {}, make_runner)
         worker = Worker(locustfile, partial(failure, path=path))
         return worker.serve()
     except ConnectionError:
-        problem = f"no master answers at {host}:{port}"
+        problem = (
+            f"no master listens at {host}:{port} after {wait:g} s: start it there with "
+            "assay load FILE --master --expect-workers N --bind HOST:PORT, and check "
+            "the address and the firewall; --wait 10m waits longer"
+        )
     except KeyboardInterrupt:
         problem = "stopped"
     except (Exception, SystemExit) as error:
@@ -175,7 +186,7 @@ def main(
     kind, _, address = role.partition(":")
     host, _, port = address.rpartition(":")
     if kind == "worker":
-        return work(path, host, int(port))
+        return work(path, host, int(port), float(settings.get("wait", WAIT)))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Assay ends this process itself
     channel = socket.socket(fileno=int(descriptor))
     if kind == "master":

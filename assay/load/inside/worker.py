@@ -26,6 +26,7 @@ from assay.load.orders import Attach, Stop
 from assay.load.protocol import SEPARATOR
 from assay.load.ticks import Tick
 
+WAIT = 15.0  # seconds to wait for a master, unless the command says otherwise
 FROM_MASTER = "-"  # stands for the master's own locustfile, in place of a path
 MASTER_TIMEOUT = 10.0  # seconds without a heartbeat until the master counts as gone
 LINGER = 500  # milliseconds to send the last messages
@@ -50,7 +51,7 @@ def set_interruptible(interruptible: bool) -> None:
 
 
 def join(
-    path: str, host: str, port: int
+    path: str, host: str, port: int, wait: float
 ) -> tuple[str, Callable[[Environment], WorkerRunner]]:
     """Return the path of a locustfile, and a function that makes a worker's runner.
 
@@ -59,9 +60,10 @@ def join(
             `FROM_MASTER` for the master's locustfiles.
         host: Host of the master.
         port: Port of the master.
+        wait: How long to wait for the master, in seconds.
 
     Raises:
-        ConnectionError: No master answers there.
+        ConnectionError: No master listens there in time.
         KeyboardInterrupt: The worker was stopped while it waited.
     """
 
@@ -72,7 +74,28 @@ def join(
             raise KeyboardInterrupt from error
 
     print(f"assay worker: joining {host}:{port}", file=sys.stderr)
+    _wait_for_master(host, port, wait)
     return (_download(host, port) if path == FROM_MASTER else path), make_runner
+
+
+def _wait_for_master(host: str, port: int, wait: float) -> None:
+    """Wait until something listens at an address.
+
+    Locust's own attempts to join would go on for five minutes.
+
+    Raises:
+        ConnectionError: Nothing does so in time.
+    """
+    until = time.monotonic() + wait
+    while True:
+        left = until - time.monotonic()
+        try:
+            socket.create_connection((host, port), max(min(left, 5.0), 0.1)).close()
+            return
+        except OSError as error:
+            if left <= 0:
+                raise ConnectionError(str(error)) from error
+        gevent.sleep(min(0.2, max(left, 0.0)))
 
 
 def _download(host: str, port: int) -> str:
@@ -125,13 +148,16 @@ class Worker:
         self._server = Server(locustfile, self._report, self._report_error)
         self._began = self._left = False
         self._runner.register_message(MESSAGE, self._on_order, concurrent=True)
+        host, pid = socket.gethostname(), os.getpid()
+        token = os.environ.get(protocol.TOKEN, "")
         self._send(
             {
                 "event": "joined",
                 "version": protocol.VERSION,
-                "host": socket.gethostname(),
-                "pid": os.getpid(),
+                "host": host,
+                "pid": pid,
                 "speed": measure_speed(),
+                "proof": protocol.proof(token, host, pid),
             }
         )
         print(
