@@ -263,7 +263,7 @@ class Rounds:
             latency=float(finite.mean()) if len(finite) else 0.0,
             cpu=cpu / measured.requests,
             cpu_wait=cpu_wait / measured.requests,
-            loop_wait=min(cpu_wait, counted.loop_wait) / measured.requests,
+            loop_wait=max(0.0, min(cpu_wait, counted.loop_wait)) / measured.requests,
             memory=resident(running.child.pid),
             observations=tuple(per_request(counted, measured.requests)),
             stacks=stacks,

@@ -55,24 +55,32 @@ def observe_handles(
             state = loops.get(get_ident())
             self.assay_made = now = perf_counter()
             self.assay_woken, self.assay_ready = (
-                state.scheduled(now) if state is not None else (now, now)
+                state.scheduled(now)
+                if state is not None and state.loop is self._loop
+                else (now, now)
             )
+
+    def begins(self: Any, state: SelectorLoop, began: float) -> float:
+        """Note that a callback begins; return since when it waits for its turn."""
+        own = getattr(self, "assay_made", 0.0)
+        ready = getattr(self, "assay_ready", 0.0)
+        woken = getattr(self, "assay_woken", 0.0)
+        due = getattr(self, "_when", None)
+        if due is not None:
+            late = max(0.0, self._loop.time() - due)
+            own = woken = ready = state.noticed(began - late)
+        elif own and own < state.before:
+            # A socket's handle is made once, but becomes ready again and again.
+            own = woken = ready = 0.0 if _wakes(self._callback) else state.arrived()
+        state.begins(self._callback, woken, ready, began)
+        return float(own)
 
     def timed(self: Any) -> Any:
         state = loops.get(get_ident())
         if not isinstance(state, SelectorLoop):
             return run(self)
         cpu, waited, began = thread_time(), waits(), perf_counter()
-        ready = getattr(self, "assay_ready", 0.0)
-        woken = getattr(self, "assay_woken", 0.0)
-        due = getattr(self, "_when", None)
-        if due is not None:
-            woken = ready = state.noticed(began - max(0.0, self._loop.time() - due))
-        elif getattr(self, "assay_made", began) < state.before:
-            # A socket's handle is made once, but becomes ready again and again.
-            wakes = getattr(self._callback, "__name__", "") == "_read_from_self"
-            woken = ready = 0.0 if wakes else state.arrived()
-        state.begins(self._callback, woken, ready, began)
+        ready = begins(self, state, began)
         try:
             return run(self)
         finally:
@@ -84,25 +92,40 @@ def observe_handles(
     module.Handle = Ready
 
 
+def _wakes(callback: Any) -> bool:
+    """Say whether a callback only wakes the loop, for a call from another thread."""
+    try:
+        return getattr(callback, "__name__", "") == "_read_from_self"
+    except Exception:  # the callback looks up its attributes itself
+        return False
+
+
 class Callback:
     """A callback of a compiled loop that is timed when it runs.
 
     Args:
         function: The callback.
         times: What times it.
+        own: When it began to wait for its turn itself.
         woken: When what it waits for has happened.
-        ready: When it began to wait for its turn.
+        ready: The same, later by the time that callbacks before it took to pass it on.
         batch: Number of the batch of callbacks that it will run in; 0 if unknown.
     """
 
-    __slots__ = ("function", "times", "woken", "ready", "batch")
+    __slots__ = ("function", "times", "own", "woken", "ready", "batch")
 
     def __init__(
-        self, function: Any, times: Times, woken: float, ready: float, batch: int
+        self,
+        function: Any,
+        times: Times,
+        own: float,
+        woken: float,
+        ready: float,
+        batch: int,
     ) -> None:
         """Prepare to run."""
         self.function, self.times = function, times
-        self.woken, self.ready, self.batch = woken, ready, batch
+        self.own, self.woken, self.ready, self.batch = own, woken, ready, batch
 
     def __getattr__(self, name: str) -> Any:
         """Return an attribute of the callback: messages of the loop show its name."""
@@ -150,35 +173,49 @@ class Times:
         self._observed.add(cls)
         for name in ("call_soon", "call_soon_threadsafe"):
             setattr(cls, name, self._soon(getattr(cls, name)))
-        for name in ("call_later", "call_at"):
-            later = self._later(getattr(cls, name), name == "call_at")
-            setattr(cls, name, later)
+        cls.call_later = self._later(cls.call_later)
+        cls.call_at = self._at(cls.call_at)
 
     def _soon(self, original: Any) -> Any:
         @functools.wraps(original)
         def soon(self_: Any, callback: Any, *args: Any, **options: Any) -> Any:
-            timed = self._ready(callback, perf_counter())
+            timed = self._ready(self_, callback, perf_counter())
             return original(self_, timed, *args, **options)
 
         return soon
 
-    def _ready(self, callback: Any, now: float) -> Callback:
+    def _ready(self, loop: Any, callback: Any, now: float) -> Callback:
         state = self._loops.get(get_ident())
-        if not isinstance(state, CompiledLoop):  # another thread schedules it
-            return Callback(callback, self, now, now, 0)
-        return Callback(callback, self, *state.scheduled(now), state.batch + 1)
+        if not isinstance(state, CompiledLoop) or state.loop is not loop:
+            return Callback(callback, self, now, now, now, 0)  # another thread's loop
+        woken, ready = state.scheduled(now)
+        own = now if state.began else ready
+        return Callback(callback, self, own, woken, ready, state.batch + 1)
 
-    def _later(self, original: Any, is_absolute: bool) -> Any:
+    def _later(self, original: Any) -> Any:
         @functools.wraps(original)
-        def later(
+        def call_later(
+            self_: Any, delay: float, callback: Any, *args: Any, **options: Any
+        ) -> Any:
+            return original(
+                self_, delay, self._timer(callback, delay), *args, **options
+            )
+
+        return call_later
+
+    def _at(self, original: Any) -> Any:
+        @functools.wraps(original)
+        def call_at(
             self_: Any, when: float, callback: Any, *args: Any, **options: Any
         ) -> Any:
-            delay = when - self_.time() if is_absolute else when
-            due = perf_counter() + delay
-            timed = Timer(callback, self, due, due, 0)
-            return original(self_, when, timed, *args, **options)
+            timer = self._timer(callback, when - self_.time())
+            return original(self_, when, timer, *args, **options)
 
-        return later
+        return call_at
+
+    def _timer(self, callback: Any, delay: float) -> Timer:
+        due = perf_counter() + max(0.0, delay)
+        return Timer(callback, self, due, due, due, 0)
 
     def run(self, callback: Callback, args: tuple[Any, ...]) -> Any:
         """Run a callback, and time it unless it runs inside of another one."""
@@ -186,13 +223,13 @@ class Times:
         if not isinstance(state, CompiledLoop) or state.began:
             return callback.function(*args)
         cpu, waited, began = thread_time(), self._waits(), perf_counter()
-        woken, ready = callback.woken, callback.ready
+        own, woken, ready = callback.own, callback.woken, callback.ready
         if isinstance(callback, Timer):
-            woken = ready = state.noticed(ready, began)
+            own = woken = ready = state.noticed(ready, began)
         state.begins_batch(callback.batch, began)
         state.begins(callback.function, woken, ready, began)
         try:
             return callback.function(*args)
         finally:
             state.ends()
-            self._finished(state, ready, began, cpu, waited)
+            self._finished(state, own, began, cpu, waited)

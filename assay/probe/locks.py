@@ -10,9 +10,9 @@ import threading
 from types import ModuleType
 from typing import Any, Optional
 
-from .awaits import Span, counted
 from .imports import Imports
 from .places import Place, Project, current_task
+from .steps import Span, counted
 from .totals import Totals, get_ident, perf_counter
 
 KIND = "lock"

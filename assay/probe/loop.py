@@ -19,6 +19,7 @@ class Loop:
     """One event loop, and the thread that runs it.
 
     Args:
+        loop: The loop.
         turns: Count and seconds of the waits behind short callbacks. The third number,
             the longest wait, stays 0.
 
@@ -39,8 +40,9 @@ class Loop:
         blocks: The last blocks of the loop: when each began and ended, and its place.
     """
 
-    def __init__(self, turns: list[float]) -> None:
+    def __init__(self, loop: object, turns: list[float]) -> None:
         """Begin to watch; must be called in the thread that runs the loop."""
+        self.loop = loop
         self.thread = get_ident()
         self.turns = turns
         self.began = self.woken = self.ready = 0.0
@@ -94,7 +96,10 @@ class Loop:
 
 def is_step(callback: Any) -> bool:
     """Say whether a callback runs a step of a task."""
-    return hasattr(getattr(callback, "__self__", None), "get_coro")
+    try:
+        return hasattr(type(getattr(callback, "__self__", None)), "get_coro")
+    except Exception:  # the callback looks up its attributes itself
+        return False
 
 
 class SelectorLoop(Loop):
@@ -106,9 +111,9 @@ class SelectorLoop(Loop):
         before: When the loop got the previous answer.
     """
 
-    def __init__(self, turns: list[float]) -> None:
+    def __init__(self, loop: object, turns: list[float]) -> None:
         """Begin to watch."""
-        super().__init__(turns)
+        super().__init__(loop, turns)
         self.asked = self.returned = self.before = 0.0
 
     def arrived(self) -> float:
@@ -126,6 +131,8 @@ class SelectorLoop(Loop):
 
         Selectors round up to milliseconds, so an idle loop is late, too.
         """
+        # A timer that is due longer has just been made, for a time that had passed.
+        due = max(due, self.before)
         return max(due, self.returned) if self.returned - self.asked > AT_ONCE else due
 
 
@@ -143,9 +150,9 @@ class CompiledLoop(Loop):
         counted: The thread's CPU time up to which `arrived` has counted it.
     """
 
-    def __init__(self, turns: list[float]) -> None:
+    def __init__(self, loop: object, turns: list[float]) -> None:
         """Begin to watch."""
-        super().__init__(turns)
+        super().__init__(loop, turns)
         self.batch = 0
         self.batch_began = self.ended = 0.0
         self.cpu = self.counted = 0.0

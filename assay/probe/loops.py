@@ -127,10 +127,10 @@ class Loops:
             _start_thread(self._watch, ())
         selector = getattr(loop, "_selector", None)
         if selector is not None and hasattr(loop, "_run_once"):
-            state = self.running[get_ident()] = SelectorLoop(turns)
+            state = self.running[get_ident()] = SelectorLoop(loop, turns)
             observe_selector(selector, state, self.totals)
         else:
-            self.running[get_ident()] = CompiledLoop(turns)
+            self.running[get_ident()] = CompiledLoop(loop, turns)
             self._times.observe(loop)
             self._make_tasks(loop)
 
@@ -150,6 +150,7 @@ class Loops:
 
     def _end(self) -> None:
         self.running.pop(get_ident(), None)
+        self.totals.loop_left()
 
     def _finished(
         self, state: Loop, ready: float, began: float, cpu: float, waited: float
@@ -158,7 +159,8 @@ class Loops:
 
         Args:
             state: The loop that ran the callback.
-            ready: When the callback began to wait for its turn; 0 if unknown.
+            ready: When the callback itself began to wait for its turn, whatever was
+                passed on to it; 0 if unknown.
             began: When the callback began.
             cpu: CPU time of this thread when the callback began.
             waited: Counted waits of this thread when the callback began, in seconds.

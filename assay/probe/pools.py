@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from types import ModuleType
 from typing import Any, Callable, Optional
 
-from .awaits import Span, begin_counted, counted, end_counted
 from .imports import Imports
 from .locks import of_tasks, of_threads
 from .places import Place, current_task
 from .request import current, serving
+from .steps import Span, begin_counted, counted, end_counted
 from .totals import Totals, get_ident, perf_counter, thread_time
 from .waits import Waits
 
@@ -118,7 +118,9 @@ class Threads:
         def run(*args: Any, **options: Any) -> Any:
             ident, now, cpu = get_ident(), perf_counter(), thread_time()
             # CPU time of the thread itself, and of the request meanwhile, is no wait.
-            waited = now - asked - (cpu - self._spent.get(ident, cpu))
+            # A thread that has just begun may have the identifier of an earlier one.
+            own = max(0.0, cpu - self._spent.get(ident, cpu))
+            waited = now - asked - own
             if request is not None:
                 waited -= request.ran_between(asked, now)
             waited = max(0.0, waited)

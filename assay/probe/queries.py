@@ -6,11 +6,11 @@ import functools
 from types import ModuleType
 from typing import Any, Callable
 
-from .awaits import Span, begin_counted, counted, end_counted
 from .fingerprints import of_query
 from .imports import Imports
 from .query_times import COMMIT, CPU, KIND, add_async, in_transaction, time_query
 from .sqlite import observe_aiosqlite, observe_sqlite
+from .steps import Span, begin_counted, counted, end_counted
 from .totals import Totals, perf_counter, thread_time
 
 CACHE = "cache command"

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Callable, Optional
 
-from .awaits import Span
 from .places import Place
 from .request import AT_ONCE, ROUNDED, shares
+from .steps import Span
 from .totals import Totals, perf_counter, thread_time
 
 KIND = "query"

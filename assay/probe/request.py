@@ -33,22 +33,27 @@ class Spans:
             seconds += max(0.0, min(last, ended) - max(first, began))
         return seconds
 
-    def add(self, began: float, ended: float) -> float:
-        """Add a span, and return how many seconds of it were here before."""
-        first, last, there = began, ended, 0.0
+    def add(self, began: float, ended: float) -> list[tuple[float, float]]:
+        """Add a span, and return those parts of it that were not here before."""
+        new, right = [], ended
+        first, last = began, ended
         later = []
-        while self._spans and self._spans[-1][1] > began:
+        while self._spans and self._spans[-1][1] >= began:
             span = self._spans.pop()
-            if span[0] >= ended:
+            if span[0] > ended:
                 later.append(span)
                 continue
-            there += min(span[1], ended) - max(span[0], began)
+            if span[1] < right:
+                new.append((span[1], right))
+            right = min(right, span[0])
             first, last = min(first, span[0]), max(last, span[1])
+        if began < right:
+            new.append((began, right))
         self._spans.append((first, last))
         self._spans.extend(reversed(later))
         if len(self._spans) > MOST:  # a stream, for example
             del self._spans[: MOST // 2]
-        return there
+        return new
 
 
 class Request:
@@ -86,8 +91,17 @@ class Request:
         ended = min(ended, self.answered)
         if ended <= began:
             return 0.0, 0.0
-        at_once = self.waits.add(began, ended)
-        return ended - began - at_once, at_once
+        alone = sum(last - first for first, last in self.waits.add(began, ended))
+        return alone, ended - began - alone
+
+    def count_idle(self, began: float, ended: float) -> float:
+        """Count a wait as `count` does.
+
+        Returns:
+            Seconds that no other wait has counted, and in which no task of it ran.
+        """
+        ended = min(ended, self.answered)
+        return self._idle(self.waits.add(began, ended)) if ended > began else 0.0
 
     def count_turn(self, began: float, ended: float) -> float:
         """Count a wait of one of its tasks for a turn.
@@ -96,10 +110,14 @@ class Request:
             Seconds in which no other task of the request ran or waited for its turn.
         """
         ended = min(ended, self.answered)
-        if ended <= began:
-            return 0.0
-        counted = self.turns.add(began, ended) + self.ran_between(began, ended)
-        return max(0.0, ended - began - counted)
+        return self._idle(self.turns.add(began, ended)) if ended > began else 0.0
+
+    def _idle(self, spans: list[tuple[float, float]]) -> float:
+        """Return the seconds of some spans in which none of its coroutines ran."""
+        return sum(
+            max(0.0, last - first - self.ran_between(first, last))
+            for first, last in spans
+        )
 
     def ran_between(self, began: float, ended: float) -> float:
         """Return the seconds of a span in which its coroutines have run."""

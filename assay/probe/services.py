@@ -6,11 +6,11 @@ import functools
 from types import ModuleType
 from typing import Any, Callable
 
-from .awaits import Span, counted
 from .fingerprints import of_address
 from .imports import Imports
 from .pools import inside, is_coroutine_function
 from .request import AT_ONCE, ROUNDED, shares
+from .steps import Span, counted
 from .totals import Totals, perf_counter, thread_time
 
 KIND = "other service"

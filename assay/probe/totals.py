@@ -45,9 +45,12 @@ class Totals:
         """Begin with empty counts."""
         self.project = project
         self.problems: list[str] = []
-        # Threads of the probe, and those that run event loops, by native identifier.
-        self._probing: set[int] = set()
-        self._looping: set[int] = set()
+        self._probing: set[int] = set()  # threads of the probe, by native identifier
+        # Threads that run an event loop, by native identifier, with their wait for a
+        # core when it began; and the waits of all loops that have ended.
+        self._looping: dict[int, float] = {}
+        self._looped = 0.0
+        self._lock = _thread.allocate_lock()
         # The identifier and the counts of each thread, by the id of the counts.
         self._threads: dict[int, tuple[int, Counts]] = {}
         self._ended: Counts = {}  # the counts of threads that have ended
@@ -150,23 +153,37 @@ class Totals:
         self._threads = {}
         self._ended = {}
         self._mine = _thread._local()
-        self._probing, self._looping = set(), set()
+        self._probing, self._looping, self._looped = set(), {}, 0.0
+        self._lock = _thread.allocate_lock()
 
     def probes_here(self) -> None:
         """Note that the calling thread is the probe's, not the target's."""
         self._probing.add(_native_id())
 
     def loops_here(self) -> None:
-        """Note that the calling thread runs an event loop."""
-        self._looping.add(_native_id())
+        """Note that the calling thread begins to run an event loop."""
+        thread = _native_id()
+        self._looping[thread] = _times((thread,))[1]
+
+    def loop_left(self) -> None:
+        """Note that the calling thread no longer runs an event loop."""
+        thread = _native_id()
+        began = self._looping.pop(thread, None)
+        if began is not None:
+            waited = max(0.0, _times((thread,))[1] - began)
+            with self._lock:
+                self._looped += waited
 
     def of_probe(self) -> tuple[float, float]:
         """Return the CPU seconds of the probe's threads, and their waits for a core."""
         return _times(self._probing)
 
     def loop_wait(self) -> float:
-        """Return the seconds for which threads of event loops waited for a core."""
-        return _times(self._looping)[1]
+        """Return the seconds for which threads that ran a loop waited for a core."""
+        running = list(self._looping.items())
+        return self._looped + sum(
+            max(0.0, _times((thread,))[1] - began) for thread, began in running
+        )
 
     def problem(self, text: str) -> None:
         """Note something that the probe could not do."""
@@ -225,6 +242,7 @@ class Answers:
         self._folder = folder
         self._ask = os.path.join(folder, ask)
         self._answered = ""
+        self._writing = 0.0  # CPU seconds that this thread has spent on answers
         self.asked = False
         self.extras: list[Callable[[], Iterable[Sequence[Any]]]] = []
 
@@ -257,6 +275,7 @@ class Answers:
 
     def write(self, number: str) -> None:
         """Write the totals as the answer to the question with this number."""
+        began, (probe_cpu, probe_wait) = thread_time(), self._totals.of_probe()
         rows: list[Sequence[Any]] = list(self._totals.rows())
         for extra in self.extras:
             rows.extend(extra())
@@ -265,7 +284,8 @@ class Answers:
                 "pid": os.getpid(),
                 "time": time.monotonic(),
                 "cpu": time.process_time(),
-                "probe": self._totals.of_probe(),
+                # Assay's clock does not run while answers are written.
+                "probe": [max(0.0, probe_cpu - self._writing), probe_wait],
                 "loop_wait": self._totals.loop_wait(),
                 "problems": self._totals.problems,
                 "rows": rows,
@@ -276,6 +296,7 @@ class Answers:
         with open(path + ".part", "w", encoding="utf-8") as file:
             file.write(text)
         os.replace(path + ".part", path)
+        self._writing += thread_time() - began
 
 
 def imported_files() -> list[str]:

@@ -218,9 +218,10 @@ def _key(frame: str) -> str:
 
 
 def _file_key(frame: str) -> str:
-    """Return a frame with its file alone."""
+    """Return a library's frame with its file alone, and any other frame's key."""
+    key = _key(frame)
     match = _PLACE.match(frame)
-    return f"several functions ({match['file']})" if match else frame
+    return f"several functions ({match['file']})" if match and _is_library(key) else key
 
 
 def _is_own(key: str) -> bool:

@@ -40,12 +40,11 @@ class Group:
 def groups_of(pair: Pair) -> Iterable[Group]:
     """Compare the events of both sides, one kind, resource and function at a time."""
     keys: dict[Key, None] = {}
-    tables = _without_moves(
-        [_by_key(one) for one in side] for side in (pair.baseline, pair.candidate)
-    )
-    at_once = tuple(
-        [_at_once(one) for one in side] for side in (pair.baseline, pair.candidate)
-    )
+    sides = pair.baseline, pair.candidate
+    events_of = [[_by_key(one) for one in side] for side in sides]
+    moved = _moves(*events_of)
+    tables = _moved(events_of, moved)
+    at_once = _moved([[_at_once(one) for one in side] for side in sides], moved)
     for table in (*tables[0], *tables[1]):
         keys.update(dict.fromkeys(table))
     for key in keys:
@@ -104,16 +103,12 @@ def _key(kind: str, event: Event) -> Key:
     return kind, event.resource, function, file
 
 
-def _without_moves(
-    sides: Iterable[Sequence[Table]],
-) -> tuple[Sequence[Table], ...]:
-    """Return the tables, in which events that only moved have the same place.
+def _moves(baseline: Sequence[Table], candidate: Sequence[Table]) -> dict[Key, Key]:
+    """Return the candidate's key for each of the baseline's that only moved.
 
     If a function was renamed, or moved to another module, it sends the same query or
-    waits for the same pool from another place. Such a move is no cause. So the events
-    of the baseline's side get the candidate's place.
+    waits for the same pool from another place. Such a move is no cause.
     """
-    baseline, candidate = sides
     only: dict[tuple[str, str], list[list[Key]]] = {}
     for side, (here, there) in enumerate(
         ((baseline, candidate), (candidate, baseline))
@@ -122,11 +117,18 @@ def _without_moves(
         for key in dict.fromkeys(key for table in here for key in table):
             if key not in elsewhere:
                 only.setdefault(key[:2], [[], []])[side].append(key)
-    moved = {
+    return {
         before[0]: after[0]
         for before, after in only.values()
         if len(before) == len(after) == 1
     }
+
+
+def _moved(
+    sides: Sequence[Sequence[Table]], moved: Mapping[Key, Key]
+) -> tuple[Sequence[Table], ...]:
+    """Return the tables, with the candidate's place for what only moved."""
+    baseline, candidate = sides
     renamed = [
         {moved.get(key, key): events for key, events in table.items()}
         for table in baseline

@@ -129,12 +129,15 @@ def _with_holder(
     is_more = own.total.amount > 0
     waits = by_kind.get(kind)
     if waits is None:
-        behind = tuple(
+        behind = [
             group
             for group in groups
-            if group.kind == kind and group.seconds.p < HOLDER_P
-        )
-        waits = Attributed(kind, pair.compare(partial(part_of, kind)), behind)
+            if group.kind == kind
+            and group.seconds.p < HOLDER_P
+            and (group.seconds.amount > 0) == is_more
+        ]
+        behind.sort(key=lambda group: abs(group.seconds.amount), reverse=True)
+        waits = Attributed(kind, pair.compare(partial(part_of, kind)), tuple(behind))
     same_way = (waits.total.amount > 0) == is_more
     if not waits.groups or not same_way:
         return None

@@ -159,6 +159,15 @@ def test_cpu_time_of_many_functions_of_a_file_is_found_there() -> None:
     assert "several functions (starlette/middleware/base.py)" in cause.sentence
 
 
+def test_own_code_in_many_functions_is_no_library() -> None:
+    stacks: list[Stack] = [
+        ((f"step_{n} (app/views.py:3{n})",), 0.0005) for n in range(6)
+    ]
+    stacks.append((("outside the GIL (system calls and C code)",), 0.003))
+    (cause,) = found(rounds((0, [], []), (0.006, [], stacks)))
+    assert cause.kind == "cpu" and cause.where == ""
+
+
 def test_blocked_loop_counts_what_others_wait() -> None:
     sides: list[Side] = [
         (0.0, [], []),
@@ -289,6 +298,27 @@ def test_what_a_holder_waits_for_belongs_to_the_lock() -> None:
     assert {cause.kind for cause in both} == {"lock", "unexplained"}
 
 
+def rarely_waiting(made: list[Round]) -> list[Round]:
+    """Return the rounds, in some of which hardly anyone waits for a lock."""
+    waits = (0.0, 0.3, 2.0, 0.2, 1.2, 0.4, 1.5, 0.1)
+    return [
+        one.model_copy(
+            update={
+                "cpu_wait": 0.0,
+                "observations": tuple(
+                    (
+                        scaled(each, waits[one.number - 1])
+                        if each.event.kind == "lock"
+                        else each
+                    )
+                    for each in one.observations
+                ),
+            }
+        )
+        for one in made
+    ]
+
+
 @pytest.mark.parametrize(
     "holder, kind", [(HOLDER, "lock"), (LOAD, "unexplained")], ids=["same", "other"]
 )
@@ -298,26 +328,19 @@ def test_a_holder_that_waits_is_known_from_few_waits_of_others(
     """At a low rate, others wait for the lock in some rounds only."""
     lock = observed("lock", 0.0005, 0.1, HANDLER, holder, "RLock")
     sleeps = observed("other wait", 0.003, 1, HOLDER)
-    waits = (0.0, 0.3, 2.0, 0.2, 1.2, 0.4, 1.5, 0.1)
-    made = [
-        one.model_copy(
-            update={
-                "observations": tuple(
-                    (
-                        scaled(each, waits[one.number - 1])
-                        if each.event.kind == "lock"
-                        else each
-                    )
-                    for each in one.observations
-                )
-            }
-        )
-        for one in rounds((0, [], []), (0.0035, [lock, sleeps], []))
-    ]
-    alone = [one.model_copy(update={"cpu_wait": 0.0}) for one in made]
-    cause = found(alone)[0]
+    made = rounds((0, [], []), (0.0035, [lock, sleeps], []))
+    cause = found(rarely_waiting(made))[0]
     assert cause.kind == kind
     assert ("the holder itself waits" in cause.sentence) == (kind == "lock")
+
+
+def test_the_largest_of_few_waits_decides_who_holds() -> None:
+    small = observed("lock", 0.0002, 0.1, LOAD, LOAD, "Lock")
+    large = observed("lock", 0.0005, 0.1, HANDLER, HOLDER, "RLock")
+    sleeps = observed("other wait", 0.003, 1, HOLDER)
+    made = rounds((0, [], []), (0.0035, [small, large, sleeps], []))
+    cause = found(rarely_waiting(made))[0]
+    assert (cause.kind, cause.where) == ("lock", str(HANDLER))
 
 
 def test_a_wait_for_nothing_that_is_counted_is_unexplained_at_its_place() -> None:

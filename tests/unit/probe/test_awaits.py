@@ -11,10 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assay.probe.awaits import Awaits, Steps, is_http
+from assay.probe.awaits import Awaits, is_http
 from assay.probe.loops import Loops
 from assay.probe.places import Project
 from assay.probe.request import MOST, Request, current
+from assay.probe.steps import Steps
 from assay.probe.totals import Totals
 
 moments = st.integers(0, 50)
@@ -54,6 +55,33 @@ def test_a_wait_for_a_turn_counts_if_nothing_of_the_request_runs(
     assert request.ran_between(*turn) == len(ran & waited)
     assert request.count_turn(*turn) == len(waited - ran)
     assert request.count_turn(*turn) == 0  # a second task waits at the same time
+
+
+@given(st.lists(st.tuples(st.booleans(), moments, moments)))
+def test_idle_waits_count_each_moment_once(
+    spans: list[tuple[bool, int, int]],
+) -> None:
+    """Tasks that wait at the same time, and run in between."""
+    request = Request()
+    ran: set[int] = set()
+    counted: set[int] = set()
+    for is_run, began, ended in spans:
+        if began >= ended:
+            continue
+        span = set(range(began, ended))
+        if is_run:
+            request.runs.add(began, ended)
+            ran |= span
+        else:
+            assert request.count_idle(began, ended) == len(span - counted - ran)
+            counted |= span
+
+
+def test_spans_that_touch_are_one() -> None:
+    request = Request()
+    for second in range(100):
+        assert request.runs.add(second, second + 1) == [(second, second + 1)]
+    assert request.runs.add(0, 100) == [] and len(request.runs._spans) == 1
 
 
 def test_a_long_stream_keeps_few_spans() -> None:
@@ -210,7 +238,7 @@ def test_an_error_of_the_probe_does_not_reach_the_target(
         return 7
 
     observer = awaits()
-    monkeypatch.setattr("assay.probe.awaits.MIN_SECONDS", -1.0)
+    monkeypatch.setattr("assay.probe.steps.MIN_SECONDS", -1.0)
 
     async def main() -> int:
         return int(await Steps(request(), Request(), observer, False))

@@ -1,11 +1,15 @@
 """When the events of a loop arrived, and what blocks it."""
 
+import asyncio
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 
 from assay.probe import loop as probed
-from assay.probe.loop import CompiledLoop, Loop, SelectorLoop
+from assay.probe.loop import CompiledLoop, Loop, SelectorLoop, is_step
 from assay.probe.request import Request
 
 
@@ -22,7 +26,7 @@ from assay.probe.request import Request
 def test_whether_a_callback_waits_for_the_interpreter(
     late: int, in_time: int, counted: float, waits: bool
 ) -> None:
-    loop = Loop([0.0, 0.0, 0.0])
+    loop = Loop(None, [0.0, 0.0, 0.0])
     loop.late, loop.samples = late, {None: late + in_time} if late + in_time else {}
     assert loop.waits_for_interpreter(0.010, counted) == waits
     loop.forget_samples()
@@ -36,7 +40,7 @@ def clock(monkeypatch: pytest.MonkeyPatch, now: float, cpu: float) -> None:
 
 def busy(monkeypatch: pytest.MonkeyPatch) -> CompiledLoop:
     """Return a loop whose last batch of callbacks ran from 10.0 to 10.04."""
-    loop = CompiledLoop([0.0, 0.0, 0.0])
+    loop = CompiledLoop(None, [0.0, 0.0, 0.0])
     loop.begins_batch(1, 9.0)
     loop.begins_batch(2, 10.0)
     loop.begins_batch(2, 10.02)  # another callback of the same batch
@@ -67,7 +71,7 @@ def test_an_event_that_comes_to_an_idle_loop_came_just_then(
 
 
 def test_the_first_event_has_not_waited() -> None:
-    assert CompiledLoop([0.0, 0.0, 0.0]).arrived(3.0) == (3.0, 3.0)
+    assert CompiledLoop(None, [0.0, 0.0, 0.0]).arrived(3.0) == (3.0, 3.0)
 
 
 def test_a_busy_loop_notices_a_timer_late(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -77,7 +81,7 @@ def test_a_busy_loop_notices_a_timer_late(monkeypatch: pytest.MonkeyPatch) -> No
     # An idle loop rounds up to milliseconds; nothing else delays it.
     assert loop.noticed(10.0501, 10.051) == pytest.approx(10.051)
     assert loop.noticed(10.06, 10.0595) == pytest.approx(10.0595)  # too early
-    other = SelectorLoop([0.0, 0.0, 0.0])
+    other = SelectorLoop(None, [0.0, 0.0, 0.0])
     other.asked, other.returned = 10.0, 10.051
     assert other.noticed(10.0501) == 10.051
     other.asked = 10.051
@@ -85,7 +89,7 @@ def test_a_busy_loop_notices_a_timer_late(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_cpu_time_is_that_of_this_thread() -> None:
-    loop = CompiledLoop([0.0, 0.0, 0.0])
+    loop = CompiledLoop(None, [0.0, 0.0, 0.0])
     loop.ends()
     time.sleep(0.01)
     arrived, ready = loop.arrived(time.perf_counter())
@@ -95,7 +99,7 @@ def test_cpu_time_is_that_of_this_thread() -> None:
 def test_a_request_runs_while_its_loop_goes_to_the_next_callback(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    loop, request = Loop([0.0, 0.0, 0.0]), Request()
+    loop, request = Loop(None, [0.0, 0.0, 0.0]), Request()
     for began, ended in ((10.0, 10.01), (10.01003, 10.02), (10.03, 10.04)):
         loop.begins(print, began, began, began)
         loop.request = request
@@ -106,3 +110,92 @@ def test_a_request_runs_while_its_loop_goes_to_the_next_callback(
     # is a wait for events.
     assert request.runs.overlap(10.0, 10.02) == pytest.approx(0.02)
     assert request.runs.overlap(10.02, 10.03) == pytest.approx(probed.BETWEEN)
+
+
+class Odd:
+    """A callback that fails when it is asked for an attribute."""
+
+    def __getattr__(self, name: str) -> object:
+        raise KeyError(name)
+
+    def __call__(self) -> None:
+        pass
+
+
+def test_a_callback_may_refuse_to_show_its_attributes() -> None:
+    assert not is_step(Odd()) and not is_step(Odd().__call__)
+
+    async def main() -> bool:
+        task = asyncio.current_task()
+        return is_step(getattr(task, "get_name")) and not is_step(print)
+
+    assert asyncio.run(main())
+
+
+PROBED = """
+import asyncio, sys, time
+from assay.probe.imports import Imports
+from assay.probe.loops import Loops
+from assay.probe.places import Project
+from assay.probe.totals import Totals
+
+totals = Totals(Project([sys.argv[2]]))
+imports = Imports(totals)
+loops = Loops(totals)
+loops.observe(imports)
+imports.start()
+
+class Odd(dict):
+    __getattr__ = dict.__getitem__
+    def __call__(self, *args):
+        done.append(args)
+
+done = []
+
+async def main():
+    loop = asyncio.get_running_loop()
+    loop.call_soon(Odd(), 1)
+    loop.call_later(delay=0.01, callback=Odd())
+    loop.call_at(when=loop.time() - 3, callback=Odd())
+    loop.call_later(-3, Odd(), 2)
+    canceled = loop.call_later(0.01, Odd(), 3)
+    canceled.cancel()
+    loop.call_soon_threadsafe(Odd(), 4)
+
+    def again(left):
+        if left:
+            loop.call_soon(again, left - 1)
+
+    again(50)
+    waker = loop.create_future()
+    loop.call_soon(waker.set_result, None)
+    await waker
+    time.sleep(0.004)  # one callback of 4 ms, which others wait for
+    await asyncio.sleep(0.05)
+
+if sys.argv[1] == "uvloop":
+    import uvloop
+    uvloop.run(main())
+else:
+    asyncio.run(main())
+rows = {row[0]: row[5] for row in totals.rows()}
+print(sorted(done), totals.problems, rows.get("loop turn", 0.0))
+"""
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+def test_callbacks_run_as_without_the_probe_and_wait_once(
+    loop: str, tmp_path: Path
+) -> None:
+    if loop == "uvloop":
+        pytest.importorskip("uvloop")
+    done = subprocess.run(
+        [sys.executable, "-c", PROBED, loop, str(tmp_path)],
+        capture_output=True,
+        text=True,
+    )
+    assert done.stderr == ""
+    assert done.stdout.startswith("[(), (), (1,), (2,), (4,)] [] ")
+    # Four or so callbacks wait 4 ms. A timer for a time that has passed waits from
+    # when it was made, and a callback that is scheduled by another one waits alone.
+    assert float(done.stdout.split()[-1]) < 0.5
