@@ -20,7 +20,7 @@ LEAST = 0.3  # if all functions have less than this share, the difference has no
 INFRASTRUCTURE = re.compile(
     r"\((asyncio|uvicorn|uvloop|gunicorn|hypercorn|granian|waitress|werkzeug/serving"
     r"|anyio|concurrent|click|multiprocessing|socketserver|threading|selectors|runpy"
-    r"|wsgiref|http/server|gevent|<frozen)[/.>]"
+    r"|wsgiref|http/server|gevent|<frozen runpy)[/.>]"
 )
 # Names of comprehensions and lambdas. Their time counts for the enclosing function.
 _INNER = re.compile(r"(\.<locals>)?\.<(genexpr|listcomp|dictcomp|setcomp|lambda)>")
