@@ -5,7 +5,7 @@ from itertools import groupby
 
 from assay.load_former import Beside, Former
 from assay.load_results import KINDS, Name
-from assay.report.load.words import time_text
+from assay.report.load.words import short, time_text
 from assay.wording import counted, one_line, percent, significant
 
 WHY = (
@@ -41,13 +41,13 @@ def notes(former: Former) -> list[str]:
         (former.only_now, "this test"),
     ):
         if titles:
-            lines.append(f"Only in {which}: {', '.join(map(one_line, titles))}.")
+            lines.append(f"Only in {which}: {', '.join(map(short, titles))}.")
     return lines
 
 
 def _title(kind: str, method: str, name: str) -> str:
     (known,) = (each for each in KINDS if each == kind)
-    return one_line(Name(known, method, name).title)
+    return short(Name(known, method, name).title)
 
 
 def _cell(number: Beside) -> Cell:
