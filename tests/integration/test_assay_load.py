@@ -342,20 +342,6 @@ def test_statuses_and_sizes_are_known_of_every_client(
 
 
 @repeated
-def test_requests_that_hang_are_in_flight_until_the_end(tmp_path: Path) -> None:
-    def hangs(number: int, request: bytes) -> list[Step]:
-        return [answer()] if number <= 3 else [20.0]
-
-    words = ("--users", "5", "--duration", "3s", "--drain", "0.1s")
-    with serving(hangs) as server:
-        load(tmp_path, server, *words, text=LOOK)
-    found = results(tmp_path)
-    assert (found["done"], found["unserved"]) == (3, 5)
-    in_flight = found["timeline"]["in_flight"]
-    assert len(in_flight) == 3 and in_flight[1:] == [pytest.approx(5, abs=0.1)] * 2
-
-
-@repeated
 @pytest.mark.parametrize("workers", [(), ("--workers", "2")])
 def test_the_number_of_users_follows_its_stages(
     tmp_path: Path, workers: tuple[str, ...]

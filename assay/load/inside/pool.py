@@ -174,9 +174,11 @@ class Pool:
         users = self.users
         if not (self.failures and users):
             return []
+        # By stages, a user who is missing is made again whenever their number changes.
+        plural = "s" if len(self.failures) > 1 else ""
         return [
-            f"{len(self.failures)} users stopped in their on_start "
-            f"({self.failures[0]}), so {users} did the work. If no more users "
+            f"{len(self.failures)} run{plural} of on_start failed "
+            f"({self.failures[0]}), so {users} users did the work. If no more users "
             f"can log in, set --users {users}."
         ]
 

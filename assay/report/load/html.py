@@ -38,26 +38,7 @@ def render(run: LoadRun) -> str:
         ],
         columns=words.COLUMNS,
         bound=results.bound,
-        rows=[
-            (
-                words.row_title(row),
-                f"{row.requests:,}",
-                percent(row.failed / row.requests),
-                bool(row.failed),
-                list(
-                    zip(
-                        words.cells(row.latency, results.bound),
-                        _sort_keys(row, words.cells(row.latency)),
-                        strict=True,
-                    )
-                ),
-                words.answers(row),
-                row.requests,
-                row.failed / row.requests,
-                row.kind == "request" and not row.label,
-            )
-            for row in results.rows
-        ],
+        rows=[_row(row, results.bound) for row in results.rows],
         worker_columns=words.WORKER_COLUMNS,
         workers=words.workers(results),
         former=_former(results),
@@ -81,6 +62,22 @@ def render(run: LoadRun) -> str:
         command=plan.command,
         run=run.name,
         seed=results.seed,
+    )
+
+
+def _row(row: Row, bound: bool) -> tuple[object, ...]:
+    """Return what the template shows of a row, and what the row is sorted by."""
+    cells = words.cells(row.latency, bound)
+    return (
+        words.row_title(row),
+        f"{row.requests:,}",
+        percent(row.failed / row.requests),
+        bool(row.failed),
+        list(zip(cells, _sort_keys(row, cells), strict=True)),
+        words.answers(row),
+        row.requests,
+        row.failed / row.requests,
+        row.kind == "request" and not row.label,
     )
 
 
