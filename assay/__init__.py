@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pandas as pd
 
+    from assay.cli.load_request import LoadRequest
     from assay.load_results import LoadResults
     from assay.plan import Plan
     from assay.results import Results
@@ -207,18 +208,19 @@ def load_test(
         host: URL that the load goes to; if empty, the host of the user class.
         output: The run directory; a new one under `reports/` if None.
         options: The options of `assay load`, with underscores: `rate="200"`,
-            `users=20`, `duration="30s"`, `require=("latency.p99 <= 50ms",)`. The
-            options of a capacity search or a sweep are not allowed.
+            `users=20`, `duration="30s"`, `require="latency.p99 <= 50ms"`,
+            `baseline="reports/before"`. Options that can be given several times
+            (`require`, `tag`, `allow_host`) and `arguments`, which follow `--`, are a
+            string or a sequence of strings. The options of a capacity search or a sweep
+            are not allowed.
 
     Raises:
         InputError: An option is invalid or belongs to a capacity search or a sweep,
             `output` exists and is not empty, or the locustfile is missing or cannot be
-            imported.
+            imported. Or `baseline` has no results of a single load test.
         TypeError: An option does not exist.
         MeasureError: The test failed; what was measured is kept.
     """
-    import secrets
-
     from assay.cli import load, load_request
     from assay.errors import InputError
     from assay.load_tests import run
@@ -231,12 +233,34 @@ def load_test(
             "out the options of a capacity search or a sweep, or type: assay load FILE "
             "--find-capacity --slo OBJECTIVE, or --sweep 1,2,4,8"
         )
-    options.setdefault("seed", secrets.randbelow(2**32))
-    request = load_request.LoadRequest(str(locustfile), host=host, **options)
+    request = _load_request(str(locustfile), host, options)
     plan = load_request.make_plan(request, None)
+    former = load.read_former(request)
     path = Path(output) if output else _path(Path.cwd(), "load")
-    run.measure(plan, load.create_run(plan, path), Quiet())
+    run.measure(plan, load.create_run(plan, path, former), Quiet())
     return LoadTest(path)
+
+
+def _load_request(locustfile: str, host: str, options: dict[str, Any]) -> LoadRequest:
+    """Return the options of a load test as the command line reads them.
+
+    Raises:
+        InputError: The number of users is invalid.
+        TypeError: An option does not exist.
+    """
+    import secrets
+
+    from assay.cli.load_request import LoadRequest, parse_users
+
+    given = {"seed": secrets.randbelow(2**32), **options}
+    if given.get("users") is not None:
+        given["users"] = parse_users(str(given["users"]))
+    if given.get("baseline") is not None:
+        given["baseline"] = Path(given["baseline"])
+    for name in ("allow_host", "arguments", "require", "tag"):
+        texts = given.get(name) or ()
+        given[name] = (texts,) if isinstance(texts, str) else tuple(texts)
+    return LoadRequest(locustfile, host=host, **given)
 
 
 def _path(folder: Path, kind: str) -> Path:

@@ -13,6 +13,8 @@ class Beside(Data):
         metric: ``latency.p50``, ``latency.p99`` or ``errors``.
         before: The number in the former test; None if there is none.
         now: The number in this test; None if there is none.
+        before_bound: Whether `before` is only a lower bound.
+        now_bound: Whether `now` is only a lower bound.
     """
 
     kind: str
@@ -21,6 +23,8 @@ class Beside(Data):
     metric: str
     before: float | None
     now: float | None
+    before_bound: bool = False
+    now_bound: bool = False
 
 
 class Former(Data):

@@ -137,11 +137,9 @@ def run(request: LoadRequest, path: Path, as_json: bool) -> Results:
     if trials:
         trials.check(request)
     plan = load_request.make_plan(request, trials, tuple(configuration.ignored))
-    former = _former(request)
+    former = read_former(request)
     created = outermost_missing(path)
-    directory = create_run(plan, path)
-    if former is not None:
-        directory.write_former(former)
+    directory = create_run(plan, path, former)
     stopped_by: BaseException | None = None
     try:
         _measure(plan, directory, trials)
@@ -166,7 +164,7 @@ def run(request: LoadRequest, path: Path, as_json: bool) -> Results:
     return results
 
 
-def _former(request: LoadRequest) -> LoadResults | None:
+def read_former(request: LoadRequest) -> LoadResults | None:
     """Return the results of the former test that --baseline names; None without it.
 
     Raises:
@@ -259,11 +257,17 @@ def _default_path() -> Path:
     return Path.cwd() / "reports" / f"{datetime.now():%Y-%m-%dT%H-%M-%S}-load"
 
 
-def create_run(plan: LoadPlan, path: Path) -> LoadRun:
+def create_run(plan: LoadPlan, path: Path, former: LoadResults | None) -> LoadRun:
     """Create the directory of a load test.
+
+    Args:
+        plan: The plan of the test.
+        path: The directory.
+        former: The results of a former test, to be shown beside this one.
 
     Raises:
         InputError: The directory cannot be created, or it exists and is not empty.
+        MeasureError: The former results cannot be written.
     """
     from assay.plan import Plan
     from assay.run_directory.load_run import LoadRun
@@ -271,7 +275,10 @@ def create_run(plan: LoadPlan, path: Path) -> LoadRun:
 
     file = plan.locustfile
     machine = environment.describe(Plan(topics=()), {file.name: file.parent})
-    return create_directory(LoadRun, path, plan, machine)
+    run = create_directory(LoadRun, path, plan, machine)
+    if former is not None:
+        run.write_former(former)
+    return run
 
 
 def _results(run: LoadRun, finished: bool = False) -> Results:

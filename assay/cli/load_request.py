@@ -73,18 +73,21 @@ def with_locust_conf(request: LoadRequest, configuration: Configuration) -> Load
 
     The number of users and the spawn rate are taken only if the request has neither a
     rate nor users, and asks for a single test. The duration is taken only for a single
-    test.
+    test, and only if its rate or users do not say how long it lasts.
 
     Raises:
         InputError: A configured number of users or spawn rate is not a number.
     """
+    from assay.load import shapes
+
     users, spawn_rate, duration = request.users, request.spawn_rate, request.duration
     if not (request.rate or users or request.many_trials):
         users = _configured_number(configuration, "users", int)
         spawn_rate = spawn_rate or _configured_number(
             configuration, "spawn-rate", float
         )
-    if not request.many_trials:
+    whole = any(shapes.has_own_length(str(n)) for n in (request.rate, request.users))
+    if not (request.many_trials or whole):
         duration = duration or configuration.get("run-time")
     return replace(
         request,

@@ -174,10 +174,15 @@ class Recorder:
         self._count(self.raised, text)
         self.limit = self.limit or limits.explain(error)
 
-    def add_unserved(self, scheduled: float) -> None:
-        """Record an arrival that nobody answered: its end is unknown."""
+    def add_unserved(self, scheduled: float, start: float = math.nan) -> None:
+        """Record an arrival that nobody answered: its end is unknown.
+
+        Args:
+            scheduled: When it was due.
+            start: When its last request was sent; NaN if no user had taken it.
+        """
         name = REQUEST, "", UNSERVED
-        self.add(name, scheduled, 0.0, math.nan, math.nan, NO_USER, ("no answer", 0, 0))
+        self.add(name, scheduled, 0.0, start, math.nan, NO_USER, ("no answer", 0, 0))
 
     def flush(self) -> Recording:
         """Return the samples and counts since the last flush, and forget them.

@@ -248,6 +248,12 @@ def of_duration(shape: Shape, required: float | None, written: str) -> Shape:
     )
 
 
+def has_own_length(text: str) -> bool:
+    """Return whether the text of a shape says how long the whole test lasts."""
+    steps_of_a_length = text.split()[:1] == ["steps"] and "each" in text.split()
+    return text.endswith(".csv") or is_stages(text) or steps_of_a_length
+
+
 def is_stages(text: str) -> bool:
     """Return whether a text is meant as stages: numbers, and how long each lasts."""
     words = text.replace(",", " , ").split()

@@ -4,8 +4,11 @@ import traceback
 from collections.abc import Mapping
 from types import TracebackType
 
+from assay.system import redaction
+
 MAX_TRACEBACKS = 20  # different errors whose traceback is kept
 MAX_LENGTH = 4000  # characters of a traceback
+MAX_REDACTED = 10 * MAX_LENGTH  # characters in which secrets are looked for
 MAX_FRAMES = 20
 # Parts of the paths of files that run every task: their frames say nothing.
 _RUNNERS = ("/locust/user/", "/assay/load/inside/")
@@ -23,20 +26,26 @@ def text(error: BaseException) -> str:
         lines = traceback.format_exception(type(error), error, first, limit=-MAX_FRAMES)
     except Exception as broken:  # an error of the user's own may not be printable
         return f"{type(error).__name__}: its traceback cannot be shown: {broken!r}"
-    whole = "".join(lines).rstrip()
-    if len(whole) > MAX_LENGTH:
-        whole = f"…{whole[1 - MAX_LENGTH :]}"
-    return whole
+    # A secret that was cut could not be recognised any more.
+    return _end(redaction.text("".join(lines).rstrip()[-MAX_REDACTED:]))
 
 
 def merged(*parts: Mapping[str, str]) -> dict[str, str]:
-    """Return the first traceback of each error, of at most `MAX_TRACEBACKS` errors."""
+    """Return the first traceback of each error, of at most `MAX_TRACEBACKS` errors.
+
+    The parts may come from any program: long texts are cut.
+    """
     found: dict[str, str] = {}
     for part in parts:
         for error, trace in part.items():
             if len(found) < MAX_TRACEBACKS:
-                found.setdefault(error, trace)
+                found.setdefault(error[:MAX_LENGTH], _end(trace))
     return found
+
+
+def _end(whole: str) -> str:
+    """Return a text, or the end of a long one."""
+    return whole if len(whole) <= MAX_LENGTH else f"…{whole[1 - MAX_LENGTH :]}"
 
 
 def _is_runner(frame: TracebackType) -> bool:

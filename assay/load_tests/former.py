@@ -52,7 +52,9 @@ def beside(former: LoadResults, results: LoadResults) -> Former:
         numbers=tuple(
             number
             for name in both[:MAX_ROWS]
-            for number in _numbers(name, before[name], now[name])
+            for number in _numbers(
+                name, before[name], now[name], former.bound, results.bound
+            )
         ),
         more=max(0, len(both) - MAX_ROWS),
         only_before=_titles(before, now),
@@ -73,8 +75,18 @@ def _titles(rows: dict[Name, Row], others: dict[Name, Row]) -> tuple[str, ...]:
     return tuple([name.title for name in rows if name not in others][:MAX_TITLES])
 
 
-def _numbers(name: Name, before: Row, now: Row) -> Iterator[Beside]:
-    """Yield the numbers of a row; a percentile of too few requests is left out."""
+def _numbers(
+    name: Name, before: Row, now: Row, before_bound: bool, now_bound: bool
+) -> Iterator[Beside]:
+    """Yield the numbers of a row; a percentile of too few requests is left out.
+
+    Args:
+        name: The name of the row.
+        before: The row of the former test.
+        now: The row of the new test.
+        before_bound: Whether latencies of the former test are lower bounds.
+        now_bound: Whether latencies of the new test are lower bounds.
+    """
     for metric in PERCENTILES:
         values = [
             (
@@ -84,7 +96,9 @@ def _numbers(name: Name, before: Row, now: Row) -> Iterator[Beside]:
             )
             for row in (before, now)
         ]
-        yield _beside(name, f"latency.{metric}", *values)
+        number = _beside(name, f"latency.{metric}", *values)
+        bounds = {"before_bound": before_bound, "now_bound": now_bound}
+        yield number.model_copy(update=bounds)
     yield _beside(
         name, "errors", before.failed / before.requests, now.failed / now.requests
     )

@@ -201,6 +201,15 @@ def test_a_user_that_stops_is_not_made_again(tmp_path: Path) -> None:
     assert paths(server).count("/") == 6
 
 
+def test_users_that_stop_do_not_end_a_rise_by_stages(tmp_path: Path) -> None:
+    words = ("--users", "1..3 in 2s, 3 for 10m", "--think-time")
+    with serving(say) as server:
+        ran = load(tmp_path, server, HEAD + STOPPING, *words)
+    assert ran.code == 0, ran.said
+    # Whoever has stopped is made again when the number changes: 1 + 2 + 3 users.
+    assert ran.rows("request") == {("GET", "/"): (12, 0)}
+
+
 SLOW = """
 import itertools
 import time

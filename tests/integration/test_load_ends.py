@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.loads import LOOK, fine
-from tests.integration.scripted import serving
+from tests.integration.loads import LOOK, fine, load, results
+from tests.integration.scripted import Step, answer, serving
 from tests.integration.shop import ASSAY
+from tests.repeated import repeated
 
 
 @pytest.mark.parametrize(
@@ -153,3 +154,17 @@ def test_secrets_reach_the_service_and_nothing_else(tmp_path: Path) -> None:
     for text in (*texts, done.stdout, done.stderr):
         assert "S3CRET" not in text
     assert any("***@127.0.0.1" in text for text in texts)
+
+
+@repeated
+def test_requests_that_hang_are_in_flight_until_the_end(tmp_path: Path) -> None:
+    def hangs(number: int, request: bytes) -> list[Step]:
+        return [answer()] if number <= 3 else [20.0]
+
+    words = ("--users", "5", "--duration", "3s", "--drain", "0.1s")
+    with serving(hangs) as server:
+        load(tmp_path, server, *words, text=LOOK)
+    found = results(tmp_path)
+    assert (found["done"], found["unserved"]) == (3, 5)
+    in_flight = found["timeline"]["in_flight"]
+    assert len(in_flight) == 3 and in_flight[1:] == [pytest.approx(5, abs=0.1)] * 2

@@ -202,20 +202,20 @@ class Dispatcher:
         if not self.busy and not self.waiting:
             self._quiet.set()
 
-    def abandon(self) -> tuple[list[float], set[Seat]]:
+    def abandon(self) -> tuple[list[float], set[Seat], set[Seat]]:
         """Give up all arrivals that have not ended.
 
         If a user still gets answers after the end of the load (`Seat.held`), its task
         is assumed to be endless, and its arrival counts as done.
 
         Returns:
-            The times at which the unserved arrivals were due, and the users that still
-            work.
+            The times at which the arrivals that waited for a user were due, the users
+            whose arrivals are unserved, and all users that still work.
         """
         endless = {seat for seat in self.busy if seat.held}
         self.done += len(endless)
         unserved = self.busy - endless
-        due = [seat.arrived_at for seat in unserved if seat.arrived_at is not None]
+        due = list[float]()
         for role in self._roles.values():
             due.extend(scheduled for scheduled, _ in role.backlog)
             role.backlog.clear()
@@ -224,7 +224,7 @@ class Dispatcher:
         for seat in stuck:
             seat.busy = False
         self.recorder = Recorder()  # later reports of these users do not count
-        return due, stuck
+        return due, unserved, stuck
 
     def _draw_role(self) -> Role:
         """Draw the user class of an arrival, weighted by the classes' user slots."""

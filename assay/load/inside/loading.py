@@ -105,8 +105,8 @@ class Loading:
         over.set()  # killing the greenlet could cut a message in half
         reporting.join()
         unserved = self._pool.abandon()
-        for due_at in unserved:
-            self._recorder.add_unserved(due_at)
+        for due_at, sent in unserved:
+            self._recorder.add_unserved(due_at, sent)
         counts = self._counts(len(unserved))
         if order.final:
             self._stop_users()
@@ -165,7 +165,9 @@ class Loading:
             complete = spawning is None or spawning.ready()
             if complete and order.shaped:
                 break
-            if (complete or (order.user_shape and ramp.wanted)) and not pool.alive:
+            # While the number of users rises by stages, others will come.
+            risen = order.user_shape and ramp.wanted >= order.users
+            if (complete or risen) and not pool.alive:
                 no_user = "" if dispatcher.done else pool.no_user_error()
                 self._recorder.limit = no_user
                 self.end("users")

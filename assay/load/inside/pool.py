@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import math
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -173,9 +174,11 @@ class Pool:
         users = self.users
         if not (self.failures and users):
             return []
+        # By stages, a user who is missing is made again whenever their number changes.
+        plural = "s" if len(self.failures) > 1 else ""
         return [
-            f"{len(self.failures)} users stopped in their on_start "
-            f"({self.failures[0]}), so {users} did the work. If no more users "
+            f"{len(self.failures)} run{plural} of on_start failed "
+            f"({self.failures[0]}), so {users} users did the work. If no more users "
             f"can log in, set --users {users}."
         ]
 
@@ -185,18 +188,22 @@ class Pool:
         for seat in self.seats:
             seat.enlisted = False
 
-    def abandon(self) -> list[float]:
+    def abandon(self) -> list[tuple[float, float]]:
         """End the users that still work.
 
         Returns:
-            The times at which the unserved arrivals were due, both those that a user
-            worked on and those that waited.
+            For each unserved arrival, when it was due and when its last request was
+            sent. The latter is NaN for an arrival that waited for a user.
         """
-        due, stuck = self.dispatcher.abandon()
+        waiting, unserved, stuck = self.dispatcher.abandon()
+        found = [(due, math.nan) for due in waiting]
         for greenlet in list(self._group.greenlets):
-            if greenlet.assay_seat in stuck:
+            seat: Seat = greenlet.assay_seat
+            if seat in unserved and seat.arrived_at is not None:
+                found.append((seat.arrived_at, seat.sent(greenlet.assay_stamps.sent)))
+            if seat in stuck:
                 greenlet.kill(block=False)
-        return due
+        return found
 
     def close(self, timeout: float = 2.0) -> None:
         """Stop every user; their `on_stop` may take up to `timeout` seconds."""

@@ -10,12 +10,14 @@ import gevent
 from locust.shape import LoadTestShape
 from locust.user.users import User
 
-from assay.load.inside.pool import Pool
+from assay.load.inside.pool import SPACING, Pool
 from assay.load.inside.roles import Role
 from assay.load.inside.runner import SteeredRunner
 
 SHAPE_INTERVAL = 1.0  # seconds between two calls of a shape's tick, as under Locust
 POLL_INTERVAL = 0.02  # seconds between two checks whether to stop
+# Users that start or stop at once by stages: a listen backlog must not overflow.
+MOST_AT_ONCE = math.ceil(POLL_INTERVAL / SPACING)
 
 
 class Ramp:
@@ -37,6 +39,7 @@ class Ramp:
         self._pool, self._runner, self._stopped = pool, runner, stopped
         # One entry per user that there should be, oldest first: the user's class.
         self._target: list[Role] = []
+        self._wanted: Counter[Role] = Counter()  # how often each class is in it
         self._classes: frozenset[str] = frozenset()
         # How often each class was drawn by its weight since the classes changed.
         self._drawn: Counter[Role] = Counter()
@@ -99,17 +102,23 @@ class Ramp:
     def follow_numbers(self, users_now: Callable[[], int]) -> None:
         """Make or stop users until the test ends, whenever their number changes.
 
+        If it changes by many at once, they start or stop a few at a time.
+
         Args:
             users_now: Returns how many users there should be now.
         """
         steered = isinstance(self._runner, SteeredRunner)
+        aim, reached = 0, True
         while not self._stopped():
             users = users_now()
-            if users != self.wanted:
+            if users != aim:
+                aim, reached = users, False
                 if steered:
                     self._runner.spawning(users)
-                self._step_to(users, abs(users - self.wanted))
-                if steered:
+            if not reached:
+                self._step_to(users, MOST_AT_ONCE)
+                reached = users == self.wanted
+                if steered and reached:
                     self._runner.spawned()
             gevent.sleep(POLL_INTERVAL)
 
@@ -123,9 +132,11 @@ class Ramp:
     ) -> None:
         """Make or stop at most `step` users, towards a number of users."""
         for _ in range(min(step, users - len(self._target))):
-            self._target.append(self._next_role(classes))
+            role = self._next_role(classes)
+            self._target.append(role)
+            self._wanted[role] += 1
         for _ in range(min(step, len(self._target) - users)):
-            self._target.pop()
+            self._wanted[self._target.pop()] -= 1
         self._make_or_stop()
 
     def _end_ramp(self) -> None:
@@ -143,9 +154,8 @@ class Ramp:
             if names != self._classes:
                 self._classes, self._drawn = names, Counter()
         chosen = [r for r in roles if r.cls.__name__ in self._classes] or list(roles)
-        present = Counter(self._target)
         for role in chosen:
-            if present[role] < role.cls.fixed_count:
+            if self._wanted[role] < role.cls.fixed_count:
                 return role
         weighted = [role for role in chosen if not role.cls.fixed_count] or chosen
         # The largest quotient comes next (D'Hondt), so that classes alternate.
@@ -155,9 +165,8 @@ class Ramp:
 
     def _make_or_stop(self) -> None:
         """Make the users that are missing, and stop those that are too many."""
-        target = Counter(self._target)
         for role in self._pool.roles.values():
-            change = target[role] - (role.alive - role.leaving)
+            change = self._wanted[role] - (role.alive - role.leaving)
             for _ in range(change):
                 self._pool.add(role, enlisted=True)
             for _ in range(-change):

@@ -1,5 +1,6 @@
 """One user's seat in its pool: its arrival, and the outcome of that arrival."""
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from operator import itemgetter
@@ -205,6 +206,19 @@ class Seat:
         if self.step_worst == FINE:
             self.raised, self.worst = True, max(self.worst, FAILED)
             self.dispatcher.recorder.add_raised(self.name or name, error)
+
+    def sent(self, stamp: float) -> float:
+        """Return when the request that this user waits for was sent.
+
+        It is not earlier than the arrival's beginning and its last answer, and NaN if
+        the user has not begun with its arrival.
+
+        Args:
+            stamp: When the user's socket last began to send; 0 if that is unknown.
+        """
+        if self.arrived_at is None or self.begun < self.arrived_at:
+            return math.nan
+        return max(stamp, self.begun, self.freed)
 
     def finish(self) -> None:
         """End the arrival, and record its task as a whole if that is needed."""

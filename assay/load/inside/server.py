@@ -207,7 +207,7 @@ class Server:
         lacked_user = dispatcher.lacked_user
         planned = len(offsets) if order.mode == "open" else dispatcher.begun
         unserved = pool.abandon()
-        for scheduled in unserved:
+        for scheduled, _ in unserved:
             recorder.add_unserved(scheduled)
         after = clocks.read(pids, self.cores)
         self.recorder = None

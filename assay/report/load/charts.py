@@ -164,11 +164,12 @@ def rate(ticks: Sequence[Mapping[str, Any]]) -> Chart | None:
     if len(ticks) < 3:
         return None
     pairs = list(zip([{"at": 0.0, "planned": 0}, *ticks], ticks, strict=False))
-    # The last report may cover a short time, in which a rate would be inaccurate.
+    # The last report may cover a short time, in which a rate would be inaccurate. Or it
+    # counts all unserved arrivals, which did not end in that second.
     steps = [
         (before, after, after["at"] - before["at"])
         for before, after in pairs
-        if after["at"] - before["at"] > 0.5
+        if after["at"] - before["at"] > 0.5 and not after.get("unserved")
     ]
     if len(steps) < 3:
         return None

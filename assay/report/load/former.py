@@ -5,7 +5,8 @@ from itertools import groupby
 
 from assay.load_former import Beside, Former
 from assay.load_results import KINDS, Name
-from assay.wording import counted, one_line, percent, quantity, significant
+from assay.report.load.words import short, time_text
+from assay.wording import counted, one_line, percent, significant
 
 WHY = (
     "Two single tests cannot tell a change of the service from the noise between two "
@@ -40,30 +41,32 @@ def notes(former: Former) -> list[str]:
         (former.only_now, "this test"),
     ):
         if titles:
-            lines.append(f"Only in {which}: {', '.join(map(one_line, titles))}.")
+            lines.append(f"Only in {which}: {', '.join(map(short, titles))}.")
     return lines
 
 
 def _title(kind: str, method: str, name: str) -> str:
     (known,) = (each for each in KINDS if each == kind)
-    return one_line(Name(known, method, name).title)
+    return short(Name(known, method, name).title)
 
 
 def _cell(number: Beside) -> Cell:
     before, now = number.before, number.now
     unit = "" if number.metric == "errors" else "s"
-    if before is None or now is None:
-        return _text(before, unit), _text(now, unit), ""
-    words = _points(before, now) if unit == "" else _times(before, now)
-    return _text(before, unit), _text(now, unit), words
+    texts = (
+        _text(before, unit, number.before_bound),
+        _text(now, unit, number.now_bound),
+    )
+    bound = number.before_bound or number.now_bound
+    if before is None or now is None or bound:
+        return *texts, ""
+    return *texts, _points(before, now) if unit == "" else _times(before, now)
 
 
-def _text(value: float | None, unit: str) -> str:
-    if value is None:
-        return "–"
-    if math.isinf(value):
-        return "∞"
-    return quantity(value, unit) if unit else percent(value)
+def _text(value: float | None, unit: str, bound: bool) -> str:
+    if unit:
+        return time_text(value, bound)
+    return "–" if value is None else percent(value)
 
 
 def _times(before: float, now: float) -> str:

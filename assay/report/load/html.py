@@ -2,7 +2,7 @@
 
 import base64
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from assay.load_results import LoadResults, Row
 from assay.report.load import charts, former, panels, table, words
@@ -10,8 +10,10 @@ from assay.report.load.terminal import accounting
 from assay.report.page import page
 from assay.report.provenance import flatten
 from assay.run_directory.load_run import LoadRun
-from assay.wording import judgement, one_line, percent
+from assay.wording import counted, judgement, one_line, percent
 
+MAX_ERRORS = 100  # errors that the page shows
+MAX_DOWNLOAD = 1_000_000  # characters of a file that the page itself contains
 GENERATOR = ("assay", "locust", "gevent")  # packages that make the load
 
 
@@ -36,25 +38,7 @@ def render(run: LoadRun) -> str:
         ],
         columns=words.COLUMNS,
         bound=results.bound,
-        rows=[
-            (
-                words.row_title(row),
-                f"{row.requests:,}",
-                percent(row.failed / row.requests),
-                bool(row.failed),
-                list(
-                    zip(
-                        words.cells(row.latency, results.bound),
-                        _sort_keys(row),
-                        strict=True,
-                    )
-                ),
-                words.answers(row),
-                row.requests,
-                row.failed / row.requests,
-            )
-            for row in results.rows
-        ],
+        rows=[_row(row, results.bound) for row in results.rows],
         worker_columns=words.WORKER_COLUMNS,
         workers=words.workers(results),
         former=_former(results),
@@ -63,9 +47,13 @@ def render(run: LoadRun) -> str:
         downloads=list(_downloads(results)),
         charts=[chart for chart in drawn if chart],
         tracebacks=[
-            (one_line(error), trace) for error, trace in results.tracebacks.items()
+            (words.short(error), trace) for error, trace in results.tracebacks.items()
         ],
-        errors=[(f"{count:,}", error) for error, count in words.errors(results)],
+        errors=[
+            (f"{count:,}", words.short(error))
+            for error, count in words.errors(results)[:MAX_ERRORS]
+        ],
+        more_errors=_more_errors(results),
         warnings=results.warnings,
         load=words.load_text(plan),
         accounting=accounting(results),
@@ -74,6 +62,22 @@ def render(run: LoadRun) -> str:
         command=plan.command,
         run=run.name,
         seed=results.seed,
+    )
+
+
+def _row(row: Row, bound: bool) -> tuple[object, ...]:
+    """Return what the template shows of a row, and what the row is sorted by."""
+    cells = words.cells(row.latency, bound)
+    return (
+        words.row_title(row),
+        f"{row.requests:,}",
+        percent(row.failed / row.requests),
+        bool(row.failed),
+        list(zip(cells, _sort_keys(row, cells), strict=True)),
+        words.answers(row),
+        row.requests,
+        row.failed / row.requests,
+        row.kind == "request" and not row.label,
     )
 
 
@@ -103,14 +107,30 @@ def _machine(environment: Mapping[str, object]) -> list[tuple[str, str]]:
     return flatten({**environment, "versions": chosen})
 
 
-def _sort_keys(row: Row) -> list[str]:
-    """Return the numbers that the cells of `words.COLUMNS` are sorted by."""
+def _more_errors(results: LoadResults) -> str:
+    """Return how many errors the page leaves out, as a sentence; empty if none."""
+    more = len(words.errors(results)) - MAX_ERRORS
+    verb = "is" if more == 1 else "are"
+    return f"{counted(more, 'further one')} {verb} in results.json." if more > 0 else ""
+
+
+def _sort_keys(row: Row, cells: Sequence[str]) -> list[str]:
+    """Return the numbers that the cells of `words.COLUMNS` are sorted by.
+
+    A cell without a time is the least, even if the row has the time.
+    """
     times = (getattr(row.latency, name) for name in words.FIELDS)
-    return ["-1" if time is None else repr(min(time, 1e300)) for time in times]
+    return [
+        "-1" if time is None or cell == "–" else repr(min(time, 1e300))
+        for time, cell in zip(times, cells, strict=True)
+    ]
 
 
 def _downloads(results: LoadResults) -> Iterator[tuple[str, str, str]]:
-    """Yield name, file and address of the files that the page itself contains."""
+    """Yield name, file and address of the files that the page itself contains.
+
+    A large file is only beside the page.
+    """
     # As in results.json, but without its white space.
     fields = json.loads(results.model_dump_json())
     text = json.dumps(
@@ -120,5 +140,7 @@ def _downloads(results: LoadResults) -> Iterator[tuple[str, str, str]]:
         ("CSV", "requests.csv", "text/csv", table.csv_text(results.rows)),
         ("JSON", "results.json", "application/json", text),
     ):
+        if len(content) > MAX_DOWNLOAD:
+            continue
         encoded = base64.b64encode(content.encode()).decode()
         yield name, file, f"data:{kind};base64,{encoded}"

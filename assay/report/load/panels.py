@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from assay.load_curves import Activity, Timeline
-from assay.wording import one_line, significant
+from assay.report.load.words import short
+from assay.wording import significant
 
 WIDTH, HEIGHT = 240, 56  # units of a picture
 MARGIN = 2  # room above the highest point
@@ -50,7 +51,7 @@ def _panel(endpoint: Activity) -> Panel:
     if failed:
         text += f", failed at most {significant(max(endpoint.failed))}/s"
     return Panel(
-        title=one_line(endpoint.label),
+        title=short(endpoint.label),
         text=text,
         area=f"0,{HEIGHT} {points} {WIDTH},{HEIGHT}",
         failed=_points(endpoint.failed, top) if failed else "",

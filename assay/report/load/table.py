@@ -34,7 +34,7 @@ def csv_text(rows: Sequence[Row]) -> str:
             for name in _SPREAD_FIELDS
         ]
         labels = (row.kind, cell(row.method), cell(row.name))
-        statuses = " ".join(f"{name}:{count}" for name, count in row.statuses.items())
+        statuses = " ".join(f"{name}={count}" for name, count in row.statuses.items())
         answers = (cell(statuses), row.size_mean, row.size_max)
         writer.writerow([*labels, row.requests, row.failed, *spreads, *answers])
     return out.getvalue()

@@ -18,6 +18,7 @@ from assay.wording import counted, judgement, one_line, percent, quantity, signi
 
 Titled = LoadResults | CapacityResults | SweepResults
 COLUMNS = ("mean", "p50", "p90", "p95", "p99", "p99.9", "longest")
+MAX_LENGTH = 200  # characters of a name or an error that are shown
 FIELDS = ("mean", "p50", "p90", "p95", "p99", "p999", "longest")
 
 
@@ -175,7 +176,13 @@ def time_text(seconds: float | None, bound: bool = False) -> str:
 
 def row_title(row: Row) -> str:
     """Return the title of a row."""
-    return one_line(row.title)
+    return short(row.title)
+
+
+def short(text: str) -> str:
+    """Return a text as one line of bounded length: names may come from the target."""
+    line = one_line(text)
+    return line if len(line) <= MAX_LENGTH else f"{line[: MAX_LENGTH - 1]}…"
 
 
 def errors(results: LoadResults) -> list[tuple[str, int]]:

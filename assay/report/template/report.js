@@ -60,8 +60,13 @@ for (const graph of document.querySelectorAll("svg.flame")) {
 for (const table of document.querySelectorAll("table.sortable")) {
   const body = table.tBodies[0];
   const rows = [...body.rows];
+  // The row of all requests stays at the top.
+  const pinned = rows.filter((row) => row.classList.contains("total"));
+  const named = rows.filter((row) => !row.classList.contains("total"));
+  if (named.length < 2) continue;
   const heads = [...table.tHead.rows[0].cells];
-  const value = (row, column) => column === 0 ? row.cells[0].textContent.toLowerCase()
+  const name = (row) => row.cells[0].querySelector("code").textContent.toLowerCase();
+  const value = (row, column) => column === 0 ? name(row)
     : parseFloat(row.cells[column].dataset.value);
   heads.forEach((head, column) => {
     const button = document.createElement("button");
@@ -77,19 +82,17 @@ for (const table of document.querySelectorAll("table.sortable")) {
       head.setAttribute("aria-sort", order);
       const sign = order === "ascending" ? 1 : -1;
       const compare = (a, b) => a < b ? -sign : a > b ? sign : 0;
-      // The row of all requests stays at the top.
-      const sorted = rows.slice(1).sort((a, b) => compare(value(a, column), value(b, column)));
-      body.replaceChildren(rows[0], ...sorted);
+      const sorted = [...named].sort((a, b) => compare(value(a, column), value(b, column)));
+      body.replaceChildren(...pinned, ...sorted);
     });
   });
   const filter = table.closest("section").querySelector(".filter");
   const [field, count] = [filter.querySelector("input"), filter.querySelector("output")];
   field.addEventListener("input", () => {
     const text = field.value.trim().toLowerCase();
-    const named = rows.slice(1);
-    for (const row of named) row.hidden = !row.cells[0].textContent.toLowerCase().includes(text);
+    for (const row of named) row.hidden = !name(row).includes(text);
     const shown = named.filter((row) => !row.hidden).length;
     count.textContent = text === "" ? "" : shown + " of " + named.length;
   });
-  filter.hidden = rows.length < 2;
+  filter.hidden = false;
 }

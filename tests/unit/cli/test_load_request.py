@@ -8,6 +8,7 @@ import pytest
 from assay.cli import load_request
 from assay.cli.load_request import LoadRequest
 from assay.errors import InputError
+from assay.inputs import locust_conf
 from assay.load_plan import LoadPlan
 
 
@@ -64,6 +65,34 @@ def test_stages_of_users_that_contradict_other_options(
 ) -> None:
     with pytest.raises(InputError, match=words):
         planned(tmp_path, **{"users": "0..50 in 2m", **options})
+
+
+@pytest.mark.parametrize(
+    ("options", "duration"),
+    [
+        ({"users": "0..50 in 2m"}, 120),
+        ({"rate": "5 for 2m"}, 120),
+        ({"rate": "steps 1,2 each 30s"}, 60),
+        ({"rate": "rates.csv"}, 40),
+        ({"rate": "steps 1,2"}, 600),
+        ({"rate": "5"}, 600),
+        ({"users": 20}, 600),
+    ],
+)
+def test_locust_conf_does_not_contradict_a_shape_with_its_own_length(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    options: dict[str, Any],
+    duration: float,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "locust.conf").write_text("run-time = 10m\n")
+    (tmp_path / "rates.csv").write_text("seconds,rate\n0,5\n40,5\n")
+    (tmp_path / "f.py").write_text("")
+    request = load_request.with_locust_conf(
+        LoadRequest("f.py", seed=1, **options), locust_conf.read(tmp_path, tmp_path)
+    )
+    assert load_request.make_plan(request, None).duration == duration
 
 
 def test_a_title_and_tags_are_a_plan(tmp_path: Path) -> None:

@@ -82,6 +82,13 @@ def test_an_arrival_that_nobody_answered_has_no_end() -> None:
     assert taken.request_columns["user"][0] == recorder.NO_USER
 
 
+def test_it_is_known_when_a_request_without_an_answer_was_sent() -> None:
+    taken = Recorder()
+    taken.add_unserved(1.5, 2.25)
+    assert taken.request_columns["start"][0] == 2.25
+    assert math.isnan(taken.request_columns["end"][0])
+
+
 def test_the_body_is_the_columns_one_after_the_other() -> None:
     taken = Recorder()
     taken.add(named("/a"), 1.0, 0.125, 1.25, 1.5, 7)

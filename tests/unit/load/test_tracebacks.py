@@ -44,6 +44,13 @@ def test_a_long_one_keeps_its_end() -> None:
     assert len(tracebacks.text(caught.value)) <= MAX_LENGTH
 
 
+def test_a_secret_at_the_cut_is_hidden() -> None:
+    url = "postgres://me:S3CRETS3CRET@db/x"
+    for kept in range(1, 40):
+        text = tracebacks.text(ValueError(f"{url} {'x' * (MAX_LENGTH - kept)}"))
+        assert "CRET" not in text and len(text) <= MAX_LENGTH
+
+
 def test_an_error_that_cannot_be_printed() -> None:
     class Odd(Exception):
         __notes__ = property(lambda self: 1 / 0)
@@ -67,3 +74,8 @@ def test_of_several_workers_the_first_of_each_error_is_kept() -> None:
     many = {f"error {number}": "there" for number in range(50)}
     found = tracebacks.merged({"error 7": "here"}, many)
     assert len(found) == MAX_TRACEBACKS and found["error 7"] == "here"
+
+
+def test_texts_of_workers_are_cut() -> None:
+    ((error, trace),) = tracebacks.merged({"e" * 9000: "t" * 9000 + "end"}).items()
+    assert len(error) == len(trace) == MAX_LENGTH and trace.endswith("end")

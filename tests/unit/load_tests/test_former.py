@@ -102,6 +102,19 @@ def test_a_difference_is_said_in_words(
     assert words.heading(beside) == "Beside out"
 
 
+def test_lower_bounds_are_shown_as_such(tmp_path: Path) -> None:
+    before = results(tmp_path / "a", loads(0.011))
+    now = results(tmp_path / "b", loads(0.021, 9))
+    bounds = before.model_copy(update={"bound": True})
+    cells = [
+        words.rows(former.beside(first, second))[0][1]
+        for first, second in ((bounds, now), (now, bounds))
+    ]
+    assert cells[0][0] == ("≥ 10.0 ms", "20.0 ms", "")
+    assert cells[1][0] == ("20.0 ms", "≥ 10.0 ms", "")
+    assert cells[0][2] == ("0 %", "9.09 %", "9.1 points more")
+
+
 def test_the_reports_show_it_without_a_verdict(tmp_path: Path) -> None:
     samples = [*loads(0.011), *loads(0.011, 0, BUY)]
     before = results(tmp_path / "a", samples, title="<i>Before")

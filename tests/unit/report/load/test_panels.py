@@ -56,17 +56,51 @@ def test_the_page_has_pictures_answers_and_files(tmp_path: Path) -> None:
     )
     header, *rows = csv.reader(io.StringIO(found["requests.csv"]))
     assert header[-3:] == ["statuses", "size_mean", "size_max"]
-    assert rows[0][-3:] == ["200:99", "5.0", "5"]
+    assert rows[0][-3:] == ["200=99", "5.0", "5"]
 
 
 def test_the_page_is_bounded_whatever_the_number_of_endpoints(tmp_path: Path) -> None:
+    # As in a real test: times of many digits, long names and long errors.
+    names = [Name("request", "GET", f"/{place}/{'é' * 1500}") for place in range(1000)]
     samples = [
-        Sample(5.0, 5.5, 0, Name("request", "GET", f"/items/{place}"), status=200)
-        for place in range(1000)
+        Sample(5 + place / 7e3, 5.3 + (place * turn % 997) / 1.3e3, 0, name, status=200)
+        for place, name in enumerate(names)
+        for turn in range(60)
     ]
-    text, _ = page(tmp_path, samples)
+    told = ticks(samples)
+    told[5]["errors"] = {f"GET /{place}: {'x' * 3000}": 3 for place in range(900)}
+    run = written(tmp_path, samples, told=told)
+    run.write_results(summary.summarise(run))
+    text = reports.write(run, ["html"])[0].read_text()
     assert text.count("<figure") < 20
     assert len(text.encode()) < 3_000_000
+    assert "800 further ones are in results.json." in text
+    assert "/999/" in text and "…" in text and "x" * 201 not in text
+    assert 'download="results.json"' not in text
+
+
+def keys(text: str) -> dict[str, list[str]]:
+    """Return what each row of the table is sorted by."""
+    rows = re.findall(r"<tr[^>]*><th scope=\"row\"><code>(.*?)</code>(.*?)</tr>", text)
+    return {name: re.findall(r'data-value="([^"]*)"', rest) for name, rest in rows}
+
+
+def test_rows_are_sorted_by_what_they_show(tmp_path: Path) -> None:
+    rare = [Sample(1.0, 9.5, 0, Name("start", "GET", "/rare"))] * 3
+    samples = [Sample(i / 10, i / 10 + 0.05) for i in range(60)]
+    text, _ = page(tmp_path, [*samples, *rare])
+    found = keys(text)
+    # Too few requests for a percentile, which is shown as –.
+    assert found["GET /rare (on_start)"][3:8] == ["-1"] * 5
+    assert float(found["GET /look"][3]) > 0 and found["GET /look"][7] == "-1"
+    assert text.count('class="total"') == 1
+    assert '<tr class="total"><th scope="row"><code>all requests</code>' in text
+
+
+def test_there_is_no_row_of_all_requests_without_requests(tmp_path: Path) -> None:
+    login = [Sample(1.0, 1.5, 0, Name("start", "GET", "/login"))]
+    text, _ = page(tmp_path, login)
+    assert 'class="total"' not in text
 
 
 def test_tracebacks_are_folded_and_escaped(tmp_path: Path) -> None:
