@@ -30,6 +30,7 @@ from assay.load.inside.server import Server
 from assay.load.inside.worker import WAIT, Worker, join, set_interruptible
 from assay.load.orders import Finish, Stop
 from assay.load.ticks import Tick
+from assay.system import redaction
 
 MAX_LOG_RECORDS = 2000  # a task that always fails would fill the disk
 
@@ -155,7 +156,8 @@ def work(path: str, host: str, port: int, wait: float) -> int:
         set_interruptible(False)  # leaving takes a moment, and must be completed
         if worker is not None:
             worker.leave()
-    print(f"assay worker: {problem}", file=sys.stderr)
+    redaction.learn(os.environ)
+    print(f"assay worker: {redaction.text(problem)}", file=sys.stderr)
     return 4
 
 
