@@ -28,7 +28,7 @@ __all__ = ["HIDDEN", "SECRET", "SECRET_NAME"]
 _PAIR = re.compile(r"(-{0,2}[\w.-]+(?:=|:\s+))(.+)", re.DOTALL)
 MAX_DEPTH = 2  # levels of commands within commands: sh -c 'API_TOKEN=... serve'
 _WORD = re.compile(r"""(?:"(?:\\.|[^"\\])*"|'[^']*'|\\.|\S)+""", re.DOTALL)
-_LITERAL = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_LITERAL = re.compile(r'"(?:[^"\\\n]|\\.)*"')
 _FOLDERS = frozenset(("PWD", "OLDPWD"))  # of the shell
 MIN_KNOWN = 6  # characters of a known secret that is looked for in other text
 # Values of secrets that can be looked for nowhere else: words, numbers, addresses.
