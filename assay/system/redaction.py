@@ -6,10 +6,13 @@ was given are known, and are recognised wherever they are. Nothing else distingu
 secret from other text.
 """
 
+import contextlib
+import getpass
 import json
 import re
 import shlex
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from urllib.parse import quote
 
 from assay.system import secrets_in_text
@@ -114,7 +117,7 @@ def learn(
     _redact_words(words, MAX_DEPTH, found)
     for line in commands:
         _redact_line(line, MAX_DEPTH, found)
-    _known.add(found, ordinary)
+    _known.add(found, [*ordinary, *_names_here()])
 
 
 def environment(env: Mapping[str, str]) -> dict[str, str]:
@@ -194,9 +197,23 @@ def _in_urls(value: str) -> list[str]:
     return [*secrets_in_text.user_infos(value), *secrets_in_text.parameters(value)]
 
 
+def _names_here() -> list[str]:
+    """Return the user's name, and the names of the folders of this process.
+
+    They may be users of URLs, too, and are parts of many paths.
+    """
+    names: list[str] = []
+    for find in (getpass.getuser, Path.home, Path.cwd):
+        with contextlib.suppress(LookupError, OSError, RuntimeError, ImportError):
+            names += Path(find()).parts
+    return names
+
+
 def _is_distinctive(value: str) -> bool:
     """Say whether a value can be looked for in other text without harm."""
-    if len(value) < MIN_KNOWN or HIDDEN in value or _ORDINARY.fullmatch(value):
+    if len(value) < MIN_KNOWN or HIDDEN in value:
+        return False
+    if _ORDINARY.fullmatch(value) and not secrets_in_text.begins_with_slash(value):
         return False
     return len(value) >= LONGEST_WORDS or not _WORDS.fullmatch(value)
 

@@ -51,6 +51,8 @@ _SLASHED = re.compile(
 )
 _LOGIN = re.compile(r"(?<![\w/@:])([\w.+-]{1,64}):([^\s:@/\"'<>]{3,})@(?!sha)(?=\w)")
 _PARAMETER = re.compile(r"([?&][\w.~%\[\]-]*=)([^&#\s\"'<>]*)")
+# A part of a secret between slashes: no name of a folder has all these.
+_BASE_64 = re.compile(r"(?=\D*\d)(?=[^a-z]*[a-z])(?=[^A-Z]*[A-Z])[A-Za-z0-9+=]{12,}")
 _KEY = re.compile(r"(?=\D*\d)[\w-]{16,}")
 _WEBHOOK = re.compile(
     r"(?i)(\bhooks\.slack\.com/(?:services|workflows|triggers)/"
@@ -145,6 +147,11 @@ def looks_secret(value: str) -> bool:
     return has_digit or inner_capital or len(value) >= 20
 
 
+def begins_with_slash(value: str) -> bool:
+    """Say whether a value is a secret in base 64 that looks like a path."""
+    return value.startswith("/") and any(map(_BASE_64.fullmatch, value.split("/")))
+
+
 def _parameter(match: re.Match[str]) -> str:
     return match[1] + HIDDEN if _is_secret_parameter(match) else match[0]
 
@@ -211,7 +218,8 @@ def _is_harmless(name: str, separator: str, value: str) -> bool:
     if separator == "=":
         # PWD=/home/me is a folder; token=3 is a count.
         counts = value.isdigit() and parts[-1] in ("token", "tokens")
-        return counts or (parts == ["pwd"] and value.startswith("/"))
+        is_folder = value.startswith("/") and not begins_with_slash(value)
+        return counts or (parts == ["pwd"] and is_folder)
     if is_password and separator != ":":
         return False
     return not looks_secret(value)

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -121,6 +122,31 @@ def test_values_of_names_that_only_sound_secret_are_not_known() -> None:
     assert redaction.text(text) == text
 
 
+def test_names_of_the_user_and_of_folders_are_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "shop-v7"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("HOME", "/home/jenkins-2")
+    monkeypatch.setenv("LOGNAME", "runner-3")
+    urls = [f"redis://{name}@cache" for name in ("jenkins-2", "shop-v7", "runner-3")]
+    redaction.learn(commands=[*urls, "redis://other-9@cache"])
+    text = "/home/jenkins-2/shop-v7/app.py by runner-3"
+    assert redaction.text(f"{text} or other-9") == f"{text} or ***"
+    folder.rmdir()
+    redaction.learn(commands=urls)  # in a folder that is gone
+
+
+@pytest.mark.parametrize(
+    "value", ["/x9Yk3Lm0Qz1r", "/aB3d+fGh1JkL/mN0pQrStUvWx/yZ12345678ab=="]
+)
+def test_a_secret_may_begin_with_a_slash(value: str) -> None:
+    assert redaction.text(f"Server=db;Pwd={value};") == "Server=db;Pwd=***;"
+    redaction.learn({"SECRET_KEY": value})
+    assert redaction.text(f"no such key: {value}") == "no such key: ***"
+
+
 def test_the_id_of_a_test_is_shown_though_it_has_a_known_value() -> None:
     redaction.learn({"API_KEY": "dev-key-1"})
     for test in ("test_x.py", "a+b/größe@2/test_x.py"):
@@ -168,7 +194,14 @@ def test_known_values_are_hidden_wherever_they_are() -> None:
 @pytest.mark.parametrize(
     "value",
     ["short", "postgres", "change-me", "Production", "127.0.0.1", "localhost:8000"]
-    + ["/run/secrets/db", "http://auth:8000/x9", "3.12.13", "us-east.example", ""],
+    + [
+        "/run/secrets/db",
+        "/Users/Jane/project2/app.key",
+        "http://auth:8000/x9",
+        "3.12.13",
+        "us-east.example",
+        "",
+    ],
 )
 def test_a_value_that_says_nothing_is_no_known_secret(value: str) -> None:
     redaction.learn({"DB_PASSWORD": value})
