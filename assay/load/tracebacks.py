@@ -4,6 +4,8 @@ import traceback
 from collections.abc import Mapping
 from types import TracebackType
 
+from assay.system import redaction
+
 MAX_TRACEBACKS = 20  # different errors whose traceback is kept
 MAX_LENGTH = 4000  # characters of a traceback
 MAX_FRAMES = 20
@@ -14,7 +16,7 @@ _RUNNERS = ("/locust/user/", "/assay/load/inside/")
 def text(error: BaseException) -> str:
     """Return the traceback of an error, from the locustfile's own code on.
 
-    A long traceback keeps its end, which says what went wrong.
+    It is without secrets. A long traceback keeps its end, which says what went wrong.
     """
     first = error.__traceback__
     while first is not None and first.tb_next is not None and _is_runner(first):
@@ -23,7 +25,7 @@ def text(error: BaseException) -> str:
         lines = traceback.format_exception(type(error), error, first, limit=-MAX_FRAMES)
     except Exception as broken:  # an error of the user's own may not be printable
         return f"{type(error).__name__}: its traceback cannot be shown: {broken!r}"
-    whole = "".join(lines).rstrip()
+    whole = redaction.text("".join(lines).rstrip())
     if len(whole) > MAX_LENGTH:
         whole = f"…{whole[1 - MAX_LENGTH :]}"
     return whole

@@ -156,7 +156,6 @@ def work(path: str, host: str, port: int, wait: float) -> int:
         set_interruptible(False)  # leaving takes a moment, and must be completed
         if worker is not None:
             worker.leave()
-    redaction.learn(os.environ)
     print(f"assay worker: {redaction.text(problem)}", file=sys.stderr)
     return 4
 
@@ -181,6 +180,7 @@ def main(
 ) -> int:
     """Play a role; return the exit code."""
     limits.raise_soft_limits()
+    redaction.learn(os.environ, words=arguments)
     _set_up_logging()
     settings = json.loads(settings_json)
     gate.install()

@@ -16,7 +16,7 @@ def test_a_worker_shows_no_secret(tmp_path: Path) -> None:
 import locust, sys
 from assay.load.inside import __main__ as inside
 inside.join = lambda *_: ({str(locustfile)!r}, None)
-sys.exit(inside.work("", "127.0.0.1", 1, 0))
+sys.exit(inside.main("", "0", "worker:127.0.0.1:1", "{{}}"))
 """
     done = subprocess.run(
         [sys.executable, "-c", code],
