@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from assay.bisection_results import BISECTION_SCHEMA, Bisection, Request
 from assay.errors import InputError
-from assay.run_directory.directory import to_json
+from assay.run_directory.directory import to_json, without_secrets
 from assay.system import redaction
 from assay.wording import one_line
 
@@ -112,7 +112,8 @@ def _read(file: Path) -> Bisection:
 
 
 def _differing(then: Request, now: Request) -> Iterator[str]:
-    """Yield each part of the question that differs."""
+    """Yield each part of the question that differs; secrets are not compared."""
+    then, now = without_secrets(then), without_secrets(now)
     for name in Request.model_fields:
         before, after = getattr(then, name), getattr(now, name)
         if before != after:

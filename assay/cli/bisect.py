@@ -262,7 +262,9 @@ def _progress(plan: Plan) -> AbstractContextManager[Progress]:
 def _report(state: Bisection, record: Record, as_json: bool) -> None:
     """Write the page, and print the table or JSON."""
     from assay.report import bisect_page, bisect_table
+    from assay.run_directory.directory import without_secrets
 
+    state = without_secrets(state)
     page = record.path / PAGE
     page.write_text(bisect_page.render(state), encoding="utf-8")
     print_written([page])

@@ -11,6 +11,7 @@ import os
 import shlex
 import shutil
 import sys
+import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -104,10 +105,21 @@ def create_directory[Kind: Directory](  # noqa: D103 (pydocstyle misreads generi
 
 
 def content_error(directory: Path, error: Exception) -> InputError:
-    """Return the error for a run directory whose files have other content."""
+    """Return the error for a run directory whose files have other content.
+
+    A bug in Assay raises the same errors, so the message names the line.
+    """
+    package = Path(__file__).parents[1]
+    frames = traceback.extract_tb(error.__traceback__)
+    places = [
+        f" at {Path(frame.filename).relative_to(package.parent)}:{frame.lineno}"
+        for frame in frames
+        if package in Path(frame.filename).parents
+    ]
     return InputError(
-        f"{directory}: cannot be reported: a file has other content than Assay writes "
-        f"({type(error).__name__}: {error})"
+        f"{directory}: cannot be reported: a file has other content than Assay writes, "
+        f"or there is a bug in Assay ({type(error).__name__}: {error}"
+        f"{''.join(places[-1:])})"
     )
 
 

@@ -286,8 +286,8 @@ def _report_partial(
         return
     try:
         report_results(directory, results, RUN_FORMATS, as_json)
-    except OSError as full:
-        print_line(f"{directory.path}: the reports cannot be written: {full}")
+    except (OSError, NotARunError) as failed:
+        print_line(f"{directory.path}: the reports cannot be written: {failed}")
 
 
 def report_results(

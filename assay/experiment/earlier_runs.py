@@ -6,7 +6,7 @@ from pathlib import Path
 from assay.analysis import forecasts
 from assay.analysis.measurements import Measurements
 from assay.plan import Plan, Topic
-from assay.run_directory.directory import NotARunError
+from assay.run_directory.directory import NotARunError, without_secrets
 from assay.run_directory.run import RunDirectory
 from assay.system import environment
 
@@ -23,7 +23,8 @@ def duration_forecasts(plan: Plan, folder: Path) -> list[str]:
     """
     # A run directory keeps its plan without secrets. So the new plan loses its secrets,
     # too, before both plans are compared.
-    redacted = environment.redacted(plan)
+    environment.learn_secrets(plan)
+    redacted = without_secrets(environment.redacted(plan))
     sentences: dict[str, str] = {}
     for run, earlier_plan in _latest(folder):
         for topic in forecasts.comparable(redacted, earlier_plan):

@@ -5,7 +5,7 @@ import json
 import os
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from assay.analysis import gates, looks, opinions, verdicts
@@ -75,7 +75,8 @@ def _reason_kept(run: RunDirectory) -> Iterator[None]:
         yield
     except BaseException as error:
         if not (run.path / RESULTS).is_file():
-            _write_if_possible(run, judge(run, interrupts.why_ended(error, "run")))
+            why = interrupts.why_ended(error, "run")
+            _write_if_possible(run, lambda: judge(run, why))
         raise
 
 
@@ -86,17 +87,22 @@ def _measure_topics(experiment: Experiment) -> Results:
             _measure_topic(experiment, topic)
     except BaseException as error:
         experiment.warnings.append(interrupts.why_ended(error, "run"))
-        _write_if_possible(experiment.run, experiment.results(partial=True))
+        _write_if_possible(experiment.run, lambda: experiment.results(partial=True))
         raise
     results = experiment.results(partial=False)
     experiment.run.write_results(results)
     return results
 
 
-def _write_if_possible(run: RunDirectory, results: Results) -> None:
-    """Write results after an error, which a full disk must not hide."""
-    with contextlib.suppress(MeasureError):
-        run.write_results(results)
+def _write_if_possible(run: RunDirectory, results: Callable[[], Results]) -> None:
+    """Write results after an error, which a full disk or a damaged file must not hide.
+
+    Args:
+        run: The run directory.
+        results: Judges what was measured.
+    """
+    with contextlib.suppress(MeasureError, NotARunError):
+        run.write_results(results())
 
 
 def profile(

@@ -4,6 +4,7 @@ import math
 from array import array
 from collections import Counter
 from dataclasses import dataclass, field, fields
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import numpy as np
 from assay.load import lateness, limits, tracebacks
 from assay.load.answers import Columns
 from assay.load.protocol import COLUMNS, MAX_SIZE, MAX_STATUS, REQUEST, TASK, Name
+from assay.system import redaction
 
 NO_USER = 0xFFFF
 # Values of the column `failed`: no error, an error, or a client that gave up waiting.
@@ -20,6 +22,9 @@ OTHER = "(other names)"
 OTHER_ERRORS = "(other errors)"
 UNSERVED = "(unserved)"
 ERROR_LENGTH = 200
+READ_LENGTH = (
+    400  # of the text of an error: a secret that is cut off is no longer found
+)
 # What became of a request: its error or None, and its answer's status and size.
 Answer = tuple[object, int, int]
 NO_ERROR: Answer = (None, 0, 0)
@@ -120,8 +125,8 @@ class Recorder:
         outcome, (error, status, size) = FINE, answer
         if error is not None:
             outcome = _outcome(error)
-            text = str(error)[:ERROR_LENGTH]
-            self._count(self.errors, tuple(map(_encodable, (*name[1:], text))))
+            text = _shown(str(error)[:READ_LENGTH])
+            self._count(self.errors, (*map(_encodable, name[1:]), text))
             self.limit = self.limit or limits.explain(error)
         number = self.names.get(name)
         if number is None:
@@ -167,7 +172,7 @@ class Recorder:
     def add_raised(self, name: str, error: BaseException) -> None:
         """Record the exception of a task in which no request had failed."""
         text = f"task {name} raised {type(error).__name__}: {error}"
-        text = _encodable(text[:ERROR_LENGTH])
+        text = _shown(text[:READ_LENGTH])
         if text not in self._traced and len(self._traced) < tracebacks.MAX_TRACEBACKS:
             self._traced.add(text)
             self.tracebacks[text] = _encodable(tracebacks.text(error))
@@ -262,6 +267,12 @@ def error_text(method: str, name: str, text: str) -> str:
     """Return an error's text, preceded by its request."""
     request = f"{method} {name}".strip()
     return f"{request}: {text}" if request else text
+
+
+@lru_cache(maxsize=MAX_NAMES)
+def _shown(text: str) -> str:
+    """Return the text of an error without secrets, cut off only then."""
+    return redaction.text(_encodable(text))[:ERROR_LENGTH]
 
 
 def _encodable(text: str) -> str:

@@ -8,7 +8,6 @@ from assay.system import redaction
 
 MAX_TRACEBACKS = 20  # different errors whose traceback is kept
 MAX_LENGTH = 4000  # characters of a traceback
-MAX_REDACTED = 10 * MAX_LENGTH  # characters in which secrets are looked for
 MAX_FRAMES = 20
 # Parts of the paths of files that run every task: their frames say nothing.
 _RUNNERS = ("/locust/user/", "/assay/load/inside/")
@@ -17,7 +16,7 @@ _RUNNERS = ("/locust/user/", "/assay/load/inside/")
 def text(error: BaseException) -> str:
     """Return the traceback of an error, from the locustfile's own code on.
 
-    A long traceback keeps its end, which says what went wrong.
+    It is without secrets. A long traceback keeps its end, which says what went wrong.
     """
     first = error.__traceback__
     while first is not None and first.tb_next is not None and _is_runner(first):
@@ -27,7 +26,7 @@ def text(error: BaseException) -> str:
     except Exception as broken:  # an error of the user's own may not be printable
         return f"{type(error).__name__}: its traceback cannot be shown: {broken!r}"
     # A secret that was cut could not be recognised any more.
-    return _end(redaction.text("".join(lines).rstrip()[-MAX_REDACTED:]))
+    return _end(redaction.text("".join(lines).rstrip()))
 
 
 def merged(*parts: Mapping[str, str]) -> dict[str, str]:

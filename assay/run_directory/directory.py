@@ -16,6 +16,8 @@ from assay.system import redaction
 
 ENVIRONMENT = "environment.json"
 RESULTS = "results.json"
+# What reading a damaged file raises.
+DAMAGES = (OSError, ValueError, LookupError, TypeError, AttributeError)
 
 
 class NotARunError(ValueError):
@@ -39,7 +41,7 @@ def reading(path: Path) -> Iterator[None]:
         raise
     except RecursionError as error:
         raise NotARunError(f"{path}: cannot be read: nested too deeply") from error
-    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+    except DAMAGES as error:
         raise NotARunError(f"{path}: cannot be read: {error}") from error
 
 
@@ -119,7 +121,19 @@ class Directory:
         if not path.is_file():
             return {}
         with reading(path):
-            return dict(json.loads(path.read_text(encoding="utf-8-sig")))
+            return dict(json.loads(self.text(path)))
+
+    def text(self, path: Path) -> str:
+        """Return the text of a JSON file without secrets.
+
+        An earlier version of Assay, or a process that knew other values, may have left
+        some. What is read in one process is hidden everywhere alike.
+        """
+        self.learn_names()
+        return redaction.json_text(path.read_text(encoding="utf-8-sig"))
+
+    def learn_names(self) -> None:
+        """Remember the names in the plan that are no secrets, whatever they are."""
 
     def write_text(self, name: str, text: str) -> Path:
         """Write one file without secrets, completely or not at all; return its path.
@@ -156,7 +170,7 @@ class Directory:
     def read[Model: Data](  # noqa: D102 (pydocstyle misreads generics)
         self, name: str, model: type[Model]
     ) -> Model:
-        """Read one JSON file.
+        """Read one JSON file without secrets; see `text`.
 
         Raises:
             LaterVersionError: A later version of Assay wrote the file.
@@ -164,7 +178,7 @@ class Directory:
         """
         path = self.path / name
         with reading(path):
-            fields = json.loads(path.read_text(encoding="utf-8-sig"))
+            fields = json.loads(self.text(path))
             _check_schema(path, fields, model)
             if "schema_" in model.model_fields:
                 fields["schema_"] = fields.pop("schema")

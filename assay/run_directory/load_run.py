@@ -125,7 +125,7 @@ class LoadRun(Directory):
             return []
         ticks: list[dict[str, Any]] = []
         with reading(path):
-            for line in path.read_text(encoding="utf-8").splitlines():
+            for line in self.text(path).splitlines():
                 try:
                     tick = json.loads(line)
                 except ValueError:
@@ -153,7 +153,7 @@ class LoadRun(Directory):
         if not path.is_file():
             return []
         with reading(path):
-            entries = list(json.loads(path.read_text(encoding="utf-8")))
+            entries = list(json.loads(self.text(path)))
             if entries and all(isinstance(entry, str) for entry in entries):
                 raise NotARunError(f"{path}: {MADE_BY_OLDER_VERSION}")
             return [Name.from_list(entry) for entry in entries]
@@ -176,7 +176,7 @@ class LoadRun(Directory):
         if not path.is_file():
             return []
         with reading(path):
-            return [str(text) for text in json.loads(path.read_text(encoding="utf-8"))]
+            return [str(text) for text in json.loads(self.text(path))]
 
     def write_end(self, exit_code: int | None) -> None:
         """Keep the exit code that the locustfile has set; None if it set none.
@@ -196,7 +196,7 @@ class LoadRun(Directory):
         if not path.is_file():
             return None
         with reading(path):
-            code = json.loads(path.read_text(encoding="utf-8"))["exit_code"]
+            code = json.loads(self.text(path))["exit_code"]
             return None if code is None else int(code)
 
     def write_reason(self, reason: str) -> None:
@@ -217,7 +217,7 @@ class LoadRun(Directory):
         if not path.is_file():
             return ""
         with reading(path):
-            return str(json.loads(path.read_text(encoding="utf-8")))
+            return str(json.loads(self.text(path)))
 
     def write_samples(self, kind: str, number: int, table: pa.Table) -> None:
         """Write one file of samples completely or not at all.

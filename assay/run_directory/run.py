@@ -21,6 +21,7 @@ so a run that died can be read up to that point.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -34,6 +35,7 @@ from assay.observations import Round, Source
 from assay.plan import Data, Plan
 from assay.results import Profile, Results, Stacks, Timeline
 from assay.run_directory.directory import (
+    DAMAGES,
     RESULTS,
     Directory,
     NotARunError,
@@ -59,6 +61,11 @@ class RunDirectory(Directory):
     PLAN = "plan.json"
     FOLDERS = ("samples", "profiles")
 
+    def __init__(self, path: Path) -> None:
+        """Point at a directory; nothing is read or written yet."""
+        super().__init__(path)
+        self._knows_names = False
+
     @classmethod
     def open(cls, path: Path) -> RunDirectory:
         """Open the directory of a run that exists.
@@ -79,6 +86,17 @@ class RunDirectory(Directory):
             machine.learn_secrets(plan)
             plan = machine.redacted(plan)
         return super().create(path, plan, environment)
+
+    def learn_names(self) -> None:
+        """Remember that the names of topics and variants are no secrets."""
+        if self._knows_names or not self.recognises(self.path):
+            return
+        with contextlib.suppress(*DAMAGES, RecursionError):
+            text = (self.path / self.PLAN).read_text(encoding="utf-8-sig")
+            topics = json.loads(text)["topics"]
+            parts = [part for one in topics for part in (one, *one["variants"])]
+            redaction.learn(ordinary=[str(part["name"]) for part in parts])
+            self._knows_names = True
 
     def plan(self) -> Plan:
         """Read plan.json.
@@ -170,6 +188,7 @@ class RunDirectory(Directory):
         """
         import pandas as pd
 
+        self.learn_names()
         files = sorted((self.path / "samples").glob(f"{topic}-[0-9][0-9][0-9].parquet"))
         frames = [_read_parquet(file, columns) for file in files]
         return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
@@ -193,7 +212,7 @@ class RunDirectory(Directory):
         profiles: list[Profile] = []
         for path in sorted((self.path / "profiles").glob("*.json")):
             with reading(path):
-                text = path.read_text(encoding="utf-8")
+                text = self.text(path)
                 kind = kinds[json.loads(text)["kind"]]
                 profiles.append(kind.model_validate_json(text))
         return tuple(profiles)
@@ -213,7 +232,7 @@ class RunDirectory(Directory):
         rounds: list[Round] = []
         for path in sorted((self.path / "rounds").glob("*.json")):
             with reading(path):
-                rounds.append(Round.model_validate_json(path.read_text("utf-8")))
+                rounds.append(Round.model_validate_json(self.text(path)))
         return tuple(rounds)
 
     def write_sources(
@@ -233,7 +252,7 @@ class RunDirectory(Directory):
         if not path.is_file():
             return {}
         with reading(path):
-            return _SOURCES.validate_json(path.read_bytes())
+            return _SOURCES.validate_json(self.text(path))
 
     def write_results(self, results: Results) -> None:
         """Write results.json."""
@@ -266,6 +285,7 @@ class RunDirectory(Directory):
         path = self.path / name
         if not path.is_file():
             return pd.DataFrame()
+        self.learn_names()
         frame = _read_parquet(path)
         if missing := [one for one in COLUMNS if one not in frame.columns]:
             raise NotARunError(
@@ -293,6 +313,8 @@ def _without_secrets(frame: pd.DataFrame) -> pd.DataFrame:
 
     redacted = {}
     for name in frame.columns:
+        if frame[name].dtype.kind in "biuf":  # numbers, of which there are many
+            continue
         texts = [one for one in frame[name].unique() if isinstance(one, str)]
         shown = {one: redaction.text(one) for one in texts}
         if any(one != other for one, other in shown.items()):
@@ -316,6 +338,6 @@ def _read_parquet(path: Path, columns: list[str] | None = None) -> pd.DataFrame:
                     missing = LATER_COLUMNS - set(read_schema(file).names)
                     columns = [name for name in columns if name not in missing]
                     file.seek(0)
-                return pd.read_parquet(file, columns=columns)
+                return _without_secrets(pd.read_parquet(file, columns=columns))
         except ArrowException as error:  # not all kinds are ValueErrors
             raise ValueError(str(error)) from error

@@ -25,9 +25,11 @@ from pathlib import Path
 import psutil
 
 from assay.errors import MeasureError
+from assay.system import redaction
 
 TOKEN = "ASSAY_TOKEN"
 MIN_TIME_SLICE = 100_000  # nanoseconds: the shortest that Linux accepts
+LOG_END = 1_000_000  # characters of a log in which its last lines are looked for
 SCHED_SETATTR = {"x86_64": 314, "aarch64": 274}  # number of the system call
 _token = secrets.token_hex(8)
 
@@ -101,8 +103,12 @@ class Child:
         self._process.wait()
 
     def last_lines(self, count: int = 12) -> str:
-        """Return the last lines of the log, indented, for an error message."""
-        lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()
+        """Return the last lines of the log, indented, for an error message.
+
+        Secrets are replaced by `***`, even if they began before the last lines.
+        """
+        log = self.log.read_text(encoding="utf-8", errors="replace")
+        lines = redaction.text(log[-LOG_END:]).splitlines()
         return (
             "\n".join(f"    {line}" for line in lines[-count:])
             or "    (it wrote nothing)"

@@ -6,14 +6,24 @@ was given are known, and are recognised wherever they are. Nothing else distingu
 secret from other text.
 """
 
+import contextlib
+import getpass
 import json
 import re
 import shlex
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from urllib.parse import quote
 
 from assay.system import secrets_in_text
-from assay.system.secrets_in_text import HIDDEN, SECRET, SECRET_NAME
+from assay.system.secrets_in_text import (
+    HIDDEN,
+    SECRET,
+    SECRET_NAME,
+    START,
+    TEST,
+    names_secret,
+)
 
 __all__ = ["HIDDEN", "SECRET", "SECRET_NAME"]
 
@@ -21,12 +31,15 @@ __all__ = ["HIDDEN", "SECRET", "SECRET_NAME"]
 _PAIR = re.compile(r"(-{0,2}[\w.-]+(?:=|:\s+))(.+)", re.DOTALL)
 MAX_DEPTH = 2  # levels of commands within commands: sh -c 'API_TOKEN=... serve'
 _WORD = re.compile(r"""(?:"(?:\\.|[^"\\])*"|'[^']*'|\\.|\S)+""", re.DOTALL)
-_LITERAL = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_LITERAL = re.compile(r'"(?:[^"\\\n]|\\.)*"')
 _FOLDERS = frozenset(("PWD", "OLDPWD"))  # of the shell
 MIN_KNOWN = 6  # characters of a known secret that is looked for in other text
 # Values of secrets that can be looked for nowhere else: words, numbers, addresses.
 _WORDS = re.compile(r"[A-Z]?[a-z]*(?:[-_. ][A-Za-z]?[a-z]*)*|[A-Z]+(?:[-_. ][A-Z]+)*")
 _ORDINARY = re.compile(r"[~.]?/.*|.*://.*|[\d.]+\.\d+|[\w.-]+:\d+", re.DOTALL)
+# A colour of a terminal, as it is or in a text that is quoted itself. Its letters would
+# hide where a word begins.
+_COLOUR = re.compile(r"(?:\x1b|\\{1,4}(?:x1[bB]|u001[bB]|033))\[[0-9;]{0,99}[A-Za-z]")
 LONGEST_WORDS = 20  # characters from which on words are a pass phrase
 
 
@@ -46,7 +59,7 @@ class _Known:
         sought = self.values - self.ordinary
         forms = sorted({*sought, *map(_quoted, sought)}, key=len, reverse=True)
         either = "|".join(map(re.escape, forms))
-        self._pattern = re.compile(rf"(?<!\w)(?:{either})(?!\w)") if forms else None
+        self._pattern = re.compile(rf"{START}(?:{either})(?!\w)") if forms else None
 
     def hide(self, text: str) -> str:
         """Return the text with the known values replaced by `***`."""
@@ -57,7 +70,13 @@ _known = _Known()
 
 
 def text(given: str) -> str:
-    """Return a text with all secrets replaced by `***`: the same for the same text."""
+    """Return a text with all secrets replaced by `***`: the same for the same text.
+
+    Colours of a terminal are left out. The id of a test stays as it is.
+    """
+    if TEST.fullmatch(given):
+        return given
+    given = _COLOUR.sub("", given)
     return secrets_in_text.hide(_known.hide(given))
 
 
@@ -92,13 +111,13 @@ def learn(
     """
     found: list[str] = []
     for name, value in (env or {}).items():
-        if secrets_in_text.names_secret(name) and name not in _FOLDERS:
+        if names_secret(name) and name not in _FOLDERS:
             found.append(value)
         found += _in_urls(value)
     _redact_words(words, MAX_DEPTH, found)
     for line in commands:
         _redact_line(line, MAX_DEPTH, found)
-    _known.add(found, ordinary)
+    _known.add(found, [*ordinary, *_names_here()])
 
 
 def environment(env: Mapping[str, str]) -> dict[str, str]:
@@ -114,7 +133,7 @@ def environment(env: Mapping[str, str]) -> dict[str, str]:
 def tags(given: Mapping[str, str]) -> dict[str, str]:
     """Return tags with secrets replaced by `***`; unlike variables, most are none."""
     return {
-        name: HIDDEN if secrets_in_text.names_secret(name) else text(value)
+        name: HIDDEN if names_secret(name) else text(value)
         for name, value in given.items()
     }
 
@@ -130,17 +149,22 @@ def command(line: str) -> str:
 
 
 def _redact_words(words: Iterable[str], depth: int, found: list[str]) -> list[str]:
-    """Return the words without secrets, and add the secrets to a list."""
-    redacted, secret_follows = [], False
+    """Return the words without secrets, and add the secrets to a list.
+
+    The value of an option whose name only sounds like that of a secret (`--keyspace`)
+    is not shown here, but is looked for nowhere else.
+    """
+    redacted, secret_follows, option = [], False, ""
     for word in words:
         # If dashes follow, the option before them has no value.
         if secret_follows and not word.startswith("--"):
-            found.append(word)
+            if names_secret(option):
+                found.append(word)
             redacted.append(HIDDEN)
             secret_follows = False
             continue
         is_option = re.fullmatch(r"--?[\w.-]+", word)
-        secret_follows = bool(is_option and SECRET_NAME.search(word))
+        secret_follows, option = bool(is_option and SECRET_NAME.search(word)), word
         redacted.append(_redact_word(word, depth, found))
     return redacted
 
@@ -161,7 +185,8 @@ def _redact_line(line: str, depth: int, found: list[str]) -> str:
 def _redact_word(word: str, depth: int, found: list[str]) -> str:
     pair = _PAIR.fullmatch(word)
     if pair and SECRET_NAME.search(pair[1]):
-        found.append(pair[2])
+        if names_secret(pair[1]):
+            found.append(pair[2])
         return pair[1] + HIDDEN
     found += _in_urls(word)
     is_command = depth and len(word.split()) > 1
@@ -172,9 +197,23 @@ def _in_urls(value: str) -> list[str]:
     return [*secrets_in_text.user_infos(value), *secrets_in_text.parameters(value)]
 
 
+def _names_here() -> list[str]:
+    """Return the user's name, and the names of the folders of this process.
+
+    They may be users of URLs, too, and are parts of many paths.
+    """
+    names: list[str] = []
+    for find in (getpass.getuser, Path.home, Path.cwd):
+        with contextlib.suppress(LookupError, OSError, RuntimeError, ImportError):
+            names += Path(find()).parts
+    return names
+
+
 def _is_distinctive(value: str) -> bool:
     """Say whether a value can be looked for in other text without harm."""
-    if len(value) < MIN_KNOWN or HIDDEN in value or _ORDINARY.fullmatch(value):
+    if len(value) < MIN_KNOWN or HIDDEN in value:
+        return False
+    if _ORDINARY.fullmatch(value) and not secrets_in_text.begins_with_slash(value):
         return False
     return len(value) >= LONGEST_WORDS or not _WORDS.fullmatch(value)
 

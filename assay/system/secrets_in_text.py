@@ -6,6 +6,7 @@ where prose is likely, only if its value looks like a secret, too.
 """
 
 import re
+from urllib.parse import unquote
 
 HIDDEN = "***"
 # A name that sounds like a secret.
@@ -30,12 +31,17 @@ _KEYS_FOR = frozenset(
     + ("master", "shared", "client", "license", "storage", "admin", "deploy", "hmac")
 )
 _PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
+# Where a word begins: also after the `\n` of a text that is quoted itself.
+START = r"(?:(?<!\w)|(?<=\\[nrt]))"
 _HEADER = re.compile(
-    r"(?i)(\b(?:proxy-)?authorization|\b(?:set-)?cookie|\bx-(?:api-key|auth-token))"
+    rf"(?i)({START}(?:proxy-)?authorization|{START}(?:set-)?cookie"
+    rf"|{START}x-(?:api-key|auth-token))"
     r"(\\?[\"']?\s*[:=]\s*\\?[\"']?)(?=[^\s\"'*])[^\"'\r\n\\]+"
 )
 # A scheme of HTTP authentication; the prose "Bearer authentication" has no digit.
-_SCHEME = re.compile(r"\b(Bearer|Basic|Digest)(\s+)([\w.~+/=-]{6,})", re.IGNORECASE)
+_SCHEME = re.compile(
+    rf"{START}(Bearer|Basic|Digest)(\s+)([\w.~+/=-]{{6,}})", re.IGNORECASE
+)
 # Up to the last @ before the path: a password may contain one.
 _USER_INFO = re.compile(r"(?<=://)[^/?#\s\"'<>]*@")
 # A password with a slash, which is no valid URL, but is written nevertheless. What
@@ -45,19 +51,24 @@ _SLASHED = re.compile(
 )
 _LOGIN = re.compile(r"(?<![\w/@:])([\w.+-]{1,64}):([^\s:@/\"'<>]{3,})@(?!sha)(?=\w)")
 _PARAMETER = re.compile(r"([?&][\w.~%\[\]-]*=)([^&#\s\"'<>]*)")
+# A part of a secret between slashes: no name of a folder has all these.
+_BASE_64 = re.compile(r"(?=\D*\d)(?=[^a-z]*[a-z])(?=[^A-Z]*[A-Z])[A-Za-z0-9+=]{12,}")
+_KEY = re.compile(r"(?=\D*\d)[\w-]{16,}")
 _WEBHOOK = re.compile(
     r"(?i)(\bhooks\.slack\.com/(?:services|workflows|triggers)/"
     r"|\bdiscord(?:app)?\.com/api/(?:v\d+/)?webhooks/"
     r"|\bapi\.telegram\.org/bot|\bwebhook\.office\.com/webhookb2/"
-    r"|\bhooks\.zapier\.com/hooks/catch/|/webhooks?/(?=[\w/-]{0,99}\d))[^\s\"'<>?#]+"
+    r"|\bhooks\.zapier\.com/hooks/catch/|/webhooks?/(?=(?:[\w-]{1,99}/){0,5}"
+    # A key; the path of an API, `/webhooks/stripe/v1`, has none.
+    r"(?=[\w-]{0,99}\d)[\w-]{16}))[^\s\"'<>?#]+"
 )
 _FORMATS = re.compile(
-    r"\beyJ[\w-]{8,2000}\.[\w-]{4,}(?:\.[\w-]*)?"  # JSON web token
-    r"|\bgh[pousr]_[A-Za-z0-9]{16,}|\bgithub_pat_\w{16,}|\bglpat-[\w-]{16,}"
-    r"|\bxox[a-z]-[\w-]{8,}|\b(?:AKIA|ASIA)[0-9A-Z]{16}\b|\bAIza[\w-]{30,}"
-    r"|\b[spr]k_(?:live|test)_\w{8,}|\bsk-[\w-]{0,99}\d[\w-]{16,}|\bwhsec_\w{8,}"
-    r"|\bnpm_[A-Za-z0-9]{30,}|\bpypi-[\w-]{20,}|\bhvs\.[\w-]{20,}"
-    r"|\bSG\.[\w-]{16,}\.[\w-]{16,}"
+    START + r"(?:eyJ[\w-]{8,2000}\.[\w-]{4,}(?:\.[\w-]*)?"  # JSON web token
+    r"|gh[pousr]_[A-Za-z0-9]{16,}|github_pat_\w{16,}|glpat-[\w-]{16,}"
+    r"|xox[a-z]-[\w-]{8,}|(?:AKIA|ASIA)[0-9A-Z]{16}\b|AIza[\w-]{30,}"
+    r"|[spr]k_(?:live|test)_\w{8,}|sk-[\w-]{0,99}\d[\w-]{16,}|whsec_\w{8,}"
+    r"|npm_[A-Za-z0-9]{30,}|pypi-[\w-]{20,}|hvs\.[\w-]{20,}"
+    r"|SG\.[\w-]{16,}\.[\w-]{16,})"
 )
 _PRIVATE_KEY = re.compile(
     r"(-----BEGIN [A-Z ]*PRIVATE KEY-----).*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)",
@@ -68,15 +79,18 @@ _PRIVATE_KEY = re.compile(
 _NAME = re.compile(
     r"(?<![\w./-])(-{0,2}[A-Za-z_][\w.-]{0,80})(?:\\?[\"'])?([ \t]*[:=][ \t]*)"
 )
+_ESCAPED = re.compile(r"\\[nrt]")
 _VALUE = re.compile(r"(\\?[\"'])((?:(?!\1).)*)|([^\s;&\"'<>]{1,4000})")
-_OPTION = re.compile(r"(?<![\w-])(--[A-Za-z][\w-]*)([ \t]+)(?!-)([^\s\"']+)")
+_OPTION = re.compile(
+    r"(?:(?<![\w-])|(?<=\\[nrt]))(--[A-Za-z][\w-]*)([ \t]+)(?!-)([^\s\"']+)"
+)
 # What stands for a value: `?`, `$1`, `%s`, `:name`, `{name}`, `[name]`, `<name>`.
 _PLACEHOLDER = re.compile(
     r"\?|\$\d+|%s|%\(\w+\)s|:[a-z_]+|\$?\{+[\w. ]*\}+|\[\w*\]|<\w*>|\*+|\.\.\.|…"
     r"|None|null|True|False|true|false"
 )
 # The id of a test comes from the user's own files, and is a key of several files.
-_TEST = re.compile(r"[\w./-]+\.py(?:::\w+)+(?:\[.*\])?", re.DOTALL)
+TEST = re.compile(r"[^\s:=?\"'<>]+\.py(?:::\w+)+(?:\[.*\])?", re.DOTALL)
 # No pattern above matches a text without one of these.
 _HINT = re.compile(
     r"[:=@]|--|eyJ|gh._|hub_pat|glpat|xox|A[KS]IA|AIza|k_|sk-|whsec|"
@@ -86,7 +100,7 @@ _HINT = re.compile(
 
 def hide(text: str) -> str:
     """Return the text with whatever is recognisably a secret replaced by `***`."""
-    if not _HINT.search(text) or _TEST.fullmatch(text):
+    if not _HINT.search(text) or TEST.fullmatch(text):
         return text
     text = _PRIVATE_KEY.sub(rf"\1{HIDDEN}", text)
     if "://" in text:
@@ -110,7 +124,7 @@ def user_infos(text: str) -> list[str]:
 def parameters(text: str) -> list[str]:
     """Return the values of the secret parameters of the URLs in a text."""
     return [
-        match[2] for match in _PARAMETER.finditer(text) if SECRET_NAME.search(match[1])
+        match[2] for match in _PARAMETER.finditer(text) if _is_secret_parameter(match)
     ]
 
 
@@ -133,8 +147,20 @@ def looks_secret(value: str) -> bool:
     return has_digit or inner_capital or len(value) >= 20
 
 
+def begins_with_slash(value: str) -> bool:
+    """Say whether a value is a secret in base 64 that looks like a path."""
+    return value.startswith("/") and any(map(_BASE_64.fullmatch, value.split("/")))
+
+
 def _parameter(match: re.Match[str]) -> str:
-    return match[1] + HIDDEN if SECRET_NAME.search(match[1]) else match[0]
+    return match[1] + HIDDEN if _is_secret_parameter(match) else match[0]
+
+
+def _is_secret_parameter(match: re.Match[str]) -> bool:
+    """Say so of `?api_key=x` and of `?key=` with a key, but not of `?keyword=shoes`."""
+    name = unquote(match[1])
+    is_key = _PART.findall(name)[-1:] in (["key"], ["auth"])
+    return names_secret(name) or bool(is_key and _KEY.fullmatch(match[2]))
 
 
 def _after_scheme(match: re.Match[str]) -> str:
@@ -156,6 +182,8 @@ def _hide_pairs(text: str) -> str:
     while name := _NAME.search(text, searched):
         searched = name.end()  # a value can begin with a pair: "error: token=..."
         last = name[1].rpartition(".")[2]  # `password.py:31` is a place in a file
+        if _ESCAPED.match(text, max(0, name.start() - 1)) and not names_secret(last):
+            last = last.removeprefix(text[name.start()])  # `\npassword=`
         value = _VALUE.match(text, searched) if names_secret(last) else None
         span = _secret_part(last, name[2], value) if value else None
         if span:
@@ -190,7 +218,8 @@ def _is_harmless(name: str, separator: str, value: str) -> bool:
     if separator == "=":
         # PWD=/home/me is a folder; token=3 is a count.
         counts = value.isdigit() and parts[-1] in ("token", "tokens")
-        return counts or (parts == ["pwd"] and value.startswith("/"))
+        is_folder = value.startswith("/") and not begins_with_slash(value)
+        return counts or (parts == ["pwd"] and is_folder)
     if is_password and separator != ":":
         return False
     return not looks_secret(value)

@@ -141,7 +141,7 @@ class LocustProcess:
 
     def last_lines(self) -> str:
         """Return the last lines that the locustfile has printed or logged."""
-        return redaction.text(self.child.last_lines(LAST_LINES))
+        return self.child.last_lines(LAST_LINES)
 
     def _keep_log(self, child: processes.Child) -> None:
         """Keep the log of a process, without secrets, if there is room on the disk."""

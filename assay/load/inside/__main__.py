@@ -30,6 +30,7 @@ from assay.load.inside.server import Server
 from assay.load.inside.worker import WAIT, Worker, join, set_interruptible
 from assay.load.orders import Finish, Stop
 from assay.load.ticks import Tick
+from assay.system import redaction
 
 MAX_LOG_RECORDS = 2000  # a task that always fails would fill the disk
 
@@ -155,7 +156,7 @@ def work(path: str, host: str, port: int, wait: float) -> int:
         set_interruptible(False)  # leaving takes a moment, and must be completed
         if worker is not None:
             worker.leave()
-    print(f"assay worker: {problem}", file=sys.stderr)
+    print(f"assay worker: {redaction.text(problem)}", file=sys.stderr)
     return 4
 
 
@@ -179,6 +180,7 @@ def main(
 ) -> int:
     """Play a role; return the exit code."""
     limits.raise_soft_limits()
+    redaction.learn(os.environ, words=arguments)
     _set_up_logging()
     settings = json.loads(settings_json)
     gate.install()

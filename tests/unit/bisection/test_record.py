@@ -35,6 +35,14 @@ def test_another_question_is_refused(tmp_path: Path) -> None:
         record.earlier(other)
 
 
+def test_the_same_question_with_a_secret_goes_on(tmp_path: Path) -> None:
+    asked = ASKED.model_copy(update={"topics": ("shop?token=hunter2x9",)})
+    record = Record(tmp_path)
+    record.write(BEGUN.model_copy(update={"request": asked}))
+    assert "hunter2x9" not in record.file.read_text()
+    assert record.earlier(asked) is not None
+
+
 def test_a_folder_with_something_else_is_refused(tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("mine")
     with pytest.raises(InputError, match="not empty"):

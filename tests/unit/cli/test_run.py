@@ -4,10 +4,12 @@ import contextlib
 import json
 from pathlib import Path
 from typing import NoReturn
+from unittest.mock import MagicMock
 
 import pytest
 import typer
 
+from assay.analysis import verdicts
 from assay.cli.output import NOT_MEASURED
 from assay.cli.report import report
 from assay.cli.run import run as run_command
@@ -15,6 +17,7 @@ from assay.errors import InputError, MeasureError
 from assay.experiment import earlier_runs, run
 from assay.plan import Plan
 from assay.run_directory.run import RunDirectory
+from assay.system import interrupts
 from tests.unit.synthetic import plan
 
 CLAIMS = """\
@@ -163,6 +166,45 @@ def test_a_table_with_other_columns_is_no_bug(
     pd.DataFrame(columns).to_parquet(kept.path / f"{table}.parquet")
     with contextlib.suppress(InputError):  # some tables may be empty
         report(kept.path)
+
+
+def test_what_may_be_a_bug_of_assay_is_said_with_its_line(
+    kept: RunDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(verdicts, "evaluate", lambda *_: 1 / 0)
+    with pytest.raises(
+        InputError,
+        match=r"or there is a bug in Assay \(ZeroDivisionError: .* at "
+        r"assay/experiment/run\.py:\d+\)$",
+    ):
+        report(kept.path)
+
+
+def test_a_damaged_file_does_not_hide_why_a_run_ended(
+    shop: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def measure(_: Plan, directory: RunDirectory, __: object) -> NoReturn:
+        launched(directory)
+        (directory.path / "profiles" / "shop.a.cpu.json").write_text("{")
+        raise MeasureError("no server")
+
+    monkeypatch.setattr(run, "measure", measure)
+    with pytest.raises(MeasureError, match="no server"):
+        run_command([str(shop)], Path("out"), 1)
+    assert "shop.a.cpu.json: cannot be read" in capsys.readouterr().err
+
+
+def test_a_run_that_cannot_be_judged_does_not_hide_why_it_ended(
+    kept: RunDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def measure_topic(_: object, __: object) -> NoReturn:
+        (kept.path / "launches.parquet").write_bytes(b"PAR1 cut off")
+        raise MeasureError("no server")
+
+    monkeypatch.setattr(run, "_measure_topic", measure_topic)
+    monkeypatch.setattr(interrupts, "load_scipy", lambda: None)
+    with pytest.raises(MeasureError, match="no server"):
+        run.measure(plan(), kept, MagicMock())
 
 
 def test_a_plan_of_a_later_version_is_left_alone(kept: RunDirectory) -> None:

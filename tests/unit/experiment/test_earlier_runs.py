@@ -9,7 +9,7 @@ from assay.experiment import earlier_runs
 from assay.plan import Plan, Settings, Variant
 from assay.results import Comparison, Results
 from assay.run_directory.run import RunDirectory
-from assay.system import environment
+from assay.system import environment, redaction
 from tests.unit.synthetic import claim, plan
 
 CPU = "cpu_per_request"
@@ -53,6 +53,21 @@ def test_only_a_run_that_asked_the_same_says_anything(tmp_path: Path) -> None:
     wider = plan().model_copy(update={"settings": Settings(margin=0.1)})
     earlier(tmp_path, "wider", wider, 60.0)
     assert earlier_runs.duration_forecasts(plan(), tmp_path) == []
+
+
+def test_a_known_secret_elsewhere_is_no_other_question(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(redaction, "_known", redaction._Known())
+    (topic,) = plan().topics
+    scenario = topic.scenario.model_copy(update={"locustfile": Path("k9-dL2x.py")})
+    variants = (Variant(name="a", env={"API_KEY": "k9-dL2x"}), Variant(name="b"))
+    update = {"scenario": scenario, "variants": variants}
+    shop = plan().model_copy(update={"topics": (topic.model_copy(update=update),)})
+    earlier(tmp_path, "new", shop, 60.0)
+    monkeypatch.setattr(redaction, "_known", redaction._Known())
+    (sentence,) = earlier_runs.duration_forecasts(shop, tmp_path)
+    assert sentence.startswith("shop: judging by run new")
 
 
 def test_a_secret_is_no_other_question(tmp_path: Path) -> None:

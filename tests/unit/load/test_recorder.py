@@ -117,6 +117,19 @@ def test_names_and_errors_do_not_grow_without_bound() -> None:
     assert max(len(text) for _, _, text in taken.errors) == recorder.ERROR_LENGTH
 
 
+def test_a_secret_of_an_error_is_hidden_before_the_text_is_cut() -> None:
+    taken = Recorder()
+    url = "x" * 170 + " http://me:hunter2x9-and-a-long-password@db.example/" + "x" * 99
+    taken.add(named("/look"), 0.0, 0.0, 0.0, 0.1, 0, (url, 0, 0))
+    taken.add_raised("look", ValueError(url))
+    ((_, _, error),) = taken.errors
+    (raised,) = taken.raised
+    for text in (error, raised):
+        assert "hunter2" not in text and len(text) == recorder.ERROR_LENGTH
+    taken.add_raised("look", ValueError("http://me:" + "y" * 4000 + "hunter2x9@db/"))
+    assert "hunter2" not in "".join(taken.tracebacks.values())
+
+
 def test_the_same_error_is_counted() -> None:
     taken = Recorder()
     for _ in range(3):

@@ -17,6 +17,7 @@ from assay.load.recorder import FINE
 from assay.load_results import KINDS, Name
 from assay.run_directory.directory import NotARunError
 from assay.run_directory.load_run import TICKS, LoadRun
+from assay.system import redaction
 from tests.unit.load_tests.synthetic import finished, plan, searched, swept
 
 TICK = '{"at": 1, "planned": 1, "requests": 1, "generator_cpu": 0.1'
@@ -113,6 +114,23 @@ def test_names_are_read_as_they_were_written(names: list[Name]) -> None:
         run = LoadRun(Path(folder))
         run.write_names(names)
         assert run.names() == names
+
+
+def test_what_is_read_is_hidden_like_what_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(redaction, "_known", redaction._Known())
+    run = finished(tmp_path, SAMPLES)
+    title = "cannot reach http://me:x@db.example/k9-dL2x"
+    (run.path / "load.json").write_text(
+        run.plan().model_copy(update={"title": title}).model_dump_json()
+    )
+    names = [["request", "GET", "/k9-dL2x"], ["request", "GET", "/?api_key=x"]]
+    (run.path / "names.json").write_text(json.dumps(names))
+    assert [name.name for name in run.names()] == ["/k9-dL2x", "/?api_key=***"]
+    redaction.learn({"API_KEY": "k9-dL2x"})  # as the process that measured
+    assert [name.name for name in run.names()] == ["/***", "/?api_key=***"]
+    assert run.plan().title == "cannot reach http://***@db.example/***"
 
 
 def test_samples_that_were_lost_since_are_an_error(

@@ -11,6 +11,8 @@ from assay.plan import Plan
 from assay.results import Comparison, Results, Stacks, Timeline
 from assay.run_directory.directory import NotARunError
 from assay.run_directory.run import RunDirectory
+from assay.system import redaction
+from tests.unit.synthetic import plan
 
 
 @pytest.fixture
@@ -46,6 +48,24 @@ def test_launches_are_kept_one_by_one(run: RunDirectory) -> None:
     assert list(run.launches()["launch"]) == [1, 2]
     assert len(run.samples("t")) == 2
     assert list(run.samples("t", columns=["name"]).columns) == ["name"]
+
+
+def test_names_of_topics_and_variants_are_shown_whoever_reads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(redaction, "_known", redaction._Known())
+    shop = plan().topics[0].model_copy(update={"name": "shop-v1"})
+    run = RunDirectory.create(tmp_path / "run", Plan(topics=(shop,)), {})
+    row: dict[str, object] = {"topic": "shop-v1", "launch": 1, "note": "k9-dL2x"}
+    run.append_launch("shop-v1", 1, [row], [row], None)
+    run.write_results(Results(run="run", partial=False, seed=7, warnings=("shop-v1",)))
+    monkeypatch.setattr(redaction, "_known", redaction._Known())
+    redaction.learn({"API_KEY": "shop-v1", "DB_PASSWORD": "k9-dL2x"})
+    run = RunDirectory(run.path)
+    assert run.results().warnings == ("shop-v1",)
+    for table in (run.slices(), run.launches()):
+        assert list(table["topic"]) == ["shop-v1"] and list(table["note"]) == ["***"]
+    assert [topic.name for topic in run.plan().topics] == ["shop-v1"]
 
 
 def test_topics_whose_names_begin_alike_keep_their_own_samples(

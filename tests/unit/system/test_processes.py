@@ -92,6 +92,14 @@ def test_the_last_lines_of_a_log(tmp_path: Path) -> None:
     assert child.exit_code() == 0
 
 
+def test_the_last_lines_of_a_log_hold_no_secret(tmp_path: Path) -> None:
+    key = "\\n".join(["-----BEGIN PRIVATE KEY-----", "Zq7Kp", "Zq8Kp", "Zq9Kp"])
+    code = f"print('token=hunter2x9\\n{key}')"
+    child = python(code, tmp_path)
+    child.wait(20)
+    assert child.last_lines(3) == "    token=***\n    -----BEGIN PRIVATE KEY-----***"
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="needs Linux's CPU clocks")
 def test_another_process_clock_is_its_own(tmp_path: Path) -> None:
     burn = "import time\nwhile time.process_time() < 0.3: pass\n"

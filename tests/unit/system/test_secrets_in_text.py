@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -67,10 +68,92 @@ def test_a_planted_secret_is_found_without_knowing_it(text: str) -> None:
         "password: ***",
         "token = None",
         "api_key={key}",
+        "POST /webhooks/stripe/v1",
+        "POST /webhooks/github/v1/order-2026",
+        "GET /look?keyword=shoes&author=ada-1&passengers=2&page_key=17",
+        "GET /look?key=products2",
     ],
 )
 def test_ordinary_text_stays(text: str) -> None:
     assert redaction.text(text) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        (
+            "\x1b[36mpassword\x1b[0m=\x1b[35mhunter2x9\x1b[0m of me",
+            "password=*** of me",
+        ),
+        ("\x1b[1;32mghp_a1b2c3d4e5f6g7h8i9\x1b[0m is no token", "*** is no token"),
+        ("\\x1b[36mapi_key\\x1b[0m: 'x9'", "api_key: '***'"),
+        ("\\u001b[36mBearer a1b2c3d4\\u001b[0m", "Bearer ***"),
+        (r"begin\npassword=hunter2x9 end", r"begin\npassword=*** end"),
+        (r"begin\r\n\tdb_password: hunter2x9", r"begin\r\n\tdb_password: ***"),
+        (r"begin\token=hunter2x9", r"begin\token=***"),
+        (r"begin\nAuthorization: Basic a1b2c3", r"begin\nAuthorization: ***"),
+        (r"begin\nBearer a1b2c3d4", r"begin\nBearer ***"),
+        (r"begin\nAKIAABCDEFGHIJKLMNOP\nend", r"begin\n***\nend"),
+        (r"begin\n--password hunter2x9", r"begin\n--password ***"),
+        ("POST /webhooks/in/a1b2c3d4e5f6g7h8?a=1", "POST /webhooks/***?a=1"),
+        ("GET /x?key=a1b2c3d4e5f6g7h8", "GET /x?key=***"),
+        ("GET /x?user%5Bpassword%5D=x", "GET /x?user%5Bpassword%5D=***"),
+    ],
+)
+def test_a_secret_in_coloured_or_escaped_text(text: str, shown: str) -> None:
+    assert redaction.text(text) == shown
+
+
+def test_a_known_value_in_coloured_or_escaped_text() -> None:
+    redaction.learn({"API_KEY": "k9-dL2x"})
+    for text in ("\x1b[31mk9-dL2x\x1b[0m", r"\x1b[31mk9-dL2x\x1b[0m"):
+        assert redaction.text(f"a {text} b") == "a *** b"
+    assert redaction.text(r"a\nk9-dL2x\nb") == r"a\n***\nb"
+
+
+def test_values_of_names_that_only_sound_secret_are_not_known() -> None:
+    line = "serve --keyspace app_v2 --max-tokens 128000 --ssl-keyfile=certs/server1.pem"
+    assert redaction.command(line).count(redaction.HIDDEN) == 3
+    redaction.learn(
+        commands=[line, "http://127.0.0.1/?key=products2"],
+        words=["--tag", "author=jenkins-2", "--keyspace", "app_v3"],
+    )
+    text = "app_v2 128000 certs/server1.pem products2 jenkins-2 app_v3"
+    assert redaction.text(text) == text
+
+
+def test_names_of_the_user_and_of_folders_are_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "shop-v7"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("HOME", "/home/jenkins-2")
+    monkeypatch.setenv("LOGNAME", "runner-3")
+    urls = [f"redis://{name}@cache" for name in ("jenkins-2", "shop-v7", "runner-3")]
+    redaction.learn(commands=[*urls, "redis://other-9@cache"])
+    text = "/home/jenkins-2/shop-v7/app.py by runner-3"
+    assert redaction.text(f"{text} or other-9") == f"{text} or ***"
+    folder.rmdir()
+    redaction.learn(commands=urls)  # in a folder that is gone
+
+
+@pytest.mark.parametrize(
+    "value", ["/x9Yk3Lm0Qz1r", "/aB3d+fGh1JkL/mN0pQrStUvWx/yZ12345678ab=="]
+)
+def test_a_secret_may_begin_with_a_slash(value: str) -> None:
+    assert redaction.text(f"Server=db;Pwd={value};") == "Server=db;Pwd=***;"
+    redaction.learn({"SECRET_KEY": value})
+    assert redaction.text(f"no such key: {value}") == "no such key: ***"
+
+
+def test_the_id_of_a_test_is_shown_though_it_has_a_known_value() -> None:
+    redaction.learn({"API_KEY": "dev-key-1"})
+    for test in ("test_x.py", "a+b/größe@2/test_x.py"):
+        assert redaction.text(f"{test}::test_get[dev-key-1]") == (
+            f"{test}::test_get[dev-key-1]"
+        )
+    assert redaction.text("test_x.py: dev-key-1") == "test_x.py: ***"
 
 
 @given(st.text(alphabet="ab:=@/?&'\"\\ \n-.", max_size=60))
@@ -111,7 +194,14 @@ def test_known_values_are_hidden_wherever_they_are() -> None:
 @pytest.mark.parametrize(
     "value",
     ["short", "postgres", "change-me", "Production", "127.0.0.1", "localhost:8000"]
-    + ["/run/secrets/db", "http://auth:8000/x9", "3.12.13", "us-east.example", ""],
+    + [
+        "/run/secrets/db",
+        "/Users/Jane/project2/app.key",
+        "http://auth:8000/x9",
+        "3.12.13",
+        "us-east.example",
+        "",
+    ],
 )
 def test_a_value_that_says_nothing_is_no_known_secret(value: str) -> None:
     redaction.learn({"DB_PASSWORD": value})
@@ -138,7 +228,8 @@ def test_a_variable_of_no_secret(name: str) -> None:
 HOSTILE = """
 from assay.system import redaction
 for piece in ("://", "://a:", "password=", "&", "?a", "eyJ-", "sk-1", "/webhook/", "a:",
-              "Cookie:", "'", "password:'", "-----BEGIN PRIVATE KEY-----", "--a ", "@"):
+              "Cookie:", "'", "password:'", "-----BEGIN PRIVATE KEY-----", "--a ", "@",
+              "\\\\", "\\x1b[", "\\\\n", "/webhooks/a1", "a\\\\n--a="):
     redaction.text(piece * (200_000 // len(piece)))
 """
 
