@@ -76,12 +76,14 @@ _hidden = lru_cache(maxsize=5000)(secrets_in_text.hide)
 def text(given: str) -> str:
     """Return a text with all secrets replaced by `***`: the same for the same text.
 
-    Colours of a terminal are left out. The id of a test stays as it is.
+    A text with secrets loses its colours. The id of a test stays as it is.
     """
     if TEST.fullmatch(given):
         return given
-    given = _known.hide(_COLOUR.sub("", given))
-    return _hidden(given) if len(given) < LONG else secrets_in_text.hide(given)
+    plain = _COLOUR.sub("", given)
+    shown = _known.hide(plain)
+    shown = _hidden(shown) if len(shown) < LONG else secrets_in_text.hide(shown)
+    return given if shown == plain else shown
 
 
 def json_text(given: str) -> str:
