@@ -22,9 +22,7 @@ OTHER = "(other names)"
 OTHER_ERRORS = "(other errors)"
 UNSERVED = "(unserved)"
 ERROR_LENGTH = 200
-READ_LENGTH = (
-    400  # of the text of an error: a secret that is cut off is no longer found
-)
+READ_LENGTH = 400  # characters of an error in which secrets are looked for
 # What became of a request: its error or None, and its answer's status and size.
 Answer = tuple[object, int, int]
 NO_ERROR: Answer = (None, 0, 0)

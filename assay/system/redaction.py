@@ -12,6 +12,7 @@ import json
 import re
 import shlex
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from pathlib import Path
 from urllib.parse import quote
 
@@ -40,6 +41,7 @@ _ORDINARY = re.compile(r"[~.]?/.*|.*://.*|[\d.]+\.\d+|[\w.-]+:\d+", re.DOTALL)
 # A colour of a terminal, as it is or in a text that is quoted itself. Its letters would
 # hide where a word begins.
 _COLOUR = re.compile(r"(?:\x1b|\\{1,4}(?:x1[bB]|u001[bB]|033))\[[0-9;]{0,99}[A-Za-z]")
+LONG = 5000  # characters from which on a text, such as a log, hardly occurs again
 LONGEST_WORDS = 20  # characters from which on words are a pass phrase
 
 
@@ -67,17 +69,21 @@ class _Known:
 
 
 _known = _Known()
+# The same texts are written, read and shown.
+_hidden = lru_cache(maxsize=5000)(secrets_in_text.hide)
 
 
 def text(given: str) -> str:
     """Return a text with all secrets replaced by `***`: the same for the same text.
 
-    Colours of a terminal are left out. The id of a test stays as it is.
+    A text with secrets loses its colours. The id of a test stays as it is.
     """
     if TEST.fullmatch(given):
         return given
-    given = _COLOUR.sub("", given)
-    return secrets_in_text.hide(_known.hide(given))
+    plain = _COLOUR.sub("", given)
+    shown = _known.hide(plain)
+    shown = _hidden(shown) if len(shown) < LONG else secrets_in_text.hide(shown)
+    return given if shown == plain else shown
 
 
 def json_text(given: str) -> str:

@@ -34,8 +34,7 @@ _PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 # Where a word begins: also after the `\n` of a text that is quoted itself.
 START = r"(?:(?<!\w)|(?<=\\[nrt]))"
 _HEADER = re.compile(
-    rf"(?i)({START}(?:proxy-)?authorization|{START}(?:set-)?cookie"
-    rf"|{START}x-(?:api-key|auth-token))"
+    rf"(?i){START}((?:proxy-)?authorization|(?:set-)?cookie|x-(?:api-key|auth-token))"
     r"(\\?[\"']?\s*[:=]\s*\\?[\"']?)(?=[^\s\"'*])[^\"'\r\n\\]+"
 )
 # A scheme of HTTP authentication; the prose "Bearer authentication" has no digit.
