@@ -23,12 +23,13 @@ from assay.cli.output import (
     HOLD,
     NOT_MEASURED,
     UNDECIDED,
+    AllowHost,
     Json,
     command_line,
     line_printer,
     open_console,
 )
-from assay.cli.run import AllowHost, Margin, Output, Profiles, Seed
+from assay.cli.run import Margin, Output, Profiles, Seed
 from assay.errors import InputError
 
 if TYPE_CHECKING:

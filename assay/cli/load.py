@@ -19,6 +19,7 @@ from assay.cli.output import (
     NOT_MEASURED,
     REFUTED,
     UNDECIDED,
+    AllowHost,
     Json,
     content_error,
     create_directory,
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
 def load(
     locustfile: options.Locustfile,
     host: options.Host = "",
-    allow_host: options.AllowHost = None,
+    allow_host: AllowHost = None,
     rate: options.Rate = None,
     users: options.Users = None,
     spawn_rate: options.SpawnRate = None,

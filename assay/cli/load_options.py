@@ -18,16 +18,6 @@ Host = Annotated[
     typer.Option(help="URL of the server; the user class's host if not given."),
 ]
 
-AllowHost = Annotated[
-    list[str] | None,
-    typer.Option(
-        metavar="HOST",
-        help="Another machine that may be loaded, such as 'shop.test' or '*.test'; "
-        "without it, only this machine is. Can be repeated.",
-        envvar="ASSAY_ALLOW_HOSTS",
-    ),
-]
-
 Rate = Annotated[
     str | None,
     typer.Option(

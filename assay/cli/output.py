@@ -34,6 +34,15 @@ HOLD, REFUTED, BAD_INPUT, UNDECIDED, NOT_MEASURED = range(5)
 CONTENT_ERRORS = (LookupError, TypeError, AttributeError, ValueError, ArithmeticError)
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+AllowHost = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="HOST",
+        help="Another machine that may be loaded, such as 'shop.test' or '*.test'; "
+        "without it, only this machine is. Can be repeated.",
+        envvar="ASSAY_ALLOW_HOSTS",
+    ),
+]
 
 
 def command_line(seed: object = None) -> str:

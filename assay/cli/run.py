@@ -15,6 +15,7 @@ from assay.cli.output import (
     NOT_MEASURED,
     REFUTED,
     UNDECIDED,
+    AllowHost,
     Json,
     command_line,
     create_directory,
@@ -80,16 +81,6 @@ Profiles = Annotated[
         help="Profile every pair, or no pair. By default, pairs that differ or have a "
         "claim are profiled. Profiles show the causes of a difference; each pair takes "
         "about 40 seconds.",
-    ),
-]
-
-AllowHost = Annotated[
-    list[str] | None,
-    typer.Option(
-        metavar="HOST",
-        help="Another machine that may be loaded, such as 'shop.test' or '*.test'; "
-        "without it, only this machine is. Can be repeated.",
-        envvar="ASSAY_ALLOW_HOSTS",
     ),
 ]
 
