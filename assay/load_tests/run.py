@@ -28,6 +28,7 @@ from assay.load_tests.writer import Writer
 from assay.run_directory.directory import NotARunError
 from assay.run_directory.load_run import ITERATIONS, REQUESTS, LoadRun
 from assay.system import interrupts, redaction
+from assay.wording import counted
 
 if TYPE_CHECKING:
     from assay.analysis.statistics import Floats
@@ -114,6 +115,7 @@ def measure(
         reason_kept(run),
         open_generator(plan, run.path, print_line) as generator,
     ):
+        print_line(planned(plan))
         results = load(generator, plan, run, watcher, final=True)
         code = generator.finish()
         if code or results.raised or load_failures.nothing_succeeded(results):
@@ -125,6 +127,21 @@ def measure(
     run.write_results(results)
     check_limit(results)
     return results
+
+
+def planned(plan: LoadPlan) -> str:
+    """Return what a load test is about to do, in words."""
+    where = plan.host or "the host of the user classes"
+    time = f"{plan.duration:g} s"
+    if plan.open:
+        number = counted(round(Shape(plan.times, plan.rates).expected), "arrival")
+        return f"loading {where}: about {number} in {time}"
+    if plan.shaped:
+        return f"loading {where}: as many users as the LoadTestShape says"
+    if plan.iterations:
+        return f"loading {where}: {counted(plan.iterations, 'task')}, at most {time}"
+    most = "up to " * bool(plan.user_times)
+    return f"loading {where}: {most}{counted(plan.users, 'user')} for {time}"
 
 
 @contextlib.contextmanager

@@ -10,6 +10,7 @@ from assay.cli.load_request import LoadRequest
 from assay.errors import InputError
 from assay.inputs import locust_conf
 from assay.load_plan import LoadPlan
+from assay.load_tests.run import planned as planned_in_words
 
 
 def planned(folder: Path, **options: Any) -> LoadPlan:
@@ -116,3 +117,23 @@ def test_a_malformed_tag_is_refused(
 ) -> None:
     with pytest.raises(InputError, match=words):
         planned(tmp_path, rate="5", tag=tags)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"rate": "50", "duration": "2m"}, "about 6,000 arrivals in 120 s"),
+        ({"rate": "0..50 in 2m, 50 for 1m"}, "about 6,000 arrivals in 180 s"),
+        ({"users": 20, "duration": "30s"}, "20 users for 30 s"),
+        ({"users": 1, "duration": "30s"}, "1 user for 30 s"),
+        ({"users": "0..50 in 30s"}, "up to 50 users for 30 s"),
+        ({"users": 2, "iterations": 5000}, "5,000 tasks, at most"),
+        ({}, "as many users as the LoadTestShape says"),
+    ],
+)
+def test_what_a_test_will_do_is_said_before(
+    tmp_path: Path, options: dict[str, Any], words: str
+) -> None:
+    said = planned_in_words(planned(tmp_path, host="http://127.0.0.1:8000", **options))
+    assert said.startswith("loading http://127.0.0.1:8000: ") and words in said
+    assert "host of the user classes" in planned_in_words(planned(tmp_path, **options))
