@@ -119,9 +119,9 @@ def decided(looks: Looks, topic: Topic, measured: Measurements) -> bool:
     """Say whether a topic needs no more launches.
 
     A topic needs none if each of its verdicts is decided, or cannot be decided by any
-    number of launches. Claims are tested at the level shared by all claims of the run.
-    So a claim that is decided here stays decided when Holm's procedure includes every
-    topic.
+    number of launches. Each claim is tested here at Holm's strictest level: alpha
+    divided by the number of claims of the run. So a claim that is decided here stays
+    decided when Holm's procedure later judges the claims of all topics together.
     """
     if any(item.verdict == "undecided" for item in _budgets(looks, topic, measured)):
         return False
@@ -188,7 +188,7 @@ def _explain(plan: Plan, rounds: Sequence[Round]) -> Iterable[Explained]:
 
 
 def _pair_verdicts(plan: Plan, compared: Sequence[Comparison]) -> Iterable[PairVerdict]:
-    """Yield the verdict on each pair without claims, as a whole."""
+    """Yield one overall verdict for each pair of every topic that has no claims."""
     for topic in plan.topics:
         for pair in () if topic.claims else topic.pairs():
             of_pair = [

@@ -36,8 +36,9 @@ class Answer:
 def run(url: str, tasks: Sequence[Task], in_order: bool) -> tuple[Task, ...]:
     """Send the request of each task that is on.
 
-    Requests that change data are sent last. If there are any, or if the tasks are in
-    order, every request is sent a second time. A request that creates or deletes
+    If the tasks are not in order, requests that change data are sent last. If there are
+    such requests, or if the tasks are in order, each request that succeeded is sent a
+    second time. A request that creates or deletes
     something may work only once, and other requests may fail after it. Such requests
     would fail in a load test.
 
@@ -231,17 +232,19 @@ def _advice(request: Request, status: str, detail: str) -> str:
     if status in ("400", "409", "415", "422"):
         return f"correct what it sends; the answer was: {detail}"
     if status == "405":
-        return "the document and the service differ"
+        return "the service does not accept this method here: correct the method"
     if status == "429":
         return "raise the rate limit of the service for tests"
     if status.startswith("5"):
-        return "see the log of the service, or what it needs (--needs, --prepare)"
+        return "see the log of the service; --needs and --prepare give it what it needs"
     return "correct it by hand"
 
 
 def _too_slow(status: int | None) -> Answer:
     reason = f"its answer did not end within {TIMEOUT:g} s"
-    return Answer(str(status or "no answer"), reason, "a stream needs code of its own")
+    return Answer(
+        str(status or "no answer"), reason, "if it is a stream, write its task by hand"
+    )
 
 
 def _secrets(tasks: Sequence[Task]) -> dict[str, str]:

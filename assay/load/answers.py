@@ -50,9 +50,9 @@ class Slice:
         own_p50: Median of `own`, in seconds.
         own_p99: 99th percentile of `own`, in seconds.
         lags: How late the generator began tasks, in bins of `assay.load.lateness`.
-        own: The generator's own delay of each arrival, in the same bins. It begins when
-            the arrival could have begun, and ends when its first request was sent. So
-            it includes the work of the client.
+        own: How late the first request of each arrival was sent, after the arrival
+            could have begun, in the same bins: the lag, plus the work of the task and
+            of the client before that request.
         tasks: How many tasks of each name ended.
         raised: How often each exception of a task occurred, not counting tasks that had
             a failed request.

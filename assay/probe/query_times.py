@@ -22,9 +22,8 @@ NEAR = 60  # most frames between a query and the package that sends it
 def in_transaction(connection: Any) -> bool:
     """Say whether a driver's connection has something to commit; True if unknown."""
     try:
-        driver = getattr(
-            connection, "_connection", connection
-        )  # of SQLAlchemy's asyncio
+        # SQLAlchemy's asyncio adapter keeps the driver's connection inside.
+        driver = getattr(connection, "_connection", connection)
         if hasattr(driver, "in_transaction"):  # sqlite3, aiosqlite
             by_driver = getattr(driver, "autocommit", None) is True
             return bool(driver.in_transaction) and not by_driver

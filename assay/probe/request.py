@@ -1,4 +1,4 @@
-"""One request that is being served: what it waits for counts once, and where it was."""
+"""One request that is being served: each second that it waits counts once."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, Optional
 from .places import Place
 from .totals import perf_counter
 
-AT_ONCE = "at once: "  # before a kind: another wait of the request counts these seconds
+AT_ONCE = "at once: "  # prefix of a kind: another wait counts these seconds already
 MOST = 1000  # spans of a request that are kept; the oldest are dropped
 ROUNDED = 1e-6  # a smaller share comes from rounding
 
@@ -25,7 +25,7 @@ class Spans:
         self._spans: list[tuple[float, float]] = []
 
     def overlap(self, began: float, ended: float) -> float:
-        """Return how many seconds of a span are here."""
+        """Return how many seconds of a span these spans cover."""
         seconds = 0.0
         for first, last in reversed(self._spans):
             if last <= began:
@@ -34,7 +34,7 @@ class Spans:
         return seconds
 
     def add(self, began: float, ended: float) -> list[tuple[float, float]]:
-        """Add a span, and return those parts of it that were not here before."""
+        """Add a span, and return the parts of it that were not covered before."""
         new, right = [], ended
         first, last = began, ended
         later = []
@@ -60,12 +60,13 @@ class Request:
     """One request that is being served.
 
     Attributes:
-        children: Tasks and calls in worker threads that it has begun, and that run.
-        waits: When it waited for what its tasks await.
-        turns: When it waited for its turn in the event loop.
+        children: How many of the tasks and calls in worker threads that it started
+            have not ended.
+        waits: Spans in which one of its tasks awaited something.
+        turns: Spans in which one of its tasks waited for its turn in the event loop.
         answered: When its answer was complete; infinity before.
         place: The user's function that served it last; None before.
-        runs: When its coroutines have run.
+        runs: Spans in which one of its coroutines ran.
         since: Since when one of its coroutines runs; 0 if none does.
     """
 
@@ -80,7 +81,7 @@ class Request:
         self.since = 0.0
 
     def count(self, began: float, ended: float) -> tuple[float, float]:
-        """Count a wait of this request for what one of its tasks awaits.
+        """Count a span in which one of this request's tasks awaited something.
 
         Several tasks of a request may wait at the same time, but the time counts once.
         What goes on after the answer costs the client nothing.
@@ -98,7 +99,8 @@ class Request:
         """Count a wait as `count` does.
 
         Returns:
-            Seconds that no other wait has counted, and in which no task of it ran.
+            Seconds that no other wait has counted, and in which none of the request's
+            coroutines ran.
         """
         ended = min(ended, self.answered)
         return self._idle(self.waits.add(began, ended)) if ended > began else 0.0
@@ -147,7 +149,9 @@ current: contextvars.ContextVar[Optional[Request]] = contextvars.ContextVar(
 
 
 def serving(place: Optional[Place]) -> Optional[Place]:
-    """Note the place that serves the current request; return the last one if None.
+    """Note the place that serves the current request, and return it.
+
+    If it is None, return the place that was noted last.
 
     A framework works on behalf of this place, for example when it turns what the
     user's function returned into an answer.

@@ -17,7 +17,7 @@ MIN_GROWTH = 0.005  # least growth after the warm-up, as a share of resident mem
 STEADY = 0.5  # least growth in the second half, as a share of that in the first half
 ALPHA = 0.05
 MIN_DIFFERENCE = 0.1  # least difference between two growths, as a share of the larger
-MIN_OBJECTS_SHARE = 0.3  # if objects are a smaller share, the allocator is the cause
+MIN_OBJECTS_SHARE = 0.3  # of the growth; below it, the allocator is the cause
 MAX_LINES = 2  # a sentence names at most this many lines of code
 
 
@@ -108,11 +108,11 @@ def _sentence(
     named = [(place, size) for place, size in lines if place][:MAX_LINES]
     if not named:
         return f"{sentence}."
-    verb = "keeps" if grown.amount > 0 else "kept"
-    kept = " and ".join(
-        f"{place} {verb} {quantity(size, 'B')}" for place, size in named
+    alive = " and ".join(
+        f"of what {place} allocates, {quantity(size, 'B')} {word} stays alive"
+        for place, size in named
     )
-    return f"{sentence}: {kept} of what is allocated there."
+    return f"{sentence}: {alive}."
 
 
 def _lines(follow_up: Pair, more: bool) -> list[tuple[Place | None, float]]:

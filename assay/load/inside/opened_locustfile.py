@@ -93,7 +93,8 @@ def open_locustfile(
             classes, or options that the locustfile defines.
         settings: Further options that listeners and users see: `host`, `num_users`,
             `spawn_rate` and `run_time`. If `host` is empty, the locustfile sets it.
-            `ALLOW_HOSTS` has other machines that may be loaded; without it, all may.
+            `ALLOW_HOSTS` lists the other machines that load may be sent to; without
+            it, load may be sent to any machine. Listeners and users do not see it.
         make_runner: Makes the runner that listeners see.
 
     Raises:
@@ -127,7 +128,7 @@ def open_locustfile(
     if not isinstance(runner, SteeredRunner):
         # A worker would send its master one message for each exception of a task.
         events.user_error._handlers = error_handlers
-    if not isinstance(runner, MasterRunner):  # its workers report their statistics
+    if not isinstance(runner, MasterRunner):  # it gets statistics from its workers
         environment.stats = LiveStats(environment.stats.use_response_times_cache)
     if isinstance(runner, WorkerRunner):
         setup_distributed_stats_event_listeners(events, environment.stats)
@@ -326,7 +327,8 @@ def _fire(event: str, environment: Environment, **arguments: Any) -> None:
         except Exception as error:
             raise LocustfileError(
                 f"its {event} listener {name} raised {type(error).__name__}: {error}",
-                "fix the listener or remove it: the test may need what it prepares",
+                "the test may need what the listener prepares, so it is not run: fix "
+                "the listener, or remove it if the test does not need it",
             ) from error
 
 
@@ -367,10 +369,10 @@ def _parse_options(
 def _check_hosts(
     classes: Sequence[type[User]], host: str | None, settings: Mapping[str, Any]
 ) -> None:
-    """Check that no user class loads another machine that the user does not allow.
+    """Check that no user class sends load to another machine without permission.
 
     Raises:
-        LocustfileError: A class does.
+        LocustfileError: A class sends load to a machine that is not allowed.
     """
     allowed = settings.get(ALLOW_HOSTS)
     if allowed is None:

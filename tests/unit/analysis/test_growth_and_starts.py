@@ -72,13 +72,13 @@ def test_memory_that_goes_on_growing_is_found_with_its_line() -> None:
     (cause,) = growth("t", NAMES, grown(FLAT, STEADY), traced(0, 2500))
     assert (cause.kind, cause.where) == ("memory growth", str(REMEMBER))
     assert cause.amount == pytest.approx(0.5 * MIB / 200) and cause.unit == "B"
-    assert "app/cache.py:14 keeps 2.50 kB" in cause.sentence
+    assert "of what app/cache.py:14 allocates, 2.50 kB more stays alive" in cause.sentence
 
 
 def test_a_baseline_that_grows_is_told_as_less() -> None:
     (cause,) = growth("t", NAMES, grown(STEADY, FLAT), traced(2500, 0))
     assert cause.amount < 0 and "less memory behind" in cause.sentence
-    assert "kept" in cause.sentence
+    assert "2.50 kB less stays alive" in cause.sentence
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""FastAPI, plain functions: the worker threads become two."""
+"""FastAPI, plain functions: the pool shrinks from 40 worker threads to two."""
 
 import os
 import time
