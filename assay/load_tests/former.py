@@ -7,7 +7,7 @@ from assay.errors import InputError
 from assay.load_former import Beside, Former
 from assay.load_results import LoadResults, Name, Row
 from assay.metrics import requests_needed
-from assay.run_directory.directory import NotARunError
+from assay.run_directory.directory import RESULTS, NotARunError
 from assay.run_directory.load_run import LoadRun
 from assay.wording import significant
 
@@ -32,10 +32,9 @@ def read(path: Path) -> LoadResults:
             raise InputError(f"--baseline {path}: a search or a sweep; {advice}")
         return run.results()
     except (NotARunError, OSError) as error:
-        raise InputError(
-            f"--baseline {path}: {error}; if it did not finish, type: assay report "
-            f"{path}"
-        ) from error
+        is_unfinished = not (path / RESULTS).exists()
+        hint = f"; if it did not finish, type: assay report {path}" * is_unfinished
+        raise InputError(f"--baseline {path}: {error}{hint}") from error
 
 
 def beside(former: LoadResults, results: LoadResults) -> Former:

@@ -16,6 +16,7 @@ from assay.wording import counted
 
 MAX_INTERVALS = 120
 MAX_ENDPOINTS = 8  # endpoints that are counted separately
+EARLY = 0.05  # seconds; a report may come so much before its second ends
 MIN_INTERVALS = 3  # fewer are no picture
 
 Ticks = Sequence[Mapping[str, Any]]
@@ -122,8 +123,11 @@ def timeline(intervals: Intervals, ticks: Ticks) -> Timeline | None:
     users, waiting = [0] * intervals.count, [0] * intervals.count
     filled, number = 0, 0
     for tick in ticks:
-        # A report at 2.003 s is about the second that ended at 2 s.
-        place = math.ceil(round(float(tick["at"]), 1) / intervals.width) - 1
+        at = float(tick["at"])
+        # A report at 2.003 s, or at 2.4 s under strain, is about the second that ended
+        # at 2 s. The last one is about the time until the end.
+        about = at if tick.get("last") else max(1.0, math.floor(at + EARLY))
+        place = math.ceil(about / intervals.width) - 1
         place = min(max(0, place), intervals.count - 1)
         waiting[place] = max(waiting[place], int(tick.get("backlog", 0)))
         # When the last report comes, all users have stopped.

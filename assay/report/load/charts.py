@@ -155,8 +155,10 @@ def in_flight(timeline: Timeline | None) -> Chart | None:
 
 
 def _per(timeline: Timeline) -> str:
-    """Return the length of an interval, unless it is a second."""
-    return f" over {timeline.width:g} s" if timeline.width > 1 else ""
+    """Return the intervals that a mean is over."""
+    if timeline.width > 1:
+        return f" over {timeline.width:g} s"
+    return " in each second"
 
 
 def rate(ticks: Sequence[Mapping[str, Any]]) -> Chart | None:

@@ -72,7 +72,9 @@ def test_memory_that_goes_on_growing_is_found_with_its_line() -> None:
     (cause,) = growth("t", NAMES, grown(FLAT, STEADY), traced(0, 2500))
     assert (cause.kind, cause.where) == ("memory growth", str(REMEMBER))
     assert cause.amount == pytest.approx(0.5 * MIB / 200) and cause.unit == "B"
-    assert "of what app/cache.py:14 allocates, 2.50 kB more stays alive" in cause.sentence
+    assert (
+        "of what app/cache.py:14 allocates, 2.50 kB more stays alive" in cause.sentence
+    )
 
 
 def test_a_baseline_that_grows_is_told_as_less() -> None:

@@ -49,11 +49,14 @@ def test_requests_count_where_they_ended(tmp_path: Path) -> None:
     assert buy.requests == (0, 0, 0, 7, 0, 0, 0, 0, 0, 0)
 
 
-def test_users_and_waiting_arrivals_are_those_that_were_told(tmp_path: Path) -> None:
+@pytest.mark.parametrize("late", [-0.01, 0.003, 0.06, 0.4])
+def test_users_and_waiting_arrivals_are_those_that_were_told(
+    late: float, tmp_path: Path
+) -> None:
     told = ticks([Sample(1.0, 1.5)])
     for second, tick in enumerate(told):
-        tick |= {"at": second + 1.003, "users": second, "backlog": 2 * second}
-    told[-1]["users"] = 0  # all have stopped
+        tick |= {"at": second + 1 + late, "users": second, "backlog": 2 * second}
+    told[-1] |= {"at": 10.003, "users": 0}  # all have stopped
     found = summary.summarise(written(tmp_path, [Sample(1.0, 1.5)], told=told)).timeline
     assert found is not None
     assert found.users == (0, 1, 2, 3, 4, 5, 6, 7, 8, 8)
