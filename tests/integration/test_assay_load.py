@@ -363,14 +363,17 @@ def test_the_number_of_users_follows_its_stages(
     ("words", "told"),
     [
         (["locustfile.py", "--host", "example.com", "--rate", "5"], "http://"),
-        (["locustfile.py", "--host", "http://x"], "--users 20"),
-        (["nothing.py", "--host", "http://x", "--rate", "5"], "nothing.py"),
-        (["locustfile.py", "--host", "http://x", "--rate", "fast"], "ramp 100..500"),
+        (["locustfile.py", "--host", "http://127.0.0.1:9"], "--users 20"),
+        (["nothing.py", "--host", "http://127.0.0.1:9", "--rate", "5"], "nothing.py"),
+        (
+            ["locustfile.py", "--host", "http://127.0.0.1:9", "--rate", "fast"],
+            "ramp 100..500",
+        ),
         (
             [
                 "locustfile.py",
                 "--host",
-                "http://x",
+                "http://127.0.0.1:9",
                 "--rate",
                 "5",
                 "--duration",
@@ -382,7 +385,7 @@ def test_the_number_of_users_follows_its_stages(
             [
                 "locustfile.py",
                 "--host",
-                "http://x",
+                "http://127.0.0.1:9",
                 "--rate",
                 "5",
                 "--require",
@@ -394,7 +397,7 @@ def test_the_number_of_users_follows_its_stages(
             [
                 "locustfile.py",
                 "--host",
-                "http://x",
+                "http://127.0.0.1:9",
                 "--rate",
                 "5",
                 "--require",
@@ -403,20 +406,38 @@ def test_the_number_of_users_follows_its_stages(
             "did you mean",
         ),
         (
-            ["locustfile.py", "--host", "http://x", "--rate", "5", "--think-time"],
+            [
+                "locustfile.py",
+                "--host",
+                "http://127.0.0.1:9",
+                "--rate",
+                "5",
+                "--think-time",
+            ],
             "leave out",
         ),
-        (["locustfile.py", "--host", "http://x", "--rate", "0"], "above 0"),
-        (["locustfile.py", "--host", "http://x", "--rate", "ramp 0..0"], "above 0"),
+        (["locustfile.py", "--host", "http://127.0.0.1:9", "--rate", "0"], "above 0"),
+        (
+            ["locustfile.py", "--host", "http://127.0.0.1:9", "--rate", "ramp 0..0"],
+            "above 0",
+        ),
         (
             [
-                *("locustfile.py", "--host", "http://x", "--duration", "1m"),
+                *("locustfile.py", "--host", "http://127.0.0.1:9", "--duration", "1m"),
                 *("--rate", "steps 1,2 each 10s"),
             ],
             "lasts 20 s, and --duration says 60 s",
         ),
         (
-            ["locustfile.py", "--host", "http://x", "--rate", "5", "--arrivals", "odd"],
+            [
+                "locustfile.py",
+                "--host",
+                "http://127.0.0.1:9",
+                "--rate",
+                "5",
+                "--arrivals",
+                "odd",
+            ],
             "'even'",
         ),
     ],
@@ -548,7 +569,7 @@ def test_what_does_not_go_together_is_refused(
 ) -> None:
     (tmp_path / "locustfile.py").write_text(LEAN)
     done = subprocess.run(
-        [*ASSAY, "load", "locustfile.py", "--host", "http://x", *words],
+        [*ASSAY, "load", "locustfile.py", "--host", "http://127.0.0.1:9", *words],
         cwd=tmp_path,
         capture_output=True,
         text=True,
