@@ -56,6 +56,23 @@ class StacksView:
 
 
 @dataclass(frozen=True)
+class Measured:
+    """What a run measured and recorded of one pair.
+
+    Attributes:
+        samples: See `usable_samples`.
+        launches: The launches of the topic.
+        profiles: The profiles of the topic.
+        rounds: The rounds of profiling of the pair.
+    """
+
+    samples: pd.DataFrame
+    launches: pd.DataFrame
+    profiles: Sequence[Profile] = ()
+    rounds: Sequence[Round] = ()
+
+
+@dataclass(frozen=True)
 class Pictures:
     """The evidence that the page shows for a pair besides its numbers.
 
@@ -88,31 +105,26 @@ def usable_samples(run: RunDirectory, topic: str) -> pd.DataFrame:
 
 def pictures_of_pair(
     pair: tuple[str, str],
-    samples: pd.DataFrame,
-    launches: pd.DataFrame,
-    profiles: Sequence[Profile],
+    measured: Measured,
     busy_cores: tuple[float, float] | None,
     claimed_metrics: Sequence[str],
     prefix: str,
-    rounds: Sequence[Round] = (),
 ) -> Pictures:
     """Return all pictures of a pair for which the run has data.
 
     Args:
         pair: Baseline and candidate.
-        samples: See `usable_samples`.
-        launches: The launches of this topic.
-        profiles: The profiles of this topic.
+        measured: What was measured of the pair.
         busy_cores: How many cores each side kept busy at capacity; None if unknown.
         claimed_metrics: Metrics that claims name; the first with data is drawn.
         prefix: Prefix of all ids in the charts, unique on the page.
-        rounds: The rounds of profiling of this pair.
     """
-    drawn = _from_samples(pair, samples)
+    drawn = _from_samples(pair, measured.samples)
     if not drawn:
-        drawn = _from_launches(pair, launches, claimed_metrics)
+        drawn = _from_launches(pair, measured.launches, claimed_metrics)
     baseline_profiles, candidate_profiles = (
-        _profiles_of_side(name, pair, profiles, rounds) for name in pair
+        _profiles_of_side(name, pair, measured.profiles, measured.rounds)
+        for name in pair
     )
     stacks, memory, notes = [], [], []
     for preset in sorted(set(baseline_profiles) & set(candidate_profiles)):
@@ -127,7 +139,7 @@ def pictures_of_pair(
                     charts.memory(_curve(baseline), _curve(candidate), baseline.unit)
                 )
                 # If there are rounds, they show growth better than the timelines do.
-                compared = compare_memory(baseline, candidate, not rounds)
+                compared = compare_memory(baseline, candidate, not measured.rounds)
                 memory.append(compared.sentence)
                 notes += _notes(baseline, candidate)
     missing = ""

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from assay.observations import Round, Source
+from assay.observations import Source
 from assay.plan import Plan, Topic
 from assay.report import evidence
 from assay.report.exports import links
@@ -25,7 +25,7 @@ from assay.report.provenance import (
 from assay.report.summary import answer, budget_reason, budget_text, title
 from assay.report.test_table import TestTable, table_of_tests
 from assay.report.why import WhyView, why
-from assay.results import BudgetResult, ClaimResult, PairVerdict, Profile, Results
+from assay.results import BudgetResult, ClaimResult, PairVerdict, Results
 from assay.run_directory.run import RunDirectory
 from assay.wording import one_line
 
@@ -117,16 +117,18 @@ def _topics(run: RunDirectory, plan: Plan, results: Results) -> list[TopicView]:
                         results,
                         topic,
                         pair,
-                        samples,
-                        launches,
-                        topic_profiles,
-                        [
-                            one
-                            for one in rounds
-                            if (one.topic, one.baseline, one.candidate)
-                            == (topic.name, *pair)
-                            and one.purpose == "load"
-                        ],
+                        evidence.Measured(
+                            samples,
+                            _of_topic(launches, topic.name),
+                            topic_profiles,
+                            [
+                                one
+                                for one in rounds
+                                if (one.topic, one.baseline, one.candidate)
+                                == (topic.name, *pair)
+                                and one.purpose == "load"
+                            ],
+                        ),
                         run.sources(topic.name, pair),
                     )
                     for pair in topic.pairs()
@@ -145,15 +147,16 @@ def _topics(run: RunDirectory, plan: Plan, results: Results) -> list[TopicView]:
     return views
 
 
+def _of_topic(launches: pd.DataFrame, topic: str) -> pd.DataFrame:
+    return launches if launches.empty else launches[launches["topic"] == topic]
+
+
 def _pair(
     plan: Plan,
     results: Results,
     topic: Topic,
     pair: tuple[str, str],
-    samples: pd.DataFrame,
-    launches: pd.DataFrame,
-    profiles: list[Profile],
-    rounds: list[Round],
+    measured: evidence.Measured,
     sources: dict[str, Source],
 ) -> PairView:
     baseline, candidate = pair
@@ -163,9 +166,6 @@ def _pair(
         for claim in results.claims
         if (claim.topic, claim.baseline, claim.candidate) == (topic.name, *pair)
     )
-    topic_launches = launches
-    if not launches.empty:
-        topic_launches = launches[launches["topic"] == topic.name]
     return PairView(
         anchor=anchor,
         baseline=one_line(baseline),
@@ -191,15 +191,12 @@ def _pair(
         why=why(results, topic.name, pair, sources),
         pictures=evidence.pictures_of_pair(
             pair,
-            samples,
-            topic_launches,
-            profiles,
+            measured,
             _busy_cores(results, topic.name, pair),
             [claim.metric for claim in claims],
             anchor,
-            rounds,
         ),
-        exports=links(topic.name, pair, rounds),
+        exports=links(topic.name, pair, measured.rounds),
     )
 
 
