@@ -25,6 +25,7 @@ from assay.load.protocol import Message
 
 MESSAGE = "assay"  # the type of Assay's custom messages
 WATCH_INTERVAL = 0.2  # seconds between two checks for workers that have gone
+MAX_PROOF = 64  # characters of `protocol.proof`
 EVENTS = ("joined", "answer", "tick")
 JOINED_FIELDS: Mapping[str, type | tuple[type, ...]] = {
     "version": int,
@@ -150,7 +151,9 @@ class Master:
             if client in self._workers or not _is_joined(header):
                 return
             self._workers[client] = self._runner.get_worker_index(client)
+            proof = str(header.get("proof", ""))[:MAX_PROOF]
             header = {name: header[name] for name in ("event", *JOINED_FIELDS)}
+            header["proof"] = proof
         elif client not in self._workers:
             # This worker was given up, and its outstanding arrivals were counted as
             # unserved.
