@@ -62,18 +62,18 @@ def observe_handles(
 
     def begins(self: Any, state: SelectorLoop, began: float) -> float:
         """Note that a callback begins; return since when it waits for its turn."""
-        own = getattr(self, "assay_made", 0.0)
+        queued = getattr(self, "assay_made", 0.0)
         ready = getattr(self, "assay_ready", 0.0)
         woken = getattr(self, "assay_woken", 0.0)
         due = getattr(self, "_when", None)
         if due is not None:
             late = max(0.0, self._loop.time() - due)
-            own = woken = ready = state.noticed(began - late)
-        elif own and own < state.before:
+            queued = woken = ready = state.noticed(began - late)
+        elif queued and queued < state.before:
             # A socket's handle is made once, but becomes ready again and again.
-            own = woken = ready = 0.0 if _wakes(self._callback) else state.arrived()
+            queued = woken = ready = 0.0 if _wakes(self._callback) else state.arrived()
         state.begins(self._callback, woken, ready, began)
-        return float(own)
+        return float(queued)
 
     def timed(self: Any) -> Any:
         state = loops.get(get_ident())
@@ -106,26 +106,26 @@ class Callback:
     Args:
         function: The callback.
         times: What times it.
-        own: When it began to wait for its turn itself.
+        queued: When it began to wait for its turn itself.
         woken: When what it waits for has happened.
         ready: The same, later by the time that callbacks before it took to pass it on.
         batch: Number of the batch of callbacks that it will run in; 0 if unknown.
     """
 
-    __slots__ = ("function", "times", "own", "woken", "ready", "batch")
+    __slots__ = ("function", "times", "queued", "woken", "ready", "batch")
 
     def __init__(
         self,
         function: Any,
         times: Times,
-        own: float,
+        queued: float,
         woken: float,
         ready: float,
         batch: int,
     ) -> None:
         """Prepare to run."""
         self.function, self.times = function, times
-        self.own, self.woken, self.ready, self.batch = own, woken, ready, batch
+        self.queued, self.woken, self.ready, self.batch = queued, woken, ready, batch
 
     def __getattr__(self, name: str) -> Any:
         """Return an attribute of the callback: messages of the loop show its name."""
@@ -189,8 +189,8 @@ class Times:
         if not isinstance(state, CompiledLoop) or state.loop is not loop:
             return Callback(callback, self, now, now, now, 0)  # another thread's loop
         woken, ready = state.scheduled(now)
-        own = now if state.began else ready
-        return Callback(callback, self, own, woken, ready, state.batch + 1)
+        queued = now if state.began else ready
+        return Callback(callback, self, queued, woken, ready, state.batch + 1)
 
     def _later(self, original: Any) -> Any:
         @functools.wraps(original)
@@ -223,13 +223,13 @@ class Times:
         if not isinstance(state, CompiledLoop) or state.began:
             return callback.function(*args)
         cpu, waited, began = thread_time(), self._waits(), perf_counter()
-        own, woken, ready = callback.own, callback.woken, callback.ready
+        queued, woken, ready = callback.queued, callback.woken, callback.ready
         if isinstance(callback, Timer):
-            own = woken = ready = state.noticed(ready, began)
+            queued = woken = ready = state.noticed(ready, began)
         state.begins_batch(callback.batch, began)
         state.begins(callback.function, woken, ready, began)
         try:
             return callback.function(*args)
         finally:
             state.ends()
-            self._finished(state, own, began, cpu, waited)
+            self._finished(state, queued, began, cpu, waited)

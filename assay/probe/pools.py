@@ -119,8 +119,8 @@ class Threads:
             ident, now, cpu = get_ident(), perf_counter(), thread_time()
             # CPU time of the thread itself, and of the request meanwhile, is no wait.
             # A thread that has just begun may have the identifier of an earlier one.
-            own = max(0.0, cpu - self._spent.get(ident, cpu))
-            waited = now - asked - own
+            overhead = max(0.0, cpu - self._spent.get(ident, cpu))
+            waited = now - asked - overhead
             if request is not None:
                 waited -= request.ran_between(asked, now)
             waited = max(0.0, waited)

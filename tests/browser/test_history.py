@@ -6,12 +6,7 @@ import pytest
 from playwright.sync_api import Browser
 
 from assay.report import history_page
-from tests.browser.test_report import (  # noqa: F401 (browser is a fixture)
-    _CONTRAST,
-    _overflowing,
-    browser,
-    pytestmark,
-)
+from tests.browser.test_report import _CONTRAST, _overflowing
 from tests.unit.report.synthetic import HOSTILE
 from tests.unit.report.test_history_page import history, series
 
@@ -34,7 +29,7 @@ def page_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [400, 700, 870, 1600])
 def test_it_fits_asks_for_nothing_and_logs_nothing(
-    browser: Browser, page_file: Path, width: int, scheme: str  # noqa: F811
+    browser: Browser, page_file: Path, width: int, scheme: str
 ) -> None:
     context = browser.new_context(
         viewport={"width": width, "height": 900},
@@ -58,7 +53,7 @@ def test_it_fits_asks_for_nothing_and_logs_nothing(
 
 
 def test_without_javascript_everything_can_be_read(
-    browser: Browser, page_file: Path  # noqa: F811
+    browser: Browser, page_file: Path
 ) -> None:
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()

@@ -1,39 +1,22 @@
 """The report of a load test, opened in a real browser."""
 
 import csv
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from assay.load_results import Name
 from assay.load_tests import summary
 from assay.report import load as reports
-from tests.browser.test_report import BROWSER
 from tests.unit.load_tests.synthetic import Sample, written
 
-pytestmark = pytest.mark.skipif(
-    BROWSER is None,
-    reason="no browser found (chromium, chromium-browser or google-chrome)",
-)
 # Of each endpoint: its name, its number of requests, and their milliseconds.
 ENDPOINTS = (
     ("/slow", 20, 90),
     ("/b<img src=x onerror=alert(1)>", 40, 5),
     ("/a", 30, 8),
 )
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        # Without its sandbox, so that it also starts as root in a container.
-        started = playwright.chromium.launch(
-            executable_path=BROWSER, args=["--no-sandbox"]
-        )
-        yield started
-        started.close()
 
 
 @pytest.fixture(scope="module")

@@ -1,22 +1,16 @@
 """The report, opened in a real browser."""
 
-import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Dialog, Page, sync_playwright
+from playwright.sync_api import Browser, Dialog, Page
 
 from assay import report
 from assay.experiment.run import judge
 from assay.run_directory.run import RunDirectory
 from tests.unit.report.synthetic import build
 from tests.unit.report.synthetic_pairs import build_pairs
-
-BROWSER = next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))),
-    None,
-)
 
 
 def died(path: Path) -> RunDirectory:
@@ -36,21 +30,6 @@ RUNS: dict[str, Callable[[Path], RunDirectory]] = {
     "hostile pairs": lambda path: build_pairs(path, hostile=True),
     "partial": died,
 }
-pytestmark = pytest.mark.skipif(
-    BROWSER is None,
-    reason="no browser found (chromium, chromium-browser or google-chrome)",
-)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        # Without its sandbox, so that it also starts as root in a container.
-        started = playwright.chromium.launch(
-            executable_path=BROWSER, args=["--no-sandbox"]
-        )
-        yield started
-        started.close()
 
 
 @pytest.fixture(scope="module", params=list(RUNS))

@@ -25,6 +25,7 @@ from locust.log import setup_logging
 from assay.load import limits, orders, protocol, ticks
 from assay.load.inside import gate, opened_locustfile, stamps
 from assay.load.inside.master import Master, master_runner
+from assay.load.inside.options import LocustfileError
 from assay.load.inside.pool import StartError
 from assay.load.inside.server import Server
 from assay.load.inside.worker import WAIT, Worker, join, set_interruptible
@@ -39,14 +40,14 @@ def failure(error: BaseException, path: str) -> dict[str, str]:
     """Describe an error by its message and the line of the locustfile."""
     line = ""
     files = {os.path.abspath(file) for file in path.split(protocol.SEPARATOR)}
-    refused = isinstance(error, opened_locustfile.LocustfileError)
+    refused = isinstance(error, LocustfileError)
     cause = error.__cause__ if refused else None
     for frame in traceback.extract_tb((cause or error).__traceback__):
         if os.path.abspath(frame.filename) in files:
             line = f"line {frame.lineno}: "
     if isinstance(error, SyntaxError) and error.lineno:
         line = f"line {error.lineno}: "
-    if isinstance(error, opened_locustfile.LocustfileError):
+    if isinstance(error, LocustfileError):
         return {"error": f"{line}{error}", "hint": error.hint}
     if isinstance(error, StartError):
         return {"error": f"{line}{error}"}
