@@ -41,7 +41,7 @@ def load(
             *words,
         ],
         cwd=folder,
-        env={**os.environ, **(env or {})},
+        env={**(unmeasured() if limit else os.environ), **(env or {})},
         capture_output=True,
         timeout=100,
         preexec_fn=limit,
@@ -114,6 +114,18 @@ def test_a_folder_whose_name_is_no_text(tmp_path: Path, server: Scripted) -> Non
     assert shop.results(folder / "shop" / "out")["comparisons"]
 
 
+def unmeasured() -> dict[str, str]:
+    """Return this environment without what starts coverage in child processes.
+
+    Coverage cannot write its own data under a limit either, and says so.
+    """
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("COVERAGE_", "COV_CORE_"))
+    }
+
+
 def limited(size: int) -> Callable[[], None]:
     """Return a function that lets no file of this process grow beyond a size."""
     return lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
@@ -143,6 +155,7 @@ def test_a_disk_that_is_full_during_a_run(tmp_path: Path, size: int) -> None:
         [*shop.ASSAY, "run", ".", "--output", "out"],
         cwd=folder,
         capture_output=True,
+        env=unmeasured(),
         timeout=300,
         preexec_fn=limited(size),
     )
