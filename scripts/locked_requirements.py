@@ -2,8 +2,8 @@
 
 `scripts/setup` installs with pip, so that a fresh machine needs only Python, and not
 Poetry. The lock file stays the only list of versions. All extras and groups are
-included. `--only EXTRA` prints just the packages that this extra needs, directly or
-indirectly.
+included. `--no-dev` leaves out what only the tests and checks of this project need;
+`--only EXTRA` prints just the packages that this extra needs, directly or indirectly.
 """
 
 import importlib.util
@@ -34,11 +34,19 @@ def applies(package: dict[str, Any]) -> bool:
     return bool(poetry_lock.applies(package, EXTRAS))
 
 
+def needed_without_dev(package: dict[str, Any]) -> bool:
+    """Say whether Assay, its extras or its installation need a locked package."""
+    installs_assay = package["name"] == "poetry-core"
+    return installs_assay or bool(poetry_lock.applies(package, EXTRAS, ("main",)))
+
+
 def main() -> int:
     """Write one pinned, hashed line for each package to standard output."""
     lock = tomllib.loads((ROOT / "poetry.lock").read_text(encoding="utf-8"))
     packages = [package for package in lock["package"] if applies(package)]
-    if sys.argv[1:2] == ["--only"]:
+    if sys.argv[1:] == ["--no-dev"]:
+        packages = [package for package in packages if needed_without_dev(package)]
+    elif sys.argv[1:2] == ["--only"]:
         project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
         requirements = project["project"]["optional-dependencies"][sys.argv[2]]
         by_name = {poetry_lock.normalised(x["name"]): x for x in lock["package"]}

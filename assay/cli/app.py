@@ -15,7 +15,7 @@ from typer.core import TyperGroup
 
 from assay.cli.output import NOT_MEASURED, accept_any_text, printable
 from assay.errors import AssayError
-from assay.system import interrupts, redaction
+from assay.system import interrupts
 
 # What is wrong with options or arguments; newer versions of typer do not export it.
 USAGE_ERROR: type[Exception] = typer.BadParameter.__bases__[0]
@@ -105,6 +105,9 @@ class Commands(TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:
         """Run a subcommand; what is wrong with its options is said without secrets."""
+        from assay.system import redaction  # compiling its patterns would delay --help
+
+        redaction.learn(os.environ, words=sys.argv)
         try:
             return super().invoke(ctx)
         except USAGE_ERROR as error:
@@ -133,7 +136,6 @@ def main() -> None:
         if signal.getsignal(number) is not signal.SIG_IGN:  # nohup ignores SIGHUP
             signal.signal(number, interrupts.raise_interrupt)
     accept_any_text()
-    redaction.learn(os.environ, words=sys.argv)
     try:
         app()
     except AssayError as error:

@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from assay.errors import InputError
-from assay.system import redaction
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -51,6 +50,8 @@ def command_line(seed: object = None) -> str:
     Args:
         seed: Added as --seed if the command line has none; None to add nothing.
     """
+    from assay.system import redaction
+
     words = ["assay", *sys.argv[1:]]
     # The words after `--` are for the locustfile, which may have its own --seed.
     end = words.index("--") if "--" in words else len(words)
@@ -90,6 +91,7 @@ def open_console(stderr: bool = False) -> Console:
 
 def line_printer(console: Console) -> Callable[[str], None]:
     """Return a function that prints a text to a console, cleaned and on one line."""
+    from assay.system import redaction
     from assay.wording import one_line
 
     return lambda text: console.print(
@@ -233,5 +235,7 @@ def printable(text: str) -> str:
 
     An error message may quote the output of a target.
     """
+    from assay.system import redaction
+
     shown = redaction.text(text)
     return "".join(c if c.isprintable() or c == "\n" else "�" for c in shown)

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from scripts.locked_requirements import applies
+from scripts.locked_requirements import applies, needed_without_dev
 
 NEVER = 'sys_platform == "nowhere"'
 
@@ -24,3 +24,19 @@ def test_a_package_is_wanted_where_a_group_wants_it(
     package: dict[str, Any], wanted: bool
 ) -> None:
     assert applies(package) is wanted
+
+
+@pytest.mark.parametrize(
+    ("package", "needed"),
+    [
+        ({"name": "locust", "groups": ["main"]}, True),
+        ({"name": "httpx", "groups": ["main", "dev"]}, True),
+        ({"name": "mypy", "groups": ["dev"]}, False),
+        # It installs Assay itself.
+        ({"name": "poetry-core", "groups": ["dev"]}, True),
+    ],
+)
+def test_what_only_the_checks_need_can_be_left_out(
+    package: dict[str, Any], needed: bool
+) -> None:
+    assert needed_without_dev(package) is needed
