@@ -87,6 +87,8 @@ class Round(Data):
             and allocations; the counting slows the target, so the times of these rounds
             mean nothing. `start-up` is one start of the target, which counts as one
             request.
+        began: When the load or the start began, in seconds of Unix time.
+        ended: When it ended, in seconds of Unix time.
         rate: Arrivals per second; 0 for a start.
         requests: Number of requests served.
         latency: Mean latency, in seconds; for a start, the time until it was ready.
@@ -109,6 +111,8 @@ class Round(Data):
     number: int
     variant: str
     purpose: Purpose = "load"
+    began: float = 0.0
+    ended: float = 0.0
     rate: float = 0.0
     requests: int
     latency: float

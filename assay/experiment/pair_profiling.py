@@ -168,6 +168,7 @@ class PairProfiling:
             self.environment,
             (START_UP,),
         )
+        began = time.time()
         with target.launched(
             self.topic,
             [variant],
@@ -176,7 +177,7 @@ class PairProfiling:
             (),
             self._rng(f"start-up/{number}"),
         ) as running:
-            started = running[name]
+            started, ended = running[name], time.time()
             counted = Probe(folder).since_the_start()
             cpu = sum(
                 processes.cpu_seconds(member)
@@ -190,6 +191,8 @@ class PairProfiling:
             number=number,
             variant=name,
             purpose="start-up",
+            began=began,
+            ended=ended,
             requests=1,
             latency=started.startup or 0.0,
             cpu=cpu,

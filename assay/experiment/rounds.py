@@ -235,11 +235,11 @@ class Rounds:
                 "a profile needs a process that Assay starts, by a command"
             )
         with self.sampled(name) as samples:
-            before = probe.totals()
+            before, began = probe.totals(), time.time()
             measured = self.generator.open(name, self.rate, seconds, seed)
             running.check_alive()
             check_answers(self.topic.name, measured, when="while it was profiled")
-            counted = between(before, probe.totals())
+            counted, ended = between(before, probe.totals()), time.time()
         if not measured.requests:
             raise MeasureError(
                 f"{self.topic.name}: variant {name!r} served no request while it was "
@@ -258,6 +258,8 @@ class Rounds:
             number=number,
             variant=name,
             purpose=purpose,
+            began=began,
+            ended=ended,
             rate=self.rate,
             requests=measured.requests,
             latency=float(finite.mean()) if len(finite) else 0.0,

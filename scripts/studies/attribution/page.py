@@ -15,6 +15,7 @@ MAX_SECONDS = 45.0  # the longest time that profiling may add to a run
 EXPLAINED = 0.85
 MIN_RIGHT = 22 / 24
 MIN_EXPLAINED = 18 / 24
+MIN_IN_INTERVAL = 20 / 24
 
 
 @dataclass
@@ -31,6 +32,8 @@ class Answer:
         warnings: The warnings of the run, and its messages if it did not end normally.
         profiling: The seconds from the last launch until the results were written; 0
             if there are no results.
+        planted: The planted amount per request, in the unit of the first cause; None if
+            it is unknown.
     """
 
     case: str
@@ -41,6 +44,7 @@ class Answer:
     seconds: float
     warnings: list[str]
     profiling: float = 0.0
+    planted: float | None = None
 
 
 def is_right(case: Case, answer: Answer) -> bool:
@@ -63,6 +67,15 @@ def was_profiled(answer: Answer) -> bool:
     return all(answer.latency)
 
 
+def in_interval(answer: Answer) -> bool:
+    """Say whether the interval of the first cause contains the planted amount."""
+    if answer.planted is None or not answer.causes:
+        return False
+    first = answer.causes[0]
+    low, high = (float(str(first[name])) for name in ("low", "high"))
+    return low <= answer.planted <= high
+
+
 def goals(cases: Sequence[Case], answers: Sequence[Answer]) -> list[Goal]:
     """Judge Assay by every goal."""
     judged = _pairs(cases, answers)
@@ -76,12 +89,14 @@ def goals(cases: Sequence[Case], answers: Sequence[Answer]) -> list[Goal]:
         for case, answer in planted
         if case.kind not in ("memory growth", "start-up")
     ]
+    known = [in_interval(answer) for _, answer in planted if answer.planted is not None]
     profiling = [answer.profiling for _, answer in judged if answer.profiling]
     longest = max(profiling, default=0.0)
     return [
         _share("right kind and function first", right, MIN_RIGHT),
         _share("nothing said where nothing was planted", silent, 1.0),
         _share(f"ledger explains {percent(EXPLAINED)}", explained, MIN_EXPLAINED),
+        _share("planted amount is in the interval, if known", known, MIN_IN_INTERVAL),
         Goal(
             "longest profiling of a pair, until its results are written",
             f"at most {MAX_SECONDS:g} s",
@@ -106,7 +121,8 @@ def page(
         "with two launches; causes come from the rounds after them. An answer is right "
         "if the first cause is of the planted kind and names the planted function. "
         "Where nothing is planted, it is right if both sides were profiled and no "
-        "cause is named.",
+        "cause is named. If the planted amount is known, the service itself timed it "
+        "in the same rounds.",
         "## Planted",
         _table(cases, answers, planted=True),
         "## Nothing planted",
@@ -158,7 +174,7 @@ def _table(cases: Sequence[Case], answers: Sequence[Answer], planted: bool) -> s
                 _code(str(first["where"])) if first else "–",
                 "right" if is_right(case, answer) else "**wrong**",
                 f"{a} → {b}",
-                _planted(case),
+                _planted(case, answer),
                 _found(first) if first else "–",
                 "–" if answer.explained is None else f"{answer.explained:.0%}",
             ]
@@ -171,10 +187,10 @@ def _nothing(answer: Answer) -> str:
     return "nothing" if was_profiled(answer) else "not profiled"
 
 
-def _planted(case: Case) -> str:
-    if case.seconds is None:
+def _planted(case: Case, answer: Answer) -> str:
+    if answer.planted is None:
         return "–"
-    return quantity(case.seconds, "B" if case.kind == "memory growth" else "s")
+    return quantity(answer.planted, "B" if case.bytes_kept else "s")
 
 
 def _found(cause: dict[str, object]) -> str:

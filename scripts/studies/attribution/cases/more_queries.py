@@ -2,8 +2,10 @@
 
 import os
 import sqlite3
+import time
 
 from fastapi import FastAPI
+from stopwatch import note
 
 app = FastAPI()
 database = sqlite3.connect(":memory:", check_same_thread=False)
@@ -28,4 +30,7 @@ def load_names() -> list[str]:
 @app.get("/")
 async def names() -> list[str]:
     """Return the names."""
-    return load_names()
+    began = time.perf_counter()
+    found = load_names()
+    note(time.perf_counter() - began)
+    return found

@@ -2,10 +2,12 @@
 
 import asyncio
 import os
+import time
 
 from fastapi import FastAPI
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
+from stopwatch import note
 
 app = FastAPI()
 size = 2 if os.environ["SIDE"] == "b" else 20
@@ -22,7 +24,9 @@ async def notify() -> None:
 @app.get("/")
 async def order() -> str:
     """Use a connection."""
+    began = time.perf_counter()
     async with engine.connect() as connection:
+        note(time.perf_counter() - began)
         await connection.execute(text("select 1"))
         await notify()
     return "ordered"

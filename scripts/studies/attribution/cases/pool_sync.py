@@ -6,6 +6,7 @@ import time
 from fastapi import FastAPI
 from sqlalchemy import create_engine, text
 from sqlalchemy.pool import QueuePool
+from stopwatch import note
 
 app = FastAPI()
 size = 2 if os.environ["SIDE"] == "b" else 20
@@ -22,7 +23,9 @@ def settle_account() -> None:
 @app.get("/")
 def pay() -> str:
     """Use a connection."""
+    began = time.perf_counter()
     with engine.connect() as connection:
+        note(time.perf_counter() - began)
         connection.execute(text("select 1"))
         settle_account()
     return "paid"

@@ -5,6 +5,7 @@ import threading
 import time
 
 from flask import Flask
+from stopwatch import note
 
 app = Flask(__name__)
 gate = threading.Semaphore(1 if os.environ["SIDE"] == "b" else 20)
@@ -18,6 +19,8 @@ def resize() -> None:
 @app.get("/")
 def thumbnail() -> str:
     """Wait for the gate."""
+    began = time.perf_counter()
     with gate:
+        note(time.perf_counter() - began)
         resize()
     return "thumbnail"

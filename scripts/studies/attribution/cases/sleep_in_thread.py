@@ -4,6 +4,7 @@ import os
 import time
 
 from fastapi import FastAPI
+from stopwatch import note
 
 app = FastAPI()
 
@@ -17,5 +18,7 @@ def settle() -> None:
 @app.get("/")
 def root() -> str:
     """Answer."""
+    began = time.perf_counter()
     settle()
+    note(time.perf_counter() - began)
     return "ok"

@@ -4,7 +4,8 @@ import os
 import time
 
 import anyio.to_thread
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
+from stopwatch import note
 
 app = FastAPI()
 
@@ -16,8 +17,14 @@ async def set_threads() -> None:
     anyio.to_thread.current_default_thread_limiter().total_tokens = tokens
 
 
+async def now() -> float:
+    """Return when the request begins to wait for a thread."""
+    return time.perf_counter()
+
+
 @app.get("/")
-def read_report() -> str:
+def read_report(began: float = Depends(now)) -> str:
     """Wait for a file system."""
+    note(time.perf_counter() - began)
     time.sleep(0.01)
     return "report"

@@ -2,8 +2,10 @@
 
 import os
 import sqlite3
+import time
 
 from fastapi import FastAPI
+from stopwatch import note
 
 app = FastAPI()
 MORE = os.environ["SIDE"] == "b"
@@ -28,4 +30,7 @@ def load_items() -> int:
 @app.get("/")
 async def root() -> int:
     """Do both."""
-    return weigh() + load_items()
+    began = time.thread_time()
+    weight = weigh()
+    note(time.thread_time() - began)
+    return weight + load_items()
