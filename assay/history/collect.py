@@ -25,7 +25,7 @@ def collect(folders: Iterable[str]) -> tuple[list[Record], list[SkippedRun]]:
         InputError: A folder cannot be searched, or there is no run that can be used.
     """
     folders = list(folders)
-    found: dict[tuple[object, ...], str] = {}
+    place_of: dict[tuple[object, ...], str] = {}
     kept: list[Record] = []
     skipped: list[SkippedRun] = []
     for place in places.find(folders):
@@ -36,11 +36,11 @@ def collect(folders: Iterable[str]) -> tuple[list[Record], list[SkippedRun]]:
             continue
         # There may be a copy of a run in another folder.
         identity = (record.run, record.date, record.measured[0])
-        if identity in found:
-            reason = f"the same run as {found[identity]}"
+        if identity in place_of:
+            reason = f"the same run as {place_of[identity]}"
             skipped.append(SkippedRun(place=place.name, reason=reason))
             continue
-        found[identity] = place.name
+        place_of[identity] = place.name
         kept.append(record)
     if not kept:
         raise InputError(_nothing(folders, skipped))

@@ -105,11 +105,11 @@ def parse(content: bytes, name: str) -> SingleRun:
             f"ran; {EXPECTED}"
         )
     written = _validated(content, name)
-    found = [(clean(one.fullname), one.stats.median) for one in written.benchmarks]
-    counts = Counter(test for test, _ in found)
+    measured = [(clean(one.fullname), one.stats.median) for one in written.benchmarks]
+    counts = Counter(test for test, _ in measured)
     medians: dict[str, float] = {}
     unusable: dict[str, str] = {}
-    for test, median in found:
+    for test, median in measured:
         if counts[test] > 1:
             unusable[test] = f"it is there {counts[test]} times"
         elif not SHORTEST <= median <= LONGEST:  # also NaN

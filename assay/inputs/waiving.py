@@ -95,14 +95,14 @@ def write(waiver: Waiver, here: Path) -> tuple[Path, bool]:
     """
     file = waivers_file(here)
     messages: list[str] = []
-    known = read_waivers(here, messages)
+    waivers = read_waivers(here, messages)
     if messages:
         raise InputError("\n".join(messages))
-    same = [index for index, one in enumerate(known) if _key(one) == _key(waiver)]
+    same = [index for index, one in enumerate(waivers) if _key(one) == _key(waiver)]
     try:
         text = file.read_text(encoding="utf-8-sig") if file.exists() else _TOP
         replaced = text if not same else _without(text, same[0])
-        if len(tomllib.loads(replaced).get("waivers", [])) != len(known) - len(same):
+        if len(tomllib.loads(replaced).get("waivers", [])) != len(waivers) - len(same):
             raise InputError(
                 f"{file}: the entry for {waiver.subject} ({waiver.metric}) cannot be "
                 "replaced; edit its `until` by hand"

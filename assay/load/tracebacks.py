@@ -34,12 +34,12 @@ def merged(*parts: Mapping[str, str]) -> dict[str, str]:
 
     The parts may come from any program: long texts are cut.
     """
-    found: dict[str, str] = {}
+    first_of: dict[str, str] = {}
     for part in parts:
         for error, trace in part.items():
-            if len(found) < MAX_TRACEBACKS:
-                found.setdefault(error[:MAX_LENGTH], _end(trace))
-    return found
+            if len(first_of) < MAX_TRACEBACKS:
+                first_of.setdefault(error[:MAX_LENGTH], _end(trace))
+    return first_of
 
 
 def _end(whole: str) -> str:

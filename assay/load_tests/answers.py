@@ -25,11 +25,13 @@ class Answers:
 
     def add(self, batch: Samples) -> None:
         """Add a batch of samples."""
-        known = (batch.status > 0) | (batch.size > 0)
-        if not known.any():
+        answered = (batch.status > 0) | (batch.size > 0)
+        if not answered.any():
             return
-        group, status = batch.group[known], np.minimum(batch.status[known], MAX_STATUS)
-        size, columns = batch.size[known], len(self._counts)
+        group, status = batch.group[answered], np.minimum(
+            batch.status[answered], MAX_STATUS
+        )
+        size, columns = batch.size[answered], len(self._counts)
         keys = group * (MAX_STATUS + 1) + status
         counts = np.bincount(keys, minlength=self._statuses.size)
         self._statuses += counts.reshape(self._statuses.shape)

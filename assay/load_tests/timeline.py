@@ -89,14 +89,15 @@ class Intervals:
     def endpoints(self) -> tuple[Activity, ...]:
         """Return the endpoints with the most requests, and all others together."""
         totals = self._ended.sum(axis=1)
-        own = [int(group) for group in np.flatnonzero(self._groups.load * totals)]
-        own.sort(key=lambda group: (-int(totals[group]), group))
+        groups = [int(group) for group in np.flatnonzero(self._groups.load * totals)]
+        groups.sort(key=lambda group: (-int(totals[group]), group))
         # One endpoint is not worth a row for "others".
-        most = MAX_ENDPOINTS if len(own) != MAX_ENDPOINTS + 1 else MAX_ENDPOINTS + 1
+        most = MAX_ENDPOINTS if len(groups) != MAX_ENDPOINTS + 1 else MAX_ENDPOINTS + 1
         series = [
-            self._activity(self._groups.names[group], [group]) for group in own[:most]
+            self._activity(self._groups.names[group], [group])
+            for group in groups[:most]
         ]
-        if rest := own[most:]:
+        if rest := groups[most:]:
             name = f"{counted(len(rest), 'other endpoint')}"
             series.append(self._activity(Name("request", "", name), rest))
         return tuple(series)

@@ -91,9 +91,9 @@ class Project:
 
         The place is None if the function is not the user's.
         """
-        known = self._places.get((id(code), line))
-        if known is not None:
-            return known[0]
+        cached = self._places.get((id(code), line))
+        if cached is not None:
+            return cached[0]
         file = self.relative(code.co_filename)
         if not file:
             return None

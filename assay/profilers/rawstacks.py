@@ -137,9 +137,9 @@ def _located_frames(text: str, locate: Callable[[str], str]) -> Iterator[str]:
         match = _LINE_FRAME.match(piece)
         if match is None or _PROBE in match["file"]:
             continue
-        own = locate(match["file"])
-        if own:
-            yield f"{match['function']} ({own}:{match['line'] or 0})"
+        own_path = locate(match["file"])
+        if own_path:
+            yield f"{match['function']} ({own_path}:{match['line'] or 0})"
         else:
             yield f"{match['function']} ({short_path(match['file'])})"
 

@@ -80,19 +80,19 @@ def render(results: HistoryResults, command: str) -> str:
     setups = list(dict.fromkeys((one.machine, one.method) for one in results.series))
     changed = [one for one in results.series if one.changes or one.drift]
     others = [one for one in results.series if not one.changes and not one.drift]
-    found: list[Found] = []
+    changes: list[Found] = []
     for one in changed:
-        found += [(one, change) for change in one.changes]
-        found += [(one, one.drift)] if one.drift else []
-    found.sort(key=_date, reverse=True)
+        changes += [(one, change) for change in one.changes]
+        changes += [(one, one.drift)] if one.drift else []
+    changes.sort(key=_date, reverse=True)
     pictures = min(len(changed), MOST_PICTURES)
     return page(
         "history.html",
         title="History",
         answer=answer(results),
         period=_period(results),
-        groups=_change_groups(found[:MOST_CHANGES]),
-        changes_left_out=max(0, len(found) - MOST_CHANGES),
+        groups=_change_groups(changes[:MOST_CHANGES]),
+        changes_left_out=max(0, len(changes) - MOST_CHANGES),
         charts=_charts(changed[:pictures], setups, "changed"),
         charts_left_out=len(changed) - pictures,
         other_charts=_charts(others[:PICTURES_WITHOUT_CHANGE], setups, "other"),

@@ -43,10 +43,10 @@ def _is_here(host: str) -> bool:
     except ValueError:
         pass
     try:
-        found = socket.getaddrinfo(host, None, proto=socket.IPPROTO_TCP)
+        addresses = socket.getaddrinfo(host, None, proto=socket.IPPROTO_TCP)
     except (OSError, UnicodeError):
         return False
-    return bool(found) and all(_is_loopback(str(one[4][0])) for one in found)
+    return bool(addresses) and all(_is_loopback(str(one[4][0])) for one in addresses)
 
 
 def _is_loopback(address: str) -> bool:

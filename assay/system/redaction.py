@@ -115,15 +115,15 @@ def learn(
         words: The words of a command.
         ordinary: Names that are never hidden, such as those of topics.
     """
-    found: list[str] = []
+    values: list[str] = []
     for name, value in (env or {}).items():
         if names_secret(name) and name not in _FOLDERS:
-            found.append(value)
-        found += _in_urls(value)
-    _redact_words(words, MAX_DEPTH, found)
+            values.append(value)
+        values += _in_urls(value)
+    _redact_words(words, MAX_DEPTH, values)
     for line in commands:
-        _redact_line(line, MAX_DEPTH, found)
-    _known.add(found, [*ordinary, *_names_here()])
+        _redact_line(line, MAX_DEPTH, values)
+    _known.add(values, [*ordinary, *_names_here()])
 
 
 def environment(env: Mapping[str, str]) -> dict[str, str]:

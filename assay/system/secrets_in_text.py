@@ -116,8 +116,8 @@ def hide(text: str) -> str:
 
 def user_infos(text: str) -> list[str]:
     """Return the passwords, or else the users, of the URLs in a text."""
-    found = _USER_INFO.findall(text) + _SLASHED.findall(text)
-    return [info.removesuffix("@").rpartition(":")[2] for info in found]
+    infos = _USER_INFO.findall(text) + _SLASHED.findall(text)
+    return [info.removesuffix("@").rpartition(":")[2] for info in infos]
 
 
 def parameters(text: str) -> list[str]:

@@ -99,13 +99,13 @@ def jobs(packages: Sequence[Package], runs: Mapping[str, int]) -> list[Job]:
         runs: For each kind, the number of runs: for `IDENTICAL` the number of each
             package, for `PLANTED` the number of all packages together.
     """
-    found = []
+    jobs = []
     for seed in range(max(runs.values(), default=0)):
         if seed < runs.get(IDENTICAL, 0):
-            found += [Job(package, IDENTICAL, seed) for package in packages]
+            jobs += [Job(package, IDENTICAL, seed) for package in packages]
         if seed < runs.get(PLANTED, 0):
-            found.append(Job(packages[seed % len(packages)], PLANTED, seed))
-    return found
+            jobs.append(Job(packages[seed % len(packages)], PLANTED, seed))
+    return jobs
 
 
 def missing(wanted: Sequence[Job], runs: Sequence[SuiteRun]) -> list[Job]:
@@ -187,8 +187,8 @@ def run_once(job: Job, workshop: Workshop) -> SuiteRun:
     seconds = round(time.monotonic() - began, 1)
     run = SuiteRun(job.package.name, job.kind, job.seed, workshop.budget, seconds)
     if ended.returncode not in MEASURED:
-        said = ended.stderr.strip()[-500:]
-        return replace(run, reason=f"exit code {ended.returncode}: {said}")
+        last_words = ended.stderr.strip()[-500:]
+        return replace(run, reason=f"exit code {ended.returncode}: {last_words}")
     return with_results(run, RunDirectory.open(path).results())
 
 

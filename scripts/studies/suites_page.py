@@ -294,8 +294,8 @@ def _times(runs: Sequence[SuiteRun]) -> list[str]:
 
 def _change(ratios: Iterable[float | None]) -> str:
     """Return the median change of some ratios: ``+10.2 %``."""
-    known = [x for x in ratios if x is not None]
-    return f"{100 * (statistics.median(known) - 1):+.1f} %" if known else "–"
+    measured = [x for x in ratios if x is not None]
+    return f"{100 * (statistics.median(measured) - 1):+.1f} %" if measured else "–"
 
 
 def _range(shares: Sequence[float]) -> str:

@@ -52,17 +52,17 @@ def frontier(pair: Pair, total: Difference) -> Frontier | None:
         pair: The rounds, with their stacks.
         total: The difference of all CPU time.
     """
-    own = _carriers(pair, total.amount, _is_own)
-    if own:
-        key = _deepest(pair, own)
-        carried = own[key]
+    own_functions = _carriers(pair, total.amount, _is_own)
+    if own_functions:
+        key = _deepest(pair, own_functions)
+        carried = own_functions[key]
         within = _carriers(pair, carried.amount, _is_library, below=key)
         inside = _deepest(pair, within) if within else ""
         return Frontier(_with_line(pair, key, carried.amount > 0), inside, carried)
-    library = _carriers(pair, total.amount, _is_library)
-    if library:
-        key = _deepest(pair, library)
-        return Frontier("", key, library[key])
+    library_functions = _carriers(pair, total.amount, _is_library)
+    if library_functions:
+        key = _deepest(pair, library_functions)
+        return Frontier("", key, library_functions[key])
     # py-spy may miss the beginning of deep stacks, and with it each function at times.
     files = _carriers(pair, total.amount, _is_library, key_of=_file_key)
     if not files:

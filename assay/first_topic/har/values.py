@@ -85,8 +85,8 @@ class Values:
         """
         for pair in header.split(";"):
             name, _, value = pair.strip().partition("=")
-            known = value in self._origins or value in self.secrets
-            if OPAQUE.fullmatch(value) and not known:
+            seen_before = value in self._origins or value in self.secrets
+            if OPAQUE.fullmatch(value) and not seen_before:
                 self.secrets[value] = self._variable(variable(name, "COOKIE"))
 
     def of(self, name: str, value: str, place: Place = "") -> Template:

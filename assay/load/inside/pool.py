@@ -196,14 +196,14 @@ class Pool:
             sent. The latter is NaN for an arrival that waited for a user.
         """
         waiting, unserved, stuck = self.dispatcher.abandon()
-        found = [(due, math.nan) for due in waiting]
+        lost = [(due, math.nan) for due in waiting]
         for greenlet in list(self._group.greenlets):
             seat: Seat = greenlet.assay_seat
             if seat in unserved and seat.arrived_at is not None:
-                found.append((seat.arrived_at, seat.sent(greenlet.assay_stamps.sent)))
+                lost.append((seat.arrived_at, seat.sent(greenlet.assay_stamps.sent)))
             if seat in stuck:
                 greenlet.kill(block=False)
-        return found
+        return lost
 
     def close(self, timeout: float = 2.0) -> None:
         """Stop every user; their `on_stop` may take up to `timeout` seconds."""

@@ -89,14 +89,16 @@ def goals(cases: Sequence[Case], answers: Sequence[Answer]) -> list[Goal]:
         for case, answer in planted
         if case.kind not in ("memory growth", "start-up")
     ]
-    known = [in_interval(answer) for _, answer in planted if answer.planted is not None]
+    amounts = [
+        in_interval(answer) for _, answer in planted if answer.planted is not None
+    ]
     profiling = [answer.profiling for _, answer in judged if answer.profiling]
     longest = max(profiling, default=0.0)
     return [
         _share("right kind and function first", right, MIN_RIGHT),
         _share("nothing said where nothing was planted", silent, 1.0),
         _share(f"ledger explains {percent(EXPLAINED)}", explained, MIN_EXPLAINED),
-        _share("planted amount is in the interval, if known", known, MIN_IN_INTERVAL),
+        _share("planted amount is in the interval, if known", amounts, MIN_IN_INTERVAL),
         Goal(
             "longest profiling of a pair, until its results are written",
             f"at most {MAX_SECONDS:g} s",
@@ -208,9 +210,9 @@ def _sentences(cases: Sequence[Case], answers: Sequence[Answer]) -> list[str]:
         if case.name in seen:
             continue
         seen.add(case.name)
-        said = [str(cause["sentence"]) for cause in answer.causes]
-        said = said or [f"{_nothing(answer).capitalize()}."]
-        listed = "\n".join(f"- {_plain(sentence)}" for sentence in said)
+        sentences = [str(cause["sentence"]) for cause in answer.causes]
+        sentences = sentences or [f"{_nothing(answer).capitalize()}."]
+        listed = "\n".join(f"- {_plain(sentence)}" for sentence in sentences)
         lines.append(f"**{case.name}**\n\n{listed}")
     return lines
 
