@@ -81,7 +81,7 @@ class Run:
         Columns: launch, block, variant, mode (closed, open), scheduled, waited, start,
         end, name, user, failed, disturbed. `scheduled`, `start` and `end` are seconds
         since the run began, and `end` is NaN without an answer. `waited` is how many
-        seconds an arrival waited for a user because of the target.
+        seconds an arrival waited for a user because all users waited for the target.
         """
         return self._directory().samples(topic)
 
@@ -216,8 +216,8 @@ def load_test(
 
     Raises:
         InputError: An option is invalid or belongs to a capacity search or a sweep,
-            `output` exists and is not empty, or the locustfile is missing or cannot be
-            imported. Or `baseline` has no results of a single load test.
+            `output` exists and is not empty, the locustfile is missing or cannot be
+            imported, or `baseline` has no results of a single load test.
         TypeError: An option does not exist.
         MeasureError: The test failed; what was measured is kept.
     """
@@ -242,7 +242,7 @@ def load_test(
 
 
 def _load_request(locustfile: str, host: str, options: dict[str, Any]) -> LoadRequest:
-    """Return the options of a load test as the command line reads them.
+    """Return the options of a load test in the form that the command line uses.
 
     Raises:
         InputError: The number of users is invalid.

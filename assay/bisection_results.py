@@ -33,8 +33,8 @@ class SearchedCommit(Data):
     Attributes:
         sha: The full name of the commit.
         subject: The first line of its message.
-        weight: How likely this commit is before any commit is measured, relative to
-            the others.
+        weight: How likely this commit is the cause before any commit is measured,
+            relative to the others.
     """
 
     sha: str
@@ -84,7 +84,7 @@ class Ends(Data):
         run: Its run directory, relative to the folder of the search.
         verdict: The worst verdict of all topics.
         reason: The reason of each topic's verdict.
-        quantity: What became slower most clearly; None if nothing did.
+        quantity: The quantity that became slower most clearly; None if nothing did.
         log_ratios: log(BAD / GOOD) of the quantity, one for each launch; empty if
             nothing became slower.
     """
@@ -97,7 +97,7 @@ class Ends(Data):
 
 
 class Request(Data):
-    """What the user asked; a search can be continued only with an equal request.
+    """What the user asked for; only an equal request can continue a search.
 
     Attributes:
         good: The full name of the commit that is fast.
@@ -130,7 +130,7 @@ class Bisection(Data):
     Attributes:
         command: The command that continues the search.
         seed: Seed of every random choice.
-        request: What the user asked.
+        request: What the user asked for.
         good: GOOD as the user named it.
         bad: BAD as the user named it.
         commits: The commits after GOOD, up to BAD, oldest first, without those that

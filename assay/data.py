@@ -6,7 +6,7 @@ from pathlib import PurePath
 
 from pydantic import BaseModel, ConfigDict
 
-# What Python makes of the bytes of a file's name that are no UTF-8.
+# Python decodes the bytes of a file name that are not UTF-8 to surrogates.
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -18,7 +18,7 @@ class Data(BaseModel):
 
 
 def json_of(data: BaseModel, indent: int | None = None) -> str:
-    """Return data as JSON; bytes in names of files that are no UTF-8 become U+FFFD."""
+    """Return data as JSON; bytes of file names that are not UTF-8 become U+FFFD."""
     try:
         return data.model_dump_json(indent=indent)
     except ValueError:  # JSON is UTF-8

@@ -35,7 +35,7 @@ class Threshold(Data):
 
     @property
     def patterns(self) -> tuple[str, str, str]:
-        """The patterns of test, topic and metric, in the order in which they count."""
+        """The patterns of test, topic and metric, in the order of precedence."""
         return self.test, self.topic, self.metric
 
 
@@ -89,8 +89,8 @@ class Gate(Data):
 
     Attributes:
         test: The node id of a benchmark; empty for a service.
-        reason: Why the gate decided so; empty if the comparison fails because no
-            threshold and no waiver is about it.
+        reason: Why the gate decided so; empty if the comparison fails because neither a
+            threshold nor a waiver applies to it.
         until: The last day of the waiver; None if the comparison is not waived.
     """
 

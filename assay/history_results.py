@@ -43,7 +43,8 @@ class Change(Data):
         ratio: New level / old level.
         low: Lower end of the interval of the ratio.
         high: Upper end.
-        p: p-value of this change, corrected for all places where it could be.
+        p: p-value of this change, corrected for the number of places where it could
+            be.
         also_changed: What else differs between the runs of `last_before` and
             `first_after`, such as the version of a package.
     """

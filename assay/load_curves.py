@@ -35,7 +35,7 @@ class Activity(Data):
 
     @property
     def label(self) -> str:
-        """Return the method and the name: ``GET /orders``."""
+        """The method and the name: ``GET /orders``."""
         return f"{self.method} {self.name}".strip()
 
 
@@ -45,8 +45,8 @@ class Timeline(Data):
     Attributes:
         width: Seconds of one interval.
         users: Users at the end of each interval.
-        waiting: Most arrivals that waited for a user, at the end of some second of each
-            interval.
+        waiting: The largest number of arrivals that waited for a user, in each
+            interval. They are counted at the end of each second.
         in_flight: Mean number of requests in flight in each interval: sent and not
             answered.
         endpoints: The endpoints with the most requests, and all others together.

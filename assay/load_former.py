@@ -35,7 +35,7 @@ class Former(Data):
         title: Its title; empty if it has none.
         host: Its host.
         numbers: The numbers of the rows that both tests have.
-        more: How many further rows both have, which are left out.
+        more: How many further rows of both tests are left out.
         only_before: Titles of rows that only the former test has.
         only_now: Titles of rows that only this test has.
         remarks: How the two tests differ, in sentences.

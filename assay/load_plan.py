@@ -42,7 +42,8 @@ class LoadPlan(Data):
         shaped: Whether the locustfile's LoadTestShape sets the number of users.
         user_times: Times, in seconds, at which `user_counts` are given; empty unless
             the users of a closed loop change by stages.
-        user_counts: Users of the closed loop at these times, evenly changing between.
+        user_counts: Users of the closed loop at these times; the number changes evenly
+            in between.
         duration: Seconds of load.
         iterations: Number of tasks after which the test ends; 0 for no limit.
         think_time: Whether users of a closed loop wait as their locustfile says.
@@ -55,7 +56,7 @@ class LoadPlan(Data):
         trials: The kind of a test with many trials; empty for a single test.
         command: The command line, for the report.
         title: The title of the report; empty for one that names the host.
-        tags: What the user says of the test, by name: ``{"branch": "main"}``.
+        tags: The user's labels of the test, by name: ``{"branch": "main"}``.
     """
 
     locustfile: Path

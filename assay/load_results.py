@@ -51,12 +51,12 @@ class Name(NamedTuple):
 
     @property
     def label(self) -> str:
-        """Return the method and the name: ``GET /orders``."""
+        """The method and the name: ``GET /orders``."""
         return " ".join(part for part in (self.method, self.name) if part)
 
     @property
     def title(self) -> str:
-        """Return the label and, except for a request, its kind: ``buy (task)``."""
+        """The label and, except for a request, its kind: ``buy (task)``."""
         suffix = KIND_SUFFIXES.get(self.kind)
         return f"{self.label} ({suffix})" if suffix else self.label or "all requests"
 
@@ -95,8 +95,8 @@ class Row(Data):
         method: HTTP method; empty for tasks, and for all the load's requests together.
         requests: Number of requests, or of tasks of this name that ended.
         failed: How many of them failed.
-        statuses: How many answers had each HTTP status, the most frequent first; empty
-            if the client reports none.
+        statuses: Number of answers by HTTP status, the most frequent first; empty if
+            the client reports none.
         size_mean: Mean size of an answer's body, in bytes; None if unknown.
         size_max: Size of the largest body, in bytes; None if unknown.
         latency: Time from sent to answered, plus the time that an arrival waited for a
@@ -105,9 +105,9 @@ class Row(Data):
         service: Time from sent to answered.
         at_most: Upper bounds of the latency percentiles, by percentile; empty unless
             the generator was the limit, so that `latency` contains lower bounds. Each
-            bound counts from the time at which the arrival was due. If the arrival had
-            been sent on time, it would not have been answered later, because a queue is
-            served in order.
+            bound counts from the time at which the arrival was due. An arrival that is
+            sent on time is answered no later than this, because a queue is served in
+            order.
     """
 
     name: str
@@ -124,12 +124,12 @@ class Row(Data):
 
     @property
     def label(self) -> str:
-        """Return the method and the name: ``GET /orders``; empty for all requests."""
+        """The method and the name: ``GET /orders``; empty for all requests."""
         return Name(self.kind, self.method, self.name).label
 
     @property
     def title(self) -> str:
-        """Return the title of the row: ``GET /orders``, ``buy (task)``."""
+        """The title of the row: ``GET /orders``, ``buy (task)``."""
         return Name(self.kind, self.method, self.name).title
 
 
@@ -162,8 +162,8 @@ class WorkerCount(Data):
         share: Its share of the load, which depends on its speed.
         unserved: Arrivals that it did not serve. If it was lost, these include the
             arrivals under way then, and those that it should have begun later.
-        lag_p99: How late it began arrivals: the 99th percentile of its worst second,
-            in seconds.
+        lag_p99: How late it began arrivals, in seconds: the 99th percentile in its
+            worst second.
         lost: Why contact with it was lost; empty if it was not lost.
     """
 
@@ -183,10 +183,10 @@ class LoadResults(Data):
     Attributes:
         partial: Whether something is missing: the test ended too early, a worker was
             lost, or some samples are not on disk.
-        ended: Whether the generator ended the test in order, which it also does after
-            the first Ctrl-C.
+        ended: Whether the generator ended the test itself, as it also does after the
+            first Ctrl-C.
         title: The title that the user gave the test; empty if there is none.
-        tags: What the user says of the test, by name.
+        tags: The user's labels of the test, by name.
         planned: Arrivals that were due, or tasks begun in a closed loop.
             ``planned == done + dropped + unserved`` always holds.
         owed: How many of the unserved arrivals have no sample, because a worker was
@@ -212,7 +212,8 @@ class LoadResults(Data):
         former: A former test beside this one; None if none was named.
         errors: How often each error of a request occurred.
         raised: How often each error was raised by a task outside its requests.
-        tracebacks: Where the first of each of these errors was raised, for some errors.
+        tracebacks: The traceback of the first occurrence of an error in `raised`; some
+            errors have none.
         missing: How many samples of ended requests and tasks are not on disk.
         limit: Which limit of the generator's own machine was hit, in a sentence; empty
             if none was.
@@ -261,7 +262,7 @@ class LoadResults(Data):
 
     @property
     def total(self) -> Row | None:
-        """Return the row of all the load's requests together; None without requests."""
+        """The row of all the load's requests together; None without requests."""
         for row in self.rows:
             if row.kind == "request" and not row.name and not row.method:
                 return row
@@ -295,7 +296,7 @@ class CapacityResults(Data):
 
     Attributes:
         title: The title that the user gave the test; empty if there is none.
-        tags: What the user says of the test, by name.
+        tags: The user's labels of the test, by name.
         objective: The objective as it was written.
         low: Highest rate that met the objective in the majority of its trials; None if
             no rate did.
@@ -380,7 +381,7 @@ class SweepResults(Data):
 
     Attributes:
         title: The title that the user gave the test; empty if there is none.
-        tags: What the user says of the test, by name.
+        tags: The user's labels of the test, by name.
         points: The trials, fewest users first.
         law: The law fitted to the points; None if there are too few points.
         locust_exit_code: The ``process_exit_code`` that the locustfile has set.

@@ -42,9 +42,9 @@ class Event(Data):
     Attributes:
         kind: The kind of event, as the probe's modules name it.
         resource: What was waited for, called or sent; empty if unknown.
-        place: The line of the user's code that did it; None if there is none.
-        holder: The line of the user's code that held the resource meanwhile; None if
-            unknown.
+        place: The line of the user's code that caused the event; None if there is none.
+        holder: The line of the user's code that held the resource during a wait; None
+            if unknown.
     """
 
     kind: str

@@ -87,7 +87,7 @@ class Variant(Data):
             target's.
         packages: The folder in which the project's own package is installed; None if
             the package is not installed separately for this variant.
-        original: The folder that `cwd` is a copy of; None if `cwd` is no copy.
+        original: The folder that `cwd` is a copy of; None if `cwd` is not a copy.
     """
 
     name: str
@@ -363,7 +363,7 @@ class Plan(Data):
 
     Attributes:
         command: The command line, for the report.
-        subject: The two commits that are compared; None if the variants are no commits.
+        subject: The two commits that are compared; None if no commits are compared.
         gating: The thresholds and waivers of the gate.
     """
 
@@ -386,7 +386,7 @@ class Plan(Data):
         raise KeyError(name)
 
     def time_budget(self, topic: Topic) -> float:
-        """Return after how many seconds a topic stops, even if it is undecided."""
+        """Return the seconds after which a topic stops, even if it is undecided."""
         return topic.time_budget or self.settings.time_budget
 
     def profiles_of(self, topic: Topic, pair: tuple[str, str]) -> tuple[Preset, ...]:

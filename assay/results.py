@@ -279,7 +279,7 @@ class CallCount(Data):
 
 
 class Cause(Data):
-    """What a difference between two variants is attributed to.
+    """One cause of a difference between two variants.
 
     Attributes:
         metric: The metric that it explains: `latency.mean`, `memory.growth` or

@@ -7,7 +7,7 @@ from assay.load_results import Judgement
 from assay.metrics import LOAD_TEST_UNITS, METRICS, higher_is_better
 from assay.results import Comparison
 
-# Characters that reorder the text around them: one name could look like another.
+# Characters that reorder the text around them, so that one name looks like another.
 _REORDERING = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e") | frozenset(
     "\u2066\u2067\u2068\u2069"
 )
@@ -301,8 +301,8 @@ def _bracket(value: float, low: float, high: float) -> tuple[str, str]:
         return significant(value), f"[{significant(low)}, {significant(high)}]"
     largest = max(abs(value), abs(low)) or half_width
     three_digits = 2 - math.floor(math.log10(largest))
-    # At least two and at most three significant digits; otherwise as fine as the half
-    # width of the interval.
+    # As many decimals as half of the interval's width has, but at least two and at most
+    # three significant digits.
     as_half_width = -math.floor(math.log10(half_width))
     decimals = max(three_digits - 1, min(three_digits, as_half_width))
     return (

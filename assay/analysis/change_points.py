@@ -53,8 +53,8 @@ class Shift(NamedTuple):
         first: Index of the first run with the new level.
         earliest: The least index that the data allow for this run.
         latest: The greatest index that the data allow for this run.
-        p: p-value for a change between the neighbouring changes, corrected for all
-            places at which it could be.
+        p: p-value of a change somewhere between the neighbouring changes, corrected for
+            the number of places where it could be.
     """
 
     first: int
@@ -115,7 +115,7 @@ def tame(x: Floats) -> Floats:
     """Return the values, with single outliers replaced by the median around them.
 
     A value is an outlier if it is far from the median of the runs around it (Hampel's
-    filter). Runs after a change of level are no outliers: their neighbours have the
+    filter). Runs after a change of level are not outliers: their neighbours have the
     same level.
     """
     usual = _running_median(x)
@@ -150,7 +150,7 @@ def _proposed(tamed: Floats) -> list[int]:
 
 
 def best_boundaries(x: Floats, penalty: float) -> list[int]:
-    """Return the same boundaries as `ruptures`, where it cannot be installed.
+    """Return the same boundaries as `ruptures`; used where it cannot be installed.
 
     The boundaries divide the series so that the sum of squares and penalties is least.
     They are found by dynamic programming (Jackson et al., IEEE Signal Processing
@@ -317,7 +317,7 @@ def _possible_places(part: Floats, boundary: int, inflation: float) -> tuple[int
 def _trend(tamed: Floats, proposed: Sequence[int]) -> tuple[Trend | None, float]:
     """Return the trend and its p-value; None if levels describe the series better.
 
-    The search describes a steady rise by several changes, none of which took place. So
+    For a steady rise, the search proposes several changes, although none took place. So
     both models are compared by the Bayesian information criterion (Schwarz, Annals of
     Statistics 6, 1978). The slope is the Theil-Sen estimate (Sen, Journal of the
     American Statistical Association 63, 1968). Its test allows for the correlation of

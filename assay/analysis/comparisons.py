@@ -52,7 +52,7 @@ class ExaminedPair:
         return measurements.log_ratios(self.measured, *self.names, metric)
 
     def spans(self, metric: str) -> Floats:
-        """Return the least and the greatest possible log ratio of each launch."""
+        """Return two rows: the least and the greatest log ratio of each launch."""
         return measurements.log_spans(self.measured, *self.names, metric)
 
     def reason_forbidden(self, metric: str) -> str:

@@ -27,7 +27,7 @@ def deciding_metrics(
     names. Otherwise they are `DECIDING_METRICS` with two exceptions. CPU time is
     unknown for servers that Assay did not start. Throughput does not decide if the
     generator limits the throughput of a side. The first trial shows whether it does.
-    This trial comes before the first launch, so all looks have the same metrics.
+    This trial comes before the first slice, so all looks have the same metrics.
 
     Args:
         topic: The topic of the pair.

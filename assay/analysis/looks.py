@@ -53,7 +53,7 @@ def looks_of(plan: Plan) -> Looks:
 
     Two adjustments are made to the looks of the settings. If all claims expect large
     effects, an early look is added. It comes after `EARLY_LOOK` launches, or later if
-    so few launches cannot give a p-value at the level shared by all claims. It is added
+    no p-value of so few launches can reach the level shared by all claims. It is added
     only if it saves at least `MIN_LAUNCHES_SAVED` launches. Without an early look, the
     first look is postponed until a p-value can reach the shared level, but stays before
     the second. The postponement matters with very many claims (or comparisons without

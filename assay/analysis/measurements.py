@@ -25,7 +25,7 @@ GENERATOR_SHARE = "generator.closed"
 # variant could serve, so equal numbers on both sides mean nothing. The exception is a
 # variant that uses up its own cores, too.
 BUSY_GENERATOR = 0.9
-# Name of a metric: the cores that the variant used in that trial.
+# Name of a metric: the number of cores that the variant used in its first trial.
 TARGET_CORES = "target.closed"
 # A variant that uses at least this share of a whole number of cores is at its limit.
 FULL_CORES = 0.9
@@ -54,10 +54,10 @@ class Measurements:
 def latency(columns: Mapping[str, Any] | pd.DataFrame) -> Any:
     """Return the latencies of requests, in seconds; NaN if there was no answer.
 
-    A latency is the time that an arrival waited for a user because of the target, plus
-    the time from sending the request to its answer. The generator's own lateness is not
-    part of it. Older samples have no column `waited`; their latency is the time from
-    when the request was due to its answer.
+    A latency is the time that an arrival waited for a user, because all users waited
+    for the target, plus the time from sending the request to its answer. The
+    generator's own lateness is not part of it. Older samples have no column `waited`;
+    their latency counts from the time at which the request was due.
 
     Args:
         columns: Columns of samples: a table, or arrays by name.

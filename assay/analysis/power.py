@@ -149,7 +149,7 @@ def _power(launches: int, rejected: int, shift: float) -> float:
     """Return the probability that the statistic is among its `rejected` highest values.
 
     The statistic W is the sum of the ranks of the positive launches. It is approximated
-    by a normal distribution. Its mean and variance are those that W has if launches are
+    by a normal distribution with the mean and the variance that W has if launches are
     normal around `shift` with a standard deviation of 1 (Lehmann, Nonparametrics:
     Statistical Methods Based on Ranks, 1975, section 4.2). With a dozen launches,
     `_asymptotic_shift` would claim a power of 0.8 where the true power is 0.6.

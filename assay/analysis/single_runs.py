@@ -21,7 +21,7 @@ from assay.wording import counted, one_line
 # another. If logs of ratios are normal, their standard deviation is then 5 to 8 %. The
 # usual noise is about twice the larger standard deviation.
 USUAL_NOISE = 0.15
-FEWEST_RUNS = 10  # the scatter is that of earlier runs if there are this many
+FEWEST_RUNS = 10  # from this many earlier runs on, their scatter is the noise
 DEVIATIONS = 3  # a ratio within this many standard deviations is noise
 LEAST_NOISE = 0.02  # with a coarse timer, all earlier runs can have the same time
 MOST_PATHS = 3  # the command names at most this many files or folders
@@ -83,10 +83,13 @@ def _ratio(
 
 
 def _scatter(logs: Sequence[float]) -> float:
-    """Return the noise between two runs, as a fraction, from runs in order of time.
+    """Return the noise between two runs, as a fraction.
 
     Only neighbouring runs are compared, so a change of the code affects one difference.
     The median of the differences is taken, so that one difference hardly counts.
+
+    Args:
+        logs: Logs of the medians of earlier runs, oldest first.
     """
     steps = [abs(after - before) for before, after in zip(logs, logs[1:], strict=False)]
     return max(LEAST_NOISE, math.expm1(DEVIATIONS * MAD_TO_DEVIATION * median(steps)))

@@ -276,7 +276,7 @@ def smallest_p(launches: int) -> float:
 
 
 def fewest_launches(level: float) -> int:
-    """Return the fewest launches that reach a level if all have the same sign."""
+    """Return the fewest launches that reach a level if all log ratios have one sign."""
     return next(n for n in itertools.count(1) if smallest_p(n) <= level)
 
 

@@ -17,9 +17,9 @@ from assay.cli.output import NOT_MEASURED, accept_any_text, printable
 from assay.errors import AssayError
 from assay.system import interrupts
 
-# What is wrong with options or arguments; newer versions of typer do not export it.
+# The error for wrong options or arguments; newer versions of typer do not export it.
 USAGE_ERROR: type[Exception] = typer.BadParameter.__bases__[0]
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # what a full disk answers
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # errors of a full disk
 INTERRUPTED = 130  # typer's exit code after a KeyboardInterrupt
 
 # The subcommands. Each is a function of the same name in a module of the same name. The
@@ -86,7 +86,7 @@ class Commands(TyperGroup):
     """The subcommands, each of which is imported only when it is called."""
 
     def __init__(self, **attributes: Any) -> None:
-        """Register the names, from which typer suggests the nearest for a wrong one."""
+        """Register the names, so that typer can suggest the nearest to a wrong one."""
         super().__init__(**attributes)
         self.commands = dict.fromkeys(COMMANDS)  # type: ignore[assignment]
 
@@ -104,7 +104,7 @@ class Commands(TyperGroup):
         return typer.main.get_command(single)
 
     def invoke(self, ctx: Any) -> Any:
-        """Run a subcommand; what is wrong with its options is said without secrets."""
+        """Run a subcommand; messages about wrong options contain no secrets."""
         from assay.system import redaction  # compiling its patterns would delay --help
 
         redaction.learn(os.environ, words=sys.argv)

@@ -186,7 +186,7 @@ def _command(request: Request, seed: int, folder: Path, more: Sequence[str]) -> 
     meantime.
 
     Args:
-        request: What the user asked.
+        request: What the user asked for.
         seed: Seed of every random choice.
         folder: The folder of the search.
         more: Options that are not part of the request.

@@ -53,7 +53,7 @@ def seconds_of(text: str | None) -> float | None:
     """Return the seconds of --budget; None if it was not given.
 
     Raises:
-        InputError: The text is no duration, or the duration is less than 10 seconds.
+        InputError: The text is not a duration of at least 10 seconds.
     """
     from assay.load import shapes
 

@@ -163,7 +163,7 @@ def _command(started: Started) -> str:
 
 
 def _shown(path: Path) -> str:
-    """Return a path relative to the working directory, if it lies in it."""
+    """Return a path, relative to the working directory if it lies inside."""
     try:
         return str(path.relative_to(Path.cwd()))
     except ValueError:

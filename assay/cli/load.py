@@ -153,12 +153,12 @@ def run(request: LoadRequest, path: Path, as_json: bool) -> Results:
     try:
         results = _results(directory, finished=stopped_by is None)
     except NotARunError as error:
-        # If the test failed before, that error is the one to report.
+        # If the test itself failed, its error is reported instead.
         raise stopped_by or MeasureError(f"{error}; run the test again") from error
     try:
         _report_results(directory, results, ("html", "markdown", "junit"), as_json)
     except (OSError, ValueError) as error:
-        # If the test failed before, that error is the one to report.
+        # If the test itself failed, its error is reported instead.
         stopped_by = stopped_by or _report_error(directory, error)
     if isinstance(stopped_by, AssayError):
         raise stopped_by
@@ -169,7 +169,8 @@ def read_former(request: LoadRequest) -> LoadResults | None:
     """Return the results of the former test that --baseline names; None without it.
 
     Raises:
-        InputError: There are no results of a single load test, or this is none.
+        InputError: The directory has no results of a single load test, or this request
+            is not for a single load test.
     """
     if request.baseline is None:
         return None

@@ -73,7 +73,7 @@ def with_locust_conf(request: LoadRequest, configuration: Configuration) -> Load
 
     The number of users and the spawn rate are taken only if the request has neither a
     rate nor users, and asks for a single test. The duration is taken only for a single
-    test, and only if its rate or users do not say how long it lasts.
+    test, and only if its rate or users do not say how long the test lasts.
 
     Raises:
         InputError: A configured number of users or spawn rate is not a number.

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
 HOLD, REFUTED, BAD_INPUT, UNDECIDED, NOT_MEASURED = range(5)
 
-# What a report raises if a file of a run has other content than Assay writes, such as a
-# table with other columns.
+# The errors of a report if a file of a run has other content than Assay writes, such as
+# a table with other columns.
 CONTENT_ERRORS = (LookupError, TypeError, AttributeError, ValueError, ArithmeticError)
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
@@ -64,9 +64,9 @@ def command_line(seed: object = None) -> str:
 
 
 def accept_any_text() -> None:
-    """Let output that cannot show a character show a question mark instead.
+    """Print a question mark for each character that the output cannot show.
 
-    Names of files whose bytes are no UTF-8 are printed with the same bytes.
+    Names of files whose bytes are not UTF-8 are printed with the same bytes.
     """
     codecs.register_error("assay", _in_its_place)
     for stream in (sys.stdout, sys.stderr):
@@ -116,7 +116,7 @@ def create_directory[Kind: Directory](  # noqa: D103 (pydocstyle misreads generi
 
 
 def content_error(directory: Path, error: Exception) -> InputError:
-    """Return the error for a run directory whose files have other content.
+    """Return the error for a run directory with a file that Assay cannot have written.
 
     A bug in Assay raises the same errors, so the message names the line.
     """

@@ -39,8 +39,8 @@ OPTIONS = (
     *(f"-pno:{plugin}" for plugin in SLOW_PLUGINS),
     *suite.OPTIONS,
     f"--benchmark-max-time={MEASURING_SECONDS}",
-    # This keeps a slow test (0.1 s a call) near the time above. Five is the default of
-    # pytest-benchmark, too, but a project may set another number.
+    # With five rounds, a slow test (0.1 s a call) stays near `MEASURING_SECONDS`. Five
+    # is the default of pytest-benchmark, too, but a project may set another number.
     "--benchmark-min-rounds=5",
 )
 

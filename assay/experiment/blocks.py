@@ -65,7 +65,7 @@ def slice_seconds(min_seconds: float, requests_per_second: float) -> float:
 
 
 def equalise_lengths(seconds: Mapping[str, float]) -> dict[str, float]:
-    """Return one slice length for all variants that need about the same length.
+    """Return slice lengths by variant; variants with similar needs get one length.
 
     The first round of requests in a slice differs from the rounds that follow. If one
     of two slices holds one round more, that alone makes a difference of 1 % or more. If

@@ -8,7 +8,7 @@ users send a request at once. If the server works through a queue, these first a
 come sooner than all later ones. At the end some users begin one more request just in
 time, and others do not.
 
-- `by_count` is exact for a server that works through a queue, whatever the edges. If
+- `by_count` is exact for a server that works through a queue: edges do not matter. If
   requests only wait (for a timer, or for another service), they come in rounds. If some
   users begin a last round that others miss, the estimate jumps by a share of a round.
 - `by_littles_law` is not affected by the edge at the end. At the beginning it counts

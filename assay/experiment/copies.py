@@ -1,4 +1,4 @@
-"""Copies of a target's folder: each launch finds it as it was after `prepare`.
+"""Copies of a target's folder; each launch begins with the state after `prepare`.
 
     <folder for temporary files>/
         prepared/<hash>/<name>     the state that every launch begins with

@@ -31,7 +31,7 @@ class Deadline:
 
     @property
     def drain(self) -> float:
-        """Seconds that a slice that begins now may wait for its last answers."""
+        """Seconds that a slice may wait for its last answers if it begins now."""
         left = self.at - time.perf_counter()
         return min(LONGEST_DRAIN, max(SHORTEST_DRAIN, left))
 

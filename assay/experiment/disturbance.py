@@ -2,7 +2,7 @@
 
 Effects of the variant itself, such as garbage collection or threads that wait for each
 other, do not count. The slices that show how slow a variant is must be kept: without
-them it would look too good.
+these slices the variant would look too fast.
 """
 
 import math

@@ -10,7 +10,7 @@ from assay.run_directory.directory import NotARunError, without_secrets
 from assay.run_directory.run import RunDirectory
 from assay.system import environment
 
-# Look at the newest 20 runs only; older ones say little about today's code and machine.
+# Only the newest runs are read; older ones say little about today's code and machine.
 MAX_RUNS = 20
 
 

@@ -33,7 +33,7 @@ class Launch:
 
     Attributes:
         slices: One row for each slice.
-        samples: The same rows, each with its requests.
+        samples: The rows in `slices`, each with the requests of its slice.
         values: One number for each variant and metric, and whether it is only a
             lower bound.
         errors: How often each request error occurred, by variant.

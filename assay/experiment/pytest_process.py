@@ -55,7 +55,7 @@ class Ran:
         medians: The median seconds of one call, by node id.
         failed: Why a test or the import of its file failed, by node id.
         skipped: Why a test was skipped, by node id.
-        collected: Node ids of the chosen benchmarks, in the order of the project.
+        collected: Node ids of the chosen benchmarks, in pytest's order.
         seconds: How long each test took in total.
         files: The files of the modules that were imported.
         python: The version of the interpreter.
@@ -129,7 +129,7 @@ def run(
         place: The interpreter and the folders in which the benchmarks run.
         paths: The files, folders or nodes to collect.
         tests: Node ids of the tests to run; None for all.
-        options: Options of pytest-benchmark.
+        options: Options of pytest and of pytest-benchmark.
         folder: The folder for the files of this process.
         timeout: Seconds after which the process is ended.
         hash_seed: The seed of the hashes of strings, which decides the order of sets.

@@ -43,8 +43,8 @@ REQUESTS_PER_ROUND = 50  # to reach them, slow services get up to MAX_ROUND_SECO
 MAX_ROUND_SECONDS = 3 * ROUND_SECONDS
 TRIAL_SECONDS = 0.5
 # In a closed loop, a server reads several requests at once. In an open loop, a request
-# costs more, above all with the probe inside. So a rate that had to be lowered below
-# this share is multiplied by it once more.
+# costs more, above all with the probe inside. So a rate that had to be lowered to less
+# than this share is multiplied by the share once more.
 HEADROOM = 0.75
 MIN_DIFFERENCE = 0.1  # share of CPU time; a smaller difference of one round is noise
 KNOWN = 0.2  # a latency difference is known if its relative error is less than this
@@ -63,7 +63,7 @@ def with_probe(
         topic: The variant's topic.
         variant: The variant.
         folder: The folder that its probes write to; it is made.
-        base: The environment variables that its command is given.
+        base: The environment variables that its command gets from Assay.
         parts: The parts of the probe that are switched on.
     """
     folder.mkdir(parents=True, exist_ok=True)

@@ -95,7 +95,7 @@ def _measure_topics(experiment: Experiment) -> Results:
 
 
 def _write_if_possible(run: RunDirectory, results: Callable[[], Results]) -> None:
-    """Write results after an error, which a full disk or a damaged file must not hide.
+    """Write results after an error; a full disk or damaged file must not hide it.
 
     Args:
         run: The run directory.

@@ -1,4 +1,4 @@
-"""The interface to the launches of one topic, a service or benchmarks."""
+"""The interface to the launches of one topic, of a service or of benchmarks."""
 
 import time
 from collections.abc import Sequence

@@ -48,8 +48,8 @@ KEEP_GOING = "--continue-on-collection-errors"
 def interpreter(topic: Topic, variant: Variant) -> Path:
     """Return the interpreter that runs the benchmarks of a variant.
 
-    If neither the variant nor the target names an interpreter, the result is what
-    `python` means in the variant's working directory.
+    If neither the variant nor the target names an interpreter, the result is the one
+    that the command `python` starts in the variant's working directory.
     """
     named = variant.python or topic.target.python
     return named or project_environment.interpreter(os.environ, topic.cwd_of(variant))
@@ -76,7 +76,8 @@ def paths_of(topic: Topic, variant: Variant) -> list[str]:
 def _project_options(topic: Topic) -> list[str]:
     """Return the option that makes pytest ignore the project's `addopts`, or nothing.
 
-    If two commits of a project are compared, its options stay: see the plugin.
+    If two commits of a project are compared, `addopts` is not ignored: Assay's pytest
+    plugin removes only the unwanted options.
     """
     return [] if topic.scenario.paths else ["--override-ini=addopts="]
 
@@ -266,7 +267,7 @@ class SuiteLaunches:
         costs = Costs(self.start_cost, self.besides)
         expected = costs.start + sum(costs.of(test, effort.seconds) for test in tests)
         timeout = max(MIN_TIMEOUT, 1.1 * deadline.left)
-        if self.besides:  # an earlier launch says how long it takes
+        if self.besides:  # an earlier launch has shown how long a launch takes
             timeout = max(MIN_TIMEOUT, min(PATIENCE * expected, timeout))
         for variant in order:
             try:

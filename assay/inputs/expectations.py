@@ -56,7 +56,7 @@ def parse(text: str, metric: str, margin: float = 0.05) -> Expectation:
 def metric_limit(text: str, metric: str) -> float:
     """Parse a limit such as ``50ms``, and return it in the metric's unit.
 
-    The limit on an unknown metric is parsed as a fraction, without a unit.
+    The limit on an unknown metric is parsed as a share, such as ``0.1`` or ``10%``.
 
     Raises:
         ValueError: The text cannot be parsed; the message says what was expected.

@@ -49,7 +49,7 @@ def _check_ascending(numbers: list[int]) -> list[int]:
 
 
 def _check_command(text: str) -> str:
-    """Return a command line, if it can be split into words as a shell does it.
+    """Return a command line, if it can be split into words as in a shell.
 
     Raises:
         PydanticCustomError: The text cannot be split, or has no command.

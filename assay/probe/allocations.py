@@ -18,7 +18,7 @@ def observe(totals: Totals, answers: Answers) -> None:
     """Trace allocations from now on.
 
     Each answer to Assay has the number and the bytes of allocations that are still
-    alive, by the user's line. The bytes are where other rows have seconds.
+    alive, by the user's line. These rows have bytes where other rows have seconds.
     """
     tracemalloc.start(FRAMES)
     project = totals.project

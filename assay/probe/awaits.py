@@ -1,8 +1,8 @@
 """Time what the coroutines of a request await, if nothing else counts that wait.
 
-The coroutine of each request, and those of the tasks that it makes, are stepped through
-here. Each time such a coroutine suspends, the chain of its awaits tells the user's line
-and the library function that this line awaits.
+The probe runs the coroutine of each request, and those of the tasks that it makes, step
+by step. Each time such a coroutine suspends, the chain of its awaits shows the user's
+line and the library function that this line awaits.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class Awaits:
 
     Args:
         totals: Counts the waits.
-        loops: Knows when what a task waits for has happened.
+        loops: Knows when the event that a task waits for happened.
     """
 
     def __init__(self, totals: Totals, loops: Loops) -> None:
@@ -73,7 +73,7 @@ class Awaits:
         imports.patch("concurrent.futures.thread", self._observe_threads)
 
     def child(self, coroutine: Any) -> Any:
-        """Return the coroutine for a new task, which a request may be about to make."""
+        """Return the coroutine to run in a new task; `Steps` if a request makes it."""
         request = current.get()
         if request is None or request.answered < math.inf:
             return coroutine
@@ -93,7 +93,7 @@ class Awaits:
             if inside or not is_http(args):
                 return await original(self_, *args, **options)
             request = Request()
-            # uvicorn makes a task for each request, which waits for nothing before.
+            # uvicorn makes a task for each request; it waits for nothing before this.
             self.loops.by_request |= method == "run_asgi"
             by_asgi = len(args) == 3
             if by_asgi:
@@ -164,7 +164,7 @@ class Awaits:
         if for_itself and place is None:
             # A task may run only library code, as in gather(sleep(1), sleep(2)).
             place = self.totals.project.made_at(current_task())
-        # A task that waits for something else may wait for another one, which counts.
+        # Any other wait may be for another task of the request, whose waits count.
         if place is None or (others and not for_itself):
             return
         seconds = request.count_idle(since, ended)
@@ -182,7 +182,7 @@ class Awaits:
 
 
 def is_http(args: Sequence[Any]) -> bool:
-    """Say whether a server's call serves a request, and not a socket or a start-up.
+    """Say whether a server's call serves an HTTP request, not a socket or a start-up.
 
     Args:
         args: The arguments of the call: the arguments of ASGI, or a request.

@@ -46,7 +46,7 @@ def observe_handles(
     run, waits = handle._run, totals.waits
 
     class Ready(handle):  # type: ignore[misc]
-        """A handle that knows since when its callback waits for its turn."""
+        """A handle that knows when its callback began to wait for its turn."""
 
         __slots__ = ("assay_made", "assay_woken", "assay_ready")
 
@@ -61,7 +61,7 @@ def observe_handles(
             )
 
     def begins(self: Any, state: SelectorLoop, began: float) -> float:
-        """Note that a callback begins; return since when it waits for its turn."""
+        """Note that a callback begins; return when its own wait for a turn began."""
         queued = getattr(self, "assay_made", 0.0)
         ready = getattr(self, "assay_ready", 0.0)
         woken = getattr(self, "assay_woken", 0.0)
@@ -96,7 +96,7 @@ def _wakes(callback: Any) -> bool:
     """Say whether a callback only wakes the loop, for a call from another thread."""
     try:
         return getattr(callback, "__name__", "") == "_read_from_self"
-    except Exception:  # the callback looks up its attributes itself
+    except Exception:  # the callback's own `__getattr__` may raise anything
         return False
 
 
@@ -105,10 +105,10 @@ class Callback:
 
     Args:
         function: The callback.
-        times: What times it.
-        queued: When it began to wait for its turn itself.
-        woken: When what it waits for has happened.
-        ready: The same, later by the time that callbacks before it took to pass it on.
+        times: Times it.
+        queued: When the callback itself began to wait for its turn.
+        woken: When the event that it waits for happened.
+        ready: `woken`, plus the time that earlier callbacks took to pass the event on.
         batch: Number of the batch of callbacks that it will run in; 0 if unknown.
     """
 
@@ -132,7 +132,7 @@ class Callback:
         return getattr(self.function, name)
 
     def __repr__(self) -> str:
-        """Return what the callback shows of itself."""
+        """Return the representation of the callback."""
         return repr(self.function)
 
     def __call__(self, *args: Any) -> Any:
@@ -165,7 +165,8 @@ class Times:
     def observe(self, loop: Any) -> None:
         """Time the callbacks of a loop, and of all other loops of its class.
 
-        Tasks and futures call these methods like any other Python code.
+        This replaces the methods that schedule callbacks. Tasks and futures call these
+        methods like any other Python code.
         """
         cls = type(loop)
         if cls in self._observed:
@@ -218,7 +219,7 @@ class Times:
         return Timer(callback, self, due, due, due, 0)
 
     def run(self, callback: Callback, args: tuple[Any, ...]) -> Any:
-        """Run a callback, and time it unless it runs inside of another one."""
+        """Run a callback, and time it unless it runs inside another callback."""
         state = self._loops.get(get_ident())
         if not isinstance(state, CompiledLoop) or state.began:
             return callback.function(*args)

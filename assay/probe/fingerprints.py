@@ -8,9 +8,9 @@ from urllib.parse import urlsplit
 
 LONGEST = 300  # characters
 
-# One pass from left to right finds all tokens. So `--` inside a literal is no comment,
-# and a quote inside a comment or a quoted name starts no literal. An unterminated
-# literal or /* comment runs to the end of the text.
+# One pass from left to right finds all tokens. So `--` inside a literal does not start
+# a comment, and a quote inside a comment or a quoted name does not start a literal. An
+# unterminated literal or /* comment runs to the end of the text.
 _TOKEN = re.compile(
     r"(?P<comment>/\*.*?(?:\*/|\Z)|--[^\n]*)"
     r'|(?P<name>"[^"]*"|`[^`]*`)'

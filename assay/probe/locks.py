@@ -1,4 +1,4 @@
-"""Time waits for locks and semaphores, with the code that waits and that holds.
+"""Time waits for locks and semaphores, and find the code that waits or holds them.
 
 Only contended acquisitions are timed. A free lock is acquired at the first attempt.
 """

@@ -1,4 +1,4 @@
-"""What is known of one running event loop, and when its events arrived."""
+"""The state of one running event loop, and the times at which its events arrived."""
 
 from __future__ import annotations
 
@@ -26,14 +26,15 @@ class Loop:
     Attributes:
         thread: Identifier of the thread.
         began: When the running callback began; 0 if none is running.
-        woken: When what the running callback had waited for happened, such as the
-            arrival of bytes from a socket; 0 if unknown.
-        ready: The same, later by the time that callbacks before it took to pass it on.
+        woken: When the event happened that the running callback had waited for, such as
+            the arrival of bytes from a socket; 0 if unknown.
+        ready: `woken`, plus the time that earlier callbacks took to pass the event on.
             From then on, the callback waited for its turn; 0 if unknown.
         request: The request whose task the running callback runs; None otherwise.
-        ran: The same of the last callback, when it began and when it ended.
-        passes: Whether callbacks that the running one schedules go on with what it had
-            waited for. A task does not pass it on: it does work of its own.
+        ran: The request whose task the last callback ran, when this callback began, and
+            when it ended; None otherwise.
+        passes: Whether the running callback passes its event on to the callbacks that
+            it schedules. A task does not: it does work of its own.
         late: How many samples of the current long callback came late.
         samples: How often the current long callback was seen at each of the user's
             places.
@@ -70,13 +71,13 @@ class Loop:
         self.began = self.woken = self.ready = 0.0
 
     def scheduled(self, now: float) -> tuple[float, float]:
-        """Return `woken` and `ready` of what the running callback schedules now."""
+        """Return `woken` and `ready` of a callback that the running one schedules."""
         if self.began and self.passes:
             return self.woken, self.ready + now - self.began
         return now, now
 
     def forget_samples(self) -> None:
-        """Begin anew with the next long callback."""
+        """Drop the samples before the next long callback."""
         self.samples, self.late = {}, 0
 
     def waits_for_interpreter(self, took: float, counted: float) -> bool:
@@ -98,7 +99,7 @@ def is_step(callback: Any) -> bool:
     """Say whether a callback runs a step of a task."""
     try:
         return hasattr(type(getattr(callback, "__self__", None)), "get_coro")
-    except Exception:  # the callback looks up its attributes itself
+    except Exception:  # the callback's own `__getattr__` may raise anything
         return False
 
 
@@ -127,11 +128,11 @@ class SelectorLoop(Loop):
         return (self.asked + self.before) / 2 if self.before else self.asked
 
     def noticed(self, due: float) -> float:
-        """Return when the loop noticed a timer, or when it would have if it were idle.
+        """Return when the loop noticed a timer; if busy, when an idle loop would have.
 
         Selectors round up to milliseconds, so an idle loop is late, too.
         """
-        # A timer that is due longer has just been made, for a time that had passed.
+        # If a timer is due before the previous answer, it was made later, for the past.
         due = max(due, self.before)
         return max(due, self.returned) if self.returned - self.asked > AT_ONCE else due
 
@@ -169,7 +170,7 @@ class CompiledLoop(Loop):
         self.cpu = self.counted = thread_time()
 
     def scheduled(self, now: float) -> tuple[float, float]:
-        """Return `woken` and `ready` of what Python or compiled code schedules now."""
+        """Return `woken` and `ready` of a callback that is scheduled now."""
         return super().scheduled(now) if self.began else self.arrived(now)
 
     def arrived(self, now: float) -> tuple[float, float]:
@@ -197,7 +198,7 @@ class CompiledLoop(Loop):
         return arrived, min(arrived + spent, now)
 
     def noticed(self, due: float, now: float) -> float:
-        """Return when the loop noticed a timer, or when it would have if it were idle.
+        """Return when the loop noticed a timer; if busy, when an idle loop would have.
 
         Args:
             due: When the timer was due.

@@ -1,6 +1,6 @@
 """Time how long callbacks block an event loop, and how long other callbacks wait.
 
-Every callback is timed. `callbacks` tells these classes when one begins and ends.
+Every callback is timed: `callbacks` reports when a callback begins and ends.
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ class Loops:
     Attributes:
         running: The loops that run now, by the identifier of their thread.
         child: Takes the coroutine of a new task, and returns the one to run.
-        by_request: Whether waits for a turn count only if `resumed` is told of them.
-            Otherwise those of all callbacks count.
+        by_request: Whether only the tasks of requests count their waits for a turn, by
+            `resumed`. Otherwise those of all callbacks count.
     """
 
     def __init__(self, totals: Totals) -> None:
@@ -66,7 +66,7 @@ class Loops:
             now: The time now; the running callback has just begun to run the task.
 
         Returns:
-            When what the task had waited for happened; `now` if unknown.
+            When the event that the task had waited for happened; `now` if unknown.
         """
         state = self.running.get(get_ident())
         if state is None:
@@ -159,8 +159,8 @@ class Loops:
 
         Args:
             state: The loop that ran the callback.
-            ready: When the callback itself began to wait for its turn, whatever was
-                passed on to it; 0 if unknown.
+            ready: When the callback itself began to wait for its turn, even if another
+                callback passed an event on to it; 0 if unknown.
             began: When the callback began.
             cpu: CPU time of this thread when the callback began.
             waited: Counted waits of this thread when the callback began, in seconds.

@@ -57,8 +57,8 @@ class Project:
         self._thread = _thread._local()
         # Where each task was made, since a task may run only library code.
         self._made: weakref.WeakKeyDictionary[Any, Place] = weakref.WeakKeyDictionary()
-        # By the id of the code object, since Python hashes a code object instruction by
-        # instruction. The code is kept, so that its id is not used again.
+        # The keys have the id of a code object, since Python hashes a code object
+        # instruction by instruction. The code is kept: no other object gets its id.
         self._places: dict[tuple[int, int], tuple[Place, CodeType]] = {}
         self._called: dict[int, tuple[str, CodeType]] = {}
 
@@ -87,7 +87,7 @@ class Project:
         return inside
 
     def of_code(self, code: CodeType, line: int = 0) -> Optional[Place]:
-        """Return a place in a function of the user's, by default its first line.
+        """Return a place in one of the user's functions, by default its first line.
 
         The place is None if the function is not the user's.
         """
@@ -116,8 +116,8 @@ class Project:
     def waiting(self, frame: Optional[FrameType]) -> Optional[tuple[Place, str]]:
         """Return the user's place at which a thread waits, and the function it calls.
 
-        The function is the library's that the user's line calls; empty if that is C
-        code. None if a frame of the probe is nearer than the user's code: then the
+        The function is the library function that the user's line calls; empty if it is
+        C code. None if a frame of the probe is nearer than the user's code: then the
         probe counts the wait already.
         """
         called = None
@@ -172,7 +172,7 @@ class Project:
 
     @contextmanager
     def on_behalf_of(self, place: Optional[Place]) -> Iterator[None]:
-        """Let the body, in this thread, work on behalf of a place of the user's."""
+        """Let this thread work on behalf of a user's place while the body runs."""
         outer = getattr(self._thread, "place", None)
         self._thread.place = place or outer
         try:
@@ -253,9 +253,9 @@ class Project:
             return None
 
     def of_generator(self, given: Sequence[Any]) -> Optional[Place]:
-        """Return the place of the first of the user's generators among some objects."""
+        """Return the place of the first generator of the user's code among objects."""
         for one in given:
-            # Nothing is asked of other objects: some act when they are looked at.
+            # Other objects are left alone: reading their attributes may have effects.
             place = self.of_code(one.gi_code) if type(one) is GeneratorType else None
             if place:
                 return place
@@ -311,8 +311,8 @@ def current_task() -> Any:
 def step(coroutine: Any) -> tuple[Optional[FrameType], Any]:
     """Return a coroutine's frame, and the object that it awaits.
 
-    What a running coroutine awaits is None: Python 3.12 may crash if it is asked. The
-    coroutines inside of one that is suspended are suspended, too.
+    The awaited object of a running coroutine is None, because Python 3.12 may crash if
+    it is read. The coroutines inside a suspended coroutine are suspended, too.
     """
     for frame, inner, running in (
         ("cr_frame", "cr_await", "cr_running"),

@@ -88,7 +88,8 @@ class Threads:
         self._waits, self._totals = waits, waits.totals
         self._resource = resource
         self._busy: dict[int, Any] = {}  # the function that each busy thread runs
-        self._spent: dict[int, float] = {}  # CPU time of each thread after its last one
+        # The CPU time of each thread when its last function had ended.
+        self._spent: dict[int, float] = {}
 
     def timed(
         self, function: Any, full: Callable[[int], bool], given: Sequence[Any] = ()
@@ -98,7 +99,7 @@ class Threads:
         Args:
             function: The function that a worker thread will call.
             full: Takes the number of busy threads, and says whether no thread is free.
-            given: Arguments of the function, one of which may be a generator to run on.
+            given: Arguments of the function; one may be a generator that it resumes.
         """
         project = self._totals.project
         place = project.of_callable(function) or project.of_generator(given)
@@ -117,7 +118,7 @@ class Threads:
 
         def run(*args: Any, **options: Any) -> Any:
             ident, now, cpu = get_ident(), perf_counter(), thread_time()
-            # CPU time of the thread itself, and of the request meanwhile, is no wait.
+            # The thread's CPU time, and time in which the request ran, are not waits.
             # A thread that has just begun may have the identifier of an earlier one.
             overhead = max(0.0, cpu - self._spent.get(ident, cpu))
             waited = now - asked - overhead
@@ -203,7 +204,7 @@ def _waitress(module: Any, waits: Waits) -> None:
 
 
 def _flask(module: Any, waits: Waits) -> None:
-    """Observe views, which run in threads of the server, and what is around them."""
+    """Observe views, which run in threads of the server, and the code around them."""
     original = module.Flask.ensure_sync
 
     def ensure_sync(self: Any, func: Any) -> Any:
@@ -215,7 +216,7 @@ def _flask(module: Any, waits: Waits) -> None:
 
 
 def _django(module: Any, waits: Waits) -> None:
-    """Observe views, which run in threads of the server, and what is around them."""
+    """Observe views, which run in threads of the server, and the code around them."""
     original = module.BaseHandler.make_view_atomic
 
     def make_view_atomic(self: Any, view: Any) -> Any:
@@ -227,7 +228,7 @@ def _django(module: Any, waits: Waits) -> None:
 
 
 def _around(waits: Waits, owner: Any, method: str) -> None:
-    """Count the waits of a method that nothing inside of it counts."""
+    """Count the waits of a method that nothing else counts."""
     original = getattr(owner, method)
 
     @functools.wraps(original)
@@ -261,7 +262,7 @@ def is_coroutine_function(function: Any) -> bool:
 def _waited(
     totals: Totals, resource: str, holders: list[Optional[Place]], waited: float
 ) -> None:
-    """Count a wait for a connection in seconds, if it is not below `AT_ONCE`."""
+    """Count a wait for a connection, unless it is shorter than `AT_ONCE`."""
     if waited < AT_ONCE:
         return
     cell = inside.get()
@@ -323,7 +324,7 @@ def _sqlalchemy(module: Any, totals: Totals) -> None:
 
     def do_get(self: Any) -> Any:
         owners = self.__dict__.setdefault("_assay_owners", {})
-        # This waits only if no connection is left. Otherwise it may open one.
+        # The pool waits only if no connection is left. Otherwise it may open one.
         most = self._pool.maxsize + self._max_overflow
         full = self._max_overflow >= 0 and len(owners) >= most
         holders: list[Optional[Place]] = []

@@ -1,4 +1,4 @@
-"""What the patches of all database drivers share: how a query is timed and counted."""
+"""Time and count one query; the patches of all database drivers use this module."""
 
 from __future__ import annotations
 

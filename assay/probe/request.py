@@ -84,7 +84,7 @@ class Request:
         """Count a span in which one of this request's tasks awaited something.
 
         Several tasks of a request may wait at the same time, but the time counts once.
-        What goes on after the answer costs the client nothing.
+        Time after the answer does not count, because it costs the client nothing.
 
         Returns:
             Seconds that no other wait has counted, and those that others have counted.
@@ -151,7 +151,7 @@ current: contextvars.ContextVar[Optional[Request]] = contextvars.ContextVar(
 def serving(place: Optional[Place]) -> Optional[Place]:
     """Note the place that serves the current request, and return it.
 
-    If it is None, return the place that was noted last.
+    If the place is None, return the place that was noted last.
 
     A framework works on behalf of this place, for example when it turns what the
     user's function returned into an answer.

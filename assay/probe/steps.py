@@ -31,9 +31,9 @@ class Steps(Coroutine[Any, Any, Any]):
         is_child: Whether it is a task of its own, which its request may wait for.
 
     Attributes:
-        counted: How many waits it is inside of that are counted elsewhere.
-        waited: Seconds that it has been suspended until what it awaits happened,
-            without the time in which other tasks of its request ran.
+        counted: Number of waits around the current step that are counted elsewhere.
+        waited: Seconds for which it was suspended until the events that it awaited
+            happened, without the time in which other tasks of its request ran.
         runs: Whether it runs, and is not suspended.
     """
 
@@ -57,11 +57,11 @@ class Steps(Coroutine[Any, Any, Any]):
         return getattr(self._coroutine, name)
 
     def __await__(self) -> Any:
-        """Return what steps through the coroutine."""
+        """Return this object, which steps through the coroutine."""
         return self
 
     def __iter__(self) -> Steps:
-        """Return what steps through the coroutine."""
+        """Return this object, which steps through the coroutine."""
         return self
 
     def __next__(self) -> Any:
@@ -93,7 +93,7 @@ class Steps(Coroutine[Any, Any, Any]):
             raise
         finally:
             stepping.reset(outer)
-            del error  # its traceback holds this frame: a circle that keeps all alive
+            del error  # its traceback refers to this frame: a cycle of references
         self._suspended()
         return awaited
 
@@ -154,8 +154,8 @@ class Steps(Coroutine[Any, Any, Any]):
 def _running() -> Optional[Steps]:
     """Return the steps of the task that runs; None if it has none.
 
-    A task whose coroutine is not stepped through, and a worker thread, may see those of
-    the task that made it.
+    A worker thread, or a task whose coroutine is not stepped through, may inherit the
+    steps of the task that made it. They count only while that task runs.
     """
     steps = stepping.get()
     return steps if steps is not None and steps.runs else None
@@ -195,7 +195,7 @@ def begin_counted() -> Optional[Steps]:
 
 
 def end_counted(steps: Optional[Steps]) -> None:
-    """End what `begin_counted` began, and returned."""
+    """Remove the mark of `begin_counted`, which returned these steps."""
     if steps is not None:
         steps.counted -= 1
 

@@ -46,8 +46,8 @@ class Totals:
         self.project = project
         self.problems: list[str] = []
         self._probing: set[int] = set()  # threads of the probe, by native identifier
-        # Threads that run an event loop, by native identifier, with their wait for a
-        # core when it began; and the waits of all loops that have ended.
+        # By native identifier, for each thread that runs an event loop: its wait for a
+        # core when the loop began. Then the waits of all loops that have ended.
         self._looping: dict[int, float] = {}
         self._looped = 0.0
         self._lock = _thread.allocate_lock()
@@ -194,7 +194,7 @@ class Totals:
 def _times(threads: Iterable[int]) -> tuple[float, float]:
     """Return the CPU seconds of some threads, and their waits for a core.
 
-    Both are 0 where the kernel does not tell.
+    Both are 0 if the kernel does not report them.
     """
     cpu = wait = 0.0
     for thread in list(threads):

@@ -22,7 +22,7 @@ from assay.results import Profile
 
 ANSWER_SECONDS = 5.0  # seconds within which a process must answer
 SNAPSHOT_SECONDS = 20.0  # the same, if the process takes a snapshot of its memory
-# While no process is known, the wait ends after this many seconds without an answer.
+# While no process is known, the wait ends this many seconds after the last answer.
 QUIET_SECONDS = 0.3
 POLL_SECONDS = 0.01
 NOTHING = Amount(count=0, seconds=0)
@@ -78,9 +78,9 @@ class Totals:
 
     Attributes:
         cpu: CPU seconds of the process.
-        probe_cpu: CPU seconds of the probe's threads, which are included.
+        probe_cpu: CPU seconds of the probe's threads, which are part of `cpu`.
         probe_wait: Seconds for which the probe's threads waited for a core.
-        loop_wait: The same of the threads that run event loops.
+        loop_wait: Seconds for which threads that run event loops waited for a core.
     """
 
     pid: int
@@ -102,9 +102,9 @@ class Between:
         cpu: CPU seconds of the processes that answered at the second moment.
         lost: Processes that answered only at the first moment.
         problems: Problems that the processes reported.
-        probe_cpu: CPU seconds of the probe's threads, which are included.
+        probe_cpu: CPU seconds of the probe's threads, which are part of `cpu`.
         probe_wait: Seconds for which the probe's threads waited for a core.
-        loop_wait: The same of the threads that run event loops.
+        loop_wait: Seconds for which threads that run event loops waited for a core.
     """
 
     amounts: Mapping[Event, Amount]
@@ -222,7 +222,7 @@ def _read(path: Path) -> Totals:
         MeasureError: The file is not a valid answer of the probe.
     """
     try:
-        # A path may hold a lone surrogate, which a text cannot.
+        # A path may hold a lone surrogate, which cannot be written as UTF-8.
         text = path.read_text(encoding="utf-8")
         answer: dict[str, Any] = json.loads(_LONE.sub("?", text))
         amounts = {

@@ -1,8 +1,8 @@
 """Reports: a run directory, rendered in formats for people and for machines.
 
-A format is a function from a run directory to the text of one file, and is registered
-in `FORMATS`. A format of several files writes them itself, and is registered in
-`WRITERS`. A report can be rebuilt from the directory alone, on another machine.
+A format in `FORMATS` is a function from a run directory to the text of one file. A
+format in `WRITERS` is a function that writes several files itself. A report can be
+rebuilt from the directory alone, on another machine.
 """
 
 from collections.abc import Callable, Sequence

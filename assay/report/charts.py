@@ -28,7 +28,7 @@ _CSS_VARIABLES = {
     COLOUR_MUTED: "var(--muted)",
     COLOUR_LINE: "var(--line)",
 }
-LABEL_HEIGHT = 0.075  # of a label at the end of a line, as a share of the axes
+LABEL_HEIGHT = 0.075  # of a label at the end of a line, as a share of the axes' height
 _SIZE_INCHES = (3.9, 2.55)
 # Percentiles that are marked on a percentile axis: share and name.
 PERCENTILES = (
@@ -310,7 +310,7 @@ def label_ends(
 
     Args:
         axes: The axes, whose limits are final.
-        ends: Of each line its last x and y, its label and its colour.
+        ends: The last x, the last y, the label and the colour of each line.
         log: Whether the y axis is logarithmic.
     """
     bottom, top = axes.get_ylim()
@@ -341,7 +341,7 @@ def spread_apart(places: Sequence[float], gap: float) -> list[float]:
 
     Places that are too close form a group around their own mean. None is below 0.
     """
-    groups: list[list[float]] = []  # of each: the mean of its places, and their number
+    groups: list[list[float]] = []  # the mean of each group's places, and their number
     for place in places:
         groups.append([place, 1])
         while len(groups) > 1:

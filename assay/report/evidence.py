@@ -57,7 +57,7 @@ class StacksView:
 
 @dataclass(frozen=True)
 class Measured:
-    """What a run measured and recorded of one pair.
+    """The measurements and profiles of one pair.
 
     Attributes:
         samples: See `usable_samples`.
@@ -114,9 +114,10 @@ def pictures_of_pair(
 
     Args:
         pair: Baseline and candidate.
-        measured: What was measured of the pair.
+        measured: The measurements and profiles of the pair.
         busy_cores: How many cores each side kept busy at capacity; None if unknown.
-        claimed_metrics: Metrics that claims name; the first with data is drawn.
+        claimed_metrics: Metrics that claims name. If there are no latencies to draw,
+            the first of these metrics with data is drawn launch by launch.
         prefix: Prefix of all ids in the charts, unique on the page.
     """
     drawn = _from_samples(pair, measured.samples)

@@ -29,7 +29,7 @@ class ForestItem:
     Attributes:
         comparison: The numbers; None for a pair as a whole.
         verdict: Verdict on the claim or on the pair as a whole; None for a comparison.
-        expect: The ratio that the claim expects; None if this is no claim.
+        expect: The ratio that the claim expects; None if this is not a claim.
         notes: Sentences to show with the row.
         topic: Title of the topic.
     """
@@ -63,7 +63,7 @@ class Row:
         bounds: Positions of the claimed bounds. Each has the direction in which the
             claim is true: 1 for right, -1 for left.
         group: Title of the topic, if this is its first row and there are several
-            topics.
+            topics; otherwise empty.
     """
 
     text: str

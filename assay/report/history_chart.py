@@ -76,7 +76,7 @@ def _axis(series: Series, largest: float) -> tuple[float, str]:
     if series.kind == "comparisons":
         return 1.0, "candidate / baseline"
     scale, unit_name = (1.0, "") if unit is None else axis_unit(largest, unit)
-    # The name of a metric that Assay does not know could be read as a formula.
+    # Matplotlib could read the name of an unknown metric as a formula.
     metric = series.metric if series.metric in METRICS else "value"
     return scale, ", ".join(filter(None, (metric, unit_name)))
 

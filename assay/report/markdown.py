@@ -1,8 +1,8 @@
 """summary.md: the answer and its tables, for a pull request comment.
 
 GitHub refuses a comment of more than 65,536 characters. So each part has a limit, and
-the sum of the limits is smaller. Changes come first. The summary says how many rows do
-not fit.
+the sum of these limits is below that number. Changes come first. The summary says how
+many rows do not fit.
 """
 
 import re
@@ -49,7 +49,7 @@ _HEADER = (
     "|---|---|---|---|",
 )
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()#+\-.!|~^$=:@>])")
-# GitHub makes links of such texts by itself: https://x.org and www.x.org.
+# GitHub turns texts such as https://x.org and www.x.org into links by itself.
 _BARE_LINK = re.compile(r":(?=//)|(?<=www)\.", re.IGNORECASE)
 # GitHub looks for mentions and addresses after it has resolved entities, so an entity
 # for the @ does not stop it. A zero-width space after the @ does.

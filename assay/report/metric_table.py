@@ -44,7 +44,11 @@ def metric_rows(
     claims: tuple[ClaimResult, ...],
     margin: float,
 ) -> list[MetricRow]:
-    """Return the pair's metrics: the deciding ones first, each part as in METRICS."""
+    """Return a row for each metric of a pair.
+
+    The deciding metrics come first. Both these and the other metrics are in the order
+    of `METRICS`.
+    """
     values = {
         (value.variant, value.metric): value
         for value in results.values

@@ -75,7 +75,7 @@ def _file(
         "benchmarks": [_benchmark(test, data) for test, data in tests.items()],
         "datetime": environment.get("started"),
         "version": version,
-        # This entry tells `assay compare` that the file is no single run.
+        # This entry tells `assay compare` that the file is not a single run.
         "assay": {"run": run.name, "launches": max(map(len, tests.values()))},
     }
 

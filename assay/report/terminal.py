@@ -49,8 +49,8 @@ def render(
     Args:
         results: The results of the run.
         console: The console to print to.
-        settings: The settings of the run. Its margin is part of forecasts, its
-            confidence part of budgets.
+        settings: The settings of the run: forecasts show the margin, and budgets show
+            the confidence.
     """
     from rich.text import Text
 

@@ -115,7 +115,7 @@ def why(
 ) -> WhyView:
     """Return the causes of the difference between the two sides of a pair.
 
-    The ledger is included if both sides were profiled in turn, in rounds.
+    The ledger is included if both sides were profiled in rounds.
 
     Args:
         results: The results of the run.

@@ -16,7 +16,7 @@ from assay.system import redaction
 
 ENVIRONMENT = "environment.json"
 RESULTS = "results.json"
-# What reading a damaged file raises.
+# The errors that reading a damaged file raises.
 DAMAGES = (OSError, ValueError, LookupError, TypeError, AttributeError)
 
 
@@ -25,7 +25,7 @@ class NotARunError(ValueError):
 
 
 class LaterVersionError(NotARunError):
-    """A later version of Assay wrote the file, so this one must not replace it."""
+    """A later version of Assay wrote the file, so this version must not replace it."""
 
 
 @contextlib.contextmanager
@@ -126,19 +126,19 @@ class Directory:
     def text(self, path: Path) -> str:
         """Return the text of a JSON file without secrets.
 
-        An earlier version of Assay, or a process that knew other values, may have left
-        some. What is read in one process is hidden everywhere alike.
+        An earlier version of Assay, or a process that knew other secrets, may have left
+        secrets in the file. In one process, the same secrets are hidden in all files.
         """
         self.learn_names()
         return redaction.json_text(path.read_text(encoding="utf-8-sig"))
 
     def learn_names(self) -> None:
-        """Remember the names in the plan that are no secrets, whatever they are."""
+        """Remember the names in the plan, which are never hidden as secrets."""
 
     def write_text(self, name: str, text: str) -> Path:
         """Write one file without secrets, completely or not at all; return its path.
 
-        Reports are made of files that are already without secrets.
+        Only JSON is searched for secrets: reports are made from files that have none.
         """
         if name.endswith(".json"):
             text = redaction.json_text(text)

@@ -237,7 +237,7 @@ class LoadRun(Directory):
         part = path.with_name(path.name + ".part")
         with writing(path):
             try:
-                with part.open("wb") as file:  # Arrow takes no path that is no UTF-8
+                with part.open("wb") as file:  # Arrow needs a path in UTF-8
                     parquet.write_table(table, file, compression="zstd")
             except OSError:
                 part.unlink(missing_ok=True)  # makes room for the results

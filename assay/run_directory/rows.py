@@ -33,7 +33,7 @@ class SliceRow:
         requests: Number of requests.
         failed: Failed requests, and tasks that raised an exception although none of
             their requests failed; at most `requests`.
-        latencies: Number of latencies in the percentiles, with those of dropped
+        latencies: Number of latencies in the percentiles, including those of dropped
             arrivals; 0 in a closed loop.
         rate: Arrivals per second; NaN in a closed loop.
         users: Users of the closed loop, or the limit of users of the open loop.

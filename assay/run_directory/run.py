@@ -88,7 +88,7 @@ class RunDirectory(Directory):
         return super().create(path, plan, environment)
 
     def learn_names(self) -> None:
-        """Remember that the names of topics and variants are no secrets."""
+        """Remember that the names of topics and variants are not secrets."""
         if self._knows_names or not self.recognises(self.path):
             return
         with contextlib.suppress(*DAMAGES, RecursionError):
@@ -107,7 +107,7 @@ class RunDirectory(Directory):
         return self.read(self.PLAN, Plan)
 
     def write_plan(self, plan: Plan) -> None:
-        """Write plan.json again, when more is known about what is measured."""
+        """Write plan.json again, for example when the tests of suites are known."""
         self.keep(self.PLAN, json_of(machine.redacted(plan), indent=1))
 
     def logs(self, topic: str) -> Path:
@@ -299,7 +299,7 @@ class RunDirectory(Directory):
         with writing(path):
             try:
                 table = _without_secrets(frame)
-                with part.open("wb") as file:  # Arrow takes no path that is no UTF-8
+                with part.open("wb") as file:  # Arrow needs a path in UTF-8
                     table.to_parquet(file, compression="zstd", index=False)
                 os.replace(part, path)
             except OSError:
@@ -313,7 +313,7 @@ def _without_secrets(frame: pd.DataFrame) -> pd.DataFrame:
 
     redacted = {}
     for name in frame.columns:
-        if frame[name].dtype.kind in "biuf":  # numbers, of which there are many
+        if frame[name].dtype.kind in "biuf":  # most columns are numbers
             continue
         texts = [one for one in frame[name].unique() if isinstance(one, str)]
         shown = {one: redaction.text(one) for one in texts}

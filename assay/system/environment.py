@@ -41,7 +41,7 @@ def describe(
     """Describe the machine, the versions and the commits of a run.
 
     Args:
-        plan: The commit of each topic's folder is recorded.
+        plan: The plan; the commit of each topic's folder is recorded.
         folders: Other folders whose commits are recorded, by name.
     """
     cores = processes.split_cores()

@@ -50,7 +50,7 @@ def _is_here(host: str) -> bool:
 
 
 def _is_loopback(address: str) -> bool:
-    """Say whether an address is one of this machine alone; 0.0.0.0 means the same.
+    """Say whether an address is a loopback address; 0.0.0.0 and :: count as such.
 
     Raises:
         ValueError: The text is not an address.

@@ -1,4 +1,4 @@
-"""Sections of code that Ctrl-C must not interrupt."""
+"""Signals that stop Assay: their names, and code that they must not interrupt."""
 
 import contextlib
 import importlib

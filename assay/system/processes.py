@@ -29,7 +29,7 @@ from assay.system import redaction
 
 TOKEN = "ASSAY_TOKEN"
 MIN_TIME_SLICE = 100_000  # nanoseconds: the shortest that Linux accepts
-LOG_END = 1_000_000  # characters of a log in which its last lines are looked for
+LOG_END = 1_000_000  # characters at the end of a log; its last lines are among them
 SCHED_SETATTR = {"x86_64": 314, "aarch64": 274}  # number of the system call
 _token = secrets.token_hex(8)
 

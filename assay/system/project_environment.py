@@ -60,7 +60,7 @@ def activated(variables: Mapping[str, str], folder: Path) -> dict[str, str]:
     This is the Python of the active virtual or conda environment. If none is active, it
     is the Python of the project's virtual environment: see `own`. If there is none, it
     is the Python that runs Assay. So a command need not name the folder of an
-    environment. Another checkout may lack that folder.
+    environment, which another checkout may lack.
 
     Args:
         variables: Environment variables.

@@ -33,16 +33,16 @@ _PAIR = re.compile(r"(-{0,2}[\w.-]+(?:=|:\s+))(.+)", re.DOTALL)
 MAX_DEPTH = 2  # levels of commands within commands: sh -c 'API_TOKEN=... serve'
 _WORD = re.compile(r"""(?:"(?:\\.|[^"\\])*"|'[^']*'|\\.|\S)+""", re.DOTALL)
 _LITERAL = re.compile(r'"(?:[^"\\\n]|\\.)*"')
-_FOLDERS = frozenset(("PWD", "OLDPWD"))  # of the shell
+_FOLDERS = frozenset(("PWD", "OLDPWD"))  # the shell's variables of folders: no secrets
 MIN_KNOWN = 6  # characters of a known secret that is looked for in other text
-# Values of secrets that can be looked for nowhere else: words, numbers, addresses.
+# Secrets that are too common to look for in other text: words, numbers, addresses.
 _WORDS = re.compile(r"[A-Z]?[a-z]*(?:[-_. ][A-Za-z]?[a-z]*)*|[A-Z]+(?:[-_. ][A-Z]+)*")
 _ORDINARY = re.compile(r"[~.]?/.*|.*://.*|[\d.]+\.\d+|[\w.-]+:\d+", re.DOTALL)
-# A colour of a terminal, as it is or in a text that is quoted itself. Its letters would
-# hide where a word begins.
+# The escape sequence of a colour, also in quoted text, such as `\x1b[31m`. Its last
+# letter would hide where a word begins.
 _COLOUR = re.compile(r"(?:\x1b|\\{1,4}(?:x1[bB]|u001[bB]|033))\[[0-9;]{0,99}[A-Za-z]")
-LONG = 5000  # characters from which on a text, such as a log, hardly occurs again
-LONGEST_WORDS = 20  # characters from which on words are a pass phrase
+LONG = 5000  # characters; a text of this length, such as a log, hardly occurs again
+LONGEST_WORDS = 20  # characters; words of this length together are a pass phrase
 
 
 class _Known:
@@ -55,7 +55,7 @@ class _Known:
         self._pattern: re.Pattern[str] | None = None
 
     def add(self, values: Iterable[str], ordinary: Iterable[str] = ()) -> None:
-        """Remember values; those that are ordinary words are never hidden."""
+        """Remember the values of secrets; values in `ordinary` are never hidden."""
         self.ordinary.update(ordinary)
         self.values.update(filter(_is_distinctive, values))
         sought = self.values - self.ordinary
@@ -69,12 +69,12 @@ class _Known:
 
 
 _known = _Known()
-# The same texts are written, read and shown.
+# The results are cached, because the same texts are written, read and shown.
 _hidden = lru_cache(maxsize=5000)(secrets_in_text.hide)
 
 
 def text(given: str) -> str:
-    """Return a text with all secrets replaced by `***`: the same for the same text.
+    """Return a text with all secrets replaced by `***`.
 
     A text with secrets loses its colours. The id of a test stays as it is.
     """
@@ -107,10 +107,10 @@ def learn(
     words: Iterable[str] = (),
     ordinary: Iterable[str] = (),
 ) -> None:
-    """Hide the values of the secrets that Assay is given from now on.
+    """From now on, hide the secrets in these variables, commands and words.
 
     Args:
-        env: Variables; those whose name is that of a secret are secrets.
+        env: Variables; a variable whose name is that of a secret is a secret.
         commands: Command lines and URLs.
         words: The words of a command.
         ordinary: Names that are never hidden, such as those of topics.
@@ -137,7 +137,10 @@ def environment(env: Mapping[str, str]) -> dict[str, str]:
 
 
 def tags(given: Mapping[str, str]) -> dict[str, str]:
-    """Return tags with secrets replaced by `***`; unlike variables, most are none."""
+    """Return tags with secrets replaced by `***`.
+
+    A whole value is hidden only if its name names a secret itself: see `names_secret`.
+    """
     return {
         name: HIDDEN if names_secret(name) else text(value)
         for name, value in given.items()
@@ -158,7 +161,7 @@ def _redact_words(words: Iterable[str], depth: int, found: list[str]) -> list[st
     """Return the words without secrets, and add the secrets to a list.
 
     The value of an option whose name only sounds like that of a secret (`--keyspace`)
-    is not shown here, but is looked for nowhere else.
+    is hidden here, but is not looked for in other texts.
     """
     redacted, secret_follows, option = [], False, ""
     for word in words:
@@ -206,7 +209,7 @@ def _in_urls(value: str) -> list[str]:
 def _names_here() -> list[str]:
     """Return the user's name, and the names of the folders of this process.
 
-    They may be users of URLs, too, and are parts of many paths.
+    They are never hidden: they may be users of URLs, too, but are parts of many paths.
     """
     names: list[str] = []
     for find in (getpass.getuser, Path.home, Path.cwd):

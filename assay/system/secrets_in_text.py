@@ -12,7 +12,7 @@ HIDDEN = "***"
 # A name that sounds like a secret.
 SECRET = re.compile(r"pass|secret|token|key|credential|auth", re.IGNORECASE)
 # The same for variables, options and parameters. Short words count only on their own:
-# no `shipping`.
+# `pin` counts, `shipping` does not.
 SECRET_NAME = re.compile(
     rf"(?i:{SECRET.pattern}|bearer|jwt|cookie|webhook)"
     r"|(?<![A-Za-z])(?i:pwd|pin|salt|sig|signature|otp|pat|sid)(?![A-Za-z])"
@@ -25,13 +25,13 @@ _NOUNS = _PASSWORDS | frozenset(
     + ("apikey", "authkey", "accesskey", "secretkey", "sessionid", "webhook")
     + ("accesstoken", "authtoken", "dbpassword", "userpassword", "pgpassword")
 )
-# A key is a secret if one of these says what it is for; a cache key is none.
+# A key is a secret if one of these words says what it is for. A cache key is not.
 _KEYS_FOR = frozenset(
     ("api", "access", "account", "secret", "private", "signing", "encryption", "auth")
     + ("master", "shared", "client", "license", "storage", "admin", "deploy", "hmac")
 )
 _PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
-# Where a word begins: also after the `\n` of a text that is quoted itself.
+# Where a word begins: also after the characters `\n` for a line end in quoted text.
 START = r"(?:(?<!\w)|(?<=\\[nrt]))"
 _HEADER = re.compile(
     rf"(?i){START}((?:proxy-)?authorization|(?:set-)?cookie|x-(?:api-key|auth-token))"
@@ -43,14 +43,15 @@ _SCHEME = re.compile(
 )
 # Up to the last @ before the path: a password may contain one.
 _USER_INFO = re.compile(r"(?<=://)[^/?#\s\"'<>]*@")
-# A password with a slash, which is no valid URL, but is written nevertheless. What
-# begins with digits and a slash is a port.
+# A password with a slash: it is not valid in a URL, but people write such URLs. Digits
+# before a slash are a port.
 _SLASHED = re.compile(
     r"(?<=://)[^/?#\s:@\"'<>]{0,200}:(?!\d+(?:[/?#]|$))[^\s@\"'<>]{0,500}@"
 )
 _LOGIN = re.compile(r"(?<![\w/@:])([\w.+-]{1,64}):([^\s:@/\"'<>]{3,})@(?!sha)(?=\w)")
 _PARAMETER = re.compile(r"([?&][\w.~%\[\]-]*=)([^&#\s\"'<>]*)")
-# A part of a secret between slashes: no name of a folder has all these.
+# A part of a secret between slashes. No name of a folder has a digit, a small letter, a
+# capital and this length.
 _BASE_64 = re.compile(r"(?=\D*\d)(?=[^a-z]*[a-z])(?=[^A-Z]*[A-Z])[A-Za-z0-9+=]{12,}")
 _KEY = re.compile(r"(?=\D*\d)[\w-]{16,}")
 _WEBHOOK = re.compile(
@@ -73,8 +74,8 @@ _PRIVATE_KEY = re.compile(
     r"(-----BEGIN [A-Z ]*PRIVATE KEY-----).*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)",
     re.DOTALL,
 )
-# `name=value`, `name: value`, `"name": "value"`; inside a text that is quoted itself,
-# there are backslashes before the quotes.
+# `name=value`, `name: value`, `"name": "value"`; in quoted text there are backslashes
+# before the quotes.
 _NAME = re.compile(
     r"(?<![\w./-])(-{0,2}[A-Za-z_][\w.-]{0,80})(?:\\?[\"'])?([ \t]*[:=][ \t]*)"
 )
@@ -90,7 +91,7 @@ _PLACEHOLDER = re.compile(
 )
 # The id of a test comes from the user's own files, and is a key of several files.
 TEST = re.compile(r"[^\s:=?\"'<>]+\.py(?:::\w+)+(?:\[.*\])?", re.DOTALL)
-# No pattern above matches a text without one of these.
+# Every text that a pattern above matches contains one of these.
 _HINT = re.compile(
     r"[:=@]|--|eyJ|gh._|hub_pat|glpat|xox|A[KS]IA|AIza|k_|sk-|whsec|"
     r"npm_|pypi-|hvs\.|SG\.|(?i:bearer|basic|digest|hook)|api\.tel"
@@ -98,7 +99,7 @@ _HINT = re.compile(
 
 
 def hide(text: str) -> str:
-    """Return the text with whatever is recognisably a secret replaced by `***`."""
+    """Return the text with everything that is clearly a secret replaced by `***`."""
     if not _HINT.search(text) or TEST.fullmatch(text):
         return text
     text = _PRIVATE_KEY.sub(rf"\1{HIDDEN}", text)
@@ -156,7 +157,10 @@ def _parameter(match: re.Match[str]) -> str:
 
 
 def _is_secret_parameter(match: re.Match[str]) -> bool:
-    """Say so of `?api_key=x` and of `?key=` with a key, but not of `?keyword=shoes`."""
+    """Say whether a parameter is a secret: `?api_key=x`, but not `?keyword=shoes`.
+
+    `?key=` and `?auth=` are secrets only if their values look like keys.
+    """
     name = unquote(match[1])
     is_key = _PART.findall(name)[-1:] in (["key"], ["auth"])
     return names_secret(name) or bool(is_key and _KEY.fullmatch(match[2]))
@@ -194,7 +198,7 @@ def _hide_pairs(text: str) -> str:
 def _secret_part(
     name: str, separator: str, value: re.Match[str]
 ) -> tuple[int, int] | None:
-    """Return where in a value that was found the secret is; None if it is none."""
+    """Return the begin and end of the secret in a value; None if there is no secret."""
     quote, quoted, plain = value.groups()
     if quote is not None:
         is_shown = not quoted or _PLACEHOLDER.fullmatch(quoted)

@@ -91,7 +91,7 @@ def call_counts(topic: str, names: tuple[str, str], follow_up: Pair) -> list[Cal
 
 
 def _by_function(one: Round) -> Counted:
-    """Return the place and the number of calls of each function."""
+    """Return the place and the calls per request of each function."""
     counts: Counted = {}
     for item in one.observations:
         place = item.event.place
@@ -107,7 +107,10 @@ def _mean(side: Sequence[Counted], key: tuple[str, str]) -> float:
 
 
 def _calls(one: Round, function: str, file: str) -> float:
-    """Return a function's calls. Its class is ignored: py-spy may not report it."""
+    """Return a function's calls per request.
+
+    The function's class is ignored, because py-spy may not report it.
+    """
     last = function.rpartition(".")[2]
     return sum(
         item.amount.count

@@ -24,7 +24,7 @@ _PLACE = re.compile(
     r"|(?P<alone>[^()]+):(?P<at>\d+)",
     re.DOTALL,
 )
-# A smaller difference, as a share of a request's CPU time, is no cause.
+# A smaller difference, as a share of a request's CPU time, is not a cause.
 LEAST_SHARE = 0.01
 NEAR = 2  # lines before and after a place that count as the place
 

@@ -63,7 +63,8 @@ def frontier(pair: Pair, total: Difference) -> Frontier | None:
     if library_functions:
         key = _deepest(pair, library_functions)
         return Frontier("", key, library_functions[key])
-    # py-spy may miss the beginning of deep stacks, and with it each function at times.
+    # py-spy may miss the beginning of deep stacks, so that each function lacks samples.
+    # All functions of a library's file together lack fewer.
     files = _carriers(pair, total.amount, _is_library, key_of=_file_key)
     if not files:
         return None
@@ -74,10 +75,10 @@ def frontier(pair: Pair, total: Difference) -> Frontier | None:
 def place_among(
     pair: Pair, chosen: Callable[[str, str], bool], rate: float, least: float
 ) -> Frontier | None:
-    """Return the place of a difference of CPU time in chosen functions of the user's.
+    """Return the place of a difference of CPU time in some of the user's functions.
 
-    The test is about these functions alone. So a small difference of one of them can
-    stand out from the noise, even if the difference of all CPU time does not.
+    Only these functions are tested. So a small difference of one of them can stand out
+    from the noise, even if the difference of all CPU time does not.
 
     Args:
         pair: The rounds, with their stacks.
@@ -123,7 +124,8 @@ def _carriers(
         amount: The difference of CPU time.
         check: Says whether a function may be a carrier.
         below: If given, only functions called below this one count.
-        key_of: Returns what a frame counts for; by default, its function.
+        key_of: Returns the key that a frame's time is added to; by default, that of its
+            function.
     """
     differences = _differences(pair, check, below, key_of)
     shares = {
@@ -178,8 +180,8 @@ def _deepest(pair: Pair, keys: Iterable[str]) -> str:
     """Return the deepest of some functions.
 
     The deepest function spends the smallest share of its time with another of these
-    functions below it. The distance from the root of a stack cannot tell: py-spy does
-    not stop the target, so some stacks lack their beginning.
+    functions below it. The distance from the root of a stack is not reliable: py-spy
+    does not stop the target, so some stacks lack their beginning.
     """
     not_deepest = dict.fromkeys(keys, 0.0)  # seconds with another of them below
     whole = dict.fromkeys(not_deepest, 0.0)
@@ -218,7 +220,7 @@ def _key(frame: str) -> str:
 
 
 def _file_key(frame: str) -> str:
-    """Return a library's frame with its file alone, and any other frame's key."""
+    """Return one key for all functions of a library's file; else the frame's key."""
     key = _key(frame)
     match = _PLACE.match(frame)
     return f"several functions ({match['file']})" if match and _is_library(key) else key

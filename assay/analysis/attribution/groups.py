@@ -72,7 +72,7 @@ Table = Mapping[Key, Sequence[tuple[Event, Amount]]]
 
 
 def _by_key(one: Round) -> Table:
-    """Return the events that are compared place by place."""
+    """Return the events that are compared place by place, by their key."""
     table: dict[Key, list[tuple[Event, Amount]]] = {}
     for observation in one.observations:
         event, amount = observation.event, observation.amount
@@ -104,10 +104,10 @@ def _key(kind: str, event: Event) -> Key:
 
 
 def _moves(baseline: Sequence[Table], candidate: Sequence[Table]) -> dict[Key, Key]:
-    """Return the candidate's key for each of the baseline's that only moved.
+    """Map each key of the baseline that only moved to its key in the candidate.
 
     If a function was renamed, or moved to another module, it sends the same query or
-    waits for the same pool from another place. Such a move is no cause.
+    waits for the same pool from another place. Such a move is not a cause.
     """
     only: dict[tuple[str, str], list[list[Key]]] = {}
     for side, (here, there) in enumerate(
@@ -127,7 +127,7 @@ def _moves(baseline: Sequence[Table], candidate: Sequence[Table]) -> dict[Key, K
 def _moved(
     sides: Sequence[Sequence[Table]], moved: Mapping[Key, Key]
 ) -> tuple[Sequence[Table], ...]:
-    """Return the tables, with the candidate's place for what only moved."""
+    """Return both sides' tables; keys that only moved are the candidate's in both."""
     baseline, candidate = sides
     renamed = [
         {moved.get(key, key): events for key, events in table.items()}

@@ -12,8 +12,8 @@ from assay.results import Ledger, LedgerPart
 CPU = "cpu"
 OTHER_WAITS = "other waits"  # waits of threads and tasks that no other part counts
 THREAD_WAIT = "other wait"  # a wait of a thread; it includes the wait for a core
-# A kind of event begins with this if another wait of the same request counts the
-# seconds of the event.
+# Prefix of a kind of event whose seconds another wait of the same request already
+# counts.
 AT_ONCE = "at once: "
 # For each kind of the probe's events, the part of the ledger that it belongs to.
 PARTS: Mapping[str, str] = {
@@ -34,8 +34,8 @@ CPU_WAIT = "waiting for the cpu"
 UNEXPLAINED = "unexplained"
 ORDER = (CPU, CPU_WAIT, *dict.fromkeys(PARTS.values()))
 # Seconds that would be counted twice, and the part that they are subtracted from. The
-# CPU time of a query counts as the query's. If a callback blocks the loop, its CPU time
-# and its counted waits keep their own parts.
+# CPU time of a query is part of `queries`, not of `cpu`. If a callback blocks the loop,
+# its CPU time and its counted waits stay in their own parts.
 COUNTED_TWICE = {
     "blocked loop counted": "blocked event loop",
     "query cpu": CPU,
@@ -57,8 +57,8 @@ def parts_of(one: Round) -> dict[str, float]:
             parts[COUNTED_TWICE[kind]] -= seconds
     # The collector's time is CPU time of the same thread, but has a part of its own.
     parts[CPU] = max(0.0, parts[CPU] - parts["garbage collection"])
-    # Waits of a worker thread include its wait for a core, a part of its own. So does
-    # the wait for the thread, which ends when the thread runs.
+    # The waits of a worker thread include its waits for a core, which have their own
+    # part. So does the wait for a free thread, because it ends when that thread runs.
     of_workers = one.cpu_wait - one.loop_wait
     parts[OTHER_WAITS] += max(0.0, in_threads - of_workers)
     parts["thread pool"] -= max(0.0, of_workers - in_threads)

@@ -1,4 +1,4 @@
-"""Merge kinds of a difference that are one cause."""
+"""Merge the kinds of a difference that have the same cause."""
 
 from __future__ import annotations
 
@@ -68,13 +68,13 @@ class Attributed:
 def merge(
     pair: Pair, attributed: Sequence[Attributed], groups: Sequence[Group]
 ) -> list[Attributed]:
-    """Merge kinds that are one cause.
+    """Merge kinds that have the same cause.
 
     A holder that waits keeps others waiting for its lock or connection: see
     `_with_holder`. Others wait while garbage is collected: see `_with_block`. Each
     query, call to a service or move to a worker thread also costs CPU time around it.
     If one of these became more or less frequent, and `_around` finds that the CPU time
-    belongs to it, the CPU time is no second cause.
+    belongs to it, the CPU time is not a second cause.
 
     Args:
         pair: The rounds of both sides.
@@ -173,10 +173,10 @@ def _is_same(one: Place | None, other: Place | None) -> bool:
 def _around(groups: Sequence[Group], place: Frontier | None) -> bool:
     """Say whether CPU time belongs to the events of some groups.
 
-    CPU time without a place belongs to the events. CPU time in a function of the user's
-    belongs to them if one of them is in the same function. CPU time in a library alone
-    belongs to moves to a worker thread, and to queries or calls that this library
-    sends.
+    CPU time without a place belongs to the events. CPU time in one of the user's
+    functions belongs to them if one of the events is in the same function. CPU time in
+    a library alone belongs to moves to a worker thread, and to queries or calls that
+    this library sends.
     """
     if place is None:
         return True

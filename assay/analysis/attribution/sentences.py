@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 MAX_NAMED = 4  # a sentence names at most this many functions or queries
 NEARLY_ALL = 0.95  # a larger share of a difference is called "nearly all"
-APART = 0.6  # waits that moved apart are a reason from this share of a difference on
+APART = 0.6  # waits that moved apart explain a difference from this share of it on
 SAME_COUNT = 0.05  # counts that differ by a smaller share are the same
 
 
@@ -208,8 +208,8 @@ def _sent(cause: Attributed, amount: str, word: str) -> str:
 def moved_apart(group: Group) -> bool:
     """Say whether the events differ only in how much they overlap.
 
-    On both sides, they are about as many and as long. But one side runs them at the
-    same time, and the other side runs them one after the other.
+    Both sides have about as many events, and these take about as long. But one side
+    runs them at the same time, and the other side runs them one after the other.
     """
     seconds, at_once = group.seconds.amount, group.at_once.amount
     together = abs(seconds + at_once)

@@ -254,8 +254,8 @@ def growth_per_request(timeline: Timeline) -> float:
     scatter = float(np.median(np.abs(np.diff(values)))) * 3
     if rise <= max(scatter, 0.01 * float(np.median(early))):
         return 0.0
-    # The centres of the two thirds are two thirds of the rest apart, and the rest has
-    # three quarters of the requests.
+    # The rest after the warm-up has three quarters of the requests. Two thirds of them
+    # lie between the centres of the first and the last third.
     return rise / (timeline.requests * 0.75 * 2 / 3)
 
 

@@ -12,7 +12,7 @@ from assay.wording import quantity
 
 KIND = "start-up"
 FALSE_DISCOVERY_RATE = 0.05
-MIN_SHARE = 0.02  # a smaller difference, as a share of the longer start, is no cause
+MIN_SHARE = 0.02  # of the longer start; a smaller difference is not a cause
 MOST_PLACES = 3
 
 type Key = tuple[str, str]  # function and file

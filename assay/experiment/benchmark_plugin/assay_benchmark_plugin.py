@@ -46,7 +46,7 @@ WITH_VALUE = (
 
 
 def without_unwanted(options: Sequence[str]) -> list[str]:
-    """Return the options of a project without those that Assay does not want."""
+    """Return a project's options without those that benchmarks must not run with."""
     kept, value_follows = [], False
     for word in options:
         if value_follows and not word.startswith("-"):
@@ -70,9 +70,9 @@ def _is_workers(word: str) -> bool:
 def pytest_load_initial_conftests(early_config: Any, args: list[str]) -> Any:
     """Remove the unwanted options of the project's `addopts`.
 
-    The project's options come before Assay's own options, the first of which loads this
-    plugin. The hook of pytest-cov would begin to measure coverage. This hook is a
-    wrapper, so that it runs before that one.
+    In `args`, the project's options come before Assay's own. The first of Assay's
+    options loads this plugin. This hook is a wrapper, so that it runs before the hook
+    of pytest-cov, which would begin to measure coverage.
     """
     if __name__ in args:
         own = args.index(__name__) - 1
@@ -92,7 +92,7 @@ class Recorder:
         self.seconds: dict[str, float] = {}
 
     def choose(self, config: Any, items: list[Any]) -> None:
-        """Keep the chosen benchmarks, in the order of the project."""
+        """Keep the chosen benchmarks, in pytest's order."""
         chosen = None
         if os.environ.get("ASSAY_TESTS"):
             with open(os.environ["ASSAY_TESTS"], encoding="utf-8") as file:

@@ -155,7 +155,7 @@ def in_flight(timeline: Timeline | None) -> Chart | None:
 
 
 def _per(timeline: Timeline) -> str:
-    """Return the intervals that a mean is over."""
+    """Return in words the interval over which a mean is taken."""
     if timeline.width > 1:
         return f" over {timeline.width:g} s"
     return " in each second"
@@ -166,8 +166,8 @@ def rate(ticks: Sequence[Mapping[str, Any]]) -> Chart | None:
     if len(ticks) < 3:
         return None
     pairs = list(zip([{"at": 0.0, "planned": 0}, *ticks], ticks, strict=False))
-    # The last report may cover a short time, in which a rate would be inaccurate. Or it
-    # counts all unserved arrivals, which did not end in that second.
+    # The last report may cover a short time, in which a rate would be inaccurate. It
+    # may also count all unserved arrivals, although they did not end in that second.
     steps = [
         (before, after, after["at"] - before["at"])
         for before, after in pairs

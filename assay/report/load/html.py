@@ -66,7 +66,7 @@ def render(run: LoadRun) -> str:
 
 
 def _row(row: Row, bound: bool) -> tuple[object, ...]:
-    """Return what the template shows of a row, and what the row is sorted by."""
+    """Return the texts of a row for the template, and the numbers that sort it."""
     cells = words.cells(row.latency, bound)
     return (
         words.row_title(row),
@@ -97,8 +97,8 @@ def _former(results: LoadResults) -> dict[str, object] | None:
 def _machine(environment: Mapping[str, object]) -> list[tuple[str, str]]:
     """Return the generator's machine, with the versions that matter to the load.
 
-    Other packages beside Assay are no part of a load test: the target may lie on
-    another machine. All versions are in environment.json.
+    Other packages are not part of a load test: the target may run on another machine.
+    All versions are in environment.json.
     """
     versions = environment.get("versions")
     if not isinstance(versions, Mapping):
@@ -117,7 +117,7 @@ def _more_errors(results: LoadResults) -> str:
 def _sort_keys(row: Row, cells: Sequence[str]) -> list[str]:
     """Return the numbers that the cells of `words.COLUMNS` are sorted by.
 
-    A cell without a time is the least, even if the row has the time.
+    A cell that shows no time counts as the smallest, even if the row has the time.
     """
     times = (getattr(row.latency, name) for name in words.FIELDS)
     return [
@@ -129,7 +129,7 @@ def _sort_keys(row: Row, cells: Sequence[str]) -> list[str]:
 def _downloads(results: LoadResults) -> Iterator[tuple[str, str, str]]:
     """Yield name, file and address of the files that the page itself contains.
 
-    A large file is only beside the page.
+    A file of more than `MAX_DOWNLOAD` characters is left out.
     """
     # As in results.json, but without its white space.
     fields = json.loads(results.model_dump_json())

@@ -16,8 +16,8 @@ def render(run: LoadRun) -> str:
     """Return the JUnit document.
 
     Each requirement is a test case. If there are none, or if the results are partial,
-    another test case says whether the test was completed. Some failures count whatever
-    the requirements are. They have separate test cases, too.
+    another test case says whether the test was completed. Some failures count even if
+    all requirements hold. Each of them is a test case, too.
     """
     plan, results = run.plan(), run.results()
     cases: list[Case] = [

@@ -36,7 +36,7 @@ def panels(timeline: Timeline | None) -> list[Panel]:
 
 
 def span(timeline: Timeline | None) -> str:
-    """Return the length of the pictures and of their intervals in words."""
+    """Return in words the time that the pictures cover, and their intervals."""
     if timeline is None:
         return ""
     seconds = len(timeline.users) * timeline.width

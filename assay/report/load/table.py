@@ -1,4 +1,4 @@
-"""requests.csv of a load test: one row for each request name, for spreadsheets."""
+"""requests.csv of a load test: a row for each request or task, for spreadsheets."""
 
 import csv
 from collections.abc import Sequence

@@ -28,7 +28,7 @@ def subject(plan: LoadPlan) -> str:
 
 
 def title(results: Titled, kind: str, plan: LoadPlan) -> str:
-    """Return the title of a report: the user's, or what was done to which host.
+    """Return the title of a report: the user's, or the kind of test and the host.
 
     Args:
         results: The results of the test.

@@ -74,7 +74,7 @@ for (const table of document.querySelectorAll("table.sortable")) {
     button.textContent = head.textContent;
     head.replaceChildren(button);
     button.addEventListener("click", () => {
-      // Names begin with A, numbers with the largest; the next click turns the order.
+      // Names begin with A, numbers with the largest; another click reverses this.
       const first = column === 0 ? "ascending" : "descending";
       const other = column === 0 ? "descending" : "ascending";
       const order = head.getAttribute("aria-sort") === first ? other : first;
