@@ -27,7 +27,8 @@ import psutil
 from assay.errors import MeasureError
 from assay.system import redaction
 
-TOKEN = "ASSAY_TOKEN"
+# It marks the processes that this process of Assay started.
+OWNER = "ASSAY_OWNER"
 MIN_TIME_SLICE = 100_000  # nanoseconds: the shortest that Linux accepts
 LOG_END = 1_000_000  # characters at the end of a log; its last lines are among them
 SCHED_SETATTR = {"x86_64": 314, "aarch64": 274}  # number of the system call
@@ -160,7 +161,7 @@ def start(
     Raises:
         MeasureError: The program cannot be started.
     """
-    environment = {**(os.environ if env is None else env), TOKEN: _token}
+    environment = {**(os.environ if env is None else env), OWNER: _token}
     log.parent.mkdir(parents=True, exist_ok=True)
     try:
         with log.open("ab") as output:
@@ -353,7 +354,7 @@ def _processes_with_token(token: str) -> list[psutil.Process]:
     marked = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error, OSError):
-            if process.pid != os.getpid() and process.environ().get(TOKEN) == token:
+            if process.pid != os.getpid() and process.environ().get(OWNER) == token:
                 marked.append(process)
     return marked
 

@@ -596,6 +596,14 @@ def test_a_worker_without_the_secret_is_refused(tmp_path: Path) -> None:
     assert "swordfish" not in done.stdout + done.stderr
 
 
+def test_workers_that_the_command_starts_have_its_secret(tmp_path: Path) -> None:
+    with serving(fine) as server:
+        words = ("--rate", "20", "--duration", "2s", *EVEN, *TWO)
+        done = load(tmp_path, server, *words, ASSAY_TOKEN="swordfish-77")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert len(results(tmp_path)["workers"]) == 2
+
+
 def test_a_worker_can_be_stopped_while_it_waits_for_a_master(tmp_path: Path) -> None:
     process = subprocess.Popen(
         [*ASSAY, "worker", "--join", f"127.0.0.1:{free_port()}"],
