@@ -41,7 +41,7 @@ FIRST_SEED_OF_CHECKS = 1000  # larger than the number of any step
 # unlikely to be the slow one. It is not left out, because a commit between GOOD and
 # BAD can import these files.
 WEIGHT_OF_UNUSED = 0.05
-LARGEST = math.log(100)  # largest log ratio that is kept
+LARGEST = math.log(100)  # log ratios are limited to this size
 STEP_SECONDS = 600.0  # the time budget of a step; whole comparisons have their own
 FORMATS = ("html", "markdown", "junit")
 
@@ -223,9 +223,10 @@ class CommitMeasurer:
         return remember
 
     def _weight(self, link: Link) -> float:
-        """Return how likely a commit is to be the slow one, relative to the others.
+        """Return the prior weight of a commit: small if it changes only unused files.
 
-        This is an estimate before any commit is measured.
+        The weight says how likely the commit is to be the slow one, relative to the
+        others, before any commit is measured.
         """
         files = link.diff.files
         paths = {path for file in files for path in (file.path, file.path_on("base"))}
@@ -233,7 +234,7 @@ class CommitMeasurer:
         return 1.0 if used or not self._imported else WEIGHT_OF_UNUSED
 
     def _is_used(self, path: str) -> bool:
-        """Say whether a file of the repository was imported so far.
+        """Return whether a file of the repository was imported so far.
 
         An installed file lacks the folders above its package, such as `src`. So the
         path also matches without its first one or two folders.
@@ -244,7 +245,7 @@ class CommitMeasurer:
 
 
 def clearest(results: Results) -> Quantity | None:
-    """Return what became slower most clearly; None if nothing did.
+    """Return the quantity that became slower most clearly; None if none did.
 
     Args:
         results: The results of a comparison of two commits.

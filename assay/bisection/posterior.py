@@ -45,7 +45,7 @@ class Change:
 
     @classmethod
     def of(cls, log_ratios: Sequence[float]) -> "Change":
-        """Return the change between the ends.
+        """Return the change between GOOD and BAD.
 
         Args:
             log_ratios: log(BAD / GOOD), one for each launch.
@@ -150,11 +150,11 @@ def likeliest(
 
 
 def credible(probabilities: Floats, share: float) -> tuple[int, int]:
-    """Return the first and last index of the shortest row of commits that is likely.
+    """Return the first and last index of the shortest likely row of commits.
 
     Args:
         probabilities: One for each commit.
-        share: The row contains the first slow commit with at least this probability.
+        share: The least probability that the row contains the first slow commit.
     """
     ends = np.concatenate(([0.0], np.cumsum(probabilities)))
     best = 0, len(probabilities) - 1

@@ -19,7 +19,7 @@ FILE = "bisect.json"
 
 
 class Record:
-    """A search on disk, which is written after each step so that it can go on.
+    """A search on disk. It is written after each step, so that the search can go on.
 
     Attributes:
         path: The folder.

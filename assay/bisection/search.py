@@ -156,7 +156,7 @@ class Search:
 
         The suspects are the likeliest commit and those that no measurement can tell
         from it. No other step helps if one of them is almost certainly the first slow
-        commit, or if no commit is left whose measurement would say more.
+        commit, or if no commit is left that is worth measuring.
         """
         probabilities = self.probabilities(change)
         first, last, share = posterior.likeliest(probabilities, self._untestable())
@@ -215,9 +215,9 @@ class Search:
     def _check(self, first: int, last: int, quantity: Quantity) -> Check | None:
         """Compare the last suspect with the commit just before the first suspect.
 
-        If the comparison fails, the reason can be that earlier commit. If the search
-        has not tried to measure it yet, it counts from now on as a commit that cannot
-        be measured, and the result is None. Otherwise, the verdict is *undecided*.
+        If the comparison fails, that earlier commit may be the reason. If no step has
+        tried to measure it yet, it counts from now on as a commit that cannot be
+        measured, and this function returns None. Otherwise the verdict is *undecided*.
         """
         before = self._before(first)
         after = self.state.commits[last].sha

@@ -149,8 +149,8 @@ class Client:
             marker: The first line of the comment.
             body: Its whole text.
             author: The author whose comment is replaced; the account of the token if
-                None. A comment of anyone else is left alone, even if it has the marker:
-                its author could change it later.
+                None. The comment of another author is left alone, even if it has the
+                marker: that author could change it later.
 
         Returns:
             What was done, with the URL of the comment.
@@ -258,10 +258,10 @@ def _refusal(answer: httpx.Response) -> str:
 
 
 def _is_limited(answer: httpx.Response) -> bool:
-    """Say whether GitHub refused a request because there were too many."""
+    """Return whether GitHub refused a request because there were too many."""
     if answer.status_code == 429 or "retry-after" in answer.headers:
         return True
-    # A limit can have the status of a missing permission, and no time to wait.
+    # A rate limit can have the status of a missing permission and name no time to wait.
     return answer.status_code == 403 and (
         answer.headers.get("x-ratelimit-remaining") == "0"
         or "rate limit" in _refusal(answer).lower()

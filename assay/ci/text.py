@@ -15,7 +15,9 @@ from assay.run_directory.directory import RESULTS, NotARunError
 from assay.run_directory.run import RunDirectory
 
 BAD_INPUT, NOT_MEASURED = 2, 4
-MOST_BYTES = 50_000_000  # of plan.json or results.json; 10,000 tests need a tenth
+MOST_BYTES = (
+    50_000_000  # of plan.json or results.json: ten times what 10,000 tests need
+)
 _WHAT = {
     BAD_INPUT: "Something in the input is wrong (exit code 2).",
     NOT_MEASURED: "It could not be measured (exit code 4).",

@@ -26,9 +26,9 @@ SPIN_PROGRAM = "from assay.doctor.spin import print_spin; print_spin()"
 # machines varies by 5 to 10 %.
 SPREAD_POOR = 0.03
 SPREAD_BAD = 0.10
-# Share of the core's time taken by others. Above 1 % some slices are disturbed, and
-# their blocks have to be repeated. Above 5 % a typical slice is disturbed, so repeating
-# does not help.
+# Share of the core's time that others take. Above 1 %, some slices are disturbed, and
+# their blocks have to be repeated. Above 5 %, a typical slice is disturbed, so
+# repeating does not help.
 STOLEN_POOR = 0.01
 STOLEN_BAD = 0.05
 # Share of all cores that other processes use.
@@ -51,9 +51,9 @@ def examine(
 
     Args:
         seconds: How long to watch the noise.
-        quick: Leave out the A/A trial, which takes some 20 s. The other examinations
-            take about a second more than `seconds`.
-        say: Is called with a description of each step.
+        quick: Whether to leave out the A/A trial, which takes some 20 s. The other
+            examinations take about a second more than `seconds`.
+        say: Called with a description of each step.
 
     Returns:
         The findings, in the order in which they are shown.
@@ -305,8 +305,8 @@ def measure_noise(
 ) -> list[Finding]:
     """Return the findings on steadiness, stolen time and other processes.
 
-    A spin calibration runs on the target's core, and the machine is watched meanwhile.
-    If the calibration fails, there is no finding on stolen time.
+    While a spin calibration runs on the target's core, the CPU time that others take is
+    measured. If the calibration fails, there is no finding on stolen time.
     """
     child = processes.start(
         "a spin calibration",

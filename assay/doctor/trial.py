@@ -28,7 +28,7 @@ from assay.plan import Load, Plan, Scenario, Settings, Target, Topic, Variant
 
 LAUNCHES = 6
 MAX_SECONDS = 22.0  # the time budget of the trial
-# Seconds of measuring of the runs for which the smallest change is given.
+# The lengths, in seconds, of the runs for which the smallest change is given.
 SHORT_RUN_SECONDS = 60.0
 LONG_RUN_SECONDS = Settings().time_budget
 # One slice in ten can be repeated without harm. If half of all slices are disturbed,
@@ -95,8 +95,8 @@ def run_trial(folder: Path, say: Say = lambda words: None) -> Trial:
     """Run the trial.
 
     Args:
-        folder: Where its run directory is created.
-        say: Is called with a text when a launch begins.
+        folder: Where the run directory of the trial is created.
+        say: Called with a text when a launch begins.
 
     Raises:
         AssayError: The trial failed.
@@ -150,7 +150,7 @@ def examine_resolution(
     Args:
         folder: Where the trial writes its files.
         steady: Whether this machine's speed was found to be steady.
-        say: Is called with a text when a launch begins.
+        say: Called with a text when a launch begins.
     """
     pinnable = hasattr(os, "sched_getaffinity")
     cores = len(os.sched_getaffinity(0)) if pinnable else os.cpu_count() or 1
@@ -259,7 +259,7 @@ class _SmallestChange:
     seconds: float
 
     def __str__(self) -> str:
-        """Return it as text for a sentence."""
+        """Return the change and the length as text for a sentence."""
         percent = max(100 * self.change, 0.1)  # six launches give no more precision
         return f"{percent:.1f} % in {wording.duration(self.seconds)}"
 

@@ -77,8 +77,8 @@ class _Module:
 def find(folder: Path) -> list[App]:
     """Return the apps of a project, sorted by module and name.
 
-    A factory is left out if a module assigns the app that it makes, or if the module of
-    the factory has an app.
+    A factory is left out if a module assigns the app that the factory makes, or if its
+    own module assigns an app.
     """
     modules = [parsed for path in _files(folder) if (parsed := _read(path))]
     makers = {name: cls for one in modules for name, cls in one.factories.items()}
@@ -103,8 +103,8 @@ def named(spec: str, folder: Path, apps: Sequence[App]) -> App | None:
     """Return the app that the user names: ``shop.main:app`` or ``shop.main:make()``.
 
     Args:
-        spec: What the user typed. If it is a module alone, the only app of the module
-            is meant, or else the name ``app`` in the module.
+        spec: What the user typed. A module alone stands for the only app of the module,
+            or for the name ``app`` if the module has no app or several.
         folder: The folder of the project.
         apps: The apps that `find` has found in the folder.
 
@@ -173,9 +173,9 @@ def _one_per_site(apps: Sequence[App]) -> Iterator[App]:
 def _import_root(module: _Module, folder: Path) -> Path:
     """Return the folder that a server must import a file from.
 
-    This is the project's folder, or the folder of the file's outermost package. The
-    second is returned for `src/` layouts, for folders whose names cannot be imported,
-    and for files that import neighbours which the project's folder does not have.
+    This is the project's folder, or the folder that holds the file's outermost package.
+    The latter is returned for `src/` layouts, for folders whose names cannot be
+    imported, and for files that import neighbours which the project's folder lacks.
     """
     root = module.path.parent
     while root != folder and (root / "__init__.py").is_file():
@@ -226,7 +226,7 @@ def _read(path: Path) -> _Module | None:
             return None
         source = path.read_bytes()
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # the warnings are about somebody's code
+            warnings.simplefilter("ignore")  # these concern the project's code
             tree = ast.parse(source)
     except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
         return None
@@ -282,7 +282,7 @@ def _read_factory(
 ) -> None:
     """Keep a function that makes an app and needs no arguments.
 
-    The function's name must contain `app`, and it must call one of `CLASSES`.
+    The function's name must contain `app`, and the function must call one of `CLASSES`.
     """
     arguments = function.args
     needed = len(arguments.posonlyargs) + len(arguments.args) - len(arguments.defaults)

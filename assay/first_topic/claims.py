@@ -25,7 +25,7 @@ _EXAMPLE = """
 
 @dataclass(frozen=True)
 class Started:
-    """How the target is started, as it is written into claims.toml.
+    """How the target is started: the values for claims.toml.
 
     Attributes:
         command: The command; empty for a server that runs at `url`.

@@ -65,10 +65,10 @@ def create(asked: Asked, here: Path, say: Say) -> Created:
     Args:
         asked: What the user typed.
         here: The working directory.
-        say: Is called with a description of each step.
+        say: Called with a description of each step.
 
     Raises:
-        InputError: An option or a file of the user's is wrong, or a file would be
+        InputError: An option or one of the user's files is wrong, or a file would be
             overwritten.
         MeasureError: The service, a service that it needs, or its `prepare` command
             fails.

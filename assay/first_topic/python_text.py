@@ -69,11 +69,16 @@ def call(function: str, arguments: Sequence[tuple[str, Json]], indent: int) -> s
 
 
 def text(content: str, prefix: str = "") -> str:
-    """Return a string literal with the quotes that need the fewest backslashes."""
+    """Return a string literal with the quotes that need the fewest backslashes.
+
+    Args:
+        content: The text.
+        prefix: What stands before the quotes: ``f``, ``b`` or nothing.
+    """
     quote = '"' if content.count('"') <= content.count("'") else "'"
     # `repr` chooses its quotes by the content. If the content has both kinds, `repr`
-    # takes single quotes and escapes the single quotes inside. So both are appended
-    # here and removed again.
+    # takes single quotes and escapes the single quotes inside. So both kinds are
+    # appended here, and removed again.
     body = repr(content + "'\"")[1:-1].removesuffix("\\'\"").replace("\\'", "'")
     return f"{prefix}{quote}{body.replace(quote, chr(92) + quote)}{quote}"
 

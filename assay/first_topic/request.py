@@ -94,7 +94,7 @@ class Read:
     Attributes:
         name: The name under which it is kept.
         path: The keys and indexes that lead to it in the JSON of the answer.
-        cookie: The name of the cookie that has it; empty if the JSON has it.
+        cookie: The name of the cookie that holds it; empty if the JSON holds it.
     """
 
     name: str
@@ -151,11 +151,11 @@ class Task:
         title: The summary in the document, in one line; empty if there is none.
         label: Method and path, as the document or the recording has them.
         request: The request; None if none can be made.
-        off: The reason why it is switched off; empty if it is on.
+        off: Why the task is switched off; empty if it is on.
         advice: What the user can do about that reason.
-        status: The status of the answer when it was tried, or a word such as ``not
-            sent``. If the second try failed, its status follows after a comma. Empty if
-            it was not tried.
+        status: The status of the answer when the request was tried, or words such as
+            ``not sent``. If the second try failed, its status follows after a comma.
+            Empty if the request was not tried.
     """
 
     identifier: str
@@ -190,7 +190,7 @@ def filled(content: Json, values: Mapping[str, str]) -> Json:
 
     Raises:
         KeyError: The value of a gap is missing.
-        ValueError: A value stands for a number, but is none.
+        ValueError: The value for a number is not a number.
     """
     if isinstance(content, Template):
         value = content.filled(values)

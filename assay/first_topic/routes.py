@@ -1,4 +1,4 @@
-"""Describe a Flask app that has no OpenAPI document by the routes of its URL map."""
+"""Make an OpenAPI document from the URL map of a Flask app that has none."""
 
 import os
 import re

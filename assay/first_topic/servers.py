@@ -31,7 +31,7 @@ class Interpreter:
 
     Attributes:
         path: The path of its program.
-        word: The word that starts it in the project's folder.
+        word: The word that a user types in the project's folder to start it.
         origin: Where it comes from, in words for a message.
     """
 
@@ -139,7 +139,7 @@ def _line(words: Sequence[str]) -> str:
 
 
 def _importable(python: Interpreter, names: Sequence[str], folder: Path) -> set[str]:
-    """Return those of the modules that an interpreter finds, without importing them.
+    """Return the names of the modules that an interpreter finds; none is imported.
 
     Raises:
         InputError: The interpreter does not run.

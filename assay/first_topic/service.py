@@ -33,7 +33,7 @@ DOCUMENT_PATHS = (
     *("/apispec_1.json", "/api-spec.json", "/static/openapi.json", "/openapi"),
 )
 START_SECONDS = 60.0
-# A service that answers without 2xx may still be starting during this time.
+# For this long, a service that answers, but not with 2xx, may still be starting.
 SETTLING_SECONDS = 3.0
 MAX_DOCUMENT_BYTES = 50_000_000
 

@@ -67,8 +67,8 @@ class Start:
     """How a service is started.
 
     Attributes:
-        target: The same, as claims.toml says it.
-        sentence: The same in words, for the user.
+        target: How it is started, as values for claims.toml.
+        sentence: How it is started, in words for the user.
         app: The app that is served; None for a command or a URL.
         served: How the app is served; None for a command or a URL.
     """
@@ -124,8 +124,8 @@ def _app(spec: str, here: Path) -> apps.App:
     """Return the app that the user named, or the only one there is.
 
     Raises:
-        InputError: The named app was not found. Or the user named none, and there is
-            none or more than one.
+        InputError: The named app was not found. Or the user named no app, and the
+            project has none or several.
     """
     project_apps = apps.find(here)
     if spec:

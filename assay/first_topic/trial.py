@@ -38,14 +38,13 @@ def run(url: str, tasks: Sequence[Task], in_order: bool) -> tuple[Task, ...]:
 
     If the tasks are not in order, requests that change data are sent last. If there are
     such requests, or if the tasks are in order, each request that succeeded is sent a
-    second time. A request that creates or deletes
-    something may work only once, and other requests may fail after it. Such requests
-    would fail in a load test.
+    second time: a request that creates or deletes something may work only once, and
+    other requests may fail after it. Such requests would fail in a load test.
 
     Args:
         url: The base URL of the service.
         tasks: The tasks.
-        in_order: Whether the requests are sent in the order of the tasks.
+        in_order: Whether the tasks must run in their order, as in a recording.
 
     Returns:
         The tasks in their order, with their status. Tasks that failed are off, and so
@@ -78,7 +77,7 @@ def send(client: Any, request: Request, values: Mapping[str, str]) -> Answer:
     Args:
         client: The client of httpx.
         request: The request.
-        values: Values for its gaps, by name.
+        values: The values for the request's gaps, by name.
     """
     import httpx
 

@@ -1,1 +1,1 @@
-"""Makes series of many runs, and finds the changes of their levels."""
+"""Makes series from many runs, and finds changes in the levels of the series."""

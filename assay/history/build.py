@@ -23,7 +23,7 @@ Member = tuple[Record, Measured]
 
 
 def build(records: Sequence[Record], skipped: Iterable[SkippedRun]) -> HistoryResults:
-    """Return all series, each with its changes; the series that change come first.
+    """Return all series, each with its changes; series with changes come first.
 
     Args:
         records: The runs, oldest first.
@@ -88,13 +88,17 @@ def _examine(
 ) -> list[Findings]:
     """Search the series for changes, and correct for the number of series.
 
-    Among hundreds of series, some would seem to change by chance. Such series are false
-    discoveries. The procedure of Benjamini and Hochberg limits their expected share,
-    among all series that are found to change, to `LEVEL`.
+    Among hundreds of series, some seem to change by chance: false discoveries. The
+    procedure of Benjamini and Hochberg limits the expected share of these, among all
+    series that are found to change, to `LEVEL`.
 
     Args:
         members: The numbers of each series, oldest first.
         reasons: Why a series is not searched; empty if it is searched.
+
+    Returns:
+        The findings of each series; empty for a series that is not searched, or whose
+        changes may be chance.
     """
     import numpy as np
 

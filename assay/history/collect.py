@@ -34,7 +34,7 @@ def collect(folders: Iterable[str]) -> tuple[list[Record], list[SkippedRun]]:
         except NotARunError as error:
             skipped.append(SkippedRun(place=place.name, reason=str(error)))
             continue
-        # There may be a copy of a run in another folder.
+        # The same run may have been copied to another folder.
         identity = (record.run, record.date, record.measured[0])
         if identity in place_of:
             reason = f"the same run as {place_of[identity]}"

@@ -35,8 +35,8 @@ class Slice:
     """The measurements of one slice.
 
     Attributes:
-        began: `time.perf_counter` when it began; on Linux all processes of a machine
-            share this clock.
+        began: `time.perf_counter` when the slice began; on Linux all processes of a
+            machine share this clock.
         ended: When the last request had ended or was given up.
         planned: Arrivals of the schedule; in a closed loop, tasks begun.
             ``planned == done + dropped + unserved`` always holds.
@@ -44,19 +44,20 @@ class Slice:
             requests.
         cpu: CPU seconds of the target's processes.
         run_delay: Seconds that the target's threads were runnable but not running.
-        foreign: Seconds that the target's cores worked for others; NaN if unknown.
+        foreign: Seconds that the target's cores worked for other processes; NaN if
+            unknown.
         lag_p50: Median of `lags`, in seconds.
         lag_p99: 99th percentile of `lags`, in seconds.
         own_p50: Median of `own`, in seconds.
         own_p99: 99th percentile of `own`, in seconds.
         lags: How late the generator began tasks, in bins of `assay.load.lateness`.
-        own: How late the first request of each arrival was sent, after the arrival
-            could have begun, in the same bins: the lag, plus the work of the task and
-            of the client before that request.
+        own: Seconds from when an arrival could have begun until its first request was
+            sent, in the same bins: the lag, plus the work of the task and of the client
+            before that request.
         tasks: How many tasks of each name ended.
         raised: How often each exception of a task occurred, not counting tasks that had
             a failed request.
-        tracebacks: The traceback of the first of each of these exceptions.
+        tracebacks: The traceback of each of these exceptions when it first occurred.
         limit: Which limit of the generator's machine was hit; empty if none was.
         reconnects: How often a connection that the server had closed was opened again.
         short: Arrivals that found no idle user though more users were allowed.
@@ -106,7 +107,7 @@ class Slice:
 
     @property
     def duration(self) -> float:
-        """Seconds from its beginning to the end of its last request."""
+        """Seconds from the slice's beginning to the end of its last request."""
         return self.ended - self.began
 
     @property
@@ -123,7 +124,7 @@ def pack(*tables: Columns) -> bytes:
 
 
 def unpack(body: bytes, rows: int, offset: int = 0) -> tuple[Columns, int]:
-    """Return the columns that begin at an offset of a body, and where they end.
+    """Return the columns that begin at an offset of a body, and the offset after them.
 
     Raises:
         ValueError: The body is too short.

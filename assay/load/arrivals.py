@@ -11,7 +11,7 @@ from assay.load.shapes import Shape
 Arrivals = Literal["poisson", "even"]
 
 
-SPEED_STEPS = 4  # a worker's speed counts in quarters of the fastest worker's speed
+SPEED_STEPS = 4  # a worker's speed is rounded to quarters of the fastest speed
 
 
 @dataclass(frozen=True)
@@ -19,8 +19,8 @@ class Part:
     """One worker's part of all arrivals.
 
     Successive arrivals form groups of `of` arrivals. The worker sends those that stand
-    at `places` in each group. All parts together have each arrival once, so arrivals
-    that are evenly spaced stay so.
+    at `places` in each group. Each arrival is in exactly one worker's part, so evenly
+    spaced arrivals stay evenly spaced.
 
     Attributes:
         places: The places in a group, counted from 0.
@@ -46,10 +46,10 @@ WHOLE = Part()
 
 
 def split(speeds: Sequence[float]) -> list[Part]:
-    """Split the arrivals among workers, in proportion to their speeds.
+    """Return each worker's part of the arrivals, in proportion to its speed.
 
-    Speeds count in quarters of the fastest worker's speed. A mere fluctuation must not
-    change a worker's part, or the same seed would not give the same work.
+    Speeds are rounded to quarters of the fastest worker's speed, so that a mere
+    fluctuation does not change a worker's part: the same seed must give the same work.
 
     Args:
         speeds: The speed of each worker, in any unit.
@@ -67,7 +67,7 @@ def split(speeds: Sequence[float]) -> list[Part]:
 
 
 def worker_seed(seed: int, worker: int) -> int:
-    """Return the seed of one worker; with one seed, all workers would act the same."""
+    """Return one worker's own seed; with a shared seed, all workers would act alike."""
     return random.Random(f"{seed}/{worker}").getrandbits(32)
 
 

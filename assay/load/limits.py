@@ -1,4 +1,4 @@
-"""Limits of the load generator's own machine, which are no fault of the target."""
+"""Limits of the load generator's own machine: errors that the target did not cause."""
 
 import errno
 import os
@@ -15,7 +15,8 @@ def raise_soft_limits() -> None:
     """Raise this process's soft limit of open files as far as its hard limit allows.
 
     Every user has a connection. The usual soft limit of 1,024 descriptors would end a
-    test of a thousand users, and its errors would look like the server's.
+    test of a thousand users, and the errors would look like the server's. A few
+    descriptors are held in reserve for the end of the test.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     unlimited = hard == resource.RLIM_INFINITY

@@ -17,7 +17,7 @@ class Attach:
 
     Attributes:
         hosts: The base URL of each variant.
-        users: Users of each pool, for now.
+        users: Users that each pool has at first.
         max_users: How many users each pool may have later; `users` if that is more.
         timeout: Seconds within which at least one more user must complete its on_start.
         processes: For each variant, the processes whose CPU time is read.
@@ -135,7 +135,7 @@ class RunLoad:
 
 @dataclass(frozen=True)
 class Begin:
-    """Fire `test_start` in a master, once its workers are there."""
+    """Fire `test_start` in the master, once all workers have joined."""
 
 
 @dataclass(frozen=True)
@@ -172,7 +172,7 @@ def parse(header: Mapping[str, Any]) -> Order:
 
     Raises:
         ValueError: There is no such order.
-        TypeError: The order has other fields.
+        TypeError: A field is missing, or the order has no such field.
     """
     fields = dict(header)
     kind = ORDERS.get(fields.pop("do", ""))

@@ -1,6 +1,6 @@
 """The messages between Assay and the Locust process, over a socket pair.
 
-A message is a JSON header and a binary body, each preceded by its length. The
+A message is two lengths, then a JSON header and a binary body of these lengths. The
 body of a slice's answer or of a tick holds its samples: the columns of `COLUMNS`, one
 after the other, as the bytes of arrays.
 """
@@ -13,7 +13,7 @@ import struct
 from typing import Any
 
 VERSION = 6  # a master and its workers must agree on it
-MALFORMED = "it sent a malformed message"  # why a worker is given up
+MALFORMED = "it sent a malformed message"  # the reason for giving up a worker
 TOKEN = "ASSAY_TOKEN"  # the variable with the secret that a master and workers share
 ALLOW_HOSTS = "allow_hosts"  # the setting with other machines that may be loaded
 SEPARATOR = ","  # separator of several locustfiles, as after `locust -f`
@@ -52,7 +52,9 @@ Message = tuple[dict[str, Any], bytes]  # header, body
 
 
 def proof(token: str, host: str, pid: int) -> str:
-    """Return what proves that a worker knows the token, without showing it.
+    """Return a proof, as hexadecimal text, that a worker knows the token.
+
+    The token cannot be derived from the proof.
 
     Args:
         token: The secret that a master and its workers share; it may be empty.

@@ -76,11 +76,11 @@ class Recorder:
         tasks: How many tasks of each name have ended.
         raised: How often each exception of a task occurred, not counting tasks that had
             a failed request.
-        tracebacks: The traceback of the first of each of these exceptions.
+        tracebacks: The traceback of each of these exceptions when it first occurred.
         lags: How late each arrival began, in seconds after it could have begun.
         generator_delays: How late the first request of each arrival was sent, in
-            seconds after it could have begun: the lag, plus what the task and the
-            client did before they sent it.
+            seconds after the arrival could have begun: the lag, plus the work of the
+            task and of the client before that request.
         stall: The longest delay of this process's heartbeat, in seconds.
         reconnects: How often a connection that a server had closed was opened again, as
             far as the client reports it.
@@ -178,7 +178,7 @@ class Recorder:
         self.limit = self.limit or limits.explain(error)
 
     def add_unserved(self, scheduled: float, start: float = math.nan) -> None:
-        """Record an arrival that nobody answered: its end is unknown.
+        """Record an arrival that was never answered: its end is unknown.
 
         Args:
             scheduled: When it was due.
@@ -249,9 +249,9 @@ class Recorder:
 
 
 def answer_of(error: object, response: object, size: object) -> Answer:
-    """Return what became of a request, from what an event of any client says.
+    """Return what became of a request, from the fields of Locust's request event.
 
-    A client of the user's own may report anything: what is no status or no size is 0.
+    The user's own client may report anything: an invalid status or size counts as 0.
     """
     status = getattr(response, "status_code", 0)
     if not isinstance(status, int) or not 0 <= status <= MAX_STATUS:
@@ -269,7 +269,7 @@ def error_text(method: str, name: str, text: str) -> str:
 
 @lru_cache(maxsize=MAX_NAMES)
 def _shown(text: str) -> str:
-    """Return the text of an error without secrets, cut off only then."""
+    """Return the text of an error: first secrets are removed, then it is cut off."""
     return redaction.text(_encodable(text))[:ERROR_LENGTH]
 
 

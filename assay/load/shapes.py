@@ -1,4 +1,4 @@
-"""How the rate of arrivals changes over a load test, in pieces of straight lines.
+"""How the rate of arrivals changes over a load test, as a sequence of straight lines.
 
 Two functions suffice to compute the arrivals of any shape, and both are exact on
 straight lines: the expected number of arrivals up to a time, and the time at which a
@@ -93,7 +93,7 @@ class Shape:
         """
         counts, piece, end = self.counts(), -1, 0.0
         for number in numbers:
-            if number >= end:  # for every arrival, the search would take too long
+            if number >= end:  # a search for every arrival would take too long
                 while piece < 0 or counts[piece + 1] <= number:
                     piece += 1
                     if piece == len(counts) - 1:
@@ -150,9 +150,9 @@ def spike(base: float, peak: float, duration: float, length: float) -> Shape:
 
 
 def recorded(path: Path) -> Shape:
-    """Read a series of rates: a CSV file with the columns `seconds` and `rate`.
+    """Return the shape in a CSV file with the columns `seconds` and `rate`.
 
-    Between two rows the rate changes evenly; two rows of one time are a step.
+    Between two rows the rate changes evenly. Two rows with the same time are a step.
 
     Raises:
         InputError: The file is missing, or contains no such series.
@@ -188,9 +188,10 @@ def parse(
 ) -> Shape:
     """Parse the text of a shape.
 
-    ``200``, ``200/s`` and ``300/min`` are constant rates, ``ramp 100..500``, ``steps
-    100,200,400 each 30s``, ``spike 100..1000 for 10s``, ``soak 50``; ``0..50 in 2m, 50
-    for 5m`` are stages; a text that ends in ``.csv`` is a path.
+    ``200``, ``200/s`` and ``300/min`` are constant rates. ``0..50 in 2m, 50 for 5m`` is
+    in stages. A text that ends in ``.csv`` is a path. Other shapes begin with a word:
+    ``ramp 100..500``, ``steps 100,200,400 each 30s``, ``spike 100..1000 for 10s`` and
+    ``soak 50``.
 
     Args:
         text: The text that the user wrote.
@@ -295,7 +296,7 @@ def stages(text: str, label: str = "--rate", users: bool = False) -> Shape:
 
 
 def _stage(written: str, users: bool) -> tuple[Sequence[float], float]:
-    """Return the numbers at the begin and the end of a stage, and its seconds.
+    """Return the numbers at the start and the end of a stage, and its seconds.
 
     Raises:
         ValueError: The stage is malformed.
@@ -331,7 +332,7 @@ def _count(text: str) -> float:
 
 
 def _rates(texts: Sequence[str]) -> list[float]:
-    """Return rates per second; a unit at the end counts for all that have none.
+    """Return rates per second; the unit of the last rate applies to rates without one.
 
     Raises:
         ValueError: A text is not a rate.
@@ -345,7 +346,7 @@ def _rate(text: str, unit: str = "s") -> float:
 
     Args:
         text: The text that the user wrote.
-        unit: The unit of time of a rate without one.
+        unit: The unit of time if the text has none.
 
     Raises:
         ValueError: The text is not a rate.

@@ -86,7 +86,7 @@ class Tick:
         tasks: How many tasks of each name ended.
         raised: How often each exception of a task occurred, not counting tasks that had
             a failed request.
-        tracebacks: The traceback of the first of each of these exceptions.
+        tracebacks: The traceback of each of these exceptions when it first occurred.
         lags: How late arrivals began, in bins of `assay.load.lateness`.
         own: The generator's own delay of each arrival, in the same bins; see
             `assay.load.recorder.Recorder.generator_delays`.
@@ -99,7 +99,7 @@ class Tick:
         generator_cpu: CPU seconds of the generator.
         generator_run_delay: Seconds that the generator was runnable but not running.
         limit: Which limit of the generator's machine was hit; empty if none was.
-        notes: Sentences that a reader of the results must know about the users.
+        notes: Sentences about the users, for a reader of the results.
         workers: The part of each worker; empty for a single process.
     """
 
@@ -136,7 +136,7 @@ class Tick:
         return len(self.request_columns["end"])
 
     def row(self) -> dict[str, Any]:
-        """Return all fields but the samples and their names, as a flat dictionary."""
+        """Return the tick as a flat dictionary: its samples are only counted."""
         row = {name: getattr(self, name) for name in _PLAIN}
         row |= asdict(self.counts)
         row |= {"requests": self.requests, "iterations": len(self.task_columns["end"])}

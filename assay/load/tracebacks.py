@@ -16,16 +16,17 @@ _RUNNERS = ("/locust/user/", "/assay/load/inside/")
 def text(error: BaseException) -> str:
     """Return the traceback of an error, from the locustfile's own code on.
 
-    It is without secrets. A long traceback keeps its end, which says what went wrong.
+    Secrets are removed. A long traceback loses its beginning, because its end says what
+    went wrong.
     """
     first = error.__traceback__
     while first is not None and first.tb_next is not None and _is_runner(first):
         first = first.tb_next
     try:
         lines = traceback.format_exception(type(error), error, first, limit=-MAX_FRAMES)
-    except Exception as broken:  # an error of the user's own may not be printable
+    except Exception as broken:  # an exception class of the user may fail to print
         return f"{type(error).__name__}: its traceback cannot be shown: {broken!r}"
-    # A secret that was cut could not be recognised any more.
+    # Secrets are removed first: a secret that was cut could not be recognised.
     return _end(redaction.text("".join(lines).rstrip()))
 
 

@@ -12,7 +12,7 @@ OTHER = "other"
 
 
 class Answers:
-    """Counts the statuses and adds up the sizes; the last group is the whole load."""
+    """Counts the statuses of each group of samples, and adds up the sizes."""
 
     def __init__(self, groups: Groups) -> None:
         """Begin without answers."""
@@ -40,7 +40,10 @@ class Answers:
         np.maximum.at(self._largest, group, size)
 
     def fields(self, group: int) -> dict[str, Any]:
-        """Return the statuses and sizes of a group, as fields of its row."""
+        """Return the statuses and sizes of a group, as fields of its row.
+
+        The number after that of the last group stands for the whole load.
+        """
         chosen = self._load if group == len(self._counts) else [group]
         count = int(self._counts[chosen].sum())
         if not count:
@@ -53,7 +56,7 @@ class Answers:
 
 
 def _by_frequency(counts: Any) -> dict[str, int]:
-    """Return the counts by status, the most frequent first, without unknown ones."""
+    """Return the counts by status, the most frequent first, without status 0."""
     statuses = sorted(
         (int(status) for status in np.flatnonzero(counts) if status),
         key=lambda status: (-int(counts[status]), status),

@@ -9,7 +9,7 @@ from assay.load import lateness
 from assay.wording import counted, percent, quantity
 
 BUSY = 0.9  # share of a core; above it, the test measures the generator, not the server
-# More than this share of busy seconds, among the seconds with requests, is not chance.
+# A larger share of busy seconds, among the seconds with requests, is not chance.
 MAX_BUSY_SHARE = 0.1
 MIN_TICK_SECONDS = 0.5  # in a shorter time, the share of a core cannot be measured
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 
 BRACKET_FACTOR = 2.0  # factor between two rates while the limit is not bracketed
 RESOLUTION = 0.05  # maximum relative width of the interval
-VOTES = 3  # how often each end of the interval is tried
-MAX_PROBES = 40
+VOTES = 3  # each end of the interval is tried until a majority of this many agrees
+MAX_PROBES = 40  # trials of all rates together
 MIN_RATE = 0.5  # arrivals per second
 
 
@@ -63,14 +63,15 @@ def search(
     resolution: float = RESOLUTION,
     votes: int = VOTES,
 ) -> Capacity:
-    """Find the highest rate that holds.
+    """Return the interval that contains the highest rate that holds.
 
     Args:
-        holds: Tries a rate, in arrivals per second; an exception ends the search.
+        holds: Tries a rate, in arrivals per second, and returns whether it held; an
+            exception ends the search.
         start: The first rate to try, an estimate of the capacity.
         max_rate: The highest rate to try, because the generator has a limit, too.
         resolution: Maximum width of the interval, as a share of its lower end.
-        votes: How often each end is tried; the majority decides.
+        votes: Each end is tried until a majority of this many trials agrees.
     """
     result = Capacity()
 
@@ -121,7 +122,7 @@ def search(
 def _bracket(
     holds: Callable[[float], bool], start: float, max_rate: float
 ) -> tuple[float | None, float | None]:
-    """Return a rate that holds and a higher rate that does not; None if not found."""
+    """Return a rate that holds and a higher one that does not; None if not found."""
     low: float | None = None
     high: float | None = None
     rate = start

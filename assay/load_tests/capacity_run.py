@@ -147,7 +147,10 @@ def measure(
 def _probe_plan(
     plan: LoadPlan, objective: Sequence[Requirement], rate: float, seed: int
 ) -> LoadPlan:
-    """Return the plan of a probe, long enough for the percentiles of the objective."""
+    """Return the plan of a probe, if possible long enough for the objective.
+
+    A percentile needs enough requests, but `MAX_PROBE_SECONDS` limits the duration.
+    """
     needed = max(
         requests_needed(f"latency.{part.metric.partition('.')[2]}")
         for part in objective

@@ -115,7 +115,7 @@ def _beside(name: Name, metric: str, before: float | None, now: float | None) ->
 
 
 def _remarks(former: LoadResults, results: LoadResults) -> Iterator[str]:
-    """Yield how two tests differ apart from their numbers."""
+    """Yield what a reader must know before comparing the numbers of two tests."""
     if former.host != results.host:
         yield f"The former test loaded another host: {former.host or 'unknown'}."
     if abs(former.rate - results.rate) > SAME_RATE * max(former.rate, results.rate):

@@ -39,7 +39,8 @@ def open_generator(
         print_line: Prints a line for each worker that joins.
 
     Raises:
-        InputError: The locustfile cannot be imported, or the load is not given.
+        InputError: The locustfile cannot be imported, or nothing says how much load to
+            generate.
         MeasureError: No user could start, or workers did not join.
     """
     with tempfile.TemporaryDirectory(prefix="assay-") as name:

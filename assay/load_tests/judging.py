@@ -27,7 +27,7 @@ class _Measured:
         undecided_because: Why the requirement cannot be judged; empty if it can.
         higher_because: Why the true value may be higher; empty if it cannot be.
         upper_bound: The highest true value that is possible; None if unknown.
-        refuted_because: Why an upper limit is missed regardless of the value; empty if
+        refuted_because: Why an upper limit is exceeded whatever the value is; empty if
             there is no such reason.
     """
 

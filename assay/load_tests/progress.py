@@ -1,4 +1,4 @@
-"""Show how a load test goes: a live table in a terminal, lines elsewhere."""
+"""Show the progress of a load test: a live table in a terminal, lines elsewhere."""
 
 from __future__ import annotations
 

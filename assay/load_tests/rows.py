@@ -125,7 +125,7 @@ def percentile_curves(run: LoadRun, count: int) -> Curves | None:
 
 
 def _load_times(run: LoadRun, which: int) -> Iterator[Batch]:
-    """Yield the times of the load's requests for percentiles, as one group."""
+    """Yield the times that count in the load's percentiles, as one group."""
     groups = samples.groups(run)
     for batch in samples.batches(run, REQUESTS, groups):
         chosen = batch.timed & groups.load[batch.group]
@@ -133,7 +133,12 @@ def _load_times(run: LoadRun, which: int) -> Iterator[Batch]:
 
 
 class _Tallies:
-    """Counts and sums of each group; the last column is the total of the load."""
+    """Counts and sums of each group; the last column is the total of the load.
+
+    The rows of `counts` are all samples, those that failed, those that are timed and
+    those that were given up. The rows of `sums` and `longest` are `LATENCY` and
+    `SERVICE`, in seconds.
+    """
 
     def __init__(self, groups: Groups, test_end: float) -> None:
         self._load = groups.load
@@ -212,7 +217,7 @@ def _rows(
 def _group_times(
     run: LoadRun, kind: str, which: int, groups: Groups
 ) -> Iterator[Batch]:
-    """Yield the times of each name for percentiles, and again as the load's total."""
+    """Yield the times that count in percentiles by name; then the load's as a total."""
     total = len(groups.names)
     for batch in samples.batches(run, kind, groups):
         timed = batch.timed

@@ -49,8 +49,9 @@ class Status:
         backlog: Arrivals that wait for a user.
         rate: Requests of the load per second, in the last second.
         failed: Failed requests of every kind in the last `RECENT` seconds.
-        p50: Median latency in the last `RECENT` seconds; NaN without an answer.
-        p99: 99th percentile of the latency in the same seconds.
+        p50: Median latency over the last `RECENT` seconds, in seconds; NaN without an
+            answer.
+        p99: 99th percentile of the latency over the same time, in seconds.
         lag_p99: 99th percentile of how late the generator began arrivals, in seconds.
         late_share: Share of the recent arrivals that were late enough to matter.
         generator_cpu: Share of a core that the generator used.
@@ -146,7 +147,7 @@ def planned(plan: LoadPlan) -> str:
 
 @contextlib.contextmanager
 def reason_kept(run: LoadRun) -> Iterator[None]:
-    """Keep in a test's directory why it ended, if an error or a signal ends it."""
+    """If an error or a signal ends a test, write the reason to the test's directory."""
     try:
         yield
     except BaseException as error:
@@ -357,7 +358,7 @@ def _second(tick: Tick, names: Sequence[Name]) -> _Second:
 def _percentiles(
     recent: Sequence[_Second],
 ) -> tuple[float | None, float | None]:
-    """Return the median and the 99th percentile; None without an answer."""
+    """Return the median and 99th percentile in seconds; None without an answer."""
     latencies = np.concatenate([second.latencies for second in recent])
     if not len(latencies):
         return None, None

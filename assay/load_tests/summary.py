@@ -1,4 +1,4 @@
-"""Compute the results of a load test from its directory, however large it is."""
+"""Compute the results of a load test from its directory, whatever its size."""
 
 from __future__ import annotations
 
@@ -141,7 +141,7 @@ def _totals(run: LoadRun, scheduled: bool) -> _Totals:
         ended = bool(last.get("last"))
         planned, done = int(last.get("planned", 0)), int(last.get("done", 0))
         dropped, unserved = int(last.get("dropped", 0)), int(last.get("unserved", 0))
-        if not ended:  # the test died: nobody waited for the arrivals under way
+        if not ended:  # cut off: arrivals without an outcome count as unserved
             unserved = planned - done - dropped
         at = float(last.get("at", 0.0))
         return _Totals(

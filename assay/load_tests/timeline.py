@@ -16,8 +16,8 @@ from assay.wording import counted
 
 MAX_INTERVALS = 120
 MAX_ENDPOINTS = 8  # endpoints that are counted separately
-EARLY = 0.05  # seconds; a report may come so much before its second ends
-MIN_INTERVALS = 3  # fewer are no picture
+EARLY = 0.05  # seconds; a report may come this much before its second ends
+MIN_INTERVALS = 3  # fewer intervals show no course over time
 
 Ticks = Sequence[Mapping[str, Any]]
 
@@ -33,14 +33,14 @@ class Intervals:
             test_end: When the test ended, in seconds since its start.
         """
         self.width = float(max(1, math.ceil(test_end / MAX_INTERVALS)))
-        # A short rest belongs to the interval before it: its rates would be chance.
+        # A short last interval joins the one before it: its own rates would be chance.
         self.count = max(1, math.ceil(test_end / self.width - 0.5))
         self._end, self._groups = test_end, groups
         shape = (len(groups.names), self.count)
         self._ended = np.zeros(shape, dtype=np.int64)
         self._failed = np.zeros(shape, dtype=np.int64)
-        # Of the points in time when requests were sent, and when they were answered:
-        # how many lie in each interval, and their sum.
+        # The times when requests were sent, and the times when they were answered: for
+        # each interval, how many of them lie in it, and their sum.
         self._flights = np.zeros((2, 2, self.count))
 
     def add(self, batch: Samples) -> None:
@@ -76,8 +76,8 @@ class Intervals:
     def in_flight(self) -> Floats:
         """Return the mean number of requests in flight in each interval.
 
-        This is exact: up to a time t, requests were in flight for the sum of t - s over
-        all that were sent at s before t, less the same sum over all answers.
+        The mean is exact. Up to a time t, the total time in flight is the sum of t - s
+        over all requests sent at s before t, minus the same sum over all answers.
         """
         edges = np.append(np.arange(1, self.count) * self.width, self._end)
         counts, sums = np.cumsum(self._flights, axis=2).transpose(1, 0, 2)
@@ -113,7 +113,7 @@ class Intervals:
 
 
 def timeline(intervals: Intervals, ticks: Ticks) -> Timeline | None:
-    """Return a test over time; None if it was too short for a picture.
+    """Return the course of a test over time; None if the test was too short.
 
     Args:
         intervals: The requests of the test.

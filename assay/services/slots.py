@@ -1,6 +1,6 @@
-"""The private folder of the service servers (PostgreSQL, Valkey).
+"""The private folder of the servers that Assay starts (PostgreSQL, Valkey).
 
-The folder holds their programs, and one slot for each Assay that runs at the same time.
+It holds their programs, and one slot for each Assay that runs at the same time.
 """
 
 import contextlib
@@ -42,7 +42,7 @@ class Slot:
     def start(
         self, name: str, command: Sequence[str], log: Path, cores: Sequence[int]
     ) -> processes.Child:
-        """Start a server as the slot's user; if `cores` is empty, it is not pinned."""
+        """Start a server as the slot's user, pinned to `cores` unless that is empty."""
         child = processes.start(
             name,
             command,

@@ -60,8 +60,8 @@ def _check_on_line(
 
     Raises:
         InputError: The commit does not follow GOOD, because GOOD came into the chain by
-            a merge. The commit just before the chain is then another one, which may
-            already be slower than GOOD.
+            a merge. Then the commit just before the chain is not GOOD, and may already
+            be slower than GOOD.
     """
     before = repository.git("rev-list", "--parents", "-1", oldest).decode().split()[1]
     if before != good.sha:

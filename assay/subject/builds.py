@@ -15,7 +15,7 @@ from assay.wording import clean, one_line
 
 _SHOWN_LINES = 15
 _POLL_SECONDS = 0.2
-# Settings that would lead pip or uv to another environment than the one meant.
+# Settings that would make pip or uv use another environment than the one being built.
 _MISLEADING: tuple[str, ...] = (
     "PIP_TARGET",
     "PIP_PREFIX",

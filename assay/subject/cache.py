@@ -79,12 +79,12 @@ class Lock:
         self._descriptor: int | None = None
 
     def take(self, wait: bool, shared: bool = False) -> bool:
-        """Take the lock, and say whether that succeeded.
+        """Take the lock; return whether that succeeded.
 
         Args:
-            wait: Whether to wait while another process holds it. If not, the result is
-                False in that case.
-            shared: Whether other processes may share it.
+            wait: Whether to wait while another process holds the lock. Without waiting,
+                the result is then False.
+            shared: Whether other processes may share the lock.
         """
         mode = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
         while True:
@@ -154,7 +154,7 @@ def remove(folder: Path) -> None:
 
 
 def remove_unused(folder: Path, now: float | None = None) -> None:
-    """Remove entries that were not used for `KEPT_SECONDS` and that nobody holds."""
+    """Remove entries that no process holds and none has used for `KEPT_SECONDS`."""
     before = (time.time() if now is None else now) - KEPT_SECONDS
     for file in folder.glob("*.lock"):
         with contextlib.suppress(OSError):

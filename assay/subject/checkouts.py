@@ -37,11 +37,11 @@ _held: dict[Path, Lock] = {}
 
 
 def checkout(repository: Repository, commit: Commit, cache: Path) -> Path:
-    """Return a clean checkout of a commit; no other process uses it meanwhile.
+    """Return a clean checkout of a commit, which this process holds until it ends.
 
     An earlier checkout is used again, unless another process holds it. Files that an
-    earlier process left in it are removed. If this process has used it before, ignored
-    files stay.
+    earlier process left in it are removed. If this process already holds the checkout,
+    ignored files stay.
 
     Args:
         repository: The user's repository.
@@ -106,7 +106,7 @@ def clean(place: Path) -> None:
 
 
 def _is_clean(place: Path, sha: str) -> bool:
-    """Clean an earlier checkout, and say whether it now fits its commit exactly."""
+    """Clean an earlier checkout; return whether it now equals its commit."""
     if not (place / ".git").is_dir():
         return False
     try:
@@ -120,7 +120,7 @@ def _is_clean(place: Path, sha: str) -> bool:
 
 
 def _is_restored(place: Path, sha: str) -> bool:
-    """Restore the files of a commit in its checkout, and say whether that succeeded.
+    """Restore the files of a commit in its checkout; return whether that succeeded.
 
     Ignored files stay, because a build command can have made them.
     """
@@ -241,7 +241,7 @@ def _copy_tags(source: _Source, inside: Path) -> None:
 
 
 def _submodules(root: Path, commit: str) -> dict[str, str]:
-    """Return the commits of a commit's submodules, by the submodules' paths."""
+    """Return the commit of each submodule of a commit, by the submodule's path."""
     listed = git.run(root, "ls-tree", "-r", "-z", "--full-tree", commit)
     entries = [entry for entry in listed.split(b"\0") if entry.startswith(b"160000 ")]
     return {

@@ -56,7 +56,7 @@ def measuring(seconds: float | None, check: CheckFiles = accept_files) -> Measur
 
 
 def is_measured(plan: Plan, results: Results) -> bool:
-    """Say whether every pair has a comparison of at least one launch."""
+    """Return whether every pair has a comparison of at least one launch."""
     return all(
         results.measured(topic.name, pair)
         for topic in plan.topics

@@ -51,7 +51,7 @@ class Hunk:
     lines: tuple[str, ...]
 
     def touches(self, first: int, last: int, side: Side) -> bool:
-        """Say whether the hunk changes something within some lines of one side.
+        """Return whether the hunk changes something within some lines of one side.
 
         An insertion just before the first line or just after the last one does not
         count, and neither does a removal there.
@@ -73,11 +73,11 @@ class FileChange:
     Attributes:
         path: The path at HEAD (at BASE, if the file was deleted). Bytes that are not
             UTF-8 are decoded as `os.fsdecode` does it.
-        old_path: The path at BASE, if that is another one; None otherwise.
+        old_path: The path at BASE if it differs; None otherwise.
         kind: ``added``, ``deleted``, ``modified``, ``renamed``, ``copied`` or
             ``retyped`` (a file became a link, for example).
         hunks: The changed lines; none for binary files.
-        binary: Whether git takes the content for binary.
+        binary: Whether git considers the content binary.
         plain: Whether the file is an ordinary file, and no link or submodule, on each
             side that has the file.
     """
@@ -207,8 +207,8 @@ def parse_raw(output: bytes) -> list[Entry]:
 def parse_patch(patch: bytes) -> list[Section]:
     """Return the sections of a patch without context, in the order of the patch.
 
-    Each section begins with a line ``diff --git``. No other line begins so: lines of
-    content have a sign before them, and git quotes newlines in paths.
+    Each section begins with a line ``diff --git``. No other line begins with these
+    words: lines of content have a sign before them, and git quotes newlines in paths.
     """
     lines = patch.split(b"\n")
     starts = [i for i, text in enumerate(lines) if text.startswith(b"diff --git ")]

@@ -24,7 +24,8 @@ class Entry:
     """An environment in the cache, which is built once, by one process.
 
     Attributes:
-        place: Its folder, with ``venv``, ``build.log`` and a mark that it is complete.
+        place: Its folder, with ``venv``, ``build.log`` and ``complete.json``, which
+            marks a complete environment.
         what: Its name in messages.
         folder: The working directory of its build.
         source: What it is built from.

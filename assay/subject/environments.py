@@ -56,7 +56,7 @@ def environment(
     Args:
         checkout: The top of the checkout.
         project: The folder of the project in it; empty for the top.
-        recipe: How it is built.
+        recipe: How the environment is built.
         cache: The folder of Assay's cache.
         progress: Called with a message before a build begins.
 
@@ -94,7 +94,7 @@ def side_environment(
     """Return an environment with a side's own package on top of a shared one.
 
     The project's package is built from a copy of the checkout and installed, not
-    linked. If it needs other packages from the checkout, they are installed likewise.
+    linked. Other packages of the checkout that it needs are installed in the same way.
     Files that the build generates are copied into the checkout, too (see `generated`).
 
     The shared environment itself is returned if the side has no package to install, if
@@ -254,11 +254,11 @@ def _install_own(
 def _install_tools(
     build: Build, below: Environment, tools: Path, missing: Sequence[str]
 ) -> None:
-    """Install what is missing into a folder, in versions that fit an environment."""
+    """Install the missing packages into a folder, in versions that fit `below`."""
     constraints = build.log.with_name("constraints.txt")
     # The project can itself be a package that pytest needs. No index has the version of
-    # this checkout. If that were a constraint, only a pytest that is too old to need
-    # the package would fit.
+    # this checkout. With this version as a constraint, only a pytest that is too old to
+    # need the package would fit.
     lines = [
         f"{name}=={version}\n"
         for name, version in below.packages.items()
@@ -300,7 +300,7 @@ def _identity(interpreter: Interpreter) -> tuple[str, ...]:
 
 
 def _state(checkout: Path) -> tuple[str, ...]:
-    """Return what identifies the content and the version of a checkout."""
+    """Return the id of a checkout's tree, and its version as `git describe` has it."""
     tree = git.line(checkout, "rev-parse", "HEAD^{tree}")
     try:
         version = git.line(checkout, "describe", "--tags", "--long", "--always")

@@ -1,7 +1,7 @@
 """Copies what a build generates into the checkout: compiled modules, for example.
 
 Python puts the working directory first on `sys.path`. So a test or a server that starts
-in the checkout can import the package from there, and not the installed one. A clean
+in the checkout can import the package from there instead of the installed one. A clean
 checkout lacks the generated files. The import would fail, or silently use slower code.
 """
 
@@ -43,7 +43,7 @@ def complete(checkout: Path, projects: Sequence[Path], packages: Path) -> list[P
 
 
 def _belongs(path: Path, folder: Path) -> bool:
-    """Say whether a file was installed from a folder, judging by its path."""
+    """Return whether a file was installed from a folder, judging by its path."""
     if len(path.parts) == 1:
         # A module outside a package: its source can be in any folder.
         return path.suffix in _COMPILED and folder.is_dir()

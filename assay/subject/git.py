@@ -37,7 +37,7 @@ class GitError(AssayError):
     """
 
     def __init__(self, command: str, code: int, stderr: str) -> None:
-        """Keep what is known of the failed call."""
+        """Keep the exit code and the error output of the failed call."""
         super().__init__(f"git {command}: {stderr or f'exit code {code}'}")
         self.code = code
         self.stderr = stderr

@@ -14,9 +14,9 @@ def foreign(
 ) -> list[str]:
     """Return the imported files of the other side or of the user's work tree.
 
-    A file belongs to the innermost of the given folders that it lies in, so one of the
-    folders may be inside another. Files outside all of them, such as the standard
-    library, are never returned.
+    A file belongs to the innermost given folder around it, so one of the folders may be
+    inside another. Files outside all of them, such as the standard library, are never
+    returned.
 
     Args:
         files: The files that a process imported.
@@ -58,7 +58,7 @@ def content_hash(files: Sequence[str], side_folders: Sequence[Path]) -> str:
 
 
 def _innermost(path: Path, folders: set[Path]) -> Path | None:
-    """Return the innermost of some folders that a file lies in."""
+    """Return the innermost of some folders around a file; None if none is around it."""
     return next((x for x in path.parents if x in folders), None)
 
 

@@ -27,8 +27,8 @@ from assay.wording import one_line
 # The beginning of this day. Without a lock file, later releases of packages are
 # ignored, so that a release during the comparison cannot make the sides differ.
 MOMENT = datetime.now(UTC).strftime("%Y-%m-%dT00:00:00Z")
-# What uv says if it does not know the option for this, or if the index does not say
-# when a file was published.
+# What uv prints if it does not know the option --exclude-newer, or if the index does
+# not say when a file was published.
 _NO_LIMIT = (
     "unexpected argument '--exclude-newer'",
     "is missing an upload date",
@@ -352,7 +352,7 @@ def _local_of_lock(project: Project, lock: Path) -> tuple[str, ...]:
 
 
 def _needed_of_uv(lock: Path, name: str) -> set[str] | None:
-    """Return the packages that a package needs; None if uv.lock lacks that package.
+    """Return all packages that a package needs; None if uv.lock lacks the package.
 
     The lock file of a workspace also has packages that only other members need.
     """

@@ -17,7 +17,7 @@ from assay.subject.project import Project
 from assay.subject.variables import scrubbed
 from assay.wording import one_line
 
-_QUERY_TIMEOUT = 60.0  # seconds; a start takes a fraction of one
+_QUERY_TIMEOUT = 60.0  # seconds; a start takes a fraction of a second
 _QUERY = """
 import json, os, platform, sys, sysconfig
 implementation = sys.implementation
@@ -190,7 +190,7 @@ def _in_known_places(version: str) -> Iterator[str]:
 
 
 def _allows(required: str, version: str) -> bool:
-    """Say whether ``requires-python`` allows a version; an invalid one allows all."""
+    """Return whether ``requires-python`` allows a version, or is itself invalid."""
     from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
     try:

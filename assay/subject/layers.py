@@ -75,7 +75,7 @@ def _with_interpreter(content: bytes, source: Path, target: Path) -> bytes | Non
     if first.startswith(b"#!" + old):
         interpreter = new + first.removeprefix(b"#!" + old)
         if b" " in new or len(interpreter) + 2 > _LONGEST_SHEBANG:
-            # pip and uv write this, too, if the kernel cannot read the path.
+            # pip and uv also write this if the kernel cannot read the path.
             trampoline = b"#!/bin/sh\n'''exec' \"%b\" \"$0\" \"$@\"\n' '''\n"
             return trampoline % interpreter + rest
         return b"#!" + interpreter + newline + rest

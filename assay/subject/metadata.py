@@ -37,7 +37,7 @@ def required_by_package(
         MeasureError: The build failed.
     """
     if extras or groups:
-        # Only what is named is installed. `-` is a name that no project has.
+        # If any are named, nothing else is installed: no project has the name `-`.
         extras, groups = extras or ("-",), groups or ("-",)
     static = project.static_requirements(extras, groups)
     if not project.is_dynamic:

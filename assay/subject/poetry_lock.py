@@ -24,7 +24,7 @@ def applies(
     groups: Collection[str] | None = None,
     interpreter: Mapping[str, str] | None = None,
 ) -> bool:
-    """Say whether a locked package is needed.
+    """Return whether a locked package is needed.
 
     Args:
         package: An entry of the lock file, as Poetry 2 writes it.
@@ -55,7 +55,7 @@ def applies(
 def holds(
     marker: str, extras: Collection[str], interpreter: Mapping[str, str] | None = None
 ) -> bool:
-    """Say whether a marker is true for any of the extras, or without an extra."""
+    """Return whether a marker is true for any of the extras, or without an extra."""
     parsed = Marker(marker)
     return any(
         parsed.evaluate({**(interpreter or {}), "extra": extra})

@@ -58,7 +58,7 @@ class Project:
 
     @property
     def name(self) -> str:
-        """The normalised name of its package; empty if no file says it."""
+        """The normalised name of the project's package; empty if no file names it."""
         name = self.table("project").get("name") or self.table("tool", "poetry").get(
             "name"
         )
@@ -127,7 +127,7 @@ class Project:
 
     @property
     def is_dynamic(self) -> bool:
-        """Whether only a build of the package tells what it requires."""
+        """Whether the requirements of the package are known only from a build."""
         if not self.table("project"):
             return self.has_metadata
         dynamic = self.table("project").get("dynamic", ())
@@ -136,9 +136,9 @@ class Project:
         return bool(dependencies) or "dependencies" in poetry
 
     def requirements_files(self, groups: Sequence[str]) -> list[Path]:
-        """Return its requirements files: the main one, then those of groups.
+        """Return the project's requirements files: the main one, then those of groups.
 
-        The list is empty if there is no main one.
+        The list is empty if there is no main file.
 
         Args:
             groups: The names of groups; those of `AUTOMATIC` if empty.

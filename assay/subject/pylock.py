@@ -1,4 +1,4 @@
-"""Writes a pylock.toml again, without the packages of the checkout itself."""
+"""Rewrites a pylock.toml without the packages of the checkout itself."""
 
 import json
 import os
@@ -9,7 +9,7 @@ from typing import Any
 
 
 def has_folders(lock: Mapping[str, Any]) -> bool:
-    """Say whether a lock file takes packages from folders."""
+    """Return whether a lock file takes packages from folders."""
     return any("directory" in package for package in lock.get("packages", ()))
 
 

@@ -116,7 +116,7 @@ def plan_of(
 
 
 def _checked(plan: Plan, question: Question, folder: Path, here: str) -> Plan:
-    """Check that thresholds are about topics; record whether everything is measured.
+    """Check that each threshold matches a topic; note whether all topics are measured.
 
     Args:
         plan: The plan as the files describe it.
@@ -128,7 +128,7 @@ def _checked(plan: Plan, question: Question, folder: Path, here: str) -> Plan:
         The plan, whose gating says whether the whole project is measured.
 
     Raises:
-        InputError: A threshold is about no topic of the project.
+        InputError: A threshold matches no topic of the project.
     """
     names = [topic.name for topic in plan.topics]
     names += [file.parent.name for file in ruler.topics(folder, here, ())]

@@ -105,7 +105,7 @@ class Repository:
         return Commit(sha, ref, self._subject(sha))
 
     def merge_base(self, head: Commit) -> Commit:
-        """Return the commit from which the work that led to `head` started.
+        """Return the commit that the work on `head` started from.
 
         This is the common ancestor of `head` and the default branch. If `head` is part
         of that branch, the result is the parent of `head`.

@@ -105,7 +105,7 @@ def lay_over(head: Path, base: Path, paths: Sequence[str]) -> None:
         paths: Files, folders or nodes, relative to the project's folder.
 
     Raises:
-        InputError: A folder also has the measured code.
+        InputError: A folder that would be copied also holds measured code.
         MeasureError: A file cannot be copied.
     """
     ruler = [_ruler_of(head, Path(path.partition("::")[0])) for path in paths]
@@ -171,7 +171,7 @@ def _copy(source: Path, target: Path) -> None:
 
 
 def _has_benchmark(file: Path) -> bool:
-    """Say whether a test function of a file takes the fixture of pytest-benchmark."""
+    """Return whether a test function in a file takes pytest-benchmark's fixture."""
     try:
         tree = ast.parse(file.read_bytes())
     except (OSError, SyntaxError, ValueError, RecursionError):

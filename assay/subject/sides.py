@@ -88,7 +88,7 @@ class Side:
         )
 
     def described(self) -> CommitSide:
-        """Return what a report says of this side."""
+        """Return the description of this side for a report."""
         version = examine(os.fspath(self.environment.python))
         return CommitSide(
             name=self.commit.name,
@@ -221,7 +221,10 @@ def both(
 
 
 def _project(checkout_folder: Path, inside: str) -> str:
-    """Return the innermost project that the user's folder is in; empty for the top."""
+    """Return the folder of the innermost project around the user's folder.
+
+    The path is relative to the checkout; empty for its top.
+    """
     folder = Path(inside)
     for candidate in (folder, *folder.parents):
         place = checkout_folder / candidate

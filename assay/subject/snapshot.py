@@ -17,7 +17,7 @@ def take(root: Path, head: str, store: Path) -> str | None:
     """Return a commit with the files of a working tree; None if nothing was changed.
 
     The same files on the same `head` always give the same commit. New objects are
-    written to our own store. In the user's store, git only updates the times of objects
+    written to `store`. In the user's repository, git only updates the times of objects
     that the snapshot uses.
 
     Args:
@@ -51,7 +51,7 @@ def take(root: Path, head: str, store: Path) -> str | None:
 
 @contextlib.contextmanager
 def _temporary_index(root: Path, store: Path) -> Iterator[dict[str, str]]:
-    """Provide variables with which git writes to an index and a store of our own."""
+    """Yield variables that make git write to a temporary index and to `store`."""
     objects = root / git.line(root, "rev-parse", "--git-path", "objects")
     index = root / git.line(root, "rev-parse", "--git-path", "index")
     try:

@@ -15,7 +15,7 @@ _SAFE: tuple[str, ...] = (
 _SAFE += ("GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_CONFIG_NOSYSTEM")
 _SAFE += ("GIT_CONFIG_COUNT", "GIT_CONFIG_KEY_", "GIT_CONFIG_VALUE_")
 _SAFE += ("GIT_CEILING_DIRECTORIES", "GIT_DISCOVERY_ACROSS_FILESYSTEM")
-# Variables of Python that would lead it to another environment than the one meant.
+# Variables that would make Python use another environment than the intended one.
 _OF_ANOTHER_PYTHON = (
     "VIRTUAL_ENV",
     "VIRTUAL_ENV_PROMPT",

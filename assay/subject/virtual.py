@@ -53,7 +53,7 @@ class Environment:
 
     @property
     def prefix(self) -> Path:
-        """Its folder."""
+        """The folder of the environment."""
         return self.python.parent.parent
 
     @property
@@ -78,7 +78,7 @@ class Recipe:
 
     Attributes:
         python: A version or the path of an interpreter. If None, the project's files
-            name the Python; if they name none, Assay takes the one that it runs in.
+            decide; if they name no Python, Assay takes the one that it runs in.
         build: A command that installs everything, including the project. It is run in
             the project's folder, without a shell. If None, the project's lock file or
             other files list what is installed.

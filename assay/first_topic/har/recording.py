@@ -277,9 +277,9 @@ class _Reader:
         )
 
     def _is_asset(self, url: SplitResult, content: Mapping[str, Any]) -> bool:
-        """Say whether the entry is a static asset.
+        """Return whether the entry is a static asset.
 
-        The resource type, the media type of the answer and the path can tell.
+        The entry's resource type, the answer's media type or the path shows it.
         """
         kind = str(self._content.get("_resourceType", "")).lower()
         media_type = str(content.get("mimeType", "")).lower()

@@ -20,7 +20,7 @@ MADE_UP = re.compile(
 OPAQUE = re.compile(r"[\w.~+/=-]{16,}", re.ASCII)  # a value that looks generated
 JWT = re.compile(r"eyJ[\w-]+\.[\w-]+\.[\w-]*", re.ASCII)
 MIN_SECRET = 6  # a secret with fewer characters is not looked for inside other texts
-MIN_DIGITS = 3  # a number with fewer digits is a secret under its own name only
+MIN_DIGITS = 3  # a number with fewer digits is a secret only if its name says so
 MAX_DEPTH = 30  # levels of an answer that are searched
 
 type Steps = tuple[str | int, ...]
@@ -35,7 +35,7 @@ class Origin:
         path: The keys and indexes that lead to the value in the JSON of the answer.
         cookie: The name of the cookie that has the value; empty if the JSON has it.
         key: The name of the value in the answer.
-        of: The last word of the request's path.
+        of: The last word of the request's path, which says what the value belongs to.
     """
 
     entry: int
@@ -142,11 +142,11 @@ class Values:
         return content
 
     def has_secret(self, content: str) -> bool:
-        """Say whether a text has a word for a secret, such as password, or a secret."""
+        """Return whether a text contains a secret, or a word for one (password)."""
         return bool(SECRET.search(content)) or self._is_secret(content)
 
     def _is_secret(self, value: str) -> bool:
-        """Say whether a value is or contains a secret, whatever its name is."""
+        """Return whether a value is or contains a secret, whatever its name is."""
         is_small = value.isdigit() and len(value) < MIN_DIGITS
         return (
             (value in self.secrets and not is_small)
@@ -185,7 +185,7 @@ class Values:
         """
         chosen = self.secrets.get(value) or self._variable(wanted)
         self.secrets[value] = chosen
-        # Without the scheme of an `Authorization` header, the secret is the same.
+        # The secret may also be sent without the scheme of an `Authorization` header.
         self.secrets.setdefault(value.rpartition(" ")[2], chosen)
         if chosen not in self.credentials:
             meaning = f"recorded as {one_line(name)[:60]!r}"

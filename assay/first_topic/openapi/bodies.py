@@ -22,7 +22,7 @@ class Bodies:
     """Makes the bodies of one document."""
 
     def __init__(self, document: Document, maker: Maker) -> None:
-        """Remember the document and the maker of its values."""
+        """Keep the document and the maker of its values."""
         self._document = document
         self._maker = maker
 

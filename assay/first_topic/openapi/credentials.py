@@ -1,4 +1,4 @@
-"""Read from a document's security schemes how requests authenticate.
+"""Read how requests authenticate from the security schemes of a document.
 
 Secrets come from environment variables, and no generated file holds a secret.
 """

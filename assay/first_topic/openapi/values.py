@@ -284,7 +284,7 @@ def _number(schema: Mapping[str, Any], whole: bool) -> int | float:
 def _limits(
     schema: Mapping[str, Any], whole: bool
 ) -> tuple[int | float | None, int | float | None]:
-    """Return two limits; the schema allows all numbers between. None if one is missing.
+    """Return the limits between which a schema allows every number; None if missing.
 
     Raises:
         OverflowError: A limit is too large.

@@ -163,7 +163,7 @@ class Fleet(LocustProcess):
     def finish(self) -> int | None:
         """End the test everywhere; return the exit code that the locustfile set.
 
-        Only the master's locustfile can set it.
+        Only the master's locustfile can set the exit code; None if it set none.
 
         Raises:
             MeasureError: The master does not answer.
@@ -181,7 +181,7 @@ class Fleet(LocustProcess):
         )
 
     def load(self, order: RunLoad) -> None:
-        """Begin a load test; each worker does its part of it.
+        """Begin a load test; each worker does its part of the test.
 
         Raises:
             InputError: There are too few users or iterations to give each worker a
@@ -239,7 +239,7 @@ class Fleet(LocustProcess):
             )
 
     def close(self) -> None:
-        """End the master, which ends its workers; then end those that are left here."""
+        """End the master, which ends its workers; then end any left on this machine."""
         super().close()
         if hasattr(self, "members"):  # the master had started
             self.members.close(self._keep_log)

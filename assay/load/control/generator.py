@@ -47,7 +47,7 @@ class Generator(LocustProcess):
             hosts: The base URL of each variant.
             pids: For each variant, the processes whose CPU time is read.
             cores: The cores that these processes are pinned to; empty if they are not.
-            users: Users of each pool, for now.
+            users: Users that each pool has at first.
             max_users: How many users a pool may have later; `users` if that is more.
             strict: Whether a user who does not complete its on_start is an error. If
                 not, the pool has fewer users.
@@ -73,7 +73,7 @@ class Generator(LocustProcess):
         self._ask(Grow(users, USER_TIMEOUT), ATTACH_TIMEOUT)
 
     def finish(self) -> int | None:
-        """Stop all users; return the exit code that the locustfile set.
+        """Stop all users; return the exit code that the locustfile set, or None.
 
         Raises:
             MeasureError: The process has ended.

@@ -43,7 +43,7 @@ class Loader(Protocol):
         """End a load test early; its last tick shows that it has ended."""
 
     def finish(self) -> int | None:
-        """Stop all users; return the exit code that the locustfile set."""
+        """Stop all users; return the exit code that the locustfile set, or None."""
 
     def last_lines(self) -> str:
         """Return the last lines that the locustfile has printed or logged."""

@@ -60,7 +60,7 @@ class _Worker:
         return (self.ended or bool(self.lost)) and not self.ticks
 
     def update(self, tick: Tick) -> None:
-        """Take over the state in a tick that is merged now."""
+        """Copy the worker's state from a tick that is merged now."""
         self.counts, self.lag_p99 = tick.counts, tick.lag_p99
         self.loaded, self.ended = tick.loaded, tick.last
 
@@ -71,7 +71,8 @@ class _Worker:
         their outcome is unknown, and the later arrivals of the worker's schedule.
 
         Args:
-            until: Seconds of load of the other workers.
+            until: The time up to which arrivals count as due, in seconds of load; may
+                be infinite.
         """
         if not self.lost or self.ended or self.ticks:
             return
@@ -144,7 +145,8 @@ class TickMerger:
     def next_tick(self) -> Tick | None:
         """Return the next merged tick; None while the tick of a worker is missing.
 
-        A merged tick is like the tick of a single process, plus `workers`. Sample times
+        A merged tick is like the tick of a single process, plus `workers`. Its
+        percentiles, stall and CPU time are those of the worst worker. Sample times
         count from the start of the worker that recorded them.
         """
         running = [worker for worker in self._workers if not worker.over]

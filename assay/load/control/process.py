@@ -22,7 +22,7 @@ IMPORT_TIMEOUT = 30.0
 ALONE = "alone"  # the role of a process that has no master and no workers
 LAST_LINES = 30  # lines of the log: a traceback, and what was printed before it
 LOG = "locust.log"
-LOG_LIMIT = 1_000_000  # bytes of a log that are kept, from its end
+LOG_LIMIT = 1_000_000  # characters of a log that are kept, from its end
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,8 @@ class Setup:
         settings: Further options of Locust, for listeners: `num_users`,
             `spawn_rate`, `run_time`.
         cwd: The working directory of the process; None for the locustfile's own folder.
-        keep: A folder in which the logs, without secrets, are kept after the end.
+        keep: The folder in which logs, without secrets, are kept after the end; None to
+            keep none.
     """
 
     locustfile: Path | str
@@ -133,7 +134,7 @@ class LocustProcess:
         ]
 
     def close(self) -> None:
-        """End the process, and keep its log."""
+        """End the process, and copy its log to the setup's `keep` folder."""
         self._channel.close()
         self.child.wait(2.0)
         self.child.stop(grace=0.5)

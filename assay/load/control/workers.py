@@ -40,7 +40,7 @@ class Member:
 
 
 class Workers:
-    """The workers that take part; they are numbered by their order."""
+    """The workers that take part; a worker's number is its place among them."""
 
     def __init__(self) -> None:
         """Begin with no workers."""
@@ -141,7 +141,7 @@ class Workers:
 
         Args:
             whole: The number to divide.
-            option: The option that the user gave it for.
+            option: The option that set this number, for the error message.
 
         Raises:
             InputError: The number is too small.
@@ -168,7 +168,7 @@ class Workers:
 
 
 def cores_for(count: int) -> Sequence[int]:
-    """Return the cores for some workers: the generator's, or all cores if too few."""
+    """Return the cores for workers: the generator's, or all if those are too few."""
     split = processes.split_cores()
     if count <= len(split.generator):
         return split.generator
@@ -176,7 +176,7 @@ def cores_for(count: int) -> Sequence[int]:
 
 
 def knows_token(header: Mapping[str, Any]) -> bool:
-    """Say whether a worker that joins knows the master's token; if there is one."""
+    """Return whether a joining worker knows the token; True if the master has none."""
     token = os.environ.get(protocol.TOKEN, "")
     expected = protocol.proof(token, str(header["host"]), int(header["pid"]))
     return not token or hmac.compare_digest(expected, str(header.get("proof", "")))

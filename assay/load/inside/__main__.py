@@ -37,7 +37,7 @@ MAX_LOG_RECORDS = 2000  # a task that always fails would fill the disk
 
 
 def failure(error: BaseException, path: str) -> dict[str, str]:
-    """Describe an error by its message and the line of the locustfile."""
+    """Return an answer's fields for an error: its message and line, perhaps a hint."""
     line = ""
     files = {os.path.abspath(file) for file in path.split(protocol.SEPARATOR)}
     refused = isinstance(error, LocustfileError)
@@ -131,7 +131,7 @@ def work(path: str, host: str, port: int, wait: float) -> int:
     """Join a master and carry out its orders until the end; return an exit code.
 
     Args:
-        path: The locustfile, or what stands for the master's.
+        path: The locustfile; `worker.FROM_MASTER` for the master's locustfiles.
         host: Host of the master.
         port: Port of the master.
         wait: How long to wait for the master, in seconds.
@@ -179,7 +179,7 @@ def _set_up_logging() -> None:
 def main(
     path: str, descriptor: str, role: str, settings_json: str, *arguments: str
 ) -> int:
-    """Play a role; return the exit code."""
+    """Run this process in its role; return the exit code."""
     limits.raise_soft_limits()
     redaction.learn(os.environ, words=arguments)
     _set_up_logging()

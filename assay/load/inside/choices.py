@@ -8,17 +8,17 @@ from typing import Any
 
 
 class Dice:
-    """Draws a task for each arrival, by its weight."""
+    """Draws a task for each arrival, in proportion to the weights of the tasks."""
 
     def __init__(self, seed: int) -> None:
         """Seed the dice."""
         self._draw = random.Random(seed).random
 
     def throw(self) -> Callable[[Sequence[Any]], Any]:
-        """Return the choice of one arrival, which may be made much later.
+        """Return a function that chooses one arrival's task; it may be called later.
 
-        Each nested set of tasks needs one more choice. It reuses the same random
-        number: the remainder that a choice leaves is as random as the whole number.
+        Each nested set of tasks needs one more choice. That choice reuses the random
+        number: the remainder that a choice leaves is as random as the number itself.
         """
         rest = self._draw()
 
@@ -33,11 +33,11 @@ class Dice:
 class Deck:
     """Deals tasks: every deck holds each task as often as its weight says.
 
-    A slice is short. If its tasks were drawn by dice, as Locust does, the number of
-    slow tasks would vary by more than the difference that is measured. Only the closed
-    loop uses a deck: it measures throughput and CPU time, which depend on the mix. In
-    the open loop slow requests must come by chance, sometimes close together, because
-    several slow requests in a row make others wait.
+    A slice is short. If its tasks were drawn at random, as Locust draws them, the
+    number of slow tasks would vary by more than the difference that is measured. Only
+    the closed loop uses a deck: it measures throughput and CPU time, which depend on
+    the mix. In the open loop, slow requests must come by chance, sometimes close
+    together, because several slow requests in a row make others wait.
     """
 
     def __init__(self, seed: int) -> None:

@@ -29,7 +29,7 @@ class Clocks:
         run_delays: Run delay of each thread of the target's processes.
         generator_cpu: CPU time of this process.
         generator_run_delays: Run delay of each thread of this process.
-        busy: How long the target's cores have been busy, for whatever process; NaN if
+        busy: How long the target's cores have been busy with any process; NaN if
             unknown.
     """
 
@@ -69,10 +69,10 @@ def read(pids: Sequence[int] = (), cores: Sequence[int] = ()) -> Clocks:
 
 
 def _increase(before: Mapping[int, float], after: Mapping[int, float]) -> float:
-    """Return the sum of the increases of all processes or threads that still exist.
+    """Return the total increase of the processes or threads that still exist.
 
-    A process that has ended is missing from `after`, so the difference of the sums
-    would be too small, or even negative.
+    The difference of the two sums would be too small, or even negative, because a
+    process that has ended is missing from `after`.
     """
     return sum(now - before.get(key, 0.0) for key, now in after.items())
 

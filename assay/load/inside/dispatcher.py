@@ -2,9 +2,9 @@
 
 Ordinary Locust users run unchanged: they wait at a gate before each task
 (`assay.load.inside.gate`). The slice or load test decides which user passes the gate
-and when; the think time of the locustfile does not. An arrival goes to the user who
-has been idle for the shortest time. Thus users finish the sequence of tasks that they
-began, and as few users as possible are in use.
+and when. The locustfile's think time has no effect, unless a closed loop asks for it.
+An arrival goes to the user who has been idle for the shortest time. So users finish the
+sequence of tasks that they began, and as few users as possible are in use.
 """
 
 import math
@@ -38,8 +38,8 @@ class Dispatcher:
         busy: The users that work on an arrival.
         over: Set at the end of the load; ends all think times.
         closed_until: The time until which users of a closed loop begin tasks.
-        dealt_until: The time until which they may still finish a deck of tasks (see
-            `Deck`) from which some tasks were taken already.
+        dealt_until: The time until which these users may finish a deck of tasks (see
+            `Deck`) that was begun.
         over_at: When a closed loop was over, in seconds of `time.perf_counter`. Later
             requests count only if their task ends.
     """
@@ -84,7 +84,7 @@ class Dispatcher:
 
         Args:
             recorder: Records the samples from now on.
-            seed: Decides which tasks are done.
+            seed: Seed of the random choice of tasks.
         """
         self.recorder = recorder
         self._dice, self._deck = Dice(seed), Deck(seed)
@@ -144,7 +144,7 @@ class Dispatcher:
         """Hand an arrival to the user that has been idle for the shortest time.
 
         Returns:
-            False if it was dropped, since too many arrivals wait already.
+            False if the arrival was dropped, since too many others wait already.
         """
         # The class and the task are drawn now, not when a user is free: the work that a
         # server gets must not depend on its speed.

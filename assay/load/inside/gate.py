@@ -37,8 +37,8 @@ def install() -> None:
             think(self)  # a pause within a task is part of its work
             return
         if not seat.stepped:
-            # An exception came before the gate, and Locust tries again: without a
-            # pause that loop would never let other greenlets run.
+            # The task set raised an exception before the gate, and Locust tries again.
+            # Without a pause, this loop would never let other greenlets run.
             gevent.sleep(0.01)
         elif seat.dispatcher.think_time:
             think(self)
@@ -88,7 +88,7 @@ def choose_task(task_set: Any, choose: Callable[[Sequence[Any]], Any]) -> Any:
 
 
 def sequence_ended(task_set: Any) -> bool:
-    """Return whether a sequence has ended, and would begin again."""
+    """Return whether a sequence has run its last task and would begin again."""
     dealt = task_set.__dict__.get("assay_dealt", 0)
     return not task_set._task_queue and dealt % len(task_set.tasks) == 0
 
@@ -101,7 +101,7 @@ def _deferred(
     def get_next_task(self: Any) -> Any:
         tasks = tasks_of(self)
         if not tasks:
-            return original(self)  # which raises the error that explains it
+            return original(self)  # it raises Locust's error about missing tasks
         attributes = self.__dict__
         if attributes.get("assay_tasks") is not tasks:
             attributes["assay_tasks"] = tasks

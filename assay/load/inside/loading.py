@@ -131,7 +131,7 @@ class Loading:
         self._dispatcher.recorder = self._recorder
         self._pool.close(ON_STOP_TIMEOUT)
         if isinstance(self._locustfile.runner, WorkerRunner):
-            # Locust itself would fire both events once more.
+            # This marks the runner as stopped, so Locust does not fire events again.
             opened_locustfile.fire_test_stop(self._locustfile)
 
     def _open_loop(self, due: Iterator[float], iterations: int) -> None:
@@ -165,7 +165,7 @@ class Loading:
             complete = spawning is None or spawning.ready()
             if complete and order.shaped:
                 break
-            # While the number of users rises by stages, others will come.
+            # While the number of users rises in stages, more users will come.
             risen = order.user_shape and ramp.wanted >= order.users
             if (complete or risen) and not pool.alive:
                 no_user = "" if dispatcher.done else pool.no_user_error()
@@ -179,7 +179,11 @@ class Loading:
             spawning.kill()
 
     def _spawn(self, order: RunLoad, ramp: Ramp) -> Any:
-        """Start a greenlet that makes and stops users; None if all begin at once."""
+        """Start and return a greenlet that makes and stops users.
+
+        Without a shape, stages or a spawn rate, all users begin at once and the result
+        is None.
+        """
         if order.shaped:
             assert self._locustfile.shape is not None
             return gevent.spawn(ramp.follow, self._locustfile.shape)
@@ -229,7 +233,7 @@ class Loading:
         self._update_stats()
         self._counted_rows = 0
         self._counted_errors = Counter()
-        # Notes are about users: once all have stopped, the earlier notes stay.
+        # Once all users have stopped, the pool has no notes, so the earlier ones stay.
         self._notes = self._pool.notes() or self._notes
         recording = self._recorder.flush()
         at = time.perf_counter() - self._began

@@ -44,7 +44,8 @@ def master_runner(host: str, port: int) -> Callable[[Environment], MasterRunner]
 def _harden() -> None:
     """Make Locust's listener drop malformed messages and those with a false sender.
 
-    Locust's own listener ends at the first malformed message, and all workers with it.
+    Otherwise the first malformed message would end the listener, and the master would
+    lose all workers.
     """
     receive, handle = BaseSocket.recv_from_client, MasterRunner.handle_message
 

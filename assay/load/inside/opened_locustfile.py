@@ -159,7 +159,7 @@ def fire_test_start(locustfile: OpenedLocustfile) -> None:
 
 
 def fire_test_stopping(locustfile: OpenedLocustfile) -> None:
-    """Fire `test_stopping`, before users are stopped, unless it was fired already."""
+    """Fire `test_stopping` once; call this function before users are stopped."""
     runner: Any = locustfile.runner
     if runner.state not in (STATE_STOPPING, STATE_STOPPED):
         runner.update_state(STATE_STOPPING)
@@ -168,7 +168,7 @@ def fire_test_stopping(locustfile: OpenedLocustfile) -> None:
 
 
 def fire_test_stop(locustfile: OpenedLocustfile) -> None:
-    """Fire `test_stop`, after users were stopped, unless it was fired already."""
+    """Fire `test_stop` once; call this function after users were stopped."""
     fire_test_stopping(locustfile)
     runner: Any = locustfile.runner
     if runner.state != STATE_STOPPED:

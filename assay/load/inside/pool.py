@@ -52,7 +52,7 @@ class Pool:
         Args:
             environment: Locust's environment.
             user_classes: The classes of users.
-            host: The host that they load; empty for the host of their class.
+            host: The host that users load; empty for the host of their class.
             max_users: The largest number of users.
             group: The group in which Locust looks for the users' greenlets; None for a
                 new group.
@@ -83,9 +83,9 @@ class Pool:
     def make(self, users: int) -> None:
         """Make users until there are `users`, in the mixture of their classes.
 
-        A class that lacked users in the last slice gets more: one more, if allowed,
-        than the most arrivals that it had at once. The on_start of the new users begins
-        to run; `wait` waits until it is completed.
+        A class that lacked users in the last slice gets more: one more than its `peak`
+        of arrivals, if allowed. The new users begin their on_start; `wait` waits until
+        they have completed it.
         """
         for cls, count in Counter(deal_user_slots(list(self.roles), users)).items():
             role = self.roles[cls]
@@ -164,17 +164,18 @@ class Pool:
             raise StartError(self._on_start_error())
 
     def no_user_error(self) -> str:
-        """Say that no user completed its on_start, and why; empty if none failed."""
+        """Return why no user completed its on_start; empty if none failed."""
         if not self.failures:
             return ""
         return f"no user completed its on_start: {self.failures[0]}"
 
     def notes(self) -> list[str]:
-        """Return sentences that a reader of the results must know about the users."""
+        """Return sentences about the users, for a reader of the results."""
         users = self.users
         if not (self.failures and users):
             return []
-        # By stages, a user who is missing is made again whenever their number changes.
+        # In stages, missing users are made again whenever the number of users changes.
+        # So one user can fail more than once.
         plural = "s" if len(self.failures) > 1 else ""
         return [
             f"{len(self.failures)} run{plural} of on_start failed "

@@ -16,7 +16,7 @@ from assay.load.inside.runner import SteeredRunner
 
 SHAPE_INTERVAL = 1.0  # seconds between two calls of a shape's tick, as under Locust
 POLL_INTERVAL = 0.02  # seconds between two checks whether to stop
-# Users that start or stop at once by stages: a listen backlog must not overflow.
+# Most users that start or stop at once in stages: a listen backlog must not overflow.
 MOST_AT_ONCE = math.ceil(POLL_INTERVAL / SPACING)
 
 
@@ -39,7 +39,7 @@ class Ramp:
         self._pool, self._runner, self._stopped = pool, runner, stopped
         # One entry per user that there should be, oldest first: the user's class.
         self._target: list[Role] = []
-        self._wanted: Counter[Role] = Counter()  # how often each class is in it
+        self._wanted: Counter[Role] = Counter()  # how often each class is in `_target`
         self._classes: frozenset[str] = frozenset()
         # How often each class was drawn by its weight since the classes changed.
         self._drawn: Counter[Role] = Counter()
@@ -73,7 +73,7 @@ class Ramp:
     def follow(self, shape: LoadTestShape) -> None:
         """Follow a shape until it ends the test; its `tick` is called once a second.
 
-        If `tick` returns something else than before, a new ramp replaces the present
+        If `tick` returns another stage than before, a new ramp replaces the current
         one.
         """
         before: object = None
@@ -92,8 +92,8 @@ class Ramp:
                     self.ramp_to, int(users), float(rate), classes
                 )
                 before = stage
-            # The next call counts from when this one was due, so that delays do not
-            # add up.
+            # The next call is due one interval after this one was due, so that delays
+            # do not add up.
             due = max(due + SHAPE_INTERVAL, time.perf_counter())
             while time.perf_counter() < due and not self._stopped():
                 gevent.sleep(POLL_INTERVAL)
@@ -102,7 +102,7 @@ class Ramp:
     def follow_numbers(self, users_now: Callable[[], int]) -> None:
         """Make or stop users until the test ends, whenever their number changes.
 
-        If it changes by many at once, they start or stop a few at a time.
+        If the number changes by many, users start or stop a few at a time.
 
         Args:
             users_now: Returns how many users there should be now.
@@ -164,7 +164,7 @@ class Ramp:
         return role
 
     def _make_or_stop(self) -> None:
-        """Make the users that are missing, and stop those that are too many."""
+        """Make the users that are missing, and stop surplus users."""
         for role in self._pool.roles.values():
             change = self._wanted[role] - (role.alive - role.leaving)
             for _ in range(change):

@@ -82,7 +82,7 @@ class SteeredRunner(LocalRunner):
 
 
 class LiveStats(RequestStats):
-    """Locust's statistics, brought up to date when somebody reads them.
+    """Locust's statistics, updated once a second and before each read.
 
     Locust updates its statistics for every request, which takes some microseconds. Here
     samples wait in the recorder's arrays and are counted together: once a second, and

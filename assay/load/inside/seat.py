@@ -202,7 +202,7 @@ class Seat:
             self.step_worst = max(self.step_worst, outcome)
 
     def fail(self, error: BaseException, name: str = "") -> None:
-        """Record the exception of a task, unless a failed request explains it."""
+        """Record the exception of a task, unless a request of this step has failed."""
         if self.step_worst == FINE:
             self.raised, self.worst = True, max(self.worst, FAILED)
             self.dispatcher.recorder.add_raised(self.name or name, error)
@@ -210,8 +210,8 @@ class Seat:
     def sent(self, stamp: float) -> float:
         """Return when the request that this user waits for was sent.
 
-        It is not earlier than the arrival's beginning and its last answer, and NaN if
-        the user has not begun with its arrival.
+        The time is never before the arrival's beginning or the user's last answer. It
+        is NaN if the user has not begun its arrival.
 
         Args:
             stamp: When the user's socket last began to send; 0 if that is unknown.

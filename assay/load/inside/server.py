@@ -75,7 +75,7 @@ class Server:
         response: object = None,
         **_: Any,
     ) -> None:
-        """Record a request, whichever user fired the event."""
+        """Record a request: this method listens to Locust's request event."""
         seconds = (response_time or 0.0) / 1000
         end = time.perf_counter()
         start = end - seconds
@@ -121,7 +121,7 @@ class Server:
     def attach(self, order: Attach) -> dict[str, Any]:
         """Give each variant a pool of users, and wait until all are ready.
 
-        Users of all variants run their on_start side by side.
+        The users of all variants run their on_start at the same time.
 
         Returns:
             For each variant the fields of an `OnStartResult`.

@@ -1,4 +1,4 @@
-"""Wait until a given time, to the microsecond and not only to the millisecond.
+"""Wait until a given time, exact to microseconds instead of milliseconds.
 
 `gevent.sleep` wakes up to 1.1 ms late, because libev rounds its timers to
 epoll's milliseconds. A timerfd is a descriptor that the kernel makes readable at

@@ -53,7 +53,7 @@ def set_interruptible(interruptible: bool) -> None:
 def join(
     path: str, host: str, port: int, wait: float
 ) -> tuple[str, Callable[[Environment], WorkerRunner]]:
-    """Return the path of a locustfile, and a function that makes a worker's runner.
+    """Wait for a master; return a locustfile's path and a maker of a worker's runner.
 
     Args:
         path: Path of the locustfile, or paths of several, joined by `SEPARATOR`;
@@ -84,7 +84,7 @@ def _wait_for_master(host: str, port: int, wait: float) -> None:
     Locust's own attempts to join would go on for five minutes.
 
     Raises:
-        ConnectionError: Nothing does so in time.
+        ConnectionError: Nothing listens there in time.
     """
     until = time.monotonic() + wait
     while True:
@@ -178,9 +178,9 @@ class Worker:
     def leave(self) -> None:
         """Stop, and tell the master.
 
-        A test that is under way gets no more ticks: users that are stopped in the
-        middle of a task would otherwise look as if they had finished it. The master
-        counts the outstanding arrivals as unserved.
+        A running test reports no more ticks: users that are stopped in the middle of a
+        task would otherwise look as if they had finished it. Assay counts the
+        outstanding arrivals as unserved.
         """
         self._left = True
         self._server.stop()
@@ -194,7 +194,7 @@ class Worker:
         self._runner.client.close(linger=LINGER)
 
     def _on_order(self, environment: Any, msg: Any) -> None:
-        """Carry out an order, at the same time as other orders if it takes long."""
+        """Carry out an order; a long order does not delay the orders after it."""
         order, body = orders.parse(msg.data), b""
         if isinstance(order, Stop):
             self._server.stop()

@@ -14,7 +14,7 @@ class Chunks:
     """
 
     def __init__(self, keep: int) -> None:
-        """Begin a body, of which at most `keep` bytes are kept."""
+        """Begin a body; at most `keep` of its bytes are kept."""
         self.length = 0
         self.complete = False
         self._room = keep

@@ -4,7 +4,7 @@ import zlib
 
 
 def decompressed(body: bytes, coding: str, max_size: int) -> bytes:
-    """Return a body without its compression.
+    """Return a body after decompression.
 
     Args:
         body: The body as it was received.

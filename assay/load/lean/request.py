@@ -119,7 +119,7 @@ def head(
 
     Args:
         method: GET, for example.
-        address: The address that it goes to.
+        address: The address that the request goes to.
         headers: All header fields but Host and Content-Length.
         length: Bytes of the body.
 

@@ -143,7 +143,7 @@ class LeanResponse:
         return json.loads(self.content or b"")
 
     def raise_for_status(self) -> None:
-        """Raise the error of the request, if any; a status of 400 or more is one."""
+        """Raise the request's error, if it has one, such as a status of 400 or more."""
         if self.error is not None:
             raise self.error
 

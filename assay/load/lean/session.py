@@ -48,7 +48,7 @@ class Prepared(NamedTuple):
     """A request, ready to be sent.
 
     Attributes:
-        address: The address that it goes to.
+        address: The address that the request goes to.
         message: All bytes of the request.
         body: The bytes of its body.
         headers: The headers of this request alone.
@@ -79,7 +79,8 @@ class LeanHttpSession:
     Attributes:
         base_url: The URL that paths are added to.
         cookiejar: The user's cookies.
-        request_name: Name of all requests that are not given one.
+        request_name: The name of requests that are sent without one; None for their
+            URL.
         reconnects: How often a connection that the server had closed was opened again.
     """
 
@@ -205,9 +206,9 @@ class LeanHttpSession:
         return response
 
     def _cached(self, method: str, url: str) -> Prepared:
-        """Return a request of only a method and a URL, from the cache if possible.
+        """Return the request for a method and a URL alone, from the cache if possible.
 
-        Once there have been cookies, the cache is not used, since cookies can change.
+        Once the user has had a cookie, the cache is not used: cookies can change.
         """
         if self.cookiejar.changes:
             return self._build(method, url)
@@ -248,7 +249,7 @@ class LeanHttpSession:
 
         Args:
             method: GET, for example.
-            address: The address that it goes to.
+            address: The address that the request goes to.
             body: The body.
             headers: The headers of this request alone.
             secrets: Whether the user's password may be sent to this address.
@@ -356,7 +357,7 @@ class LeanHttpSession:
         response: LeanResponse,
         error: BaseException | None,
     ) -> None:
-        """Count a request: under Assay directly, otherwise by Locust's event."""
+        """Report a request: to Assay if only Assay listens, else by Locust's event."""
         greenlet, event = getcurrent(), self._event
         seat = getattr(greenlet, "assay_seat", None)
         if seat is not None:

@@ -22,10 +22,11 @@ class LeanHttpUser(User, RestMixin[Any]):
     as streams, uploads of files and proxies, are refused with a message.
 
     Attributes:
-        network_timeout: Seconds from sending a request to the end of its answer.
+        network_timeout: Seconds that may pass from sending a request to the end of its
+            answer.
         connection_timeout: Seconds that connecting may take.
         max_redirects: How many redirects of one request are followed.
-        insecure: Whether TLS certificates are not verified.
+        insecure: Whether TLS certificates are accepted without verification.
         default_headers: Headers that are sent with every request.
         ssl_context_factory: Makes the context for TLS, instead of the default context.
         keep_body: Bytes of a body that are kept to be read; the rest of a longer body

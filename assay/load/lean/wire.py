@@ -164,7 +164,7 @@ class Connection:
     def stale(self) -> bool:
         """Return whether the server has closed the connection in the meantime.
 
-        With TLS only the next request shows this.
+        With TLS the result is always False, because only the next request shows this.
         """
         if self._secure:
             return False
@@ -249,7 +249,7 @@ class Connection:
             writable.close()
 
     def _read(self) -> bytes:
-        """Wait for bytes and return them; none if the connection has ended."""
+        """Wait for bytes and return them; empty if the connection has ended."""
         if self._secure:
             piece: bytes = self._recv(READ_SIZE)
             return piece
