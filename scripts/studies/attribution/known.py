@@ -15,7 +15,7 @@ class Case:
         seconds: The planted amount per request: in seconds, or in bytes for memory
             growth. None if it is unknown.
         server: `uvicorn` or `flask`.
-        calls: Whether it calls the companion in ``upstream.py``.
+        calls: Whether the service calls the companion in ``upstream.py``.
         metric: The metric of the topic's only claim; empty for a topic without claims.
     """
 
