@@ -19,7 +19,7 @@ def on_files(files: Files, config: Any, **_: Any) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
-    """Point links to the studies at the path that they have in the manual."""
+    """Change links to the studies, so that they lead to the pages in the manual."""
     if page.file.src_uri.startswith(PUBLISHED):
         return markdown
     return markdown.replace(f"](../{PUBLISHED}/", f"]({PUBLISHED}/")

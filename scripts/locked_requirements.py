@@ -18,7 +18,7 @@ EXTRAS = ("services", "target")
 
 
 def load_by_path(file: Path) -> ModuleType:
-    """Load one file as a module: what `import assay` needs is not installed yet."""
+    """Load one file as a module; `import assay` needs packages not installed yet."""
     spec = importlib.util.spec_from_file_location(file.stem, file)
     assert spec and spec.loader, file
     module = importlib.util.module_from_spec(spec)

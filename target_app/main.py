@@ -81,7 +81,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         app.state.shop = open_shop
         app.include_router(shop_router())
     if settings.log_level in ("debug", "info"):
-        # It is the outermost middleware, so that its time includes all others.
+        # The outermost middleware, so that the logged time includes all others.
         app.add_middleware(AccessLog)
     document_errors(app)
     return app

@@ -1,7 +1,7 @@
 """Create the data of the practices: `python -m target_app.seed`.
 
-The rows are the same on every machine and in both databases. They are created only if a
-database does not contain this version of them yet.
+The rows are the same on every machine and in both databases. They are created unless
+the database already contains this version of the rows.
 """
 
 import contextlib

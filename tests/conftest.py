@@ -38,8 +38,8 @@ with processes.guarded(), running(["postgres", "redis"]) as urls:
 def services() -> Iterator[dict[str, str]]:
     """Yield DATABASE_URL and REDIS_URL of servers that run until the last test.
 
-    A separate process starts the servers. A test that leaves `processes.guarded()` ends
-    everything that its own process has started, and must not end these servers.
+    A separate process starts the servers. When a test leaves `processes.guarded()`,
+    everything that its own process has started ends; these servers must not.
     """
     with subprocess.Popen(
         [sys.executable, "-c", _KEEPER],
@@ -57,7 +57,8 @@ def services() -> Iterator[dict[str, str]]:
 @pytest.fixture
 def cache(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Yield an empty folder that ASSAY_CACHE names; no URL of a service is set."""
-    # Not tmp_path: for root, servers run as an account that cannot enter its parents.
+    # Not tmp_path: if root runs the tests, servers run as an account that cannot enter
+    # the parent folders of tmp_path.
     folder = Path(tempfile.mkdtemp(prefix="assay-test-", dir="/var/tmp"))
     monkeypatch.setenv("ASSAY_CACHE", str(folder))
     monkeypatch.delenv("DATABASE_URL", raising=False)

@@ -1,6 +1,6 @@
 """Tokens of a hundred users, verified with one key or with a key ring.
 
-../authentication measures under load whether threads should verify them.
+The topic `authentication` measures, under load, whether threads should verify tokens.
 """
 
 import secrets

@@ -1,9 +1,9 @@
 """Is Assay's power unchanged? A few whole runs of +5 % CPU, and of identical code.
 
 The runs are like the whole runs of `scripts/study_verdicts`. That study also measures
-launches of many arms, which takes hours. This one leaves them out and takes minutes.
-The page compares its runs with the stored outcomes of that study. Finished runs are
-stored, so the study can be stopped and continued.
+launches of many variants, which takes hours. This study leaves them out and takes
+minutes. Its page compares the runs with the stored outcomes of `study_verdicts`.
+Finished runs are stored, so the study can be stopped and continued.
 """
 
 import argparse
@@ -81,7 +81,7 @@ def of_effect(outcomes: Sequence[Outcome], effect: str) -> list[Outcome]:
 
 
 def goals(now: Sequence[Outcome], before: Sequence[Outcome]) -> list[Goal]:
-    """Judge Assay by every goal; one goal is the power that it had before.
+    """Judge Assay by every goal; one goal is the power in the study of verdicts.
 
     Args:
         now: The runs of this study.

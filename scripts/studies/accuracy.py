@@ -127,8 +127,8 @@ class Visitor(CLIENT):
     def get(self):
         self.client.get("/")
 """
-# Locust's users that begin together would stay in step, and wait for each other at the
-# server. So each of them begins after a random time.
+# If all users of Locust began together, they would stay in step and wait for each other
+# at the server. So each user begins after a random time.
 RANDOM_BEGIN = """
     def on_start(self):
         import random, time
@@ -142,7 +142,7 @@ class Server:
     """A running server of the study."""
 
     def __init__(self, kind: str, folder: Path, cores: processes.Cores) -> None:
-        """Start it, and give it one second to listen."""
+        """Start the server, and give it one second to listen."""
         script = folder / "server.py"
         script.write_text(SERVER)
         self.port = ports.free()
@@ -157,7 +157,7 @@ class Server:
         time.sleep(1.0)
 
     def stop(self) -> dict[str, Any]:
-        """Stop it and return its log."""
+        """Stop the server and return its log."""
         self.child.stop()
         log: dict[str, Any] = json.loads(self.log.read_text())
         return log

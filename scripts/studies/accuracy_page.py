@@ -47,8 +47,8 @@ class Run:
 
     Attributes:
         tool: `ASSAY` or `LOCUST`.
-        truth: Percentile (such as ``p50``) to seconds by the server's log.
-        seen: Percentile to seconds by the tool.
+        truth: For each percentile (such as ``p50``), the seconds by the server's log.
+        seen: For each percentile, the seconds by the tool.
         machine: Assay only: numbers of the slice that show how quiet the machine was,
             in seconds, with the names of `assay.load.answers.Slice`.
         counts: Assay only: how many arrivals were planned and done, and how many
@@ -96,7 +96,7 @@ class Run:
 
 @dataclass(frozen=True)
 class CommandRun:
-    """The end of one whole `assay load`.
+    """How one whole `assay load` ended.
 
     Attributes:
         about: Its warnings about its own load generator.

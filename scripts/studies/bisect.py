@@ -85,7 +85,7 @@ def run(kind: str, seed: int) -> dict[str, Any]:
 
 
 def _environment(folder: Path) -> dict[str, str]:
-    """Return variables with which the command uses this virtual environment."""
+    """Return variables that make the command use this virtual environment."""
     return {
         **os.environ,
         "VIRTUAL_ENV": sys.prefix,

@@ -3,8 +3,8 @@
 Verdicts come from the run's `results.json`, sentences from `guide.toml`. A sentence
 holds if all claims and budgets that test it hold, and is refuted if all of them are
 refuted. It depends if at least one holds and at least one is refuted; the claims beside
-it show on what. Otherwise it is undecided. Each explanation belongs to one verdict, and
-is left out if the run has another.
+it show what it depends on. Otherwise it is undecided. Each explanation belongs to one
+verdict, and is left out if the run has another verdict.
 """
 
 import re

@@ -199,7 +199,7 @@ def _true_log_ratio(stream: Stream, metric: str, start: int, look: int) -> float
     """Return the log ratio that the comparison should find.
 
     For identical code, this is 0. Otherwise it is the estimate from all other launches
-    of the stream, of which there are many more than in one comparison.
+    of the stream; they are many more than those of one comparison.
     """
     if stream.effect == IDENTICAL:
         return 0.0
@@ -300,7 +300,7 @@ def pairs_to_measure(
         noise: The condition of these launches.
         identical: Pairs of identical arms.
         slower: For each effect, its pair.
-        comparisons: Effect, `IDENTICAL` included, to the number of comparisons
+        comparisons: For each effect, including `IDENTICAL`, the number of comparisons
             that it needs.
     """
     pairs = [(IDENTICAL, pair) for pair in identical] + list(slower.items())

@@ -75,8 +75,8 @@ def mann_whitney(baseline: Floats, candidate: Floats, alpha: float = 0.05) -> Ve
     The test itself is sound. benchstat (golang.org/x/perf) uses it by default at the
     same level, on one number for each of many runs. Here it gets what many people
     give it: raw request times, as if the requests of one run were independent. The
-    direction is that of U: if one request of each side is drawn at random, again and
-    again, the side whose request is more often the slower is the slower side.
+    direction is that of U: of all pairs with one request of each side, the slower side
+    has the slower request in more than half.
 
     Source: Mann and Whitney, Annals of Mathematical Statistics 18 (1947);
     scipy.stats.mannwhitneyu, which corrects for ties and, except for small sides

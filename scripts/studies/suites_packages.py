@@ -223,7 +223,7 @@ def with_loop(source: str, function: str, rounds: int) -> str:
 
 
 def _body_of(body: Sequence[ast.stmt], path: Sequence[str]) -> Sequence[ast.stmt]:
-    """Return the statements of a function; the last definition counts if several."""
+    """Return the statements of a function, of its last definition if it has several."""
     for node in reversed(body):
         if not isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             continue

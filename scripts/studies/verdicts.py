@@ -7,9 +7,9 @@ identical arm. Identical arms are also compared with each other, in three pairs.
 launches of a pair are judged look by look, as `assay run` does. Where one comparison
 ends, the next one begins.
 
-Whole runs of the command give the verdict on +5 % CPU, because the study states the
-time until that verdict. Other whole runs give the time of a launch for a single claim
-on CPU.
+The verdict on +5 % CPU comes from whole runs of the command, because the study states
+the time until that verdict. Other whole runs measure how long a launch takes for a
+single claim on CPU.
 
 Launches and runs are stored, so the study can be stopped and continued.
 """

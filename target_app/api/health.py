@@ -11,7 +11,7 @@ def health_router(resources: Resources) -> APIRouter:
     """Return the routes of the health checks.
 
     Args:
-        resources: Connections of the health checks alone, so that no guard counts
+        resources: Connections that only the health checks use, so that no guard counts
             their queries.
     """
     router = APIRouter(tags=["health"])

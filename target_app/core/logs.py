@@ -1,7 +1,7 @@
 """The log: one line of JSON for each event and, if switched on, for each request.
 
-A line contains the fields of `extra`. It never contains the query or the body of a
-request, nor its headers but `X-Request-Id`, because they can contain passwords, tokens
+A line contains the fields of `extra`. Of a request it never contains the query, the
+body or any header except `X-Request-Id`, because these can contain passwords, tokens
 and addresses.
 """
 

@@ -42,8 +42,8 @@ class KeyRing:
         """Return a signed token.
 
         Args:
-            subject: Whom the token identifies.
-            seconds: How long it is valid.
+            subject: The user that the token identifies.
+            seconds: How long the token is valid.
             claims: Further claims.
         """
         now = time.time()

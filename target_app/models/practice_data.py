@@ -61,7 +61,7 @@ class Login(Base):
 
 
 class Seed(Base):
-    """The version of all rows; it is written after them."""
+    """The version of all rows; it is written last."""
 
     __tablename__ = "seed"
 

@@ -1,4 +1,4 @@
-"""CPU-bound work: 20 ms of pure Python, and a quick endpoint besides.
+"""CPU-bound work: 20 ms of pure Python, beside a quick endpoint.
 
 The guide: "Use asyncio.to_thread for CPU-bound tasks", and elsewhere "Move CPU-bound
 tasks to separate processes". What matters is how long other requests wait.

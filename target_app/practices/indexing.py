@@ -1,4 +1,4 @@
-"""Indexing: one of 100 000 invoices is found by a column with an index, or without.
+"""Indexing: one of 100 000 invoices is found by a column with or without an index.
 
 The guide: "Use indexing appropriately".
 """

@@ -44,7 +44,7 @@ def patient(resources: Resources) -> Handler:
 
 
 def deadline(resources: Resources) -> Handler:
-    """After: a call is given up after 50 ms."""
+    """After: the service gives up on a call after 50 ms."""
     client, counts = resources.downstream, resources.counts
 
     async def square(number: Number) -> Square | None:

@@ -11,7 +11,7 @@ from assay.load_tests import summary
 from assay.report import load as reports
 from tests.unit.load_tests.synthetic import Sample, written
 
-# Of each endpoint: its name, its number of requests, and their milliseconds.
+# For each endpoint: its name, its number of requests, and their latency in ms.
 ENDPOINTS = (
     ("/slow", 20, 90),
     ("/b<img src=x onerror=alert(1)>", 40, 5),
@@ -33,7 +33,7 @@ def page_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def names(page: Page) -> list[str]:
-    """Return the first letter after the slash of the rows that are shown."""
+    """Return, for each row that is shown, the first letter after the slash."""
     codes = page.locator("table.sortable tbody tr:visible code").all_inner_texts()
     return [text.removeprefix("GET /")[:1] for text in codes]
 

@@ -77,7 +77,7 @@ def test_it_fits_asks_for_nothing_and_logs_nothing(
 
 
 def _overflowing(page: Page) -> list[str]:
-    """Return the elements that stick out of the page, but in a scroll box."""
+    """Return the elements that stick out of the page, except in a scroll box."""
     found: list[str] = page.evaluate("""() => [...document.querySelectorAll("main *")]
             .filter((node) => !node.closest(".scroll, svg"))
             .filter((node) => node.getBoundingClientRect().right > innerWidth + 0.5)

@@ -1,4 +1,4 @@
-"""A service whose coroutines await what the probe has no name for."""
+"""A service whose coroutines await things that the probe has no kind for."""
 
 import asyncio
 import sys
@@ -82,7 +82,7 @@ async def gather() -> str:
 
 @app.get("/queue")
 async def ask() -> str:
-    """Let a task that serves everybody answer."""
+    """Wait for an answer of the task that serves all requests."""
     event = asyncio.Event()
     await requests.put(event)
     await event.wait()

@@ -27,7 +27,8 @@ from tests.integration.test_compare import BENCHMARKS, PRICES, SETTINGS, commit,
 from tests.unit.report.synthetic_suite import build_suite
 
 SETUP = "actions/setup-python"
-# Everything but `assay compare` is real. That copies a run, and ends with a code.
+# A stub of `assay compare`, which copies a run and ends with a given code. All other
+# commands are real.
 FAKE_COMPARE = """
 if [ "$1" = compare ]; then
     printf '%s\\n' "$@" >{log}
@@ -48,7 +49,7 @@ class Place:
 
     @property
     def arguments(self) -> list[str]:
-        """The words that `assay compare` was called with."""
+        """The arguments that `assay compare` was called with."""
         return (self.scratch / "compare.txt").read_text().splitlines()
 
     def run(
@@ -60,7 +61,7 @@ class Place:
         base_ref: str = "main",
         **inputs: str,
     ) -> Done:
-        """Run the action; `assay compare` is a stub unless it is said otherwise."""
+        """Run the action; `assay compare` is a stub unless `compare` is false."""
         scratch = self.scratch / name
         scratch.mkdir()
         synthetic = scratch / "synthetic"
@@ -146,7 +147,7 @@ def place(origin: Path, tmp_path: Path) -> Iterator[Place]:
 
 
 def sha(folder: Path, ref: str) -> str:
-    """Return the short name of a commit, as the action passes it on."""
+    """Return 12 digits of a commit's hash, as the action passes them on."""
     return git(folder, "rev-parse", "--short=12", ref).strip()
 
 
@@ -243,7 +244,7 @@ def test_nothing_installed_is_not_green(place: Place, tmp_path: Path) -> None:
 def test_the_base_is_where_the_work_began(
     origin: Path, place: Place, tmp_path: Path, ref: str, depth: int
 ) -> None:
-    """It is fetched as far as that takes, and a whole clone stays whole."""
+    """The action fetches only the history it needs, and a full clone stays full."""
     place.checkout = tmp_path / "another"
     clone(origin, place.checkout, ref, depth)
     done = place.run("base", 0, {"same": 1})
@@ -307,7 +308,7 @@ def test_inputs_reach_the_command_and_no_shell(place: Place) -> None:
 
 
 def test_no_expression_is_ever_part_of_a_script() -> None:
-    """An expression in a script is replaced before bash reads it: an injection."""
+    """GitHub replaces an expression before bash reads it, so it could inject code."""
     content = action()
     for step in content["runs"]["steps"]:
         assert "${{" not in step.get("run", ""), step["name"]
@@ -329,7 +330,7 @@ def test_every_script_is_valid_bash() -> None:
 def test_a_real_comparison_from_a_clone_of_one_commit(
     place: Place, origin: Path
 ) -> None:
-    """Everything is real here but GitHub, the set-up of Python and pip."""
+    """Everything is real here except GitHub, the set-up of Python, and pip."""
     done = place.run("real", compare=False, benchmarks="tests", budget="3m")
     assert done.code == 1, done.log
     run = Path(done.outputs["install"]["run"])

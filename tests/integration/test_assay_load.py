@@ -28,7 +28,7 @@ from tests.repeated import repeated
 
 @pytest.fixture(scope="module")
 def good(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Any, int]]:
-    """A test that nothing disturbs: its folder, its process, and what was served."""
+    """An undisturbed test: its folder, its process, and its number of requests."""
     folder = tmp_path_factory.mktemp("good")
     with serving(fine) as server:
         done = load(
@@ -53,7 +53,7 @@ def test_every_arrival_is_accounted_for(good: tuple[Path, Any, int]) -> None:
         row for (kind, name), row in rows(found).items() if kind == "request" and name
     ]
     assert sum(row["requests"] for row in own) == every["requests"]
-    # Beyond what was counted, users only opened their connections.
+    # Requests that are not counted only opened connections of users.
     assert every["requests"] <= served <= every["requests"] + 2 * 20
     assert not found["partial"] and found["seed"] == 5
 
@@ -143,7 +143,7 @@ def test_a_seed_repeats_arrivals_and_tasks(tmp_path: Path) -> None:
 def test_requirements_gate(
     tmp_path: Path, require: str, code: int, verdict: str
 ) -> None:
-    # So slow that no lateness of the generator can be taken for it.
+    # The server is so slow that no delay of the generator matters.
     with serving(lambda number, request: [0.05, answer()]) as server:
         words = ("--rate", "60", "--duration", "1s", "--require", require)
         done = load(tmp_path, server, *words)
@@ -181,7 +181,7 @@ def test_users_think_if_they_are_to(tmp_path: Path) -> None:
             )
         counts.append(results(tmp_path / name)["done"])
     busy, thinking = counts
-    # Ten pauses of 0.2 s go into 2 s, for each of two users.
+    # For each of two users, ten pauses of 0.2 s fit into 2 s.
     assert thinking <= 24 < busy
 
 
@@ -216,7 +216,7 @@ HOSTILE: list[tuple[str, Sequence[Step], str]] = [
 def test_whatever_the_server_does_it_is_counted_by_kind(
     tmp_path: Path, steps: Sequence[Step], kind: str
 ) -> None:
-    # Only what is meant to take too long may: a slow machine answers late, too.
+    # Only the slow case has a short timeout, because a busy machine is slow, too.
     impatient = LEAN.replace("network_timeout = 30.0", "network_timeout = 1.0")
     with serving(lambda number, request: steps) as server:
         began = time.monotonic()
@@ -237,7 +237,7 @@ def test_whatever_the_server_does_it_is_counted_by_kind(
     every = rows(found)["request", ""]
     assert every["failed"] == every["requests"] >= 20
     assert [error for error in found["errors"] if kind in error]
-    # By kind: a handful of messages, however many requests failed.
+    # Errors are grouped by kind: few messages, however many requests failed.
     assert len(found["errors"]) <= 4
 
 
@@ -273,7 +273,7 @@ def test_ctrl_c_ends_in_order_with_all_accounted_for(
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,
-            # Who runs the tests under nohup has it ignored, which children inherit.
+            # Under nohup, SIGHUP is ignored, and child processes inherit that.
             preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),
         )
         deadline = time.monotonic() + 90
@@ -286,7 +286,7 @@ def test_ctrl_c_ends_in_order_with_all_accounted_for(
     assert process.returncode == 4, error
     found = results(tmp_path)
     assert found["partial"] and found["unserved"] == 0
-    # Whoever dies before it is summed up leaves that it was stopped.
+    # Without results.json, the other files still show that the test was stopped.
     (tmp_path / "out" / "results.json").unlink()
     again = subprocess.run([*ASSAY, "report", "out"], cwd=tmp_path, capture_output=True)
     assert again.returncode == 0 and results(tmp_path)["partial"]
@@ -321,7 +321,7 @@ def test_a_test_that_was_killed_is_reported_as_far_as_it_went(tmp_path: Path) ->
     assert done.returncode == 0, done.stderr
     found = results(tmp_path)
     assert found["partial"] and found["planned"] > 50
-    # What came in the last seconds is lost, and only that.
+    # Only the samples of the last seconds are lost.
     assert rows(found)["request", ""]["requests"] > 50
     assert "partial" in (tmp_path / "out" / "summary.md").read_text()
 
@@ -475,7 +475,7 @@ def test_the_capacity_of_a_service_is_found(tmp_path: Path) -> None:
 
     def slow(number: int, request: bytes) -> Sequence[Step]:
         with one_at_a_time:
-            time.sleep(0.01)  # so 100 a second at best, and rather fewer
+            time.sleep(0.01)  # so at most 100 requests a second
         return [answer()]
 
     with serving(slow) as server:
@@ -508,7 +508,7 @@ def test_how_a_service_scales_is_found(tmp_path: Path) -> None:
 
     def alone(number: int, request: bytes) -> Sequence[Step]:
         with one_at_a_time:
-            time.sleep(0.03)  # so all that is done waits for its turn
+            time.sleep(0.03)  # so requests are served one at a time
         return [answer()]
 
     (tmp_path / "locustfile.py").write_text(LOOK)
@@ -529,7 +529,7 @@ def test_how_a_service_scales_is_found(tmp_path: Path) -> None:
     assert [point["users"] for point in found["points"]] == [
         *(1, 1, 2, 2, 4, 4, 8, 8, 16, 16),
     ]
-    # No more than 33 a second, with whatever users; their work takes turns.
+    # Requests are served one at a time: at most 33 a second, with any number of users.
     assert max(point["rate"] for point in found["points"]) < 33.7
     assert 7 < found["law"]["rate"] < 37
     assert 0.5 < found["law"]["contention"] < 1.5

@@ -1,4 +1,4 @@
-"""What goes wrong ends with a message and an exit code, and with nothing left."""
+"""Bad input and failures end with a message and an exit code, and leave nothing."""
 
 import json
 import socket

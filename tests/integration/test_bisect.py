@@ -32,7 +32,7 @@ def code(number: int, culprit: int) -> str:
 
 
 def history(folder: Path, culprit: int = CULPRIT) -> list[str]:
-    """Make a repository of which one commit makes a function three times as slow."""
+    """Make a repository in which one commit makes a function three times as slow."""
     folder.mkdir()
     git(folder, "init", "-q")
     names = []
@@ -41,7 +41,7 @@ def history(folder: Path, culprit: int = CULPRIT) -> list[str]:
         if number == COMMITS:  # no earlier commit has the benchmark
             files["benchmarks/test_prices.py"] = BENCHMARKS
         files[".gitignore"] = "__pycache__/\nreports/\n"
-        # Seven launches are one look: enough for one test, and soon over.
+        # One look after seven launches is enough for one test, and quick.
         files["pyproject.toml"] = "[tool.assay]\nlooks = [7]\n"
         names.append(commit(folder, f"Edit {number}", **files))
     return names
@@ -85,7 +85,7 @@ def test_the_commit_is_found_and_the_search_goes_on(tmp_path: Path) -> None:
     assert (search / check["run"] / "index.html").is_file()
     page = (search / "bisect.html").read_text()
     assert f"Edit {CULPRIT}" in page
-    # What a killed run knew is enough to go on with: the ends, and the steps.
+    # A killed search can continue from what it had stored: the ends and the steps.
     known = {**state, "outcome": "partial", "suspects": [], "checks": []}
     (search / "bisect.json").write_text(json.dumps(known))
     ran = bisect(folder, names[0], *output)

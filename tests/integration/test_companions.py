@@ -1,4 +1,4 @@
-"""What a target calls: companions, and services behind a network of some length."""
+"""What a target calls: companions, and services with a longer network round trip."""
 
 import socket
 import time
@@ -59,7 +59,7 @@ def topic(folder: Path, **target: object) -> Topic:
 
 
 def asked(url: str) -> float:
-    """Ask a Redis-protocol server twice; return the seconds of the second time."""
+    """Send two commands to a Redis-protocol server; return the second one's seconds."""
     parts = urlsplit(url)
     with socket.create_connection((parts.hostname or "", parts.port or 0)) as server:
         seconds = 0.0
@@ -78,7 +78,7 @@ def test_companions_run_beside_services_that_are_far_away(tmp_path: Path) -> Non
         assert asked(environment["REDIS_URL"]) >= 0.02
         url = environment["WEATHER_URL"]
         with urllib.request.urlopen(f"{url}/ready") as answer:
-            # The companion finds the service by the same way as the target.
+            # The companion reaches the service by the same URL as the target.
             assert environment["REDIS_URL"] in answer.read().decode()
     with pytest.raises(OSError):
         urllib.request.urlopen(f"{url}/ready", timeout=2)
@@ -102,7 +102,7 @@ def test_a_companion_that_is_never_ready_is_named(tmp_path: Path) -> None:
     assert "404" in str(caught.value)
 
 
-# What a migration does: BASE has a price, HEAD has a tax.
+# The migrations of the two commits: BASE has a price, HEAD has a tax.
 MIGRATION = """\
 import os
 import psycopg, redis
@@ -117,7 +117,7 @@ COLUMNS = {"base": "price", "head": "tax"}
 
 
 def two_commits(folder: Path, **keys: object) -> Topic:
-    """Return a topic of two commits whose migrations do not go together."""
+    """Return a topic of two commits whose migrations conflict."""
     variants = []
     for side, column in COLUMNS.items():
         (folder / side).mkdir()

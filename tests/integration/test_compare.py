@@ -39,7 +39,7 @@ def price_of(item):
 def tax_of(item):
     return sum(item * step % 3 for step in range(300))
 """
-# Twelve launches are one look: enough for seven tests, and soon over.
+# One look after twelve launches is enough for seven tests, and quick.
 SETTINGS = "[tool.assay]\nlooks = [12]\n"
 APP = """
 from prices import price_of
@@ -142,7 +142,7 @@ def results_of(folder: Path) -> Any:
 
 
 def state_of(folder: Path) -> tuple[str, ...]:
-    """Return all that a comparison must leave alone."""
+    """Return the state of everything that a comparison must not change."""
     questions = (
         ("status", "--porcelain"),
         ("for-each-ref",),
@@ -155,7 +155,7 @@ def state_of(folder: Path) -> tuple[str, ...]:
 
 
 def test_each_benchmark_is_judged_by_itself_and_slower_twice(project: Path) -> None:
-    """What is not committed counts, and the working tree stays as it is."""
+    """Uncommitted changes are measured, and the working tree stays as it is."""
     prices = PRICES.replace("item * step % 7", "(item * step % 7 if step else 0) + 0")
     (project / "prices.py").write_text(prices.replace("range(300)", "range(450)", 1))
     added = BENCHMARKS + "\n\ndef test_new(benchmark):\n    benchmark(abs, 1)\n"

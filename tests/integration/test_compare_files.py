@@ -29,7 +29,7 @@ def test_sorted(benchmark):
 
 @pytest.fixture(scope="module")
 def measured(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """Return what pytest-benchmark itself writes."""
+    """Return the content of a file that pytest-benchmark itself wrote."""
     folder = tmp_path_factory.mktemp("project")
     (folder / "test_speed.py").write_text(SUITE)
     options = ["--benchmark-json=a.json", "--benchmark-max-time=0.01"]

@@ -57,7 +57,7 @@ def test_with_copies_it_is_measured_and_profiled(tmp_path: Path) -> None:
     results = shop.results(folder / "out")
     assert results["partial"] is False
     assert not (folder / "shop.db").exists()
-    # Places are those of the project, wherever its copies were.
+    # Reports name files by their paths in the project, not in its copies.
     stacks = [
         line
         for file in (folder / "out/rounds").glob("*.json")

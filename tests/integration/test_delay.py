@@ -1,4 +1,4 @@
-"""The network of some length: real sockets through a real process."""
+"""The delay added to a service's network: real sockets through a real process."""
 
 import contextlib
 import socket
@@ -19,7 +19,7 @@ BIG = bytes(range(256)) * 40_000  # 10 MB
 
 @contextlib.contextmanager
 def echoing() -> Iterator[int]:
-    """Have a server that gives back what it gets, to the end; yield its port."""
+    """Run a server that sends back what it receives, then `bye`; yield its port."""
     listener = socket.create_server(("127.0.0.1", 0))
 
     def serve() -> None:
@@ -84,7 +84,7 @@ def test_bytes_keep_their_order_and_none_is_lost(tmp_path: Path) -> None:
             while data := connection.recv(65536):
                 came += data
             sender.join()
-    # What the server says after it was told that nothing more comes, comes, too.
+    # What the server sends after the client has stopped sending arrives, too.
     assert bytes(came) == BIG + b"bye"
 
 

@@ -21,5 +21,5 @@ def test_this_machine_is_tried_out(
     if found.launches < 3:
         pytest.skip("this machine is too busy now for launches that count")
     assert set(found.spreads) == set(DECIDING_METRICS)
-    # Wrong pairs, or modes mixed up, would differ by far more than this.
+    # If pairs or modes were mixed up, the spreads would be much larger than this.
     assert all(0 < spread < 0.5 for spread in found.spreads.values())

@@ -1,4 +1,4 @@
-"""A target that stops answering: the time budget is kept, and it is said."""
+"""A target that stops answering: Assay keeps the time budget, and reports it."""
 
 import time
 from pathlib import Path
@@ -9,12 +9,12 @@ import pytest
 from tests.integration import shop
 
 BUDGET = 10
-# For the start of Assay, of the servers and of the generator, on a busy machine.
+# Seconds to start Assay, the servers and the generator, on a busy machine.
 START_UP = 30
 
-# After so many requests, or after so many seconds of load, it answers nobody any more,
-# and does nothing. A pause between two requests is no load, but however few requests
-# a slow machine sends, the seconds come.
+# After a number of requests, or of seconds under load, the service stops answering and
+# does nothing. At most `PAUSE` of the time between two requests counts as load, so even
+# on a slow machine that sends few requests the seconds add up.
 FREEZES = shop.APP.replace(
     "served = 0\n",
     """\
@@ -42,7 +42,11 @@ served = 0
 
 
 def frozen(folder: Path, after: str) -> tuple[Path, int, str, float]:
-    """Run against a candidate that freezes after a variable of its environment."""
+    """Run a topic whose candidate freezes; `after` is a variable that says when.
+
+    Returns:
+        The run directory, the exit code, the output, and the seconds that it took.
+    """
     claims = shop.CLAIMS.replace('WORK = "6" }', f'WORK = "6", {after} }}')
     shop.write(folder, app=FREEZES, claims=claims)
     began = time.monotonic()
@@ -53,7 +57,7 @@ def frozen(folder: Path, after: str) -> tuple[Path, int, str, float]:
     return folder / "out", done.returncode, said, took
 
 
-# In the blocks of the first launch, and in the trials before them.
+# The target freezes in the blocks of the first launch, or in the trials before them.
 @pytest.mark.parametrize("seconds", [0.8, 0.45])
 def test_a_target_that_freezes_while_it_is_measured(
     tmp_path: Path, seconds: float

@@ -1,4 +1,4 @@
-"""`assay init`: what it writes runs, and every operation is accounted for."""
+"""`assay init`: the files that it writes work, and its table has every operation."""
 
 import base64
 import contextlib
@@ -26,7 +26,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def project(tmp_path: Path, app: str) -> Path:
-    """Return a folder with one of the apps, as its user has it."""
+    """Return a folder with one of the apps, like a user's project."""
     folder = tmp_path / "a project"
     folder.mkdir()
     shutil.copy(APPS / f"{app}.py", folder)
@@ -37,7 +37,7 @@ def init(folder: Path, *words: str, **env: str) -> list[dict[str, Any]]:
     """Run the command; return the rows of its table."""
     done = shop.assay(folder, "init", *words, "--json", **env)
     assert done.returncode == 0, done.stdout + done.stderr
-    if folder != ROOT:  # where others work, too
+    if folder != ROOT:  # processes of other tests run in ROOT
         assert shop.left_behind(folder) == []
     rows: list[dict[str, Any]] = json.loads(done.stdout)
     return rows
@@ -194,7 +194,7 @@ def test_a_flask_app_without_a_document_has_its_routes(tmp_path: Path) -> None:
 
 
 def record(url: str) -> dict[str, Any]:
-    """Use the till as a browser does, and return what it would record."""
+    """Use the app `till` as a browser does, and return a recording of it (HAR)."""
     entries: list[dict[str, Any]] = []
 
     def keep(answer: httpx.Response) -> None:

@@ -35,12 +35,12 @@ found["again"] = again.text
 
 
 def fixed(*steps: Step) -> Any:
-    """A script that says the same to every request."""
+    """Return a script that gives the same answer to every request."""
     return lambda number, request: steps
 
 
 def asked(code: str, *steps: Step, **settings: Any) -> tuple[dict[str, Any], Scripted]:
-    """Run code against a server that always says the same."""
+    """Run code against a server that always gives the same answer."""
     with serving(fixed(*steps)) as server:
         return ask(server.url, code, **settings), server
 
@@ -344,11 +344,11 @@ def test_whatever_a_server_does_is_counted_by_kind(
 found["status"] = client.post("/").status_code
 found["content"] = client.post("/").content
 """
-    # Only what is meant to take too long may: a slow machine answers late, too.
+    # Only the slow case has a short timeout, because a busy machine is slow, too.
     patience = 0.5 if kind == "NetworkTimeoutError" else 30.0
     found, server = asked(code, *steps, network_timeout=patience)
     assert [event["kind"] for event in found["events"]] == [kind, kind]
-    # Equal messages for equal kinds: they can be counted.
+    # Errors of one kind have the same message, so they can be counted together.
     assert len({event["error"] for event in found["events"]}) == 1
     assert (found["status"], found["content"]) == (0, None)
     assert server.connections == 2
@@ -406,7 +406,7 @@ found["second"] = client.post("/").text
 
 def test_only_what_does_no_harm_is_sent_twice() -> None:
     def script(number: int, request: bytes) -> Sequence[Step]:
-        # It closes without a word what it has used once.
+        # The server closes a connection silently after one answer.
         return [answer(b"hello")] if number % 2 else [CLOSE]
 
     code = """
@@ -524,6 +524,6 @@ def test_it_works_under_plain_locust(tmp_path: Path) -> None:
         )
     assert done.returncode == 0, done.stderr
     (row,) = json.loads(done.stdout)
-    # Locust loses what is under way when it stops: one request of each user.
+    # When Locust stops, it loses the requests in flight: one of each user.
     assert 10 < row["num_requests"] <= len(server.requests) <= row["num_requests"] + 2
     assert row["num_failures"] == 0

@@ -1,6 +1,6 @@
-"""Every number of an ordinary locustfile is right, and it finds what Locust tells it.
+"""Ordinary locustfiles get the right numbers, and find what Locust provides.
 
-Each test is a locustfile that once came out otherwise; what is right stands beside it.
+Each test has a locustfile that Assay once got wrong, and the right result.
 """
 
 import re
@@ -99,7 +99,7 @@ def test_a_chain_gets_beyond_its_first_step(tmp_path: Path) -> None:
     assert ran.code == 0, ran.said
     rows = ran.rows("request")
     door, inside = (rows["GET", name][0] for name in ("/door", "/inside"))
-    # In the long run one in five is at the door.
+    # In the long run, one request in five is at the door.
     assert door + inside == 120
     assert 8 <= door <= 48
 
@@ -120,7 +120,7 @@ class Visitor(HttpUser):
 
 @repeated
 def test_no_more_users_are_made_than_are_needed(tmp_path: Path) -> None:
-    # So slow that few arrivals come due while the machine stands still for a second.
+    # The rate is low, so few arrivals become due while the machine stalls for a second.
     rate = ("--rate", "8", "--users", "60", "--arrivals", "even", "--duration", "5s")
     with serving(say) as server:
         ran = load(tmp_path, server, COUNTED, *rate)

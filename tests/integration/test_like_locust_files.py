@@ -1,4 +1,4 @@
-"""Where a locustfile finds what it needs, and where what it says is found."""
+"""Where a locustfile finds its inputs, and where its output goes."""
 
 from pathlib import Path
 

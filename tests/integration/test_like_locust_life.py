@@ -206,7 +206,7 @@ def test_users_that_stop_do_not_end_a_rise_by_stages(tmp_path: Path) -> None:
     with serving(say) as server:
         ran = load(tmp_path, server, HEAD + STOPPING, *words)
     assert ran.code == 0, ran.said
-    # Whoever has stopped is made again when the number changes: 1 + 2 + 3 users.
+    # Users that stopped are made again when the number changes: 1 + 2 + 3 users.
     assert ran.rows("request") == {("GET", "/"): (12, 0)}
 
 

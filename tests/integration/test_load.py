@@ -121,7 +121,7 @@ IMPATIENT_REQUESTS = LOCUSTFILE.replace("FastHttpUser", "HttpUser").replace(
 def loaded(
     request: pytest.FixtureRequest, tmp_path: Path
 ) -> Iterator[tuple[Generator, processes.Child]]:
-    """A generator with four users on a server of the kind asked for."""
+    """Yield a generator with four users, and its server of the requested kind."""
     kind, locustfile = request.param
     path = tmp_path / "locustfile.py"
     path.write_text(locustfile)
@@ -171,7 +171,7 @@ def test_an_open_loop_keeps_its_schedule(loaded: Loaded) -> None:
 
 @pytest.mark.parametrize("loaded", [("fine", LOCUSTFILE)], indirect=True)
 def test_who_has_been_idle_for_the_shortest_time_is_next(loaded: Loaded) -> None:
-    """What a user has begun goes on, and no more of them work than are needed."""
+    """So users continue what they have begun, and no more users work than needed."""
     generator, _ = loaded
     generator.touch("a")
     seeds = itertools.count(4)
@@ -189,13 +189,13 @@ def test_who_has_been_idle_for_the_shortest_time_is_next(loaded: Loaded) -> None
 def test_waiting_for_a_user_is_the_targets_and_no_lag_of_ours(loaded: Loaded) -> None:
     generator, _ = loaded
     generator.touch("a")
-    # Four users with answers after 20 ms are 200 a second at most: they are late.
+    # Answers take 20 ms, so four users manage at most 200 a second: arrivals wait.
     taken = generator.open("a", 300, 0.5, seed=4)
     columns = taken.request_columns
     waited, start = columns["waited"], columns["start"]
     assert (waited > 0).sum() > 0.5 * taken.requests and (waited >= 0).all()
-    # Waiting ends when an answer comes: what follows until the request leaves is the
-    # generator's own part, and is in no latency.
+    # The wait ends when an answer frees a user. The time from then until the request is
+    # sent is the generator's own delay, which no latency includes.
     own = start - columns["scheduled"] - waited
     assert (own > -1e-6).all() and np.median(own) < 0.02 < np.median(waited)
     assert np.isin(
@@ -228,7 +228,7 @@ def test_arrivals_of_a_slice_follow_its_shape(loaded: Loaded) -> None:
     shape = Shape((0.0, 0.5, 0.5, 1.0), (100.0, 100.0, 500.0, 500.0))
     taken = generator.open("a", 300, 1.0, seed=3, shape=shape)
     first = taken.request_columns["scheduled"] - taken.began < 0.5
-    # 50 and 250 are to be expected; six standard deviations.
+    # 50 and 250 are expected; six standard deviations are allowed.
     assert abs(first.sum() - 50) < 6 * 50**0.5
     assert abs((~first).sum() - 250) < 6 * 250**0.5
 
@@ -244,10 +244,10 @@ def test_users_think_if_they_are_to_and_are_ready_for_the_next_slice(
     generator, _ = loaded
     for _ in range(2):
         thought = generator.closed("a", users=4, duration=2.5, think_time=True)
-        # Each user asks at once, and again after 2 s.
+        # Each user sends a request at once, and another one after 2 s.
         assert 4 < thought.requests <= 8
         assert len(set(thought.request_columns["user"])) == 4
-        # Whoever thinks at the end is not waited for.
+        # The slice does not wait for users that are thinking at its end.
         assert thought.duration < 3.9
     assert generator.closed("a", users=4, duration=1.0).requests > 8
 
@@ -269,7 +269,7 @@ def test_a_closed_loop_has_as_many_in_flight_as_users(loaded: Loaded) -> None:
     taken = generator.closed("a", users=2, duration=0.5)
     assert len(set(taken.request_columns["user"])) == 2
     assert taken.planned == taken.done == taken.requests
-    # Two users with answers after 20 ms cannot make more than 100 a second.
+    # Answers take 20 ms, so two users make at most 100 requests a second.
     assert taken.requests <= 2 * (0.5 / 0.02 + 1)
     assert (
         taken.request_columns["end"] - taken.request_columns["start"]
@@ -279,7 +279,7 @@ def test_a_closed_loop_has_as_many_in_flight_as_users(loaded: Loaded) -> None:
 @pytest.mark.parametrize("loaded", [("slow", WEIGHTED)], indirect=True)
 @repeated
 def test_a_closed_loop_keeps_the_weights_of_tasks(loaded: Loaded) -> None:
-    """A deck that was begun is dealt to its end, though time is up."""
+    """A shuffled list of tasks that was begun is used up, even after the time is up."""
     generator, _ = loaded
     for seed in range(3):
         taken = generator.closed("a", users=4, duration=1.0, seed=seed)
@@ -296,11 +296,11 @@ def test_a_closed_loop_keeps_the_weights_of_tasks(loaded: Loaded) -> None:
 @repeated
 def test_a_deck_that_takes_too_long_is_cut(loaded: Loaded, users: int) -> None:
     generator, _ = loaded
-    # Answers take 20 ms: even four users cannot deal ten tasks within two slices.
+    # Answers take 20 ms: even four users cannot do ten tasks in twice the slice's time.
     taken = generator.closed("a", users=users, duration=0.02, seed=1)
     assert users <= taken.requests < 10
     assert taken.planned == taken.done == taken.requests and not taken.unserved
-    # Nor does the next slice go on with it.
+    # The next slice does not continue the old list.
     taken = generator.closed("a", users=users, duration=1.0, seed=2)
     assert taken.requests >= 10 and taken.requests % 10 == 0
 
@@ -312,8 +312,8 @@ def test_a_freeze_is_in_the_latency_of_all_who_came_meanwhile(loaded: Loaded) ->
     latency = taken.request_columns["end"] - taken.request_columns["scheduled"]
     service = taken.request_columns["end"] - taken.request_columns["start"]
     assert taken.planned == taken.done
-    # Some 80 arrivals fell into 400 ms; only 4 users had a request in flight, so
-    # what a closed loop would see is slow for 4 and fast for all the others.
+    # Some 80 arrivals came during 400 ms. Only 4 users had a request in flight, so in a
+    # closed loop 4 requests would be slow and all others fast.
     assert (latency > 0.1).sum() > 30
     assert (service > 0.1).sum() <= 8
 
@@ -351,7 +351,7 @@ def test_resets_are_failures_with_their_name(loaded: Loaded) -> None:
     generator, _ = loaded
     taken = generator.open("a", 100, 0.5, seed=5)
     assert taken.planned == taken.done + taken.dropped + taken.unserved
-    # (The client tries a kept connection once more: a single reset can pass unseen.)
+    # The client retries once if a kept connection fails, so it can hide one reset.
     assert taken.failed == taken.requests - 20 > 0
     assert any("/: " in error for error in taken.errors)
     assert set(taken.request_columns["failed"]) == {FINE, FAILED}, "nobody was given up"
@@ -380,7 +380,7 @@ def test_a_stopped_generator_sees_its_heartbeat_stop(loaded: Loaded) -> None:
 
     stopping = threading.Thread(target=stop_for_a_while)
     stopping.start()
-    # The beat that was due at most 5 ms after the stop came with the end of it.
+    # The next heartbeat, due at most 5 ms after the stop, came when the stop ended.
     assert generator.open("a", 50, 1.0, seed=5).stall > 0.2
     stopping.join()
     # The machine may stand still for a moment, but not in each of five slices.
@@ -400,7 +400,7 @@ def test_what_others_use_is_known_of_known_cores_only(loaded: Loaded) -> None:
     generator.attach({"a": host}, {"a": [server.pid]}, cores, 4)
     taken = generator.closed("a", 2, 0.2)
     assert taken.cpu > 0
-    # The server's own work is not in it, up to the grain of either clock.
+    # `foreign` excludes the server's own work, up to the resolution of both clocks.
     assert -0.01 < taken.foreign < len(cores) * taken.duration - taken.cpu + 0.01
 
 
@@ -411,7 +411,7 @@ def test_only_the_first_request_of_a_task_was_scheduled(loaded: Loaded) -> None:
     assert taken.requests == 2 * taken.done == 2 * taken.planned
     first, second = (["request", "GET", path] for path in ("/first", "/second"))
     names = [taken.names[number] for number in taken.request_columns["name"]]
-    # on_start is not in the samples.
+    # Requests of on_start are not in the samples.
     assert first in names and second in names and len(taken.names) == 3
     # The task as a whole was scheduled, and ends when its last request does.
     whole = [taken.names[number] for number in taken.task_columns["name"]]

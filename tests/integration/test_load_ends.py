@@ -1,4 +1,4 @@
-"""What is left of a load test that ends early, or must leave no trace."""
+"""What a load test leaves behind if it ends early or cannot begin."""
 
 import json
 import os
@@ -52,7 +52,7 @@ def test_many_trials_that_are_ended_keep_what_was_measured(
         out, errors = process.communicate(timeout=60)
     found = json.loads(path.read_text())
     assert found["partial"] and len(found[key]) >= 1
-    # Where no trial missed, nobody measured a rate that does not hold.
+    # If no trial missed the objective, there is no upper end.
     missed = [one["rate"] for one in found[key] if not one.get("held", True)]
     assert found.get("high") == (min(missed) if missed else None)
     if number == signal.SIGINT:

@@ -1,4 +1,4 @@
-"""Limits of the generator's own machine: raised where they can be, else named."""
+"""Limits of the generator's own machine: Assay raises them if it can, or names them."""
 
 import resource
 import subprocess
@@ -27,7 +27,7 @@ LOGIN = HTTP.replace(
 def limited(
     folder: Path, soft: int, hard: int, text: str, *words: str
 ) -> "subprocess.CompletedProcess[str]":
-    """Load a server by a command that may open so many files."""
+    """Load a server with a command that may open only so many files."""
     (folder / "locustfile.py").write_text(text)
     with serving(fine) as server:
         return subprocess.run(

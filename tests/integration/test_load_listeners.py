@@ -1,4 +1,4 @@
-"""What listeners of a locustfile find, and what happens where they fail."""
+"""What listeners of a locustfile find, and what happens if they fail."""
 
 from pathlib import Path
 

@@ -1,9 +1,9 @@
-"""Locustfiles like those that Locust's own repository shows, under Locust and Assay.
+"""Locustfiles like the examples of Locust's own repository, under Locust and Assay.
 
-Each of `locust_examples/` runs twice against servers that answer alike: under
-`locust --headless` and under `assay load` in the same closed loop. Rows, what failed of
-them, and how much was asked for are the same within chance; where that is not to be
-had, Assay refuses the file by name. `docs/locustfiles.md` has the list.
+Each file of `locust_examples/` runs twice against servers that answer in the same way:
+under `locust --headless`, and under `assay load` in the same closed loop. Both must
+have the same rows, failures and numbers of requests, within chance. If that is
+impossible, Assay refuses the file by name. `docs/locustfiles.md` has the list.
 """
 
 import contextlib
@@ -23,10 +23,10 @@ from tests.integration.shop import ASSAY
 
 FILES = Path(__file__).parent / "locust_examples"
 LOCUST = [sys.executable, "-m", "locust"]
-AT_ONCE = 3  # runs side by side: nearly all of their time is waiting
-TRIES = 5  # where a neighbour took the machine away for a second, counts differ
-LONGEST = 50.0  # seconds: a test that ends itself has done so long before
-CHANCE = 1e-6  # of a difference in shares that is none
+AT_ONCE = 3  # cases that run side by side: nearly all of their time is waiting
+TRIES = 5  # counts differ if another process takes the machine for a second
+LONGEST = 50.0  # seconds; a test that ends by itself needs much less
+CHANCE = 1e-6  # the probability that equal shares are called different
 
 Rows = dict[tuple[str, str], tuple[int, int]]
 
@@ -36,15 +36,16 @@ class Case:
     """One locustfile, and how it is run.
 
     Attributes:
-        file: Its name, without the ending.
-        users: How many there are; 0 where the file's own shape says so.
-        seconds: How long it runs; 0 where the shape says so.
-        exact: Names of rows whose counts do not hang on how fast a machine is; "*" for
-            all of them.
-        mix: Whether the file draws lots, so that the rows' shares are compared.
-        counted: Whether counts are: not where they hang on the moment of an end.
-        words: For the locustfile.
-        says: What it prints.
+        file: The name of the file, without `.py`.
+        users: The number of users; 0 if the file's own shape sets it.
+        seconds: The length of the test; 0 if the file's own shape sets it.
+        exact: Names of rows whose counts do not depend on the speed of the machine;
+            "*" for all rows.
+        mix: Whether the file chooses tasks at random, so that shares are compared.
+        counted: Whether counts are compared; not if they depend on the moment at which
+            the test ends.
+        words: Arguments for the locustfile.
+        says: Texts that the locustfile prints.
     """
 
     file: str
@@ -117,14 +118,14 @@ CASES = [
 
 @dataclass
 class Half:
-    """What one of the two made of a locustfile.
+    """The outcome of a locustfile under Locust or under Assay.
 
     Attributes:
-        code: Its exit code.
+        code: The exit code.
         rows: Requests and failures by method and name.
-        text: All that was said.
-        told: What the file has written into `order.txt`.
-        forwarded: Addresses that the server heard of.
+        text: All output.
+        told: The lines that the file has written into `order.txt`.
+        forwarded: Addresses that the server received in headers.
     """
 
     code: int
@@ -136,7 +137,7 @@ class Half:
 
 @dataclass
 class Pair:
-    """Both of them, as soon as they are through."""
+    """The outcomes under Locust and under Assay, as soon as they exist."""
 
     locust: "Future[Half]"
     assay: "Future[Half]"
@@ -144,7 +145,7 @@ class Pair:
 
 @pytest.fixture(scope="module")
 def ports() -> Iterator[Iterator[int]]:
-    """Serve, and hand out one port after the other."""
+    """Start the server; yield an iterator over its ports."""
     server = subprocess.Popen(
         [sys.executable, str(FILES / "server.py"), str(2 * TRIES * len(CASES) + 2)],
         stdout=subprocess.PIPE,
@@ -165,7 +166,7 @@ def pairs(
     ports: Iterator[int],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[dict[str, Pair]]:
-    """Begin with all cases that are asked for, a few at a time."""
+    """Start all cases that are selected, a few at a time; yield their pairs."""
     wanted = [
         case
         for case in CASES
@@ -221,7 +222,7 @@ def under_assay(case: Case, folder: Path, port: int) -> Half:
 def rows_of(found: dict[str, list[dict[str, object]]]) -> Rows:
     """Return requests and failures of a load test, as Locust would count them.
 
-    Requests of `on_start` and `on_stop` are rows of their own in Assay.
+    In Assay, requests of `on_start` and `on_stop` have separate rows.
     """
     every: Counter[tuple[str, str]] = Counter()
     failed: Counter[tuple[str, str]] = Counter()
@@ -237,7 +238,7 @@ def rows_of(found: dict[str, list[dict[str, object]]]) -> Rows:
 def _run(
     command: list[str], folder: Path, port: int
 ) -> "subprocess.CompletedProcess[str]":
-    """Run one of both to its end."""
+    """Run Locust or Assay to its end."""
     folder.mkdir()
     (folder / "secret.txt").write_text("secret")
     host = f"http://127.0.0.1:{port}"
@@ -261,7 +262,7 @@ def _run(
 
 
 def _step_forward(pid: int) -> None:
-    """Let a process run soon after it is due, as Assay does with its generator."""
+    """Give a process real-time priority, as Assay does with its generator."""
     with contextlib.suppress(OSError):
         policy = os.SCHED_RR | os.SCHED_RESET_ON_FORK
         os.sched_setscheduler(pid, policy, os.sched_param(1))
@@ -284,15 +285,15 @@ def _half(
 
 
 def near(a: int, b: int) -> bool:
-    """Say whether two counts are as equal as busy machines leave them."""
+    """Say whether two counts are equal within what a busy machine changes."""
     return abs(a - b) <= 0.25 * max(a, b) + 10
 
 
 def alike(a: list[int], b: list[int]) -> float:
     """Return how probable it is that two mixtures differ so much by chance.
 
-    What one user does hangs on what it did before, so lots are not independent: the
-    bound is that of half as many.
+    What a user does depends on what it did before, so its choices are not independent.
+    To allow for that, the test counts only half of them.
     """
     from scipy import stats
 
@@ -301,7 +302,7 @@ def alike(a: list[int], b: list[int]) -> float:
 
 
 def compare(case: Case, locust: Rows, assay: Rows) -> None:
-    """Find the same rows, the same of them failed, in the same mixture.
+    """Check that both have the same rows, failing rows and shares.
 
     Raises:
         AssertionError: They are not the same.
@@ -323,13 +324,13 @@ def compare(case: Case, locust: Rows, assay: Rows) -> None:
 
 
 def paced(case: Case, locust: list[Rows], assay: list[Rows]) -> None:
-    """Find as many requests; a mixture's all together.
+    """Check that both sent about as many requests; of a mixture, only the total counts.
 
-    Where a neighbour takes the machine away for a second, counts differ. Then both are
-    run again: that of any run may be near that of any other.
+    Counts differ if another process takes the machine for a second. Then both run
+    again. It is enough if one run under Assay is near one run under Locust.
 
     Raises:
-        AssertionError: Not one was.
+        AssertionError: No two runs are near each other.
     """
     if case.exact == ("*",) or not case.counted:
         return
@@ -343,7 +344,7 @@ def paced(case: Case, locust: list[Rows], assay: list[Rows]) -> None:
 
 
 def check(case: Case, locust: Half, assay: Half) -> None:
-    """Find the same in both halves.
+    """Check that both outcomes are the same.
 
     Raises:
         AssertionError: They are not the same.

@@ -1,7 +1,6 @@
-"""Ordinary locustfiles under Assay's arrivals, one behaviour of Locust after the other.
+"""Ordinary locustfiles under Assay's arrivals, one feature of Locust in each test.
 
-What is written here was tried with Locust's own examples in mind: whatever of them
-needs nothing but an HTTP server.
+The tests cover what those of Locust's own examples use that need only an HTTP server.
 """
 
 from collections import Counter
@@ -18,7 +17,7 @@ from tests.repeated import repeated
 def loaded(
     folder: Path, text: str, *words: str, rate: str = "60"
 ) -> tuple[dict[str, Any], Counter[str], Scripted]:
-    """Load a server with a locustfile; return results, paths asked for, and it."""
+    """Load a server; return the results, its requests by path, and the server."""
 
     def script(number: int, request: bytes) -> list[bytes]:
         return [answer(b'{"a": 1}', "200 OK", "Content-Type: application/json")]
@@ -74,7 +73,7 @@ FIXED = WEIGHTS.replace(
 def test_a_fixed_count_of_users(tmp_path: Path) -> None:
     found, _, _ = loaded(tmp_path, FIXED)
     named = rows(found)
-    # One of 20 users, who take turns.
+    # One of 20 users is a Writer, and users take turns.
     assert 1 <= named["request", "/write"]["requests"] <= 6
 
 
@@ -208,14 +207,14 @@ class Visitor(FastHttpUser):
 @repeated
 def test_users_and_tests_begin_and_end(tmp_path: Path) -> None:
     found, asked, server = loaded(tmp_path, LIFE)
-    # As many users as were needed, of the 20 that there might have been.
+    # As many users as were needed, of at most 20.
     assert 1 <= asked["/login"] == asked["/logout"] <= 20
     assert (tmp_path / "started").read_text() == "hello"
     assert (tmp_path / "stopped").read_text() == "bye"
     named = rows(found)
     assert named["request", "/look"]["requests"] == 60
     assert named["request", "/rest"]["failed"] == 0
-    # Logging in and out is no part of the load.
+    # Requests that log in or out are not part of the load.
     assert named["start", "/login"]["requests"] == asked["/login"]
     assert named["stop", "/logout"]["requests"] == asked["/logout"]
     assert ("request", "/login") not in named

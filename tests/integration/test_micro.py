@@ -58,7 +58,7 @@ def topic(tmp_path: Path) -> Topic:
     folder = tmp_path / "topic"
     folder.mkdir()
     (folder / "bench_pause.py").write_text(BENCH, encoding="utf-8")
-    # Options that would spoil a benchmark, in the project around it.
+    # The project's own options would make the benchmark fail.
     (tmp_path / "pytest.ini").write_text("[pytest]\naddopts = -x --no-such-option\n")
     return Topic(
         name="pause",
@@ -144,7 +144,7 @@ def test_a_launch_that_hangs_is_ended(
 
 
 def test_a_run_of_a_known_length_is_judged_once_at_its_end(topic: Topic) -> None:
-    """Seven launches can tell; by itself it would look after eight, then on."""
+    """Seven launches are enough; by default the first look comes after eight."""
     (topic.folder / "claims.toml").write_text("""title = "Pause"
 [scenario]
 benchmarks = "bench_pause.py"

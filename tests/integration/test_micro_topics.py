@@ -14,7 +14,7 @@ from assay.inputs import benchmark_nodes, loader
 from assay.plan import Topic
 
 REPOSITORY = Path(__file__).parents[2]
-# By the file itself, so that the tests of a topic can be listed without loading it.
+# Topics are found by their files, so that tests can be listed without loading topics.
 TOPICS = sorted(
     file.parent.name
     for file in REPOSITORY.glob("scenarios/*/claims.toml")

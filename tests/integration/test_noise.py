@@ -1,7 +1,7 @@
-"""The rule that says what disturbed a slice, against disturbances that are known.
+"""The rule that finds disturbed slices, tested with known disturbances.
 
-Other processes of the machine disturb these tests, too. So everything is compared
-with what happens without the disturbance, within one launch where that is possible.
+Other processes of the machine disturb these tests, too. So disturbed slices are
+compared with undisturbed ones, of the same launch if possible.
 """
 
 import math
@@ -19,9 +19,9 @@ from assay.system import processes
 from scripts.studies.bench import COMMAND, Bench, Span, open_bench
 from scripts.studies.noise import APP, STANDSTILL, burning, overlap, standstills
 
-BUSY = 0.03  # of a core, used by nobody of ours
+BUSY = 0.03  # share of a core that other processes use
 TRIES = 4
-FEW, MOST = 0.25, 0.8  # of the slices
+FEW, MOST = 0.25, 0.8  # shares of the slices
 MEASURED = (
     *("throughput", "service.p50", "cpu_per_request"),
     *("latency.mean", "latency.p50", "latency.p90"),
@@ -41,7 +41,7 @@ pytestmark = pytest.mark.skipif(
 
 @pytest.fixture
 def bench(tmp_path: Path) -> Iterator[Bench]:
-    """Return a service and a generator that nobody disturbs yet."""
+    """Yield a service and a load generator, not disturbed yet."""
     found = processes.split_cores()
     cores = processes.Cores(found.target[:1], found.generator[:1])
     with open_bench(tmp_path, APP, cores) as here:
@@ -49,7 +49,7 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
 
 
 def quiet(bench: Bench) -> bool:
-    """Say whether nobody else uses these cores just now."""
+    """Say whether no other process uses these cores now."""
     cores = (*bench.cores.target, *bench.cores.generator)
     before, began = processes.busy_seconds(cores), time.perf_counter()
     time.sleep(0.3)
@@ -72,9 +72,9 @@ def by_variant(measured: launch.Launch) -> dict[str, list[SliceRow]]:
 
 
 def tried(bench: Bench, attempt: Callable[[], None]) -> None:
-    """Try something again where a neighbour of ours may have made it fail.
+    """Repeat an attempt that other processes may have made fail.
 
-    It fails where it failed twice although the cores were idle before and after.
+    The test fails if two attempts failed with idle cores before and after each.
     """
     quiet_failures = 0
     for _ in range(TRIES):
@@ -89,7 +89,7 @@ def tried(bench: Bench, attempt: Callable[[], None]) -> None:
 
 
 def test_a_quiet_machine_loses_hardly_any_slice(bench: Bench) -> None:
-    # Of few connections one worker can get all, and then waits for nobody.
+    # With few connections, one worker could get all, and would wait for no other.
     many = LOAD.model_copy(update={"users": 16})
 
     def attempt() -> None:
@@ -104,7 +104,7 @@ def test_a_quiet_machine_loses_hardly_any_slice(bench: Bench) -> None:
             name: np.median([r.run_delay / r.occupied for r in of])
             for name, of in full.items()
         }
-        # Their own threads and workers wait for each other, which is no neighbour.
+        # Threads and workers of one target wait for each other: not a neighbour.
         assert min(waits["threads"], waits["workers"]) > FEW
         for name, of in rows.items():
             assert lost(of) <= FEW, (name, waits)
@@ -162,7 +162,8 @@ def test_a_busy_generator_core_does_no_unseen_harm(bench: Bench) -> None:
                 for part in (hit, spared)
             )
             assert len(plain) >= 3
-            # With real-time priority nothing is lost; else what is, must be seen.
+            # With real-time priority the burning does no harm; otherwise Assay must
+            # find the disturbed slices.
             if len(kept) >= 3:
                 assert 0.75 < np.median(kept) / np.median(plain) < 1.33, column
             else:
@@ -185,7 +186,7 @@ def test_what_sleeps_or_idles_is_measured_like_any_other(bench: Bench) -> None:
             for metric in MEASURED:
                 value, bound = measured.values[name, metric]
                 assert 0 < value < math.inf and not bound, (name, metric)
-        # Each is what it is here for.
+        # One variant is slow, and the other one is mostly idle.
         assert all(r.duration > 1.5 * 0.25 for r in rows["slow"])
         opened = [r for r in rows["idle"] if r.mode == "open"]
         assert max(r.cpu / r.duration for r in opened) < 0.1

@@ -1,4 +1,4 @@
-"""Terminals that cannot show everything, names that are no text, full disks."""
+"""Terminals that cannot show all characters, names that are not UTF-8, full disks."""
 
 import json
 import os
@@ -17,7 +17,7 @@ from tests.integration.scripted import Scripted, serving
 from tests.integration.test_run import wait_for
 
 QUICK = shop.PROJECT.replace("[6]", "[1]")
-BYTES = os.fsdecode(b"caf\xe9")  # a name of a folder that is no UTF-8
+BYTES = os.fsdecode(b"caf\xe9")  # a folder name that is not UTF-8
 
 
 @pytest.fixture
@@ -115,9 +115,9 @@ def test_a_folder_whose_name_is_no_text(tmp_path: Path, server: Scripted) -> Non
 
 
 def unmeasured() -> dict[str, str]:
-    """Return this environment without what starts coverage in child processes.
+    """Return this environment without the variables that start coverage in a child.
 
-    Coverage cannot write its own data under a limit either, and says so.
+    Under the size limit coverage could not write its own data, and would print errors.
     """
     return {
         name: value
@@ -141,7 +141,7 @@ def test_a_disk_that_is_full_during_a_load_test(
     out = tmp_path / "out"
     assert not out.exists() or not list(out.rglob("*.part"))
     if done.returncode == 4 and (out / "ticks.jsonl").exists():
-        # There is room again: what was measured is there.
+        # There is room again, and the report has what was measured.
         report = shop.assay(tmp_path, "report", "out")
         assert report.returncode in (0, 4), report.stderr
         warnings = shop.results(out)["warnings"]

@@ -34,7 +34,7 @@ class Served:
     probe: Probe
 
     def observe(self, path: str, requests: int = 40) -> list[Observation]:
-        """Ask for a path from several users at once; return what was counted."""
+        """Request a path with several users at once; return the probe's counts."""
 
         def ask(number: int) -> int:
             with httpx.Client(base_url=self.url, trust_env=False) as client:
@@ -134,7 +134,7 @@ def test_a_wait_names_who_waits_and_who_holds(
     served: Served, path: str, kind: str, waiter: str, holder: str
 ) -> None:
     wait = one(served.observe(path), kind, waiter, holder)
-    # Three others are served before, each of which holds it for 20 ms and more.
+    # Three other requests are served first, and each holds it for at least 20 ms.
     assert wait.amount.seconds > 0.016 and 0.3 < wait.amount.count < 1.5
 
 
@@ -277,7 +277,7 @@ def delayed() -> Iterator[int]:
 def test_a_wait_is_counted_apart_from_the_turns_of_others(
     loop: str, delayed: int, request: pytest.FixtureRequest
 ) -> None:
-    """Other requests use the CPU meanwhile, and what is awaited waits for its turn."""
+    """Meanwhile other requests use the CPU, so a finished wait is noticed later."""
     of: Served = request.getfixturevalue(loop)
     seen = of.observe(f"/call-and-spin?port={delayed}", requests=80)
     called = one(seen, "other service", "call_and_spin").amount.seconds
@@ -291,7 +291,7 @@ def test_the_threads_of_the_probe_are_told_from_those_of_the_target(
     served: Served,
 ) -> None:
     before = served.probe.totals()
-    time.sleep(0.5)  # nobody asks: only the probe's threads run
+    time.sleep(0.5)  # without requests, only the probe's threads run
     counted = between(before, served.probe.totals())
     assert 0 < counted.probe_cpu <= counted.cpu + 0.01
     assert counted.probe_cpu > 0.5 * counted.cpu

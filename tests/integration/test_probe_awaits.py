@@ -1,4 +1,4 @@
-"""What the probe says of coroutines that await what it has no name for."""
+"""What the probe reports of coroutines that await things it has no kind for."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -56,8 +56,8 @@ def test_a_wait_is_named_with_its_line_and_counts_once(
     seen = served.observe(path)
     wait = one(seen, KIND, function)
     assert (wait.event.resource, line_of(wait)) == (resource, line)
-    # A sleep may end up to the resolution of the clock too early. All other time is
-    # that of other parts, so the waits are not much longer than what is waited for.
+    # A sleep may end too early by the resolution of the clock. Time after it belongs to
+    # other parts, so the wait is not much longer than the sleep.
     assert 0.95 * LONG < seconds(seen)
     if resource == "asyncio.sleep":
         assert seconds(seen) < 1.2 * LONG

@@ -49,5 +49,5 @@ def test_what_is_sent_is_counted_at_the_line_that_sends_it(
 
 def test_a_wait_for_the_only_connection_of_a_pool_is_one(served: Served) -> None:
     wait = one(served.observe("/asyncpg"), "connection pool", "read_asyncpg")
-    # Three others are served before, each of which holds it for 20 ms and more.
+    # Three other requests are served first, and each holds it for at least 20 ms.
     assert wait.amount.seconds > 0.012

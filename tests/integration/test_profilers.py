@@ -181,7 +181,7 @@ def test_time_is_found_where_it_is_spent(
     truth = (BURN + GLOW) / profile.total
     assert 0.75 * truth < share(profile, "work") < truth + 0.15
     assert 0.6 < share(profile, "burn") / share(profile, "work") < 0.9
-    # Where idle worker threads are taken for busy, they hold a third to a half.
+    # If idle worker threads were taken for busy, they would take a third to a half.
     idle = sum(
         value
         for stack, value in profile.stacks
@@ -206,7 +206,7 @@ def test_work_outside_the_gil_is_not_put_on_others(tmp_path: Path, gil: bool) ->
         server.load("/free", 40)
         capture = PROFILERS["py-spy"].start(server.child.pid, preset, tmp_path / "raw")
         before = cpu(server.child.pid)
-        # Hashes alone hold the GIL too seldom to be sampled often enough.
+        # Hashing alone holds the GIL too rarely for enough samples.
         server.load("/free", requests)
         server.load("/async", 200)
         spent = cpu(server.child.pid) - before
@@ -219,15 +219,15 @@ def test_work_outside_the_gil_is_not_put_on_others(tmp_path: Path, gil: bool) ->
     rest = spent - 200 * (BURN + GLOW)
     where = "outside the GIL" if gil else "frees_the_gil"
     found = share(profile, where) * spent
-    # Without `gil`, hashes that queue for a core count as if they had it.
+    # Without `gil`, hashes that wait for a core count as if they ran.
     assert 0.5 * rest < found < (1.15 * rest if gil else spent)
 
 
 @needs_pyspy
 def test_too_little_running_code_is_refused(tmp_path: Path) -> None:
     with served(tmp_path, "asyncio") as server:
-        # No request: one that a busy machine stops while it holds the GIL is
-        # sampled until it goes on, which can be often enough.
+        # No request is sent: a busy machine can stop a request while it holds the GIL,
+        # and py-spy would then sample it often enough.
         capture = PROFILERS["py-spy"].start(server.child.pid, CPU, tmp_path / "raw")
         capture.stop()
         capture.stop()

@@ -1,4 +1,4 @@
-"""`assay run` and `assay report` on a service that is not ours, for real."""
+"""Real runs of `assay run` and `assay report` on a small service."""
 
 import json
 import re
@@ -32,8 +32,8 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def measured(folder: Path) -> Path:
     """Measure the claims of the shop, all of which hold.
 
-    Few requests meet: where they wait for each other, on a busy machine the blocked
-    event loop is a larger cause than the CPU time.
+    The arrival rate is low, so that few requests overlap. Otherwise, on a busy machine,
+    the blocked event loop would be a larger cause than the CPU time.
     """
     claims = shop.CLAIMS.replace("utilisation = 0.4", "utilisation = 0.2")
     budget = '[[budgets]]\nvariant = "less"\nmetric = "errors"\nat_most = "1%"\n'
@@ -45,7 +45,7 @@ def measured(folder: Path) -> Path:
     )
     profiles = folder / "profiles"
     profiles.mkdir()
-    # Hashing releases the GIL, and a fast machine hashes quickly: few samples hold it.
+    # Hashing releases the GIL, so few samples hold it; a high rate takes more samples.
     (profiles / "cpu.toml").write_text(
         'title = "CPU"\nprofiler = "py-spy"\nseconds = 3\n[settings]\nrate = 1000\n'
     )
@@ -115,7 +115,7 @@ def test_the_profile_finds_the_function_that_works(run: Path) -> None:
 
 
 def test_work_that_releases_the_gil_is_found_all_the_same(run: Path) -> None:
-    """The shop hashes: those who hold the GIL are hardly what it costs."""
+    """The shop hashes, so most of its CPU time is spent without the GIL."""
     burning = total = 0.0
     for file in (run / "rounds").glob("*.load.*.more.json"):
         for stack, seconds in json.loads(file.read_text())["stacks"]:
@@ -236,10 +236,10 @@ def test_a_killed_assay_leaves_no_server_and_a_partial_report(tmp_path: Path) ->
 
 
 def wait_for_handler(pid: int) -> None:
-    """Wait until Assay, and no longer Python itself, says what Ctrl-C does.
+    """Wait until Assay has replaced Python's own handling of Ctrl-C.
 
-    Python's own handler prints a traceback. Assay lets Ctrl-C end the process without
-    a word first, and handles it and SIGTERM once it has been imported.
+    Python's own handler prints a traceback. At first Assay lets Ctrl-C end the process
+    silently; once it has been imported, it handles both Ctrl-C and SIGTERM.
     """
     if sys.platform != "linux":
         return
@@ -268,8 +268,8 @@ def wait_for(path: Path) -> None:
 
 @repeated
 def test_a_slow_locustfile_gets_as_many_arrivals_as_it_can_send(tmp_path: Path) -> None:
-    # It works for 1 ms on each answer: of arrivals that come by chance, many would
-    # have to wait until it has done so.
+    # The locustfile works for 1 ms on each answer, so many random arrivals would have
+    # to wait for the generator.
     slow = (
         f"import time\n{shop.LOCUSTFILE}"
         "        until = time.thread_time() + 0.001\n"

@@ -1,4 +1,4 @@
-"""Servers that really start, stop, and survive what happens to them."""
+"""Real PostgreSQL and Valkey servers: starts, stops, crashes and damaged data."""
 
 import os
 import signal
@@ -240,7 +240,7 @@ def test_a_server_that_cannot_start_shows_its_last_words(
 
 @pytest.mark.skipif(not ROOT, reason="the other tests are it, then")
 def test_an_ordinary_user_needs_no_copies(cache: Path) -> None:
-    """The same, in a child that has become an ordinary user."""
+    """Start both servers in a child process that has become an ordinary user."""
     os.chown(cache, 65534, 65534)
     child = os.fork()
     if child == 0:

@@ -29,8 +29,8 @@ from assay.subject.imported import content_hash, foreign
 from assay.subject.repository import Repository
 from tests.unit.subject.repositories import commit, create, fingerprint, git, write
 
-# Builds a wheel of src/ with nothing but the standard library, so that no test of ours
-# depends on a build tool of others. It leaves products behind, as setuptools does.
+# A build backend that needs only the standard library, so that no test depends on a
+# build tool from an index. Like setuptools, it leaves build products behind.
 BACKEND = """
 import pathlib, re, zipfile
 
@@ -89,7 +89,7 @@ type Said = list[str]
 
 @pytest.fixture(scope="session")
 def uv(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Return uv; where it is missing, from its wheel."""
+    """Return the path of uv; install its wheel if uv is missing."""
     if found := builds.find_uv():
         return found[0]
     folder = tmp_path_factory.mktemp("uv")
@@ -109,7 +109,7 @@ def only_pip(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(params=["uv", "pip"])
 def installer(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Choose what installs, as the machine of a user would."""
+    """Make Assay install with uv or with pip, as on a machine with or without uv."""
     if request.param == "pip":
         request.getfixturevalue("only_pip")
     else:
@@ -168,7 +168,7 @@ def shown(side: Environment, cwd: Path, name: str = "shop") -> tuple[str, str]:
 def built(
     work: Path, ref: str, cache: Path, recipe: Recipe = Recipe(), project: str = ""
 ) -> tuple[Path, Environment, Environment, Said]:
-    """Build one side; also return what was said meanwhile."""
+    """Build one side; return its checkout, both environments and the messages."""
     repository = Repository.find(work, cache)
     wanted = repository.working_tree() if ref == "." else repository.commit(ref)
     said: Said = []
@@ -208,7 +208,7 @@ def test_both_sides_share_packages_and_have_their_own(
     assert version == "2.0" and Path(head_file).is_relative_to(head_side.prefix)
     other = run(base_side, "python", "-c", "import iniconfig as i; print(i)", cwd=base)
     assert str(base_shared.prefix) in other
-    # The proof.
+    # The proof of which code a side ran.
     ours, theirs = [base, base_side.prefix], [head, head_side.prefix]
     assert foreign([base_file], ours, theirs, work) == []
     assert foreign([head_file], ours, theirs, work) == [head_file]
@@ -295,7 +295,7 @@ files = [{{file = "iniconfig-2.0.0-py3-none-any.whl", hash = "{hashed}"}}]
 
 
 def test_a_lock_of_uv(tmp_path: Path, cache: Path, uv: str, only_pip: None) -> None:
-    """Where uv is missing it is fetched, beside the environment and for it alone."""
+    """If uv is missing, Assay installs it beside the environment, for this use only."""
     work = create(tmp_path / "work")
     package(work, 1, f'requires-python = ">=3.10"\n{NEEDS_INICONFIG}')
     words = [uv, "lock", "-q", "--python", sys.executable]
@@ -344,7 +344,7 @@ def test_a_wheel_in_the_repository_that_a_poetry_lock_names(
         assert shared.packages["tools"] == "1.0"
         said.append(run(side, "python", "-c", "import tools; tools.main()", cwd=place))
     assert said == ["1", "2"]
-    # Another wheel than the locked one is not taken.
+    # A wheel that differs from the locked one is refused.
     commit(work, "forged", **{"poetry.lock": locks[0]})
     with pytest.raises(MeasureError, match="(?i)hash"):
         built(work, "HEAD", cache)
@@ -365,7 +365,7 @@ def test_a_build_command_is_run_in_the_checkout(
     assert side == shared and shared.source == "--build" and len(said) == 1
     assert (place / "built").read_text() == str(shared.prefix)
     assert built(work, "HEAD", cache, recipe)[3] == []
-    # Whoever comes later finds a clean checkout, and builds in it again.
+    # The next process finds a clean checkout, and builds in it again.
     checkouts._held.pop(place).release()
     assert len(built(work, "HEAD", cache, recipe)[3]) == 1
     assert (place / "built").exists()
@@ -394,7 +394,7 @@ def test_a_build_that_fails_on_one_side(
     log = Path(message.partition("the whole log: ")[2].splitlines()[0])
     assert "no wheel today" in log.read_text()
     assert not (log.parent / "venv").exists()
-    # Nothing of it is taken for complete.
+    # The failed build must not count as complete: the second attempt fails, too.
     with pytest.raises(MeasureError, match="no wheel today"):
         built(work, "HEAD", cache)
 
@@ -538,7 +538,7 @@ def wait_until(condition: Callable[[], bool]) -> None:
 
 
 def test_a_checkout_that_cannot_be_written(tmp_path: Path, cache: Path) -> None:
-    """A read-only work tree is no obstacle: nothing is written there."""
+    """The user's work tree may be read-only, because nothing is written there."""
     work = create(tmp_path / "work", **{"requirements.txt": "iniconfig==2.0.0\n"})
     write(work, **{"a.py": "two\n"})
     for folder, _, _ in os.walk(work):

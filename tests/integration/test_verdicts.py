@@ -17,17 +17,17 @@ from tests.repeated import repeated
 
 START, _ = shop.CLAIMS.split("[variants]")
 LOAD = "users = 2, utilisation = 0.4, connections = 4"
-WIDE = "400"  # columns: no sentence is folded
+WIDE = "400"  # columns of the terminal, so that no sentence is wrapped
 ORDER = ["launch", "mode", "block", "position"]
 TIMEOUT = 0.6  # seconds
-BUSY = 0.05  # of the slices: so many are disturbed on no quiet machine
+BUSY = 0.05  # share of disturbed slices that no quiet machine exceeds
 TRIES = 2
 FORMATS = ("index.html", "summary.md")
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run left: its exit code and everything that can be read of it."""
+    """The outcome of a run: its exit code, its output and its run directory."""
 
     code: int
     terminal: str
@@ -36,7 +36,7 @@ class Outcome:
 
     @property
     def pages(self) -> dict[str, str]:
-        """What each format says, free of its escapes and line breaks."""
+        """The text of each format, without escapes and line breaks."""
         texts = {name: (self.path / name).read_text() for name in FORMATS}
         texts["terminal"] = self.terminal
         return {
@@ -44,7 +44,7 @@ class Outcome:
         }
 
     def comparison(self, metric: str) -> dict[str, Any]:
-        """Return the comparison of a metric of the only pair."""
+        """Return the only pair's comparison of a metric."""
         (found,) = (c for c in self.results["comparisons"] if c["metric"] == metric)
         return dict(found)
 
@@ -59,13 +59,13 @@ class Outcome:
 
 
 def variants(**environments: str) -> str:
-    """Return the table of variants: name to what its environment holds."""
+    """Return the table of variants, from the environment of each."""
     lines = [f"{name} = {{ env = {{ {env} }} }}" for name, env in environments.items()]
     return "\n".join(["[variants]", *lines, ""])
 
 
 def claim(baseline: str, candidate: str, metric: str, expect: str) -> str:
-    """Return a claim as it stands in claims.toml."""
+    """Return a claim as claims.toml has it."""
     return (
         f'\n[[claims]]\nsays = "As we said"\nbaseline = "{baseline}"\n'
         f'candidate = "{candidate}"\nmetric = "{metric}"\nexpect = "{expect}"\n'
@@ -84,11 +84,11 @@ def run(
     """Run a topic to its only look.
 
     Args:
-        folder: Takes the service and the run.
+        folder: The folder that gets the service and the run.
         claims: The end of its claims.toml: variants and claims.
-        launches: At which the only look is.
+        launches: The number of launches at the only look.
         words: Further arguments of the command.
-        load: Of the scenario.
+        load: The load of the scenario.
         settings: Further settings of the project.
         files: See `shop.write`.
     """
@@ -114,7 +114,7 @@ def describe(done: "subprocess.CompletedProcess[str]") -> str:
 def settled(
     folder: Path, measure: Callable[[Path], Outcome], check: Callable[[Outcome], None]
 ) -> None:
-    """Check a run, and another one where others kept the machine busy meanwhile."""
+    """Check a run; if other processes disturbed it and it fails, check another one."""
     for number in range(TRIES):
         outcome = measure(folder / f"shop{number}")
         try:
@@ -126,8 +126,8 @@ def settled(
 
 
 def test_a_slow_tail_keeps_a_pair_from_being_the_same(tmp_path: Path) -> None:
-    # One metric alone stands out from the eight that are browsed at nine launches
-    # at the earliest: 2 / 2**9 < 0.05 / 8.
+    # A single metric can stand out from the eight that are compared after nine
+    # launches at the earliest: 2 / 2**9 < 0.05 / 8.
     def measure(folder: Path) -> Outcome:
         tail = 'WORK = "40", SLOW_EVERY = "33", SLOW_SECONDS = "0.04"'
         return run(
@@ -157,7 +157,7 @@ def test_a_slow_tail_keeps_a_pair_from_being_the_same(tmp_path: Path) -> None:
 
 @repeated
 def test_a_generator_that_is_the_limit_makes_nobody_the_same(tmp_path: Path) -> None:
-    # A millisecond for each request, on the core of the generator.
+    # Each request costs about a millisecond on the core of the generator.
     busy = shop.LOCUSTFILE.replace(
         'self.client.get("/")', 'self.client.get("/"); sum(range(100_000))'
     )
@@ -167,12 +167,12 @@ def test_a_generator_that_is_the_limit_makes_nobody_the_same(tmp_path: Path) -> 
         1,
         locustfile=busy,
     )
-    # What it could have served nobody knows, and answers wait for the generator.
+    # The target could have served more, and its answers waited for the generator.
     throughput, service = map(outcome.comparison, ("throughput", "service.p50"))
     assert throughput["verdict"] is None and throughput["censored"] == "both"
     assert service["verdict"] is None and 0.5 < service["ratio"] < 2
     for name, text in outcome.pages.items():
-        # Of the two, one at least took nine tenths of the core when it was tried.
+        # During calibration, at least one of them took nine tenths of the core.
         assert re.search("the load generator is the limit under (one|two)", text), name
         assert "throughput does not decide" in text, name
 
@@ -182,7 +182,7 @@ def test_who_fails_more_is_never_faster(tmp_path: Path, claimed: bool) -> None:
     sides = variants(sound='WORK = "60"', hasty='WORK = "6", FAIL_EVERY = "50"')
     said = claim("sound", "hasty", "latency.p50", "faster") if claimed else ""
     outcome = run(tmp_path / "hasty", sides + said, 3)
-    # It is faster, by far: that it has no such verdict is not for want of speed.
+    # The candidate is much faster, so only its failures forbid the verdict *faster*.
     assert outcome.comparison("latency.p50")["ratio"] < 0.7
     reason = "failure rates differ beyond chance: sound 0.00%, hasty "
     assert outcome.comparison("latency.p50")["reason"].startswith(reason)
@@ -199,7 +199,7 @@ def test_who_fails_more_is_never_faster(tmp_path: Path, claimed: bool) -> None:
 
 @repeated
 def test_what_never_ends_is_a_bound_and_never_fast(tmp_path: Path) -> None:
-    # What the candidate does answer, it answers sooner than the baseline.
+    # The requests that the candidate does answer are faster than the baseline's.
     stuck = 'WORK = "1", SLOW_EVERY = "5", SLOW_SECONDS = "3600"'
     outcome = run(
         tmp_path / "stuck",
@@ -243,7 +243,7 @@ def seeded(tmp_path_factory: pytest.TempPathFactory) -> list[Outcome]:
     sides = variants(left='WORK = "20"', right='WORK = "20"')
     load = "users = 2, arrival_rate = 400, connections = 8"
     return [
-        # The topic is called by its folder, and what is drawn hangs on its name.
+        # The folder names the topic, and the random order depends on this name.
         run(folder / name / "topic", sides, launches, "--seed", seed, load=load)
         for name, seed, launches in (("a", "7", 2), ("b", "7", 2), ("c", "8", 1))
     ]
@@ -287,11 +287,11 @@ def test_the_control_is_measured_and_shown_as_no_variant(seeded: list[Outcome]) 
     assert set(of_launch[1]) == {"left", "right", "left" + AA_SUFFIX}
     assert set(of_launch[2]) == {"left", "right"}
     controls = outcome.results["controls"]
-    # Where the generator's core was full when it was tried, throughput decides nothing.
+    # If the generator's core was full during calibration, throughput decides nothing.
     decided = {control["metric"] for control in controls}
     assert decided - {"throughput"} == {"cpu_per_request", "latency.p50"}
     assert len(controls) == len(decided)
-    # Launch 5 has it again, where others were too disturbed to count.
+    # Launch 5 has the control again; more than two launches ran if some did not count.
     with_it = set(slices.loc[slices["variant"] == "left" + AA_SUFFIX, "launch"])
     assert with_it <= {1, 5, 9}
     counted = len(with_it & set(outcome.launches()["launch"]))

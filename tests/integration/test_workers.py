@@ -25,7 +25,7 @@ TWO = ("--workers", "2")
 
 
 def workers_of(process: "subprocess.Popen[str]") -> list[psutil.Process]:
-    """Wait until both workers of a command load, and return them."""
+    """Wait until both workers of a command run, and return them."""
     until = time.monotonic() + 40
     while time.monotonic() < until:
         found = [
@@ -61,7 +61,7 @@ def started(
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Any]]:
-    """A test of two workers that nothing disturbs."""
+    """An undisturbed load test with two workers: its folder and its process."""
     folder = tmp_path_factory.mktemp("shared")
     with serving(fine) as server:
         done = load(
@@ -99,7 +99,8 @@ def test_workers_do_not_do_the_same(shared: tuple[Path, Any]) -> None:
     samples = pd.concat([pd.read_parquet(file) for file in files])
     first = samples[samples["scheduled"] > 0].drop_duplicates("scheduled")
     own = [first[first["user"] < 10], first[first["user"] >= 10]]
-    # Ten users each; arrivals of a second task's requests are no schedule's.
+    # Each worker has ten users, 0 to 9 or 10 to 19, and 150 arrivals. Later requests of
+    # a task have a time in `scheduled`, too, so a worker can have more than 150 rows.
     assert min(len(part) for part in own) >= 150
     assert not set(own[0]["scheduled"]) & set(own[1]["scheduled"])
 
@@ -354,7 +355,7 @@ def test_strangers_on_the_port_disturb_nobody(tmp_path: Path) -> None:
 def impostor(
     address: str, nonsense: dict[Any, Any], server: Scripted, over: threading.Event
 ) -> None:
-    """Join as a worker, do what is asked, and tell nonsense of the load test."""
+    """Join as a worker, obey the master, but send invalid data about the load test."""
     context = zmq.Context()
     channel = context.socket(zmq.DEALER)
     channel.setsockopt(zmq.IDENTITY, b"impostor")
@@ -368,7 +369,7 @@ def impostor(
 
     say("client_ready", -1)
     version = protocol.VERSION
-    # Whatever it says besides what a worker says goes no further.
+    # The master must ignore fields that no worker sends, such as `more`.
     tell(event="joined", version=version, host="me", pid=1, speed=9.0, more=b"\xff")
     try:
         while not over.is_set():
@@ -381,7 +382,7 @@ def impostor(
             begun = {"seconds": 0.1, "requests": 0, "failed": 0, "errors": {}}
             tell(event="answer", do=data["do"], target=begun)
             if data["do"] == "load":
-                # Until all have begun: one that is lost before ends it.
+                # Wait until all have begun: a worker lost earlier would end the test.
                 while len(server.requests) < 3 and not over.wait(0.05):
                     pass
                 say("assay", {"header": {"event": "tick", **nonsense}, "body": b""})
@@ -478,7 +479,7 @@ def test_a_worker_that_leaves_slowly_has_not_done_its_part(tmp_path: Path) -> No
     assert process.returncode == 4, out + errors
     found = results(tmp_path)
     assert sorted(worker["lost"] for worker in found["workers"]) == ["", "it left"]
-    # What it had under way is not done.
+    # Requests that the worker had in flight when it left do not count as done.
     every = rows(found)["request", ""]
     assert every["requests"] >= found["done"]
 

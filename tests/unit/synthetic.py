@@ -1,4 +1,4 @@
-"""Slices, plans and tables made without measuring, for the tests of the core."""
+"""Slices, plans and tables that are made without measuring, for many tests."""
 
 import math
 from collections.abc import Container, Mapping, Sequence
@@ -27,7 +27,7 @@ from assay.plan import (
 
 OPEN = ("latency_p50",)  # columns of a slice that only the open loop has
 BLOCKS = 4
-SECONDS = 4.0  # that a launch takes
+SECONDS = 4.0  # the length of a launch
 
 
 def taken(
@@ -41,10 +41,7 @@ def taken(
     users: Sequence[int] | None = None,
     **changes: Any,
 ) -> Slice:
-    """A slice from 0 to 1 s, all of whose requests began with it.
-
-    Each is by a user of its own if nothing else is said.
-    """
+    """A slice from 0 to 1 s; by default requests begin at 0 s, each of another user."""
     count = len(ends)
     columns = {
         "scheduled": np.array(scheduled or [0.0] * count, dtype=float),
@@ -122,18 +119,19 @@ def measured(
     """Tables in which variant b is `ratios[metric]` times any other variant.
 
     Args:
-        ratios: Metric to that number.
-        launches: How many count.
-        variants: Each a letter.
+        ratios: For each metric, that ratio.
+        launches: The number of launches that count.
+        variants: The variants; each letter is one.
         noise: Standard deviation of the logs, for each variant and launch.
         failed: Requests of each slice's 100 that failed, by variant.
         dropped: Arrivals of each open slice that were dropped, by variant.
-        disturbed: Variant to the factor that its last block of a launch is wrong by.
-        again: What a is times itself in the A/A arm; None for no such arm.
-        censored: Variant and metric to the launches in which it is a bound only.
+        disturbed: For a variant, the factor by which its last block of each launch is
+            wrong; this block is marked as disturbed.
+        again: The ratio of the A/A arm to variant a; None for no such arm.
+        censored: For a variant and metric, the launches in which it is only a bound.
         lost: Launches at the end that are too disturbed to count.
         generator: The share of its core that the generator took, by variant.
-        cores: The cores that the variant itself took.
+        cores: The cores that the target used, by variant.
     """
     rng = np.random.default_rng(1)
     slices: list[dict[str, Any]] = []
@@ -162,7 +160,7 @@ def measured(
                 value = {"metric": metric, "value": own[metric], "censored": cut}
                 if number <= launches:
                     values.append(key | value)
-                if cut and metric != "throughput":  # it stays what was counted
+                if cut and metric != "throughput":  # throughput stays a finite number
                     own[metric] = math.inf
             slices += [
                 key | row

@@ -1,4 +1,4 @@
-"""The workflows of docs/ci.md and the template of GitLab say what the commands know."""
+"""The workflows of docs/ci.md and GitLab's template use options that exist."""
 
 import json
 import os
@@ -63,7 +63,7 @@ def test_the_second_workflow_follows_the_first_and_runs_nothing_of_a_fork() -> N
     ]
     assert trigger["workflows"] == [measure["name"]]
     assert not any("checkout" in step.get("uses", "") for step in steps(comment))
-    # Nothing of the event is part of a script.
+    # No script contains an expression, so nothing of the event can inject code.
     assert "${{" not in json.dumps([step.get("run") for step in steps(comment)])
     (line,) = [
         step["run"] for step in steps(comment) if "assay comment" in step.get("run", "")

@@ -1,4 +1,4 @@
-"""The manifests under deploy/: they say what the commands understand."""
+"""The manifests under deploy/ use options that the commands have."""
 
 import ast
 import re
@@ -33,7 +33,7 @@ def kind(name: str) -> dict[str, Any]:
 
 
 def parsed(pod: dict[str, Any]) -> dict[str, Any]:
-    """Return what the command line of a pod's container says."""
+    """Return the parameters of the command line of a pod's container."""
     arguments = list(pod["template"]["spec"]["containers"][0]["args"])
     group: Any = get_command(app)
     command = group.get_command(None, arguments[0])
@@ -71,7 +71,7 @@ def test_labels_fit_and_every_resource_is_named() -> None:
 
 
 def test_the_image_has_the_versions_of_the_lock() -> None:
-    """What it copies is there, and its list of versions is one for pip."""
+    """The files that it copies exist, and pip can read its list of versions."""
     image = (FOLDER.parent / "Dockerfile").read_text()
     copied = re.findall(r"^COPY (.+) /src/", image, re.MULTILINE)
     for name in " ".join(copied).split():

@@ -65,7 +65,7 @@ def last(stage: Stage, word: str) -> str:
 
 @pytest.fixture(scope="module")
 def built() -> tuple[Stage, Stage]:
-    """The stages of the service's image: what builds, and what runs."""
+    """Return the two stages of the service's image: the builder and the final image."""
     builder, runs = stages((SERVICE / "Dockerfile").read_text(encoding="utf-8"))
     return builder, runs
 
@@ -210,7 +210,7 @@ def test_the_image_holds_no_secret(built: tuple[Stage, Stage]) -> None:
                 assert not re.search(r"(?i)secret|password|token|key|_url", rest)
             if word == "COPY" and not rest.startswith("--from="):
                 *sources, _ = rest.split()
-                # Never the whole folder, in which a .env or .git can be.
+                # The whole folder is never copied, because it can contain .env or .git.
                 assert "." not in sources
                 for source in sources:
                     assert (ROOT / source).exists(), source
@@ -219,7 +219,7 @@ def test_the_image_holds_no_secret(built: tuple[Stage, Stage]) -> None:
 def test_what_the_image_installs_is_enough_to_start(
     built: tuple[Stage, Stage], tmp_path: Path
 ) -> None:
-    """The builder's own command says what; nothing else can be imported."""
+    """Only packages that the builder's own command lists can be imported."""
     for word, rest in built[0]:
         if word == "COPY":
             *sources, into = rest.split()

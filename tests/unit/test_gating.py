@@ -12,7 +12,7 @@ from assay.gating import matches
     [
         ("*", "", True),
         ("tests/test_io.py::*", "tests/test_io.py::test_read[3]", True),
-        # Brackets are part of a parametrised test's name, and no set of characters.
+        # Brackets are part of a parametrised test's name, not a set of characters.
         ("test_read[3]", "test_read[3]", True),
         ("test_read[3]", "test_read3", False),
         ("test_?", "test_a", True),

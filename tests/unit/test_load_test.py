@@ -15,7 +15,7 @@ from tests.unit.load_tests.synthetic import Sample, written
 
 @pytest.fixture
 def measured(monkeypatch: pytest.MonkeyPatch) -> list[tuple[LoadPlan, LoadRun]]:
-    """Return a list that receives what is to be measured; nothing is."""
+    """Return a list of what would be measured; nothing is really measured."""
     found = list[tuple[LoadPlan, LoadRun]]()
     monkeypatch.setattr(
         run, "measure", lambda plan, directory, _: found.append((plan, directory))

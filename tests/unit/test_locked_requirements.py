@@ -16,7 +16,7 @@ NEVER = 'sys_platform == "nowhere"'
         ({"groups": ["main"], "markers": NEVER}, False),
         ({"groups": ["main"], "markers": 'python_version >= "3"'}, True),
         ({"groups": ["main", "dev"], "markers": {"main": NEVER, "dev": NEVER}}, False),
-        # A group without a marker always wants it.
+        # A group without a marker always wants the package.
         ({"groups": ["main", "dev"], "markers": {"main": NEVER}}, True),
     ],
 )
@@ -32,7 +32,7 @@ def test_a_package_is_wanted_where_a_group_wants_it(
         ({"name": "locust", "groups": ["main"]}, True),
         ({"name": "httpx", "groups": ["main", "dev"]}, True),
         ({"name": "mypy", "groups": ["dev"]}, False),
-        # It installs Assay itself.
+        # poetry-core is needed to install Assay itself.
         ({"name": "poetry-core", "groups": ["dev"]}, True),
     ],
 )

@@ -1,4 +1,4 @@
-"""What a topic wants of its launches: metrics, pairs, an A/A arm."""
+"""What a topic needs from its launches: metrics, pairs, an A/A arm."""
 
 import pytest
 
@@ -33,9 +33,9 @@ def test_the_metrics_that_need_a_verdict(a_topic: Topic, metrics: set[str]) -> N
 
 def test_the_pairs_that_need_blocks() -> None:
     assert topic().compared() == (("a", "b"), ("a", "c"))
-    # A claimed pair alone, however often it is claimed.
+    # With claims, only claimed pairs count, each once.
     assert topic("throughput", "startup").compared() == (("a", "b"),)
-    # A variant with a budget is measured for itself, too.
+    # A variant with a budget is also paired with itself.
     budgeted = topic("throughput", budgets="cca").compared()
     assert budgeted == (("a", "b"), ("c", "c"), ("a", "a"))
     assert topic(variants="a").compared() == (("a", "a"),)

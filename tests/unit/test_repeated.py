@@ -9,7 +9,7 @@ from tests.repeated import TRIES, repeated
 
 
 def failing(times: int) -> tuple[Callable[..., None], list[Path]]:
-    """Return a test that fails so many times, and the folders that it got."""
+    """Return a test that fails this many times, and a list of the folders it gets."""
     folders: list[Path] = []
 
     @repeated

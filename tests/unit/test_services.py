@@ -19,7 +19,7 @@ from assay.services.slots import free_slot, private_folder
 
 @contextmanager
 def answering(*answers: bytes) -> Iterator[int]:
-    """A server that says these things, one for each thing it is told."""
+    """Run a server that gives these answers, one for each message; yield its port."""
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def serve() -> None:

@@ -54,7 +54,7 @@ def test_a_ratio_is_as_precise_as_its_interval(
         (12.0, 3.1, 40.2, "candidate", "≥ 12× [3, 40]"),
         (0.08, 0.0, 0.1, "baseline", "≤ 0.080× (0, 0.10]"),
         (0.08, None, 0.1, "baseline", "≤ 0.080× (0, 0.10]"),
-        # Too few launches were cut short to move the estimate, but one end is open.
+        # A few launches are only bounds: the estimate stays, but one end is open.
         (5.0, 3.1, None, "", "5.0× [3.1, ∞)"),
         (5.0, 3.1, None, "both", "unknown: only a bound is known for each side"),
     ],

@@ -14,7 +14,7 @@ class Case:
             place or its sentence.
         bytes_kept: The bytes of memory that each request leaves behind.
         server: `uvicorn` or `flask`.
-        calls: Whether it calls the companion in ``upstream.py``.
+        calls: Whether the service calls the companion in ``upstream.py``.
         metric: The metric of the topic's only claim; empty for a topic without claims.
     """
 

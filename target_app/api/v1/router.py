@@ -25,7 +25,7 @@ def variants_router(settings: Settings) -> tuple[APIRouter, list[Resources]]:
 
     If one variant is selected, it is at `/v1/{topic}` and its guard at `/guard`.
     Otherwise each variant is at `/v1/{topic}/{variant}` and its guard at `…/guard`.
-    Variants that need a setting which is not set are then left out.
+    In that case a variant is left out if a setting that it needs is not set.
 
     Raises:
         ConfigurationError: The selected variant does not exist, or a setting that it

@@ -14,11 +14,11 @@ class Paper(MethodView):
     """One paper."""
 
     def get(self, number: int) -> ResponseReturnValue:
-        """Return it."""
+        """Return the paper."""
         return jsonify(PAPERS[number])
 
     def delete(self, number: int) -> ResponseReturnValue:
-        """Forget it."""
+        """Delete the paper."""
         return jsonify(PAPERS.pop(number))
 
 

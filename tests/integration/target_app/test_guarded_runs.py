@@ -1,4 +1,4 @@
-"""A variant that silently became another one stops the run that would measure it."""
+"""A run stops if a variant does not do what its name says."""
 
 import shutil
 from pathlib import Path

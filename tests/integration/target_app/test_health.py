@@ -74,10 +74,11 @@ def test_asking_after_health_is_no_request_of_the_variant(seeded: Settings) -> N
 
 @contextlib.asynccontextmanager
 async def between(url: str) -> AsyncIterator[tuple[str, Callable[[], None]]]:
-    """Stand between the target and PostgreSQL.
+    """Run a proxy between the target and PostgreSQL.
 
     Yields:
-        The URL to go by, and what cuts all connections and refuses new ones.
+        The URL of the proxy, and a function that cuts all connections and refuses new
+        ones.
     """
     parts = urllib.parse.urlsplit(url)
     writers: list[asyncio.StreamWriter] = []
@@ -126,7 +127,7 @@ def test_ready_until_the_database_is_gone(seeded: Settings) -> None:
                     gone = await client.get("/ready")
                     assert gone.status_code == 503
                     assert gone.json()["error"]["message"] == "Not ready"
-                # It is not the process that has to be started again.
+                # The service itself is well and need not be restarted.
                 assert (await client.get("/health")).status_code == 200
 
     asyncio.run(story())

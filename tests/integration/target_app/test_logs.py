@@ -1,4 +1,4 @@
-"""What the service writes down, and what it never does."""
+"""What the service logs, and what it never logs."""
 
 import asyncio
 import json
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.usefixtures("forgotten")
 
 @pytest.fixture(autouse=True)
 def silent_afterwards() -> Iterator[None]:
-    """Have no later test write to what captured this one's."""
+    """Remove log handlers, so that later tests do not write to this test's output."""
     yield
     own = logging.getLogger("target_app")
     own.handlers.clear()
@@ -126,7 +126,7 @@ def test_a_bug_is_told_to_the_log_and_not_to_the_caller(
 def test_an_error_of_the_database_does_not_tell_what_was_sent(
     way: str, store: Settings
 ) -> None:
-    """A statement's values can be hashes and addresses; its text is ours."""
+    """Values of a statement can be secret; the text of the statement is not."""
     sent = {"nothing": 0, "secret": "a-secret-hash"}
 
     def fails(session: Session) -> None:

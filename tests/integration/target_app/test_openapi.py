@@ -1,4 +1,4 @@
-"""What the documentation says, tried by Schemathesis: every operation, any value."""
+"""Schemathesis checks the OpenAPI document: every operation, with any values."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator
@@ -28,7 +28,7 @@ NOWHERE = Settings(
 )
 DOCUMENT = create_app(NOWHERE).openapi()
 SCHEMA = schemathesis.openapi.from_dict(DOCUMENT)
-# Unknown parameters of a query are ignored, as is usual.
+# The service ignores unknown query parameters, so Schemathesis sends none.
 SCHEMA.config.generation.update(allow_extra_parameters=False)
 # A password needs a digit and a capital letter, which its schema does not say.
 UNSAID = ["POST /api/v1/users"]
@@ -45,7 +45,7 @@ Ask = Callable[[Case], None]
 
 
 def tried(examples: int) -> Callable[..., Any]:
-    """Return how often an operation is tried: alike in every run, and soon done."""
+    """Return settings: this many examples, the same in every run, and no deadline."""
     return settings(
         max_examples=examples,
         derandomize=True,
@@ -57,23 +57,23 @@ def tried(examples: int) -> Callable[..., Any]:
 
 @pytest.fixture(scope="module")
 def answers() -> Answers:
-    """Statuses that each operation has answered with."""
+    """The statuses that each operation has answered with."""
     return defaultdict(set)
 
 
 @pytest.fixture(scope="module")
 def asked(store: Settings, answers: Answers) -> Iterator[Ask]:
-    """Return what asks the whole service as the first of the seed's accounts.
+    """Yield a function that sends a request as the first account of the seed.
 
-    Theirs is the first order, too, so that the examples of the documentation exist.
+    This account also has the first order, so the examples of the documentation exist.
     """
     whole = store.model_copy(update={"target_variant": ""})
     with served(whole) as url, httpx.Client(base_url=url) as client:
         documented = OPERATIONS["POST /api/v1/users"]["requestBody"]["content"]
         form = example(documented["application/json"]["schema"])
         assert client.post("/api/v1/users", json=form).status_code in (201, 409)
-        # From here on the example is refused as taken, and what else is generated
-        # may have no valid password: that operation succeeds here or by luck.
+        # From here on, the address of the example is taken, and generated passwords may
+        # be invalid. So this operation must succeed here; later it does so by luck.
         form["email"] = f"{uuid4().hex}@example.com"
         answers[UNSAID[0]].add(client.post("/api/v1/users", json=form).status_code)
         login = {"email": shop_seed.email(1), "password": shop_seed.PASSWORD}
@@ -83,7 +83,7 @@ def asked(store: Settings, answers: Answers) -> Iterator[Ask]:
         def ask(case: Case) -> None:
             answer = case.call(base_url=url, headers=headers)
             answers[case.operation.label].add(answer.status_code)
-            # Starlette names the methods of the first route of a path alone.
+            # Starlette names only the methods of the first route of a path.
             excluded = [allow_header_conformance]
             if case.operation.label in UNSAID:
                 excluded.append(positive_data_acceptance)
@@ -93,7 +93,7 @@ def asked(store: Settings, answers: Answers) -> Iterator[Ask]:
 
 
 def example(schema: dict[str, Any]) -> Any:
-    """Return the example of a schema; each of its properties has one, or it fails."""
+    """Return the example of a schema; raise KeyError if a property has none."""
     if "$ref" in schema:
         name = schema["$ref"].rpartition("/")[2]
         return example(DOCUMENT["components"]["schemas"][name])
@@ -117,7 +117,7 @@ def test_the_variants_answer_as_they_say(case: Case, asked: Ask) -> None:
 
 
 def test_every_operation_has_succeeded_meanwhile(answers: Answers) -> None:
-    """Or all of the above would have tried only how things are refused."""
+    """Otherwise the tests above would have tested only refusals."""
     if set(answers) != set(OPERATIONS):
         pytest.skip("only where all operations have been tried before")
     never = [name for name, seen in answers.items() if not seen & {200, 201, 204}]

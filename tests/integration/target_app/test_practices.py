@@ -1,4 +1,4 @@
-"""Variants answer alike, do what they say, and are found out if they do not."""
+"""Variants give the same answers, and guards notice a variant that is wrong."""
 
 import asyncio
 from collections.abc import Callable
@@ -52,7 +52,7 @@ assert set(QUERIES) == set(TOPICS)
 
 
 async def headers_of(client: httpx.AsyncClient, path: str) -> dict[str, str]:
-    """Return the credentials that a path wants to see, where it wants any."""
+    """Return the credentials that a path requires, if it requires any."""
     if "authentication" not in path:
         return {}
     answer = await client.get(f"{path}/token?user_id=3")
@@ -63,7 +63,7 @@ async def headers_of(client: httpx.AsyncClient, path: str) -> dict[str, str]:
 def test_all_variants_of_a_practice_answer_alike(
     topic: str, seeded: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # A call that is not slow by design may take longer on a busy machine.
+    # On a busy machine, even a quick call could exceed the usual deadline.
     monkeypatch.setattr(timeouts, "DEADLINE_SECONDS", 5.0)
 
     async def story(client: httpx.AsyncClient) -> None:
@@ -106,7 +106,7 @@ def test_answers_are_what_the_rows_say(seeded: Settings) -> None:
 
 
 def guarded(seeded: Settings, variant: str) -> tuple[bool, str]:
-    """Serve a variant eight times, four at once, and return what its guard says."""
+    """Send nine requests to a variant, four at once; return its guard's answer."""
     topic = variant.partition(".")[0]
     path = f"/v1/{topic}{QUERIES[topic][0]}"
     said: list[dict[str, Any]] = []
@@ -127,8 +127,8 @@ def guarded(seeded: Settings, variant: str) -> tuple[bool, str]:
     return said[0]["ok"], said[0]["detail"]
 
 
-# In this process the heavy library is there already; `test_scenarios` serves this one
-# in a process of its own, and asks its guard.
+# In this process the heavy library is already imported. `test_scenarios` serves this
+# variant in a separate process, and checks its guard.
 ELSEWHERE = {"startup.lazy"}
 
 
@@ -175,7 +175,7 @@ def test_a_guard_sees_that_the_uncached_side_is_cached(
 
 
 def swap(monkeypatch: pytest.MonkeyPatch, topic: str, name: str, other: str) -> None:
-    """Have a variant do what another does."""
+    """Replace what a variant does by what another one does."""
     variants: Any = load_practice(topic).variants
     wrong = replace(variants[name], build=variants[other].build)
     monkeypatch.setitem(variants, name, wrong)
@@ -255,7 +255,7 @@ def test_keys_keep_to_their_prefix_and_expire(
 
 
 def test_no_variant_waits_in_vain_for_a_connection(seeded: Settings) -> None:
-    """More requests at once than the pool has connections."""
+    """There are more requests at once than the pool has connections."""
     small = seeded.model_copy(update={"pool_size": 2})
 
     async def story(client: httpx.AsyncClient) -> None:
@@ -267,5 +267,5 @@ def test_no_variant_waits_in_vain_for_a_connection(seeded: Settings) -> None:
             answers = await asyncio.gather(*(client.get(path) for _ in range(50)))
             assert {answer.status_code for answer in answers} == {200}
 
-    # A pool that starves raises, which the transport passes on.
+    # If a request gets no connection, the pool raises, and so does the transport.
     with_target(small, story)

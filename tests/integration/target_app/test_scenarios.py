@@ -16,7 +16,7 @@ from target_app.core.config import Settings
 from target_app.practices import TOPICS, load_practice
 
 SCENARIOS = Path(__file__).parents[3] / "scenarios"
-# A cache that has only begun to fill is hit by too few requests for its guard.
+# While a cache is filling, its guard can see too few hits.
 TRIES = 3
 
 
@@ -62,7 +62,7 @@ def test_a_locustfile_runs_under_plain_locust(
 
 
 def _plain_locust(topic: str, host: str) -> dict[str, Any]:
-    """Load a server for a second; return what Locust tells, by name."""
+    """Load a server for a second; return Locust's rows by name."""
     ended = subprocess.run(
         [
             *(sys.executable, "-m", "locust", "-H", host, "-t", "1s", "-u", "2"),
@@ -92,7 +92,7 @@ def test_benchmarks_run_under_plain_pytest() -> None:
     assert "4 passed" in ended.stdout
 
 
-# Not under one load with the other variants of their practices; claims.toml says why.
+# Variants that their practice's topic leaves out; its claims.toml says why.
 ELSEWHERE = {
     "authentication.password",
     "background_tasks.background_threads",

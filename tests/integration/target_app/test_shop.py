@@ -1,4 +1,4 @@
-"""The shop under `/api/v1`: migrations, items and orders; old and new."""
+"""The shop under `/api/v1`: migrations, items and orders; legacy and optimised."""
 
 import asyncio
 

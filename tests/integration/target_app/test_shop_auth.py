@@ -32,7 +32,7 @@ def test_a_refresh_token_is_used_once_and_its_family_ends_with_a_replay(
         first = await logged_in(client, await signed_up(client))
         second = (await renewed(client, first["refresh_token"])).json()
         assert (await me(client, second["access_token"])).status_code == 200
-        # Somebody who has stolen the first one uses it again.
+        # Somebody who has stolen the first refresh token uses it again.
         assert (await renewed(client, first["refresh_token"])).status_code == 401
         assert (await renewed(client, second["refresh_token"])).status_code == 401
         for pair in (first, second):
@@ -224,7 +224,7 @@ def test_whoever_asks_too_often_has_to_wait(store: Settings) -> None:
     async def story(client: httpx.AsyncClient) -> None:
         answers = [await client.get("/api/v1/items?limit=1") for _ in range(12)]
         codes = [answer.status_code for answer in answers]
-        # A minute can begin in between, once.
+        # A new minute can begin in between, at most once.
         assert codes[:5] == [200] * 5 and 429 in codes
         refused = answers[codes.index(429)]
         wait = refused.json()["error"]["data"]["retry_after"]
@@ -239,7 +239,7 @@ def test_weak_passwords_and_taken_addresses_are_refused(store: Settings) -> None
         for password in ("short-1A", "no-digit-Here", "no-capital-1", "Aa1"):
             form = {"email": "x@y.zz", "full_name": "Xx", "password": password}
             answer = await client.post("/api/v1/users", json=form)
-            if password != "short-1A":  # eight letters are enough
+            if password != "short-1A":  # eight characters are enough
                 assert answer.status_code == 422, password
         form = {"email": email.upper(), "full_name": "Xx", "password": PASSWORD}
         assert (await client.post("/api/v1/users", json=form)).status_code == 409

@@ -84,7 +84,7 @@ def test_what_looks_like_sql_finds_and_breaks_nothing(
 
 @pytest.fixture
 def swept(store: Settings) -> Iterator[None]:
-    """Take away what is no item of the seed's."""
+    """Delete the items that are not from the seed."""
     yield
     engine = create_engine(postgres_url(store).set(drivername="postgresql+psycopg"))
     with engine.begin() as connection:

@@ -1,4 +1,4 @@
-"""The journeys of the case studies run under plain Locust, in the shop old and new."""
+"""The case studies' locustfile runs under plain Locust, on both kinds of shop."""
 
 import json
 import subprocess
@@ -15,7 +15,7 @@ from tests.integration.target_app.serving import served
 
 SCENARIOS = Path(__file__).parents[3] / "scenarios"
 READING = {"/api/v1/items", "/api/v1/items/{id}", "/api/v1/orders"}
-# People draw lots, and a slow machine draws few in one run.
+# Users choose tasks at random, and on a slow machine one run has few tasks.
 RUNS = 5
 pytestmark = pytest.mark.usefixtures("forgotten")
 
@@ -48,7 +48,7 @@ def test_people_get_what_they_ask_for(
 
 
 def plain_locust(url: str, words: tuple[str, ...]) -> list[dict[str, Any]]:
-    """Let four people go their ways for four seconds; return what Locust tells."""
+    """Load the shop with four users for four seconds; return Locust's rows."""
     ended = subprocess.run(
         [
             *(sys.executable, "-m", "locust", "-H", url, "-t", "4s", "-u", "4"),
@@ -71,5 +71,5 @@ def test_the_ladder_is_made_of_steps_that_there_are(topic: str) -> None:
     for rung in rungs:
         features.parse_features(rung)
     if topic == "case_study":
-        # One thing more each time, as far as the guide's case study goes.
+        # Each has one more feature, up to those of the guide's case study.
         assert rungs == list(features.ladder())[: len(rungs)]

@@ -85,7 +85,8 @@ def test_identical_profiles_have_nothing_to_tell() -> None:
 
 
 def test_a_difference_within_the_machines_drift_is_not_reported() -> None:
-    # A million samples: sampling noise is far below 8 %, the host's drift is not.
+    # With a million samples, sampling noise is far below 8 %; drift of the machine's
+    # speed is not.
     baseline = stacks({("f (x.py)",): 1.00e-3}, samples=1_000_000)
     candidate = stacks({("f (x.py)",): 1.08e-3}, samples=1_000_000)
 
@@ -107,7 +108,7 @@ def test_false_discoveries_stay_rare_among_many_functions() -> None:
             )
             for _ in range(2)
         ]
-        # The values are counts already: one sample is worth one.
+        # The values are already counts: one sample has the value 1.
         profiles = (sides[0], sides[1])
         profiles = (
             profiles[0].model_copy(update={"samples": int(profiles[0].total)}),
@@ -115,7 +116,7 @@ def test_false_discoveries_stay_rare_among_many_functions() -> None:
         )
         attribution = attribute(*profiles)
         false += any(change.significant for change in attribution.changes)
-    # 5 % expected at most; 60 runs with more than 9 have a chance below 0.1 %.
+    # At most 5 % are expected; more than 9 of 60 have a probability below 0.1 %.
     assert false <= 9
 
 
@@ -195,7 +196,7 @@ def test_a_missing_side_is_no_discovery() -> None:
 
 
 def test_memory_growth_is_bytes_per_request() -> None:
-    # 8 kB for each of 1000 requests, served evenly over the profile.
+    # 8 kB for each of 1000 requests, which are spread evenly over the profile.
     grows = timeline([100e6 + 8000 * 1000 * i / 400 for i in range(400)])
 
     assert growth_per_request(grows) == pytest.approx(8000, rel=0.03)

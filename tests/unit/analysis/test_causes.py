@@ -1,4 +1,4 @@
-"""Causes from rounds of profiling: the right kind, the right place, or silence."""
+"""Causes from rounds of profiling: the right kind and place, or no cause."""
 
 import random
 
@@ -45,7 +45,7 @@ def rounds(
     noise: float = 0.02,
     seed: int = 1,
 ) -> list[Round]:
-    """Return rounds of both sides: added latency, observations and stacks of each."""
+    """Return rounds of sides, each given by added latency, observations and stacks."""
     dice = random.Random(seed)
     made = []
     for number in range(1, ROUNDS + 1):
@@ -149,7 +149,7 @@ def test_cpu_time_of_libraries_alone_is_never_the_event_loops() -> None:
 
 
 def test_cpu_time_of_many_functions_of_a_file_is_found_there() -> None:
-    """py-spy finds only the end of most stacks, and no function is in most of them."""
+    """py-spy finds only the ends of most stacks, and no function is in most stacks."""
     stacks: list[Stack] = [
         (
             (
@@ -204,7 +204,7 @@ def test_identical_sides_have_hardly_ever_a_cause(seed: int) -> None:
         [(("handler (app/main.py:10)",), 0.001)],
     )
     made = rounds(same, same, noise=0.05, seed=seed)
-    # Whatever is called one is at least no large part of the latency.
+    # A cause that is found by chance must be a small part of the latency.
     assert all(abs(cause.amount) < 0.1 * LATENCY for cause in found(made))
 
 
@@ -258,7 +258,7 @@ def calls(function: str, count: float) -> Observation:
 
 
 def counted(*counts: float) -> Pair:
-    """Return follow-up rounds with so many calls of `load` on each side."""
+    """Return follow-up rounds with the given number of calls of `load` on each side."""
     sides: list[Side] = [(0.0, [calls("load", count)], []) for count in counts]
     return pair_of(rounds(*sides), "t", NAMES)
 
@@ -288,7 +288,7 @@ def test_a_query_that_moved_is_no_cause() -> None:
         (0.001, [observed("query", 0.004, 4, moved, resource="select ?")], []),
     ]
     (cause,) = found(rounds(*sides))
-    assert "4 times instead of twice" in cause.sentence  # and not instead of never
+    assert "4 times instead of twice" in cause.sentence  # not "instead of never"
 
 
 def test_what_a_holder_waits_for_belongs_to_the_lock() -> None:
@@ -299,14 +299,14 @@ def test_what_a_holder_waits_for_belongs_to_the_lock() -> None:
     assert (cause.kind, cause.holder) == ("lock", str(HOLDER))
     assert cause.amount == pytest.approx(0.004, rel=0.1)
     assert "ms of it the holder itself waits" in cause.sentence
-    # A sleep elsewhere has nothing to do with it.
+    # A sleep in another function does not belong to the lock.
     elsewhere = observed("other wait", 0.003, 1, LOAD)
     both = found(rounds((0, [], []), (0.004, [lock, elsewhere], [])))
     assert {cause.kind for cause in both} == {"lock", "unexplained"}
 
 
 def rarely_waiting(made: list[Round]) -> list[Round]:
-    """Return the rounds, in some of which hardly anyone waits for a lock."""
+    """Return the rounds with scaled waits; in some, hardly any request waits."""
     waits = (0.0, 0.3, 2.0, 0.2, 1.2, 0.4, 1.5, 0.1)
     return [
         one.model_copy(
@@ -332,7 +332,7 @@ def rarely_waiting(made: list[Round]) -> list[Round]:
 def test_a_holder_that_waits_is_known_from_few_waits_of_others(
     holder: Place, kind: str
 ) -> None:
-    """At a low rate, others wait for the lock in some rounds only."""
+    """At a low rate, other requests wait for the lock only in some rounds."""
     lock = observed("lock", 0.0005, 0.1, HANDLER, holder, "RLock")
     sleeps = observed("other wait", 0.003, 1, HOLDER)
     made = rounds((0, [], []), (0.0035, [lock, sleeps], []))
@@ -357,7 +357,7 @@ def test_a_wait_for_nothing_that_is_counted_is_unexplained_at_its_place() -> Non
 
 
 def test_what_a_blocking_callback_waits_for_is_told_once() -> None:
-    """A blocking call is the other service's; what others wait behind it is not."""
+    """The blocking call belongs to `other service`; waits behind it do not."""
     sides: list[Side] = [
         (0.0, [observed("other service", 0.005, place=LOAD)], []),
         (
@@ -414,7 +414,7 @@ def test_how_often_something_happens(count: float, words: str) -> None:
 def test_collections_are_counted() -> None:
     sides: list[Side] = [
         (0.0, [], []),
-        # The collector runs on the request's thread: its time is CPU time, too.
+        # The collector runs on the request's thread, so its time is also CPU time.
         (
             0.002,
             [observed("garbage collection", 0.002, 0.02, LOAD)],
@@ -446,7 +446,7 @@ def in_turn(*names: str) -> list[Observation]:
 
 
 def at_once(*names: str) -> list[Observation]:
-    """Return the same calls at the same time: the first alone counts."""
+    """Return the same calls at the same time: only the first one counts."""
     calls = [
         observed("other service", 0.004 if name == names[0] else 0.0, resource=resource)
         for name in names
@@ -511,7 +511,7 @@ def test_cpu_time_of_a_library_belongs_to_what_the_library_sends() -> None:
 def test_what_others_wait_for_a_collection_belongs_to_it() -> None:
     collected = observed("garbage collection", 0.004, resource="generation 2")
     behind = observed("loop behind block", 0.010)
-    # The collector uses the CPU, too.
+    # The collector's time is also CPU time.
     stack: Stack = (("handler (./app/main.py:10)",), 0.004)
     (cause,) = found(rounds((0, [], []), (0.014, [collected, behind], [stack])))
     assert cause.kind == "garbage collection"

@@ -33,7 +33,7 @@ def test_the_sizes_of_changes_are_measured() -> None:
         first, second = examine(changing(seed)).shifts
         inside += first.low <= math.log(1.08) <= first.high
         inside += second.low <= math.log(0.94) <= second.high
-    assert inside >= 35  # 95 % of 40, less what chance allows
+    assert inside >= 35  # 95 % of 40 are 38; a few less can be chance
 
 
 @pytest.mark.parametrize("sd", [0.002, 0.01, 0.05])
@@ -103,7 +103,7 @@ def test_counts_that_hardly_vary() -> None:
     assert shift.size == pytest.approx(math.log(1.02))
     tiny = constant.copy()
     tiny[12:] += math.log(1.001)
-    assert not examine(tiny).shifts  # nobody would act on it
+    assert not examine(tiny).shifts  # too small to matter
 
 
 def test_a_place_that_is_not_sure_is_a_range() -> None:
@@ -123,13 +123,13 @@ def test_the_level_is_kept_by_the_corrected_p_value() -> None:
     below = 0
     for seed in range(200):
         x = np.random.default_rng(seed).normal(0, 1, 40)
-        # The best place of all: what a search would choose.
+        # The place with the smallest p-value, which a search would choose.
         p = min(
             change_points.boundary_p(x, x, place, 1.0)
             for place in range(change_points.SHORTEST_LEVEL, 37)
         )
         below += p <= 0.1
-    assert below <= 28  # 10 % of 200, and what chance adds
+    assert below <= 28  # 10 % of 200 are 20; a few more can be chance
 
 
 series = arrays.arrays(

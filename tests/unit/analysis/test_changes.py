@@ -24,7 +24,7 @@ SIDE = CommitSide(name="main", sha="0" * 40)
 
 
 def changed_file(base: list[str], head: list[str]) -> ChangedFile:
-    """Return what git would say of two contents of a file."""
+    """Return the change between two contents of a file, as git would give it."""
     changes = []
     matcher = difflib.SequenceMatcher(None, base, head, autojunk=False)
     for tag, i, j, k, m in matcher.get_opcodes():
@@ -143,7 +143,7 @@ def test_without_two_commits_nothing_is_marked() -> None:
 
 
 def rounds_of(function: str, more: float) -> list[Round]:
-    """Return rounds whose CPU time differs by chance, and one function by `more`."""
+    """Return rounds with random CPU times; a function takes `more` seconds in head."""
     rng = np.random.default_rng(3)
     place = f"{function} (shop/prices.py:12)"
     rounds = []
@@ -188,6 +188,7 @@ def test_a_changed_function_stands_out_where_all_cpu_time_does_not() -> None:
     assert cause.changed and cause.hunk == ("-b", "+c")
     assert cause.low < 25e-6 < cause.high
     assert "more CPU time in `price_of (shop/prices.py:12)`" in cause.sentence
-    # What did not change is not looked at alone, and what did is silent if it is equal.
+    # A function that did not change is not tested alone, and a changed function that
+    # takes as long as before is no cause.
     assert explain(TOPIC, names, rounds_of("other", 25e-6), subject) == []
     assert explain(TOPIC, names, rounds_of("price_of", 0.0), subject) == []

@@ -53,7 +53,7 @@ def test_large_claims_are_looked_at_early() -> None:
     assert looks_of(plan(claim("same"))).launches[0] == 15
     assert looks_of(plan(claim("<= 0.7"))).launches[0] == 15
     assert looks_of(plan()).launches == Settings().looks
-    # Each as soon as all launches together could say it at the shared level.
+    # The first look comes as soon as agreeing launches can reach the shared level.
     for number, first in ((2, 9), (4, 10), (9, 11)):
         looks = looks_of(plan(*[claim("<= 0.3")] * number)).launches
         assert looks[0] == first
@@ -61,7 +61,7 @@ def test_large_claims_are_looked_at_early() -> None:
         assert statistics.smallest_p(first) <= statistics.pocock_level(
             looks, 0.05 / number
         )
-    # One that expects a small effect would gain nothing from it.
+    # A claim that expects a small effect would gain nothing from an early look.
     mixed = plan(claim("<= 0.3"), claim("<= 0.7"))
     assert looks_of(mixed).launches == Settings().looks
 
@@ -173,7 +173,7 @@ def test_metrics_come_in_the_order_of_the_plan_and_only_where_there_are() -> Non
         metric for metric in METRICS if metric in {*SAME, MEAN, "startup"}
     ]
     assert set(compared(plan(), tables, deciding_only=True)) == set(SAME)
-    # A deciding metric that was never measured is undecided, not forgotten.
+    # A deciding metric that was never measured is undecided, not left out.
     without = compared(plan(), measured({CPU: 1.0}))
     assert (without[RATE].verdict, without[RATE].ratio) == ("undecided", None)
 
@@ -208,7 +208,7 @@ def test_a_forecast_says_how_long_the_margin_takes_to_see() -> None:
     quiet = compared(plan(), measured(SAME, noise=0.005))[CPU].seconds_to_see
     loud = compared(plan(), measured(SAME, noise=0.1))[CPU].seconds_to_see
     assert quiet is not None and loud is not None
-    # A launch takes 4 s in these tables, and 15 is the first look.
+    # A launch takes 4 s in these tables, and the first look is after 15 launches.
     assert quiet == 15 * 4.0
     assert loud > quiet
     assert compared(plan(), measured(SAME, 2))[CPU].seconds_to_see is None
@@ -247,7 +247,7 @@ def test_failures_while_something_else_disturbed_forbid_nothing() -> None:
 
 
 def test_equal_failure_rates_of_unequal_shares_of_the_loads_forbid_nothing() -> None:
-    # Both drop 4 of 104 arrivals; the quicker one answers more often in between.
+    # Both drop 4 of 104 arrivals; in its closed loop, the quicker one answers more.
     tables = measured({**SAME, CPU: 0.2}, dropped={"a": 4, "b": 4})
     quick = (tables.slices["variant"] == "b") & (tables.slices["mode"] == "closed")
     tables.slices.loc[quick, "requests"] = 1000
@@ -279,7 +279,7 @@ def test_where_the_generator_is_the_limit_the_closed_loop_decides_nothing(
     assert deciding.deciding_metrics(topic, PAIR) == set(DECIDING_METRICS)
     by_metric = compared(plan(), tables)
     assert {m for m, item in by_metric.items() if item.verdict} == {CPU, MEDIAN}
-    # What cannot be judged is not browsed, either, and nobody waits for it.
+    # A metric that cannot be judged is not marked as different, and has no forecast.
     assert by_metric[RATE].seconds_to_see is None
     far = measured(numbers | {RATE: 3.0, "service.p50": 0.5}, 15, generator=shares)
     everything = list(comparisons.comparisons(looks_of(plan()), topic, far))
@@ -295,12 +295,12 @@ def test_a_generator_with_time_left_is_no_limit() -> None:
     for shares in ({"a": 0.9, "b": 0.9}, {}, None):
         tables = measured(SAME, 15, generator=shares)
         assert deciding.deciding_metrics(topic, PAIR, tables) == set(DECIDING_METRICS)
-    # A variant that uses up its own core is its own limit.
+    # If the target uses up its own core, the target is the limit.
     busy = {"a": 0.95, "b": 0.97}
     for cores, full in (({"a": 0.96, "b": 0.98}, True), ({"a": 0.8, "b": 0.8}, False)):
         tables = measured(SAME, 15, generator=busy, cores=cores)
         assert (RATE in deciding.deciding_metrics(topic, PAIR, tables)) is full
-    # Another variant's generator is nothing to this pair.
+    # A full generator core under another variant does not matter to this pair.
     three = measured(SAME, 15, variants="abc", generator={"c": 0.99})
     assert RATE in deciding.deciding_metrics(topic, PAIR, three)
 
@@ -322,7 +322,7 @@ def test_an_arm_fails_only_where_the_spread_of_launches_is_known() -> None:
 def test_failures_on_both_sides_forbid_nothing() -> None:
     tables = measured({**SAME, CPU: 0.2}, failed={"a": 4, "b": 4})
     assert compared(plan(), tables)[CPU].verdict == "faster"
-    # Another pair's failures are not this pair's.
+    # Failures of another variant do not count for this pair.
     other = measured({**SAME, CPU: 0.2}, variants="abc", failed={"c": 50})
     assert compared(plan(variants="abc"), other)[CPU].verdict == "faster"
 
@@ -340,7 +340,7 @@ def test_a_refused_quantile_says_how_many_requests_it_needs() -> None:
     assert comparisons.cannot_be_decided(examined, "latency.p999")
     assert not comparisons.cannot_be_decided(examined, MEDIAN)
     assert not comparisons.cannot_be_decided(examined, MEAN)
-    # It is refused only because of its requests.
+    # With too few launches it can still be decided; only too few requests refuse it.
     enough = measured({"latency.p999": 1.0}, 5)
     examined = comparisons.examine(looks_of(a_plan), a_plan.topics[0], PAIR, enough)
     assert not comparisons.cannot_be_decided(examined, "latency.p999")
@@ -359,7 +359,7 @@ def test_too_many_launches_lost_forbid_latency_only() -> None:
     assert items[CPU].seconds_to_see is not None
     fine = measured(SAME, 12, lost=12)
     assert compared(plan(), fine)[MEDIAN].verdict == "same"
-    # More launches can mend it.
+    # More launches can still decide it.
     topic = plan().topics[0]
     examined = comparisons.examine(looks_of(plan()), topic, PAIR, tables)
     assert not comparisons.cannot_be_decided(examined, MEDIAN)
@@ -405,7 +405,7 @@ def test_a_control_fails_by_chance_once_in_a_thousand(side: int) -> None:
     tables = measured({CPU: 1.0}, 12, noise=0.05, again=1.0)
     sd = power.spread(measurements.log_ratios(tables, "shop", "a", "b", CPU))
     assert sd is not None
-    # Twelve launches tell how much they scatter, and three are of the arm.
+    # Twelve launches give the spread, and three of them have the arm.
     limit = side * stats.t.isf(0.001 / 2, 11) * sd / math.sqrt(3)
     before = math.log(controls(plan(), tables)[CPU].ratio)
     for share, failed in ((0.98, False), (1.02, True)):
@@ -426,7 +426,7 @@ def test_a_control_is_judged_on_what_decides() -> None:
 
 
 def test_a_control_is_no_false_alarm() -> None:
-    # Three launches of an arm that is fine; the level is 1 in 1000 for each.
+    # Identical code in three launches of the arm; each check has the level 1 in 1000.
     failed = 0
     rng = np.random.default_rng(41)
     for _ in range(60):
@@ -439,7 +439,7 @@ def test_a_control_is_no_false_alarm() -> None:
     assert failed <= 1
 
 
-# Browsing.
+# Metrics that decide nothing, marked if they differ.
 
 
 def test_what_stands_out_is_marked_and_has_no_verdict() -> None:
@@ -454,7 +454,7 @@ def test_what_stands_out_is_marked_and_has_no_verdict() -> None:
 
 
 def test_browsing_minds_how_much_is_browsed() -> None:
-    # Nine launches of one sign are enough for one metric, not for one of eight.
+    # Nine launches of one sign are enough for a single metric, not for one of eight.
     p = statistics.beyond_margin_p(np.full(9, math.log(1.2)), 0.05)
     level = looks_of(plan()).level()
     assert level / 8 < p <= level
@@ -478,7 +478,7 @@ def test_a_ratio_to_a_timeout_is_a_bound() -> None:
     item = compared(plan(claim("faster", MEAN)), tables)[MEAN]
     assert (item.verdict, item.censored) == ("slower", "candidate")
     assert item.ratio == pytest.approx(5.0, rel=0.02)
-    # Every launch says that it is more: so does the interval's low end.
+    # In every launch the ratio is a lower bound, so the interval has only a low end.
     assert item.low == pytest.approx(5.0, rel=0.05) and item.high is None
     assert re.fullmatch(r"≥ [45]\.\d× \[[45]\.\d, ∞\)", wording.in_words(item))
     swapped = measured({MEAN: 0.2}, censored={("a", MEAN): EVERY})
@@ -529,7 +529,7 @@ def test_who_outruns_the_generator_is_at_least_as_fast() -> None:
     tables = measured({**SAME, RATE: 0.2}, censored={("a", RATE): EVERY})
     item = compared(plan(), tables)[RATE]
     assert (item.verdict, item.censored) == ("slower", "baseline")
-    # Equal numbers say nothing when one of them is only what was sent.
+    # Equal numbers decide nothing if one of them is only a lower bound.
     tables = measured(SAME, censored={("b", RATE): EVERY})
     assert compared(plan(), tables)[RATE].verdict == "undecided"
 
@@ -546,7 +546,7 @@ def test_who_both_outrun_the_generator_are_not_the_same() -> None:
     pair = comparisons.examine(looks_of(plan()), plan().topics[0], PAIR, tables)
     assert comparisons.cannot_be_decided(pair, RATE)
     assert not comparisons.cannot_be_decided(pair, CPU)
-    # The other metrics do not depend on how many requests there were.
+    # Other metrics do not depend on the number of requests.
     assert compared(plan(), tables)[CPU].verdict == "same"
 
 

@@ -12,7 +12,7 @@ LOOKS = Settings().looks
 
 
 def asked(mode: str, failed: Mapping[str, int], **more: object) -> str:
-    """What is said of one slice of 1000 requests on either side."""
+    """Return the reason for one slice of 1000 requests on each side; empty if none."""
     rows = [
         {
             "topic": "shop",
@@ -32,8 +32,8 @@ def asked(mode: str, failed: Mapping[str, int], **more: object) -> str:
     return failures.difference(measured, "shop", ("a", "b"), LOOKS)
 
 
-# Fisher's p is 0.0019 for 10 of 1000 against none, and 0.00095 for 11. One in a hundred
-# is shared by five looks, which leaves each 0.0029, and then by the two loads: 0.0014.
+# Fisher's p is 0.0019 for 10 of 1000 against none, and 0.00095 for 11. The level 0.01
+# is shared by five looks, which gives each 0.0029, and then by two loads: 0.0014.
 @pytest.mark.parametrize("mode", ["closed", "open"])
 def test_one_run_in_a_hundred_is_called_unequal_by_chance(mode: str) -> None:
     assert asked(mode, {"a": 0, "b": 10}) == ""

@@ -20,7 +20,7 @@ EVERY = range(1, 100)
 def blocks(
     *sides: tuple[str, int, Sequence[float]], mode: str = "closed"
 ) -> measurements.Measurements:
-    """One launch from variant, the block that is disturbed (or -1), and CPU times."""
+    """One launch; a side is its variant, disturbed block (-1: none) and CPU times."""
     rows: list[dict[str, Any]] = [
         {
             "topic": "shop",
@@ -68,7 +68,7 @@ def test_a_block_with_one_side_disturbed_is_left_out_for_its_pairs_only() -> Non
     tables = blocks(("a", -1, [1, 1, 1]), ("b", 2, [2, 2, 50]), ("c", 0, [50, 3, 3]))
     assert ratio(tables, "b") == pytest.approx(2)
     assert ratio(tables, "c") == pytest.approx(3)
-    # b's third slice is no reason to lose c's, and the other way round.
+    # b's disturbed third slice does not remove c's third slice.
     kept = blocks(("a", -1, [1, 1, 1]), ("b", 2, [2, 2, 50]), ("c", -1, [3, 3, 9]))
     assert ratio(kept, "c") == pytest.approx(3)
     only = blocks(("a", 0, [1, 1]), ("b", 1, [2, 2]), ("c", -1, [3, 4]))
@@ -97,7 +97,7 @@ def test_a_side_that_was_given_up_makes_the_ratio_infinite() -> None:
     cut = {("b", MEAN): (1, 2, 3), ("a", MEAN): (3, 4)}
     tables = measured({MEAN: 2.0}, 6, noise=0.0, censored=cut)
     launches, x = measurements.by_launch(tables, "shop", "a", "b", MEAN)
-    # Of the third nothing is known: either side may be the greater one.
+    # In launch 3 both sides are bounds, so nothing is known about the ratio.
     assert launches.tolist() == [1, 2, 4, 5, 6]
     assert x.tolist() == pytest.approx(
         [math.inf, math.inf, -math.inf, math.log(2), math.log(2)]
@@ -116,7 +116,7 @@ def test_a_side_that_was_given_up_makes_the_ratio_infinite() -> None:
 def test_a_launch_that_was_given_up_without_a_bound_is_open(
     given_up: str, unknown: Sequence[int]
 ) -> None:
-    """So few requests of it ended that there is nothing to pool."""
+    """So few of its requests ended that it has no pooled value."""
     tables = measured(
         {MEDIAN: 2.0}, 12, noise=0.0, censored={(given_up, MEDIAN): EVERY}
     )
@@ -230,7 +230,7 @@ def test_a_launch_takes_its_time_and_that_of_those_that_do_not_count() -> None:
     assert measurements.seconds_per_launch(measured({CPU: 1.0}, 3), "shop") == 4.0
     assert measurements.seconds_per_launch(measured({CPU: 1.0}, 2), "shop") is None
     tables = measured({CPU: 1.0}, 6)
-    # One that took long, for example because the machine slept, is not typical.
+    # A launch that took very long, for example because the machine slept, is ignored.
     late = (tables.launches["launch"] == 6) & (tables.launches["metric"] == "seconds")
     tables.launches.loc[late, "value"] = 900.0
     assert measurements.seconds_per_launch(tables, "shop") == 4.0
@@ -291,7 +291,7 @@ def test_a_launch_that_was_cut_short_was_not_disturbed() -> None:
     assert measurements.uncounted_launches(tables, "shop") == (2, 7)
     tables.slices["cut"] = tables.slices["launch"] == 7
     assert measurements.uncounted_launches(tables, "shop") == (1, 6)
-    # One that counts all the same is one of all.
+    # A launch that was cut short and counts all the same is in the total.
     tables.slices["cut"] = tables.slices["launch"] >= 5
     assert measurements.uncounted_launches(tables, "shop") == (0, 5)
 

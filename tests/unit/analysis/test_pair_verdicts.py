@@ -1,4 +1,4 @@
-"""What all comparisons of a pair without claims say together, and in which words."""
+"""The verdict on a pair without claims as a whole, and its reason in words."""
 
 import itertools
 from collections.abc import Sequence

@@ -43,14 +43,14 @@ def test_what_is_promised_is_found(
     for x in noise:
         low, high = not_none(statistics.signed_rank_interval(x + effect, level))
         detected += low > 0 or high < 0
-    # Three standard errors of the simulation are 3 points. A dozen launches with
-    # tails as heavy as t(4)'s find less than normal ones; the limit of many
-    # launches would promise 0.8 where 0.5 to 0.6 is found.
+    # Three standard errors of the simulation are 3 points. With tails as heavy as
+    # t(4)'s, a dozen launches detect less than with normal noise; a formula for many
+    # launches would promise 0.8 where 0.5 to 0.6 is detected.
     assert 0.8 - short <= detected / len(noise) <= 0.85
 
 
 def test_few_launches_are_promised_no_more_than_they_find() -> None:
-    # The fewest that can differ at all at this level: all of one sign.
+    # 8 is the fewest launches that can differ at this level, if all have one sign.
     x = draw("normal", (4000, 8), seed=1) + not_none(
         power.smallest_detectable_effect(1.0, 8, 0.0156)
     )

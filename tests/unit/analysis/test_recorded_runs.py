@@ -28,7 +28,7 @@ def without_sentences(value: Any) -> Any:
 
 
 def as_then(value: Any, before: Any) -> Any:
-    """Return a value without the fields that results have got since then."""
+    """Return a value without fields that were added to results since the recording."""
     if isinstance(value, dict):
         return {
             key: as_then(item, before[key])
@@ -41,7 +41,7 @@ def as_then(value: Any, before: Any) -> Any:
 
 
 def numbers(value: Any) -> Any:
-    """Return the same; numbers are compared as closely as floats allow."""
+    """Return a value whose floats are compared with a tolerance of rounding errors."""
     if isinstance(value, dict):
         return {key: numbers(item) for key, item in value.items() if key not in WORDS}
     if isinstance(value, list):

@@ -1,4 +1,4 @@
-"""What two single runs can say."""
+"""What a comparison of two single runs can show."""
 
 import math
 from datetime import UTC, datetime, timedelta
@@ -108,7 +108,7 @@ def test_other_machines_and_pythons_leave_everything_undecided(
 
 @pytest.mark.parametrize("step_at", [0, 10])
 def test_earlier_runs_show_the_noise(step_at: int) -> None:
-    """A change in the past is no noise."""
+    """A change of level among the earlier runs does not count as noise."""
     runs = earlier(0.01, 20, step_at)
     (one,) = single_runs.compare(run(), run("b.json"), runs).tests
     assert one.runs == 20

@@ -88,9 +88,9 @@ def test_ties_make_the_test_more_careful() -> None:
 
 @pytest.mark.parametrize("n", [3, 5, 8])
 def test_tied_values_keep_every_level_exactly(n: int) -> None:
-    # Given the distances from the centre, all signs are equally likely: every one
-    # is tried, zeros and ties included. (The p-value of mid-ranks is another
-    # test's, and can be the larger one of the two.)
+    # Given the distances from the centre, all signs are equally likely. The test tries
+    # all of them, with zeros and ties. (Mid-ranks would be another test, whose p-value
+    # can be larger.)
     signs = np.array(list(itertools.product([1.0, -1.0], repeat=n)))
     rng = np.random.default_rng(n)
     for distances in [np.zeros(n), np.ones(n), *rng.integers(0, 4, (12, n))]:
@@ -131,7 +131,7 @@ def test_coarse_clocks_raise_no_alarms(grid: float, least: float) -> None:
             if (interval := statistics.signed_rank_interval(x, 0.05))
         ]
     )
-    # 3 standard errors are 1.2 points; the interval is the same test.
+    # 3 standard errors are 1.2 points; interval and test must agree.
     assert least <= alarms < 0.062
     assert misses == alarms
 
@@ -274,7 +274,7 @@ def test_holm_keeps_the_level_over_looks_and_claims() -> None:
             lone |= min(p[1:]) <= levels[0]
         false += rejected
         naive += lone
-    # The claims are of one direction: half of the level is on the other side.
+    # The claims are one-sided, so only half of the level applies.
     assert false / len(runs) < 0.025 + 3 * math.sqrt(0.025 * 0.975 / len(runs))
     assert naive > 1.5 * false
 
@@ -303,14 +303,15 @@ def test_what_stands_out_is_scipys(p: list[float], rate: float) -> None:
 
 
 def test_one_that_stands_out_brings_others_along() -> None:
-    # 0.03 is no more than 2 / 3 of 0.05; alone among three it would be too much.
+    # 0.03 is below 2 / 3 of 0.05, so it passes as the second of three; as the only one
+    # it would have to be below 1 / 3 of 0.05.
     assert statistics.benjamini_hochberg([0.03, 0.9, 0.001], 0.05) == [
         True,
         False,
         True,
     ]
     assert statistics.benjamini_hochberg([0.03, 0.9, 0.9], 0.05) == [False] * 3
-    # Step up: each alone is beyond its share, the last is not.
+    # Step-up: the first two are above their limits, but the last one is not.
     assert statistics.benjamini_hochberg([0.04, 0.04, 0.05], 0.05) == [True] * 3
 
 
@@ -378,7 +379,7 @@ def test_a_change_beyond_the_margin_has_a_small_p() -> None:
         ((0.01, 0.04), 0.025, False, "same"),
         ((0.01, 0.06), 0.035, False, "slower"),
         ((0.01, 0.06), 0.035, True, "faster"),
-        # Less than half of the margin is no difference, only not yet the same.
+        # An estimate below half of the margin is no difference, but not *same* either.
         ((0.01, 0.06), 0.024, False, "undecided"),
         ((-0.06, -0.01), -0.024, True, "undecided"),
         ((-0.3, -0.06), -0.1, False, "faster"),
@@ -423,11 +424,11 @@ def claim(x: statistics.Floats, expect: str, metric: str = "latency.mean") -> st
         (0.8, "faster", "holds"),
         (1.2, "faster", "refuted"),
         (1.0, "faster", "refuted"),
-        # It is faster, though by less than the margin: the claim is true.
+        # It is faster, though by less than the margin, so the claim holds.
         (0.97, "faster", "holds"),
         (1.03, "slower", "holds"),
         (0.97, "slower", "refuted"),
-        # No growth was claimed, and there is none: nothing was said of a change.
+        # The bound is within the interval, so `<= 1` is undecided.
         (1.0, "<= 1", "undecided"),
         (1.0, ">= 1.0", "undecided"),
         (0.97, "<= 1", "holds"),
@@ -468,7 +469,8 @@ def test_no_launches_decide_nothing() -> None:
 
 @given(st.integers(0, 12), st.integers(0, 12), st.floats(0.001, 0.2))
 def test_failure_rates_are_compared_exactly(a: int, b: int, alpha: float) -> None:
-    # The chance of tables no likelier than this one, given how many failed at all.
+    # The probability of all tables that are at most as likely as this one, given the
+    # total number of failures.
     likely = stats.hypergeom(100, a + b, 40).pmf(range(a + b + 1))
     p = likely[likely <= likely[a] * (1 + 1e-9)].sum()
     assume(abs(p - alpha) > 1e-9)
@@ -491,6 +493,6 @@ def test_the_fewest_launches_reach_a_level_and_one_less_does_not(launches: int) 
     assert statistics.fewest_launches(p) == launches
     assert statistics.fewest_launches(p * 1.01) == launches
     assert statistics.fewest_launches(p * 0.99) == launches + 1
-    # What the level is compared with is the test's own p-value.
+    # The smallest p-value is that of the test itself.
     x = np.arange(1.0, launches + 1)
     assert 2 * min(statistics.signed_rank_p(x, 0.0)) == pytest.approx(p)

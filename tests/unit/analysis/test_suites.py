@@ -68,7 +68,7 @@ def test_a_large_suite_of_identical_code_has_no_slower_test() -> None:
     ratios = {f"test_{number}": 1.0 for number in range(200)}
     found = verdicts(suite_of(ratios, noise=0.02))
     assert set(found.values()) <= {"same", "undecided"}
-    # The correction is for slower and faster alone: most are the same.
+    # Only *slower* and *faster* are corrected, so most tests are *same*.
     assert list(found.values()).count("same") > 150
 
 

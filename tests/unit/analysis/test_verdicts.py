@@ -91,7 +91,7 @@ def test_a_metric_that_no_claim_names_has_no_verdict() -> None:
         CPU: "same",
         MEAN: None,
     }
-    # But it is marked, because it stands out.
+    # But it is marked, because it differs by more than the margin.
     assert [c.metric for c in results.comparisons if c.differs] == [MEAN]
     assert results.pairs == ()
 
@@ -145,7 +145,7 @@ def test_many_claims_gate_together() -> None:
     assert (together.alone, together.verdict) == ("holds", "undecided")
     assert "holds on its own" in together.reason
     assert not decided(many, tables)
-    # All launches agree: what is missing is launches, and it says how many.
+    # All launches agree, but they are too few; the reason says how many are needed.
     assert "40 claims together need 13 launches to decide, not 12" in together.reason
     enough = judge(many, measured({CPU: 0.2}, 13)).claims[0]
     assert enough.verdict == "holds"
@@ -162,7 +162,7 @@ def test_where_launches_disagree_it_is_chance_that_forbids() -> None:
 
 
 def test_claims_step_down_from_the_shared_level() -> None:
-    # Nine launches of one sign are enough for one claim of three, not of six.
+    # Nine launches of one sign are enough for one of three claims, not for one of six.
     ratios = {CPU: 0.2, RATE: 1.0, MEDIAN: 1.0}
     claims = [claim("<= 0.5"), claim(">= 0.99", RATE), claim("<= 1.01", MEDIAN)]
     tables = measured(ratios, 9, noise=0.05)
@@ -196,7 +196,7 @@ def test_a_baseline_that_times_out_is_slower() -> None:
     result = judge(plan(claim("<= 0.3", MEAN)), tables).claims[0]
     assert result.verdict == "holds"
     assert result.reason.startswith("measured ≤ ")
-    # A bound is not a number: it may be far less, and nobody knows whether it is.
+    # The ratio is only an upper bound, so it may or may not be below 0.01.
     further = judge(plan(claim("<= 0.01", MEAN)), tables).claims[0]
     assert further.verdict == "undecided"
     assert further.reason.startswith("measured ≤ ")
@@ -253,7 +253,7 @@ def test_a_pair_whose_generator_is_the_limit_has_a_verdict() -> None:
     (warning,) = results.warnings
     assert "the load generator is the limit under a, b" in warning
     assert "throughput does not decide" in warning and "LeanHttpUser" in warning
-    # A run of before there was this number, and a claim, keep what they had.
+    # Old runs, which lack the generator's share, and claims are judged as before.
     before = measured(numbers, 15, censored=censored)
     assert judge(plan(), before).pairs[0].verdict == "undecided"
     (warning,) = judge(plan(claim("same", RATE)), tables).warnings
@@ -266,7 +266,7 @@ def test_who_does_not_answer_is_named() -> None:
     hit = (tables.slices["variant"] == "b") & (tables.slices["mode"] == "open")
     tables.slices.loc[hit, "unserved"] = 20
     (warning,) = judge(plan(), tables).warnings
-    # Four slices of each mode, in 15 launches.
+    # 15 launches with four slices of each mode, and 100 requests in each slice.
     assert warning == "shop: variant b did not answer 1,200 of 12,000 arrivals."
 
 
@@ -287,7 +287,7 @@ def test_the_results_say_where_the_time_went() -> None:
     )
     (spent,) = judge(plan(), timed).spent
     assert spent.topic == "shop"
-    # Also of the launch that does not count, which counts no more for that.
+    # The times include the launch that was too disturbed to count.
     assert (spent.starts, spent.log_ins, spent.rest) == (6.0, 9.0, 1.5)
     assert measurements.uncounted_launches(timed, "shop") == (1, 3)
     assert measurements.seconds_per_launch(timed, "shop") is None
@@ -345,7 +345,7 @@ def test_of_a_pair_that_fails_unequally_nothing_is_said_of_its_speed() -> None:
         ({"noise": 0.3}, False),
         ({"failed": {"b": 9}}, True),
         ({"launches": 5}, False),
-        # A quieter moment can mend these.
+        # A quieter machine can still decide these.
         ({"again": 1.4}, False),
         ({"lost": 20}, False),
     ],
@@ -364,7 +364,7 @@ def test_a_failed_control_warns() -> None:
     assert results.pairs[0].verdict == "undecided"
     fine = judge(plan(), measured(SAME, again=1.0))
     assert len(fine.controls) == 3 and fine.warnings == ()
-    # A claim on latency is forbidden by it, one on CPU time is not.
+    # The failed arm forbids a verdict on latency, but not one on CPU time.
     tables = measured({MEAN: 0.2, CPU: 0.2}, again=1.4)
     both = judge(plan(claim("<= 0.5", MEAN), claim("<= 0.5")), tables)
     assert [c.verdict for c in both.claims] == ["undecided", "holds"]
@@ -401,7 +401,7 @@ def test_a_budget_on_what_timed_out_does_not_hold() -> None:
     tables = measured({MEAN: 1.0}, censored={("a", MEAN): (5,)})
     roomy, tight, other = judge(plan(budgets=budgets), tables).budgets
     assert (roomy.verdict, roomy.high) == ("undecided", None)
-    # What is beyond the limit already is not saved by taking even longer.
+    # The lower bound already exceeds the limit, so the true value does, too.
     assert tight.verdict == "refuted"
     assert other.verdict == "holds"
 
@@ -414,7 +414,7 @@ def shares(
 
 
 def test_no_failure_in_few_requests_does_not_hold_a_tight_budget() -> None:
-    # 4 blocks of 2 modes with 100 requests each are 9600 in 12 launches.
+    # 12 launches of 4 blocks in 2 modes, with 100 requests each, are 9600 requests.
     few, many = shares("errors", 0.0003), shares("errors", 0.001)
     assert few.verdict == "undecided" and few.value == 0.0
     assert many.verdict == "holds"
@@ -442,14 +442,14 @@ def test_what_failed_while_something_else_disturbed_is_nobodys_share() -> None:
     tables.slices.loc[hit, "disturbed"] = True
     fair = judge(plan(budgets=[budget("errors", 0.001)]), tables).budgets[0]
     assert (hasty.verdict, fair.verdict, fair.value) == ("refuted", "holds", 0.0)
-    # Nor is what failed in a launch that does not count at all.
+    # Failures in a launch that does not count are ignored, too.
     lost = measured({"errors": 1.0, **SAME}, lost=1)
     lost.slices.loc[lost.slices["launch"] == 13, "failed"] = 100
     assert judge(plan(budgets=[budget("errors", 0.001)]), lost).budgets[0].value == 0.0
 
 
 def test_a_share_of_drops_is_judged_by_the_exact_bound() -> None:
-    # Only the open loop has arrivals to drop: 4 x 4 of 4 x 104 in a launch.
+    # Only the open loop has arrivals: 4 x 4 of 4 x 104 are dropped in each launch.
     dropped = {"a": 4}
     share = 16 / 416
     for limit, verdict in ((0.05, "holds"), (0.04, "undecided"), (0.03, "refuted")):

@@ -1,4 +1,4 @@
-"""The folder of a search: it goes on, or says why it cannot."""
+"""The folder of a search: the search continues from it, or says why it cannot."""
 
 import json
 from pathlib import Path

@@ -34,7 +34,7 @@ class Drawn:
         levels: The true log time of each commit after GOOD.
         broken: Commits that do not build.
         scatter: Standard deviation of a launch.
-        verdicts: Overrules the verdicts of whole comparisons.
+        verdicts: Replaces the verdicts of whole comparisons.
     """
 
     levels: Sequence[float]
@@ -178,7 +178,7 @@ def test_one_of_three_changes_is_said_to_be_only_a_part() -> None:
 
 
 def test_a_change_of_4_percent_is_found_although_builds_differ() -> None:
-    """What a build adds is the same in each measurement of its commit."""
+    """A commit's build has a random effect, the same in each of its measurements."""
     found = 0
     for seed in range(20):
         random = np.random.default_rng(seed)

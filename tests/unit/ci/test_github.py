@@ -64,7 +64,7 @@ def test_the_comment_is_found_behind_many_others(server: FakeGitHub) -> None:
 
 
 def test_a_comment_of_someone_else_is_left_alone(server: FakeGitHub) -> None:
-    """They could change it after Assay has written its result into it."""
+    """Its author could change the result that Assay has written."""
     server.add(f"{MARKER}\nmine", "someone")
     server.add(f"As they say: {MARKER}")
     client(server).write(7, MARKER, f"{MARKER}\nslower")

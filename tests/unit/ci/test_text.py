@@ -1,4 +1,4 @@
-"""The text of a comment, whoever made the run."""
+"""The text of a comment, even if a fork made the run."""
 
 import json
 from pathlib import Path

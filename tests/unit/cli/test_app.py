@@ -130,7 +130,7 @@ def test_help_imports_nothing_heavy() -> None:
 
 def test_help_is_about_as_quick_as_its_libraries() -> None:
     def best(*command: str) -> float:
-        # CPU time: other tests run at the same time.
+        # CPU time, not wall-clock time, because other tests run at the same time.
         times = []
         for _ in range(5):
             before = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -180,7 +180,7 @@ def test_looks_that_do_not_ascend_are_bad_input(tmp_path: Path, looks: str) -> N
 
 
 class Odd(Exception):
-    """A fault of Assay's own."""
+    """An error that only a bug in Assay can raise."""
 
 
 def test_a_fault_of_our_own_is_no_refuted_claim(

@@ -1,4 +1,4 @@
-"""How `assay compare` ends."""
+"""The exit codes of `assay compare`."""
 
 from pathlib import Path
 from typing import Literal

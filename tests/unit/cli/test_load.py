@@ -45,7 +45,7 @@ def test_what_was_made_in_vain_is_removed(tmp_path: Path) -> None:
     (path / "samples").mkdir(parents=True)
     output.discard(path, created)
     assert list(tmp_path.iterdir()) == []
-    # What was there before stays.
+    # A folder that existed before stays.
     (tmp_path / "reports").mkdir()
     created = output.outermost_missing(path)
     (path / "samples").mkdir(parents=True)
@@ -97,14 +97,14 @@ FINE, BAD = (row("request", 8),), (row("request", 9), row("request", 9, "(unserv
         (["undecided", "refuted"], FINE, {}, 1),
         (["refuted"], FINE, {"partial": True}, 4),
         ([], BAD, {"partial": True, "locust_exit_code": 9}, 4),
-        # Nothing at all succeeded, whether or not anything was required.
+        # No request succeeded, with and without requirements.
         ([], BAD, {}, 1),
         (["holds"], BAD, {}, 1),
         (["undecided"], BAD, {}, 1),
         ([], (*FINE, row("start", 9, "login")), {}, 1),
         ([], (*FINE, row("start", 8, "login"), row("stop", 9, "out")), {}, 0),
         ([], (), {}, 0),
-        # What the locustfile says of itself.
+        # The locustfile set an exit code.
         ([], FINE, {"locust_exit_code": 0}, 0),
         ([], BAD, {"locust_exit_code": 0}, 1),
         (["undecided"], FINE, {"locust_exit_code": 9}, 9),

@@ -34,7 +34,7 @@ b = {}
 
 @pytest.fixture
 def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A topic that nothing serves; and a working directory."""
+    """A topic whose service never runs; change into the folder above it."""
     folder = tmp_path / "shop"
     folder.mkdir()
     (folder / "claims.toml").write_text(CLAIMS)
@@ -44,7 +44,7 @@ def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def launched(directory: RunDirectory) -> None:
-    """One launch of it, on disk."""
+    """Write one launch of the topic to disk."""
     values: list[dict[str, object]] = [
         {
             "topic": "shop",

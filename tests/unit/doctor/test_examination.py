@@ -1,4 +1,4 @@
-"""What the doctor makes of a machine, and of this one."""
+"""The doctor's findings about given measurements, and about this machine."""
 
 import itertools
 import os
@@ -55,7 +55,7 @@ def test_this_machine_is_examined_whole() -> None:
         ([1.0, 1.01, 1.02], "poor", "in steps of 10 ms"),
         ([0.004, 0.012], "poor", "in steps of 8 ms"),
         ([1.0001, 1.0003], "good", "exact"),
-        # Of a process that seldom gets its turn, but read to the nanosecond.
+        # The process rarely gets the CPU, but the clock is exact.
         ([1.000123, 1.011456], "good", "exact"),
         ([1.0], "bad", "cannot be read"),
     ],
@@ -127,7 +127,7 @@ def test_cores_that_cannot_be_split(
         ([1.00, 1.01, 0.99, 1.00, 1.01], "good"),
         ([1.00, 1.05, 0.95, 1.05, 0.96], "poor"),
         ([1.0, 1.4, 0.7, 1.3, 0.8], "bad"),
-        ([1.0, 1.0, 1.0, 1.0, 50.0], "good"),  # one outlier is not the spread
+        ([1.0, 1.0, 1.0, 1.0, 50.0], "good"),  # the spread ignores one outlier
     ],
 )
 def test_steadiness(pieces: list[float], state: State) -> None:
@@ -173,7 +173,7 @@ def test_a_spin_is_many_pieces_of_one_size() -> None:
 def test_a_spin_that_fails_is_a_finding(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # What the child is asked to do is not there, as in a damaged installation.
+    # The child process fails, as in a damaged installation.
     monkeypatch.setattr(
         examination, "SPIN_PROGRAM", "raise SystemExit('no such thing')"
     )

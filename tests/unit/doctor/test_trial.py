@@ -1,4 +1,4 @@
-"""What the doctor's trial means, and that it leaves nothing behind."""
+"""The findings of the doctor's trial, and what it cleans up."""
 
 import contextlib
 import json
@@ -64,7 +64,7 @@ def test_a_quiet_machine_finds_the_margin_within_a_minute() -> None:
         (0.07, 3.3, "poor"),  # 5 minutes, 60 launches: 3.5 %
         (0.15, 3.3, "bad"),
         (0.01, 6.0, "poor"),  # the first look comes after 90 s
-        (0.01, 30.0, "bad"),  # and here after the default time budget
+        (0.01, 30.0, "bad"),  # the first look comes after the default time budget
     ],
 )
 def test_the_state_follows_the_time_that_the_margin_takes(

@@ -63,7 +63,7 @@ def place(tmp_path: Path) -> Place:
     folder = tmp_path / "a project"
     (folder / "tests").mkdir(parents=True)
     (folder / "tests/test_it.py").write_text(TESTS, encoding="utf-8")
-    # What a project has for its tests: it must not stop or spread the benchmarks.
+    # Options for the project's tests: they must not stop or parallelise the benchmarks.
     (folder / "pytest.ini").write_text(
         "[pytest]\naddopts = -x -n 2 --benchmark-disable --strict-markers\n"
     )

@@ -1,4 +1,4 @@
-"""How the blocks of a launch are laid out."""
+"""The number of blocks in a launch, and the lengths of their slices."""
 
 from dataclasses import replace
 
@@ -14,7 +14,7 @@ SECONDS = st.dictionaries(st.sampled_from("abcdef"), st.floats(0.0125, 2.0), min
 
 
 def test_identical_code_has_slices_of_one_length() -> None:
-    # As calibrated: of 92 and 113 ms one held four rounds of 8 users, the other five.
+    # Calibration once gave 92 and 113 ms: four and five rounds of 8 users.
     assert blocks.equalise_lengths({"a": 0.092, "b": 0.113}) == {"a": 0.113, "b": 0.113}
 
 
@@ -58,7 +58,7 @@ def test_a_launch_that_took_long_to_prepare_has_up_to_twice_the_open_blocks(
 ) -> None:
     extended = blocks.extend_for_preparation(count, seconds, preparation)
     assert count <= extended <= 2 * count
-    if count < extended:  # it takes half as long as the preparation, and no longer
+    if count < extended:  # the open blocks take at most half of the preparation
         assert (extended - 0.5) * seconds <= preparation / 2
     if extended < 2 * count:
         assert (extended + 0.5) * seconds >= preparation / 2

@@ -1,4 +1,4 @@
-"""Requests per second of a closed loop: what must not change it, and what must."""
+"""Requests per second of a closed loop: what must change them, and what must not."""
 
 import math
 from collections.abc import Sequence
@@ -27,7 +27,7 @@ counts = st.integers(1, 40)
 def made(
     requests: Sequence[tuple[float, float, int]], users: int, ended: float, **rest: bool
 ) -> Loop:
-    """A slice from 0 to `ended`, of (start, end, user)."""
+    """A slice from 0 to `ended`; each request is (start, end, user)."""
     start, end, user = (np.array(column) for column in zip(*requests, strict=True))
     return Loop(start.astype(float), end.astype(float), user, users, 0.0, ended, **rest)
 
@@ -35,14 +35,14 @@ def made(
 def waiting(
     users: int, response: float, gap: float, length: float, spread: float = 0.0
 ) -> Loop:
-    """Users that wait for a timer each, and ask again a gap after the answer.
+    """A slice of users whose answers take a fixed time, whatever the others do.
 
     Args:
-        users: How many.
+        users: The number of users.
         response: Seconds that each answer takes.
-        gap: Seconds until the user asks again.
+        gap: Seconds from an answer to the user's next request.
         length: Seconds in which requests begin.
-        spread: Seconds by which the users begin one after the other.
+        spread: Seconds over which the first requests of the users are spread.
     """
     found = []
     for user in range(users):
@@ -54,7 +54,7 @@ def waiting(
 
 
 def queueing(users: int, each: float, length: float) -> Loop:
-    """Users whose requests are worked off one by one, in their order."""
+    """A slice of users whose requests are served one at a time, in order."""
     found, free = [], 0.0
     due = [(0.0, user) for user in range(users)]
     while due:
@@ -75,7 +75,7 @@ def test_a_fixed_response_time_is_exact_however_long_the_slice(
     rounds: float,
     spread: float,
 ) -> None:
-    # Also just before and just after the moment at which another round begins.
+    # The slice may end just before or just after another round begins.
     loop = waiting(users, response, 0.0, rounds * response, spread * response)
     assume(len(loop.end) >= users)
     assert estimator(loop) == pytest.approx(users / response)
@@ -86,7 +86,7 @@ def test_a_fixed_response_time_is_exact_however_long_the_slice(
 def test_half_a_millisecond_decides_nothing(
     estimator: closed_loop.Estimator, users: int, rounds: int, more: float
 ) -> None:
-    # Eight users, 20 ms: the fourth round is begun by all, by some or by nobody.
+    # The slice ends so close to a round's end that all, some or no users begin another.
     loop = waiting(users, 0.02, 0.0, rounds * 0.02 + more, spread=1e-4)
     assert estimator(loop) == pytest.approx(users / 0.02)
 
@@ -125,7 +125,7 @@ def test_a_request_that_never_ends_lowers_it(
     estimator: closed_loop.Estimator, users: int, hung: int, later: float
 ) -> None:
     loop = waiting(users, 0.1, 0.0, 0.45)
-    # One of the last round: its user has no number any more.
+    # A request of the last round never ends, and so its user is unknown.
     last = len(loop.end) - 1
     order = np.argsort(loop.start, kind="stable")
     lost = order[last - hung % users]
@@ -134,15 +134,15 @@ def test_a_request_that_never_ends_lowers_it(
     ended = loop.ended + later
     stuck = Loop(loop.start, end, user, users, 0.0, ended)
     assert estimator(stuck) < estimator(loop)
-    if estimator is not by_count:  # and by the more the longer it was waited for
+    if estimator is not by_count:  # the longer the wait for it, the lower
         longer = Loop(loop.start, end, user, users, 0.0, ended + 1.0)
         assert estimator(longer) < estimator(stuck)
 
 
 @given(st.sampled_from([2, 4, 8, 16, 32, 64]), st.floats(24.6, 60.0))
 def test_a_queue_is_served_as_quickly_as_it_is(users: int, requests: float) -> None:
-    # One at a time, 10 a second, whatever the number of users: all begin at once and
-    # wait for each other, so that the first of each waits for less than all later ones.
+    # Requests are served one at a time, 10 a second, with any number of users. All
+    # users begin at once, so their first requests wait less than all later ones.
     loop = queueing(users, 0.1, requests * 0.1)
     assert by_settled_cycles(loop) == pytest.approx(10, rel=0.03)
     assert by_count(loop) == pytest.approx(10)
@@ -155,7 +155,7 @@ def test_the_first_answers_of_a_queue_are_not_typical() -> None:
 
 
 def test_where_there_are_few_the_first_ones_count_too() -> None:
-    # Three of a queue's first round, and nothing after it: better than no number.
+    # If there is only a first round, its requests count: better than no number.
     loop = made([(0, 0.1, 0), (0, 0.2, 1), (0, 0.3, 2)], 3, 0.3)
     assert (
         by_settled_cycles(loop)
@@ -178,14 +178,14 @@ def test_nothing_answered_is_nothing_a_second() -> None:
 def test_several_requests_at_once_are_one_users_time_once(
     estimator: closed_loop.Estimator,
 ) -> None:
-    # A task that sends three requests at once, which take 0.1 s together.
+    # A task that sends three requests at once; all three end after 0.1 s.
     loop = made([(t / 10, t / 10 + 0.1, 0) for t in range(12) for _ in "abc"], 1, 1.2)
     assert estimator(loop) == pytest.approx(30)
 
 
 @WITHOUT_EDGE
 def test_requests_without_a_user_are_counted(estimator: closed_loop.Estimator) -> None:
-    # Sent by helpers of a user: their user, and so the length of a cycle, is unknown.
+    # Requests sent by helper greenlets have no user, so the cycle's length is unknown.
     loop = made([(0.0, t / 10, closed_loop.NO_USER) for t in range(1, 11)], 4, 1.0)
     assert estimator(loop) == by_count(loop) == pytest.approx(10)
 
@@ -195,7 +195,7 @@ def test_requests_without_a_user_are_counted(estimator: closed_loop.Estimator) -
 def test_users_that_never_asked_twice(
     estimator: closed_loop.Estimator, think: bool, expected: float
 ) -> None:
-    # A user that thinks for longer than the slice shows no gap: answers are counted.
+    # If users think for longer than the slice, no gap is seen, and answers are counted.
     loop = made([(0.0, 0.1, user) for user in range(4)], 4, 2.0, think_time=think)
     assert estimator(loop) == pytest.approx(expected)
     staggered = made([(0.1 * u, 0.1 * u + 0.1, u) for u in range(4)], 4, 2.0)
@@ -214,14 +214,14 @@ def columns(
 
 
 def test_as_many_users_as_took_part() -> None:
-    # The locustfile has two users, whatever was asked for.
+    # The locustfile has only two users, although more were requested.
     two = columns((0, 0, 0.1, 0), (0, 0, 0.1, 1), (0.1, 0.1, 0.2, 0))
     loop = closed_loop.from_columns(two, 8, 0.0, 0.2)
     assert loop.users == 2 and by_littles_law(loop) == pytest.approx(20)
     assert closed_loop.from_columns(two, 1, 0.0, 0.2).users == 1
-    # One that is still waiting has no number any more, and takes part all the same.
+    # A user that still waits has no number in the columns, but takes part all the same.
     stuck = columns((0, 0, 0.1, 0), (0.05, math.nan, math.nan, closed_loop.NO_USER))
     loop = closed_loop.from_columns(stuck, 8, 0.0, 0.2)
     assert loop.users == 2
-    # It was never sent: it counts from the moment it was due.
+    # Its request was never sent, so it counts from the moment it was due.
     assert by_littles_law(loop) == pytest.approx(2 * 1 / (0.1 + 0.15))

@@ -1,4 +1,4 @@
-"""Which databases two commits use, and what a reader must know of shared ones."""
+"""Which databases two commits use, and the warnings about shared ones."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,7 +18,7 @@ OWN = {
 
 
 def commits(**env: str) -> Topic:
-    """Return a topic of two commits, with some variables that the user set."""
+    """Return a topic of two commits whose variants set these variables."""
     variants = [Variant(name=side, cwd=Path(side), env=env) for side in OWN]
     target = Target(cwd=Path(), needs=("postgres", "redis"), prepare="migrate")
     update = {"target": target, "variants": tuple(variants)}
@@ -26,7 +26,7 @@ def commits(**env: str) -> Topic:
 
 
 def without(variable: str) -> dict[str, dict[str, str]]:
-    """Return the own databases if one service is given by URL."""
+    """Return each side's own databases if one service is given by URL."""
     return {
         side: {name: url for name, url in urls.items() if name != variable}
         for side, urls in OWN.items()

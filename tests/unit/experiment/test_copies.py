@@ -1,4 +1,4 @@
-"""Copies of a target's folder: what they hold, and that each launch finds them anew."""
+"""Copies of a target's folder: what they contain, and that each launch resets them."""
 
 import os
 import random
@@ -24,7 +24,7 @@ from tests.unit.synthetic import plan
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """Return a folder with everything that a project has."""
+    """Return a project's folder, with an environment, git, links and caches."""
     folder = tmp_path / "beside" / "shop"
     files = {
         "app.py": "VALUE = 1\n",
@@ -137,7 +137,7 @@ def test_links_lead_into_the_copy_or_where_they_did(
         assert (copy / name).resolve() == copy / "data/items.json"
     assert (copy / "outside").resolve() == project.parent / "shared"
     assert (copy / "nowhere").is_symlink() and (copy / "round").is_symlink()
-    # The same once more, since a launch begins with a copy of a copy.
+    # Another variant's copy is the same, although it is a copy of a copy.
     assert tree(copy) == tree(copied(topic_of(project), temporary, "b"))
 
 

@@ -68,7 +68,7 @@ def test_nothing_disturbs_a_quiet_launch() -> None:
 def test_threads_that_delay_each_other_are_never_dropped(
     delay: float, cores: int
 ) -> None:
-    # 40 threads wait for one core, in this slice only: others used none of it.
+    # 40 threads wait for one core, in this slice only; no other process used it.
     quiet = delayed([0.0] * 7, foreign=0.0)
     assert hit([*quiet, row(run_delay=delay, foreign=0.0, cpu=0.99)], cores) == set()
     # The clocks of /proc are a little apart.
@@ -86,7 +86,7 @@ def test_threads_that_delay_each_other_are_never_dropped(
 )
 def test_a_neighbour_is_found(what: str, changes: dict[str, Any]) -> None:
     assert one(**changes) == "neighbour", what
-    # Also where it is there in every slice, and so not unusual.
+    # It is found even if it is in every slice, and so not unusual.
     assert causes([row(**changes)] * 8, 4) == ["neighbour"] * 8
 
 
@@ -101,7 +101,7 @@ def test_both_the_wait_and_the_neighbour_must_reach_a_share_of_the_work() -> Non
 
 
 def test_what_the_system_always_uses_is_no_neighbour() -> None:
-    # A light service, beside which the kernel does what it does on every core.
+    # A light service; the kernel uses a little time on every core.
     light: dict[str, Any] = {"occupied": 0.05, "run_delay": 0.004, "cpu": 0.05}
     assert one(**light, foreign=SYSTEM_SHARE * 1.1) == ""
     assert one(**light, foreign=SYSTEM_SHARE * 2) == "neighbour"
@@ -109,7 +109,7 @@ def test_what_the_system_always_uses_is_no_neighbour() -> None:
 
 
 def test_a_small_neighbour_may_have_met_an_idle_target() -> None:
-    # It waits for a seventh of its work by itself: its threads wait for each other.
+    # Without a neighbour it already waits 15 % of its work: threads delay each other.
     light = row(occupied=0.1, run_delay=0.015, cpu=0.08)
     small = SYSTEM_SHARE + DISTURBED_SHARE * 0.9
     large = SYSTEM_SHARE + DISTURBED_SHARE * 1.1
@@ -121,15 +121,15 @@ def test_a_small_neighbour_may_have_met_an_idle_target() -> None:
     assert last(foreign=small) == ""
     assert last(foreign=small, run_delay=0.015 + DISTURBED_SHARE * 0.09) == ""
     assert last(foreign=small, run_delay=0.015 + DISTURBED_SHARE * 0.11) == "neighbour"
-    # One that is no longer small has met it in all likelihood.
+    # A larger neighbour has almost certainly met the target at work.
     assert last(foreign=large) == "neighbour"
-    # Where there always is one, the variant's own wait is unknown, and another
-    # variant's wait says nothing of it.
+    # With a neighbour in all slices, the variant's own wait is unknown, and another
+    # variant's wait cannot replace it.
     always = [replace(light, foreign=small)] * 4
     assert causes(always, 1) == ["neighbour"] * 4
     other = [replace(one, variant="b") for one in quiet]
     assert causes([*other, *always], 1) == [""] * 3 + ["neighbour"] * 4
-    # A slice without any work says nothing of it, either.
+    # Nor can a slice without any work.
     nothing = row(occupied=0.0)
     assert causes([nothing, *always], 1) == [""] + ["neighbour"] * 4
 
@@ -149,7 +149,7 @@ def test_where_others_are_unknown_threads_are_not_taken_for_a_neighbour() -> Non
     assert hit(threaded + quiet) == set()
     burst = delayed([0.30, 0.31, 0.40, 0.31], "threaded")
     assert hit(burst + quiet) == {2}
-    # The quiet variant has a measure of its own.
+    # Each variant is compared with its own usual wait.
     assert hit(threaded + delayed([0.0, 0.0, 0.3, 0.0], "quiet")) == {6}
 
 
@@ -179,7 +179,7 @@ def test_a_generator_is_late_if_that_shows_in_the_latencies() -> None:
     assert one(mode="open", lag_p99=late, latency_p50=late) == "generator"
     long_beside_it = late / DISTURBED_SHARE * 1.1
     assert one(mode="open", lag_p99=late, latency_p50=long_beside_it) == ""
-    # Given up, all of them, after a tenth of a second.
+    # All requests were given up after a tenth of a second.
     gone = {"latency_p50": math.inf, "duration": 0.1}
     assert one(mode="open", lag_p99=0.004, **gone) == ""
     assert one(mode="open", lag_p99=0.006, **gone) == "generator"
@@ -198,7 +198,7 @@ def test_the_generators_wait_is_measured_by_what_is_usual() -> None:
     assert causes([*usual, fine])[-1] == ""
     late = row(generator_run_delay=0.2 + DISTURBED_SHARE * 1.1)
     assert causes([*usual, late])[-1] == "generator"
-    # It is a share of the slice: a long slice may hold more.
+    # The limit is a share of the slice, so a long slice may have a longer wait.
     assert causes([*usual, row(generator_run_delay=0.44, duration=2.0)])[-1] == ""
 
 
@@ -213,7 +213,8 @@ def test_a_stall_is_measured_by_what_is_usual_for_the_variant() -> None:
 
 
 def test_one_slice_has_one_cause() -> None:
-    # A neighbour explains the rest; a machine that stands still sends late, too.
+    # A neighbour also explains a stall and late arrivals; a stall also explains late
+    # arrivals.
     robbed = {"run_delay": 0.5, "foreign": 0.5}
     assert one(mode="open", stall=0.1, lag_p99=0.1, **robbed) == "neighbour"
     assert one(mode="open", stall=0.1, lag_p99=0.1) == "stall"
@@ -233,7 +234,7 @@ def test_what_the_target_does_not_answer_is_no_disturbance(lost: str) -> None:
     for cause in (robbed, late):
         assert one(**cause) != ""
         assert one(**cause, **{lost: 1}) == ""
-    # It has no say in what is usual, either.
+    # Such a slice does not count towards what is usual, either.
     changes: dict[str, Any] = {"run_delay": 9.0, "stall": 9.0, lost: 1}
     frozen = row(generator_run_delay=9.0, **changes)
     waits = row(generator_run_delay=2 * DISTURBED_SHARE)
@@ -244,14 +245,14 @@ def test_what_the_target_does_not_answer_is_no_disturbance(lost: str) -> None:
 def test_too_few_users_are_a_disturbance() -> None:
     assert one(mode="open", short=3) == "users"
     assert one(mode="open", short=3, unserved=1) == ""
-    # A twentieth of the arrivals wait for a user, or a single one: none is made.
+    # At most a twentieth of the arrivals, or a single one, waits: no disturbance.
     assert one(mode="open", short=2) == ""
     assert one(mode="open", short=1, planned=5) == ""
     assert one(mode="open", short=2, planned=5) == "users"
 
 
 def test_who_had_no_time_to_answer_is_not_blamed() -> None:
-    # Its time budget ended: other slices wait for ten seconds.
+    # The time budget ended, so this slice waited less than the usual ten seconds.
     assert one(unserved=1, given_up=1, drain=LONGEST_DRAIN / 2) == "time"
     assert one(unserved=0, drain=LONGEST_DRAIN / 2) == ""
     assert one(unserved=1, given_up=1) == ""

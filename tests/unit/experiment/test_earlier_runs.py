@@ -1,4 +1,4 @@
-"""What earlier runs say of how long a run will take."""
+"""Forecasts of how long a run takes, from earlier runs."""
 
 import os
 from pathlib import Path
@@ -18,7 +18,7 @@ CPU = "cpu_per_request"
 def earlier(
     folder: Path, name: str, of: Plan, seconds: float | None, age: float = 0.0
 ) -> None:
-    """Write a run that would see the margin after so many seconds."""
+    """Write a run whose forecast to detect the margin is this many seconds."""
     run = RunDirectory.create(folder / name, of, {})
     comparison = Comparison(
         topic="shop",

@@ -1,4 +1,4 @@
-"""How a launch goes: how long its slices are, how many, and when they are enough."""
+"""A launch: the length and number of its slices, and when it has enough of them."""
 
 import math
 import os
@@ -30,7 +30,7 @@ ROBBED = {"run_delay": 0.5, "foreign": 0.5}  # by a neighbour
 
 @dataclass
 class Played:
-    """Stands for the generator: says what a slice is to have measured."""
+    """Takes the place of the generator, and returns slices with given measurements."""
 
     play: Callable[[str, Mode, int], Mapping[str, Any]] = lambda *_: {}
     per_second: Mapping[str, float] = field(default_factory=dict)
@@ -81,7 +81,7 @@ class Played:
         ends = [(n + 1) / count for n in range(int(count))]
         changes = dict(self.play(variant, mode, made))
         columns = changes.pop("request_columns", None)
-        # One at a time, by four users in turn: what each asks waits for the others.
+        # Requests are served one at a time, for four users in turn.
         starts = [max(0, n - 3) / count for n in range(int(count))]
         loop = {"starts": starts, "users": [n % 4 for n in range(int(count))]}
         if mode == "open":
@@ -123,7 +123,7 @@ def measure(
 
 
 def robbed(who: str, which: Callable[[int], bool]) -> Played:
-    """A neighbour takes the core in some of the slices of one variant."""
+    """Return a generator; a neighbour disturbs some of one variant's slices."""
     return Played(
         lambda name, mode, made: (ROBBED if name == who and which(made) else {})
     )
@@ -182,13 +182,13 @@ def test_the_rate_is_a_share_of_the_slower_variants_capacity() -> None:
     ("late", "share"),
     [
         ([], 1.0),
-        # Something else held it up, once or twice: no reason to ask for less.
+        # Being late once or twice can have another cause, and does not lower the rate.
         ([0], 1.0),
         ([0, 1], 1.0),
         ([0, 1, 2], rates.RATE_BACKOFF),
         ([0, 1, 2, 4], rates.RATE_BACKOFF),
         (range(6), rates.RATE_BACKOFF**2),
-        # Where a lower one is no help, it stays.
+        # If a lower rate does not help, the rate stays.
         (range(1000), 1.0),
     ],
 )
@@ -196,7 +196,7 @@ def test_a_rate_that_the_generator_cannot_keep_is_lowered(
     late: Sequence[int], share: float
 ) -> None:
     def play(name: str, mode: Mode, made: int) -> dict[str, Any]:
-        # The answers of b cost the generator more: it is tried with them.
+        # Answers of b cost the generator more, so trials of the rate use b.
         if mode == "closed":
             return {"generator_cpu": 0.2 if name == "b" else 0.1}
         assert name == "b"
@@ -237,7 +237,7 @@ def test_what_arrives_is_a_task_of_several_requests() -> None:
         calibrated(Load(utilisation=0.25), ["latency.p90"], number) for number in (1, 4)
     )
     assert several.rate == pytest.approx(single.rate / 4)
-    # The requests are what a slice, and a quantile, need some of.
+    # Slices and quantiles need a number of requests, not of arrivals.
     assert several.open_seconds == pytest.approx(single.open_seconds)
     assert several.open_blocks == single.open_blocks
 
@@ -273,10 +273,11 @@ def test_a_launch_holds_the_requests_that_a_quantile_needs() -> None:
     long = calibrated(Load(arrival_rate=100.0), ["latency.p50", "latency.p99"])
     held = long.rate * long.open_seconds * long.open_blocks
     needed = requests_needed("latency.p99")
-    # Arrivals are Poisson: three standard deviations to spare, and no block more.
+    # Three standard deviations more than needed, because arrivals are Poisson; and not
+    # one block more than that.
     assert needed + 3 * needed**0.5 <= held
     assert held - long.rate * long.open_seconds < needed + 3 * needed**0.5
-    # A launch that would take minutes is not begun: the quantile is refused.
+    # A launch for this quantile would take minutes, so it stays as short as without.
     refused = calibrated(Load(arrival_rate=100.0), ["latency.p999"])
     assert refused.open_blocks == plain.open_blocks
 
@@ -334,7 +335,7 @@ def test_what_is_compared_stays_together_in_a_block() -> None:
         for kin in ("adf", "be"):
             places = sorted(block.index(name) for name in kin)
             assert places[-1] - places[0] == len(kin) - 1
-    # Within what stays together, and between it and the others, everything is drawn.
+    # The order within a group, and the order of groups, are random.
     within = {"".join(name for name in block if name in "adf") for block in blocks}
     assert within == {"adf", "afd", "daf", "dfa", "fad", "fda"}
     assert {block[0] for block in blocks} == set("abcdefg")
@@ -353,7 +354,7 @@ def test_disturbed_blocks_are_repeated_until_there_are_enough() -> None:
     closed = [row for row in made.slices if row.mode == "closed"]
     assert len(closed) == 2 * (4 + 2)
     hit = {(row.variant, row.block, row.why) for row in closed if row.why}
-    # The other slice of the block was not disturbed, and other pairs may use it.
+    # Only b's slices were disturbed; other pairs may use the other slice of the block.
     assert hit == {("b", 0, "neighbour"), ("b", 2, "neighbour")}
     assert all(row.disturbed == bool(row.why) for row in made.slices)
     assert made.counts
@@ -375,7 +376,7 @@ def test_one_mode_alone_can_be_too_disturbed_to_count(bad: Mode) -> None:
 
 def test_each_pair_needs_blocks_of_its_own() -> None:
     both = [("a", "b"), ("a", "c")]
-    # b is fine in even blocks and c in odd ones, and both pairs find theirs.
+    # b is undisturbed in odd blocks and c in even ones; both pairs get enough blocks.
     generator = Played(
         lambda name, mode, made: (ROBBED if name == "bc"[made % 2] else {})
     )
@@ -383,12 +384,12 @@ def test_each_pair_needs_blocks_of_its_own() -> None:
     assert made.counts
     closed = [row for row in made.slices if row.mode == "closed"]
     assert len(closed) == 3 * 8
-    # A variant that is in no pair, such as the A/A arm, holds nobody up.
+    # A disturbed variant that is in no pair, such as the A/A arm, causes no repeats.
     spoiled = robbed("c", lambda number: True)
     made = measure(spoiled, "abc", [("a", "b")])
     assert made.counts and len(spoiled.orders) == 3 * 8
     assert not measure(robbed("c", lambda number: True), "abc", both).counts
-    # A variant beside itself, for a budget.
+    # A pair of a variant with itself, for a budget, needs only that variant.
     assert measure(robbed("b", lambda number: True), "ab", [("a", "a")]).counts
 
 
@@ -415,7 +416,7 @@ def test_a_target_that_fails_every_request_is_not_measured() -> None:
     fine = Played(per_second={"a": calibration.WARM_UP_REQUESTS})
     calibration.warm_up(cast(Generator, fine), TOPIC, targets)
     assert fine.touched == ["a", "b"]
-    # One that has answered few requests so far is given longer.
+    # A target that has answered few requests so far is warmed up for longer.
     assert [order[0] for order in fine.orders] == ["a", "b", "b"]
     settled: list[str] = []
     for target in targets:
@@ -491,7 +492,7 @@ def test_a_slice_waits_for_answers_no_longer_than_what_is_left() -> None:
 
 
 def cut_after(slices: int) -> tuple[Played, launch.Launch]:
-    """A launch whose time is over after so many slices."""
+    """Measure a launch whose time ends after this many slices."""
     generator = Played()
 
     class After(Deadline):
@@ -508,7 +509,7 @@ def cut_after(slices: int) -> tuple[Played, launch.Launch]:
 def test_a_launch_that_was_cut_short_counts_with_half_of_its_blocks(
     slices: int, counts: bool
 ) -> None:
-    # Four closed blocks of two slices, then four open ones.
+    # A launch has four closed blocks of two slices, then four open ones.
     generator, made = cut_after(slices)
     assert len(generator.orders) == slices
     assert made.counts == counts
@@ -533,17 +534,17 @@ def test_users_are_made_as_arrivals_need_them() -> None:
 
     generator = Played(play)
     made = measure(generator)
-    assert generator.grown == [5]  # the second largest of what two slices wanted
+    assert generator.grown == [5]  # the second largest peak
     assert made.users == 5 and made.counts
     late = [row.block for row in made.slices if row.why == "users"]
     assert late == [0, 1]
     # The two blocks are repeated.
     assert sum(row.mode == "open" for row in made.slices) == 2 * (4 + 2)
-    # Two slices of forty met a pause: that is no load that needs more users.
+    # Two slices of forty met a stall; the load needs no more users.
     rare = Played(lambda name, mode, made: {"short": 9 if made in (20, 39) else 0})
     measure(rare, wanted=40)
     assert not rare.grown
-    # No more than there may be.
+    # There are never more users than `connections`.
     many = Played(lambda name, mode, made: {"short": 9, "peak": 500})
     assert measure(many).users == Load().connections
     assert many.grown == [Load().connections]

@@ -1,4 +1,4 @@
-"""Which profiles are taken, and of what."""
+"""Which profiles are taken, and of which targets."""
 
 import math
 import random
@@ -68,7 +68,7 @@ def test_a_preset_of_that_name_is_not_taken_twice() -> None:
 def test_what_uses_little_cpu_time_is_watched_for_longer(
     cpu: float, stretches: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of 2 seconds at 200 samples a second: until 1.25 s of CPU time, 8 at most."""
+    """Stretches of 2 s at 200 samples/s, until 1.25 s of CPU time, but at most 8."""
     lengths: list[float] = []
 
     def load(name: str, rate: float, length: float, seed: int) -> Any:

@@ -1,4 +1,4 @@
-"""What was counted in a round, per request."""
+"""The counts of a round, per request, and the arrival rate of rounds."""
 
 from typing import Any
 
@@ -31,7 +31,7 @@ def test_counts_and_seconds_are_divided_by_the_requests() -> None:
 
 
 class Generator:
-    """Answers trials of so many requests in a second."""
+    """Takes the place of the generator; gives each trial its number of requests."""
 
     def __init__(self, **requests: int) -> None:
         self._requests = requests
@@ -57,10 +57,10 @@ def test_the_rate_is_lowered_by_as_much_as_the_probe_lowers_the_capacity() -> No
     generator: Any = Generator(a=200, b=100)
     rate = bearable_rate(generator, topic, pair, schedule(a=200.0, b=200.0))
     assert rate == pytest.approx(50 * HEADROOM, rel=0.05)
-    # A small loss needs no further room.
+    # After a small loss, the rate is not reduced further.
     rate = bearable_rate(generator, topic, pair, schedule(a=200.0, b=110.0))
     assert rate == pytest.approx(100 * 100 / 110, rel=0.05)
-    # A probe that costs nothing changes nothing, and chance raises nothing.
+    # A probe that costs nothing leaves the rate; chance must never raise it.
     rate = bearable_rate(generator, topic, pair, schedule(a=150.0, b=100.0))
     assert rate == pytest.approx(100, rel=0.05) and rate <= 100
 
@@ -73,7 +73,7 @@ def test_a_side_that_answers_nothing_has_no_rate() -> None:
 
 
 def profiled(cpu: float, outside: float) -> Round:
-    """Return a round with so many CPU seconds, and so many of them outside the GIL."""
+    """Return a round with these seconds of CPU time, in total and outside the GIL."""
     stacks = (
         (("handler (./app.py:1)",), cpu - outside),
         ((OUTSIDE,), outside),

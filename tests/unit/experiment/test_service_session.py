@@ -27,7 +27,7 @@ FINE = OnStartResult(seconds=1.0, requests=0, failed=0, errors={})
 
 @dataclass
 class Played:
-    """Stands for the generator, and notes what happens in which order."""
+    """Takes the place of the generator, and notes the order of events."""
 
     log_ins: dict[str, OnStartResult] = field(default_factory=dict)
     short: int = 0
@@ -67,7 +67,7 @@ class Played:
 
 @dataclass
 class Kept:
-    """Stands for the run directory."""
+    """Takes the place of the run directory."""
 
     slices: list[dict[str, Any]] = field(default_factory=list)
     values: list[dict[str, Any]] = field(default_factory=list)
@@ -83,7 +83,7 @@ class Kept:
 
 @pytest.fixture
 def session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ServiceSession:
-    """One of variants a and b, whose servers are never started."""
+    """Return a session of variants a and b, whose servers are never started."""
     played = Played()
 
     @contextlib.contextmanager
@@ -190,7 +190,7 @@ def test_a_launch_without_time_is_cut_and_says_nothing(session: ServiceSession) 
     kept = cast(Kept, session.experiment.run)
     assert kept.samples[0] is None and kept.samples[2] is None
     lost = [row for row in kept.values if row["launch"] != 2]
-    # What it took is known, and no more.
+    # Only the times of a lost launch are kept.
     assert {row["metric"] for row in lost} == {
         f"seconds.{p}" for p in measurements.TIME_PARTS
     }
@@ -199,7 +199,7 @@ def test_a_launch_without_time_is_cut_and_says_nothing(session: ServiceSession) 
 
 @dataclass
 class Seen:
-    """Stands for the results so far."""
+    """Takes the place of the results so far."""
 
     comparisons: list[Any]
 

@@ -1,4 +1,4 @@
-"""What is said if a start met what another start left in its folder."""
+"""The hint if a start fails because of files that another start left in its folder."""
 
 import contextlib
 import random
@@ -13,7 +13,7 @@ from assay.experiment import commands, copies, target
 from assay.plan import Target, Topic, Variant
 from tests.unit.synthetic import plan
 
-# What an app does that makes its tables when it starts.
+# An app that creates its tables when it starts.
 MAKES_TABLES = """\
 import sqlite3
 sqlite3.connect("shop.db").execute("CREATE TABLE items (name TEXT)")

@@ -32,7 +32,8 @@ def values(
 
 
 def test_throughput_is_what_users_and_their_cycles_make_of_it() -> None:
-    # Two users, 0.1 s a request and 0.1 s until the next: five a second each.
+    # Two users; a request takes 0.1 s, and the next one follows after 0.1 s: each user
+    # makes five a second.
     starts = [0.2 * n for n in range(5)] * 2
     measured = taken(
         ends=[start + 0.1 for start in starts],
@@ -90,7 +91,8 @@ def test_what_was_given_up_is_infinite_and_what_failed_is_left_out() -> None:
     )
     waited, at_least = slices.latencies(measured)
     assert waited == pytest.approx([0.08, math.inf, math.inf, math.inf, math.inf])
-    # The client gave up after 0.8 s, the slice 0.6 s after the last was due.
+    # The client gave up on a request after 0.8 s. The slice ended 0.6 s after the last
+    # request was due.
     assert at_least == pytest.approx([0.08, 0.8, 0.6, math.inf, math.inf])
 
 
@@ -125,7 +127,7 @@ def test_cpu_per_request_is_of_both_loads() -> None:
 
 
 def test_a_timeout_of_half_the_requests_is_in_the_row() -> None:
-    # Failed requests leave the closed loop's times, timeouts stay in the open's.
+    # Timeouts count in the open loop's times; failures do not in the closed loop's.
     half = taken("open", ends=[0.1, 0.2, 0.9, 0.9], failed=[0, 0, 2, 2])
     assert slices.row(half, 0, 0, 10.0, 4).latency_p50 == math.inf
     quick = taken(ends=[0.1, 0.2, 0.3, 0.9], failed=[0, 0, 0, 1])
@@ -133,7 +135,8 @@ def test_a_timeout_of_half_the_requests_is_in_the_row() -> None:
 
 
 def test_what_the_generator_was_late_by_is_no_latency() -> None:
-    # Due at 1.0; 0.3 s all users waited for the target, 0.1 s the generator was late.
+    # Due at 1.0. For 0.3 s all users waited for the target, and then the generator was
+    # late by 0.1 s.
     open_slice = taken(
         "open", [1.5] * 10, [1.4] * 10, scheduled=[1.0] * 10, waited=[0.3] * 10
     )
@@ -157,7 +160,7 @@ def test_samples_of_an_older_run_count_from_the_scheduled_start() -> None:
 
 @pytest.mark.parametrize("metric", QUANTILES)
 def test_a_quantile_needs_samples_beyond_it(metric: str) -> None:
-    # (1 - q) n >= 5: what is beyond it must be more than chance.
+    # (1 - q) n >= 5: at least five requests must be beyond the quantile.
     needed = {"p50": 10, "p90": 50, "p95": 100, "p99": 500, "p999": 5000}
     assert requests_needed(metric) == needed[metric.removeprefix("latency.")]
     count = requests_needed(metric)
@@ -167,7 +170,7 @@ def test_a_quantile_needs_samples_beyond_it(metric: str) -> None:
         assert (metric in found) == there
         if there:
             value, censored = found[metric]
-            # The next request above it: never one that is quicker.
+            # The value is that of the next slower request, never of a quicker one.
             assert 0 <= value - QUANTILES[metric] + 1e-9 <= 1.1 / (count - 1)
             assert not censored
 
@@ -182,7 +185,7 @@ def test_a_quantile_among_those_given_up_is_a_bound() -> None:
     failed = [FINE] * 60 + [FAILED] * 40
     found = values([taken("open", ends=answers, failed=failed, unserved=40)])
     assert found["latency.p50"] == pytest.approx((0.01, False))
-    # The 90th percentile is not known, and must not be that of the survivors.
+    # The 90th percentile is unknown, and must not be that of the answered requests.
     assert found["latency.p90"] == pytest.approx((1.0, True))
     mean, censored = found["latency.mean"]
     assert (mean, censored) == pytest.approx((0.6 * 0.01 + 0.4 * 1.0, True))
@@ -206,8 +209,8 @@ def test_what_was_never_sent_bounds_by_the_longest_answer() -> None:
 
 
 def test_a_bound_is_no_more_than_was_waited() -> None:
-    # One answer waited 10 s in the queue; the client gave up on the others after
-    # 1 s, and they might have been answered the moment after.
+    # One answer took 10 s. The client gave up on all other requests after 1 s, and they
+    # might have been answered immediately after that.
     ends = [10.0] + [1.0] * 19
     found = values([taken("open", ends=ends, failed=[FINE] + [TIMED_OUT] * 19)])
     assert found["latency.p50"] == pytest.approx((1.0, True))
@@ -253,7 +256,7 @@ def test_throughput_is_a_bound_where_the_generator_had_no_time_left() -> None:
     assert values([busy])["throughput"] == (1.0, True)
     assert values([idle])["throughput"] == (1.0, False)
     assert values([busy, idle])["throughput"] == (1.0, False)
-    # Disturbed slices have no say, and arrivals are not sent as fast as can be.
+    # Disturbed slices are ignored. Open slices are, too: they do not show capacity.
     assert values([busy, idle], disturbed=[1])["throughput"] == (1.0, True)
     arrivals = taken("open", generator_cpu=1.0)
     assert values([idle, arrivals])["throughput"] == (1.0, False)

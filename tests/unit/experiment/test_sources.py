@@ -1,4 +1,4 @@
-"""The code around a cause: the right lines, none of another's, and no secret."""
+"""The code around a cause: the right lines, only of the project, without secrets."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Targets: how they start, and what they have left to do between two slices."""
+"""Targets: how they start, and how long Assay waits for their remaining work."""
 
 import contextlib
 import random
@@ -21,7 +21,7 @@ from tests.unit.synthetic import claim, plan
 
 LATE = 3.0  # seconds
 
-# Works for so many seconds of CPU time, then waits.
+# Works for a given number of seconds of CPU time, then waits.
 BUSY = """\
 import sys, time
 while time.process_time() < float(sys.argv[1]):
@@ -82,7 +82,7 @@ def test_an_answer_that_is_nested_too_deeply_is_no_detail(
         theirs.check_guard("/guard")
 
 
-# Answers after so many seconds of start-up, which it does not compete for.
+# Answers after a given number of seconds, in which it does not use the CPU.
 SLOW_START = """\
 import http.server, sys, time
 time.sleep(float(sys.argv[2]))
@@ -112,7 +112,7 @@ def both(folder: Path, seed: int, *claims: Claim) -> Iterator[dict[str, RunningT
         yield running
 
 
-@pytest.mark.parametrize("seed", range(3))  # in either order
+@pytest.mark.parametrize("seed", range(3))  # the seeds give both orders
 @repeated
 def test_each_is_timed_until_it_is_ready_itself(tmp_path: Path, seed: int) -> None:
     with both(tmp_path, seed) as running:
@@ -145,7 +145,7 @@ def test_one_that_ends_ends_the_wait_for_the_other(tmp_path: Path) -> None:
     ]
     update = {"target": Target(cwd=tmp_path), "variants": tuple(variants)}
     topic = plan().topics[0].model_copy(update=update)
-    # Other tests of this process may have servers that go on.
+    # Other tests in this process may have left servers running.
     before = set(psutil.Process().children(recursive=True))
     with pytest.raises(MeasureError, match="no port left"):
         with target.launched(topic, variants, {}, tmp_path, (), random.Random(2)):

@@ -158,11 +158,11 @@ def test_cookies_are_the_clients_affair(tmp_path: Path) -> None:
     ],
 )
 def test_no_secret_is_written(tmp_path: Path, one: Any) -> None:
-    # The same text stands elsewhere, too, before it turns out to be a secret.
+    # The same text is also in an earlier request, where it does not look like a secret.
     earlier = entry("POST", "http://shop/first", sent={"note": "hunter2x"})
     source = written(tmp_path, one)
     assert "hunter2x" not in source
-    # There it is the whole of what a name says is secret.
+    # If it is the whole value of a secret name, it is hidden in the earlier one, too.
     if "os.environ.get(" in source and "callback" not in str(one):
         assert "hunter2x" not in written(tmp_path, earlier, one)
 

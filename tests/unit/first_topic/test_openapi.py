@@ -26,7 +26,7 @@ def only(operation: dict[str, Any], path: str = "/a", **more: Any) -> Task:
 
 
 def request(operation: dict[str, Any], path: str = "/a", **more: Any) -> Request:
-    """Return its request."""
+    """Return the request of the only operation of a document."""
     task = only(operation, path, **more)
     assert task.request is not None, task.off
     return task.request

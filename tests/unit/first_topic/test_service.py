@@ -1,4 +1,4 @@
-"""The service while `assay init` looks at it."""
+"""The service that `assay init` starts and examines."""
 
 import http.server
 import socket

@@ -1,4 +1,4 @@
-"""Run directories on disk as `assay run` and `assay load` write them, unmeasured."""
+"""Run directories like those of `assay run` and `assay load`, without measuring."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -67,7 +67,7 @@ def write_run(
         topic: Name of the topic.
         variant: Name of the variant.
         tests: Node ids that have these ratios.
-        partial: What results.json says.
+        partial: The field `partial` of results.json.
     """
     planned = Topic(
         name=topic,

@@ -1,4 +1,4 @@
-"""Files of pytest-benchmark, as they are and as they should not be."""
+"""Files of pytest-benchmark, valid and invalid."""
 
 import json
 from pathlib import Path

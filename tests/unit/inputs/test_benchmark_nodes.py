@@ -1,4 +1,4 @@
-"""What is found wrong with benchmarks before anything runs."""
+"""Mistakes in benchmarks that are found before anything runs."""
 
 from pathlib import Path
 
@@ -44,7 +44,7 @@ def topic(folder: Path, *variants: Variant, benchmarks: str | None = None) -> To
         "bench_json.py::test_dumps",
         "bench_json.py::test_dumps[a b::c]",
         "bench_json.py::TestLoads::test_short",
-        "bench_json.py::TestMore::test_short",  # inherited: the text lacks it
+        "bench_json.py::TestMore::test_short",  # inherited, so not in the class's text
     ],
 )
 def test_a_good_node_has_no_problem(tmp_path: Path, tests: str) -> None:

@@ -1,4 +1,4 @@
-"""Topics with benchmarks: what they take, and what they would leave out."""
+"""Topics with benchmarks: which keys they use, and which they refuse."""
 
 from pathlib import Path
 

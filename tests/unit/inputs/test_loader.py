@@ -490,7 +490,7 @@ def test_a_topic_may_need_another_budget(topic: Path, tmp_path: Path) -> None:
     claims.write_text(CLAIMS.replace("[variants]", "time_budget = 480\n\n[variants]"))
     plan = load(tmp_path)
     assert plan.time_budget(plan.topics[0]) == 480
-    # What is typed counts more than any file.
+    # An option of the command line overrides every file.
     plan = load(tmp_path, time_budget=7)
     assert plan.time_budget(plan.topics[0]) == 7
 

@@ -1,4 +1,4 @@
-"""What Locust's own configuration says of a load."""
+"""Locust's own configuration, which sets defaults for a load."""
 
 from pathlib import Path
 

@@ -80,7 +80,7 @@ def test_nesting_of_any_depth_is_a_mistake(shop: Path, text: str) -> None:
     with pytest.raises(InputError) as error:
         loader.load(["shop"], {"profile": False}, "", shop.parent)
     assert "claims.toml" in str(error.value) and len(str(error.value)) < 20_000
-    if text.startswith("["):  # a table of its own, which Assay does not read
+    if text.startswith("["):  # in pyproject.toml, a table that Assay does not read
         return
     (shop.parent / "pyproject.toml").write_text(f"[tool.assay]\n{text}")
     (shop / "claims.toml").write_text(CLAIMS)

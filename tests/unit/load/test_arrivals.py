@@ -29,14 +29,14 @@ def test_arrivals_ascend_and_stay_inside(
 def test_even_arrivals_keep_the_rate_exactly(shape: shapes.Shape) -> None:
     found = list(times(shape, "even", 0))
     assert abs(len(found) - shape.expected) <= 0.5 + 1e-6
-    # At every arrival, as many as expected have come: half of itself included.
+    # At arrival n, counted from 0, the expected number of arrivals is n + 0.5.
     for number, time in enumerate(found):
         count = shapes_count(shape, time)
         assert count == pytest.approx(number + 0.5, rel=1e-6, abs=1e-6)
 
 
 def shapes_count(shape: shapes.Shape, until: float) -> float:
-    """Return the expected number of arrivals, by numbers instead of by a formula."""
+    """Return the expected number of arrivals, by adding up the pieces of the shape."""
     total = 0.0
     pairs = zip(
         itertools.pairwise(shape.times), itertools.pairwise(shape.rates), strict=True
@@ -59,8 +59,8 @@ def test_poisson_arrivals_follow_stages_exactly() -> None:
     shape = shapes.parse("0..900 in 20s, 0 for 5s, 900 for 10s, 900..0 in 20s", None)
     found = list(times(shape, "poisson", seed=9))
     assert not [time for time in found if 20 < time < 25]
-    # The expected number until each arrival is a process of rate 1: its gaps are
-    # exponential, whatever the stage.
+    # The expected numbers of arrivals at the arrivals are a process of rate 1, so their
+    # gaps are exponential in every stage.
     counts = np.array([shapes_count(shape, time) for time in found])
     assert stats.kstest(np.diff(counts), "expon").pvalue > 1e-3
     assert stats.kstest(counts / shape.expected, "uniform").pvalue > 1e-3
@@ -70,7 +70,7 @@ def test_poisson_arrivals_follow_a_rate_that_changes() -> None:
     shape = shapes.ramp(0, 1000, 100)
     found = np.array(list(times(shape, "poisson", seed=5)))
     assert abs(len(found) - 50_000) < 4 * np.sqrt(50_000)
-    # Stretched back by the expected numbers, they are those of rate 1.
+    # Expressed as expected numbers of arrivals, the times are a process of rate 1.
     stretched = 5 * found**2
     assert stats.kstest(np.diff(stretched), "expon").pvalue > 1e-3
 

@@ -1,4 +1,4 @@
-"""What Assay orders of a Locust process arrives as it was said."""
+"""Orders to a Locust process arrive unchanged."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""How arrivals are dealt to workers, and how their seconds come together again."""
+"""How arrivals are split among workers, and how the workers' ticks are merged."""
 
 import itertools
 import json
@@ -69,7 +69,7 @@ def test_poisson_arrivals_of_workers_differ_and_add_up_to_the_rate() -> None:
         for number, part in enumerate(arrivals.split(speeds))
     ]
     assert not set(own[0]) & set(own[1])
-    # Six standard deviations of a Poisson count.
+    # A Poisson count may differ by six standard deviations.
     for times, share in zip(own, (0.8, 0.2), strict=True):
         expected = share * shape.expected
         assert abs(len(times) - expected) < 6 * math.sqrt(expected)
@@ -90,7 +90,7 @@ def orders(count: int) -> list[RunLoad]:
 def tick(
     at: float, planned: int, done: int, names: list[str], rows: int = 1, **more: Any
 ) -> Tick:
-    """Return a second of one worker, whose clock began at 1000."""
+    """Return a tick of one worker, whose clock began at 1000."""
     values = {
         "scheduled": np.full(rows, 1000.0 + at),
         "waited": np.zeros(rows),
@@ -147,7 +147,7 @@ def test_a_second_comes_when_all_have_told_of_it() -> None:
     assert (counts.planned, counts.done, counts.in_flight) == (11, 10, 1)
     assert (merged.requests, merged.reconnects, merged.errors) == (3, 2, {"bad": 4})
     assert merged.at == 1.1 and merged.lag_p99 == pytest.approx(0.0022)
-    # Names and users are those of all; times count from each worker's beginning.
+    # Names and users are numbered over all workers; times begin at each worker's start.
     names = [merged.names[number][2] for number in merged.request_columns["name"]]
     assert names == ["/y", "/y", "/y"] and not merged.last
     assert merged.request_columns["user"].tolist() == [2, 7, 7]
@@ -160,11 +160,11 @@ def test_a_worker_that_is_lost_is_counted_and_the_others_go_on() -> None:
     merger.add(1, tick(1.0, 5, 3, ["/x"]))
     assert merger.next_tick() is not None
     merger.mark_lost(1, "it left")
-    merger.add(1, tick(2.0, 10, 10, ["/x"]))  # too late: it was given up
+    merger.add(1, tick(2.0, 10, 10, ["/x"]))  # too late: the worker is already lost
     merger.add(0, tick(3.0, 15, 15, ["/x"], last=True, loaded=2.9))
     merged = merger.next_tick()
     assert merged is not None and merged.last and merged.loaded == 2.9
-    # 30 arrivals in 3 s: 15 are the lost one's, of which 3 are known to be done.
+    # 30 arrivals in 3 s: 15 belong to the lost worker, and 3 of these are done.
     counts = merged.counts
     assert (counts.planned, counts.done, counts.unserved) == (30, 18, 12)
     assert [worker.lost for worker in merged.workers] == ["", "it left"]

@@ -20,15 +20,15 @@ def named(name: str, method: str = "GET") -> tuple[str, str, str]:
 
 
 class ReadTimeout(OSError):
-    """As clients have them: a type of their own."""
+    """An error type of a client."""
 
 
 class ConnectTimeoutError(ReadTimeout):
-    """And one that is derived from it."""
+    """An error type that is derived from another one."""
 
 
 class Wrapped(Exception):
-    """As Locust and requests wrap what went wrong."""
+    """An error that contains the original one, as in Locust and requests."""
 
     def __init__(self, reason: BaseException) -> None:
         self.reason = reason
@@ -54,7 +54,7 @@ def caused(by: BaseException) -> BaseException:
         (ConnectionResetError(), FAILED),
         (caused(ValueError()), FAILED),
         (Wrapped(ConnectionRefusedError()), FAILED),
-        # What a server says of itself is no timeout of the client.
+        # A server's message about a timeout is no timeout of the client.
         (RuntimeError("504 Gateway Timeout"), FAILED),
         ("timeout", FAILED),
     ],
@@ -173,7 +173,7 @@ def test_what_a_task_raises_is_no_request() -> None:
 
 
 def connecting(number: int) -> BaseException:
-    """Return what requests raises where a connection could not be opened."""
+    """Return the error that requests raises if a connection cannot be opened."""
     try:
         try:
             raise OSError(number, os.strerror(number))
@@ -203,7 +203,7 @@ def test_limits_of_this_machine_are_named(error: BaseException, word: str) -> No
 @pytest.mark.parametrize(
     "error",
     [
-        "[Errno 24] Too many open files",  # what an answer may say of the server
+        "[Errno 24] Too many open files",  # a server can send this text about itself
         RuntimeError("[Errno 24] Too many open files"),
         connecting(errno.ECONNREFUSED),
         None,

@@ -46,7 +46,7 @@ def test_the_expected_number_is_the_area(shape: Shape) -> None:
     steps = 4000
     width = shape.duration / steps
     area = sum(shape.rate((index + 0.5) * width) * width for index in range(steps))
-    # A step within a strip is off by at most the strip.
+    # A step of the rate within a strip causes an error of at most that strip's area.
     assert shape.expected == pytest.approx(
         area, abs=max(shape.rates) * width * 6 + 1e-9
     )
@@ -192,7 +192,7 @@ def test_a_shape_takes_the_time_that_it_says(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "rates.csv").write_text("seconds,rate\n0,10\n10,20\n")
     assert shapes.parse(text, 10, required_duration=10).duration == 10
-    assert shapes.parse(text, 60).duration == 10  # as a scenario's shape
+    assert shapes.parse(text, 60).duration == 10  # as in a scenario, nothing required
     with pytest.raises(InputError, match="lasts 10 s, and --duration"):
         shapes.parse(text, 60, required_duration=60)
 

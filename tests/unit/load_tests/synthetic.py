@@ -1,4 +1,4 @@
-"""Directories of load tests that nobody ran."""
+"""Run directories of load tests, made without running a test."""
 
 import math
 from collections.abc import Sequence
@@ -38,13 +38,13 @@ TYPES = {"d": pa.float64(), "H": pa.uint16(), "B": pa.uint8(), "I": pa.uint32()}
 
 @dataclass(frozen=True)
 class Sample:
-    """A request, or a task of several; it is sent 1 ms late by the generator itself.
+    """A request or a task of several requests, which the generator sends 1 ms late.
 
     Attributes:
         due: When it was due.
-        end: When it had ended; NaN if it never did.
-        failed: As in the column of that name.
-        name: What it is one of.
+        end: When it ended; NaN if it never ended.
+        failed: The value of the column `failed`.
+        name: The name of its row.
         waited: Seconds that it waited for a user.
         status: HTTP status of its answer.
         size: Bytes of its answer.
@@ -65,7 +65,7 @@ class Sample:
 
 
 def table(samples: Sequence[Sample], names: Sequence[Name]) -> pa.Table:
-    """Return samples as they lie on disk."""
+    """Return samples as a table, as it is stored on disk."""
     columns = {
         "scheduled": [sample.due for sample in samples],
         "start": [sample.start for sample in samples],
@@ -77,7 +77,7 @@ def table(samples: Sequence[Sample], names: Sequence[Name]) -> pa.Table:
         "status": [sample.status for sample in samples],
         "size": [sample.size for sample in samples],
     }
-    # Of the protocol's own types, as far as it has the columns.
+    # Columns that the protocol has get the protocol's types.
     types = {"waited": "d", **dict(protocol.COLUMNS)}
     return pa.table(
         {name: pa.array(own, TYPES[types[name]]) for name, own in columns.items()}
@@ -87,12 +87,12 @@ def table(samples: Sequence[Sample], names: Sequence[Name]) -> pa.Table:
 def ticks(
     samples: Sequence[Sample], iterations: Sequence[Sample] = (), **changes: object
 ) -> list[dict[str, Any]]:
-    """Return what a generator says of ten seconds.
+    """Return a generator's ticks of ten seconds.
 
     Args:
-        samples: The requests, of which each second has as many.
+        samples: The requests, spread evenly over the seconds.
         iterations: Tasks of several requests, which all end in the last second.
-        changes: To the header of every second; to that of the last one in `last`.
+        changes: Fields of every tick; `last` has fields of the last tick only.
     """
     count, told = len(samples), []
     for second in range(1, 11):
@@ -124,11 +124,11 @@ def written(
     """Return the directory of a test of 10 s.
 
     Args:
-        folder: Where it is made.
+        folder: The folder that gets the directory.
         samples: The requests.
         tasks: The tasks of several requests.
-        told: What the generator said; None for what fits.
-        changes: To the plan.
+        told: The generator's ticks; by default those of `ticks`.
+        changes: Fields of the plan.
     """
     run = LoadRun.create(folder / "run", plan(folder, **changes), {})
     names = list(dict.fromkeys(sample.name for sample in (*samples, *tasks))) or [LOOK]
@@ -143,12 +143,12 @@ def written(
 def finished(
     folder: Path, samples: Sequence[tuple[float, float, int]], **changes: Any
 ) -> LoadRun:
-    """Return the directory of a test of 10 s of one request.
+    """Return the directory of a test of 10 s with one kind of request.
 
     Args:
-        folder: Where it is made.
-        samples: When each request was due and had ended, and how it failed.
-        changes: To the plan.
+        folder: The folder that gets the directory.
+        samples: When each request was due and when it ended, and how it failed.
+        changes: Fields of the plan.
     """
     return written(folder, [Sample(*sample) for sample in samples], **changes)
 

@@ -29,7 +29,7 @@ def test_statuses_and_sizes_are_those_of_each_endpoint(tmp_path: Path) -> None:
     buy = found["POST /orders"]
     assert list(buy.statuses.items()) == [("201", 2), ("200", 1), ("500", 1)]
     assert (buy.size_mean, buy.size_max) == (1_000_000_225.0, 4_000_000_000)
-    # Of a client that says nothing, nothing is known.
+    # If the client reports no status and size, none is known.
     look = found["GET /look"]
     assert (look.statuses, look.size_mean, look.size_max) == ({}, None, None)
     assert found["all requests"].statuses == buy.statuses

@@ -13,7 +13,7 @@ LATE, PUNCTUAL, MEDIAN = 0.02, 0.001, 0.1
 
 
 def seconds(*given: tuple[int, bool, int]) -> list[dict[str, Any]]:
-    """Return seconds: how many of its requests were late, whether it was busy."""
+    """Return ticks, each given by late requests, whether it was busy, and requests."""
     return [
         {
             **{"at": at, "requests": requests, "p50": MEDIAN},

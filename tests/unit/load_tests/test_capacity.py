@@ -52,7 +52,7 @@ def test_no_rate_is_beyond_the_most() -> None:
 def test_both_ends_are_confirmed() -> None:
     result = search(lambda rate: rate <= 300, 100, 10_000)
     assert result.low is not None and result.high is not None
-    # Two of three agree: a third trial could change nothing.
+    # Two of three trials decide, so a third one is not needed.
     for end in (result.low, result.high):
         assert len(result.votes[end]) >= VOTES // 2 + 1
 
@@ -62,7 +62,7 @@ def test_a_blurred_limit_is_found_all_the_same(seed: int) -> None:
     rng = random.Random(seed)
 
     def holds(rate: float) -> bool:
-        # At 400 it holds every other time; 10 % off, nearly always or never.
+        # At 400 the rate holds every other time; 10 % away, nearly always or never.
         return rng.random() < 1 / (1 + (rate / 400) ** 40)
 
     result = search(holds, 50, 10_000)
@@ -77,7 +77,7 @@ def test_trials_of_a_search_that_was_ended_say_no_more_than_they_do() -> None:
     assert (result.low, result.high) == (200, 400)
     assert from_trials([(100, False), (50, False)]).low is None
     assert from_trials([(100, False), (50, False)]).high == 50
-    # One to one is no majority, whichever end it is to be.
+    # One vote each is no majority, so 200 is neither end.
     tied = from_trials([(100, True), (200, True), (200, False), (300, False)])
     assert (tied.low, tied.high) == (100, 300)
 

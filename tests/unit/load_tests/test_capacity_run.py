@@ -1,4 +1,4 @@
-"""A search that is ended on the way, and what is kept of it."""
+"""A search that ends early, and the results that it keeps."""
 
 import contextlib
 import itertools
@@ -22,7 +22,7 @@ OBJECTIVE = parse_objective("p50 <= 50ms and errors <= 1%")
 
 
 class Nobody:
-    """Watches, and says nothing."""
+    """A watcher that shows nothing."""
 
     def update(self, status: Status) -> None:
         """Ignore the status."""
@@ -32,7 +32,7 @@ NOBODY = Nobody()
 
 
 class Generator:
-    """A generator that was given: nothing runs."""
+    """Takes the place of a generator; nothing runs."""
 
     warnings = ("so it is",)
 
@@ -50,21 +50,20 @@ class Generator:
 def open_generator(*_: object) -> Iterator[Generator]:
     generator = Generator()
     yield generator
-    # Once, when no other trial follows.
+    # It is finished once, after the last trial.
     assert generator.finished == 1
 
 
-LIMIT = 150.0  # arrivals a second, from which on all take long
+LIMIT = 150.0  # arrivals a second; above this rate, all requests take long
 Ends = Callable[[int], bool]
 
 
 def loading(ends: Ends, folder: Path) -> Callable[..., LoadResults]:
-    """Return what takes the place of a load test.
+    """Return a function that takes the place of a load test.
 
     Args:
-        ends: Whether a trial, by its number from 1, is ended before its time; it may
-            raise, too.
-        folder: Takes samples that are those of all trials.
+        ends: Says whether the trial of this number (from 1) ends early; it may raise.
+        folder: The folder for the samples of all trials.
     """
     samples = [(i / 100, i / 100 + 0.01, FINE) for i in range(1000)]
     template = summary.summarise(finished(folder, samples))
@@ -90,7 +89,7 @@ def loading(ends: Ends, folder: Path) -> Callable[..., LoadResults]:
 def limited(
     load: Callable[..., LoadResults], changes: dict[str, object]
 ) -> Callable[..., LoadResults]:
-    """Return what does the same, with other results."""
+    """Return the same function with changes to its results."""
 
     def changed(*given: object) -> LoadResults:
         return load(*given).model_copy(update=changes)
@@ -115,7 +114,7 @@ def raising(error: BaseException) -> Ends:
 def searching(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[[Ends], tuple[LoadRun, list[str]]]:
-    """Return a search for the capacity: it returns its directory and printed lines."""
+    """Return a function that searches; it returns the directory and printed lines."""
 
     def search(ends: Ends) -> tuple[LoadRun, list[str]]:
         monkeypatch.setattr(capacity_run, "open_generator", open_generator)
@@ -146,7 +145,7 @@ def test_a_search_that_comes_to_its_end(searching: Search) -> None:
     assert results.locust_exit_code == 7
     assert results.low is not None and results.high is not None
     assert results.low <= LIMIT < results.high < 1.06 * results.low
-    # Measured values have their units.
+    # Reasons show measured values with their units.
     missed = [probe.reason for probe in results.probes if not probe.held]
     assert set(missed) == {"latency.p50 <= 50ms: 67.9 ms"}
 

@@ -129,7 +129,7 @@ def test_the_reports_show_it_without_a_verdict(tmp_path: Path) -> None:
     assert "10.0 ms → 20.0 ms<small>2.00 times as long</small>" in page
     assert "<b>|buy" not in page + summed and "<i>" not in page + summed
     assert "10.0 ms → 20.0 ms (2.00 times as long)" in summed.replace("&#46;", ".")
-    # It can be rebuilt where the former run is not.
+    # The report can be rebuilt without the former run.
     assert summary.summarise(run) == found == run.results()
 
 

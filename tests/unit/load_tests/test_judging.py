@@ -26,7 +26,7 @@ def spread(count: int = 1000, p50: float | None = 0.01, p99: float = 0.05) -> Sp
 
 
 def results(**changes: object) -> LoadResults:
-    """A test of 1,000 requests, of which ten failed, 100 of them to /slow."""
+    """Results of 1,000 requests; 100 went to /slow, and ten of these failed."""
     slow = Row(
         name="/slow",
         requests=100,
@@ -113,7 +113,7 @@ def test_what_was_never_answered_is_longer_than_any_limit() -> None:
 @pytest.mark.parametrize(
     ("text", "word"),
     [
-        ("latency.p99 <= 49ms", "refuted"),  # it is that or more: too much anyway
+        ("latency.p99 <= 49ms", "refuted"),  # even the lower bound is too much
         ("latency.p99 <= 1s", "undecided"),
         ("latency.p99 >= 49ms", "holds"),
         ("latency.p99 >= 1s", "undecided"),
@@ -220,7 +220,7 @@ SHOP = (
         ("login", 0.5),
         ("POST login", 0.5),
         ("POST login (on_start)", 0.5),
-        ("both", 0.0),  # the load has it: the log-in of that name has no say
+        ("both", 0.0),  # the load has this name, so the log-in's row is ignored
         ("POST both (on_start)", 1.0),
         ("/logout", 0.0),
     ],
@@ -251,7 +251,7 @@ def test_a_name_with_a_secret_is_found_by_what_is_left_of_it() -> None:
 
 def test_errors_are_those_of_all_requests_but_of_no_task() -> None:
     outcome, value, reason = verdict("errors <= 4%", results(rows=SHOP))
-    # 100 of 4,000 of the load, 90 of 120 log-ins, none of 60 log-outs.
+    # 100 of 4,000 requests of the load, 90 of 120 log-ins and 0 of 60 log-outs failed.
     assert value == pytest.approx(190 / 4180)
     assert (outcome, reason) == ("refuted", "")
 
@@ -269,9 +269,9 @@ def test_tasks_that_raise_break_a_limit_of_errors() -> None:
     assert (outcome, value) == ("refuted", 0.0)
     assert reason == "60 of 1,000 tasks (6 %) raised an error outside their requests"
     assert verdict("errors <= 7%", results(rows=rows, **broken))[::2] == ("holds", "")
-    # Also where they raised before any of them had asked for anything.
+    # The same holds if tasks raised before they sent any request.
     assert verdict("errors <= 5%", results(rows=(), **broken))[:2] == ("refuted", None)
-    # What fails for its requests needs no other reason.
+    # If requests alone refute the limit, there is no other reason.
     assert verdict("errors <= 4%", results(rows=SHOP, **broken))[::2] == ("refuted", "")
 
 

@@ -1,4 +1,4 @@
-"""Exact percentiles in two passes, against all samples at once."""
+"""Exact percentiles in two passes, compared with those of all samples at once."""
 
 import math
 import tracemalloc
@@ -63,7 +63,7 @@ def test_many_samples_are_not_held_at_once() -> None:
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    # A batch is a fortieth; what is made of one at a time, some of it.
+    # A batch is a fortieth of all values, and batches are processed one at a time.
     assert peak < everything.nbytes / 2
     assert result[0] == pytest.approx(
         np.quantile(everything, [0.5, 0.999], method="inverted_cdf").tolist(), rel=0
@@ -91,7 +91,7 @@ def test_a_narrow_distribution_is_not_held_either(
     everything = np.concatenate([values for _, values in batches()])
     expected = np.quantile(everything, shares, method="inverted_cdf")
     assert result[0] == expected.tolist()
-    # All of it is in one or two bins of 2 %, and in some hundred parts of them.
+    # All values are in one or two bins of 2 %, but these have hundreds of fine bins.
     assert held[0] < len(everything) / 10
     assert FINE_BINS > 1000
 

@@ -1,4 +1,4 @@
-"""Rows of any samples, against what a few lines of plain Python count."""
+"""Rows of random samples, compared with counts by a few lines of plain Python."""
 
 import math
 import tempfile
@@ -40,7 +40,7 @@ def samples(names: st.SearchStrategy[Name]) -> st.SearchStrategy[list[Sample]]:
 
 
 def took(sample: Sample) -> float:
-    """Return the latency by its definition; infinite if nobody waited for it."""
+    """Return the latency by its definition; infinite if there was no answer."""
     if math.isnan(sample.end) or sample.failed == 2:
         return math.inf
     return sample.waited + sample.end - sample.start

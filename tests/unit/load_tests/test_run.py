@@ -1,4 +1,4 @@
-"""A load test while it runs, of a generator that was given: nothing is loaded."""
+"""A load test while it runs, with a stand-in for the generator: nothing is loaded."""
 
 import contextlib
 import json
@@ -42,7 +42,7 @@ def columns(
 
 
 class Generator:
-    """Says what it is given; the last of it may be an error to raise."""
+    """Yields the given ticks; the last item may be an error to raise."""
 
     def __init__(self, told: Sequence[Tick | BaseException]) -> None:
         self._told = list(told)
@@ -86,7 +86,7 @@ class Watching:
 
 
 def second(header: Mapping[str, Any], samples: Sequence[Sample]) -> Tick:
-    """Return what a generator says of a second with some requests."""
+    """Return a generator's tick of a second with some requests."""
     names = [LOOK, LOGIN, BUY]
     requests = [s for s in samples if s.name.kind != "task"]
     tasks = [s for s in samples if s.name.kind == "task"]
@@ -162,7 +162,7 @@ def test_live_percentiles_are_of_the_load_alone_and_without_the_generators_part(
     watching = Watching()
     loaded(Generator(told()), run, watching)
     first = watching.history[0]
-    # Log-ins took three seconds, and are no load; but their failures are told.
+    # Log-ins took three seconds, but are not part of the load; their failures count.
     assert first.p50 == pytest.approx(0.01) and first.p99 < 0.51
     assert first.failed == 5 and first.rate == pytest.approx(10.0)
     tick, *_ = run.ticks()
@@ -220,7 +220,7 @@ def test_the_locustfile_ends_after_the_test_and_its_code_is_kept(
     found = running.measure(run.plan(), run, Watching())
     assert generator.calls == ["load", "finish"]
     assert found.locust_exit_code == code == run.results().locust_exit_code
-    # It can be summed up again.
+    # The same summary can be computed again.
     assert summary.summarise(run) == found
 
 
@@ -258,7 +258,7 @@ def test_a_disk_that_is_full_is_named(run: LoadRun, name: str) -> None:
     with pytest.raises(MeasureError, match="No space left on device") as error:
         loaded(Generator(told()), run)
     assert str(error.value).startswith(f"{run.path / name}: cannot be written")
-    # What is there is summed up; it is not all.
+    # The summary has what was written, and is partial.
     if name == TICKS:
         (run.path / TICKS).unlink()
     assert summary.summarise(run).partial or name == "results.json"

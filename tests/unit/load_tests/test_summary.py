@@ -16,8 +16,8 @@ from assay.load_tests.requirements import parse
 from assay.run_directory.load_run import TICKS
 from tests.unit.load_tests.synthetic import LOOK, Sample, finished, ticks, written
 
-# Half of the requests are answered in 10 ms; for the others somebody waited 1 s. All
-# of them are sent 1 ms after they were due, which is no part of that.
+# Half of the requests are answered in 10 ms; the others time out after 1 s. All are
+# sent 1 ms after they were due, and this 1 ms is not included.
 HALF = [(i / 10, i / 10 + 0.011, FINE) for i in range(50)]
 HALF += [(i / 10, i / 10 + 1.001, TIMED_OUT) for i in range(50)]
 
@@ -54,7 +54,7 @@ def test_what_had_no_end_was_waited_for_until_the_end(tmp_path: Path) -> None:
     spread, service = latency(
         tmp_path, [(0.0, 0.501, FINE), (4.0, math.nan, FAILED), (9.0, 9.01, FAILED)]
     )
-    # A quick error has no say, and what was never sent has no time of service.
+    # A quick error is ignored, and a request that was never sent has no service time.
     assert (spread.count, spread.unanswered) == (2, 1)
     assert spread.mean == pytest.approx((0.5 + 6.0) / 2)
     assert service.mean == pytest.approx(0.5 / 2)
@@ -69,7 +69,8 @@ def test_without_timeouts_all_is_known(tmp_path: Path) -> None:
 def test_latency_holds_what_the_target_made_wait_and_not_what_the_generator_did(
     tmp_path: Path,
 ) -> None:
-    # Due at 0, a user is free at 2, sent 1 ms later, answered within 10 ms.
+    # Due at 0 s. A user is free at 2 s and sends the request 1 ms later; the answer
+    # takes 10 ms.
     samples = [Sample(i / 10, i / 10 + 2.011, waited=2.0) for i in range(100)]
     every = summary.summarise(written(tmp_path, samples)).total
     assert every is not None
@@ -259,7 +260,7 @@ def test_a_generator_that_is_late_too_often_is_the_limit(
         tick["lags"] = {}
     found = summary.summarise(written(tmp_path, samples, told=told))
     assert found.bound is bound and not found.partial
-    # Latencies do not hold the delay: there is nothing to warn of, but the limit.
+    # Latencies do not include the delay, so the only warning is that they are bounds.
     assert [("lower bounds" in text) for text in found.warnings] == [True] * bound
 
 

@@ -86,7 +86,7 @@ def test_the_mean_number_in_flight_is_exact(
 
 
 def test_a_request_without_an_answer_is_in_flight_until_the_end() -> None:
-    # The second one is an arrival that waited for a user until the end.
+    # The second arrival waited for a user until the end, and was never sent.
     intervals = counted([(1.0, math.nan), (math.nan, math.nan)], 4.0)
     assert intervals.in_flight() == pytest.approx([0, 1, 1, 1])
     assert intervals.endpoints() == ()

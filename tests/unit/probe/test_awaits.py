@@ -211,7 +211,7 @@ def test_only_the_coroutines_of_a_request_that_runs_are_stepped() -> None:
 
 
 class Awkward:
-    """An awaitable that acts when it is looked at."""
+    """An awaitable that raises an error if an unknown attribute is read."""
 
     def __await__(self) -> Any:
         return self
@@ -226,7 +226,7 @@ class Awkward:
         type(self).suspended = True  # type: ignore[attr-defined]
 
     def __getattr__(self, name: str) -> None:
-        """Act."""
+        """Raise an error."""
         raise RuntimeError(name)
 
 

@@ -16,10 +16,10 @@ from assay.probe.request import Request
 @pytest.mark.parametrize(
     "late, in_time, counted, waits",
     [
-        (4, 0, 0.001, True),  # no sample came in time: another thread keeps the lock
-        (0, 8, 0.001, False),  # a call that lets go of the lock
+        (4, 0, 0.001, True),  # all samples came late: another thread holds the GIL
+        (0, 8, 0.001, False),  # a call that releases the GIL
         (1, 7, 0.001, False),
-        (4, 0, 0.009, False),  # it uses the CPU itself
+        (4, 0, 0.009, False),  # the callback itself uses the CPU
         (0, 0, 0.001, False),  # too short for a sample
     ],
 )
@@ -106,8 +106,8 @@ def test_a_request_runs_while_its_loop_goes_to_the_next_callback(
         clock(monkeypatch, ended, cpu=0.0)
         loop.ends()
     loop.begins(print, 10.05, 10.05, 10.05)
-    # The gap before the second callback is the loop's work, that before the third one
-    # is a wait for events.
+    # Before the second callback the loop works; before the third one it waits for
+    # events.
     assert request.runs.overlap(10.0, 10.02) == pytest.approx(0.02)
     assert request.runs.overlap(10.02, 10.03) == pytest.approx(probed.BETWEEN)
 
@@ -196,6 +196,6 @@ def test_callbacks_run_as_without_the_probe_and_wait_once(
     )
     assert done.stderr == ""
     assert done.stdout.startswith("[(), (), (1,), (2,), (4,)] [] ")
-    # Four or so callbacks wait 4 ms. A timer for a time that has passed waits from
-    # when it was made, and a callback that is scheduled by another one waits alone.
+    # About four callbacks wait 4 ms. A timer whose time has passed waits from the
+    # moment it was made, and waits of nested callbacks do not add up.
     assert float(done.stdout.split()[-1]) < 0.5

@@ -76,7 +76,7 @@ def test_what_a_framework_wraps_is_seen_through() -> None:
 
 
 class Decorated:
-    """What a class makes of the function that it decorates."""
+    """A decorator class; its instance replaces the decorated function."""
 
     def __init__(self, func: object) -> None:
         self.func = func
@@ -86,7 +86,7 @@ class Decorated:
 
 
 class Hostile:
-    """Answers no question about itself."""
+    """Raises an error if any attribute is read."""
 
     def __getattr__(self, name: str) -> object:
         raise RuntimeError(name)
@@ -146,10 +146,10 @@ def test_a_generator_that_runs_on_is_known() -> None:
 
 
 class Acts:
-    """Something that acts when it is looked at."""
+    """Something that raises an error if an attribute is read."""
 
     def __getattr__(self, name: str) -> None:
-        """Act."""
+        """Fail."""
         raise AssertionError(name)
 
 
@@ -176,11 +176,11 @@ def test_a_thread_of_a_library_works_on_behalf_of_a_place() -> None:
 
 
 def test_a_coroutine_that_runs_is_not_asked_what_it_awaits() -> None:
-    """Python 3.12 reads past the stack of a frame that runs, and may crash."""
+    """Python 3.12 would read beyond the stack of a running frame, and may crash."""
     seen = []
 
     class Running:
-        """A coroutine that runs, and must not be asked."""
+        """A running coroutine, whose `cr_await` must not be read."""
 
         cr_frame, cr_running = sys._getframe(), True
 

@@ -1,4 +1,4 @@
-"""What threads count is added up, whether they still run or not."""
+"""The counts of all threads are added up, even of threads that have ended."""
 
 import threading
 from pathlib import Path

@@ -181,7 +181,7 @@ def test_where_the_gil_is_why_it_is_said(gil: bool, cpu: float, advised: bool) -
 def test_what_is_mostly_outside_the_gil_is_looked_at_again(
     held: int, closer: bool
 ) -> None:
-    # Of two seconds of CPU time at 100 samples a second: a little under half, and over.
+    # Two seconds of CPU time at 100 samples a second are 200: just under and over half.
     own = preset(rate=100)
     half, whole = (
         pyspy.to_stacks(Raw(Counter({("a (b.py)",): n}), 0, 0), SEEN, own)
@@ -203,7 +203,7 @@ def test_a_profile_without_requests_is_refused() -> None:
 
 
 def test_what_no_sample_accounts_for_is_outside_the_gil() -> None:
-    # 100 samples at 100 a second are one of the two seconds of CPU time.
+    # About half of the two seconds of CPU time have samples; the rest has none.
     raw = Raw(Counter({("a (b.py)",): 90}), 0, 4)
     raw.running["c (d.py)",] = 10
     profile = pyspy.to_stacks(raw, SEEN, preset(rate=104), errors=4)

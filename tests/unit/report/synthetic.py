@@ -45,7 +45,7 @@ FRAMES = (
 
 
 def stacks(topic: str, variant: str, slow: bool) -> Stacks:
-    """A CPU profile in which `lazyload` vanishes when the variant is not slow."""
+    """Return a CPU profile; only a slow variant's has `lazyload`."""
     root, handler = FRAMES, "orders (target_app/practices/n_plus_one.py)"
     base = {
         (*root, handler, "execute (sqlalchemy/orm/session.py)"): 210e-6,
@@ -112,14 +112,14 @@ def build(
     """Write a run directory.
 
     Args:
-        path: Where; it must not exist.
-        topics: Names out of PAIRS.
-        launches: How many are on disk.
-        partial: What results.json says.
+        path: The path of the directory; it must not exist.
+        topics: Names of topics in PAIRS.
+        launches: The number of launches on disk.
+        partial: The field `partial` of results.json.
         profiled: Whether there are profiles.
         sampled: Whether there are samples and slices.
-        hostile: Whether names and texts are an attack.
-        finished: Whether there is a results.json at all.
+        hostile: Whether names and texts contain an attack.
+        finished: Whether there is a results.json.
         explained: Whether there are causes and ledgers.
     """
     wrong = HOSTILE if hostile else ""
@@ -301,7 +301,7 @@ def ledger_part(name: str, baseline: float, candidate: float) -> LedgerPart:
 
 
 def _keep(run: RunDirectory, profile: Stacks | Timeline, name: str) -> None:
-    # A hostile variant's name is no file name; the report reads any file there is.
+    # A hostile variant's name is not a valid file name; the report reads all files.
     run.write_text(f"profiles/{name}.json", profile.model_dump_json())
 
 

@@ -1,4 +1,4 @@
-"""The claims of the synthetic run, and what was found of each."""
+"""The claims of the synthetic run, each with its result."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""A synthetic run with all that can be known of pairs without claims."""
+"""A synthetic run with every kind of result of pairs without claims."""
 
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,7 @@ WHOLES: dict[str, tuple[str, str]] = {
 ACROSS = (
     "the interval includes 1 and extends beyond the margin of 5 % " "after 12 launches"
 )
-# (topic, metric) -> what is changed of the comparison.
+# (topic, metric) -> changed fields of the comparison.
 CHANGES: dict[tuple[str, str], dict[str, object]] = {
     ("sync_async", "cpu_per_request"): {
         "verdict": "same",
@@ -83,8 +83,8 @@ def build_pairs(path: Path, *, hostile: bool = False) -> RunDirectory:
     """Write a run of three pairs without claims and one with them.
 
     Args:
-        path: Where; it must not exist.
-        hostile: Whether names and texts are an attack.
+        path: The path of the directory; it must not exist.
+        hostile: Whether names and texts contain an attack.
     """
     run = build(path, topics=[*WHOLES, "n_plus_one"], profiled=False, hostile=hostile)
     plan, results = run.plan(), run.results()
@@ -144,7 +144,7 @@ def build_pairs(path: Path, *, hostile: bool = False) -> RunDirectory:
 
 
 def alone(results: Results, topic: str) -> Results:
-    """Keep one pair without claims, and no other."""
+    """Keep only the results of one topic."""
     fields = ("comparisons", "pairs", "controls", "values", "claims", "budgets")
     kept: dict[str, Any] = {
         name: tuple(item for item in getattr(results, name) if item.topic == topic)
@@ -154,7 +154,7 @@ def alone(results: Results, topic: str) -> Results:
 
 
 def _censored(value: Value) -> Value:
-    """Let latency of the blocking topic's baseline reach a timeout of 10 s."""
+    """Make the latency of the blocking topic a bound, because of a timeout of 10 s."""
     of = value.topic, value.metric
     if of == ("blocking", "latency.mean") or (
         of == ("blocking", "latency.p50") and value.variant.startswith("sleep")
@@ -165,7 +165,7 @@ def _censored(value: Value) -> Value:
 
 
 def _watch_noise(run: RunDirectory) -> None:
-    """Add to the slices what newer runs record, and the A/A arm of one topic."""
+    """Add columns of newer runs to the slices, and the A/A arm of one topic."""
     import pandas as pd
 
     slices = run.slices()

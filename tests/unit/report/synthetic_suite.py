@@ -47,12 +47,12 @@ def build_suite(
     """Write a run directory.
 
     Args:
-        path: Where; it must not exist.
-        counts: How many tests have which verdict.
+        path: The path of the directory; it must not exist.
+        counts: For each verdict, the number of tests.
         gating: Thresholds and waivers.
         left_out: The tests that were not compared.
-        suffix: What every name ends with.
-        partial: What results.json says.
+        suffix: The end of every name.
+        partial: The field `partial` of results.json.
     """
     compared = tuple(
         comparison(name_of(verdict, number) + suffix, verdict, RATIOS[verdict])

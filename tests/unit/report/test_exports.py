@@ -1,4 +1,4 @@
-"""Exports: the same seconds in every format, readable by the tools themselves."""
+"""Exports: every format has the same seconds, and the tools themselves can read it."""
 
 import io
 import json

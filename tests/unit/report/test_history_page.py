@@ -27,7 +27,7 @@ DAY = datetime(2026, 1, 5, tzinfo=UTC)
 def series(
     name: str = "", *, change: bool = True, drift: bool = False, runs: int = 20
 ) -> Series:
-    """Return a series of which every text has this suffix."""
+    """Return a series whose texts all end with this suffix."""
     points = tuple(
         Point(
             run=f"run{name}",

@@ -81,7 +81,8 @@ def test_the_answer_comes_before_everything_else(page: str) -> None:
     ]
     place = 0
     for part in order:
-        # A topic heads its rows under "Every claim" first, and its own part later.
+        # A topic's title comes first above its rows of "Every claim", and later above
+        # its own part.
         place = text.find(part, place)
         assert place >= 0, part
 

@@ -15,7 +15,7 @@ from tests.unit.report.synthetic import HOSTILE, build
 from tests.unit.report.synthetic_suite import TODAY, build_suite, name_of
 
 # The schema of Jenkins' xUnit plugin (junit-10.xsd): the children of each element in
-# their order, and its attributes; what is required comes first.
+# their order, and its attributes, the required ones first.
 CHILDREN = {
     "testsuites": ("testsuite",),
     "testsuite": ("properties", "testcase", "system-out", "system-err"),

@@ -18,7 +18,7 @@ from assay.results import Verdict
 from tests.unit.report.synthetic import HOSTILE
 from tests.unit.report.synthetic_suite import TODAY, build_suite, name_of
 
-# What cmark-gfm makes a link of, where it stands as it is in the source.
+# Texts that cmark-gfm turns into links if they are unescaped in the source.
 LINKS = re.compile(r"(https?|ftp)://|www\.", re.IGNORECASE)
 
 
@@ -41,7 +41,7 @@ def test_no_address_becomes_a_link(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["@you", "a@b.example", "mailto:a@b.example"])
 def test_no_name_is_mentioned_and_no_mail_is_addressed(text: str) -> None:
-    # GitHub looks at what the entities stand for: there something must be in between.
+    # GitHub decodes entities first, so a character must separate `@` from the name.
     shown = html.unescape(escape(text))
     assert not re.search(r"@\w", shown)
     assert shown.replace("\u200b", "") == text
@@ -105,7 +105,7 @@ def test_a_summary_fits_into_a_comment_whatever_the_suite(
     else:
         left_out = 3 * tests - len(verdicts)
         said = re.search(r"\*\*([\d,]+) rows do not fit here; index.html has", text)
-        # The line on what is the same is one of those that may not fit.
+        # The line about tests that are the same may be left out, too.
         assert said and int(said[1].replace(",", "")) - left_out in (0, 1)
 
 

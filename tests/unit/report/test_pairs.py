@@ -94,7 +94,7 @@ def test_what_the_answer_says_is_not_said_again_below_it(
 
     assert report.FORMATS["markdown"][1](single).count("differ beyond chance") == 1
     text = "".join(read(report.FORMATS["html"][1](single)).texts)
-    # In the head, and in the card of the pair.
+    # Once in the head of the page, and once in the card of the pair.
     assert text.count("differ beyond chance") == 2
 
 
@@ -113,7 +113,7 @@ def test_a_reason_stands_once_with_its_pair(
 ) -> None:
     assert printed(run.results()).count("failure rates differ beyond chance") == 1
     assert summary.count("failure rates differ beyond chance") == 1
-    # In the overview, and in the card of the pair.
+    # Once in the overview, and once in the card of the pair.
     assert page.count("failure rates differ beyond chance") == 2
     assert page.index("failure rates differ") < page.index("Warnings")
 
@@ -189,7 +189,7 @@ def test_the_forecast_is_there_for_what_is_undecided(
         assert f"to see 5 % {sentence}" in page
         assert f"to see 5 % {sentence}" in summary
         assert f"to see 10 % {sentence}" in table
-    # Of metrics that do not decide: in the page's table alone.
+    # Forecasts of metrics that do not decide are only in the page's table.
     assert "5 % in about 9 minutes" in page and "5 % in more than a month" in page
     assert "latency.p95" not in summary + table
 
@@ -235,7 +235,7 @@ def test_the_control_arm_has_a_line_for_each_topic(page: str) -> None:
 
 def test_the_page_says_what_each_cause_cost_and_whom(page: str) -> None:
     assert "– for a generator that was late6" in page
-    assert "late6 (" not in page  # it hit both variants alike
+    assert "late6 (" not in page  # both variants had the same share, so none is named
     assert "– for a standstill of the machine3" in page
     assert (
         "– for a neighbour on the target's cores"

@@ -1,4 +1,4 @@
-"""What is printed of two single runs."""
+"""The terminal output for two single runs."""
 
 from io import StringIO
 

@@ -128,7 +128,7 @@ def test_what_is_read_is_hidden_like_what_is_written(
     names = [["request", "GET", "/k9-dL2x"], ["request", "GET", "/?api_key=x"]]
     (run.path / "names.json").write_text(json.dumps(names))
     assert [name.name for name in run.names()] == ["/k9-dL2x", "/?api_key=***"]
-    redaction.learn({"API_KEY": "k9-dL2x"})  # as the process that measured
+    redaction.learn({"API_KEY": "k9-dL2x"})  # as in the process that measured
     assert [name.name for name in run.names()] == ["/***", "/?api_key=***"]
     assert run.plan().title == "cannot reach http://***@db.example/***"
 

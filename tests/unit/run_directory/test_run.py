@@ -1,4 +1,4 @@
-"""The run directory: whole files or none, and read back as far as it went."""
+"""The run directory: files are complete or missing, and partial runs can be read."""
 
 import io
 from collections.abc import Callable
@@ -111,7 +111,7 @@ PARQUET = ("slices.parquet", "launches.parquet", "samples/t-001.parquet")
 
 
 def parquet() -> bytes:
-    """A table of which every part is needed."""
+    """Return a Parquet file; a file that lacks any part of it cannot be read."""
     out = io.BytesIO()
     pd.DataFrame({"start": [float(at) for at in range(999)]}).to_parquet(out)
     return out.getvalue()

@@ -1,4 +1,4 @@
-"""The study of searches: what its options ask for is run."""
+"""The study of bisections does the runs that its options request."""
 
 import json
 import sys

@@ -110,7 +110,7 @@ def test_a_claim_that_is_undecided_only_among_all_claims_is_marked() -> None:
 def test_every_topic_tests_a_sentence() -> None:
     topics = {claim.topic for claim in measured().claims}
     named = {name.partition("/")[0] for s in sentences() for name in s.claims}
-    # It is measured although the guide has no sentence about it.
+    # The topic `middleware` is measured, although the guide has no sentence about it.
     assert topics - named == {"middleware"}
 
 

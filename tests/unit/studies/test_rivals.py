@@ -48,7 +48,7 @@ def test_a_side_does_not_differ_from_itself(rule: Rule, x: Floats) -> None:
 @given(times)
 @settings(deadline=None, max_examples=30)
 def test_five_times_as_long_is_slower(rule: Rule, x: Floats) -> None:
-    # Three samples are too few for the ranks, whatever their values.
+    # For the rank test, three samples are too few, whatever their values.
     x = np.tile(x, 4)
     assert rule(x, 5 * x) == "slower"
 
@@ -69,7 +69,7 @@ def test_swapping_the_sides_never_keeps_the_direction(
 def test_the_unit_does_not_matter(
     rule: Rule, baseline: Floats, candidate: Floats, unit: float
 ) -> None:
-    # A slightly larger side avoids ties with a limit, which rounding could decide.
+    # This factor avoids ratios exactly at a limit, where rounding would decide.
     candidate = candidate * 1.000137
     assert rule(baseline * unit, candidate * unit) == rule(baseline, candidate)
 

@@ -73,7 +73,7 @@ def test_the_loop_begins_the_function_and_changes_nothing_else() -> None:
     kept = [line for line in slower.splitlines() if "planted_rounds" not in line]
     assert kept == SOURCE.splitlines()
     counted = "class Toy:\n    rounds = []\n\n" + slower.partition("class Toy:\n")[2]
-    # What a round of the loop does can be counted where its counter is an object.
+    # Each round of the loop calls `one`, so that rounds can be counted.
     counted = counted.replace("planted_rounds -= 1", "planted_rounds -= one(self)")
     space: dict[str, object] = {"overload": lambda f: f, "decorated": lambda f: f}
 
@@ -146,8 +146,8 @@ def test_the_rounds_add_a_tenth_to_the_benchmark() -> None:
     before += [{TOY.test: 1.2, "x": 1.2, "y": 4.0}]
     after = [{TOY.test: x[TOY.test] * 3, "x": 2 * x["x"], "y": 4.1} for x in before]
     found = suites_rounds.scaled(TOY, before, after)
-    # 100 rounds add 200 %, so 5 rounds add 10 %, and 5 % to a test that 100 rounds
-    # make twice as slow.
+    # 100 rounds add 200 % to the benchmark, so 5 rounds add 10 %. To test `x`, which
+    # 100 rounds make twice as slow, 5 rounds add 5 %.
     assert found.rounds == 5
     assert found.seconds == 1.0
     assert found.shares == {TOY.test: 0.1, "x": 0.05}

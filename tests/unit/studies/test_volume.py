@@ -1,4 +1,4 @@
-"""The study of many samples: memory of Assay and of its generator, apart."""
+"""The study of many samples: the memory of Assay without that of its generator."""
 
 from scripts.studies.volume import apart
 

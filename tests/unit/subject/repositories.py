@@ -19,7 +19,7 @@ def git(folder: Path, *words: str) -> str:
         cwd=folder,
         env={
             **{k: v for k, v in os.environ.items() if not k.startswith("GIT_")},
-            # A look at the status must not write the index that is compared.
+            # `git status` must not write the index, whose content tests compare.
             "GIT_OPTIONAL_LOCKS": "0",
         },
         capture_output=True,
@@ -59,7 +59,8 @@ def found(folder: Path, cache: Path) -> Repository:
 def fingerprint(folder: Path) -> str:
     """Return a hash of every file of a work tree and of its repository.
 
-    With the time of each file, but for objects: git marks as fresh what is asked for.
+    The hash includes the time of each file, except of git's objects: git may update the
+    time of an object that it needs.
     """
     total = hashlib.sha256()
     for top, folders, files in os.walk(os.fsencode(folder)):

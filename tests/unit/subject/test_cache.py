@@ -1,4 +1,4 @@
-"""The cache: locks are given back, whatever happens to the files."""
+"""The cache: locks are released, whatever happens to the files."""
 
 import os
 from pathlib import Path
@@ -8,7 +8,7 @@ import pytest
 from assay.subject import cache, checkouts
 from assay.subject.cache import Lock, lock_file, remove_unused
 
-FAR_FUTURE = 1e12  # every entry is unused for long
+FAR_FUTURE = 1e12  # at this time, every entry has long been unused
 
 
 def fail(*_: object) -> None:

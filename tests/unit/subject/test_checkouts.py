@@ -1,4 +1,4 @@
-"""Checkouts are clean, complete and nobody else's."""
+"""Checkouts are clean and complete, and no two processes share one."""
 
 import os
 import shutil
@@ -48,7 +48,7 @@ def work(tmp_path: Path) -> Path:
 
 @pytest.fixture(autouse=True)
 def held() -> Iterator[None]:
-    """Give locks back that the test has taken, as the end of a process does."""
+    """Release the locks that the test has taken, as the end of a process does."""
     yield
     end_of_process()
 
@@ -98,7 +98,7 @@ def test_versions_come_from_the_tags(work: Path, cache: Path) -> None:
 def test_what_was_left_in_it_is_removed(
     work: Path, cache: Path, same_process: bool
 ) -> None:
-    """A search lays the ruler over the same commit again and again."""
+    """A search uses the same checkout again and again, and adds files to it."""
     commit(work, "ignore", **{".gitignore": "*.db\n"})
     place = made(work, cache)
     write(place, **{"state.db": "x", "new.txt": "x", "a.py": "changed\n"})
@@ -109,9 +109,9 @@ def test_what_was_left_in_it_is_removed(
     assert made(work, cache) == place
     assert (place / "a.py").read_text() == "one\n"
     assert not (place / "new.txt").exists() and not inner.exists()
-    # In the same process, what is ignored stays: a build command made it.
+    # In the same process, ignored files stay: a build command may have made them.
     assert (place / "state.db").exists() is same_process
-    # In another one, a file was changed, so it was made anew.
+    # Another process makes the checkout anew, because a file was changed.
     assert (place.stat().st_ino == inode) is same_process
 
 
@@ -164,7 +164,7 @@ def test_another_process_gets_another_checkout(work: Path, cache: Path) -> None:
         assert (theirs / "theirs.txt").exists() and (ours / "a.py").exists()
         other.stdin.close()
     end_of_process()
-    # Whoever comes after both has one of the two.
+    # A later process uses one of the two checkouts.
     assert made(work, cache) in (ours, theirs)
 
 
@@ -175,7 +175,7 @@ def test_a_killed_process_leaves_nothing_half_made(
     commit(work, "slow", **{"x.slow": "content\n"})
     config = tmp_path / "config"
     started = tmp_path / "started"
-    # Git's own way to be slow: a filter that waits while the checkout is half made.
+    # A git filter waits while the checkout is half made.
     config.write_text(
         f'[filter "slow"]\nsmudge = touch {started}; sleep 60\nrequired = true\n'
     )
@@ -193,7 +193,7 @@ def test_a_killed_process_leaves_nothing_half_made(
     assert started.exists()
     place = made(work, cache)
     assert (place / "x.slow").read_text() == "content\n"
-    # Neither is the half-made one left.
+    # The half-made checkout is gone.
     assert {x.suffix for x in place.parent.iterdir()} == {"", ".lock"}
 
 
@@ -207,7 +207,7 @@ def test_submodules_come_along(work: Path, cache: Path, tmp_path: Path) -> None:
     commit(work, "with library")
     commit(work / "vendor" / "lib", "newer", **{"lib.py": "2\n"})
     commit(work, "newer library")
-    # The clones are enough: the repositories they came from are not asked.
+    # The user's clones are enough; the repositories that they came from are not needed.
     shutil.rmtree(library)
     shutil.rmtree(inner)
     before = fingerprint(work)
@@ -217,7 +217,7 @@ def test_submodules_come_along(work: Path, cache: Path, tmp_path: Path) -> None:
     assert (old / "vendor" / "lib" / "lib.py").read_text() == "1\n"
     assert (old / "vendor" / "lib" / "deep" / "inner.py").read_text() == "1\n"
     assert fingerprint(work) == before
-    # What is changed in a submodule is noticed, too.
+    # A change inside a submodule is noticed, too.
     write(old, **{"vendor/lib/lib.py": "changed\n"})
     end_of_process()
     assert made(work, cache, "HEAD~1") == old
@@ -354,7 +354,7 @@ def test_checkouts_that_were_not_used_for_long_are_removed(
     commit(work, "third")
     made(work, cache)
     assert not old.exists()
-    assert kept.exists()  # somebody works in it, however long
+    assert kept.exists()  # a checkout in use stays, however old it is
 
 
 def test_the_word_of_git_is_one_line_without_secrets(work: Path) -> None:

@@ -65,7 +65,7 @@ def applied(base: bytes, file: FileChange) -> bytes:
         assert rest in ([], [""])
         rest = []
     elif not rest and file.hunks:
-        rest = [""]  # the last line got its newline
+        rest = [""]  # the hunk added the newline of the last line
     return "\n".join(new + rest).encode()
 
 
@@ -184,7 +184,7 @@ def test_settings_of_the_user_do_not_matter(tmp_path: Path) -> None:
         ("head", 12, 90, True),
         ("head", 1, 9, False),
         ("head", 13, 90, False),
-        # On the other side it stands between the lines 9 and 10.
+        # In base, the hunk is between lines 9 and 10.
         ("base", 9, 10, True),
         ("base", 1, 9, False),
         ("base", 10, 20, False),

@@ -1,4 +1,4 @@
-"""What a build generates is in the checkout, too."""
+"""Files that a build generates are added to the checkout."""
 
 from pathlib import Path
 

@@ -20,9 +20,9 @@ def test_files_of_another_checkout_are_foreign(tmp_path: Path) -> None:
         str(user / "shop.py"),
         str(base / "linked.py"),
     ]
-    # A cache inside the user's work tree does not make everything hers.
+    # Checkouts stay Assay's own, even if the cache is inside the user's work tree.
     assert foreign([str(base / "shop.py")], [base], [head], tmp_path) == []
-    # Nor is a name that only begins alike inside.
+    # A folder whose name only begins like a checkout's is not inside it.
     assert foreign([str(tmp_path / "head2" / "x.py")], [base], [head], user) == []
 
 
@@ -41,7 +41,7 @@ def test_the_hash_is_of_content_and_not_of_place(tmp_path: Path) -> None:
     assert before == hashed("head", "13")
     write(tmp_path / "base", **{"app.py": "changed"})
     assert hashed("base", "12") != before
-    # A file that exists no more, or is of nobody, does not count.
+    # Files that no longer exist, or belong to no side, are ignored.
     alone = content_hash([str(tmp_path / "head" / "app.py")], [tmp_path / "head"])
     more = [str(tmp_path / "head" / x) for x in ("app.py", "gone.py")] + ["/etc/passwd"]
     assert content_hash(more, [tmp_path / "head"]) == alone

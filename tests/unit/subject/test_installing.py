@@ -49,11 +49,11 @@ source = { type = "file", url = "libs/w.whl" }
 
 @dataclasses.dataclass(frozen=True)
 class Recorder(Build):
-    """Runs nothing, but keeps the words, and the file after `-r`.
+    """Runs no command; records its arguments, and the file after `-r`.
 
     Attributes:
-        said: What the commands write when they fail; they succeed at the end of it.
-        commands: The words of each command.
+        said: The errors of the first commands, which fail; all later ones succeed.
+        commands: The arguments of each command.
         files: The content of each file that was installed.
     """
 
@@ -102,13 +102,13 @@ def test_folders_of_a_pylock_are_left_to_each_side(
     content = tomllib.loads(installed(build, work, "pylock.toml"))
     expected = tomllib.loads(PYLOCK)
     wheel, dated = expected["packages"][2:]
-    # Relative paths would begin at another folder.
+    # Paths must be absolute, because the file is in another folder.
     wheel["archive"]["path"] = str(work / "libs/w.whl")
     dated["wheels"][0]["path"] = str(work / "b.whl")
     assert content == {**expected, "packages": [wheel, dated]}
-    # An index can have a password.
+    # The file is not kept, because the URL of an index can contain a password.
     assert not list((tmp_path / "cache").iterdir())
-    # The name tells uv what the file is.
+    # uv recognises the file by its name.
     assert build.commands[0][-1].endswith("/pylock.toml")
 
 
@@ -139,7 +139,7 @@ def test_a_wheel_that_is_not_in_the_checkout_is_named(
     write(work, **{"poetry.lock": ENTRY})
     with pytest.raises(InputError, match=r"poetry\.lock: w: .*libs/w\.whl.*commit it"):
         installed(recorder(), work, "poetry.lock")
-    # What is not needed may be missing.
+    # A wheel that this interpreter does not need may be missing.
     elsewhere = f"{ENTRY}markers = \"sys_platform == 'win32'\"\n"
     write(work, **{"poetry.lock": elsewhere})
     build = recorder()

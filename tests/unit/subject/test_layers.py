@@ -20,7 +20,7 @@ def test_a_script_runs_with_the_interpreter_of_the_layer(
     source, target = tmp_path / "below" / "bin", tmp_path / name / "bin"
     for folder in (source, target):
         folder.mkdir(parents=True)
-        # Not a Python: it says who it is, and with what it was called.
+        # A stand-in for Python that prints its environment and its arguments.
         program = f'#!/bin/sh\necho "{folder.parent.name}" "$2" "$(basename "$1")"\n'
         (folder / "python3").write_text(program)
         (folder / "python3").chmod(0o755)

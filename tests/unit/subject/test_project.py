@@ -1,4 +1,4 @@
-"""What a project's files say."""
+"""What a project's files say about its dependencies and its Python."""
 
 import os
 from pathlib import Path
@@ -68,7 +68,7 @@ source = { editable = "services/other" }
         **{"uv.lock": lock, "services/api/pyproject.toml": named, "poetry.lock": ""},
     )
     found = source_of(where, Wanted())
-    # Another member of the workspace is none of its business.
+    # Other members of the workspace are left out.
     assert (found.name, found.local) == ("uv.lock", ("libs/core",))
 
 
@@ -233,7 +233,7 @@ def test_the_interpreter_of_assay_is_taken_where_it_fits(tmp_path: Path) -> None
     text = '[project]\nrequires-python = ">=3.9"\n'
     assert choose(project(tmp_path, **{"pyproject.toml": text}), None) == running
     minor = ".".join(running.version.split(".")[:2])
-    # Of .python-version only the patch release may differ.
+    # Only the patch release may differ from .python-version.
     where = project(tmp_path, **{".python-version": f"# pyenv\n{minor}.999\n"})
     assert choose(where, None) == running
     assert choose(where, sys.executable) == running

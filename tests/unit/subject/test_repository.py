@@ -108,7 +108,7 @@ def test_the_innermost_repository_counts(work: Path, cache: Path) -> None:
     inner = create(work / "tools" / "inner")
     write(inner, src="x")
     assert found(inner / "a.py", cache).root == inner
-    # For the outer one it is no change: the inner is a repository of its own.
+    # For the outer repository this is no change, because the inner one is separate.
     assert not found(work, cache).working_tree().dirty
 
 
@@ -194,7 +194,7 @@ def test_a_clean_working_tree_is_head(work: Path, cache: Path) -> None:
     write(work, **{".gitignore": "*.log\n"})
     head = commit(work, "ignore")
     write(work, **{"x.log": "ignored"})
-    os.utime(work / "a.py", (1, 1))  # git has to look into it
+    os.utime(work / "a.py", (1, 1))  # so git must compare the content
     before = fingerprint(work)
     tree = found(work, cache).working_tree()
     assert (tree.sha, tree.name, tree.dirty) == (head, "HEAD", False)
@@ -230,7 +230,7 @@ def test_a_snapshot_has_every_change_and_changes_nothing(
     }
     staged = next(x for x in changed.files if x.path == "staged.py")
     assert staged.hunks[0].lines[0] == "+2"
-    # The same files are the same commit, whenever they are looked at.
+    # The same files always give the same commit.
     assert repository.working_tree() == tree
 
 
@@ -272,7 +272,7 @@ def test_submodules_are_as_head_has_them(
 
 
 def test_a_repository_that_cannot_be_written(work: Path, cache: Path) -> None:
-    """Not a byte is written into it: not even a loose object."""
+    """Assay writes no file into it, not even a loose object."""
     write(work, **{"a.py": "two\n"})
     copy = work.with_name("before")
     shutil.copytree(work / ".git", copy)
@@ -302,7 +302,7 @@ def test_the_default_cache_is_made(
     monkeypatch.setenv("ASSAY_CACHE", str(work / ".cache"))
     repository = Repository.find(work)
     assert repository.snapshots.is_relative_to(work / ".cache")
-    # Although it lies in the working tree, it is no part of it.
+    # The cache is inside the working tree, but does not make it dirty.
     assert not repository.working_tree().dirty
 
 

@@ -1,4 +1,4 @@
-"""Requirements files: what they include, and what of them lies in the checkout."""
+"""Requirements files: the files they include, and their folders in the checkout."""
 
 from pathlib import Path
 
@@ -61,7 +61,7 @@ def test_folders_of_the_checkout(
     + ["--find-links https://x/", "-i https://x/simple", "/usr"],
 )
 def test_everything_else_stays(tmp_path: Path, line: str) -> None:
-    # A folder of the same name is no package.
+    # A folder with a requirement's name does not make it a local package.
     write(tmp_path, **{"requirements.txt": line, "flask/x.py": "", "a.whl": ""})
     found = read([tmp_path / "requirements.txt"], tmp_path, tmp_path)
     assert found.lines == (line,) and found.local == ()

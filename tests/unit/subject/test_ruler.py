@@ -1,4 +1,4 @@
-"""What both sides are measured with."""
+"""The topics and benchmarks that measure both sides."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What is recorded of a machine, without secrets."""
+"""The recorded descriptions of the machine and the plan, without secrets."""
 
 from pathlib import Path
 

@@ -17,7 +17,7 @@ def test_a_free_port_can_be_taken() -> None:
 
 
 def test_nobody_gets_a_port_that_another_was_given() -> None:
-    """Of a thousand chosen by chance, ten pairs or more would be the same."""
+    """Of a thousand ports chosen at random, at least ten pairs would be equal."""
     ports_given: list[int] = []
 
     def ask() -> None:

@@ -129,7 +129,7 @@ def test_waiting_for_a_core_is_seen(tmp_path: Path) -> None:
             processes.run_delay(child.pid) - start
             for child, start in zip(pair, before, strict=True)
         ]
-        # Two that want one core all the time wait for each other half of it.
+        # Two busy processes on one core each wait for about half of the time.
         assert sum(waited) > 0.3
     finally:
         for child in pair:

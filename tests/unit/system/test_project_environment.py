@@ -1,4 +1,4 @@
-"""Which Python `python` is in a project's commands."""
+"""Which interpreter `python` means in a project's commands."""
 
 import os
 import shutil
@@ -12,7 +12,7 @@ from assay.system import project_environment
 
 
 def venv(folder: Path, name: str) -> Path:
-    """Make what looks like a virtual environment; return its program."""
+    """Make a folder that looks like a virtual environment; return its `python`."""
     program = folder / name / "bin" / "python"
     program.parent.mkdir(parents=True)
     program.write_text("#!/bin/sh\n")

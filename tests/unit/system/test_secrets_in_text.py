@@ -26,7 +26,7 @@ def test_a_planted_secret_is_found_without_knowing_it(text: str) -> None:
     shown = redaction.text(text)
     assert planted.WORD not in shown and redaction.HIDDEN in shown
     assert redaction.text(shown) == shown
-    # The same within the text of somebody else, and within JSON.
+    # The secret is also found inside a longer text, and inside JSON.
     assert redaction.text(f"GET /look: {text}").endswith(shown)
     inside = redaction.json_text(json.dumps({text: [text, 1.5, "token"]}))
     assert json.loads(inside) == {shown: [shown, 1.5, "token"]}
@@ -186,7 +186,7 @@ def test_known_values_are_hidden_wherever_they_are() -> None:
     )
     shown = redaction.text("a k9-dL/2x b k9-dL%2F2x c n0t-s0 d b7Q-1f e Yw 7/2 f")
     assert shown == "a *** b *** c *** d *** e *** f"
-    # Within a longer word it is another word; the name of a topic is no secret.
+    # Part of a longer word is no match, and the name of a topic is no secret.
     for text in ("b7Q-1f2", "shop-v1", "3600s0"):
         assert redaction.text(text) == text
 

@@ -1,4 +1,4 @@
-"""Objects of requests in the practice on garbage have to be collected."""
+"""In the practice `garbage_collection`, only the collector frees requests' objects."""
 
 import asyncio
 import gc

@@ -12,7 +12,7 @@ guard = asyncio.Lock()
 
 
 async def refresh() -> None:
-    """Wait for something that everybody could wait for at once."""
+    """Wait for something that all requests could wait for at the same time."""
     await asyncio.sleep(0.005)
 
 

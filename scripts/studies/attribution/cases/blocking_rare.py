@@ -11,13 +11,13 @@ numbers = itertools.count(1)
 
 
 def flush() -> None:
-    """Write what has gathered."""
+    """Write the collected entries."""
     time.sleep(0.04)
 
 
 @app.get("/")
 async def collect() -> str:
-    """Gather, and write now and then."""
+    """Collect an entry, and write now and then."""
     if next(numbers) % 20 == 0 and os.environ["SIDE"] == "b":
         flush()
     return "collected"

@@ -10,12 +10,12 @@ app = FastAPI()
 
 
 class Tag(BaseHTTPMiddleware):
-    """Hand on."""
+    """Pass requests on."""
 
     async def dispatch(
         self, request: Request, call_next: Callable[[Request], Awaitable[Response]]
     ) -> Response:
-        """Hand on."""
+        """Pass a request on."""
         return await call_next(request)
 
 

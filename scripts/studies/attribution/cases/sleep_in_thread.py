@@ -10,7 +10,7 @@ app = FastAPI()
 
 
 def settle() -> None:
-    """Give something else time."""
+    """Wait for something else."""
     if os.environ["SIDE"] == "b":
         time.sleep(0.008)
 

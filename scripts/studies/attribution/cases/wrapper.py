@@ -10,7 +10,7 @@ app = FastAPI()
 
 
 def traced(function: Callable[[], int]) -> Callable[[], int]:
-    """Hand on."""
+    """Call the function and return its result."""
 
     @functools.wraps(function)
     def inner() -> int:

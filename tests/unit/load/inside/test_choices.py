@@ -1,4 +1,4 @@
-"""Which task comes next: dealt in the closed loop, by chance in the open one."""
+"""Which task comes next: from a shuffled deck (closed loop), or at random (open)."""
 
 import itertools
 from collections import Counter
@@ -16,7 +16,7 @@ SEEDS = st.integers(0, 2**32)
 
 
 def expanded(weights: dict[str, int]) -> list[str]:
-    """Return tasks as Locust has them: each as often as its weight says."""
+    """Return tasks as Locust lists them: each as often as its weight."""
     return [task for task, weight in weights.items() for _ in range(weight)]
 
 
@@ -33,7 +33,7 @@ def test_every_deck_has_each_task_by_its_weight(
 def test_a_deck_is_as_small_as_the_weights_allow(
     weights: dict[str, int], seed: int, times: int
 ) -> None:
-    """Weights of 95 and 5 are met by every twenty tasks, not by hundreds only."""
+    """With weights of 95 and 5, a deck has 20 tasks, not 100."""
     tasks, deck = expanded(weights) * times, Deck(seed)
     dealt = [deck.deal(tasks) for _ in expanded(weights)]
     assert Counter(dealt) == weights
@@ -65,7 +65,7 @@ def test_dice_draw_by_weight_whenever_the_choice_is_made() -> None:
     assert stats.chisquare([counts["a"], counts["b"]], [4000, 2000]).pvalue > 0.001
     again = Dice(7)
     assert [again.throw()("aab") for _ in choices] == drawn
-    # By chance: the rare one now and then comes twice in a row.
+    # The draws are independent, so the rare one sometimes comes twice in a row.
     assert any(one == other == "b" for one, other in itertools.pairwise(drawn))
 
 

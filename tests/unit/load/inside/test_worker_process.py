@@ -1,4 +1,4 @@
-"""What a worker says when it cannot work."""
+"""The output of a worker process that fails."""
 
 import subprocess
 import sys

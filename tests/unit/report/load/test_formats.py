@@ -1,4 +1,4 @@
-"""What is said of a load test, in every format."""
+"""The report of a load test, in every format."""
 
 import csv
 import html
@@ -25,7 +25,7 @@ ALL = ("html", "markdown", "junit", "csv")
 
 
 def said(run: LoadRun) -> dict[str, str]:
-    """Return what each format says, without what marks it up."""
+    """Return the text of each format, without markup."""
     results = summary.summarise(run)
     run.write_results(results)
     out = io.StringIO()
@@ -45,7 +45,7 @@ def loads(count: int = 100, failed: int = 0, name: Name = LOOK) -> list[Sample]:
 
 
 def cases(texts: dict[str, str]) -> dict[str, str]:
-    """Return what became of each test case."""
+    """Return the outcome of each test case of junit.xml."""
     root = XML.fromstring(texts["junit.xml"])
     return {str(case.get("name")): case[0].tag for case in root.iter("testcase")}
 
@@ -73,7 +73,7 @@ def test_numbers_that_are_lower_bounds_are_written_as_ones(
     tmp_path: Path, bound: bool
 ) -> None:
     told = ticks(loads(), lags=binned([0.02 if bound else 1e-4]))
-    # From the moment they were due requests took 11 ms: that much it is at most.
+    # The latency is at most 11 ms: the time from when requests were due.
     required = (parse("latency.p50 <= 10.5ms"), parse("latency.p50 <= 11.5ms"))
     texts = said(written(tmp_path, loads(), told=told, requirements=required))
     for form in ("terminal", "answer", "index.html", "summary.md"):

@@ -60,7 +60,7 @@ def test_the_page_has_pictures_answers_and_files(tmp_path: Path) -> None:
 
 
 def test_the_page_is_bounded_whatever_the_number_of_endpoints(tmp_path: Path) -> None:
-    # As in a real test: times of many digits, long names and long errors.
+    # Times with many digits, long names and long errors, as in a real test.
     names = [Name("request", "GET", f"/{place}/{'é' * 1500}") for place in range(1000)]
     samples = [
         Sample(5 + place / 7e3, 5.3 + (place * turn % 997) / 1.3e3, 0, name, status=200)
@@ -80,7 +80,7 @@ def test_the_page_is_bounded_whatever_the_number_of_endpoints(tmp_path: Path) ->
 
 
 def keys(text: str) -> dict[str, list[str]]:
-    """Return what each row of the table is sorted by."""
+    """Return the values by which each row of the table is sorted."""
     rows = re.findall(r"<tr[^>]*><th scope=\"row\"><code>(.*?)</code>(.*?)</tr>", text)
     return {name: re.findall(r'data-value="([^"]*)"', rest) for name, rest in rows}
 
@@ -90,7 +90,7 @@ def test_rows_are_sorted_by_what_they_show(tmp_path: Path) -> None:
     samples = [Sample(i / 10, i / 10 + 0.05) for i in range(60)]
     text, _ = page(tmp_path, [*samples, *rare])
     found = keys(text)
-    # Too few requests for a percentile, which is shown as –.
+    # A percentile with too few requests is shown as –, and sorted as -1.
     assert found["GET /rare (on_start)"][3:8] == ["-1"] * 5
     assert float(found["GET /look"][3]) > 0 and found["GET /look"][7] == "-1"
     assert text.count('class="total"') == 1

@@ -1,4 +1,4 @@
-"""What is said of a search for the capacity, and of a sweep."""
+"""The reports of a search for the capacity, and of a sweep."""
 
 import io
 from pathlib import Path
@@ -17,7 +17,7 @@ PARTIAL = "ended early"
 
 
 def said(run: LoadRun) -> dict[str, str]:
-    """Return what each format says."""
+    """Return the text of each format."""
     out = io.StringIO()
     results = run.trials()
     assert results is not None
