@@ -59,6 +59,7 @@ class Imports:
         loader: Any = spec.loader
         execute = getattr(loader, "exec_module", None)
         if execute is None:
+            self._totals.problem(f"{spec.name} cannot be observed")
             return
 
         def exec_module(module: ModuleType) -> None:

@@ -26,7 +26,7 @@ def render(rows: Sequence[Mapping[str, object]], console: Console) -> None:
     table = Table(box=None, pad_edge=False, show_header=True, header_style="bold")
     columns = [
         key
-        for key in rows[0]
+        for key in (rows[0] if rows else ())
         if key not in BELOW_ROW + ONLY_IN_JSON and any(row[key] != "" for row in rows)
     ]
     for column in columns:

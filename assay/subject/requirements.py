@@ -85,7 +85,10 @@ def _lines(file: Path, depth: int) -> Iterator[str]:
         line = re.sub(r"(^|\s+)#.*$", "", raw).strip()
         if not line:
             continue
-        if included := _INCLUDED.match(line):
+        included = _INCLUDED.match(line)
+        if included and "://" in included[1]:
+            yield line  # pip and uv download it
+        elif included:
             yield from _lines(file.parent / _unquoted(included[1]), depth + 1)
         elif constraints := _CONSTRAINTS.match(line):
             yield f"-c {_absolute(constraints[1], file.parent)}"

@@ -392,12 +392,18 @@ def impostor(
 
 
 @pytest.mark.parametrize(
-    "nonsense",
-    [{}, {"requests": -5, "iterations": 0}, {"requests": b"\xff"}, {1: 2}],
-    ids=["nothing", "no number", "no text", "no name"],
+    ("nonsense", "why"),
+    [
+        ({}, protocol.MALFORMED),
+        ({"requests": -5, "iterations": 0}, protocol.MALFORMED),
+        ({"requests": b"\xff"}, protocol.MALFORMED),
+        ({1: 2}, protocol.MALFORMED),
+        ({"error": "its disk is full"}, "its disk is full"),
+    ],
+    ids=["nothing", "no number", "no text", "no name", "an error"],
 )
-def test_a_worker_that_tells_nonsense_is_lost_and_the_other_goes_on(
-    tmp_path: Path, nonsense: dict[Any, Any]
+def test_a_worker_that_fails_or_tells_nonsense_is_lost_and_the_other_goes_on(
+    tmp_path: Path, nonsense: dict[Any, Any], why: str
 ) -> None:
     address = f"127.0.0.1:{free_port()}"
     (tmp_path / "locustfile.py").write_text(LOOK)
@@ -428,7 +434,7 @@ def test_a_worker_that_tells_nonsense_is_lost_and_the_other_goes_on(
     assert done.returncode == 4 and "Traceback" not in done.stderr, done.stderr
     found = results(tmp_path)
     lost = {worker["name"]: worker["lost"] for worker in found["workers"]}
-    assert lost.pop("me:1") == protocol.MALFORMED
+    assert lost.pop("me:1") == why
     assert list(lost.values()) == [""]
     assert found["planned"] == 80 and 0 < found["done"] < 80
 

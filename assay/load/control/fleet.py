@@ -43,6 +43,7 @@ from assay.load.ticks import Tick
 MALFORMED_ERRORS = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError)
 BEGIN_TIMEOUT = 60.0  # seconds that a test_start listener may take
 SLICE_TIMEOUT = 60.0  # seconds beyond a slice's duration
+MAX_ERROR = 1000  # characters of a worker's error that are kept
 POLL_INTERVAL = 0.5  # seconds between two checks whether a worker has ended
 
 
@@ -307,10 +308,13 @@ class Fleet(LocustProcess):
             self._mark_lost(number, str(header["why"]))
         elif header["event"] == "tick" and self._merger is not None:
             try:
+                if "error" in header:  # the load failed in this worker
+                    raise ValueError(str(header["error"])[:MAX_ERROR])
                 tick = ticks.decode(header, body)
-            except ValueError:
+            except ValueError as error:
+                why = str(error) if "error" in header else protocol.MALFORMED
                 self._send({**message(Stop()), "worker": header["worker"]})
-                self._mark_lost(number, protocol.MALFORMED)
+                self._mark_lost(number, why)
             else:
                 self._merger.add(number, tick)
         return number

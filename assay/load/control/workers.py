@@ -2,6 +2,7 @@
 
 import hmac
 import os
+import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -119,7 +120,8 @@ class Workers:
         """Return a worker of this machine that has ended, and how; None if none has."""
         for member in self._members:
             for child in self._children:
-                is_its_process = child.pid == member.pid and not member.lost
+                is_here = member.host == socket.gethostname()
+                is_its_process = is_here and child.pid == member.pid and not member.lost
                 if is_its_process and not child.running():
                     return member, f"its process ended (exit code {child.exit_code()})"
         return None

@@ -4,6 +4,7 @@ import math
 import os
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from assay.system import processes
@@ -82,8 +83,11 @@ def _members(pid: int) -> list[int]:
     members = [pid]
     for member in members:
         try:
-            with open(f"/proc/{member}/task/{member}/children") as file:
-                members.extend(int(child) for child in file.read().split())
+            threads = os.listdir(f"/proc/{member}/task")
         except OSError:
-            continue
+            continue  # it has ended
+        for thread in threads:  # any thread may have started a process
+            with suppress(OSError):
+                with open(f"/proc/{member}/task/{thread}/children") as file:
+                    members.extend(int(child) for child in file.read().split())
     return members

@@ -129,6 +129,7 @@ class Master:
                 if loading == len(self._workers):
                     events = runner.environment.events
                     events.spawning_complete.fire(user_count=users)
+                    loading, users = 0, 0  # the next load of the same test begins anew
             for client, worker in self._workers.items():
                 if worker == index:
                     runner.send_message(MESSAGE, order, client)

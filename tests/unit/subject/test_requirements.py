@@ -58,7 +58,7 @@ def test_folders_of_the_checkout(
 @pytest.mark.parametrize(
     "line",
     ["flask", "flask[async]", "-e git+https://x/y#egg=y", "https://x/y.whl", "./a.whl"]
-    + ["--find-links https://x/", "-i https://x/simple", "/usr"],
+    + ["--find-links https://x/", "-i https://x/simple", "/usr", "-r https://x/r.txt"],
 )
 def test_everything_else_stays(tmp_path: Path, line: str) -> None:
     # A folder with a requirement's name does not make it a local package.
