@@ -86,7 +86,7 @@ def exact(value: float) -> str:
 
 def quantity(value: float, unit: str) -> str:
     """Return a value with a readable unit: ``3.1e-3, "s"`` is ``3.10 ms``."""
-    scale, name = _scale(abs(value), unit)
+    scale, name = scale_of(abs(value), unit)
     return f"{significant(value / scale)} {name}".rstrip()
 
 
@@ -108,7 +108,7 @@ def interval(
     bound: ``≥ 10.0 s [8.20, ∞)``.
     """
     if censored:
-        scale, name = _scale(max(abs(value), abs(low or 0.0)), unit)
+        scale, name = scale_of(max(abs(value), abs(low or 0.0)), unit)
         text = f"≥ {significant(value / scale)} {name}".rstrip()
         # An interval that begins at the bound adds nothing to it.
         if low is None or low >= value:
@@ -116,7 +116,7 @@ def interval(
         return f"{text} [{significant(low / scale)}, ∞)"
     if low is None or high is None or low == high:
         return quantity(value, unit)
-    scale, name = _scale(max(abs(value), abs(low)), unit)
+    scale, name = scale_of(max(abs(value), abs(low)), unit)
     middle, ends = _bracket(value / scale, low / scale, high / scale)
     return f"{middle} {name} {ends}"
 
@@ -287,7 +287,13 @@ def _is_unsafe(character: str) -> bool:
     )
 
 
-def _scale(size: float, unit: str) -> tuple[float, str]:
+def scale_of(size: float, unit: str) -> tuple[float, str]:
+    """Return the scale and the name of the unit for a size: ms for 0.003 s.
+
+    Args:
+        size: A size in the unit; of an axis, the largest.
+        unit: `s`, `B`, `/s`, or empty for a share.
+    """
     scales = _SCALES.get(unit, ((1.0, unit),))
     if size == 0 or not math.isfinite(size):
         return scales[0] if unit != "B" else scales[-1]

@@ -19,7 +19,7 @@ from assay.cli.output import (
 PORT = "8000"  # the port in the commands that are shown
 
 if TYPE_CHECKING:
-    from assay.first_topic.claims import Started
+    from assay.first_topic.claims import FirstTarget
     from assay.first_topic.create import Created
     from assay.first_topic.request import Task
 
@@ -151,7 +151,7 @@ def _say_next_steps(created: Created, url: str) -> None:
     say(f"load it: assay load {file} --host {host} --users 4 --duration 10s")
 
 
-def _command(started: Started) -> str:
+def _command(started: FirstTarget) -> str:
     """Return the command that starts the service, as the user types it."""
     from assay.first_topic.servers import typed
     from assay.services import SERVICES

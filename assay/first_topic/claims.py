@@ -24,7 +24,7 @@ _EXAMPLE = """
 
 
 @dataclass(frozen=True)
-class Started:
+class FirstTarget:
     """How the target is started: the values for claims.toml.
 
     Attributes:
@@ -46,7 +46,7 @@ class Started:
     prepare: str = ""
 
 
-def render(title: str, target: Started) -> str:
+def render(title: str, target: FirstTarget) -> str:
     """Return the text of the claims.toml of a topic."""
     rows = (
         {"url": _text(target.url)}

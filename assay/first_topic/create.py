@@ -14,7 +14,7 @@ from assay import services
 from assay.errors import InputError
 from assay.experiment.commands import prepare
 from assay.first_topic import claims, locustfile, routes, service, trial
-from assay.first_topic.claims import Started
+from assay.first_topic.claims import FirstTarget
 from assay.first_topic.har import journey as har_journey
 from assay.first_topic.har import recording
 from assay.first_topic.locustfile import Journey
@@ -50,7 +50,7 @@ class Created:
     claims: Path
     locustfile: Path
     tasks: tuple[Task, ...]
-    started: Started
+    started: FirstTarget
     notes: tuple[str, ...] = ()
 
     @property
@@ -143,7 +143,7 @@ def _scratch() -> Iterator[Path]:
 
 @contextmanager
 def _running(
-    written: Started, here: Path, folder: Path, scratch: Path
+    written: FirstTarget, here: Path, folder: Path, scratch: Path
 ) -> Iterator[Service]:
     """Start the service and what it needs, and yield it once it accepts connections."""
     target = Target(

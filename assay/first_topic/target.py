@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from assay.errors import InputError
 from assay.first_topic import apps
-from assay.first_topic.claims import Started
+from assay.first_topic.claims import FirstTarget
 from assay.first_topic.servers import Served, serve
 from assay.inputs.schema import TargetTable
 from assay.system import redaction
@@ -73,7 +73,7 @@ class Start:
         served: How the app is served; None for a command or a URL.
     """
 
-    target: Started
+    target: FirstTarget
     sentence: str
     app: apps.App | None = None
     served: Served | None = None
@@ -107,7 +107,7 @@ def started(asked: Asked, here: Path) -> Start:
             f"{app.spec} ({app.framework}), served by {served.server} of "
             f"{served.interpreter.origin}"
         )
-    target = Started(
+    target = FirstTarget(
         command=command,
         url=asked.url,
         cwd=os.path.relpath(here, here / asked.output),
@@ -207,7 +207,7 @@ def _check_url(asked: Asked, variables: dict[str, str]) -> None:
         )
 
 
-def _check(target: Started) -> None:
+def _check(target: FirstTarget) -> None:
     """Check the target as a run will check it, except for its services and `cwd`.
 
     Raises:

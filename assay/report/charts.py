@@ -15,7 +15,7 @@ from io import StringIO
 from typing import Any
 
 from assay.report.curves import Curve, median, thin, value_at
-from assay.wording import clean, quantity, significant
+from assay.wording import clean, quantity, scale_of, significant
 
 # Sentinel colours, used for nothing else, and the CSS variables that replace them.
 COLOUR_A = "#0000a1"
@@ -52,7 +52,7 @@ class Chart:
 def percentiles(baseline: Curve, candidate: Curve) -> Chart:
     """Draw latency by percentile of both sides, with a logarithmic tail axis."""
     largest = max(float(baseline.y.max()), float(candidate.y.max()))
-    scale, unit = axis_unit(largest, "s")
+    scale, unit = scale_of(largest, "s")
 
     def draw(axes: Any) -> None:
         for curve, style in _styled(baseline, candidate):
@@ -94,7 +94,7 @@ def over_time(baseline: Curve, candidate: Curve, tail: float) -> Chart:
         curve.top if curve.top is not None else curve.y
         for curve in (baseline, candidate)
     ]
-    scale, unit = axis_unit(max(float(top.max()) for top in tops), "s")
+    scale, unit = scale_of(max(float(top.max()) for top in tops), "s")
     start = min(float(baseline.x[0]), float(candidate.x[0]))
     lowest = min(float(baseline.y.min()), float(candidate.y.min()))
     log = max(float(top.max()) for top in tops) > 12 * lowest > 0
@@ -135,9 +135,7 @@ def over_time(baseline: Curve, candidate: Curve, tail: float) -> Chart:
 def memory(baseline: Curve, candidate: Curve, unit: str) -> Chart:
     """Draw the memory of both sides over time."""
     baseline, candidate = thin(baseline), thin(candidate)
-    scale, name = axis_unit(
-        max(float(baseline.y.max()), float(candidate.y.max())), unit
-    )
+    scale, name = scale_of(max(float(baseline.y.max()), float(candidate.y.max())), unit)
 
     def draw(axes: Any) -> None:
         ends = []
@@ -165,7 +163,7 @@ def memory(baseline: Curve, candidate: Curve, unit: str) -> Chart:
 def by_launch(baseline: Curve, candidate: Curve, metric: str, unit: str) -> Chart:
     """Draw one metric of both sides, one point per launch."""
     values = [*baseline.y, *candidate.y]
-    scale, name = axis_unit(max(map(float, values)), unit)
+    scale, name = scale_of(max(map(float, values)), unit)
     log = max(values) > 6 * min(values) > 0
 
     def draw(axes: Any) -> None:
@@ -288,7 +286,7 @@ def _end_labels(
         gap = math.log(high[1] / low[1]) / max(math.log(max(top, 1e-12) / bottom), 1e-9)
     else:
         gap = (high[1] - low[1]) / ((top - bottom) or 1)
-    push = max(0.0, 0.075 - gap) / 0.075 * 5
+    push = max(0.0, LABEL_HEIGHT - gap) / LABEL_HEIGHT * 5
     for (x, y, name), shift in ((low, -push), (high, push)):
         axes.text(
             x,
@@ -384,13 +382,3 @@ def name_axes(axes: Any, x: str, y: str) -> None:
     """Label the axes."""
     axes.set_xlabel(x, color=COLOUR_MUTED, fontsize=8)
     axes.set_ylabel(y, color=COLOUR_MUTED, fontsize=8)
-
-
-def axis_unit(largest: float, unit: str) -> tuple[float, str]:
-    """Return the scale and the unit of an axis: ms if the largest value is 0.003 s."""
-    scales = {
-        "s": ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns")),
-        "B": ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"), (1.0, "B")),
-        "": ((0.01, "%"),),
-    }.get(unit, ((1.0, unit),))
-    return next((scale for scale in scales if largest >= scale[0]), scales[-1])

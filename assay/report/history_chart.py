@@ -13,7 +13,6 @@ from assay.report.charts import (
     COLOUR_MUTED,
     Chart,
     as_svg,
-    axis_unit,
     name_axes,
 )
 from assay.report.history_text import (
@@ -25,7 +24,7 @@ from assay.report.history_text import (
     unit_of,
     value_text,
 )
-from assay.wording import counted, one_line
+from assay.wording import counted, one_line, scale_of
 
 _MOST_MARKS = 150  # with more runs, a line is drawn without marks and intervals
 _DATE_TICKS = 3
@@ -75,7 +74,7 @@ def _axis(series: Series, largest: float) -> tuple[float, str]:
     unit = unit_of(series)
     if series.kind == "comparisons":
         return 1.0, "candidate / baseline"
-    scale, unit_name = (1.0, "") if unit is None else axis_unit(largest, unit)
+    scale, unit_name = (1.0, "") if unit is None else scale_of(largest, unit)
     # Matplotlib could read the name of an unknown metric as a formula.
     metric = series.metric if series.metric in METRICS else "value"
     return scale, ", ".join(filter(None, (metric, unit_name)))

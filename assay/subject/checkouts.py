@@ -60,14 +60,14 @@ def checkout(repository: Repository, commit: Commit, cache: Path) -> Path:
     for number in range(_MAX_COPIES):
         place = folder / (f"{commit.sha}-{number}" if number else commit.sha)
         if place in _held:
-            if not _is_restored(place, commit.sha):
+            if not _try_restore(place, commit.sha):
                 _make(repository, commit, place)
             return place
         lock = Lock(lock_file(place))
         if not lock.take(wait=False):
             continue
         try:
-            if not _is_clean(place, commit.sha):
+            if not _try_clean(place, commit.sha):
                 _make(repository, commit, place)
         except BaseException:
             lock.release()
@@ -105,7 +105,7 @@ def clean(place: Path) -> None:
             clean(place / path)
 
 
-def _is_clean(place: Path, sha: str) -> bool:
+def _try_clean(place: Path, sha: str) -> bool:
     """Clean an earlier checkout; return whether it now equals its commit."""
     if not (place / ".git").is_dir():
         return False
@@ -119,7 +119,7 @@ def _is_clean(place: Path, sha: str) -> bool:
         return False
 
 
-def _is_restored(place: Path, sha: str) -> bool:
+def _try_restore(place: Path, sha: str) -> bool:
     """Restore the files of a commit in its checkout; return whether that succeeded.
 
     Ignored files stay, because a build command can have made them.

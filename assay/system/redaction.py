@@ -222,7 +222,9 @@ def _is_distinctive(value: str) -> bool:
     """Say whether a value can be looked for in other text without harm."""
     if len(value) < MIN_KNOWN or HIDDEN in value:
         return False
-    if _ORDINARY.fullmatch(value) and not secrets_in_text.begins_with_slash(value):
+    if _ORDINARY.fullmatch(value) and not secrets_in_text.is_base_64_with_slashes(
+        value
+    ):
         return False
     return len(value) >= LONGEST_WORDS or not _WORDS.fullmatch(value)
 

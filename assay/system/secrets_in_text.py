@@ -147,7 +147,7 @@ def looks_secret(value: str) -> bool:
     return has_digit or inner_capital or len(value) >= 20
 
 
-def begins_with_slash(value: str) -> bool:
+def is_base_64_with_slashes(value: str) -> bool:
     """Say whether a value is a secret in base 64 that looks like a path."""
     return value.startswith("/") and any(map(_BASE_64.fullmatch, value.split("/")))
 
@@ -221,7 +221,7 @@ def _is_harmless(name: str, separator: str, value: str) -> bool:
     if separator == "=":
         # PWD=/home/me is a folder; token=3 is a count.
         counts = value.isdigit() and parts[-1] in ("token", "tokens")
-        is_folder = value.startswith("/") and not begins_with_slash(value)
+        is_folder = value.startswith("/") and not is_base_64_with_slashes(value)
         return counts or (parts == ["pwd"] and is_folder)
     if is_password and separator != ":":
         return False

@@ -12,13 +12,12 @@ from assay.report.charts import (
     COLOUR_LINE,
     Chart,
     as_svg,
-    axis_unit,
     name_axes,
     plain_log_ticks,
 )
 from assay.report.load import words
 from assay.report.load.trials import Trials
-from assay.wording import counted, one_line, percent, significant
+from assay.wording import counted, one_line, percent, scale_of, significant
 
 COLUMNS = ("rate", "held", "requests", "failed", "p50", "p99", "reason")
 METHOD = (
@@ -107,7 +106,7 @@ def chart(results: CapacityResults) -> Chart | None:
     ]
     if len(answered) < 2:
         return None
-    scale, unit = axis_unit(max(probe.p99 or 0.0 for probe in answered), "s")
+    scale, unit = scale_of(max(probe.p99 or 0.0 for probe in answered), "s")
 
     def draw(axes: Any) -> None:
         if results.low is not None:

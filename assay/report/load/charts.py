@@ -14,12 +14,11 @@ from assay.report.charts import (
     PERCENTILES,
     Chart,
     as_svg,
-    axis_unit,
     label_ends,
     name_axes,
     plain_log_ticks,
 )
-from assay.wording import quantity, significant
+from assay.wording import quantity, scale_of, significant
 
 
 def percentiles(curves: Curves | None, bound: bool = False) -> Chart | None:
@@ -42,7 +41,7 @@ def percentiles(curves: Curves | None, bound: bool = False) -> Chart | None:
     ]
     if not all(lines):
         return None
-    scale, unit = axis_unit(max(seconds for line in lines for _, seconds in line), "s")
+    scale, unit = scale_of(max(seconds for line in lines for _, seconds in line), "s")
 
     def draw(axes: Any) -> None:
         ends = list[tuple[float, float, str, str]]()
@@ -89,7 +88,7 @@ def over_time(ticks: Sequence[Mapping[str, Any]]) -> Chart | None:
     x = [float(tick["at"]) for tick in full_seconds]
     p50 = [float(tick["p50"]) for tick in full_seconds]
     p99 = [float(tick["p99"]) for tick in full_seconds]
-    scale, unit = axis_unit(max(p99), "s")
+    scale, unit = scale_of(max(p99), "s")
 
     def draw(axes: Any) -> None:
         ends = list[tuple[float, float, str, str]]()
