@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 Number = TypeVar("Number", int, float)
 MAX_USERS = 60_000
-DEFAULT_USERS = 100  # maximum number of users if --users is not given
+DEFAULT_USERS = 100  # the most users if --users is not given
 DEFAULT_BIND = "127.0.0.1:5557"  # Locust's own port
 DEFAULT_DURATION = 60.0  # seconds
 SHAPE_DURATION = 86_400.0  # seconds; a LoadTestShape normally ends the test earlier

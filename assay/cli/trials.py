@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
+from assay.cli.load_request import DEFAULT_USERS, MAX_USERS
 from assay.cli.output import HOLD, NOT_MEASURED, REFUTED
 from assay.errors import InputError
 
@@ -18,9 +19,7 @@ if TYPE_CHECKING:
 
 PrintLine = Callable[[str], None]
 
-DEFAULT_USERS = 100  # users that a search for the capacity may create
 DEFAULT_DURATION = "10s"  # duration of one trial
-MAX_USERS = 60_000
 
 
 @dataclass(frozen=True)
