@@ -56,10 +56,10 @@ def take(
     folder: Path,
     conditions: Conditions,
 ) -> TakenProfiles:
-    """Load a warm target with every profiler attached, and return their profiles.
+    """Load a warm target with the profilers attached, and return their profiles.
 
-    Different profilers share one stretch of load: a memory sampler does not disturb a
-    stack sampler. Two presets of one profiler are used one after the other. If a
+    Different profilers are attached at the same time: a memory sampler does not disturb
+    a stack sampler. Two presets of one profiler are used one after the other. If a
     profiler cannot work here, or captured too little, only its profile is missing.
 
     Args:

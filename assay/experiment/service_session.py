@@ -71,7 +71,7 @@ class ServiceSession:
             timer.charge("starts")
             measured = self._measure(running, rng, deadline, timer)
             self.generator.detach()
-            # Even a disturbed launch shows whether the target does the right thing.
+            # A disturbed launch does not count, but its guard is checked even so.
             if not measured.cut:
                 for server in running.values():
                     server.check_guard(topic.target.guard)
@@ -87,7 +87,7 @@ class ServiceSession:
         deadline: Deadline,
         timer: LaunchTimer,
     ) -> launches.Launch:
-        """Measure the blocks of servers that have just started."""
+        """Run the blocks of a launch on servers that have just started."""
         generator, topic = self.generator, self.topic
         cores = self.experiment.cores.target
         order = list(running.values())
@@ -116,10 +116,11 @@ class ServiceSession:
         if schedule.rate >= schedule.requested_rate:
             return
         self.experiment.warnings.append(
-            f"{self.topic.name}: the load generator is late for the "
-            f"{significant(schedule.requested_rate)} arrivals a second that were asked "
-            f"for ({self.topic.scenario.load.utilisation:.0%} of the slower variant's "
-            f"capacity), so there were {significant(schedule.rate)}. " + LEAN_USER_HINT
+            f"{self.topic.name}: the load generator cannot keep up with "
+            f"{significant(schedule.requested_rate)} arrivals a second "
+            f"({self.topic.scenario.load.utilisation:.0%} of the slower variant's "
+            f"capacity); the rate is {significant(schedule.rate)} instead. "
+            + LEAN_USER_HINT
         )
 
     def attach(self, running: Sequence[target.RunningTarget]) -> None:
@@ -176,12 +177,14 @@ class ServiceSession:
     def profile(self) -> None:
         """Profile the pairs that differ or have a claim.
 
-        All pairs are profiled if the settings ask for profiles.
+        If the settings ask for profiles, pairs without a difference or a claim are
+        profiled, too.
         """
         if self.schedule is None:
             return
         plan, topic, rate = self.experiment.plan, self.topic, self.schedule.rate
-        # The presets that are still to be profiled, on each variant separately.
+        # The presets that the profile of a pair leaves out: they are taken of each
+        # variant by itself.
         presets_by_variant: dict[str, list[Preset]] = {}
         for pair in self._pairs_to_profile():
             presets = plan.profiles_of(topic, pair)
@@ -206,7 +209,7 @@ class ServiceSession:
         self._profile_all(follow_ups, rate)
 
     def _pairs_to_profile(self) -> list[tuple[str, str]]:
-        """Return the pairs to profile, whose servers Assay starts itself."""
+        """Return the pairs to profile; Assay must start the servers of both sides."""
         topic, asked = self.topic, self.experiment.plan.settings.profile
         results = self.experiment.results(partial=False)
         differing = {
@@ -291,7 +294,7 @@ class ServiceSession:
     ) -> None:
         """Append a launch to the run directory, and count its errors."""
         topic, origin = self.topic, self.experiment.origin
-        # Each value is a number, and whether it is only a bound.
+        # Each value is a pair: the number, and whether it is only a bound.
         values = {
             ("", f"seconds.{part}"): (seconds, False)
             for part, seconds in timer.seconds.items()

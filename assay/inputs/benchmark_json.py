@@ -118,7 +118,7 @@ def parse(content: bytes, name: str) -> SingleRun:
             medians[test] = median
     if not medians:
         raise InputError(
-            f"{name}: no test in it has a time; {EXPECTED}, of benchmarks that ran"
+            f"{name}: no test in it has a usable median; {EXPECTED} after benchmarks ran"
         )
     machine = written.machine_info or {}
     commit = written.commit_info or {}

@@ -1,4 +1,4 @@
-"""Check that a plan loads this machine only, and hosts that the user names."""
+"""Check that a plan loads no machine but this one and those that the user names."""
 
 from assay.errors import InputError
 from assay.inputs.claims_file import url_of

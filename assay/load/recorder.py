@@ -76,8 +76,9 @@ class Recorder:
         tasks: How many tasks of each name have ended.
         raised: How often each exception of a task occurred, not counting tasks that had
             a failed request.
-        tracebacks: The traceback of each of these exceptions when it first occurred.
-        lags: How late each arrival began, in seconds after it could have begun.
+        tracebacks: The traceback of the first occurrence of most of these exceptions.
+        lags: For each arrival, the seconds from when it was due and a user was free,
+            until it began.
         generator_delays: How late the first request of each arrival was sent, in
             seconds after the arrival could have begun: the lag, plus the work of the
             task and of the client before that request.
@@ -110,8 +111,8 @@ class Recorder:
         Args:
             name: Kind, method and name of the request.
             scheduled: When its arrival was due.
-            waited: How long the arrival waited for a user, because all users waited
-                for the target.
+            waited: How long the arrival waited for a free user, while all users were
+                waiting for the target.
             start: When the request was sent.
             end: When it was answered.
             user: Number of the user.
@@ -251,7 +252,8 @@ class Recorder:
 def answer_of(error: object, response: object, size: object) -> Answer:
     """Return what became of a request, from the fields of Locust's request event.
 
-    The user's own client may report anything: an invalid status or size counts as 0.
+    The user's own client may report anything: an invalid status or size counts as 0,
+    and a size above `MAX_SIZE` as `MAX_SIZE`.
     """
     status = getattr(response, "status_code", 0)
     if not isinstance(status, int) or not 0 <= status <= MAX_STATUS:

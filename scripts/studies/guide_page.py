@@ -1,9 +1,9 @@
-"""The page about the guide: each of its sentences, with its verdict from a run.
+"""The page about the FastAPI guide: each sentence with the verdict of a run.
 
 Verdicts come from the run's `results.json`, sentences from `guide.toml`. A sentence
 holds if all claims and budgets that test it hold, and is refuted if all of them are
-refuted. It depends if at least one holds and at least one is refuted; the claims beside
-it show what it depends on. Otherwise it is undecided. Each explanation belongs to one
+refuted. Its verdict is `depends` if at least one holds and at least one is refuted: the
+claims beside it show on what. Otherwise it is undecided. Each explanation belongs to one
 verdict, and is left out if the run has another verdict.
 """
 
@@ -33,7 +33,7 @@ class Sentence:
     Attributes:
         says: The sentence in the guide's words.
         where: The part of the guide, followed by ``>`` and the heading if it has one.
-        claims: The names of the claims that test it, as in the file.
+        claims: The names of the claims that test it, as `guide.toml` has them.
         budgets: The names of the budgets that test it.
         reason: Why it cannot be measured; empty if it is tested.
         because: For each verdict, its explanation.
@@ -134,8 +134,8 @@ def page(results: Results, conditions: Mapping[str, str]) -> str:
         "# The guide, measured",
         "",
         "Each sentence of the guide about performance, with its verdict from a run of "
-        "the scenarios. It *holds*, is *refuted*, or *depends*: it holds in one case "
-        "and not in another. "
+        "the scenarios. It *holds*, is *refuted*, is *undecided*, or *depends*: it holds "
+        "in one case and not in another. "
         f"{len(entries)} sentences: "
         + ", ".join(f"{word} {counts[word]}" for word in MARKS if counts[word])
         + ".",

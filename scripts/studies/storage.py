@@ -47,7 +47,7 @@ def note_machine(output: Path, noise: str) -> None:
 
     Args:
         output: The study's folder.
-        noise: The condition, or the name of a study that has only one.
+        noise: The name of the condition; the study's name if it has one condition.
     """
     description = describe_machine()
     noted = machines(output, noise)

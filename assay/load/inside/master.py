@@ -111,7 +111,7 @@ class Master:
         gevent.spawn(self._send_outgoing)
         runner = self._runner
         loading, users = 0, 0  # workers that were told to load, and all their users
-        runner.quit = runner.stop = self._report_quit  # a listener may call them
+        runner.quit = runner.stop = self._report_quit  # a locustfile may call them
         while True:
             try:
                 order, _ = protocol.receive(self._channel)
@@ -135,7 +135,7 @@ class Master:
                     runner.send_message(MESSAGE, order, client)
 
     def _begin(self) -> dict[str, Any]:
-        """Fire `test_start`, now that messages of its listeners reach all workers."""
+        """Fire `test_start`: all workers have joined and receive what a listener sends."""
         try:
             opened_locustfile.fire_test_start(self._locustfile)
         except Exception as error:

@@ -1,4 +1,4 @@
-"""Causes beside latency: memory that grows, and starts that take longer."""
+"""Causes of differences other than latency: memory that grows, and starts that take longer."""
 
 import random
 
@@ -77,7 +77,7 @@ def test_memory_that_goes_on_growing_is_found_with_its_line() -> None:
     )
 
 
-def test_a_baseline_that_grows_is_told_as_less() -> None:
+def test_a_candidate_keeps_less_if_the_baseline_grows() -> None:
     (cause,) = growth("t", NAMES, grown(STEADY, FLAT), traced(2500, 0))
     assert cause.amount < 0 and "less memory behind" in cause.sentence
     assert "2.50 kB less stays alive" in cause.sentence
@@ -133,7 +133,7 @@ def imported(seconds: float, package: str, place: Place | None) -> Observation:
 SLOW = (imported(0.4, "pandas", PREPARE), imported(0.05, "", PREPARE))
 
 
-def test_a_later_start_names_the_line_and_what_it_imports() -> None:
+def test_a_slower_start_names_the_line_and_what_it_imports() -> None:
     made = starts((0.8, ()), (1.3, SLOW))
     (cause,) = start_up("t", NAMES, pair_of(made, "t", NAMES, "start-up"))
     assert (cause.kind, cause.where) == ("start-up", str(PREPARE))

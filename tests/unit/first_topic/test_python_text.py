@@ -203,7 +203,9 @@ def test_what_is_written_is_in_the_layout_of_black() -> None:
 def test_claims_stay_toml(title: str, command: str) -> None:
     import tomllib
 
-    content = claims.render(title, claims.FirstTarget(command=command, env={title: title}))
+    content = claims.render(
+        title, claims.FirstTarget(command=command, env={title: title})
+    )
     read = tomllib.loads(content)
     assert set(read) == {"title", "target", "scenario"}
     assert set(read["target"]) == {"command", "cwd", "ready", "env"}

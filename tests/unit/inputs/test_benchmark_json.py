@@ -61,7 +61,7 @@ def test_what_is_unknown_is_empty() -> None:
     assert found == SingleRun(file="a.json", medians={"t.py::test_a": 0.5})
 
 
-def test_one_test_without_a_time_hides_no_other() -> None:
+def test_an_unusable_test_hides_no_other() -> None:
     written = content(
         benchmark("zero", 0.0),
         benchmark("twice"),
@@ -85,8 +85,8 @@ def test_one_test_without_a_time_hides_no_other() -> None:
         (b"[]", "it has no `benchmarks`"),
         (b'{"schema": 1, "comparisons": []}', "it has no `benchmarks`"),
         (b'{"benchmarks": {}}', "it is damaged: benchmarks: "),
-        (content(), "no test in it has a time"),
-        (content(benchmark(median=float("nan"))), "no test in it has a time"),
+        (content(), "no test in it has a usable median"),
+        (content(benchmark(median=float("nan"))), "no test in it has a usable median"),
         (content({"fullname": "a"}), "benchmarks.0.stats: Field required"),
         (content(benchmark(median=None)), "benchmarks.0.stats.median: Input should"),
         (content(benchmark(), machine_info=[]), "it is damaged: machine_info"),

@@ -167,7 +167,7 @@ def test_the_terminal_obeys_no_hostile_name(hostile: RunDirectory) -> None:
     assert "[red]" in text.replace("\n", "")
 
 
-def test_a_comparison_without_claims_is_summed_up_by_what_decides(
+def test_without_claims_the_summary_shows_only_the_metrics_that_decide(
     tmp_path: Path,
 ) -> None:
     run = build(tmp_path / "run", topics=["aiosqlite"], sampled=False)

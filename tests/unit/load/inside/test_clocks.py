@@ -16,7 +16,7 @@ def test_a_process_that_another_thread_started_is_a_member() -> None:
         command = [sys.executable, "-c", "import sys; sys.stdin.read()"]
         children.append(subprocess.Popen(command, stdin=subprocess.PIPE))
         started.set()
-        over.wait(20)  # a child of a thread that has ended belongs to another thread
+        over.wait(20)  # when a thread ends, its children go to another thread
 
     started = threading.Event()
     thread = threading.Thread(target=start)
