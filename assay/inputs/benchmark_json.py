@@ -118,7 +118,8 @@ def parse(content: bytes, name: str) -> SingleRun:
             medians[test] = median
     if not medians:
         raise InputError(
-            f"{name}: no test in it has a usable median; {EXPECTED} after benchmarks ran"
+            f"{name}: no test in it has a usable median; {EXPECTED}, of a run with "
+            "at least one benchmark"
         )
     machine = written.machine_info or {}
     commit = written.commit_info or {}

@@ -2,9 +2,9 @@
 
 Verdicts come from the run's `results.json`, sentences from `guide.toml`. A sentence
 holds if all claims and budgets that test it hold, and is refuted if all of them are
-refuted. Its verdict is `depends` if at least one holds and at least one is refuted: the
-claims beside it show on what. Otherwise it is undecided. Each explanation belongs to one
-verdict, and is left out if the run has another verdict.
+refuted. Its verdict is `depends` if at least one holds and at least one is refuted; the
+claims beside it show on what. Otherwise it is undecided. Each explanation belongs to
+one verdict, and is left out if the run has another verdict.
 """
 
 import re
@@ -134,8 +134,8 @@ def page(results: Results, conditions: Mapping[str, str]) -> str:
         "# The guide, measured",
         "",
         "Each sentence of the guide about performance, with its verdict from a run of "
-        "the scenarios. It *holds*, is *refuted*, is *undecided*, or *depends*: it holds "
-        "in one case and not in another. "
+        "the scenarios. It *holds*, is *refuted*, is *undecided*, or *depends*: it "
+        "holds in one case and not in another. "
         f"{len(entries)} sentences: "
         + ", ".join(f"{word} {counts[word]}" for word in MARKS if counts[word])
         + ".",

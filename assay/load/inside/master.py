@@ -135,7 +135,7 @@ class Master:
                     runner.send_message(MESSAGE, order, client)
 
     def _begin(self) -> dict[str, Any]:
-        """Fire `test_start`: all workers have joined and receive what a listener sends."""
+        """Fire `test_start`; all workers have joined and receive what it sends."""
         try:
             opened_locustfile.fire_test_start(self._locustfile)
         except Exception as error:

@@ -1,4 +1,4 @@
-"""Causes of differences other than latency: memory that grows, and starts that take longer."""
+"""Causes of other differences than latency: memory growth and slower starts."""
 
 import random
 
