@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 from assay.errors import MeasureError
 from assay.system import processes
+from assay.system.project_environment import advice_on_missing_module
 
 POLL_SECONDS = 0.01  # seconds between two checks that a server is ready
 
@@ -43,9 +44,10 @@ def await_answer(
     with httpx.Client(trust_env=False, timeout=5.0, verify=secure) as client:
         while time.perf_counter() < until:
             if child and not child.running():
+                lines = child.last_lines()
                 raise MeasureError(
                     f"{name} ended with exit code {child.exit_code()} before it was "
-                    f"ready; its last lines:\n{child.last_lines()}"
+                    f"ready; its last lines:\n{lines}{advice_on_missing_module(lines)}"
                 )
             if _accepts(url):
                 try:

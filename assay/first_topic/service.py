@@ -17,6 +17,7 @@ from assay.experiment.target import listening
 from assay.first_topic.openapi.document import Document, parse
 from assay.plan import Target
 from assay.system import ports, processes
+from assay.system.project_environment import advice_on_missing_module
 from assay.wording import one_line
 
 if TYPE_CHECKING:
@@ -59,7 +60,8 @@ class Service:
         """
         if self.child is None:
             return ""
-        return f"; its last lines:\n{self.child.last_lines()}"
+        lines = self.child.last_lines()
+        return f"; its last lines:\n{lines}{advice_on_missing_module(lines)}"
 
 
 @contextlib.contextmanager

@@ -1,12 +1,14 @@
 """Find the interpreter that `python` means in a project's commands."""
 
 import os
+import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 
 ACTIVE = "VIRTUAL_ENV"
 CONDA, CONDA_NAME = "CONDA_PREFIX", "CONDA_DEFAULT_ENV"
+_MISSING_MODULE = re.compile(r"ModuleNotFoundError: No module named '([\w.]+)'")
 NAMES = (".venv", "venv")  # folders that may be a project's own virtual environment
 
 
@@ -73,4 +75,21 @@ def activated(variables: Mapping[str, str], folder: Path) -> dict[str, str]:
     path = os.pathsep.join([str(programs), variables.get("PATH", os.defpath)])
     return {**variables, "PATH": path} | (
         {ACTIVE: str(environment)} if environment else {}
+    )
+
+
+def advice_on_missing_module(output: str) -> str:
+    """Return advice on a module that a command could not import; empty if it could.
+
+    Args:
+        output: The last lines of what the command printed.
+    """
+    modules = _MISSING_MODULE.findall(output)
+    if not modules:
+        return ""
+    return (
+        f"\n  the Python of this command has no module {modules[-1]!r}. It is that of "
+        "the active environment, else of .venv in the service's folder; assay compare "
+        "installs what each commit's lock file or requirements name. If the module is "
+        "the service's own, the command needs another cwd"
     )

@@ -95,6 +95,13 @@ def test_a_target_that_ends_at_once_shows_its_last_words(tmp_path: Path) -> None
     refused(folder, 4, "ended with exit code 7 before it was ready", "no such tea")
 
 
+def test_a_target_without_its_packages_is_told_where_python_is_from(
+    tmp_path: Path,
+) -> None:
+    folder = shop.write(tmp_path / "shop", app="import no_such_package\n")
+    refused(folder, 4, "no module 'no_such_package'", "active environment", ".venv")
+
+
 GUARD = """\
     if scope["path"] == "/guard":
         import json

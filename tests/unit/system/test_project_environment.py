@@ -92,3 +92,13 @@ def test_a_commit_has_its_own_environment_wherever_it_is_run(
     side = {"PATH": "/cache/side/bin:/bin", "VIRTUAL_ENV": "/cache/side"}
     assert found(command_environment(tmp_path, {})) == program
     assert command_environment(tmp_path, {}, side).items() >= side.items()
+
+
+def test_advice_on_a_module_that_is_missing() -> None:
+    output = (
+        "Traceback (most recent call last):\n"
+        "ModuleNotFoundError: No module named 'shop.routes'\n"
+    )
+    advice = project_environment.advice_on_missing_module(output)
+    assert "no module 'shop.routes'" in advice and ".venv" in advice
+    assert project_environment.advice_on_missing_module("KeyError: 'shop'") == ""
