@@ -7,12 +7,15 @@ from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
 
+from assay.first_topic.ids import with_ids
+from assay.first_topic.openapi.document import read_json
 from assay.first_topic.request import File, Read, Request, Task, filled
 from assay.wording import one_line
 
 TIMEOUT = 10.0  # seconds within which an answer must end
 MAX_REDIRECTS = 5  # redirects that are followed to one answer
 MAX_DETAIL = 160  # characters of an answer that are shown
+UNKNOWN_ID = ("400", "404", "410", "422")  # statuses of a path with an unknown id
 
 
 @dataclass(frozen=True)
@@ -25,12 +28,14 @@ class Answer:
         advice: What the user can do about the problem.
         values: The values that were read from the answer for later requests; None if
             there is a problem.
+        body: The body of an answer without a problem.
     """
 
     status: str
     problem: str = ""
     advice: str = ""
     values: Mapping[str, str] | None = None
+    body: bytes = b""
 
 
 def run(url: str, tasks: Sequence[Task], in_order: bool) -> tuple[Task, ...]:
@@ -40,6 +45,8 @@ def run(url: str, tasks: Sequence[Task], in_order: bool) -> tuple[Task, ...]:
     such requests, or if the tasks are in order, each request that succeeded is sent a
     second time: a request that creates or deletes something may work only once, and
     other requests may fail after it. Such requests would fail in a load test.
+
+    If no item has the made-up id in a path, an id from another answer takes its place.
 
     Args:
         url: The base URL of the service.
@@ -58,6 +65,7 @@ def run(url: str, tasks: Sequence[Task], in_order: bool) -> tuple[Task, ...]:
     )
     for again in (False, True) if changing or in_order else (False,):
         values = _secrets(tried)
+        answers: dict[str, Any] = {}
         with _client(url) as client:
             for index in on:
                 task = tried[index]
@@ -65,7 +73,44 @@ def run(url: str, tasks: Sequence[Task], in_order: bool) -> tuple[Task, ...]:
                     answer = send(client, task.request, values)
                     tried[index] = _judged(task, answer, again)
                     values.update(answer.values or {})
+                    answers |= _content(task.request, answer)
+            if not (again or in_order):
+                for index in on:
+                    tried[index] = _with_ids(tried[index], client, values, answers)
     return tuple(tried)
+
+
+def _content(request: Request, answer: Answer) -> dict[str, Any]:
+    """Return the JSON of an answer to GET, by the name of the request; else nothing."""
+    if request.method != "GET" or not answer.body:
+        return {}
+    try:
+        return {request.name: read_json(answer.body)}
+    except ValueError:
+        return {}
+
+
+def _with_ids(
+    task: Task, client: Any, values: Mapping[str, str], answers: dict[str, Any]
+) -> Task:
+    """Try a read of something that does not exist with ids that do.
+
+    Args:
+        task: The task.
+        client: The client of httpx.
+        values: The values for the gaps of requests, by name.
+        answers: The JSON of the answers so far, by the name of their request. The new
+            answer is added.
+    """
+    request = task.request
+    if request is None or request.changes_data or task.status not in UNKNOWN_ID:
+        return task
+    other = with_ids(request, answers)
+    answer = send(client, other, values) if other else None
+    if other is None or answer is None or answer.problem:
+        return task
+    answers |= _content(other, answer)
+    return _judged(replace(task, request=other), answer, again=False)
 
 
 def send(client: Any, request: Request, values: Mapping[str, str]) -> Answer:
@@ -194,7 +239,7 @@ def _answered(request: Request, answer: Any, body: bytes, client: Any) -> Answer
         except (ValueError, LookupError, TypeError, RecursionError):
             reason = f"its answer has no {read.source}, which later requests need"
             return Answer(status, reason, "correct what is read from the answer")
-    return Answer(status, values=values)
+    return Answer(status, values=values, body=body)
 
 
 def _value(read: Read, body: bytes, cookies: Mapping[str, str]) -> str:
