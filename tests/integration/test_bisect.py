@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.integration.shop import ASSAY, FEWER_PLUGINS
+from tests.repeated import repeated
 from tests.unit.subject.repositories import commit, fingerprint, git
 
 BENCHMARKS = """
@@ -99,6 +100,7 @@ def test_the_commit_is_found_and_the_search_goes_on(tmp_path: Path) -> None:
     assert fingerprint(folder) == before
 
 
+@repeated
 def test_without_a_change_it_says_so(tmp_path: Path) -> None:
     folder = tmp_path / "shop"
     names = history(folder, culprit=0)

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.integration.shop import ASSAY, FEWER_PLUGINS
+from tests.repeated import repeated
 
 BENCHMARKS = """
 import pytest
@@ -97,8 +98,12 @@ def commit(folder: Path, message: str, files: dict[str, str]) -> None:
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """Return a repository with one commit; it is no package and has no lock file."""
-    folder = tmp_path / "a project"
+    return project_in(tmp_path)
+
+
+def project_in(place: Path) -> Path:
+    """Make a repository with one commit; it is no package and has no lock file."""
+    folder = place / "a project"
     folder.mkdir()
     git(folder, "init", "-q", "-b", "main")
     commit(
@@ -194,7 +199,9 @@ def test_each_benchmark_is_judged_by_itself_and_slower_twice(project: Path) -> N
     assert "working tree" in page
 
 
-def test_a_slower_service_is_named_with_the_changed_lines(project: Path) -> None:
+@repeated
+def test_a_slower_service_is_named_with_the_changed_lines(tmp_path: Path) -> None:
+    project = project_in(tmp_path)
     commit(
         project,
         "A service",
