@@ -4,11 +4,11 @@ import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 from typing import Any
 from urllib.parse import urlsplit
 
-from assay.first_topic.ids import with_ids
-from assay.first_topic.openapi.document import read_json
+from assay.first_topic.ids import Ids
 from assay.first_topic.request import File, Read, Request, Task, filled
 from assay.wording import one_line
 
@@ -46,7 +46,8 @@ def run(url: str, tasks: Sequence[Task], in_order: bool) -> tuple[Task, ...]:
     second time: a request that creates or deletes something may work only once, and
     other requests may fail after it. Such requests would fail in a load test.
 
-    If no item has the made-up id in a path, an id from another answer takes its place.
+    If nothing has the made-up id in the path of a read, an id from another answer takes
+    its place.
 
     Args:
         url: The base URL of the service.
@@ -64,52 +65,40 @@ def run(url: str, tasks: Sequence[Task], in_order: bool) -> tuple[Task, ...]:
         task.request.changes_data for task in tried if task.request and not task.off
     )
     for again in (False, True) if changing or in_order else (False,):
-        values = _secrets(tried)
-        answers: dict[str, Any] = {}
+        values, ids = _secrets(tried), Ids()
         with _client(url) as client:
-            for index in on:
-                task = tried[index]
-                if not task.off and task.request:
-                    answer = send(client, task.request, values)
-                    tried[index] = _judged(task, answer, again)
-                    values.update(answer.values or {})
-                    answers |= _content(task.request, answer)
-            if not (again or in_order):
-                for index in on:
-                    tried[index] = _with_ids(tried[index], client, values, answers)
+            for rank, indexes in groupby(on, lambda i: _rank(tried[i], in_order)):
+                group = list(indexes)
+                for index in group:
+                    task = tried[index]
+                    if not task.off and task.request:
+                        answer = send(client, task.request, values)
+                        tried[index] = _judged(task, answer, again)
+                        values.update(answer.values or {})
+                        ids.learn(task.request, answer.body)
+                # What changes data comes later, and may delete these ids.
+                if rank == 0 and not (again or in_order):
+                    for index in group:
+                        tried[index] = _with_ids(tried[index], client, values, ids)
     return tuple(tried)
 
 
-def _content(request: Request, answer: Answer) -> dict[str, Any]:
-    """Return the JSON of an answer to GET, by the name of the request; else nothing."""
-    if request.method != "GET" or not answer.body:
-        return {}
-    try:
-        return {request.name: read_json(answer.body)}
-    except ValueError:
-        return {}
-
-
-def _with_ids(
-    task: Task, client: Any, values: Mapping[str, str], answers: dict[str, Any]
-) -> Task:
+def _with_ids(task: Task, client: Any, values: Mapping[str, str], ids: Ids) -> Task:
     """Try a read of something that does not exist with ids that do.
 
     Args:
         task: The task.
         client: The client of httpx.
         values: The values for the gaps of requests, by name.
-        answers: The JSON of the answers so far, by the name of their request. The new
-            answer is added.
+        ids: The ids so far; those in the new answer are added.
     """
-    request = task.request
-    if request is None or request.changes_data or task.status not in UNKNOWN_ID:
+    if task.request is None or task.status not in UNKNOWN_ID:
         return task
-    other = with_ids(request, answers)
+    other = ids.put_into(task.request)
     answer = send(client, other, values) if other else None
     if other is None or answer is None or answer.problem:
         return task
-    answers |= _content(other, answer)
+    ids.learn(other, answer.body)
     return _judged(replace(task, request=other), answer, again=False)
 
 

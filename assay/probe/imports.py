@@ -51,20 +51,23 @@ class Imports:
                 continue
             spec: Optional[ModuleSpec] = find(name, path, target)
             if spec is not None:
-                self._watch(spec, self._waiting.pop(name))
+                self._watch(spec)
                 return spec
         return None
 
-    def _watch(self, spec: ModuleSpec, patches: list[Patch]) -> None:
+    def _watch(self, spec: ModuleSpec) -> None:
         loader: Any = spec.loader
         execute = getattr(loader, "exec_module", None)
         if execute is None:
-            self._totals.problem(f"{spec.name} cannot be observed")
+            # A folder without __init__.py has no loader, and is no library.
+            if loader is not None:
+                self._totals.problem(f"{spec.name} cannot be observed")
             return
 
         def exec_module(module: ModuleType) -> None:
             execute(module)
-            for patch in patches:
+            # A program may look for a module, and import it later or never.
+            for patch in self._waiting.pop(spec.name, ()):
                 self._apply(module, patch)
 
         try:

@@ -44,7 +44,12 @@ class Requirements:
 
     @property
     def hashed(self) -> bool:
-        """Whether every requirement has a hash, as in a lock file."""
+        """Whether every requirement has a hash, as in a lock file.
+
+        The requirements in a file that is included by its URL are unknown.
+        """
+        if any(map(_INCLUDED.match, self.lines)):
+            return False
         required = [line for line in self.lines if not line.startswith("-")]
         return bool(required) and all("--hash" in line for line in required)
 

@@ -8,7 +8,11 @@ from pathlib import Path
 
 ACTIVE = "VIRTUAL_ENV"
 CONDA, CONDA_NAME = "CONDA_PREFIX", "CONDA_DEFAULT_ENV"
-_MISSING_MODULE = re.compile(r"ModuleNotFoundError: No module named '([\w.]+)'")
+# The last line of a traceback, or what `python -m` prints.
+_MISSING_MODULE = re.compile(
+    r"(?:ModuleNotFoundError|.*python[\d.]*): No module named '?([\w.]+)'?"
+)
+_ERROR = re.compile(r"(?:[\w.]+(?:Error|Exception)|.*python[\d.]*): .*")
 NAMES = (".venv", "venv")  # folders that may be a project's own virtual environment
 
 
@@ -79,17 +83,20 @@ def activated(variables: Mapping[str, str], folder: Path) -> dict[str, str]:
 
 
 def advice_on_missing_module(output: str) -> str:
-    """Return advice on a module that a command could not import; empty if it could.
+    """Return advice if a command's last error is a missing module; else nothing.
 
     Args:
         output: The last lines of what the command printed.
     """
-    modules = _MISSING_MODULE.findall(output)
-    if not modules:
+    errors = [line.strip() for line in output.splitlines()]
+    errors = list(filter(_ERROR.fullmatch, errors))
+    missing = _MISSING_MODULE.fullmatch(errors[-1]) if errors else None
+    if not missing:
         return ""
     return (
-        f"\n  the Python of this command has no module {modules[-1]!r}. It is that of "
-        "the active environment, else of .venv in the service's folder; assay compare "
-        "installs what each commit's lock file or requirements name. If the module is "
-        "the service's own, the command needs another cwd"
+        f"\n  the Python of this command has no module {missing[1]!r}. `python` is "
+        "that of the active environment, else of .venv or venv in the service's folder "
+        "or above it, else the one that runs Assay; assay compare installs what each "
+        "commit's lock file or requirements name. If the module is the service's own, "
+        "the command needs another cwd"
     )

@@ -307,17 +307,19 @@ class Fleet(LocustProcess):
         if header["event"] == "lost":
             self._mark_lost(number, str(header["why"]))
         elif header["event"] == "tick" and self._merger is not None:
+            if "error" in header:  # the load failed in this worker
+                self._give_up(number, header, str(header["error"])[:MAX_ERROR])
+                return number
             try:
-                if "error" in header:  # the load failed in this worker
-                    raise ValueError(str(header["error"])[:MAX_ERROR])
-                tick = ticks.decode(header, body)
-            except ValueError as error:
-                why = str(error) if "error" in header else protocol.MALFORMED
-                self._send({**message(Stop()), "worker": header["worker"]})
-                self._mark_lost(number, why)
-            else:
-                self._merger.add(number, tick)
+                self._merger.add(number, ticks.decode(header, body))
+            except ValueError:
+                self._give_up(number, header, protocol.MALFORMED)
         return number
+
+    def _give_up(self, number: int, header: Mapping[str, Any], why: str) -> None:
+        """Stop a worker that sent this message, and count it as lost."""
+        self._send({**message(Stop()), "worker": header["worker"]})
+        self._mark_lost(number, why)
 
     def _mark_lost(self, number: int, why: str) -> None:
         if self.members[number].lost:

@@ -67,9 +67,9 @@ def was_profiled(answer: Answer) -> bool:
     return all(answer.latency)
 
 
-def in_interval(answer: Answer) -> bool:
-    """Say whether the interval of the first cause contains the planted amount."""
-    if answer.planted is None or not answer.causes:
+def in_interval(case: Case, answer: Answer) -> bool:
+    """Say whether a right first cause has the planted amount in its interval."""
+    if answer.planted is None or not is_right(case, answer):
         return False
     first = answer.causes[0]
     low, high = (float(str(first[name])) for name in ("low", "high"))
@@ -90,7 +90,9 @@ def goals(cases: Sequence[Case], answers: Sequence[Answer]) -> list[Goal]:
         if case.kind not in ("memory growth", "start-up")
     ]
     amounts = [
-        in_interval(answer) for _, answer in planted if answer.planted is not None
+        in_interval(case, answer)
+        for case, answer in planted
+        if answer.planted is not None
     ]
     profiling = [answer.profiling for _, answer in judged if answer.profiling]
     longest = max(profiling, default=0.0)

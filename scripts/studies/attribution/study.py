@@ -105,12 +105,10 @@ def noted_by_stopwatch(case: Case, run: Path, folder: Path) -> float | None:
     purpose = "start-up" if case.kind == "start-up" else "load"
     rounds = [one for one in RunDirectory.open(run).rounds() if one.purpose == purpose]
     notes = [read_notes(folder / name) for name in SIDES]
-    if not rounds or not any(notes):
+    rounds_by_side = [[one for one in rounds if one.variant == name] for name in SIDES]
+    if not all(rounds_by_side) or not any(notes):
         return None
-    base, head = (
-        noted_per_request(noted, [one for one in rounds if one.variant == name])
-        for noted, name in zip(notes, SIDES, strict=True)
-    )
+    base, head = map(noted_per_request, notes, rounds_by_side)
     return head - base
 
 

@@ -49,10 +49,11 @@ def test_a_failed_run_misses_the_goal_and_is_named() -> None:
 def test_the_interval_must_contain_the_planted_amount(
     planted: float | None, inside: bool
 ) -> None:
-    cause = CAUSE | {"low": 0.001, "high": 0.003, "amount": 0.002}
+    cause = CAUSE | {"low": 0.001, "high": 0.003, "amount": 0.002, "where": "score"}
     latency = (0.01, 0.02)
     answer = Answer("own_cpu", 0, [cause], 0.9, latency, 60.0, [], 20.0, planted)
-    assert in_interval(answer) is inside
+    assert in_interval(PLANTED, answer) is inside
+    assert not in_interval(Case("own_cpu", "lock", ("score",)), answer)
     (goal,) = [goal for goal in goals([PLANTED], [answer]) if "interval" in goal.name]
     assert goal.measured == ("0 of 0" if planted is None else f"{inside:d} of 1")
 

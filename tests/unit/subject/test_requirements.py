@@ -74,6 +74,12 @@ def test_hashes_make_a_lock(tmp_path: Path) -> None:
     assert not read([tmp_path / "c"], tmp_path, tmp_path).hashed
 
 
+def test_a_file_that_is_included_by_its_url_is_no_lock(tmp_path: Path) -> None:
+    lines = "flask==3 --hash=sha256:1\n-r https://x/more.txt\n"
+    write(tmp_path, **{"requirements.txt": lines})
+    assert not read([tmp_path / "requirements.txt"], tmp_path, tmp_path).hashed
+
+
 def test_what_cannot_be_read(tmp_path: Path) -> None:
     write(tmp_path, a="-r a\n", b="-r missing.txt\n")
     with pytest.raises(InputError, match="includes itself"):

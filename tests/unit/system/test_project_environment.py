@@ -94,11 +94,26 @@ def test_a_commit_has_its_own_environment_wherever_it_is_run(
     assert command_environment(tmp_path, {}, side).items() >= side.items()
 
 
-def test_advice_on_a_module_that_is_missing() -> None:
-    output = (
-        "Traceback (most recent call last):\n"
-        "ModuleNotFoundError: No module named 'shop.routes'\n"
-    )
+TRACE = "Traceback (most recent call last):\n  File ...\n"
+
+
+@pytest.mark.parametrize(
+    ("output", "module"),
+    [
+        (TRACE + "ModuleNotFoundError: No module named 'shop.routes'\n", "shop.routes"),
+        ("  /usr/bin/python3.12: No module named uvicorn", "uvicorn"),
+        ("/venv/bin/python: No module named 'shop'\n", "shop"),
+        (TRACE + "KeyError: 'shop'", ""),
+        # What the program went on without is not why it ended.
+        (
+            "ModuleNotFoundError: No module named 'uvloop'\nstarting\n"
+            "OSError: [Errno 98] Address already in use",
+            "",
+        ),
+        ("", ""),
+    ],
+)
+def test_advice_on_a_module_that_is_missing(output: str, module: str) -> None:
     advice = project_environment.advice_on_missing_module(output)
-    assert "no module 'shop.routes'" in advice and ".venv" in advice
-    assert project_environment.advice_on_missing_module("KeyError: 'shop'") == ""
+    assert bool(advice) == bool(module)
+    assert not module or (f"no module {module!r}" in advice and ".venv" in advice)
