@@ -153,7 +153,7 @@ def _started(
             began,
             companion.ready_timeout,
             child,
-            f"[companions] {companion.name}",
+            f"[companions.{companion.name}]",
         )
         yield url
     finally:

@@ -31,6 +31,7 @@ from assay.system import redaction
 OWNER = "ASSAY_OWNER"
 MIN_TIME_SLICE = 100_000  # nanoseconds: the shortest that Linux accepts
 LOG_END = 1_000_000  # characters at the end of a log; its last lines are among them
+LONGEST_SECRET = 100_000  # characters that are read before the end of a log
 SCHED_SETATTR = {"x86_64": 314, "aarch64": 274}  # number of the system call
 _token = secrets.token_hex(8)
 
@@ -108,8 +109,7 @@ class Child:
 
         Secrets are replaced by `***`, even if they began before the last lines.
         """
-        log = self.log.read_text(encoding="utf-8", errors="replace")
-        lines = redaction.text(log[-LOG_END:]).splitlines()
+        lines = end_of_log(self.log, LOG_END).splitlines()
         return (
             "\n".join(f"    {line}" for line in lines[-count:])
             or "    (it wrote nothing)"
@@ -118,6 +118,27 @@ class Child:
     def _signal_group(self, number: signal.Signals) -> None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, number)
+
+
+def end_of_log(log: Path, limit: int) -> str:
+    """Return the end of a log, with its secrets replaced by `***`.
+
+    A secret of which only the end is read would not be recognised. So more is read than
+    is returned, and a line that is cut off is left out.
+
+    Args:
+        log: The file.
+        limit: The largest number of characters that are returned.
+
+    Raises:
+        OSError: The file cannot be read.
+    """
+    text = log.read_text(encoding="utf-8", errors="replace")
+    end = text[-limit - LONGEST_SECRET :]
+    shown = redaction.text(end)
+    if len(end) < len(text):
+        shown = shown.partition("\n")[2] or shown[LONGEST_SECRET:]
+    return shown[-limit:]
 
 
 @dataclass(frozen=True)

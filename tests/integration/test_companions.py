@@ -98,7 +98,7 @@ def test_a_companion_that_is_never_ready_is_named(tmp_path: Path) -> None:
     with pytest.raises(MeasureError, match="'weather' was not ready") as caught:
         with running_dependencies(never, tmp_path, ()):
             pass
-    assert "[companions] weather ready" in str(caught.value)
+    assert "in [companions.weather], set ready to a path" in str(caught.value)
     assert "404" in str(caught.value)
 
 

@@ -15,7 +15,7 @@ from assay.errors import InputError, MeasureError
 from assay.load import protocol
 from assay.load.orders import Order, message
 from assay.load.protocol import SEPARATOR, Message
-from assay.system import processes, redaction
+from assay.system import processes
 from assay.system.processes import Inherited
 
 IMPORT_TIMEOUT = 30.0
@@ -148,12 +148,12 @@ class LocustProcess:
         """Keep the log of a process, without secrets, if there is room on the disk."""
         if self.setup.keep is None or not child.log.is_file():
             return
-        text = child.log.read_text(encoding="utf-8", errors="replace")[-LOG_LIMIT:]
+        text = processes.end_of_log(child.log, LOG_LIMIT)
         if text.strip():
             with contextlib.suppress(OSError):
                 self.setup.keep.mkdir(parents=True, exist_ok=True)
                 path = self.setup.keep / child.log.name
-                path.write_text(redaction.text(text), encoding="utf-8")
+                path.write_text(text, encoding="utf-8")
 
     def _ask(self, order: Order, timeout: float) -> Message:
         """Send an order and return its answer.

@@ -146,3 +146,19 @@ def test_the_cores_are_shared_out() -> None:
 def test_what_is_gone_has_no_numbers() -> None:
     assert processes.tree(2**22 + 1) == []
     assert processes.run_delay(2**22 + 1) == 0.0
+
+
+@pytest.mark.parametrize("line", [0, 40])
+def test_the_end_of_a_log_holds_no_end_of_a_secret(tmp_path: Path, line: int) -> None:
+    log = tmp_path / "a.log"
+    secret = "https://api.telegram.org/bot123:Zq7Kp011xT9/send failed"
+    end = "\n".join([secret] * 5000) + ("\n" + "x" * line) * bool(line)
+    log.write_text(end)
+    for limit in range(1000, 1000 + len(secret) + 2):
+        shown = processes.end_of_log(log, limit)
+        assert "Zq7Kp011xT9" not in shown and 0 < len(shown) <= limit
+        assert shown.endswith("x" * line if line else "*** failed")
+    log.write_text("y" * 300_000)  # a line without an end
+    assert processes.end_of_log(log, 1000) == "y" * 1000
+    log.write_text("short")
+    assert processes.end_of_log(log, 1000) == "short"
