@@ -40,14 +40,23 @@ def _compared(
             repeated = again.get(_key(item))
             if repeated is None or repeated.verdict != SLOWER:
                 verdict = repeated.verdict if repeated else "undecided"
-                words = wording.in_words(repeated) if repeated else "not measured"
-                reason = f"slower at first, but not when measured again: {words}"
+                reason = f"slower at first, but {_in_doubt(repeated)}"
                 item = item.model_copy(update={"verdict": verdict, "reason": reason})
             else:
                 item = item.model_copy(
                     update={"reason": f"measured again: {wording.in_words(repeated)}"}
                 )
         yield item
+
+
+def _in_doubt(repeated: Comparison | None) -> str:
+    """Return what a second measurement says if it does not confirm the first."""
+    if repeated is None:
+        return "not measured again"
+    numbers = wording.in_words(repeated)
+    if repeated.verdict == "undecided":
+        return f"not certain when measured again: {numbers}; {repeated.reason}"
+    return f"not when measured again: {numbers}"
 
 
 def _pair(

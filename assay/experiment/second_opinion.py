@@ -1,5 +1,7 @@
 """Measure slower topics and tests a second time, independently of the first."""
 
+from dataclasses import dataclass
+
 from assay.analysis import gates, opinions
 from assay.errors import MeasureError
 from assay.experiment.context import CheckFiles
@@ -16,13 +18,29 @@ from assay.system import environment
 LEAST_SECONDS = 15.0
 
 
-def plan_again(plan: Plan, results: Results, seconds: float | None) -> Plan | None:
+@dataclass(frozen=True)
+class Time:
+    """The time for a second opinion.
+
+    Attributes:
+        spent: Seconds that the first measurement took.
+        left: The rest of the time budget, in seconds.
+    """
+
+    spent: float
+    left: float
+
+
+def plan_again(plan: Plan, results: Results, time: Time | None) -> Plan | None:
     """Return the plan that measures again what is slower; None if nothing is slower.
+
+    Every further look costs evidence. So if the time is hardly enough for the first
+    look, the data are judged only once, when the time is spent.
 
     Args:
         plan: The plan of the first measurement, with the tests of its suites.
         results: The results of the first measurement.
-        seconds: The rest of the time budget; None for the same time again.
+        time: The time for it; None for the same time again.
     """
     slower = {pair.topic for pair in results.pairs if pair.verdict == opinions.SLOWER}
     tests = {
@@ -38,8 +56,11 @@ def plan_again(plan: Plan, results: Results, seconds: float | None) -> Plan | No
     if not topics:
         return None
     update: dict[str, object] = {"seed": plan.settings.seed + 1, "profile": False}
-    if seconds is not None:
-        update["time_budget"] = max(LEAST_SECONDS, seconds / len(topics))
+    if time is not None:
+        update["time_budget"] = max(LEAST_SECONDS, time.left / len(topics))
+        launches = max((item.launches for item in results.comparisons), default=1)
+        if time.left * max(launches, 1) < time.spent * plan.settings.looks[0]:
+            update["looks"] = plan.settings.looks[-1:]
     settings = plan.settings.model_copy(update=update)
     # The gate judges only once, by the results of both measurements together.
     return plan.model_copy(
@@ -53,7 +74,7 @@ def measure(
     results: Results,
     progress: Progress,
     check_files: CheckFiles,
-    seconds: float | None,
+    time: Time | None,
 ) -> Results:
     """Measure slower topics and tests again; return the results of both measurements.
 
@@ -64,12 +85,12 @@ def measure(
         results: The results of the first measurement.
         progress: Shows the progress of the run.
         check_files: See `run.measure`.
-        seconds: The rest of the time budget; None for the same time again.
+        time: The time for it; None for the same time again.
 
     Raises:
         MeasureError: Something could not be measured.
     """
-    again = plan_again(run.plan(), results, seconds)
+    again = plan_again(run.plan(), results, time)
     if again is None:
         return results
     # In the plan of the run directory, secrets are replaced. So only the choice of

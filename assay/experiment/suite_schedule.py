@@ -22,6 +22,8 @@ START_SECONDS = 1.0  # seconds that pytest takes to start, until a launch measur
 ROUNDS, ROUNDS_IN_A_HURRY = 5, 3
 # The launches until the next look get this share of the time that is left.
 SHARE_UNTIL_LOOK = 0.8
+# If no look can be reached, measuring takes this share of the rest of a launch.
+SHARE_OF_MEASURING = 0.2
 SIDES = 2
 FLOOR = 0.005  # log ratio; added to standard errors, since very small ones say nothing
 
@@ -79,8 +81,8 @@ def next_launch(
     """Return the tests of the next launch, and the effort for each.
 
     If all open tests can reach their next look in time, all are measured, each for as
-    long as the time allows. Otherwise the effort is the smallest possible, and the
-    tests that look slowest come first.
+    long as the time allows. Otherwise the effort is small, and the tests that look
+    slowest come first.
 
     Args:
         ratios: The log ratios so far of each test that is open.
@@ -104,10 +106,19 @@ def next_launch(
         return list(missing), Effort(seconds, ROUNDS_IN_A_HURRY)
     ordered = sorted(missing, key=lambda test: -suspicion(ratios[test]))
     chosen = _in_time(ordered, missing, costs, left)
-    if not chosen:
-        # No test can reach its next look; one last launch measures all tests that fit.
-        chosen = _in_time(ordered, dict.fromkeys(missing, 1), costs, left)
-    return chosen, Effort(MIN_SECONDS, ROUNDS_IN_A_HURRY)
+    if chosen:
+        return chosen, Effort(MIN_SECONDS, ROUNDS_IN_A_HURRY)
+    # No test can reach its next look. Further launches measure all tests that fit.
+    chosen = _in_time(ordered, dict.fromkeys(missing, 1), costs, left)
+    return chosen, Effort(_seconds_beside(chosen, costs, left), ROUNDS_IN_A_HURRY)
+
+
+def _seconds_beside(tests: Sequence[str], costs: Costs, left: float) -> float:
+    """Return the seconds of measuring per test that make a launch little longer."""
+    fixed = costs.start + sum(costs.of(test, 0.0) for test in tests)
+    spare = min(SHARE_OF_MEASURING * fixed, left - fixed)
+    seconds = spare / max(1, SIDES * len(tests))
+    return min(MAX_SECONDS, max(MIN_SECONDS, seconds))
 
 
 def _in_time(

@@ -9,6 +9,7 @@ from assay.errors import MeasureError
 from assay.experiment import run, second_opinion
 from assay.experiment.context import CheckFiles, accept_files
 from assay.experiment.progress import Progress
+from assay.experiment.second_opinion import Time
 from assay.plan import Plan
 from assay.results import Results
 from assay.run_directory.run import RunDirectory
@@ -49,8 +50,9 @@ def measuring(seconds: float | None, check: CheckFiles = accept_files) -> Measur
 
     def measure(plan: Plan, directory: RunDirectory, progress: Progress) -> Results:
         results = run.measure(plan, directory, progress, check)
-        left = None if seconds is None else seconds - (time.monotonic() - began)
-        return second_opinion.measure(plan, directory, results, progress, check, left)
+        spent = time.monotonic() - began
+        rest = None if seconds is None else Time(spent, seconds - spent)
+        return second_opinion.measure(plan, directory, results, progress, check, rest)
 
     return measure
 

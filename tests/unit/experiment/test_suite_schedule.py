@@ -45,6 +45,14 @@ def test_where_time_is_short_the_slowest_come_first() -> None:
     assert effort.seconds == MIN_SECONDS
 
 
+def test_if_no_look_can_be_reached_launches_go_on_until_the_time_is_spent() -> None:
+    tests, effort = next_launch(ratios_of(0.1, 0.2), (60,), Costs(4.0, {}), 45)
+    assert sorted(tests) == ["test_0", "test_1"]
+    assert effort.seconds == MAX_SECONDS  # starting pytest takes much longer
+    tests, effort = next_launch(ratios_of(*[0.1] * 50), (60,), Costs(1.0, {}), 45)
+    assert len(tests) == 50 and effort.seconds == MIN_SECONDS
+
+
 def test_a_test_that_has_had_its_last_look_is_over() -> None:
     assert next_launch(ratios_of(0.0, launches=60), LOOKS, Costs(1.0, {}), 300)[0] == []
 
