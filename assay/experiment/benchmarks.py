@@ -19,7 +19,7 @@ from assay.errors import MeasureError
 from assay.experiment import pytest_process, suite
 from assay.experiment.context import Experiment
 from assay.experiment.deadlines import NEVER, Deadline
-from assay.experiment.pytest_process import Ran
+from assay.experiment.pytest_process import Ran, Selection
 from assay.plan import Preset, Topic, Variant
 from assay.run_directory import rows
 
@@ -121,9 +121,7 @@ def measure(
     with tempfile.TemporaryDirectory(prefix="launch-", dir=folder) as name:
         ran = pytest_process.run(
             suite.place_of(topic, variant),
-            nodes,
-            None,
-            OPTIONS,
+            Selection(nodes, OPTIONS),
             Path(name),
             LAUNCH_TIMEOUT,
             cores=cores,

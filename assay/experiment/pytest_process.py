@@ -74,6 +74,21 @@ class Ran:
     said: str = ""
 
 
+@dataclass(frozen=True)
+class Selection:
+    """The benchmarks of one process, and how they run.
+
+    Attributes:
+        paths: The files, folders or nodes to collect.
+        options: Options of pytest and of pytest-benchmark.
+        tests: Node ids of the tests to run; None for all.
+    """
+
+    paths: Sequence[str]
+    options: Sequence[str]
+    tests: Sequence[str] | None = None
+
+
 class _Report(BaseModel):
     """The file that Assay's plugin writes."""
 
@@ -115,9 +130,7 @@ def collect(place: Place, paths: Sequence[str], folder: Path, timeout: float) ->
 
 def run(
     place: Place,
-    paths: Sequence[str],
-    tests: Sequence[str] | None,
-    options: Sequence[str],
+    selection: Selection,
     folder: Path,
     timeout: float,
     hash_seed: int | None = None,
@@ -127,9 +140,7 @@ def run(
 
     Args:
         place: The interpreter and the folders in which the benchmarks run.
-        paths: The files, folders or nodes to collect.
-        tests: Node ids of the tests to run; None for all.
-        options: Options of pytest and of pytest-benchmark.
+        selection: The benchmarks to run.
         folder: The folder for the files of this process.
         timeout: Seconds after which the process is ended.
         hash_seed: The seed of the hashes of strings, which decides the order of sets.
@@ -138,8 +149,9 @@ def run(
     Raises:
         MeasureError: pytest cannot run, or does not end in time.
     """
-    words = [*paths, *options, f"--benchmark-json={folder / 'benchmark.json'}"]
-    return _run(place, words, folder, timeout, tests, hash_seed, cores)
+    words = [*selection.paths, *selection.options]
+    words.append(f"--benchmark-json={folder / 'benchmark.json'}")
+    return _run(place, words, folder, timeout, selection.tests, hash_seed, cores)
 
 
 def _run(

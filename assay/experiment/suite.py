@@ -19,7 +19,7 @@ from assay.errors import InputError, MeasureError
 from assay.experiment import pytest_process, suite_schedule
 from assay.experiment.context import Experiment
 from assay.experiment.deadlines import Deadline
-from assay.experiment.pytest_process import Place, Ran
+from assay.experiment.pytest_process import Place, Ran, Selection
 from assay.experiment.suite_schedule import Costs, Effort
 from assay.inputs.benchmark_nodes import nodes_of
 from assay.plan import Plan, Scenario, Topic, Variant
@@ -273,12 +273,14 @@ class SuiteLaunches:
             try:
                 ran = pytest_process.run(
                     place_of(self.topic, variant),
-                    paths_of(self.topic, variant),
-                    tests,
-                    [
-                        *(*OPTIONS, KEEP_GOING, *_project_options(self.topic)),
-                        *effort.options,
-                    ],
+                    Selection(
+                        paths_of(self.topic, variant),
+                        (
+                            *(*OPTIONS, KEEP_GOING, *_project_options(self.topic)),
+                            *effort.options,
+                        ),
+                        tests,
+                    ),
                     self.folder / f"launch-{number:03d}-{variant.name}",
                     timeout,
                     hash_seed,

@@ -133,14 +133,11 @@ def calibrate(package: Package, place: Path, scratch: Path) -> Planted:
 
 def _medians(topic: Topic, variant: Variant, folder: Path) -> Ratios:
     """Run the whole suite once, and return the median of each test in seconds."""
-    return pytest_process.run(
-        suite.place_of(topic, variant),
-        suite.paths_of(topic, variant),
-        None,
-        [*suite.OPTIONS, *CALIBRATION_EFFORT.options],
-        folder,
-        TIMEOUT,
-    ).medians
+    selection = pytest_process.Selection(
+        suite.paths_of(topic, variant), [*suite.OPTIONS, *CALIBRATION_EFFORT.options]
+    )
+    place = suite.place_of(topic, variant)
+    return pytest_process.run(place, selection, folder, TIMEOUT).medians
 
 
 def scaled(

@@ -10,7 +10,7 @@ import pytest
 
 from assay.experiment import pytest_process
 from assay.experiment.benchmark_plugin import assay_benchmark_plugin as plugin
-from assay.experiment.pytest_process import Place
+from assay.experiment.pytest_process import Place, Selection
 
 TESTS = """
 import pytest
@@ -78,7 +78,7 @@ def test_the_users_own_suite_as_it_is(place: Place, tmp_path: Path) -> None:
     assert len(collected.collected) == 6
     assert not any("plain" in test for test in collected.collected)
     ran = pytest_process.run(
-        place, ["tests"], None, ["--benchmark-only"], folder, 120, hash_seed=7
+        place, Selection(["tests"], ["--benchmark-only"]), folder, 120, hash_seed=7
     )
     timed = {test.partition("::")[2].partition("[")[0] for test in ran.medians}
     assert timed == {"test_text", "TestGroup::test_pedantic"}
@@ -91,9 +91,8 @@ def test_the_users_own_suite_as_it_is(place: Place, tmp_path: Path) -> None:
 
 def test_chosen_tests_alone(place: Place, tmp_path: Path) -> None:
     chosen = ["tests/test_it.py::test_text[c]d]"]
-    ran = pytest_process.run(
-        place, ["tests"], chosen, ["--benchmark-only"], tmp_path / "launch", 120
-    )
+    selection = Selection(["tests"], ["--benchmark-only"], chosen)
+    ran = pytest_process.run(place, selection, tmp_path / "launch", 120)
     assert list(ran.medians) == chosen
     assert ran.exit_code == 0
 
