@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from selectors import EVENT_READ, EVENT_WRITE
 from types import ModuleType
 from typing import Any, Callable, Optional
 
@@ -25,9 +26,39 @@ def observe_selector(selector: Any, state: SelectorLoop, totals: Totals) -> None
         # Note this wait, so that it is not counted again as a wait of the function
         # that runs the loop.
         waited(state.returned - state.asked)
+        if events:
+            _note_arrivals(events, state.arrived())
         return events
 
     selector.select = select
+
+
+def _note_arrivals(events: Any, arrived: float) -> None:
+    """Note in the handles of a selector's events when these events arrived.
+
+    A socket's handle is made once, but becomes ready again and again.
+
+    Args:
+        events: Pairs of a selector key and a mask, as `select` returns them. The key's
+            data are the handles for reading and for writing.
+        arrived: When the events arrived.
+    """
+    for key, mask in events:
+        try:
+            reader, writer = key.data
+        except (TypeError, ValueError):  # not a key of asyncio's own loop
+            continue
+        for handle, event in ((reader, EVENT_READ), (writer, EVENT_WRITE)):
+            if handle is not None and mask & event:
+                _note_arrival(handle, arrived)
+
+
+def _note_arrival(handle: Any, arrived: float) -> None:
+    try:
+        when = 0.0 if _wakes(handle._callback) else arrived
+        handle.assay_made = handle.assay_woken = handle.assay_ready = when
+    except AttributeError:  # made before handles were observed
+        pass
 
 
 def observe_handles(
@@ -69,9 +100,6 @@ def observe_handles(
         if due is not None:
             late = max(0.0, self._loop.time() - due)
             queued = woken = ready = state.noticed(began - late)
-        elif queued and queued < state.before:
-            # A socket's handle is made once, but becomes ready again and again.
-            queued = woken = ready = 0.0 if _wakes(self._callback) else state.arrived()
         state.begins(self._callback, woken, ready, began)
         return float(queued)
 

@@ -192,21 +192,25 @@ async def spin() -> str:
 
 
 @app.get("/call-and-spin")
-async def call_and_spin(port: int) -> str:
-    """Call another service, and use the CPU before and after."""
+async def call_and_spin(port: int) -> float:
+    """Call another service, use the CPU before and after, and time the call."""
     work()
+    began = time.perf_counter()
     await client.get(f"http://127.0.0.1:{port}/")
+    took = time.perf_counter() - began
     work()
-    return "ok"
+    return took
 
 
 @app.get("/nap-and-spin")
-async def nap_and_spin() -> str:
-    """Wait for a timer, and use the CPU before and after."""
+async def nap_and_spin() -> float:
+    """Wait for a timer, use the CPU before and after, and time the wait."""
     work()
+    began = time.perf_counter()
     await asyncio.sleep(HOLD)
+    took = time.perf_counter() - began
     work()
-    return "ok"
+    return took
 
 
 @app.get("/error")
