@@ -20,7 +20,7 @@ from .loops import Loops
 from .places import DEEPEST, Place, current_task, step
 from .request import Request, current
 from .steps import MIN_SECONDS, Steps
-from .totals import Totals, perf_counter
+from .totals import Totals
 
 KIND = "await"
 # Where the servers and frameworks begin to serve a request.
@@ -106,7 +106,7 @@ class Awaits:
                 return await Steps(serving, request, self, False)
             finally:
                 current.reset(token)
-                request.answered = min(request.answered, perf_counter())
+                request.answers()
                 if method == "run_asgi":  # else a cycle of references remains
                     vars(self_).pop("send", None)
 

@@ -57,6 +57,7 @@ def _note_arrival(handle: Any, arrived: float) -> None:
     try:
         when = 0.0 if _wakes(handle._callback) else arrived
         handle.assay_made = handle.assay_woken = handle.assay_ready = when
+        handle.assay_event = True
     except AttributeError:  # made before handles were observed
         pass
 
@@ -79,7 +80,7 @@ def observe_handles(
     class Ready(handle):  # type: ignore[misc]
         """A handle that knows when its callback began to wait for its turn."""
 
-        __slots__ = ("assay_made", "assay_woken", "assay_ready")
+        __slots__ = ("assay_made", "assay_woken", "assay_ready", "assay_event")
 
         def __init__(self, *args: Any, **options: Any) -> None:
             super().__init__(*args, **options)
@@ -91,7 +92,7 @@ def observe_handles(
                 else (now, now)
             )
 
-    def begins(self: Any, state: SelectorLoop, began: float) -> float:
+    def begins(self: Any, state: SelectorLoop, began: float, cpu: float) -> float:
         """Note that a callback begins; return when its own wait for a turn began."""
         queued = getattr(self, "assay_made", 0.0)
         ready = getattr(self, "assay_ready", 0.0)
@@ -100,6 +101,10 @@ def observe_handles(
         if due is not None:
             late = max(0.0, self._loop.time() - due)
             queued = woken = ready = state.noticed(began - late)
+        elif state.asked < queued < state.returned:  # by another thread
+            queued = woken = ready = state.noticed(queued)
+        elif not getattr(self, "assay_event", False):
+            state.follow(queued, cpu)
         state.begins(self._callback, woken, ready, began)
         return float(queued)
 
@@ -108,11 +113,11 @@ def observe_handles(
         if not isinstance(state, SelectorLoop):
             return run(self)
         cpu, waited, began = thread_time(), waits(), perf_counter()
-        ready = begins(self, state, began)
+        ready = begins(self, state, began, cpu)
         try:
             return run(self)
         finally:
-            state.ends()
+            state.ends(cpu)
             finished(state, ready, began, cpu, waited)
 
     handle._run = timed
@@ -166,12 +171,6 @@ class Callback:
     def __call__(self, *args: Any) -> Any:
         """Run the callback."""
         return self.times.run(self, args)
-
-
-class Timer(Callback):
-    """A callback that becomes ready at a certain time."""
-
-    __slots__ = ()
 
 
 class Times:
@@ -242,9 +241,9 @@ class Times:
 
         return call_at
 
-    def _timer(self, callback: Any, delay: float) -> Timer:
+    def _timer(self, callback: Any, delay: float) -> Callback:
         due = perf_counter() + max(0.0, delay)
-        return Timer(callback, self, due, due, due, 0)
+        return Callback(callback, self, due, due, due, 0)
 
     def run(self, callback: Callback, args: tuple[Any, ...]) -> Any:
         """Run a callback, and time it unless it runs inside another callback."""
@@ -253,12 +252,14 @@ class Times:
             return callback.function(*args)
         cpu, waited, began = thread_time(), self._waits(), perf_counter()
         queued, woken, ready = callback.queued, callback.woken, callback.ready
-        if isinstance(callback, Timer):
+        if not callback.batch:  # a timer, or a callback of another thread
             queued = woken = ready = state.noticed(ready, began)
+        else:
+            state.follow(queued, cpu)
         state.begins_batch(callback.batch, began)
         state.begins(callback.function, woken, ready, began)
         try:
             return callback.function(*args)
         finally:
-            state.ends()
+            state.ends(cpu)
             self._finished(state, queued, began, cpu, waited)

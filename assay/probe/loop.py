@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from typing import Any, Optional
 
@@ -22,6 +23,8 @@ class Loop:
         loop: The loop.
         turns: Count and seconds of the waits behind short callbacks. The third number,
             the longest wait, stays 0.
+        after: The same of callbacks that ran for a request after its answer: their CPU
+            time, which the client does not wait for.
 
     Attributes:
         thread: Identifier of the thread.
@@ -39,13 +42,19 @@ class Loop:
         samples: How often the current long callback was seen at each of the user's
             places.
         blocks: The last blocks of the loop: when each began and ended, and its place.
+        after_cpu: CPU time of this thread when the last callback ended, if it ran for a
+            request after its answer; 0 otherwise.
+        after_ended: When that callback ended.
+        follows: Whether the running callback was scheduled by such a callback.
     """
 
-    def __init__(self, loop: object, turns: list[float]) -> None:
+    def __init__(self, loop: object, turns: list[float], after: list[float]) -> None:
         """Begin to watch; must be called in the thread that runs the loop."""
         self.loop = loop
         self.thread = get_ident()
-        self.turns = turns
+        self.turns, self.after = turns, after
+        self.after_cpu = self.after_ended = 0.0
+        self.follows = False
         self.began = self.woken = self.ready = 0.0
         self.request: Optional[Request] = None
         self.ran: Optional[tuple[Request, float, float]] = None
@@ -62,13 +71,49 @@ class Loop:
             self.ran = None
         self.woken, self.ready, self.began = woken, ready, began
         self.passes = woken > 0 and not is_step(callback)
+        self.after_cpu = 0.0
 
-    def ends(self) -> None:
-        """Note that the running callback has ended."""
-        if self.request is not None:
-            self.ran = self.request, self.began, perf_counter()
+    def ends(self, cpu: float) -> None:
+        """Note that the running callback has ended.
+
+        Args:
+            cpu: CPU time of this thread when the callback began.
+        """
+        request = self.request
+        if request is not None:
+            self.ran = request, self.began, perf_counter()
+            if self.is_after(request):
+                self._count_after(max(cpu, request.answered_cpu))
             self.request = None
+        elif self.follows:
+            self._count_after(cpu)
         self.began = self.woken = self.ready = 0.0
+        self.follows = False
+
+    def is_after(self, request: Request) -> bool:
+        """Say whether the client of a request has its answer."""
+        return request.answered < math.inf
+
+    def _count_after(self, cpu: float) -> None:
+        """Count the thread's CPU time since it was `cpu` as time after an answer."""
+        self.after_cpu, self.after_ended = thread_time(), perf_counter()
+        self.after[0] += 1
+        self.after[1] += max(0.0, self.after_cpu - cpu)
+
+    def follow(self, scheduled: float, cpu: float) -> None:
+        """Note that a callback begins that another callback may have scheduled.
+
+        If the last callback ran for a request after its answer, and has scheduled this
+        one, then the loop's own work between them also came after the answer. So does
+        the new callback, unless it turns out to run another request.
+
+        Args:
+            scheduled: When the callback was scheduled.
+            cpu: CPU time of this thread now.
+        """
+        if scheduled <= self.after_ended and self.after_cpu:
+            self.after[1] += max(0.0, cpu - self.after_cpu)
+            self.follows = True
 
     def scheduled(self, now: float) -> tuple[float, float]:
         """Return `woken` and `ready` of a callback that the running one schedules."""
@@ -112,9 +157,9 @@ class SelectorLoop(Loop):
         before: When the loop got the previous answer.
     """
 
-    def __init__(self, loop: object, turns: list[float]) -> None:
+    def __init__(self, loop: object, turns: list[float], after: list[float]) -> None:
         """Begin to watch."""
-        super().__init__(loop, turns)
+        super().__init__(loop, turns, after)
         self.asked = self.returned = self.before = 0.0
 
     def arrived(self) -> float:
@@ -130,7 +175,8 @@ class SelectorLoop(Loop):
     def noticed(self, due: float) -> float:
         """Return when the loop noticed a timer; if busy, when an idle loop would have.
 
-        Selectors round up to milliseconds, so an idle loop is late, too.
+        Selectors round up to milliseconds, so an idle loop is late, too. It also needs
+        some time to wake up for a callback of another thread.
         """
         # If a timer is due before the previous answer, it was made later, for the past.
         due = max(due, self.before)
@@ -151,9 +197,9 @@ class CompiledLoop(Loop):
         counted: The thread's CPU time up to which `arrived` has counted it.
     """
 
-    def __init__(self, loop: object, turns: list[float]) -> None:
+    def __init__(self, loop: object, turns: list[float], after: list[float]) -> None:
         """Begin to watch."""
-        super().__init__(loop, turns)
+        super().__init__(loop, turns, after)
         self.batch = 0
         self.batch_began = self.ended = 0.0
         self.cpu = self.counted = 0.0
@@ -163,11 +209,18 @@ class CompiledLoop(Loop):
         if batch > self.batch:
             self.batch, self.batch_began = batch, began
 
-    def ends(self) -> None:
+    def ends(self, cpu: float) -> None:
         """Note that the running callback has ended."""
-        super().ends()
+        super().ends(cpu)
         self.ended = perf_counter()
         self.cpu = self.counted = thread_time()
+
+    def is_after(self, request: Request) -> bool:
+        """Say whether the client of a request has its answer.
+
+        uvloop sends it after the batch of callbacks that has written it.
+        """
+        return request.answered < self.batch_began
 
     def scheduled(self, now: float) -> tuple[float, float]:
         """Return `woken` and `ready` of a callback that is scheduled now."""

@@ -28,6 +28,7 @@ BLOCKED = "blocked loop"  # a callback that took long to return
 # another kind.
 COUNTED = "blocked loop counted"
 BEHIND = "loop behind block"  # waits of callbacks that were ready during a block
+AFTER = "cpu after answer"  # CPU time of requests that the client does not wait for
 TURN = "loop turn"  # waits of callbacks that were ready while shorter ones ran
 LONG = 0.005  # seconds; a callback that takes longer blocks the loop
 # Seconds; a callback that waits longer without using the CPU also blocks the loop.
@@ -120,17 +121,17 @@ class Loops:
 
     def _begin(self, loop: Any) -> None:
         """Watch the loop that now begins to run in this thread."""
-        turns = self.totals.entry(TURN)
+        counts = self.totals.entry(TURN), self.totals.entry(AFTER)
         self.totals.loops_here()
         if not self._watching:
             self._watching = True
             _start_thread(self._watch, ())
         selector = getattr(loop, "_selector", None)
         if selector is not None and hasattr(loop, "_run_once"):
-            state = self.running[get_ident()] = SelectorLoop(loop, turns)
+            state = self.running[get_ident()] = SelectorLoop(loop, *counts)
             observe_selector(selector, state, self.totals)
         else:
-            self.running[get_ident()] = CompiledLoop(loop, turns)
+            self.running[get_ident()] = CompiledLoop(loop, *counts)
             self._times.observe(loop)
             self._make_tasks(loop)
 

@@ -8,7 +8,7 @@ import math
 from typing import Any, Optional
 
 from .places import Place
-from .totals import perf_counter
+from .totals import perf_counter, thread_time
 
 AT_ONCE = "at once: "  # prefix of a kind: another wait counts these seconds already
 MOST = 1000  # spans of a request that are kept; the oldest are dropped
@@ -65,18 +65,28 @@ class Request:
         waits: Spans in which one of its tasks awaited something.
         turns: Spans in which one of its tasks waited for its turn in the event loop.
         answered: When its answer was complete; infinity before.
+        answered_cpu: CPU time of the answering thread at that moment.
         place: The user's function that served it last; None before.
         runs: Spans in which one of its coroutines ran.
         since: Since when one of its coroutines runs; 0 if none does.
     """
 
-    __slots__ = ("children", "waits", "turns", "answered", "place", "runs", "since")
+    __slots__ = (
+        "children",
+        "waits",
+        "turns",
+        "answered",
+        "answered_cpu",
+        "place",
+        "runs",
+        "since",
+    )
 
     def __init__(self) -> None:
         """Begin without children."""
         self.children = 0
         self.waits, self.turns, self.runs = Spans(), Spans(), Spans()
-        self.answered = math.inf
+        self.answered, self.answered_cpu = math.inf, 0.0
         self.place: Optional[Place] = None
         self.since = 0.0
 
@@ -128,6 +138,11 @@ class Request:
             seconds += max(0.0, ended - max(began, self.since))
         return seconds
 
+    def answers(self) -> None:
+        """Note that its answer is complete, unless that was noted before."""
+        if self.answered == math.inf:
+            self.answered, self.answered_cpu = perf_counter(), thread_time()
+
     def answering(self, send: Any) -> Any:
         """Return a function that sends an answer by ASGI, and notes its end."""
 
@@ -136,7 +151,7 @@ class Request:
             result = await send(message)
             is_body = message.get("type") == "http.response.body"
             if is_body and not message.get("more_body"):
-                self.answered = perf_counter()
+                self.answers()
             return result
 
         return noting

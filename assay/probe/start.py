@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import os
 
-from . import allocations, calls, garbage, locks, pools, queries, services, startup
+from . import (
+    allocations,
+    calls,
+    connects,
+    garbage,
+    locks,
+    pools,
+    queries,
+    services,
+    startup,
+)
 from .awaits import Awaits
 from .environment import ASK, FILES, FOLDER, PACKAGES, PARTS, PROJECT
 from .imports import Imports
@@ -38,6 +48,7 @@ def start() -> None:
         awaits.observe(imports)
     if "queries" in parts:
         queries.observe(totals, imports)
+        connects.observe(totals, imports)
     if "gc" in parts:
         garbage.observe(totals)
     if "calls" in parts:

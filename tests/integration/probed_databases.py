@@ -14,6 +14,8 @@ import redis
 import redis.asyncio
 import requests
 from fastapi import FastAPI
+from sqlalchemy import NullPool, create_engine
+from sqlalchemy.ext.asyncio import create_async_engine
 
 DATABASE, REDIS = os.environ["DATABASE_URL"], os.environ["REDIS_URL"]
 
@@ -78,6 +80,37 @@ async def read_asyncpg() -> str:
     async with app.state.pool.acquire() as connection:
         await connection.fetchval("select 3, pg_sleep(0.02)")
     return "ok"
+
+
+@app.get("/asyncpg-connect")
+async def connect_asyncpg() -> str:
+    """Open a connection."""
+    connection = await asyncpg.connect(DATABASE)
+    await connection.close()
+    return "ok"
+
+
+def of_driver(driver: str) -> str:
+    """Return SQLAlchemy's URL of the database."""
+    return DATABASE.replace("postgresql://", f"postgresql+{driver}://", 1)
+
+
+unpooled = create_engine(of_driver("psycopg"), poolclass=NullPool)
+async_unpooled = create_async_engine(of_driver("asyncpg"), poolclass=NullPool)
+
+
+@app.get("/sqlalchemy")
+def read_sqlalchemy() -> str:
+    """Open a connection."""
+    with unpooled.connect():
+        return "ok"
+
+
+@app.get("/sqlalchemy-async")
+async def read_sqlalchemy_async() -> str:
+    """Open a connection."""
+    async with async_unpooled.connect():
+        return "ok"
 
 
 @app.get("/redis")

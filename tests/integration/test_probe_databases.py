@@ -40,11 +40,40 @@ def test_what_is_sent_is_counted_at_the_line_that_sends_it(
     served: Served, path: str, kind: str, function: str, text: str
 ) -> None:
     seen = served.observe(path)
-    sent = one(seen, kind, function)
+    fitting = [item for item in seen if item.event.resource.endswith(text)]
+    sent = one(fitting, kind, function)
     assert sent.amount.count == pytest.approx(1)
     assert sent.amount.seconds > 0
-    assert sent.event.resource.endswith(text)
     assert all("secret" not in item.event.resource for item in seen)
+
+
+@pytest.mark.parametrize(
+    ("path", "function"),
+    [
+        ("/psycopg", "read_psycopg"),
+        ("/psycopg-async", "read_psycopg_async"),
+        ("/asyncpg-connect", "connect_asyncpg"),
+        ("/sqlalchemy", "read_sqlalchemy"),
+        ("/sqlalchemy-async", "read_sqlalchemy_async"),
+    ],
+)
+def test_a_new_connection_counts_as_a_query(
+    served: Served, path: str, function: str
+) -> None:
+    opened = [
+        item
+        for item in served.observe(path)
+        if item.event.kind == "query" and item.event.resource == "CONNECT"
+    ]
+    (item,) = opened
+    assert item.event.place is not None and item.event.place.function == function
+    assert item.amount.count == pytest.approx(1)
+    assert item.amount.seconds > 0
+
+
+def test_a_connection_of_a_pool_is_not_opened_again(served: Served) -> None:
+    seen = served.observe("/asyncpg")
+    assert all(item.event.resource != "CONNECT" for item in seen)
 
 
 def test_a_wait_for_the_only_connection_of_a_pool_is_one(served: Served) -> None:

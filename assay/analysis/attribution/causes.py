@@ -7,9 +7,9 @@ from functools import partial
 from assay.analysis.attribution import sentences
 from assay.analysis.attribution.calls import calls_of
 from assay.analysis.attribution.frontier import frontier
-from assay.analysis.attribution.groups import Group, groups_of
+from assay.analysis.attribution.groups import Group, count_of, groups_of
 from assay.analysis.attribution.ledger import CPU, PARTS, part_of
-from assay.analysis.attribution.merging import Attributed, merge
+from assay.analysis.attribution.merging import SENDERS, Attributed, merge
 from assay.analysis.attribution.rounds import Difference, Pair
 from assay.analysis.statistics import benjamini_hochberg
 from assay.results import Cause
@@ -66,7 +66,10 @@ def causes(
         inside.sort(key=lambda group: _weight(group), reverse=True)
         place = frontier(pair, total) if kind == CPU else None
         calls = calls_of(place, follow_up) if place and follow_up else None
-        attributed.append(Attributed(kind, total, tuple(inside), place, calls))
+        sent = pair.compare(partial(count_of, kind)) if kind in SENDERS else None
+        attributed.append(
+            Attributed(kind, total, tuple(inside), place, calls, sent=sent)
+        )
     attributed = merge(pair, attributed, groups)
     # A difference with the opposite sign cannot explain the difference of latency.
     differs = latency.p < OPPOSITE_P

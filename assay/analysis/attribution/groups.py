@@ -68,6 +68,15 @@ def groups_of(pair: Pair) -> Iterable[Group]:
         )
 
 
+def count_of(kind: str, one: Round) -> float:
+    """Return how many events of a kind of cause a request has, in one round."""
+    return sum(
+        observation.amount.count
+        for observation in one.observations
+        if PARTS.get(observation.event.kind) == kind
+    )
+
+
 Table = Mapping[Key, Sequence[tuple[Event, Amount]]]
 
 

@@ -33,12 +33,15 @@ PARTS: Mapping[str, str] = {
 CPU_WAIT = "waiting for the cpu"
 UNEXPLAINED = "unexplained"
 ORDER = (CPU, CPU_WAIT, *dict.fromkeys(PARTS.values()))
+AFTER = "cpu after answer"
 # Seconds that would be counted twice, and the part that they are subtracted from. The
 # CPU time of a query is part of `queries`, not of `cpu`. If a callback blocks the loop,
-# its CPU time and its counted waits stay in their own parts.
+# its CPU time and its counted waits stay in their own parts. No client waits for what
+# is done after its answer.
 COUNTED_TWICE = {
     "blocked loop counted": "blocked event loop",
     "query cpu": CPU,
+    AFTER: CPU,
 }
 
 
@@ -63,6 +66,10 @@ def parts_of(one: Round) -> dict[str, float]:
     parts[OTHER_WAITS] += max(0.0, in_threads - of_workers)
     parts["thread pool"] -= max(0.0, of_workers - in_threads)
     parts = {name: max(0.0, seconds) for name, seconds in parts.items()}
+    # While one thread waits for a core, another may serve the same request. Only what
+    # no other part explains is a wait of the request.
+    rest = one.latency - sum(parts.values()) + parts[CPU_WAIT]
+    parts[CPU_WAIT] = max(0.0, min(parts[CPU_WAIT], rest))
     parts[UNEXPLAINED] = one.latency - sum(parts.values())
     return parts
 

@@ -15,6 +15,7 @@ from assay.analysis.attribution.ledger import CPU, OTHER_WAITS, part_of
 from assay.analysis.attribution.rounds import Difference, Pair
 from assay.observations import Place, Round
 
+AS_LONG = 1.25  # a wait up to this many times as long as a block can have replaced it
 HOLDER_P = 0.05  # up to this p-value, a function that waits also keeps others waiting
 GARBAGE = "garbage collection"
 BLOCKED = "blocked event loop"
@@ -46,6 +47,9 @@ class Attributed:
             the resource.
         behind: The part of `total` in which other requests wait for the event loop,
             while garbage is collected.
+        instead: The wait that blocks the event loop on one side only; on the other side
+            others run meanwhile.
+        sent: How many queries or calls to other services a request sends in all.
     """
 
     kind: str
@@ -56,6 +60,8 @@ class Attributed:
     cpu: float = 0.0
     held: float = 0.0
     behind: float = 0.0
+    instead: Group | None = None
+    sent: Difference | None = None
 
     @property
     def name(self) -> str:
@@ -71,7 +77,8 @@ def merge(
     """Merge kinds that have the same cause.
 
     A holder that waits keeps others waiting for its lock or connection: see
-    `_with_holder`. Others wait while garbage is collected: see `_with_block`. Each
+    `_with_holder`. Others wait while garbage is collected: see `_with_block`. A wait
+    may block the event loop on one side only: see `_with_instead`. Each
     query, call to a service or move to a worker thread also costs CPU time around it.
     If one of these became more or less frequent, and `_around` finds that the CPU time
     belongs to it, the CPU time is not a second cause.
@@ -92,6 +99,10 @@ def merge(
         merged_kinds = (GARBAGE, BLOCKED)
         others = [one for one in attributed if one.kind not in merged_kinds]
         return merge(pair, [collected, *others], groups)
+    unblocked = _with_instead(by_kind)
+    if unblocked:
+        others = [one for one in attributed if one.kind not in (BLOCKED, OTHER_WAITS)]
+        return merge(pair, [unblocked, *others], groups)
     cpu = by_kind.get(CPU)
     if cpu is None:
         return list(attributed)
@@ -161,6 +172,22 @@ def _with_block(pair: Pair, by_kind: Mapping[str, Attributed]) -> Attributed | N
         return None
     together = pair.compare(partial(_sum_of, (GARBAGE, BLOCKED)))
     return replace(pauses, total=together, behind=blocks.total.amount)
+
+
+def _with_instead(by_kind: Mapping[str, Attributed]) -> Attributed | None:
+    """Return the block of the event loop, with the wait that the other side has.
+
+    If a call that blocks the loop is replaced by one that lets others run, requests
+    still wait for its result. None if no such wait takes the place of the block.
+    """
+    blocks, waits = by_kind.get(BLOCKED), by_kind.get(OTHER_WAITS)
+    if blocks is None or waits is None or not blocks.groups or not waits.groups:
+        return None
+    block, wait = blocks.total.amount, waits.total.amount
+    # Others wait behind a block, too, so the block costs at least as much.
+    if (block > 0) == (wait > 0) or abs(wait) > AS_LONG * abs(block):
+        return None
+    return replace(blocks, instead=waits.groups[0])
 
 
 def _is_same(one: Place | None, other: Place | None) -> bool:

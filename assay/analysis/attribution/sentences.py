@@ -31,7 +31,7 @@ def of(cause: Attributed) -> str:
     if kind in ("queries", "other services"):
         return _sent(cause, amount, word)
     if kind == "blocked event loop":
-        return _blocked(total, amount, word, first)
+        return _blocked(cause, amount, word)
     if kind == "garbage collection":
         return _collected(amount, word, first, cause.behind)
     if kind == "other waits":
@@ -158,8 +158,16 @@ def _in(cause: Attributed) -> str:
 def _sent(cause: Attributed, amount: str, word: str) -> str:
     """Say which query or call changed: how often it is sent, or how long it takes."""
     groups = cause.groups
-    noun = "queries" if cause.kind == "queries" else "calls to other services"
+    verb, noun = "sends", "queries"
+    if cause.kind == "other services":
+        verb, noun = "makes", "calls to other services"
     spends = f"Each request spends {amount} {word} in {noun}"
+    sent = cause.sent
+    if sent and counts_differ(sent):
+        spends = (
+            f"Each request {verb} {_number(sent.candidate)} instead of "
+            f"{_number(sent.baseline)} {noun} and spends {amount} {word} in them"
+        )
     if cause.cpu:
         cpu = quantity(abs(cause.cpu), "s")
         spends += f" and the CPU time around them ({cpu})"
@@ -227,19 +235,34 @@ def _one_by_one(groups: Sequence[Group], total_is_more: bool) -> str:
     return f"{at}{named} ({_times(count)} per request) {now} instead of {before}."
 
 
-def _blocked(total: Difference, amount: str, word: str, first: Group | None) -> str:
+def _blocked(cause: Attributed, amount: str, word: str) -> str:
     sentence = f"Each request spends {amount} {word} on a blocked event loop"
+    first = cause.groups[0] if cause.groups else None
     if first is None or first.place is None:
         return sentence + "."
     longest = quantity(first.longest, "s")
-    verb = "blocks" if total.amount > 0 else "blocked"
-    return f"{sentence}: {first.place} {verb} it for everybody, for up to {longest}."
+    verb = "blocks" if word == "more" else "blocked"
+    sentence += f": {first.place} {verb} it for everybody, for up to {longest}."
+    if cause.instead is None:
+        return sentence
+    wait = cause.instead
+    side = "baseline" if word == "more" else "candidate"
+    seconds = getattr(wait.seconds, side)
+    at = f" in {wait.place}" if wait.place else ""
+    return (
+        f"{sentence} The {side} waits {quantity(seconds, 's')}{at} instead, while "
+        "others run."
+    )
 
 
 def _times(count: float) -> str:
     if 0 < count < 0.05:
         return f"once in {round(1 / count):,} requests"
+    number = _number(count)
+    return {"0": "never", "1": "once", "2": "twice"}.get(number, f"{number} times")
+
+
+def _number(count: float) -> str:
     if abs(count - round(count)) < 0.05:
-        number = round(count)
-        return {0: "never", 1: "once", 2: "twice"}.get(number, f"{number} times")
-    return f"{fixed(count, 2 if count < 1 else 1)} times"
+        return str(round(count))
+    return fixed(count, 2 if count < 1 else 1)

@@ -520,3 +520,86 @@ def test_what_others_wait_for_a_collection_belongs_to_it() -> None:
     elsewhere = observed("loop behind block", 0.010, place=LOAD)
     both = found(rounds((0, [], []), (0.014, [collected, elsewhere], [stack])))
     assert [one.kind for one in both] == ["blocked event loop", "garbage collection"]
+
+
+@pytest.mark.parametrize("is_slower", [True, False])
+def test_a_wait_that_no_longer_blocks_the_loop_is_told_beside_the_block(
+    is_slower: bool,
+) -> None:
+    blocking: Side = (
+        0.001,
+        [
+            observed("blocked loop", 0.003, place=LOAD),
+            observed("loop behind block", 0.001, place=LOAD),
+        ],
+        [],
+    )
+    awaiting: Side = (0.0, [observed("await", 0.003, resource="asyncio.sleep")], [])
+    sides = (awaiting, blocking) if is_slower else (blocking, awaiting)
+    (cause,) = found(rounds(*sides))
+    assert (cause.kind, cause.where) == ("blocked event loop", str(LOAD))
+    assert abs(cause.amount) == pytest.approx(0.004, rel=0.1)
+    side = "baseline" if is_slower else "candidate"
+    expected = f"The {side} waits 3.0"
+    assert expected in cause.sentence and f"in {HANDLER} instead" in cause.sentence
+
+
+def test_a_longer_wait_than_the_block_is_a_cause_of_its_own() -> None:
+    sides: list[Side] = [
+        (0.003, [observed("blocked loop", 0.003, place=LOAD)], []),
+        (0.006, [observed("await", 0.006)], []),
+    ]
+    assert [cause.kind for cause in found(rounds(*sides))] == [
+        "unexplained",
+        "blocked event loop",
+    ]
+
+
+def test_all_queries_of_a_request_are_counted() -> None:
+    one = observed("query", 0.0005, 1, HANDLER, resource="select a")
+    sides: list[Side] = [
+        (0.0, [one], []),
+        (0.003, [one, observed("query", 0.003, 20, LOAD, resource="select b")], []),
+    ]
+    (cause,) = found(rounds(*sides))
+    assert "sends 21 instead of 1 queries and spends" in cause.sentence
+    calls: list[Side] = [
+        (0.0, [observed("other service", 0.001, 1, LOAD)], []),
+        (0.003, [observed("other service", 0.004, 4, LOAD)], []),
+    ]
+    (cause,) = found(rounds(*calls))
+    assert "makes 4 instead of 1 calls to other services" in cause.sentence
+
+
+def one_round(latency: float, cpu_wait: float, *seen: Observation) -> Round:
+    return Round(
+        topic="t",
+        baseline="base",
+        candidate="head",
+        number=1,
+        variant="head",
+        requests=500,
+        latency=latency,
+        cpu=CPU,
+        cpu_wait=cpu_wait,
+        observations=seen,
+    )
+
+
+def test_no_client_waits_for_what_is_done_after_its_answer() -> None:
+    parts = parts_of(one_round(0.0015, 0.0, observed("cpu after answer", 0.0005)))
+    assert parts["cpu"] == pytest.approx(CPU - 0.0005)
+    assert parts["unexplained"] == pytest.approx(0)
+
+
+def test_a_wait_for_a_core_counts_if_nothing_else_explains_the_time() -> None:
+    parts = parts_of(one_round(CPU + 0.001, 0.0004))
+    assert parts["waiting for the cpu"] == 0.0004
+    assert parts["unexplained"] == pytest.approx(0.0006)
+    # Another thread serves the request meanwhile.
+    parts = parts_of(one_round(CPU + 0.0001, 0.0004))
+    assert parts["waiting for the cpu"] == pytest.approx(0.0001)
+    assert parts["unexplained"] == pytest.approx(0, abs=1e-12)
+    parts = parts_of(one_round(CPU - 0.0001, 0.0004))
+    assert parts["waiting for the cpu"] == 0
+    assert parts["unexplained"] == pytest.approx(-0.0001)

@@ -26,7 +26,7 @@ from assay.probe.request import Request
 def test_whether_a_callback_waits_for_the_interpreter(
     late: int, in_time: int, counted: float, waits: bool
 ) -> None:
-    loop = Loop(None, [0.0, 0.0, 0.0])
+    loop = Loop(None, [0.0] * 3, [0.0] * 3)
     loop.late, loop.samples = late, {None: late + in_time} if late + in_time else {}
     assert loop.waits_for_interpreter(0.010, counted) == waits
     loop.forget_samples()
@@ -40,12 +40,12 @@ def clock(monkeypatch: pytest.MonkeyPatch, now: float, cpu: float) -> None:
 
 def busy(monkeypatch: pytest.MonkeyPatch) -> CompiledLoop:
     """Return a loop whose last batch of callbacks ran from 10.0 to 10.04."""
-    loop = CompiledLoop(None, [0.0, 0.0, 0.0])
+    loop = CompiledLoop(None, [0.0] * 3, [0.0] * 3)
     loop.begins_batch(1, 9.0)
     loop.begins_batch(2, 10.0)
     loop.begins_batch(2, 10.02)  # another callback of the same batch
     clock(monkeypatch, 10.04, cpu=5.0)
-    loop.ends()
+    loop.ends(0.0)
     return loop
 
 
@@ -71,7 +71,7 @@ def test_an_event_that_comes_to_an_idle_loop_came_just_then(
 
 
 def test_the_first_event_has_not_waited() -> None:
-    assert CompiledLoop(None, [0.0, 0.0, 0.0]).arrived(3.0) == (3.0, 3.0)
+    assert CompiledLoop(None, [0.0] * 3, [0.0] * 3).arrived(3.0) == (3.0, 3.0)
 
 
 def test_a_busy_loop_notices_a_timer_late(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -81,7 +81,7 @@ def test_a_busy_loop_notices_a_timer_late(monkeypatch: pytest.MonkeyPatch) -> No
     # An idle loop rounds up to milliseconds; nothing else delays it.
     assert loop.noticed(10.0501, 10.051) == pytest.approx(10.051)
     assert loop.noticed(10.06, 10.0595) == pytest.approx(10.0595)  # too early
-    other = SelectorLoop(None, [0.0, 0.0, 0.0])
+    other = SelectorLoop(None, [0.0] * 3, [0.0] * 3)
     other.asked, other.returned = 10.0, 10.051
     assert other.noticed(10.0501) == 10.051
     other.asked = 10.051
@@ -89,8 +89,8 @@ def test_a_busy_loop_notices_a_timer_late(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_cpu_time_is_that_of_this_thread() -> None:
-    loop = CompiledLoop(None, [0.0, 0.0, 0.0])
-    loop.ends()
+    loop = CompiledLoop(None, [0.0] * 3, [0.0] * 3)
+    loop.ends(0.0)
     time.sleep(0.01)
     arrived, ready = loop.arrived(time.perf_counter())
     assert loop.ended + 0.009 < arrived <= ready
@@ -99,12 +99,12 @@ def test_cpu_time_is_that_of_this_thread() -> None:
 def test_a_request_runs_while_its_loop_goes_to_the_next_callback(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    loop, request = Loop(None, [0.0, 0.0, 0.0]), Request()
+    loop, request = Loop(None, [0.0] * 3, [0.0] * 3), Request()
     for began, ended in ((10.0, 10.01), (10.01003, 10.02), (10.03, 10.04)):
         loop.begins(print, began, began, began)
         loop.request = request
         clock(monkeypatch, ended, cpu=0.0)
-        loop.ends()
+        loop.ends(0.0)
     loop.begins(print, 10.05, 10.05, 10.05)
     # Before the second callback the loop works; before the third one it waits for
     # events.
@@ -132,8 +132,8 @@ def test_a_callback_may_refuse_to_show_its_attributes() -> None:
     assert asyncio.run(main())
 
 
-PROBED = """
-import asyncio, sys, time
+PREPARED = """
+import asyncio, socket, sys, threading, time
 from assay.probe.imports import Imports
 from assay.probe.loops import Loops
 from assay.probe.places import Project
@@ -145,6 +145,18 @@ loops = Loops(totals)
 loops.observe(imports)
 imports.start()
 
+def run(coroutine):
+    if sys.argv[1] == "uvloop":
+        import uvloop
+        uvloop.run(coroutine)
+    else:
+        asyncio.run(coroutine)
+
+def seconds(kind):
+    return {row[0]: row[5] for row in totals.rows()}.get(kind, 0.0)
+"""
+
+PROBED = PREPARED + """
 class Odd(dict):
     __getattr__ = dict.__getitem__
     def __call__(self, *args):
@@ -173,13 +185,8 @@ async def main():
     time.sleep(0.004)  # one callback of 4 ms, which others wait for
     await asyncio.sleep(0.05)
 
-if sys.argv[1] == "uvloop":
-    import uvloop
-    uvloop.run(main())
-else:
-    asyncio.run(main())
-rows = {row[0]: row[5] for row in totals.rows()}
-print(sorted(done), totals.problems, rows.get("loop turn", 0.0))
+run(main())
+print(sorted(done), totals.problems, seconds("loop turn"))
 """
 
 
@@ -199,3 +206,107 @@ def test_callbacks_run_as_without_the_probe_and_wait_once(
     # About four callbacks wait 4 ms. A timer whose time has passed waits from the
     # moment it was made, and waits of nested callbacks do not add up.
     assert float(done.stdout.split()[-1]) < 0.5
+
+
+def after_an_answer(monkeypatch: pytest.MonkeyPatch) -> tuple[Loop, Request]:
+    """Return a loop whose last callback answered a request at 2 ms of its CPU time.
+
+    The callback began at 1 ms and ended at 5 ms.
+    """
+    loop, request = Loop(None, [0.0] * 3, [0.0] * 3), Request()
+    loop.begins(print, 10.0, 10.0, 10.0)
+    loop.request = request
+    request.answered, request.answered_cpu = 10.001, 0.002
+    clock(monkeypatch, 10.004, cpu=0.005)
+    loop.ends(0.001)
+    return loop, request
+
+
+def test_only_cpu_time_after_the_answer_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    loop, request = after_an_answer(monkeypatch)
+    assert loop.after == pytest.approx([1, 0.003, 0])
+    loop.begins(print, 10.01, 10.01, 10.01)
+    loop.request = request
+    clock(monkeypatch, 10.02, cpu=0.009)
+    loop.ends(0.007)  # all of it is after the answer
+    assert loop.after == pytest.approx([2, 0.005, 0])
+
+
+def test_what_an_answered_request_has_scheduled_is_after_its_answer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    loop, _ = after_an_answer(monkeypatch)
+    loop.follow(10.003, cpu=0.0055)
+    loop.begins(print, 10.003, 10.003, 10.005)
+    clock(monkeypatch, 10.006, cpu=0.006)
+    loop.ends(0.0055)
+    assert loop.after == pytest.approx([2, 0.004, 0])
+    loop.begins(print, 10.1, 10.1, 10.1)  # an event
+    clock(monkeypatch, 10.2, cpu=0.1)
+    loop.ends(0.01)
+    assert loop.after == pytest.approx([2, 0.004, 0])
+
+
+def test_another_request_is_not_after_the_answer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    loop, _ = after_an_answer(monkeypatch)
+    loop.follow(10.003, cpu=0.0055)
+    loop.begins(print, 10.003, 10.003, 10.005)
+    loop.request = Request()
+    clock(monkeypatch, 10.1, cpu=0.1)
+    loop.ends(0.0055)
+    # Only the loop's own work between the two callbacks counts.
+    assert loop.after == pytest.approx([1, 0.0035, 0])
+    loop, _ = after_an_answer(monkeypatch)
+    loop.follow(10.3, cpu=0.5)  # scheduled later, by an event
+    assert loop.after == pytest.approx([1, 0.003, 0]) and not loop.follows
+
+
+def test_a_compiled_loop_sends_an_answer_after_its_batch() -> None:
+    loop, request = CompiledLoop(None, [0.0] * 3, [0.0] * 3), Request()
+    loop.begins_batch(1, 10.0)
+    request.answered = 10.001
+    assert not loop.is_after(request)
+    loop.begins_batch(2, 10.002)
+    assert loop.is_after(request)
+
+
+IDLE = PREPARED + """
+async def main():
+    loop = asyncio.get_running_loop()
+    here, there = socket.socketpair()
+    here.setblocking(False)
+
+    def answer():
+        time.sleep(0.2)
+        there.send(b"x")
+
+    threading.Thread(target=answer).start()
+    await loop.sock_recv(here, 1)
+    done = loop.create_future()
+
+    def wake():
+        time.sleep(0.2)
+        loop.call_soon_threadsafe(done.set_result, None)
+
+    threading.Thread(target=wake).start()
+    await done
+
+run(main())
+print(totals.problems, seconds("loop turn"))
+"""
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+def test_an_idle_loop_keeps_no_callback_waiting(loop: str, tmp_path: Path) -> None:
+    """A socket is registered in the last batch before the loop becomes idle."""
+    if loop == "uvloop":
+        pytest.importorskip("uvloop")
+    done = subprocess.run(
+        [sys.executable, "-c", IDLE, loop, str(tmp_path)],
+        capture_output=True,
+        text=True,
+    )
+    assert done.stderr == "" and done.stdout.startswith("[] ")
+    assert float(done.stdout.split()[-1]) < 0.1  # of 0.4 s

@@ -1,0 +1,82 @@
+"""Count and time the database connections that are opened, like queries."""
+
+from __future__ import annotations
+
+import functools
+from types import ModuleType
+from typing import Any, Callable
+
+from .imports import Imports
+from .query_times import CPU, KIND, add_async, time_query
+from .steps import Span, begin_counted, counted, end_counted
+from .totals import Totals, perf_counter, thread_time
+
+CONNECT = "CONNECT"
+
+
+def observe(totals: Totals, imports: Imports) -> None:
+    """Observe SQLAlchemy, and drivers that are used without SQLAlchemy."""
+
+    def after(name: str, patch: Callable[[ModuleType, Totals], None]) -> None:
+        imports.patch(name, lambda module: patch(module, totals))
+
+    after("sqlalchemy.engine.default", _sqlalchemy)
+    after("psycopg.connection", _psycopg)
+    after("psycopg.connection_async", _psycopg_async)
+    after("asyncpg.connection", _asyncpg)
+
+
+def _sqlalchemy(module: Any, totals: Totals) -> None:
+    dialect, project = module.DefaultDialect, totals.project
+    original = dialect.connect
+
+    @functools.wraps(original)
+    def connect(self: Any, *args: Any, **options: Any) -> Any:
+        is_async = getattr(self, "is_async", False)
+        waits, cpu, began = totals.waits(), thread_time(), perf_counter()
+        span, steps = (Span(), begin_counted()) if is_async else (None, None)
+        try:
+            return original(self, *args, **options)
+        finally:
+            end_counted(steps)
+            if span is not None:
+                add_async(totals, KIND, CONNECT, project.here(), span)
+            else:
+                took = perf_counter() - began
+                totals.add(KIND, CONNECT, project.here(), (), took)
+                totals.add(CPU, seconds=totals.waited_since(waits, cpu, took))
+
+    dialect.connect = connect
+
+
+def _psycopg(module: Any, totals: Totals) -> None:
+    original = module.Connection.connect.__func__
+
+    @functools.wraps(original)
+    def connect(cls: Any, *args: Any, **options: Any) -> Any:
+        with time_query(totals, KIND, lambda: CONNECT):
+            return original(cls, *args, **options)
+
+    module.Connection.connect = classmethod(connect)
+
+
+def _psycopg_async(module: Any, totals: Totals) -> None:
+    original = module.AsyncConnection.connect.__func__
+
+    @functools.wraps(original)
+    async def connect(cls: Any, *args: Any, **options: Any) -> Any:
+        with time_query(totals, KIND, lambda: CONNECT, True), counted():
+            return await original(cls, *args, **options)
+
+    module.AsyncConnection.connect = classmethod(connect)
+
+
+def _asyncpg(module: Any, totals: Totals) -> None:
+    original = module.connect
+
+    @functools.wraps(original)
+    async def connect(*args: Any, **options: Any) -> Any:
+        with time_query(totals, KIND, lambda: CONNECT, True), counted():
+            return await original(*args, **options)
+
+    module.connect = connect
