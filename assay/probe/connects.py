@@ -7,7 +7,7 @@ from types import ModuleType
 from typing import Any, Callable
 
 from .imports import Imports
-from .query_times import CPU, KIND, add_async, time_query
+from .query_times import KIND, add_async, add_query, time_query
 from .steps import Span, begin_counted, counted, end_counted
 from .totals import Totals, perf_counter, thread_time
 
@@ -38,13 +38,12 @@ def _sqlalchemy(module: Any, totals: Totals) -> None:
         try:
             return original(self, *args, **options)
         finally:
+            took, cpu = perf_counter() - began, thread_time() - cpu
             end_counted(steps)
             if span is not None:
                 add_async(totals, KIND, CONNECT, project.here(), span)
             else:
-                took = perf_counter() - began
-                totals.add(KIND, CONNECT, project.here(), (), took)
-                totals.add(CPU, seconds=totals.waited_since(waits, cpu, took))
+                add_query(totals, KIND, CONNECT, took, cpu, waits)
 
     dialect.connect = connect
 

@@ -8,7 +8,14 @@ from typing import Any, Callable
 
 from .fingerprints import of_query
 from .imports import Imports
-from .query_times import COMMIT, CPU, KIND, add_async, in_transaction, time_query
+from .query_times import (
+    COMMIT,
+    KIND,
+    add_async,
+    add_query,
+    in_transaction,
+    time_query,
+)
 from .sqlite import observe_aiosqlite, observe_sqlite
 from .steps import Span, begin_counted, counted, end_counted
 from .totals import Totals, perf_counter, thread_time
@@ -54,17 +61,17 @@ def _sqlalchemy(module: Any, totals: Totals) -> None:
     def after(
         conn: Any, cursor: Any, statement: str, parameters: Any, context: Any, many: Any
     ) -> None:
+        now = perf_counter(), thread_time()
         began = getattr(context, "_assay_began", None)
         ended(context)
-        if began is not None:
-            query, place = of_query(statement), project.here()
-            if getattr(context.dialect, "is_async", False):
-                add_async(totals, KIND, query, place, context._assay_span)
-            else:
-                took = perf_counter() - began[0]
-                totals.add(KIND, query, place, (), took)
-                cpu = totals.waited_since(began[2], began[1], took)
-                totals.add(CPU, seconds=cpu)
+        if began is None:
+            return
+        query = of_query(statement)
+        if getattr(context.dialect, "is_async", False):
+            add_async(totals, KIND, query, project.here(), context._assay_span)
+        else:
+            took, cpu = now[0] - began[0], now[1] - began[1]
+            add_query(totals, KIND, query, took, cpu, began[2])
 
     def ended(context: Any) -> None:
         end_counted(vars(context).pop("_assay_steps", None) if context else None)
@@ -93,13 +100,12 @@ def _sqlalchemy_commits(module: Any, totals: Totals) -> None:
         try:
             original(self, dbapi_connection)
         finally:
+            took, cpu = perf_counter() - began, thread_time() - cpu
             end_counted(steps)
             if span is not None:
                 add_async(totals, KIND, COMMIT, project.here(), span)
             else:
-                took = perf_counter() - began
-                totals.add(KIND, COMMIT, project.here(), (), took)
-                totals.add(CPU, seconds=totals.waited_since(waits, cpu, took))
+                add_query(totals, KIND, COMMIT, took, cpu, waits)
 
     dialect.do_commit = do_commit
 

@@ -11,12 +11,15 @@ from typing import Any, Callable, Optional
 from .places import Place
 from .request import AT_ONCE, ROUNDED, shares
 from .steps import Span
-from .totals import Totals, perf_counter, thread_time
+from .totals import Totals, has_greenlets, perf_counter, thread_time
 
 KIND = "query"
 CPU = "query cpu"  # CPU time of the sending thread in queries and cache commands
 COMMIT = "COMMIT"
 NEAR = 60  # most frames between a query and the package that sends it
+
+# For each package, whether a source file is inside it.
+_of_package: dict[str, dict[str, bool]] = {}
 
 
 def in_transaction(connection: Any) -> bool:
@@ -34,6 +37,32 @@ def in_transaction(connection: Any) -> bool:
     except Exception:  # the connection is closed
         return False
     return True
+
+
+def add_query(
+    totals: Totals,
+    kind: str,
+    query: str,
+    took: float,
+    cpu: float,
+    waits: float,
+    count: float = 1.0,
+) -> None:
+    """Count a query that has blocked this thread, at the line that runs now.
+
+    Args:
+        totals: Counts the query.
+        kind: The kind of event.
+        query: The query's fingerprint.
+        took: How long the query took, in seconds.
+        cpu: The thread's CPU time meanwhile, in seconds.
+        waits: The waits of this thread when the query began.
+        count: How often the query was sent.
+    """
+    totals.add(kind, query, totals.project.here(), (), took, count)
+    if not has_greenlets():  # they share the CPU time and the waits of one thread
+        totals.add(CPU, seconds=cpu)
+        totals.waited(max(0.0, took - cpu - (totals.waits() - waits)))
 
 
 def add_async(
@@ -62,11 +91,16 @@ def sent_by(package: str) -> bool:
     """Say whether a package is among the callers, and so sends this query."""
     if package not in sys.modules:
         return False
+    known = _of_package.setdefault(package, {})
     frame = sys._getframe(2)
     for _ in range(NEAR):
         if frame is None:
             return False
-        if f"{os.sep}{package}{os.sep}" in frame.f_code.co_filename:
+        file = frame.f_code.co_filename
+        is_inside = known.get(file)
+        if is_inside is None:
+            is_inside = known[file] = f"{os.sep}{package}{os.sep}" in file
+        if is_inside:
             return True
         frame = frame.f_back  # type: ignore[assignment]
     return False
@@ -83,11 +117,10 @@ def time_query(
     try:
         yield
     finally:
-        if not by_sqlalchemy:
-            query, place = fingerprint(), totals.project.here()
-            if span is not None:
-                add_async(totals, kind, query, place, span)
-            else:
-                took = perf_counter() - began
-                totals.add(kind, query, place, (), took)
-                totals.add(CPU, seconds=totals.waited_since(waits, cpu, took))
+        took, cpu = perf_counter() - began, thread_time() - cpu
+        if by_sqlalchemy:
+            pass
+        elif span is not None:
+            add_async(totals, kind, fingerprint(), totals.project.here(), span)
+        else:
+            add_query(totals, kind, fingerprint(), took, cpu, waits)

@@ -7,7 +7,14 @@ import sys
 from typing import Any
 
 from .fingerprints import of_query
-from .query_times import COMMIT, CPU, KIND, in_transaction, sent_by, time_query
+from .query_times import (
+    COMMIT,
+    KIND,
+    add_query,
+    in_transaction,
+    sent_by,
+    time_query,
+)
 from .totals import Totals, perf_counter, thread_time
 
 
@@ -70,8 +77,6 @@ def observe_sqlite(module: Any, totals: Totals) -> None:
 
 
 def _timed_cursor(cls: Any, totals: Totals) -> type:
-    project = totals.project
-
     class Cursor(cls):  # type: ignore[misc]
         """A cursor that times the queries it executes and fetches."""
 
@@ -88,12 +93,10 @@ def _timed_cursor(cls: Any, totals: Totals) -> type:
             try:
                 return call(*args)
             finally:
-                took = perf_counter() - began
+                took, cpu = perf_counter() - began, thread_time() - cpu
                 self._assay_query = of_query(str(sql))
                 if not sent_by("sqlalchemy"):
-                    totals.add(KIND, self._assay_query, project.here(), (), took)
-                    cpu = totals.waited_since(waits, cpu, took)
-                    totals.add(CPU, seconds=cpu)
+                    add_query(totals, KIND, self._assay_query, took, cpu, waits)
 
         def _assay_fetch(self, call: Any, *args: Any) -> Any:
             # SQLite searches for rows only when they are fetched.
@@ -101,12 +104,9 @@ def _timed_cursor(cls: Any, totals: Totals) -> type:
             try:
                 return call(*args)
             finally:
-                took = perf_counter() - began
+                took, cpu = perf_counter() - began, thread_time() - cpu
                 if self._assay_query:
-                    place = project.here()
-                    totals.add(KIND, self._assay_query, place, (), took, 0.0)
-                    cpu = totals.waited_since(waits, cpu, took)
-                    totals.add(CPU, seconds=cpu)
+                    add_query(totals, KIND, self._assay_query, took, cpu, waits, 0.0)
 
         def fetchall(self) -> Any:
             return self._assay_fetch(super().fetchall)
