@@ -33,7 +33,7 @@ from assay.profilers.pyspy import PySpy
 from assay.system import processes
 
 PAIR_SECONDS = 40.0  # seconds for all profiles of one pair
-FOLLOW_UP_SECONDS = 9.0  # reserved for follow-up rounds, out of PAIR_SECONDS
+FOLLOW_UP_SECONDS = 13.0  # reserved for follow-up rounds, out of PAIR_SECONDS
 FOLLOW_UP_ROUNDS = 3
 STARTS = 5  # number of starts of each side
 MIN_STARTS = 3

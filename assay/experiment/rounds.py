@@ -32,7 +32,7 @@ from assay.observations import Amount, Observation, Purpose, Round
 from assay.plan import Preset, Topic, Variant
 from assay.probe import environment
 from assay.probe.places import Project
-from assay.profilers.probe import Between, Probe, between
+from assay.profilers.probe import Between, Probe, Totals, between
 from assay.profilers.sampling import MAX_OUTSIDE, Sampled, sampled, share_outside
 from assay.system import processes
 
@@ -133,6 +133,7 @@ class Rounds:
         cpu: The preset that samples CPU time; None if it is not sampled.
         gil: Whether only threads that hold the GIL are sampled.
         problems: Sentences that say why there are no samples of CPU time.
+        counted: The totals of each side after its last round.
     """
 
     topic: Topic
@@ -147,6 +148,7 @@ class Rounds:
     cpu: Preset | None = None
     gil: bool = True
     problems: list[str] = field(default_factory=list)
+    counted: dict[str, dict[int, Totals]] = field(default_factory=dict)
 
     @property
     def project(self) -> Project:
@@ -225,6 +227,16 @@ class Rounds:
                 self.problems.append(str(error))
             yield samples
 
+    def _before(self, name: str, purpose: Purpose) -> dict[int, Totals]:
+        """Return the totals of a side before a round.
+
+        The times of a follow-up round do not matter, and its totals may take seconds,
+        so those of the round before are used.
+        """
+        if purpose == "follow-up" and name in self.counted:
+            return self.counted[name]
+        return self.probes[name].totals()
+
     def _round(
         self, number: int, name: str, seconds: float, seed: int, purpose: Purpose
     ) -> Round:
@@ -235,11 +247,12 @@ class Rounds:
                 "a profile needs a process that Assay starts, by a command"
             )
         with self.sampled(name) as samples:
-            before, began = probe.totals(), time.time()
+            before, began = self._before(name, purpose), time.time()
             measured = self.generator.open(name, self.rate, seconds, seed)
             running.check_alive()
             check_answers(self.topic.name, measured, when="while it was profiled")
-            counted, ended = between(before, probe.totals()), time.time()
+            self.counted[name] = probe.totals()
+            counted, ended = between(before, self.counted[name]), time.time()
         if not measured.requests:
             raise MeasureError(
                 f"{self.topic.name}: variant {name!r} served no request while it was "
