@@ -11,7 +11,7 @@ from typing import Any, Callable, Optional
 from .imports import Imports
 from .locks import of_tasks, of_threads
 from .places import Place, current_task
-from .request import current, serving
+from .request import ROUNDED, current, serving
 from .steps import Span, begin_counted, counted, end_counted
 from .totals import Totals, get_ident, perf_counter, thread_time
 from .waits import Waits
@@ -19,6 +19,9 @@ from .waits import Waits
 THREADS = "thread pool"
 CONNECTIONS = "connection pool"
 HELD = "connection held"
+# Suffix of a kind: a wait for a pool counts these seconds, which events of this kind of
+# the same request have counted before.
+BEHIND_POOL = " behind pool"
 AT_ONCE = 0.00005  # seconds; after a shorter time, a connection was free
 
 # Seconds spent waiting for a connection inside the current call to another service.
@@ -64,15 +67,21 @@ def observe(totals: Totals, imports: Imports, waits: Waits) -> None:
     after(
         "aiohttp.connector",
         functools.partial(
-            _coroutines, "BaseConnector", "_wait_for_available_connection"
+            _coroutines,
+            "BaseConnector",
+            "_wait_for_available_connection",
+            use="other service",
         ),
     )
-    for name, cls in (
-        ("httpcore._async.connection_pool", "AsyncPoolRequest"),
-        ("httpcore._sync.connection_pool", "PoolRequest"),
-    ):
-        wrap = _coroutines if "async" in name else _calls
-        after(name, functools.partial(wrap, cls, "wait_for_connection"))
+    wait = "wait_for_connection"
+    after(
+        "httpcore._async.connection_pool",
+        functools.partial(_coroutines, "AsyncPoolRequest", wait, use="other service"),
+    )
+    after(
+        "httpcore._sync.connection_pool",
+        functools.partial(_calls, "PoolRequest", wait),
+    )
 
 
 class Threads:
@@ -259,15 +268,33 @@ def is_coroutine_function(function: Any) -> bool:
     return bool(code and code.co_flags & 0x80)  # CO_COROUTINE
 
 
-def _waited(
-    totals: Totals, resource: str, holders: list[Optional[Place]], waited: float
+def _awaited(
+    totals: Totals,
+    resource: str,
+    holders: list[Optional[Place]],
+    span: Span,
+    use: str,
 ) -> None:
-    """Count a wait for a connection, unless it is shorter than `AT_ONCE`."""
+    """Count a task's wait for a connection, which ends now.
+
+    Args:
+        totals: Counts the wait.
+        resource: The pool.
+        holders: The places that held its connections.
+        span: The wait.
+        use: The kind of event that the pool's connections are used for.
+    """
+    waited, took = span.waited(), perf_counter() - span.began
     if waited < AT_ONCE:
         return
-    cell = inside.get()
+    cell, request = inside.get(), current.get()
     if cell is not None:
         cell[0] += waited
+    if request is not None:
+        alone, twice = request.count_pooled(span.began, span.began + took)
+        if twice > ROUNDED:
+            totals.add(use + BEHIND_POOL, seconds=waited * twice / took)
+        waited *= alone / took
     totals.add(CONNECTIONS, resource, totals.project.here(), holders, waited)
 
 
@@ -275,10 +302,13 @@ def _blocked(
     totals: Totals, resource: str, holders: list[Optional[Place]], began: float
 ) -> None:
     """Count a wait for a connection that has blocked this thread until now."""
-    waited = perf_counter() - began
-    if waited >= AT_ONCE:
-        totals.waited(waited)
-        _waited(totals, resource, holders, waited)
+    waited, cell = perf_counter() - began, inside.get()
+    if waited < AT_ONCE:
+        return
+    totals.waited(waited)
+    if cell is not None:
+        cell[0] += waited
+    totals.add(CONNECTIONS, resource, totals.project.here(), holders, waited)
 
 
 def _calls(cls: str, method: str, module: Any, totals: Totals) -> None:
@@ -297,8 +327,18 @@ def _calls(cls: str, method: str, module: Any, totals: Totals) -> None:
     setattr(owner, method, timed)
 
 
-def _coroutines(cls: str, method: str, module: Any, totals: Totals) -> None:
-    """Time a coroutine that waits for a connection."""
+def _coroutines(
+    cls: str, method: str, module: Any, totals: Totals, use: str = "query"
+) -> None:
+    """Time a coroutine that waits for a connection.
+
+    Args:
+        cls: Name of the pool's class.
+        method: Name of the coroutine function.
+        module: The module of the class.
+        totals: Counts the waits.
+        use: The kind of event that the connections are used for.
+    """
     owner = getattr(module, cls)
     original = getattr(owner, method)
 
@@ -309,7 +349,7 @@ def _coroutines(cls: str, method: str, module: Any, totals: Totals) -> None:
             with counted():
                 return await original(self, *args, **options)
         finally:
-            _waited(totals, cls, [], span.waited())
+            _awaited(totals, cls, [], span, use)
 
     setattr(owner, method, timed)
 
@@ -340,7 +380,7 @@ def _sqlalchemy(module: Any, totals: Totals) -> None:
         finally:
             end_counted(steps)
             if full and "Async" in type(self).__name__:
-                _waited(totals, "SQLAlchemy", holders, span.waited())
+                _awaited(totals, "SQLAlchemy", holders, span, "query")
             elif full:
                 _blocked(totals, "SQLAlchemy", holders, span.began)
         task, ident = who()

@@ -63,6 +63,7 @@ class Request:
         children: How many of the tasks and calls in worker threads that it started
             have not ended.
         waits: Spans in which one of its tasks awaited something.
+        pools: Spans in which one of its tasks waited for a pooled connection.
         turns: Spans in which one of its tasks waited for its turn in the event loop.
         answered: When its answer was complete; infinity before.
         answered_cpu: CPU time of the answering thread at that moment.
@@ -78,6 +79,7 @@ class Request:
         "answered",
         "answered_cpu",
         "place",
+        "pools",
         "runs",
         "since",
     )
@@ -85,7 +87,7 @@ class Request:
     def __init__(self) -> None:
         """Begin without children."""
         self.children = 0
-        self.waits, self.turns, self.runs = Spans(), Spans(), Spans()
+        self.waits, self.pools, self.turns, self.runs = (Spans() for _ in range(4))
         self.answered, self.answered_cpu = math.inf, 0.0
         self.place: Optional[Place] = None
         self.since = 0.0
@@ -104,6 +106,24 @@ class Request:
             return 0.0, 0.0
         alone = sum(last - first for first, last in self.waits.add(began, ended))
         return alone, ended - began - alone
+
+    def count_pooled(self, began: float, ended: float) -> tuple[float, float]:
+        """Count a span in which one of its tasks waited for a pooled connection.
+
+        Meanwhile other tasks use the connections. Without the wait, this task would
+        have been served at the same time, so the wait counts, and not theirs.
+
+        Returns:
+            Seconds in which no other task waited for a connection, and those of them
+            that a wait of another kind has counted.
+        """
+        ended = min(ended, self.answered)
+        if ended <= began:
+            return 0.0, 0.0
+        new = self.pools.add(began, ended)
+        twice = sum(self.waits.overlap(first, last) for first, last in new)
+        self.waits.add(began, ended)
+        return sum(last - first for first, last in new), twice
 
     def count_idle(self, began: float, ended: float) -> float:
         """Count a wait as `count` does.
@@ -178,7 +198,7 @@ def serving(place: Optional[Place]) -> Optional[Place]:
     return request.place
 
 
-def shares(began: float, took: float) -> tuple[float, float]:
+def shares(began: float, took: float, pooled: float = 0.0) -> tuple[float, float]:
     """Return the share of a wait that counts, and the share that other waits overlap.
 
     The rest of the wait is after the answer.
@@ -186,9 +206,11 @@ def shares(began: float, took: float) -> tuple[float, float]:
     Args:
         began: When the wait began, by `perf_counter`; it ends now.
         took: How long it took, in seconds.
+        pooled: Seconds of it that are counted as a wait for a pooled connection; the
+            shares are those of the rest.
     """
-    request = current.get()
-    if request is None or took <= 0:
+    request, rest = current.get(), took - pooled
+    if request is None or rest <= 0:
         return 1.0, 0.0
     alone, at_once = request.count(began, began + took)
-    return alone / took, at_once / took
+    return min(1.0, alone / rest), max(0.0, at_once - pooled) / rest

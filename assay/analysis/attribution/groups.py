@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from assay.analysis.attribution.ledger import AT_ONCE, COUNTED_TWICE, CPU, PARTS
+from assay.analysis.attribution.ledger import (
+    AT_ONCE,
+    BEHIND_POOL,
+    COUNTED_TWICE,
+    CPU,
+    PARTS,
+)
 from assay.analysis.attribution.rounds import Difference, Pair, difference
 from assay.observations import Amount, Event, Place, Round
 
@@ -86,7 +92,7 @@ def _by_key(one: Round) -> Table:
     for observation in one.observations:
         event, amount = observation.event, observation.amount
         kind = PARTS.get(event.kind) or COUNTED_TWICE.get(event.kind, CPU)
-        if kind == CPU:
+        if kind == CPU or event.kind.endswith(BEHIND_POOL):
             continue
         if event.kind in COUNTED_TWICE:
             amount = Amount(count=0, seconds=-amount.seconds)

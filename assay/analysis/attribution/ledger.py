@@ -34,14 +34,18 @@ CPU_WAIT = "waiting for the cpu"
 UNEXPLAINED = "unexplained"
 ORDER = (CPU, CPU_WAIT, *dict.fromkeys(PARTS.values()))
 AFTER = "cpu after answer"
+BEHIND_POOL = " behind pool"  # suffix of a kind, see `assay.probe.pools`
 # Seconds that would be counted twice, and the part that they are subtracted from. The
 # CPU time of a query is part of `queries`, not of `cpu`. If a callback blocks the loop,
 # its CPU time and its counted waits stay in their own parts. No client waits for what
-# is done after its answer.
+# is done after its answer. If one task of a request waits for a pool while others use
+# its connections, the time is a wait for the pool.
 COUNTED_TWICE = {
     "blocked loop counted": "blocked event loop",
     "query cpu": CPU,
     AFTER: CPU,
+    "other service" + BEHIND_POOL: "other services",
+    "query" + BEHIND_POOL: "queries",
 }
 
 

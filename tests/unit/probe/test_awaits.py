@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from assay.probe.awaits import Awaits, is_http
 from assay.probe.loops import Loops
 from assay.probe.places import Project
-from assay.probe.request import MOST, Request, current
+from assay.probe.request import MOST, Request, current, shares
 from assay.probe.steps import Steps
 from assay.probe.totals import Totals
 
@@ -75,6 +75,46 @@ def test_idle_waits_count_each_moment_once(
         else:
             assert request.count_idle(began, ended) == len(span - counted - ran)
             counted |= span
+
+
+@given(
+    st.lists(
+        st.tuples(st.booleans(), st.integers(0, 30), st.integers(0, 30)), max_size=12
+    )
+)
+def test_a_wait_for_a_pool_counts_before_the_waits_of_others(
+    spans: list[tuple[bool, int, int]],
+) -> None:
+    """Each second counts once: as a wait for the pool if one of the tasks had it."""
+    request = Request()
+    pools: set[int] = set()
+    used: set[int] = set()
+    for_pools = for_use = 0.0
+    for is_pool, began, ended in spans:
+        span = set(range(began, ended))
+        if is_pool:
+            alone, twice = request.count_pooled(began, ended)
+            for_pools, for_use = for_pools + alone, for_use - twice
+            pools |= span
+        else:
+            for_use += request.count(began, ended)[0]
+            used |= span
+    assert for_pools == len(pools)
+    assert for_use == len(used - pools)
+
+
+def test_shares_leave_out_the_wait_for_a_connection() -> None:
+    assert shares(10.0, 4.0, 1.0) == (1.0, 0.0)  # outside of requests
+    request = Request()
+    token = current.set(request)
+    try:
+        request.count_pooled(10.0, 11.0)
+        assert shares(10.0, 4.0, 1.0) == pytest.approx((1.0, 0.0))
+        # Another call at the same time, which waited for no connection.
+        assert shares(11.0, 4.0) == pytest.approx((0.25, 0.75))
+        assert shares(11.0, 1.0, 1.0) == (1.0, 0.0)  # nothing is left
+    finally:
+        current.reset(token)
 
 
 def test_spans_that_touch_are_one() -> None:
