@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 MAX_NAMED = 4  # a sentence names at most this many functions or queries
 NEARLY_ALL = 0.95  # a larger share of a difference is called "nearly all"
-APART = 0.6  # waits that moved apart explain a difference from this share of it on
+MOST = 0.6  # waits that moved apart explain a difference from this share of it on
+APART = 0.5  # waits moved apart if they lost this share of their difference in overlap
 SAME_COUNT = 0.05  # counts that differ by a smaller share are the same
 
 
@@ -173,9 +174,9 @@ def _sent(cause: Attributed, amount: str, word: str) -> str:
         spends += f" and the CPU time around them ({cpu})"
     if not groups:
         return f"{spends}."
-    apart = [group for group in groups if moved_apart(group)]
+    apart = moved_apart(groups)
     moved = sum(abs(group.seconds.amount) for group in apart)
-    if moved >= APART * abs(cause.total.amount):
+    if apart and moved >= MOST * abs(cause.total.amount):
         return f"{spends}: {_one_by_one(apart, word == 'more')}"
     first = groups[0]
     count = first.count
@@ -213,15 +214,18 @@ def _sent(cause: Attributed, amount: str, word: str) -> str:
     )
 
 
-def moved_apart(group: Group) -> bool:
-    """Say whether the events differ only in how much they overlap.
+def moved_apart(groups: Sequence[Group]) -> list[Group]:
+    """Return the events that differ mostly in how much they overlap.
 
-    Both sides have about as many events, and these take about as long. But one side
-    runs them at the same time, and the other side runs them one after the other.
+    Both sides have as many of them. But one side runs them at the same time, and the
+    other side runs them one after the other. Then one of them may overlap little, such
+    as the first that ends, so they are judged together. Empty if they do not overlap.
     """
-    seconds, at_once = group.seconds.amount, group.at_once.amount
-    together = abs(seconds + at_once)
-    return not counts_differ(group.count) and together < (1 - APART) * abs(seconds)
+    same = [group for group in groups if not counts_differ(group.count)]
+    seconds = sum(group.seconds.amount for group in same)
+    at_once = sum(group.at_once.amount for group in same)
+    # What is no longer at once now counts by itself.
+    return same if -at_once * seconds >= APART * seconds**2 > 0 else []
 
 
 def _one_by_one(groups: Sequence[Group], total_is_more: bool) -> str:

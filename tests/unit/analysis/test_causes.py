@@ -473,6 +473,24 @@ def test_calls_one_after_the_other_are_told_from_longer_calls() -> None:
     assert "takes 10.0 ms instead of 4.0" in cause.sentence
 
 
+def test_calls_overlap_with_the_work_of_their_own_request_too() -> None:
+    """So their waits add up to less at the same time than one after the other."""
+    names = ("a", "b", "c", "d")
+    alone = (0.00035, 0.0004, 0.0005, 0.0006)
+    overlap = (0.0003, 0.0010, 0.0015, 0.0018)
+    gathered = [
+        observed(kind, seconds, resource=f"GET {name}")
+        for kind, every in (
+            ("other service", alone),
+            ("at once: other service", overlap),
+        )
+        for name, seconds in zip(names, every, strict=True)
+    ]
+    in_order = [observed("other service", 0.0022, resource=f"GET {n}") for n in names]
+    (cause,) = found(rounds((0.002, gathered, []), (0.009, in_order, [])))
+    assert "one after the other instead of at the same time" in cause.sentence
+
+
 def test_a_coroutine_that_waits_is_told_with_what_it_awaits() -> None:
     wait = observed("await", 0.005, place=LOAD, resource="asyncio.sleep")
     (cause,) = found(rounds((0, [], []), (0.005, [wait], [])))
