@@ -133,7 +133,8 @@ class Rounds:
         cpu: The preset that samples CPU time; None if it is not sampled.
         gil: Whether only threads that hold the GIL are sampled.
         problems: Sentences that say why there are no samples of CPU time.
-        counted: The totals of each side after its last round.
+        counted: The totals of each side after its last round. Follow-up rounds begin
+            with them, because totals with allocations take seconds.
     """
 
     topic: Topic
@@ -194,16 +195,21 @@ class Rounds:
         Raises:
             MeasureError: A side ended, or its probe does not answer.
         """
+        # Both sides wait for the same time between two rounds, so that what threads do
+        # meanwhile is counted on both.
+        self.counted = {name: self.probes[name].totals() for name in self.pair}
         for each in range(1, number + 1):
-            yield from self._both(each, "follow-up")
+            yield from self._both(each, "follow-up", self.pair)
 
-    def _both(self, number: int, purpose: Purpose) -> list[Round]:
-        """Load one side after the other with the same arrivals, in random order."""
+    def _both(
+        self, number: int, purpose: Purpose, order: Sequence[str] = ()
+    ) -> list[Round]:
+        """Load one side after the other with the same arrivals, by default shuffled."""
         wanted = max(ROUND_SECONDS, REQUESTS_PER_ROUND / self.rate)
         seconds, seed = min(wanted, MAX_ROUND_SECONDS), self.rng.getrandbits(32)
         return [
             self._round(number, name, seconds, seed, purpose)
-            for name in self.rng.sample(self.pair, 2)
+            for name in order or self.rng.sample(self.pair, 2)
         ]
 
     def _known(self, done: Sequence[Round]) -> bool:
@@ -227,16 +233,6 @@ class Rounds:
                 self.problems.append(str(error))
             yield samples
 
-    def _before(self, name: str, purpose: Purpose) -> dict[int, Totals]:
-        """Return the totals of a side before a round.
-
-        The times of a follow-up round do not matter, and its totals may take seconds,
-        so those of the round before are used.
-        """
-        if purpose == "follow-up" and name in self.counted:
-            return self.counted[name]
-        return self.probes[name].totals()
-
     def _round(
         self, number: int, name: str, seconds: float, seed: int, purpose: Purpose
     ) -> Round:
@@ -247,7 +243,9 @@ class Rounds:
                 "a profile needs a process that Assay starts, by a command"
             )
         with self.sampled(name) as samples:
-            before, began = self._before(name, purpose), time.time()
+            follows = purpose == "follow-up"
+            before = self.counted[name] if follows else probe.totals()
+            began = time.time()
             measured = self.generator.open(name, self.rate, seconds, seed)
             running.check_alive()
             check_answers(self.topic.name, measured, when="while it was profiled")

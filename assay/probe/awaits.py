@@ -20,7 +20,7 @@ from .loops import Loops
 from .places import DEEPEST, Place, current_task, step
 from .request import Request, current
 from .steps import MIN_SECONDS, Steps
-from .totals import Totals
+from .totals import Totals, perf_counter
 
 KIND = "await"
 # Where the servers and frameworks begin to serve a request.
@@ -106,7 +106,11 @@ class Awaits:
                 return await Steps(serving, request, self, False)
             finally:
                 current.reset(token)
-                request.answers()
+                ended = request.ended = perf_counter()
+                if by_asgi or method == "run_asgi":
+                    request.answers()
+                else:  # the framework sends the answer now
+                    request.answered = ended
                 if method == "run_asgi":  # else a cycle of references remains
                     vars(self_).pop("send", None)
 

@@ -85,6 +85,7 @@ def observe_handles(
         def __init__(self, *args: Any, **options: Any) -> None:
             super().__init__(*args, **options)
             state = loops.get(get_ident())
+            self.assay_event = False
             self.assay_made = now = perf_counter()
             self.assay_woken, self.assay_ready = (
                 state.scheduled(now)
@@ -103,7 +104,7 @@ def observe_handles(
             queued = woken = ready = state.noticed(began - late)
         elif state.asked < queued < state.returned:  # by another thread
             queued = woken = ready = state.noticed(queued)
-        elif not getattr(self, "assay_event", False):
+        elif not getattr(self, "assay_event", True):
             state.follow(queued, cpu)
         state.begins(self._callback, woken, ready, began)
         return float(queued)
@@ -139,25 +140,27 @@ class Callback:
     Args:
         function: The callback.
         times: Times it.
+        made: When it was scheduled.
         queued: When the callback itself began to wait for its turn.
         woken: When the event that it waits for happened.
         ready: `woken`, plus the time that earlier callbacks took to pass the event on.
         batch: Number of the batch of callbacks that it will run in; 0 if unknown.
     """
 
-    __slots__ = ("function", "times", "queued", "woken", "ready", "batch")
+    __slots__ = ("function", "times", "made", "queued", "woken", "ready", "batch")
 
     def __init__(
         self,
         function: Any,
         times: Times,
+        made: float,
         queued: float,
         woken: float,
         ready: float,
         batch: int,
     ) -> None:
         """Prepare to run."""
-        self.function, self.times = function, times
+        self.function, self.times, self.made = function, times, made
         self.queued, self.woken, self.ready, self.batch = queued, woken, ready, batch
 
     def __getattr__(self, name: str) -> Any:
@@ -215,10 +218,10 @@ class Times:
     def _ready(self, loop: Any, callback: Any, now: float) -> Callback:
         state = self._loops.get(get_ident())
         if not isinstance(state, CompiledLoop) or state.loop is not loop:
-            return Callback(callback, self, now, now, now, 0)  # another thread's loop
+            return Callback(callback, self, now, now, now, now, 0)  # another thread's
         woken, ready = state.scheduled(now)
         queued = now if state.began else ready
-        return Callback(callback, self, queued, woken, ready, state.batch + 1)
+        return Callback(callback, self, now, queued, woken, ready, state.batch + 1)
 
     def _later(self, original: Any) -> Any:
         @functools.wraps(original)
@@ -242,8 +245,9 @@ class Times:
         return call_at
 
     def _timer(self, callback: Any, delay: float) -> Callback:
-        due = perf_counter() + max(0.0, delay)
-        return Callback(callback, self, due, due, due, 0)
+        now = perf_counter()
+        due = now + max(0.0, delay)
+        return Callback(callback, self, now, due, due, due, 0)
 
     def run(self, callback: Callback, args: tuple[Any, ...]) -> Any:
         """Run a callback, and time it unless it runs inside another callback."""
@@ -255,7 +259,7 @@ class Times:
         if not callback.batch:  # a timer, or a callback of another thread
             queued = woken = ready = state.noticed(ready, began)
         else:
-            state.follow(queued, cpu)
+            state.follow(callback.made, cpu)
         state.begins_batch(callback.batch, began)
         state.begins(callback.function, woken, ready, began)
         try:

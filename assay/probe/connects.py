@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+import contextvars
 import functools
+import os
+import sys
 from types import ModuleType
 from typing import Any, Callable
 
 from .imports import Imports
-from .query_times import KIND, add_async, add_query, time_query
+from .query_times import KIND, add_async, add_query, sent_by, time_query
 from .steps import Span, begin_counted, counted, end_counted
 from .totals import Totals, perf_counter, thread_time
 
 CONNECT = "CONNECT"
+# Pools open connections while a request waits for one, or in threads of their own. So
+# the wait for the pool counts these seconds.
+ASYNCPG_POOL = os.path.join("asyncpg", "pool.py")
+PSYCOPG_POOL = "psycopg_pool"
+
+# Whether SQLAlchemy's dialect is opening a connection, which counts it.
+_by_dialect: contextvars.ContextVar[bool] = contextvars.ContextVar(
+    "assay_probe_connecting", default=False
+)
 
 
 def observe(totals: Totals, imports: Imports) -> None:
@@ -35,9 +47,11 @@ def _sqlalchemy(module: Any, totals: Totals) -> None:
         is_async = getattr(self, "is_async", False)
         waits, cpu, began = totals.waits(), thread_time(), perf_counter()
         span, steps = (Span(), begin_counted()) if is_async else (None, None)
+        token = _by_dialect.set(True)
         try:
             return original(self, *args, **options)
         finally:
+            _by_dialect.reset(token)
             took, cpu = perf_counter() - began, thread_time() - cpu
             end_counted(steps)
             if span is not None:
@@ -53,7 +67,9 @@ def _psycopg(module: Any, totals: Totals) -> None:
 
     @functools.wraps(original)
     def connect(cls: Any, *args: Any, **options: Any) -> Any:
-        with time_query(totals, KIND, lambda: CONNECT):
+        if _by_dialect.get() or sent_by(PSYCOPG_POOL):
+            return original(cls, *args, **options)
+        with time_query(totals, KIND, lambda: CONNECT, by_sqlalchemy=False):
             return original(cls, *args, **options)
 
     module.Connection.connect = classmethod(connect)
@@ -64,7 +80,9 @@ def _psycopg_async(module: Any, totals: Totals) -> None:
 
     @functools.wraps(original)
     async def connect(cls: Any, *args: Any, **options: Any) -> Any:
-        with time_query(totals, KIND, lambda: CONNECT, True), counted():
+        if _by_dialect.get() or sent_by(PSYCOPG_POOL):
+            return await original(cls, *args, **options)
+        with time_query(totals, KIND, lambda: CONNECT, True, False), counted():
             return await original(cls, *args, **options)
 
     module.AsyncConnection.connect = classmethod(connect)
@@ -75,7 +93,10 @@ def _asyncpg(module: Any, totals: Totals) -> None:
 
     @functools.wraps(original)
     async def connect(*args: Any, **options: Any) -> Any:
-        with time_query(totals, KIND, lambda: CONNECT, True), counted():
+        caller = sys._getframe(1).f_code.co_filename
+        if _by_dialect.get() or caller.endswith(ASYNCPG_POOL):
+            return await original(*args, **options)
+        with time_query(totals, KIND, lambda: CONNECT, True, False), counted():
             return await original(*args, **options)
 
     module.connect = connect

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import deque
 from typing import Any, Optional
 
@@ -23,8 +22,8 @@ class Loop:
         loop: The loop.
         turns: Count and seconds of the waits behind short callbacks. The third number,
             the longest wait, stays 0.
-        after: The same of callbacks that ran for a request after its answer: their CPU
-            time, which the client does not wait for.
+        after: Count and CPU seconds of the callbacks that ran for a request after its
+            answer. The third number stays 0. No client waits for them.
 
     Attributes:
         thread: Identifier of the thread.
@@ -44,8 +43,9 @@ class Loop:
         blocks: The last blocks of the loop: when each began and ended, and its place.
         after_cpu: CPU time of this thread when the last callback ended, if it ran for a
             request after its answer; 0 otherwise.
-        after_ended: When that callback ended.
-        follows: Whether the running callback was scheduled by such a callback.
+        after_began: When that callback began, or sent the answer.
+        after_ended: When it ended.
+        follows: Whether that callback probably scheduled the running one.
     """
 
     def __init__(self, loop: object, turns: list[float], after: list[float]) -> None:
@@ -53,7 +53,7 @@ class Loop:
         self.loop = loop
         self.thread = get_ident()
         self.turns, self.after = turns, after
-        self.after_cpu = self.after_ended = 0.0
+        self.after_cpu = self.after_began = self.after_ended = 0.0
         self.follows = False
         self.began = self.woken = self.ready = 0.0
         self.request: Optional[Request] = None
@@ -83,35 +83,42 @@ class Loop:
         if request is not None:
             self.ran = request, self.began, perf_counter()
             if self.is_after(request):
-                self._count_after(max(cpu, request.answered_cpu))
+                began = max(self.began, request.answered)
+                self._count_after(began, max(cpu, request.answered_cpu))
             self.request = None
         elif self.follows:
-            self._count_after(cpu)
+            self._count_after(self.began, cpu)
         self.began = self.woken = self.ready = 0.0
         self.follows = False
 
     def is_after(self, request: Request) -> bool:
-        """Say whether the client of a request has its answer."""
-        return request.answered < math.inf
+        """Say whether the running callback works for a request after its answer."""
+        return request.is_after(self.began)
 
-    def _count_after(self, cpu: float) -> None:
-        """Count the thread's CPU time since it was `cpu` as time after an answer."""
-        self.after_cpu, self.after_ended = thread_time(), perf_counter()
+    def _count_after(self, began: float, cpu: float) -> None:
+        """Count the running callback as work after an answer.
+
+        Args:
+            began: When this work began.
+            cpu: CPU time of this thread at that moment.
+        """
+        self.after_cpu = thread_time()
+        self.after_began, self.after_ended = began, perf_counter()
         self.after[0] += 1
         self.after[1] += max(0.0, self.after_cpu - cpu)
 
     def follow(self, scheduled: float, cpu: float) -> None:
         """Note that a callback begins that another callback may have scheduled.
 
-        If the last callback ran for a request after its answer, and has scheduled this
-        one, then the loop's own work between them also came after the answer. So does
-        the new callback, unless it turns out to run another request.
+        If it was scheduled while the last callback worked after an answer, then the
+        loop's own work between them also came after the answer. So does the new
+        callback, unless it turns out to run another request.
 
         Args:
             scheduled: When the callback was scheduled.
             cpu: CPU time of this thread now.
         """
-        if scheduled <= self.after_ended and self.after_cpu:
+        if self.after_cpu and self.after_began <= scheduled <= self.after_ended:
             self.after[1] += max(0.0, cpu - self.after_cpu)
             self.follows = True
 
@@ -216,11 +223,11 @@ class CompiledLoop(Loop):
         self.cpu = self.counted = thread_time()
 
     def is_after(self, request: Request) -> bool:
-        """Say whether the client of a request has its answer.
+        """Say whether the running callback works for a request after its answer.
 
-        uvloop sends it after the batch of callbacks that has written it.
+        uvloop sends an answer after the batch of callbacks that has written it.
         """
-        return request.answered < self.batch_began
+        return request.answered < self.batch_began and super().is_after(request)
 
     def scheduled(self, now: float) -> tuple[float, float]:
         """Return `woken` and `ready` of a callback that is scheduled now."""

@@ -73,6 +73,8 @@ class Project:
         if file.startswith("<") or "\0" in file:
             return ""  # made by exec, frozen, or misread by a profiler
         whole = os.path.realpath(file)
+        if not os.path.isabs(file) and not os.path.exists(whole):
+            return ""  # compiled from a file of the library's own build
         if whole.startswith(_PROBE):
             return ""
         for folder in self._packages:

@@ -58,7 +58,12 @@ def observe(totals: Totals, imports: Imports, waits: Waits) -> None:
     )
     after(
         "redis.asyncio.connection",
-        functools.partial(_coroutines, "BlockingConnectionPool", "get_connection"),
+        functools.partial(
+            _coroutines,
+            "BlockingConnectionPool",
+            "get_connection",
+            use="cache command",
+        ),
     )
     after(
         "urllib3.connectionpool",
@@ -291,7 +296,7 @@ def _awaited(
     if cell is not None:
         cell[0] += waited
     if request is not None:
-        alone, twice = request.count_pooled(span.began, span.began + took)
+        alone, twice = request.count_pooled(span.began, span.began + took, use)
         if twice > ROUNDED:
             totals.add(use + BEHIND_POOL, seconds=waited * twice / took)
         waited *= alone / took

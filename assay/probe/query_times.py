@@ -16,6 +16,7 @@ from .totals import Totals, has_greenlets, perf_counter, thread_time
 KIND = "query"
 CPU = "query cpu"  # CPU time of the sending thread in queries and cache commands
 COMMIT = "COMMIT"
+MOST_FILES = 10_000
 NEAR = 60  # most frames between a query and the package that sends it
 
 # For each package, whether a source file is inside it.
@@ -81,7 +82,7 @@ def add_async(
         span: The query's time.
     """
     waited, took = span.waited(), perf_counter() - span.began
-    alone, at_once = shares(span.began, took)
+    alone, at_once = shares(span.began, took, kind)
     totals.add(kind, query, place, (), waited * alone)
     if at_once > ROUNDED:
         totals.add(AT_ONCE + kind, query, place, (), waited * at_once)
@@ -99,6 +100,8 @@ def sent_by(package: str) -> bool:
         file = frame.f_code.co_filename
         is_inside = known.get(file)
         if is_inside is None:
+            if len(known) >= MOST_FILES:  # generated code may have a name for each run
+                known.clear()
             is_inside = known[file] = f"{os.sep}{package}{os.sep}" in file
         if is_inside:
             return True
@@ -108,10 +111,24 @@ def sent_by(package: str) -> bool:
 
 @contextmanager
 def time_query(
-    totals: Totals, kind: str, fingerprint: Callable[[], str], is_async: bool = False
+    totals: Totals,
+    kind: str,
+    fingerprint: Callable[[], str],
+    is_async: bool = False,
+    by_sqlalchemy: Optional[bool] = None,
 ) -> Iterator[None]:
-    """Time the query that the body sends, unless SQLAlchemy sends and times it."""
-    by_sqlalchemy = sent_by("sqlalchemy")
+    """Time the query that the body sends, unless SQLAlchemy sends and times it.
+
+    Args:
+        totals: Counts the query.
+        kind: The kind of event.
+        fingerprint: Returns the query's fingerprint.
+        is_async: Whether a task sends it.
+        by_sqlalchemy: Whether SQLAlchemy sends and times it. None if SQLAlchemy times
+            it whenever it is among the callers.
+    """
+    if by_sqlalchemy is None:
+        by_sqlalchemy = sent_by("sqlalchemy")
     span = Span() if is_async else None
     waits, cpu, began = totals.waits(), thread_time(), perf_counter()
     try:

@@ -66,10 +66,14 @@ class Request:
         pools: Spans in which one of its tasks waited for a pooled connection.
         turns: Spans in which one of its tasks waited for its turn in the event loop.
         answered: When its answer was complete; infinity before.
-        answered_cpu: CPU time of the answering thread at that moment.
+        answered_cpu: CPU time of the answering thread when it had sent the answer;
+            infinity before, and if only the framework knows when it is sent.
+        ended: When the coroutine that serves it had ended; infinity before.
         place: The user's function that served it last; None before.
         runs: Spans in which one of its coroutines ran.
         since: Since when one of its coroutines runs; 0 if none does.
+        used: For each kind of event that pooled connections are used for, the spans
+            that count as this kind.
     """
 
     __slots__ = (
@@ -78,25 +82,33 @@ class Request:
         "turns",
         "answered",
         "answered_cpu",
+        "ended",
         "place",
         "pools",
         "runs",
         "since",
+        "used",
     )
 
     def __init__(self) -> None:
         """Begin without children."""
         self.children = 0
         self.waits, self.pools, self.turns, self.runs = (Spans() for _ in range(4))
-        self.answered, self.answered_cpu = math.inf, 0.0
+        self.answered = self.answered_cpu = self.ended = math.inf
+        self.used: dict[str, Spans] = {}
         self.place: Optional[Place] = None
         self.since = 0.0
 
-    def count(self, began: float, ended: float) -> tuple[float, float]:
+    def count(self, began: float, ended: float, kind: str) -> tuple[float, float]:
         """Count a span in which one of this request's tasks awaited something.
 
         Several tasks of a request may wait at the same time, but the time counts once.
         Time after the answer does not count, because it costs the client nothing.
+
+        Args:
+            began: When the wait began.
+            ended: When it ended.
+            kind: The kind of event that it counts as.
 
         Returns:
             Seconds that no other wait has counted, and those that others have counted.
@@ -104,26 +116,39 @@ class Request:
         ended = min(ended, self.answered)
         if ended <= began:
             return 0.0, 0.0
-        alone = sum(last - first for first, last in self.waits.add(began, ended))
+        new = self.waits.add(began, ended)
+        used = self.used.setdefault(kind, Spans())
+        for first, last in new:
+            used.add(first, last)
+        alone = sum(last - first for first, last in new)
         return alone, ended - began - alone
 
-    def count_pooled(self, began: float, ended: float) -> tuple[float, float]:
+    def count_pooled(self, began: float, ended: float, use: str) -> tuple[float, float]:
         """Count a span in which one of its tasks waited for a pooled connection.
 
-        Meanwhile other tasks use the connections. Without the wait, this task would
-        have been served at the same time, so the wait counts, and not theirs.
+        Meanwhile other tasks use the pool's connections. Without the wait, this task
+        would have been served at the same time, so the wait counts, and not theirs.
+
+        Args:
+            began: When the wait began.
+            ended: When it ended.
+            use: The kind of event that the connections are used for.
 
         Returns:
-            Seconds in which no other task waited for a connection, and those of them
-            that a wait of another kind has counted.
+            Seconds that count as this wait, and those of them that `use` has counted.
         """
         ended = min(ended, self.answered)
         if ended <= began:
             return 0.0, 0.0
-        new = self.pools.add(began, ended)
-        twice = sum(self.waits.overlap(first, last) for first, last in new)
+        used = self.used.get(use, Spans())
+        alone = twice = 0.0
+        for first, last in self.pools.add(began, ended):
+            by_use = used.overlap(first, last)
+            by_any = self.waits.overlap(first, last)
+            alone += last - first - by_any + by_use
+            twice += by_use
         self.waits.add(began, ended)
-        return sum(last - first for first, last in new), twice
+        return alone, twice
 
     def count_idle(self, began: float, ended: float) -> float:
         """Count a wait as `count` does.
@@ -159,9 +184,17 @@ class Request:
         return seconds
 
     def answers(self) -> None:
-        """Note that its answer is complete, unless that was noted before."""
+        """Note that its answer was sent, unless that was noted before."""
         if self.answered == math.inf:
             self.answered, self.answered_cpu = perf_counter(), thread_time()
+
+    def is_after(self, began: float) -> bool:
+        """Say whether a callback of it that began then works after the answer.
+
+        A task may outlive the request that made it, and serve all later ones. So only
+        callbacks count that ran before the coroutine that serves the request ended.
+        """
+        return self.answered_cpu < math.inf and began <= self.ended
 
     def answering(self, send: Any) -> Any:
         """Return a function that sends an answer by ASGI, and notes its end."""
@@ -198,7 +231,9 @@ def serving(place: Optional[Place]) -> Optional[Place]:
     return request.place
 
 
-def shares(began: float, took: float, pooled: float = 0.0) -> tuple[float, float]:
+def shares(
+    began: float, took: float, kind: str, pooled: float = 0.0
+) -> tuple[float, float]:
     """Return the share of a wait that counts, and the share that other waits overlap.
 
     The rest of the wait is after the answer.
@@ -206,11 +241,12 @@ def shares(began: float, took: float, pooled: float = 0.0) -> tuple[float, float
     Args:
         began: When the wait began, by `perf_counter`; it ends now.
         took: How long it took, in seconds.
+        kind: The kind of event that it counts as.
         pooled: Seconds of it that are counted as a wait for a pooled connection; the
             shares are those of the rest.
     """
     request, rest = current.get(), took - pooled
     if request is None or rest <= 0:
         return 1.0, 0.0
-    alone, at_once = request.count(began, began + took)
+    alone, at_once = request.count(began, began + took, kind)
     return min(1.0, alone / rest), max(0.0, at_once - pooled) / rest

@@ -84,7 +84,7 @@ def _wrap(owner: Any, method: str, address: Callable[..., str], totals: Totals) 
                 waited = span.waited() - cell[0]
                 where = named(self, *args, **options)
                 took = perf_counter() - span.began
-                count(waited, where, *shares(span.began, took, cell[0]))
+                count(waited, where, *shares(span.began, took, KIND, cell[0]))
 
         setattr(owner, method, timed_async)
     else:

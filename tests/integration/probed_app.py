@@ -10,10 +10,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import httpx
-from fastapi import Depends, FastAPI
+from fastapi import BackgroundTasks, Depends, FastAPI
 from sqlalchemy import create_engine, text
 from sqlalchemy.ext.asyncio import create_async_engine
-from sqlalchemy.pool import QueuePool
+from sqlalchemy.pool import NullPool, QueuePool
 
 # Seconds that a request holds what others wait for, such as a lock. This is far longer
 # than the rest of a request takes on a slow machine, so that requests have to wait.
@@ -23,6 +23,7 @@ FILE = Path(__file__).with_name("data.db")
 pool = {"pool_size": 1, "max_overflow": 0}
 engine = create_engine(f"sqlite:///{FILE}", poolclass=QueuePool, **pool)
 async_engine = create_async_engine(f"sqlite+aiosqlite:///{FILE}", **pool)
+unpooled = create_engine(f"sqlite:///{FILE}", poolclass=NullPool)
 rows = sqlite3.connect(":memory:", check_same_thread=False)
 rows.execute("create table item (id)")
 rows.executemany("insert into item values (?)", [(number,) for number in range(20)])
@@ -184,10 +185,29 @@ def work() -> None:
         pass
 
 
+@app.get("/unpooled")
+def open_connection() -> str:
+    """Open a connection."""
+    with unpooled.connect():
+        return "ok"
+
+
 @app.get("/spin")
 async def spin() -> str:
     """Let other requests wait for their turn."""
     work()
+    return "ok"
+
+
+async def spin_later() -> None:
+    """Use the CPU after the answer."""
+    work()
+
+
+@app.get("/spin-later")
+async def answer_first(tasks: BackgroundTasks) -> str:
+    """Answer, and use the CPU afterwards."""
+    tasks.add_task(spin_later)
     return "ok"
 
 

@@ -96,6 +96,16 @@ def of_driver(driver: str) -> str:
 
 
 unpooled = create_engine(of_driver("psycopg"), poolclass=NullPool)
+
+
+def create_connection() -> psycopg.Connection:
+    """Open a connection for SQLAlchemy."""
+    return psycopg.connect(DATABASE)
+
+
+by_creator = create_engine(
+    "postgresql+psycopg://", creator=create_connection, poolclass=NullPool
+)
 async_unpooled = create_async_engine(of_driver("asyncpg"), poolclass=NullPool)
 
 
@@ -104,6 +114,22 @@ def read_sqlalchemy() -> str:
     """Open a connection."""
     with unpooled.connect():
         return "ok"
+
+
+@app.get("/creator")
+def read_by_creator() -> str:
+    """Open a connection by a function of the user's own."""
+    with by_creator.connect():
+        return "ok"
+
+
+@app.get("/new-pool")
+async def read_new_pool() -> str:
+    """Let a pool open a connection while a request waits for one."""
+    async with asyncpg.create_pool(DATABASE, min_size=0, max_size=1) as pool:
+        async with pool.acquire() as connection:
+            await connection.fetchval("select 4")
+    return "ok"
 
 
 @app.get("/sqlalchemy-async")

@@ -55,6 +55,7 @@ def test_what_is_sent_is_counted_at_the_line_that_sends_it(
         ("/asyncpg-connect", "connect_asyncpg"),
         ("/sqlalchemy", "read_sqlalchemy"),
         ("/sqlalchemy-async", "read_sqlalchemy_async"),
+        ("/creator", "create_connection"),
     ],
 )
 def test_a_new_connection_counts_as_a_query(
@@ -71,9 +72,13 @@ def test_a_new_connection_counts_as_a_query(
     assert item.amount.seconds > 0
 
 
-def test_a_connection_of_a_pool_is_not_opened_again(served: Served) -> None:
-    seen = served.observe("/asyncpg")
-    assert all(item.event.resource != "CONNECT" for item in seen)
+def test_a_connection_that_a_pool_opens_is_a_wait_for_the_pool(served: Served) -> None:
+    for path, function in (("/asyncpg", ""), ("/new-pool", "read_new_pool")):
+        seen = served.observe(path)
+        assert all(item.event.resource != "CONNECT" for item in seen)
+        if function:
+            opened = one(seen, "connection pool", function)
+            assert opened.amount.count == pytest.approx(1)
 
 
 def test_a_wait_for_the_only_connection_of_a_pool_is_one(served: Served) -> None:

@@ -17,6 +17,9 @@ from assay.results import Cause
 FALSE_DISCOVERY_RATE = 0.05  # over all differences that are tested
 MIN_SHARE = 0.02  # a cause is at least this share of the larger latency
 OPPOSITE_P = 0.05  # above this p-value, the sign of the latency difference is unknown
+# A cause that goes against the difference of latency comes last, unless it is this many
+# times as large: then the latency is the small rest of two large differences.
+LARGE = 2.0
 PLACELESS = 0.3  # weight of a group without a place in the user's code
 # Parts of the ledger that are compared place by place; each is a kind of cause.
 KINDS = tuple(
@@ -33,7 +36,8 @@ def causes(
 
     A cause is a difference that exceeds the noise between rounds, after the correction
     for all tested differences (Benjamini and Hochberg), and is large enough to matter.
-    Differences that go against the difference of latency come last.
+    Differences that go against the difference of latency come last, unless they are
+    much larger.
 
     Args:
         topic: The topic's name.
@@ -75,11 +79,16 @@ def causes(
     differs = latency.p < OPPOSITE_P
     attributed.sort(
         key=lambda one: (
-            differs and (one.total.amount > 0) != (latency.amount > 0),
+            differs and _is_against(one.total.amount, latency.amount),
             -abs(one.total.amount),
         )
     )
     return [_cause(topic, names, one, latency) for one in attributed]
+
+
+def _is_against(amount: float, difference: float) -> bool:
+    opposite = (amount > 0) != (difference > 0)
+    return opposite and abs(amount) < LARGE * abs(difference)
 
 
 def _weight(group: Group) -> float:

@@ -46,6 +46,7 @@ COUNTED_TWICE = {
     AFTER: CPU,
     "other service" + BEHIND_POOL: "other services",
     "query" + BEHIND_POOL: "queries",
+    "cache command" + BEHIND_POOL: "queries",
 }
 
 

@@ -15,7 +15,11 @@ from assay.analysis.attribution.ledger import CPU, OTHER_WAITS, part_of
 from assay.analysis.attribution.rounds import Difference, Pair
 from assay.observations import Place, Round
 
-AS_LONG = 1.25  # a wait up to this many times as long as a block can have replaced it
+# A wait can have replaced a block of the loop if it is as long as this share of the
+# seconds that requests spend on the block (others wait behind it), or of one block.
+OF_BLOCKS, OF_ONE_BLOCK = 0.3, 0.5
+AS_LONG = 1.1  # and not longer than this many times the block
+NEARLY_ALL = 0.8  # and it makes up this share of all other waits that differ
 HOLDER_P = 0.05  # up to this p-value, a function that waits also keeps others waiting
 GARBAGE = "garbage collection"
 BLOCKED = "blocked event loop"
@@ -183,11 +187,14 @@ def _with_instead(by_kind: Mapping[str, Attributed]) -> Attributed | None:
     blocks, waits = by_kind.get(BLOCKED), by_kind.get(OTHER_WAITS)
     if blocks is None or waits is None or not blocks.groups or not waits.groups:
         return None
-    block, wait = blocks.total.amount, waits.total.amount
-    # Others wait behind a block, too, so the block costs at least as much.
-    if (block > 0) == (wait > 0) or abs(wait) > AS_LONG * abs(block):
+    block, wait = blocks.groups[0], waits.groups[0]
+    lost, gained = abs(blocks.total.amount), abs(wait.seconds.amount)
+    opposite = (blocks.total.amount > 0) != (wait.seconds.amount > 0)
+    long_enough = gained >= min(OF_BLOCKS * lost, OF_ONE_BLOCK * block.longest)
+    is_whole = gained >= NEARLY_ALL * abs(waits.total.amount)
+    if not (opposite and long_enough and is_whole and gained <= AS_LONG * lost):
         return None
-    return replace(blocks, instead=waits.groups[0])
+    return replace(blocks, instead=wait) if block.place else None
 
 
 def _is_same(one: Place | None, other: Place | None) -> bool:

@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 MAX_NAMED = 4  # a sentence names at most this many functions or queries
 NEARLY_ALL = 0.95  # a larger share of a difference is called "nearly all"
 MOST = 0.6  # waits that moved apart explain a difference from this share of it on
-APART = 0.5  # waits moved apart if they lost this share of their difference in overlap
+APART = 0.5  # waits moved apart if this share of their difference overlapped before
+OVERLAPS = 0.1  # a wait moved apart only if its own overlap is this share of it
+RARE = 0.5  # a smaller number of times is told as once in so many requests
+CERTAIN = 0.05  # a difference of counts is told up to this p-value
 SAME_COUNT = 0.05  # counts that differ by a smaller share are the same
 
 
@@ -159,24 +162,25 @@ def _in(cause: Attributed) -> str:
 def _sent(cause: Attributed, amount: str, word: str) -> str:
     """Say which query or call changed: how often it is sent, or how long it takes."""
     groups = cause.groups
-    verb, noun = "sends", "queries"
-    if cause.kind == "other services":
-        verb, noun = "makes", "calls to other services"
+    services = cause.kind == "other services"
+    noun = "calls to other services" if services else "queries"
     spends = f"Each request spends {amount} {word} in {noun}"
-    sent = cause.sent
-    if sent and counts_differ(sent):
+    if how_often := _how_often(cause.sent):
+        does = "calls other services" if services else "sends queries"
+        same_way = (cause.sent.amount > 0) == (word == "more") if cause.sent else True
+        conjunction = "and" if same_way else "but"
         spends = (
-            f"Each request {verb} {_number(sent.candidate)} instead of "
-            f"{_number(sent.baseline)} {noun} and spends {amount} {word} in them"
+            f"Each request {does} {how_often} {conjunction} spends {amount} {word} in "
+            "them"
         )
     if cause.cpu:
         cpu = quantity(abs(cause.cpu), "s")
-        spends += f" and the CPU time around them ({cpu})"
+        spends += f", and in the CPU time around them ({cpu})"
     if not groups:
         return f"{spends}."
     apart = moved_apart(groups)
     moved = sum(abs(group.seconds.amount) for group in apart)
-    if apart and moved >= MOST * abs(cause.total.amount):
+    if apart and MOST <= moved / abs(cause.total.amount) <= 1 / MOST:
         return f"{spends}: {_one_by_one(apart, word == 'more')}"
     first = groups[0]
     count = first.count
@@ -214,18 +218,41 @@ def _sent(cause: Attributed, amount: str, word: str) -> str:
     )
 
 
+def _how_often(sent: Difference | None) -> str:
+    """Say how often a request sends anything at all, if both sides differ in that."""
+    if sent is None or sent.p > CERTAIN or not counts_differ(sent):
+        return ""
+    if not sent.baseline or not sent.candidate:
+        return ""  # the rest of the sentence says so
+    now, before = _times(sent.candidate), _times(sent.baseline)
+    return f"{now} instead of {before}" if now != before else ""
+
+
 def moved_apart(groups: Sequence[Group]) -> list[Group]:
-    """Return the events that differ mostly in how much they overlap.
+    """Return the events of one place that differ mostly in how much they overlap.
 
     Both sides have as many of them. But one side runs them at the same time, and the
     other side runs them one after the other. Then one of them may overlap little, such
     as the first that ends, so they are judged together. Empty if they do not overlap.
     """
-    same = [group for group in groups if not counts_differ(group.count)]
+    same = [
+        group
+        for group in groups
+        if not counts_differ(group.count)
+        and _function(group) == _function(groups[0])
+        and -group.at_once.amount * group.seconds.amount
+        >= OVERLAPS * group.seconds.amount**2
+    ]
+    if sum(group.count.candidate for group in same) < 2 - SAME_COUNT:
+        return []
     seconds = sum(group.seconds.amount for group in same)
     at_once = sum(group.at_once.amount for group in same)
     # What is no longer at once now counts by itself.
     return same if -at_once * seconds >= APART * seconds**2 > 0 else []
+
+
+def _function(group: Group) -> tuple[str, str] | None:
+    return (group.place.function, group.place.file) if group.place else None
 
 
 def _one_by_one(groups: Sequence[Group], total_is_more: bool) -> str:
@@ -260,7 +287,7 @@ def _blocked(cause: Attributed, amount: str, word: str) -> str:
 
 
 def _times(count: float) -> str:
-    if 0 < count < 0.05:
+    if 0 < count < RARE:
         return f"once in {round(1 / count):,} requests"
     number = _number(count)
     return {"0": "never", "1": "once", "2": "twice"}.get(number, f"{number} times")
@@ -268,5 +295,5 @@ def _times(count: float) -> str:
 
 def _number(count: float) -> str:
     if abs(count - round(count)) < 0.05:
-        return str(round(count))
+        return f"{round(count):,}"
     return fixed(count, 2 if count < 1 else 1)

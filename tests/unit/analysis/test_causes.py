@@ -401,7 +401,8 @@ def test_functions_that_are_called_as_often_are_not_listed() -> None:
     [
         (0.0, "never"),
         (0.01, "once in 100 requests"),
-        (0.1, "0.1"),
+        (0.1, "once in 10 requests"),
+        (0.6, "0.6"),
         (1.0, "once"),
         (2.01, "twice"),
         (16.0, "16 times"),
@@ -491,6 +492,18 @@ def test_calls_overlap_with_the_work_of_their_own_request_too() -> None:
     assert "one after the other instead of at the same time" in cause.sentence
 
 
+def test_a_single_call_is_never_one_after_the_other() -> None:
+    """Another call that ran at the same time is gone, and this one takes longer."""
+    before = [
+        observed("other service", 0.0, resource="GET b"),
+        observed("at once: other service", 0.020, resource="GET b"),
+        observed("other service", 0.020, resource="GET a"),
+    ]
+    after = [observed("other service", 0.030, resource="GET b")]
+    (cause,) = found(rounds((0.020, before, []), (0.030, after, [])))
+    assert "one after the other" not in cause.sentence
+
+
 def test_a_coroutine_that_waits_is_told_with_what_it_awaits() -> None:
     wait = observed("await", 0.005, place=LOAD, resource="asyncio.sleep")
     (cause,) = found(rounds((0, [], []), (0.005, [wait], [])))
@@ -562,15 +575,38 @@ def test_a_wait_that_no_longer_blocks_the_loop_is_told_beside_the_block(
     assert expected in cause.sentence and f"in {HANDLER} instead" in cause.sentence
 
 
-def test_a_longer_wait_than_the_block_is_a_cause_of_its_own() -> None:
+@pytest.mark.parametrize(
+    ("block", "wait", "place"),
+    [
+        (0.003, 0.006, LOAD),  # longer than the block
+        (0.006, 0.001, LOAD),  # too short for it
+        (0.003, 0.003, None),  # nobody knows what blocked the loop
+    ],
+)
+def test_another_wait_than_the_block_is_a_cause_of_its_own(
+    block: float, wait: float, place: Place | None
+) -> None:
     sides: list[Side] = [
-        (0.003, [observed("blocked loop", 0.003, place=LOAD)], []),
-        (0.006, [observed("await", 0.006)], []),
+        (block, [observed("blocked loop", block, place=place)], []),
+        (wait, [observed("await", wait)], []),
     ]
-    assert [cause.kind for cause in found(rounds(*sides))] == [
+    assert {cause.kind for cause in found(rounds(*sides))} == {
         "unexplained",
         "blocked event loop",
+    }
+
+
+def test_a_wait_beside_others_does_not_hide_them() -> None:
+    """The wait that takes the block's place is only half of the new waits."""
+    waits = [observed("await", 0.002), observed("await", 0.002, place=HOLDER)]
+    sides: list[Side] = [
+        (0.004, [observed("blocked loop", 0.004, place=LOAD)], []),
+        (0.004, waits, []),
     ]
+    assert {cause.kind for cause in found(rounds(*sides))} == {
+        "unexplained",
+        "blocked event loop",
+    }
 
 
 def test_all_queries_of_a_request_are_counted() -> None:
@@ -580,13 +616,62 @@ def test_all_queries_of_a_request_are_counted() -> None:
         (0.003, [one, observed("query", 0.003, 20, LOAD, resource="select b")], []),
     ]
     (cause,) = found(rounds(*sides))
-    assert "sends 21 instead of 1 queries and spends" in cause.sentence
+    assert "sends queries 21 times instead of once and spends" in cause.sentence
     calls: list[Side] = [
         (0.0, [observed("other service", 0.001, 1, LOAD)], []),
         (0.003, [observed("other service", 0.004, 4, LOAD)], []),
     ]
     (cause,) = found(rounds(*calls))
-    assert "makes 4 instead of 1 calls to other services" in cause.sentence
+    assert "calls other services 4 times instead of once and" in cause.sentence
+
+
+def test_fewer_queries_may_still_take_longer() -> None:
+    sides: list[Side] = [
+        (0.0, [observed("query", 0.0010, 20, LOAD, resource="select a")], []),
+        (0.004, [observed("query", 0.0050, 1, LOAD, resource="select b")], []),
+    ]
+    (cause,) = found(rounds(*sides))
+    assert "sends queries once instead of 20 times but spends" in cause.sentence
+
+
+@pytest.mark.parametrize(
+    ("saved", "spent", "kinds"),
+    [
+        (0.006, 0.004, ["queries", "connection pool"]),  # 2 ms less in all
+        (0.005, 0.004, ["queries", "connection pool"]),
+        (0.004, 0.005, ["queries", "connection pool"][::-1]),  # 1 ms more in all
+        (0.005, 0.002, ["queries", "connection pool"]),
+    ],
+)
+def test_the_largest_cause_comes_first(
+    saved: float, spent: float, kinds: list[str]
+) -> None:
+    sides: list[Side] = [
+        (saved, [observed("query", saved, 1, LOAD)], []),
+        (spent, [observed("connection pool", spent)], []),
+    ]
+    assert [one.kind for one in found(rounds(*sides, noise=0.001))] == kinds
+
+
+def test_a_cause_against_the_difference_comes_last_unless_it_is_much_larger() -> None:
+    def kinds(of_latency: float) -> list[str]:
+        sides: list[Side] = [
+            (0.0, [observed("query", 0.004, 1, LOAD)], []),
+            (of_latency, [observed("connection pool", 0.003)], []),
+        ]
+        return [one.kind for one in found(rounds(*sides, noise=0.001))]
+
+    assert kinds(0.003) == ["connection pool", "queries"]
+    assert kinds(0.001) == ["queries", "connection pool"]
+
+
+def test_rare_queries_are_not_told_as_numbers_that_read_the_same() -> None:
+    sides: list[Side] = [
+        (0.0, [observed("query", 0.0005, 0.97, LOAD)], []),
+        (0.003, [observed("query", 0.0035, 1.04, LOAD)], []),
+    ]
+    (cause,) = found(rounds(*sides))
+    assert cause.sentence.startswith("Each request spends 3.0")
 
 
 def one_round(latency: float, cpu_wait: float, *seen: Observation) -> Round:
@@ -608,6 +693,16 @@ def test_no_client_waits_for_what_is_done_after_its_answer() -> None:
     parts = parts_of(one_round(0.0015, 0.0, observed("cpu after answer", 0.0005)))
     assert parts["cpu"] == pytest.approx(CPU - 0.0005)
     assert parts["unexplained"] == pytest.approx(0)
+
+
+def test_a_wait_for_a_pool_takes_the_time_of_its_use() -> None:
+    pooled = observed("connection pool", 0.020)
+    calls = observed("other service", 0.030)
+    behind = observed("other service behind pool", 0.020, place=None)
+    parts = parts_of(one_round(CPU + 0.030, 0.0, pooled, calls, behind))
+    assert parts["connection pool"] == pytest.approx(0.020)
+    assert parts["other services"] == pytest.approx(0.010)
+    assert parts["unexplained"] == pytest.approx(0, abs=1e-12)
 
 
 def test_a_wait_for_a_core_counts_if_nothing_else_explains_the_time() -> None:

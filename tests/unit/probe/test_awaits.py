@@ -33,7 +33,7 @@ def steps(coroutine: Any, is_child: bool = False) -> Steps:
 @given(st.lists(st.tuples(moments, moments)))
 def test_time_counts_once_however_waits_overlap(spans: list[tuple[int, int]]) -> None:
     request = Request()
-    counted = [request.count(*span) for span in spans]
+    counted = [request.count(*span, "query") for span in spans]
     moments = {moment for began, ended in spans for moment in range(began, ended)}
     assert sum(alone for alone, _ in counted) == len(moments)
     for (began, ended), (alone, at_once) in zip(spans, counted, strict=True):
@@ -79,40 +79,46 @@ def test_idle_waits_count_each_moment_once(
 
 @given(
     st.lists(
-        st.tuples(st.booleans(), st.integers(0, 30), st.integers(0, 30)), max_size=12
+        st.tuples(
+            st.sampled_from(["pool", "query", "other service"]),
+            st.integers(0, 30),
+            st.integers(0, 30),
+        ),
+        max_size=12,
     )
 )
-def test_a_wait_for_a_pool_counts_before_the_waits_of_others(
-    spans: list[tuple[bool, int, int]],
+def test_a_wait_for_a_pool_counts_before_the_use_of_its_connections(
+    spans: list[tuple[str, int, int]],
 ) -> None:
-    """Each second counts once: as a wait for the pool if one of the tasks had it."""
+    """Each second counts once, as what came first; a pool takes those of queries."""
     request = Request()
-    pools: set[int] = set()
-    used: set[int] = set()
-    for_pools = for_use = 0.0
-    for is_pool, began, ended in spans:
-        span = set(range(began, ended))
-        if is_pool:
-            alone, twice = request.count_pooled(began, ended)
-            for_pools, for_use = for_pools + alone, for_use - twice
-            pools |= span
+    seconds = {"pool": 0.0, "query": 0.0, "other service": 0.0}
+    owners: dict[int, str] = {}
+    for kind, began, ended in spans:
+        span = range(began, ended)
+        if kind == "pool":
+            alone, twice = request.count_pooled(began, ended, "query")
+            seconds["pool"] += alone
+            seconds["query"] -= twice
+            owners |= {n: kind for n in span if owners.get(n, "query") == "query"}
         else:
-            for_use += request.count(began, ended)[0]
-            used |= span
-    assert for_pools == len(pools)
-    assert for_use == len(used - pools)
+            seconds[kind] += request.count(began, ended, kind)[0]
+            owners |= {n: kind for n in span if n not in owners}
+    for kind, amount in seconds.items():
+        assert amount == list(owners.values()).count(kind)
 
 
 def test_shares_leave_out_the_wait_for_a_connection() -> None:
-    assert shares(10.0, 4.0, 1.0) == (1.0, 0.0)  # outside of requests
+    kind = "other service"
+    assert shares(10.0, 4.0, kind, 1.0) == (1.0, 0.0)  # outside of requests
     request = Request()
     token = current.set(request)
     try:
-        request.count_pooled(10.0, 11.0)
-        assert shares(10.0, 4.0, 1.0) == pytest.approx((1.0, 0.0))
+        request.count_pooled(10.0, 11.0, kind)
+        assert shares(10.0, 4.0, kind, 1.0) == pytest.approx((1.0, 0.0))
         # Another call at the same time, which waited for no connection.
-        assert shares(11.0, 4.0) == pytest.approx((0.25, 0.75))
-        assert shares(11.0, 1.0, 1.0) == (1.0, 0.0)  # nothing is left
+        assert shares(11.0, 4.0, kind) == pytest.approx((0.25, 0.75))
+        assert shares(11.0, 1.0, kind, 1.0) == (1.0, 0.0)  # nothing is left
     finally:
         current.reset(token)
 
@@ -136,8 +142,8 @@ def test_a_long_stream_keeps_few_spans() -> None:
 def test_what_goes_on_after_the_answer_does_not_count() -> None:
     request = Request()
     request.answered = 5.0
-    assert request.count(3.0, 8.0) == (2.0, 0.0)
-    assert request.count(6.0, 8.0) == (0.0, 0.0)
+    assert request.count(3.0, 8.0, "query") == (2.0, 0.0)
+    assert request.count(6.0, 8.0, "query") == (0.0, 0.0)
     assert (request.count_turn(4.0, 6.0), request.count_turn(6.0, 7.0)) == (1.0, 0.0)
 
 

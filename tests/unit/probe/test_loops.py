@@ -209,9 +209,9 @@ def test_callbacks_run_as_without_the_probe_and_wait_once(
 
 
 def after_an_answer(monkeypatch: pytest.MonkeyPatch) -> tuple[Loop, Request]:
-    """Return a loop whose last callback answered a request at 2 ms of its CPU time.
+    """Return a loop whose last callback sent an answer, and went on for 3 ms.
 
-    The callback began at 1 ms and ended at 5 ms.
+    The callback ran from 10.000 to 10.004, and its CPU time from 1 to 5 ms.
     """
     loop, request = Loop(None, [0.0] * 3, [0.0] * 3), Request()
     loop.begins(print, 10.0, 10.0, 10.0)
@@ -227,24 +227,49 @@ def test_only_cpu_time_after_the_answer_counts(monkeypatch: pytest.MonkeyPatch) 
     assert loop.after == pytest.approx([1, 0.003, 0])
     loop.begins(print, 10.01, 10.01, 10.01)
     loop.request = request
+    request.ended = 10.015  # in this callback
     clock(monkeypatch, 10.02, cpu=0.009)
     loop.ends(0.007)  # all of it is after the answer
     assert loop.after == pytest.approx([2, 0.005, 0])
+    # A task that the request started goes on for ever, and works for later requests.
+    loop.begins(print, 10.03, 10.03, 10.03)
+    loop.request = request
+    clock(monkeypatch, 10.04, cpu=0.019)
+    loop.ends(0.009)
+    assert loop.after == pytest.approx([2, 0.005, 0])
 
 
+def test_a_framework_may_send_the_answer_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    loop, request = Loop(None, [0.0] * 3, [0.0] * 3), Request()
+    loop.begins(print, 10.0, 10.0, 10.0)
+    loop.request = request
+    request.answered = request.ended = 10.001  # but its CPU time is not known
+    clock(monkeypatch, 10.004, cpu=0.005)
+    loop.ends(0.001)
+    assert loop.after == [0, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("scheduled", "counts"),
+    [
+        (10.003, True),
+        (10.0005, False),  # before the answer
+        (10.0045, False),  # after the callback, by an event
+    ],
+)
 def test_what_an_answered_request_has_scheduled_is_after_its_answer(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, scheduled: float, counts: bool
 ) -> None:
     loop, _ = after_an_answer(monkeypatch)
-    loop.follow(10.003, cpu=0.0055)
+    loop.follow(scheduled, cpu=0.0055)
     loop.begins(print, 10.003, 10.003, 10.005)
     clock(monkeypatch, 10.006, cpu=0.006)
     loop.ends(0.0055)
-    assert loop.after == pytest.approx([2, 0.004, 0])
+    assert loop.after == pytest.approx([2, 0.004, 0] if counts else [1, 0.003, 0])
     loop.begins(print, 10.1, 10.1, 10.1)  # an event
     clock(monkeypatch, 10.2, cpu=0.1)
     loop.ends(0.01)
-    assert loop.after == pytest.approx([2, 0.004, 0])
+    assert loop.after == pytest.approx([2, 0.004, 0] if counts else [1, 0.003, 0])
 
 
 def test_another_request_is_not_after_the_answer(
@@ -258,15 +283,12 @@ def test_another_request_is_not_after_the_answer(
     loop.ends(0.0055)
     # Only the loop's own work between the two callbacks counts.
     assert loop.after == pytest.approx([1, 0.0035, 0])
-    loop, _ = after_an_answer(monkeypatch)
-    loop.follow(10.3, cpu=0.5)  # scheduled later, by an event
-    assert loop.after == pytest.approx([1, 0.003, 0]) and not loop.follows
 
 
 def test_a_compiled_loop_sends_an_answer_after_its_batch() -> None:
     loop, request = CompiledLoop(None, [0.0] * 3, [0.0] * 3), Request()
     loop.begins_batch(1, 10.0)
-    request.answered = 10.001
+    request.answered, request.answered_cpu = 10.001, 0.001
     assert not loop.is_after(request)
     loop.begins_batch(2, 10.002)
     assert loop.is_after(request)
@@ -293,8 +315,10 @@ async def main():
     threading.Thread(target=wake).start()
     await done
 
+began = time.perf_counter()
 run(main())
-print(totals.problems, seconds("loop turn"))
+idle = time.perf_counter() - began
+print(totals.problems, seconds("loop turn") / idle)
 """
 
 
@@ -309,4 +333,4 @@ def test_an_idle_loop_keeps_no_callback_waiting(loop: str, tmp_path: Path) -> No
         text=True,
     )
     assert done.stderr == "" and done.stdout.startswith("[] ")
-    assert float(done.stdout.split()[-1]) < 0.1  # of 0.4 s
+    assert float(done.stdout.split()[-1]) < 0.25

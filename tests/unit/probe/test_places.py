@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from assay.probe.places import Place, Project, step
 
 PROJECT = Project([str(Path(__file__).parent)])
@@ -49,6 +51,17 @@ def test_libraries_and_the_probe_are_not_the_users() -> None:
     assert whole.relative(__file__) == "tests/unit/probe/test_places.py"
     probe = Path(sys.modules["assay.probe.places"].__file__ or "")
     assert whole.relative(str(probe)) == ""
+
+
+def test_a_file_that_a_library_was_compiled_from_is_not_the_users(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Cython keeps the path of the library's own build, which is relative."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "app.py").write_text("pass\n")
+    project = Project([str(tmp_path)])
+    assert project.relative("asyncpg/protocol/protocol.pyx") == ""
+    assert project.relative("app.py") == "app.py"
 
 
 def test_a_task_that_waits_is_known_to_the_line() -> None:
