@@ -10,9 +10,9 @@ from types import ModuleType
 from typing import Any, Callable
 
 from .imports import Imports
-from .query_times import KIND, add_async, add_query, sent_by, time_query
-from .steps import Span, begin_counted, counted, end_counted
-from .totals import Totals, perf_counter, thread_time
+from .query_times import KIND, sent_by, time_in_dialect, time_query
+from .steps import counted
+from .totals import Totals
 
 CONNECT = "CONNECT"
 # Pools open connections while a request waits for one, or in threads of their own. So
@@ -39,25 +39,17 @@ def observe(totals: Totals, imports: Imports) -> None:
 
 
 def _sqlalchemy(module: Any, totals: Totals) -> None:
-    dialect, project = module.DefaultDialect, totals.project
+    dialect = module.DefaultDialect
     original = dialect.connect
 
     @functools.wraps(original)
     def connect(self: Any, *args: Any, **options: Any) -> Any:
-        is_async = getattr(self, "is_async", False)
-        waits, cpu, began = totals.waits(), thread_time(), perf_counter()
-        span, steps = (Span(), begin_counted()) if is_async else (None, None)
         token = _by_dialect.set(True)
         try:
-            return original(self, *args, **options)
+            with time_in_dialect(self, totals, CONNECT):
+                return original(self, *args, **options)
         finally:
             _by_dialect.reset(token)
-            took, cpu = perf_counter() - began, thread_time() - cpu
-            end_counted(steps)
-            if span is not None:
-                add_async(totals, KIND, CONNECT, project.here(), span)
-            else:
-                add_query(totals, KIND, CONNECT, took, cpu, waits)
 
     dialect.connect = connect
 

@@ -14,6 +14,7 @@ from .query_times import (
     add_async,
     add_query,
     in_transaction,
+    time_in_dialect,
     time_query,
 )
 from .sqlite import observe_aiosqlite, observe_sqlite
@@ -86,7 +87,7 @@ def _sqlalchemy(module: Any, totals: Totals) -> None:
 
 def _sqlalchemy_commits(module: Any, totals: Totals) -> None:
     """Count commits of SQLAlchemy as queries, if there is something to commit."""
-    dialect, project = module.DefaultDialect, totals.project
+    dialect = module.DefaultDialect
     original = dialect.do_commit
 
     @functools.wraps(original)
@@ -94,18 +95,8 @@ def _sqlalchemy_commits(module: Any, totals: Totals) -> None:
         if not in_transaction(dbapi_connection):
             original(self, dbapi_connection)
             return
-        is_async = getattr(self, "is_async", False)
-        waits, cpu, began = totals.waits(), thread_time(), perf_counter()
-        span, steps = (Span(), begin_counted()) if is_async else (None, None)
-        try:
+        with time_in_dialect(self, totals, COMMIT):
             original(self, dbapi_connection)
-        finally:
-            took, cpu = perf_counter() - began, thread_time() - cpu
-            end_counted(steps)
-            if span is not None:
-                add_async(totals, KIND, COMMIT, project.here(), span)
-            else:
-                add_query(totals, KIND, COMMIT, took, cpu, waits)
 
     dialect.do_commit = do_commit
 

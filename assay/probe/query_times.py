@@ -10,7 +10,7 @@ from typing import Any, Callable, Optional
 
 from .places import Place
 from .request import AT_ONCE, ROUNDED, shares
-from .steps import Span
+from .steps import Span, begin_counted, end_counted
 from .totals import Totals, has_greenlets, perf_counter, thread_time
 
 KIND = "query"
@@ -141,3 +141,26 @@ def time_query(
             add_async(totals, kind, fingerprint(), totals.project.here(), span)
         else:
             add_query(totals, kind, fingerprint(), took, cpu, waits)
+
+
+@contextmanager
+def time_in_dialect(dialect: Any, totals: Totals, text: str) -> Iterator[None]:
+    """Time what a dialect of SQLAlchemy does in the body, as a query with this text.
+
+    Args:
+        dialect: The dialect, which may belong to SQLAlchemy's asyncio extension.
+        totals: Counts the query.
+        text: The query's fingerprint.
+    """
+    is_async = getattr(dialect, "is_async", False)
+    waits, cpu, began = totals.waits(), thread_time(), perf_counter()
+    span, steps = (Span(), begin_counted()) if is_async else (None, None)
+    try:
+        yield
+    finally:
+        took, cpu = perf_counter() - began, thread_time() - cpu
+        end_counted(steps)
+        if span is not None:
+            add_async(totals, KIND, text, totals.project.here(), span)
+        else:
+            add_query(totals, KIND, text, took, cpu, waits)

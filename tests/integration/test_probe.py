@@ -251,15 +251,19 @@ def test_requests_wait_in_each_loop_for_the_same_turns(
     served: Served, served_by_uvloop: Served
 ) -> None:
     def turns(of: Served) -> float:
+        """Return how much of its time a request waits for others."""
+        began = time.perf_counter()
         seen = of.observe("/spin", requests=80)
-        return sum(
-            item.amount.seconds for item in seen if item.event.kind == "loop turn"
-        )
+        elapsed = (time.perf_counter() - began) * USERS / 80
+        # On a slow machine, 4 ms of work become a block.
+        kinds = ("loop turn", "loop behind block")
+        waits = [item.amount.seconds for item in seen if item.event.kind in kinds]
+        return sum(waits) / elapsed
 
-    # Each request waits for up to three others, each of which takes 4 ms. How often
-    # they meet depends on the users, too.
+    # Each request waits for up to three others. How often they meet depends on the
+    # users, too.
     by_asyncio, by_uvloop = turns(served), turns(served_by_uvloop)
-    assert 0.002 < by_asyncio < 0.016
+    assert 0.1 < by_asyncio < 1
     assert 0.4 < by_uvloop / by_asyncio < 2.5
 
 
