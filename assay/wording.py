@@ -277,6 +277,12 @@ def counted(number: int, noun: str, plural: str = "") -> str:
     return f"{number:,} {noun if number == 1 else plural or f'{noun}s'}"
 
 
+def too_few_launches(number: int) -> str:
+    """Return a clause: ``1 launch is too few``, ``5 launches are too few``."""
+    verb = "is" if number == 1 else "are"
+    return f"{counted(number, 'launch', 'launches')} {verb} too few"
+
+
 def _is_unsafe(character: str) -> bool:
     if character in "\n\t":
         return False

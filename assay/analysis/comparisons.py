@@ -269,7 +269,7 @@ def _reason_undecided(
         return reason
     launches = len(log_ratios)
     if interval is None:
-        return f"{launches} launches are too few for an interval"
+        return f"{wording.too_few_launches(launches)} for an interval"
     if interval[0] > 0 or interval[1] < 0:
         return (
             f"the difference is less than half of the margin of {margin}, but the "

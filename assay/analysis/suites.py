@@ -275,7 +275,7 @@ def _reason_undecided(
     interval: tuple[float, float] | None, launches: int, margin: float
 ) -> str:
     if interval is None:
-        return f"{wording.counted(launches, 'launch', 'launches')} are too few"
+        return wording.too_few_launches(launches)
     if interval[0] > 0 or interval[1] < 0:
         return "the difference is less than half of the margin"
     return (

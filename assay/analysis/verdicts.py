@@ -258,7 +258,7 @@ def _reason(
     if comparison.ratio is None:
         return comparison.reason or f"no launch gave a ratio of {claim.metric}"
     if comparison.low is None and alone == "undecided":
-        return f"{comparison.launches} launches are too few for an interval"
+        return f"{wording.too_few_launches(comparison.launches)} for an interval"
     measured = wording.in_words(comparison)
     if gated == "holds":
         return f"measured {measured}, as expected ({claim.expect.text})"

@@ -240,3 +240,8 @@ def test_a_percentage_has_no_exponent(share: float, expected: str) -> None:
 )
 def test_a_duration_has_no_exponent(seconds: float, expected: str) -> None:
     assert wording.duration(seconds) == expected
+
+
+def test_one_launch_is_too_few_and_five_are() -> None:
+    assert wording.too_few_launches(1) == "1 launch is too few"
+    assert wording.too_few_launches(5) == "5 launches are too few"
