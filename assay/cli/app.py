@@ -152,6 +152,9 @@ def main() -> None:
         typer.echo("assay: stopped", err=True)
         sys.exit(NOT_MEASURED)
     except Exception as error:
+        if interrupts.interrupted(error):
+            typer.echo("assay: stopped", err=True)
+            sys.exit(NOT_MEASURED)
         if isinstance(error, OSError) and error.errno in FULL:
             typer.echo(f"assay: {printable(str(error))}; free some space", err=True)
             sys.exit(NOT_MEASURED)

@@ -150,15 +150,15 @@ def measure_and_report(
             for forecast in earlier_runs.duration_forecasts(plan, folder):
                 progress.note(forecast)
             results = measure(plan, directory, progress)
-    except KeyboardInterrupt as interrupt:
-        # The measuring is over; a second Ctrl-C may stop the writing of the report.
-        _report_partial(directory, as_json, interrupt)
-        cause = interrupts.cause(interrupt)
-        errors.print(f"Stopped by {cause}; the report is partial.", style="yellow")
-        raise typer.Exit(NOT_MEASURED) from interrupt
-    except Exception as error:  # even a bug in Assay leaves the data so far
+    except (KeyboardInterrupt, Exception) as error:
+        # Even a bug in Assay leaves the data so far. The measuring is over; a second
+        # Ctrl-C may stop the writing of the report.
         _report_partial(directory, as_json, error)
-        raise
+        if not interrupts.interrupted(error):
+            raise
+        cause = interrupts.cause(error)
+        errors.print(f"Stopped by {cause}; the report is partial.", style="yellow")
+        raise typer.Exit(NOT_MEASURED) from error
     _report_measured(directory, results, as_json)
     return results
 

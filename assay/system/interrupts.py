@@ -9,16 +9,32 @@ from collections.abc import Iterator
 from assay.errors import AssayError
 
 _INTERRUPTING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_raised: list[int] = []  # the signals that became a KeyboardInterrupt
 
 
 def raise_interrupt(number: int, _: object) -> None:
     """Handle a signal: raise a KeyboardInterrupt that knows which signal it was."""
+    _raised.append(number)
     raise KeyboardInterrupt(name(number))
 
 
-def cause(interrupt: KeyboardInterrupt) -> str:
+def interrupted(error: BaseException) -> bool:
+    """Return whether a signal is the reason for an error.
+
+    A library can catch the KeyboardInterrupt and raise an error of its own: pydantic
+    does so while it builds a class. Errors that Assay raises itself say what is wrong,
+    whatever came before.
+    """
+    if isinstance(error, KeyboardInterrupt):
+        return True
+    return bool(_raised) and not isinstance(error, AssayError)
+
+
+def cause(interrupt: BaseException) -> str:
     """Return what interrupted this process: ``Ctrl-C``, ``SIGTERM`` or ``SIGHUP``."""
-    return str(interrupt.args[0]) if interrupt.args else name(signal.SIGINT)
+    if isinstance(interrupt, KeyboardInterrupt) and interrupt.args:
+        return str(interrupt.args[0])
+    return name(_raised[-1] if _raised else signal.SIGINT)
 
 
 def name(number: int) -> str:
@@ -35,7 +51,7 @@ def why_ended(error: BaseException, noun: str) -> str:
         error: What ended it.
         noun: What it is: ``run`` or ``test``.
     """
-    if isinstance(error, KeyboardInterrupt):
+    if interrupted(error):
         return f"{cause(error)} stopped the {noun} before it was complete."
     reason = str(error) if isinstance(error, AssayError) else repr(error)
     return f"The {noun} ended before it was complete: {reason}"

@@ -198,6 +198,30 @@ def test_a_fault_of_our_own_is_no_refuted_claim(
     assert "Traceback" in stderr and "Odd: said" in stderr and "\x1b" not in stderr
 
 
+CONVERTED = """\
+import signal
+from assay.cli import app as commands
+
+def app():
+    try:
+        signal.raise_signal(signal.SIGTERM)
+    except KeyboardInterrupt:
+        # What pydantic does if a signal comes while it builds a class.
+        raise ValueError("SchemaError: Error building a serializer") from None
+
+commands.app = app
+commands.main()
+"""
+
+
+def test_a_signal_that_a_library_turns_into_an_error_is_still_a_signal() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", CONVERTED], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == NOT_MEASURED
+    assert done.stderr == "assay: stopped\n"
+
+
 def test_a_reader_that_went_away_refutes_nothing() -> None:
     reading, writing = os.pipe()
     os.close(reading)

@@ -7,6 +7,7 @@ import threading
 
 import pytest
 
+from assay.errors import MeasureError
 from assay.system import interrupts
 
 
@@ -40,6 +41,22 @@ def test_other_threads_do_not_touch_signals() -> None:
     thread.start()
     thread.join()
     assert done == [1]
+
+
+def test_a_signal_is_the_reason_for_errors_that_others_raise(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(interrupts, "_raised", [])
+    converted = ValueError("what a library made of it")
+    assert not interrupts.interrupted(converted)
+    with pytest.raises(KeyboardInterrupt):
+        interrupts.raise_interrupt(signal.SIGTERM, None)
+    assert interrupts.interrupted(converted)
+    assert interrupts.why_ended(converted, "run") == (
+        "SIGTERM stopped the run before it was complete."
+    )
+    said = MeasureError("the disk is full")
+    assert "the disk is full" in interrupts.why_ended(said, "run")
 
 
 INTERRUPTED = """\
