@@ -17,6 +17,7 @@ _SCALES: dict[str, tuple[tuple[float, str], ...]] = {
     "/s": ((1.0, "/s"),),
     "": ((0.01, "%"),),
 }
+ROUNDS_UP = 0.9995  # this share of a unit is written as 1.00
 # Each disturbance of a slice: its name in the tables, and its words.
 DISTURBANCES = {
     "neighbour": "a neighbour on the target's cores",
@@ -303,7 +304,8 @@ def scale_of(size: float, unit: str) -> tuple[float, str]:
     scales = _SCALES.get(unit, ((1.0, unit),))
     if size == 0 or not math.isfinite(size):
         return scales[0] if unit != "B" else scales[-1]
-    return next((scale for scale in scales if size >= scale[0]), scales[-1])
+    # What rounds to 1,000 of one unit is 1.00 of the next.
+    return next((scale for scale in scales if size >= ROUNDS_UP * scale[0]), scales[-1])
 
 
 def _bracket(value: float, low: float, high: float) -> tuple[str, str]:

@@ -38,6 +38,7 @@ from assay.system import processes
 
 MIN_ROUNDS = 6  # with fewer, no two-sided test can stay significant once corrected
 MAX_ROUNDS = 20
+SURE_ROUNDS = 3  # so many rounds have enough samples to say what needs all threads
 ROUND_SECONDS = 1.0  # seconds of load on each side
 REQUESTS_PER_ROUND = 50  # to reach them, slow services get up to MAX_ROUND_SECONDS
 MAX_ROUND_SECONDS = 3 * ROUND_SECONDS
@@ -173,14 +174,21 @@ class Rounds:
             MeasureError: A side ended, or its probe does not answer.
         """
         done: list[Round] = []
+        yielded = 0
         for number in range(1, MAX_ROUNDS + 1):
             began = time.monotonic()
             both = self._both(number, "load")
-            if number == 1 and is_outside(both):
+            if number == 1 and self.gil and is_outside(both):
                 self.gil = False
                 both = self._both(number, "load")
             done += both
-            yield from both
+            if number == SURE_ROUNDS and self.gil and is_outside(done):
+                # All stacks of a side must be sampled in the same way.
+                self.gil = False
+                done = [without_stacks(one) for one in done]
+            if number >= SURE_ROUNDS:
+                yield from done[yielded:]
+                yielded = len(done)
             now = time.monotonic()
             out_of_time = now + (now - began) > until
             if number >= MIN_ROUNDS and (out_of_time or self._known(done)):
@@ -285,18 +293,29 @@ class Rounds:
         )
 
 
-def is_outside(both: Sequence[Round]) -> bool:
+def is_outside(rounds: Sequence[Round]) -> bool:
     """Say whether threads use much CPU time while they do not hold the GIL.
 
     "Much" is relative to one side's CPU time, or to the difference between both sides.
+
+    Args:
+        rounds: As many rounds of the baseline as of the candidate.
     """
-    if any(share_outside(one.stacks) > MAX_OUTSIDE for one in both):
+    cpu, outside = [0.0, 0.0], [0.0, 0.0]
+    for one in rounds:
+        side = one.variant == one.candidate
+        cpu[side] += one.cpu
+        outside[side] += one.cpu * share_outside(one.stacks)
+    if any(part > MAX_OUTSIDE * whole for part, whole in zip(outside, cpu)):
         return True
-    cpu = [one.cpu for one in both]
-    outside = [one.cpu * share_outside(one.stacks) for one in both]
     difference = abs(cpu[1] - cpu[0])
     matters = difference > MIN_DIFFERENCE * max(cpu)
     return matters and abs(outside[1] - outside[0]) > MAX_OUTSIDE * difference
+
+
+def without_stacks(one: Round) -> Round:
+    """Return a round as if its call stacks had not been sampled."""
+    return one.model_copy(update={"stacks": (), "samples": 0})
 
 
 def resident(pid: int) -> float:

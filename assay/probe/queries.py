@@ -11,6 +11,7 @@ from .imports import Imports
 from .query_times import (
     COMMIT,
     KIND,
+    ROLLBACK,
     add_async,
     add_query,
     in_transaction,
@@ -22,6 +23,7 @@ from .steps import Span, begin_counted, counted, end_counted
 from .totals import Totals, perf_counter, thread_time
 
 CACHE = "cache command"
+ENDS = {"commit": COMMIT, "rollback": ROLLBACK}  # how transactions end
 
 
 def observe(totals: Totals, imports: Imports) -> None:
@@ -31,13 +33,13 @@ def observe(totals: Totals, imports: Imports) -> None:
         imports.patch(name, lambda module: patch(module, totals))
 
     after("sqlalchemy.engine", _sqlalchemy)
-    after("sqlalchemy.engine.default", _sqlalchemy_commits)
+    after("sqlalchemy.engine.default", _sqlalchemy_ends)
     after("aiosqlite.core", observe_aiosqlite)
     after("sqlite3.dbapi2", observe_sqlite)
-    after("psycopg.connection", functools.partial(_commits, "Connection"))
+    after("psycopg.connection", functools.partial(_ends, "Connection"))
     after(
         "psycopg.connection_async",
-        functools.partial(_async_commits, "AsyncConnection"),
+        functools.partial(_async_ends, "AsyncConnection"),
     )
     after("psycopg.cursor", functools.partial(_cursor, "Cursor"))
     after("psycopg.cursor_async", functools.partial(_async_cursor, "AsyncCursor"))
@@ -85,20 +87,25 @@ def _sqlalchemy(module: Any, totals: Totals) -> None:
     event.listen(module.Engine, "after_cursor_execute", after)
 
 
-def _sqlalchemy_commits(module: Any, totals: Totals) -> None:
-    """Count commits of SQLAlchemy as queries, if there is something to commit."""
+def _sqlalchemy_ends(module: Any, totals: Totals) -> None:
+    """Count the ends of SQLAlchemy's transactions as queries, if one has begun."""
     dialect = module.DefaultDialect
-    original = dialect.do_commit
+    for name, text in ENDS.items():
+        original = getattr(dialect, f"do_{name}")
 
-    @functools.wraps(original)
-    def do_commit(self: Any, dbapi_connection: Any) -> None:
-        if not in_transaction(dbapi_connection):
-            original(self, dbapi_connection)
-            return
-        with time_in_dialect(self, totals, COMMIT):
-            original(self, dbapi_connection)
+        def end(
+            self: Any,
+            dbapi_connection: Any,
+            _original: Any = original,
+            _text: str = text,
+        ) -> None:
+            if not in_transaction(dbapi_connection):
+                _original(self, dbapi_connection)
+                return
+            with time_in_dialect(self, totals, _text):
+                _original(self, dbapi_connection)
 
-    dialect.do_commit = do_commit
+        setattr(dialect, f"do_{name}", functools.wraps(original)(end))
 
 
 def _text(query: Any) -> str:
@@ -139,34 +146,34 @@ def _async_cursor(cls: str, module: Any, totals: Totals) -> None:
         setattr(owner, method, functools.wraps(original)(timed))
 
 
-def _commits(cls: str, module: Any, totals: Totals) -> None:
+def _ends(cls: str, module: Any, totals: Totals) -> None:
     owner = getattr(module, cls)
-    original = owner.commit
+    for name, text in ENDS.items():
+        original = getattr(owner, name)
 
-    @functools.wraps(original)
-    def commit(self: Any) -> None:
-        if not in_transaction(self):
-            original(self)
-            return
-        with time_query(totals, KIND, lambda: COMMIT):
-            original(self)
+        def end(self: Any, _original: Any = original, _text: str = text) -> None:
+            if not in_transaction(self):
+                _original(self)
+                return
+            with time_query(totals, KIND, lambda: _text):
+                _original(self)
 
-    owner.commit = commit
+        setattr(owner, name, functools.wraps(original)(end))
 
 
-def _async_commits(cls: str, module: Any, totals: Totals) -> None:
+def _async_ends(cls: str, module: Any, totals: Totals) -> None:
     owner = getattr(module, cls)
-    original = owner.commit
+    for name, text in ENDS.items():
+        original = getattr(owner, name)
 
-    @functools.wraps(original)
-    async def commit(self: Any) -> None:
-        if not in_transaction(self):
-            await original(self)
-            return
-        with time_query(totals, KIND, lambda: COMMIT, True), counted():
-            await original(self)
+        async def end(self: Any, _original: Any = original, _text: str = text) -> None:
+            if not in_transaction(self):
+                await _original(self)
+                return
+            with time_query(totals, KIND, lambda: _text, True), counted():
+                await _original(self)
 
-    owner.commit = commit
+        setattr(owner, name, functools.wraps(original)(end))
 
 
 def _asyncpg(module: Any, totals: Totals) -> None:

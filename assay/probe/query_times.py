@@ -9,13 +9,14 @@ from contextlib import contextmanager
 from typing import Any, Callable, Optional
 
 from .places import Place
-from .request import AT_ONCE, ROUNDED, shares
+from .request import AT_ONCE, ROUNDED, current, shares
 from .steps import Span, begin_counted, end_counted
 from .totals import Totals, has_greenlets, perf_counter, thread_time
 
 KIND = "query"
 CPU = "query cpu"  # CPU time of the sending thread in queries and cache commands
 COMMIT = "COMMIT"
+ROLLBACK = "ROLLBACK"  # this is also how a transaction ends that has only read
 MOST_FILES = 10_000
 NEAR = 60  # most frames between a query and the package that sends it
 
@@ -24,7 +25,7 @@ _of_package: dict[str, dict[str, bool]] = {}
 
 
 def in_transaction(connection: Any) -> bool:
-    """Say whether a driver's connection has something to commit; True if unknown."""
+    """Say whether a driver's connection has begun a transaction; True if unknown."""
     try:
         # SQLAlchemy's asyncio adapter keeps the driver's connection inside.
         driver = getattr(connection, "_connection", connection)
@@ -60,9 +61,15 @@ def add_query(
         waits: The waits of this thread when the query began.
         count: How often the query was sent.
     """
-    totals.add(kind, query, totals.project.here(), (), took, count)
+    request = current.get()
+    # No client waits for what is sent after its answer.
+    after = request is not None and request.answered <= perf_counter() - took
+    here = totals.project.here()
+    totals.add(kind, query, here, (), 0.0 if after else took, count)
     if not has_greenlets():  # they share the CPU time and the waits of one thread
-        totals.add(CPU, seconds=cpu)
+        # The loop counts the CPU time of all that it runs after an answer.
+        if not (after and totals.is_loop()):
+            totals.add(CPU, seconds=cpu)
         totals.waited(max(0.0, took - cpu - (totals.waits() - waits)))
 
 

@@ -165,6 +165,10 @@ class Totals:
         thread = _native_id()
         self._looping[thread] = _times((thread,))[1]
 
+    def is_loop(self) -> bool:
+        """Say whether the calling thread runs an event loop."""
+        return _native_id() in self._looping
+
     def loop_left(self) -> None:
         """Note that the calling thread no longer runs an event loop."""
         thread = _native_id()

@@ -1,5 +1,6 @@
 """Parse py-spy's raw format: stacks, their numbers of samples, and idle threads."""
 
+import linecache
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -29,12 +30,22 @@ IDLE_LEAVES = (
     ("wait", "multiprocessing/connection.py"),
     ("poll", "multiprocessing/popen_fork.py"),
     ("_try_wait", "subprocess.py"),
+    # py-spy reads the state of a thread before its stack. So a thread that waits often,
+    # and for a short time, looks busy in these functions.
+    ("wait", "psycopg/connection.py"),
+    ("readinto", "socket.py"),
+    ("read", "ssl.py"),
+    ("read", "httpcore/_backends/sync.py"),
+    ("read_from_socket", "redis/_parsers/hiredis.py"),
+    ("_read_from_socket", "redis/_parsers/socket.py"),
+    ("wait_for_socket", "urllib3/util/wait.py"),
 )
 
 _FRAME = re.compile(r"^(?P<function>.+?) \((?P<file>.+?)(?::\d+)?\)$", re.DOTALL)
 _LINE_FRAME = re.compile(
     r"^(?P<function>.+?) \((?P<file>.+?)(?::(?P<line>\d+))?\)$", re.DOTALL
 )
+_SLEEP = re.compile(r"\bsleep\(")
 _PROBE = "/assay/probe/"
 ROOT = 0.05  # a thread's root is the first frame of at least this share of all samples
 _PROCESS = re.compile(r'^process \d+:"(?:.*";|.*$)', re.DOTALL)
@@ -99,7 +110,8 @@ def parse_located(
         text, _, digits = line.rpartition(" ")
         if digits.isascii() and digits.isdigit():
             stack = tuple(_located_frames(text, locate))
-            if stack and not (drop_idle and is_idle(stack)):
+            idle = drop_idle and stack and (is_idle(stack) or _sleeps(text))
+            if stack and not idle:
                 running[stack] += int(digits)
     return running
 
@@ -152,6 +164,14 @@ def is_idle(stack: Sequence[str]) -> bool:
         last_part == name and (path == end or path.endswith(f"/{end}"))
         for name, end in IDLE_LEAVES
     )
+
+
+def _sleeps(text: str) -> bool:
+    """Say whether the line that a thread runs calls `sleep`: it waits in C code."""
+    match = _LINE_FRAME.match(text.rpartition(";")[2])
+    line = match and match["line"]
+    source = linecache.getline(match["file"], int(line)) if match and line else ""
+    return bool(_SLEEP.search(source))
 
 
 def short_path(file: str) -> str:

@@ -13,8 +13,8 @@ import psycopg
 import redis
 import redis.asyncio
 import requests
-from fastapi import FastAPI
-from sqlalchemy import NullPool, create_engine
+from fastapi import BackgroundTasks, FastAPI
+from sqlalchemy import NullPool, create_engine, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 DATABASE, REDIS = os.environ["DATABASE_URL"], os.environ["REDIS_URL"]
@@ -114,6 +114,45 @@ def read_sqlalchemy() -> str:
     """Open a connection."""
     with unpooled.connect():
         return "ok"
+
+
+@app.get("/reads")
+def read_only() -> str:
+    """Read in a transaction that nothing commits."""
+    with unpooled.connect() as connection:
+        connection.execute(text("select 5"))
+    return "ok"
+
+
+@app.get("/reads-async")
+async def read_only_async() -> str:
+    """Read in a transaction that nothing commits."""
+    async with async_unpooled.connect() as connection:
+        await connection.execute(text("select 6"))
+    return "ok"
+
+
+@app.get("/rolls-back")
+def roll_back() -> str:
+    """Read in a transaction of psycopg, and roll it back."""
+    connection = psycopg.connect(DATABASE)
+    connection.execute("select 7")
+    connection.rollback()
+    connection.close()
+    return "ok"
+
+
+def read_later() -> None:
+    """Send a query that takes 20 ms."""
+    with psycopg.connect(DATABASE, autocommit=True) as connection:
+        connection.execute("select 8, pg_sleep(0.02)")
+
+
+@app.get("/later")
+def answer_first(background: BackgroundTasks) -> str:
+    """Send a query after the answer, in a worker thread."""
+    background.add_task(read_later)
+    return "ok"
 
 
 @app.get("/creator")

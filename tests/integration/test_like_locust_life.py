@@ -202,8 +202,8 @@ def test_a_user_that_stops_is_not_made_again(tmp_path: Path) -> None:
 
 
 def test_users_that_stop_do_not_end_a_rise_by_stages(tmp_path: Path) -> None:
-    # The steps are seconds apart, so that on a slow machine, too, every user has stopped
-    # before the next step.
+    # The steps are seconds apart, so that even on a slow machine every user has stopped
+    # before the next one.
     words = ("--users", "1..3 in 10s, 3 for 10m", "--think-time")
     with serving(say) as server:
         ran = load(tmp_path, server, HEAD + STOPPING, *words)

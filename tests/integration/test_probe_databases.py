@@ -72,6 +72,39 @@ def test_a_new_connection_counts_as_a_query(
     assert item.amount.seconds > 0
 
 
+@pytest.mark.parametrize(
+    ("path", "function"),
+    [
+        ("/reads", "read_only"),
+        ("/reads-async", "read_only_async"),
+        ("/rolls-back", "roll_back"),
+    ],
+)
+def test_the_end_of_a_transaction_that_only_read_takes_time(
+    served: Served, path: str, function: str
+) -> None:
+    (item,) = [
+        item
+        for item in served.observe(path)
+        if item.event.resource == "ROLLBACK" and item.event.kind == "query"
+    ]
+    assert item.event.place is not None and item.event.place.function == function
+    assert item.amount.count == pytest.approx(1) and item.amount.seconds > 0
+
+
+def test_no_client_waits_for_a_query_after_its_answer(served: Served) -> None:
+    (query,) = [
+        item
+        for item in served.observe("/later")
+        if item.event.resource == "select ?, pg_sleep(?)"
+    ]
+    assert query.event.place is not None
+    assert query.event.place.function == "read_later"
+    # Some queries belong to requests that were answered before the first question.
+    assert query.amount.count == pytest.approx(1, rel=0.3)
+    assert query.amount.seconds == 0
+
+
 def test_a_connection_that_a_pool_opens_is_a_wait_for_the_pool(served: Served) -> None:
     for path, function in (("/asyncpg", ""), ("/new-pool", "read_new_pool")):
         seen = served.observe(path)

@@ -245,3 +245,9 @@ def test_a_duration_has_no_exponent(seconds: float, expected: str) -> None:
 def test_one_launch_is_too_few_and_five_are() -> None:
     assert wording.too_few_launches(1) == "1 launch is too few"
     assert wording.too_few_launches(5) == "5 launches are too few"
+
+
+def test_what_rounds_to_a_thousand_has_the_next_unit() -> None:
+    assert wording.quantity(0.99951e-3, "s") == "1.00 ms"
+    assert wording.quantity(0.99949e-3, "s") == "999 µs"
+    assert wording.quantity(999.6e3, "B") == "1.00 MB"

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from assay.analysis.attribution.frontier import Frontier, split_place
+from assay.analysis.attribution.frames import split_place
+from assay.analysis.attribution.frontier import Frontier
 from assay.analysis.attribution.rounds import Difference, Pair
 from assay.observations import Place, Round
 from assay.results import CallCount
@@ -50,7 +51,12 @@ def calls_of(place: Frontier, follow_up: Pair) -> Calls | None:
     if not place.own or len(follow_up.baseline) < 2:
         return None
     function, file = split_place(place.own)
-    count = follow_up.compare(lambda one: _calls(one, function, file))
+    function = _outer(function)
+    count = follow_up.compare(lambda one: _calls(one, function, file, _outer))
+    if not count.baseline and not count.candidate:
+        # py-spy may not report the function's class.
+        last = _last(function)
+        count = follow_up.compare(lambda one: _calls(one, last, file, _last))
     if not count.baseline and not count.candidate:
         return None
     seconds = place.seconds
@@ -106,17 +112,31 @@ def _mean(side: Sequence[Counted], key: tuple[str, str]) -> float:
     return sum(one[key][1] for one in side if key in one) / len(side)
 
 
-def _calls(one: Round, function: str, file: str) -> float:
-    """Return a function's calls per request.
+def _outer(function: str) -> str:
+    """Return a function's name as the probe writes it, without ``<locals>``."""
+    return function.replace("<locals>.", "")
 
-    The function's class is ignored, because py-spy may not report it.
+
+def _last(function: str) -> str:
+    return function.rpartition(".")[2]
+
+
+def _calls(
+    one: Round, function: str, file: str, name_of: Callable[[str], str]
+) -> float:
+    """Return the calls per request of the functions of a file with one name.
+
+    Args:
+        one: The round.
+        function: The name.
+        file: The file.
+        name_of: Returns the name of a function that the probe has seen.
     """
-    last = function.rpartition(".")[2]
     return sum(
         item.amount.count
         for item in one.observations
         if item.event.kind == KIND
         and item.event.place is not None
         and item.event.place.file == file
-        and item.event.place.function.rpartition(".")[2] == last
+        and name_of(item.event.place.function) == function
     )

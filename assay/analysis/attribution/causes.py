@@ -9,7 +9,7 @@ from assay.analysis.attribution.calls import calls_of
 from assay.analysis.attribution.frontier import frontier
 from assay.analysis.attribution.groups import Group, count_of, groups_of
 from assay.analysis.attribution.ledger import CPU, PARTS, part_of
-from assay.analysis.attribution.merging import SENDERS, Attributed, merge
+from assay.analysis.attribution.merging import SENDERS, Attributed, is_hop, merge
 from assay.analysis.attribution.rounds import Difference, Pair
 from assay.analysis.statistics import benjamini_hochberg
 from assay.results import Cause
@@ -50,9 +50,8 @@ def causes(
     latency = pair.latency
     matters = MIN_SHARE * max(latency.baseline, latency.candidate)
     totals = {kind: pair.compare(partial(part_of, kind)) for kind in (CPU, *KINDS)}
-    groups = [
-        group for group in groups_of(pair) if abs(group.seconds.amount) >= matters / 2
-    ]
+    every = list(groups_of(pair))
+    groups = [group for group in every if abs(group.seconds.amount) >= matters / 2]
     looked_at = [*totals.values(), *(group.seconds for group in groups)]
     real = benjamini_hochberg([one.p for one in looked_at], FALSE_DISCOVERY_RATE)
     is_real = {id(one): flag for one, flag in zip(looked_at, real, strict=True)}
@@ -74,7 +73,7 @@ def causes(
         attributed.append(
             Attributed(kind, total, tuple(inside), place, calls, sent=sent)
         )
-    attributed = merge(pair, attributed, groups)
+    attributed = merge(pair, attributed, groups, [one for one in every if is_hop(one)])
     # A difference with the opposite sign cannot explain the difference of latency.
     differs = latency.p < OPPOSITE_P
     attributed.sort(

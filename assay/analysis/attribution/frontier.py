@@ -7,6 +7,14 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from assay.analysis.attribution.frames import (
+    OWN,
+    file_key,
+    function_key,
+    is_library,
+    is_own,
+    split_place,
+)
 from assay.analysis.attribution.rounds import Difference, Pair, difference
 from assay.analysis.statistics import benjamini_hochberg
 from assay.observations import Round
@@ -16,16 +24,16 @@ from assay.observations import Round
 # function's part.
 CARRIES = 0.8
 LEAST = 0.3  # if all functions have less than this share, the difference has no place
-# Files of event loops and servers. Every request runs through them.
-INFRASTRUCTURE = re.compile(
-    r"\((asyncio|uvicorn|uvloop|gunicorn|hypercorn|granian|waitress|werkzeug/serving"
-    r"|anyio|concurrent|click|multiprocessing|socketserver|threading|selectors|runpy"
-    r"|wsgiref|http/server|gevent|<frozen runpy)[/.>]"
-)
-# Names of comprehensions and lambdas. Their time counts for the enclosing function.
-_INNER = re.compile(r"(\.<locals>)?\.<(genexpr|listcomp|dictcomp|setcomp|lambda)>")
-_OWN = re.compile(r"^(?P<function>.+) \((?P<file>.+):(?P<line>\d+)\)$", re.DOTALL)
-_PLACE = re.compile(r"^(?P<function>.+) \((?P<file>.+?)(:\d+)?\)$", re.DOTALL)
+# The same for libraries: through some of their functions, every request runs.
+LEAST_OF_LIBRARY = 0.5
+# Work can move from one caller to another. If all that is called below a function
+# differs by less than this share of the function's difference, the work only moved.
+NOT_MOVED = 0.5
+# A function only calls what carries a difference if its own share of it is smaller.
+ITSELF = 0.5
+# If no single function carries a difference, at most `NAMED` with this share are named.
+SHARE, NAMED = 0.15, 3
+CERTAIN = 0.05  # the expected share of false ones among them
 
 
 @dataclass(frozen=True)
@@ -38,11 +46,13 @@ class Frontier:
         inside: The library function in which the time is spent; empty if no single
             function carries most of it.
         seconds: CPU seconds per request at this place.
+        others: Further functions of the user, if no single one carries the difference.
     """
 
     own: str
     inside: str
     seconds: Difference
+    others: tuple[tuple[str, Difference], ...] = ()
 
 
 def frontier(pair: Pair, total: Difference) -> Frontier | None:
@@ -52,20 +62,36 @@ def frontier(pair: Pair, total: Difference) -> Frontier | None:
         pair: The rounds, with their stacks.
         total: The difference of all CPU time.
     """
-    own_functions = _carriers(pair, total.amount, _is_own)
+    pair = pair.sampled
+    own_functions = {
+        key: carried
+        for key, carried in _carriers(pair, total.amount, is_own).items()
+        if _net(pair, key) / carried.amount >= NOT_MOVED
+    }
+    spread = _spread(pair, total.amount)
     if own_functions:
         key = _deepest(pair, own_functions)
         carried = own_functions[key]
-        within = _carriers(pair, carried.amount, _is_library, below=key)
+        itself = _net_differences(pair).get(key)
+        is_caller = itself is None or itself.amount / carried.amount < ITSELF
+        if spread and is_caller:
+            return spread
+        within = _carriers(pair, carried.amount, is_library, below=key)
         inside = _deepest(pair, within) if within else ""
         return Frontier(_with_line(pair, key, carried.amount > 0), inside, carried)
-    library_functions = _carriers(pair, total.amount, _is_library)
+    if spread:
+        return spread
+    library_functions = _carriers(
+        pair, total.amount, is_library, least=LEAST_OF_LIBRARY
+    )
     if library_functions:
         key = _deepest(pair, library_functions)
         return Frontier("", key, library_functions[key])
     # py-spy may miss the beginning of deep stacks, so that each function lacks samples.
     # All functions of a library's file together lack fewer.
-    files = _carriers(pair, total.amount, _is_library, key_of=_file_key)
+    files = _carriers(
+        pair, total.amount, is_library, key_of=file_key, least=LEAST_OF_LIBRARY
+    )
     if not files:
         return None
     key = max(files, key=lambda file: abs(files[file].amount))
@@ -86,9 +112,10 @@ def place_among(
         rate: Expected share of false discoveries.
         least: CPU seconds per request below which a difference does not matter.
     """
+    pair = pair.sampled
     differences = {
         key: found
-        for key, found in _differences(pair, _is_own).items()
+        for key, found in _differences(pair, is_own).items()
         if chosen(*split_place(key)) and abs(found.amount) >= least
     }
     real = benjamini_hochberg([one.p for one in differences.values()], rate)
@@ -102,12 +129,24 @@ def place_among(
     return Frontier(_with_line(pair, key, amount.amount > 0), "", amount)
 
 
-def split_place(own: str) -> tuple[str, str]:
-    """Return the function and the file of a place, which may also have a line."""
-    match = _PLACE.match(own)
-    if match is None:
-        return own, ""
-    return match["function"], match["file"].removeprefix("./")
+def share_below(pair: Pair, place: Frontier, files: re.Pattern[str]) -> float:
+    """Return the share of a place's CPU time that is spent in some files below it.
+
+    Args:
+        pair: The rounds.
+        place: The place, in the user's code.
+        files: Matches the frames of these files.
+    """
+    function, file = split_place(place.own)
+    seconds = inside = 0.0
+    for one in pair.candidate if place.seconds.amount > 0 else pair.baseline:
+        for stack, value in one.stacks:
+            keys = [split_place(function_key(frame)) for frame in stack]
+            if (function, file) in keys:
+                seconds += value
+                below = stack[keys.index((function, file)) + 1 :]
+                inside += value * any(files.search(frame) for frame in below)
+    return inside / seconds if seconds else 0.0
 
 
 def _carriers(
@@ -116,6 +155,7 @@ def _carriers(
     check: Callable[[str], bool],
     below: str = "",
     key_of: Callable[[str], str] | None = None,
+    least: float = LEAST,
 ) -> Mapping[str, Difference]:
     """Return the functions that carry most of an amount.
 
@@ -126,13 +166,14 @@ def _carriers(
         below: If given, only functions called below this one count.
         key_of: Returns the key that a frame's time is added to; by default, that of its
             function.
+        least: Smallest share of the amount that the largest carrier has.
     """
     differences = _differences(pair, check, below, key_of)
     shares = {
         key: found.amount / amount for key, found in differences.items() if amount
     }
     largest = max(shares.values(), default=0.0)
-    if largest < LEAST:
+    if largest < least:
         return {}
     limit = min(CARRIES, CARRIES * largest)
     return {key: differences[key] for key, share in shares.items() if share >= limit}
@@ -146,7 +187,7 @@ def _differences(
 ) -> Mapping[str, Difference]:
     """Return the difference of CPU seconds in and below each function."""
     sides = [
-        [_inclusive(one, check, below, key_of or _key) for one in side]
+        [_inclusive(one, check, below, key_of or function_key) for one in side]
         for side in (pair.baseline, pair.candidate)
     ]
     keys = dict.fromkeys(key for side in sides for values in side for key in values)
@@ -176,6 +217,65 @@ def _inclusive(
     return values
 
 
+def _spread(pair: Pair, amount: float) -> Frontier | None:
+    """Return the user's functions that have most of an amount, if none carries it.
+
+    The time of a function is that of the libraries it calls, too, but not that of the
+    user's other functions. Only differences that exceed the noise between rounds count.
+    """
+    differences = {
+        key: found
+        for key, found in _net_differences(pair).items()
+        if found.amount / amount >= SHARE
+    }
+    real = benjamini_hochberg([one.p for one in differences.values()], CERTAIN)
+    kept = [item for item, is_real in zip(differences.items(), real) if is_real]
+    kept.sort(key=lambda item: -abs(item[1].amount))
+    if sum(found.amount for _, found in kept) / amount < LEAST:
+        return None
+    places = tuple(
+        (_with_line(pair, key, amount > 0), found) for key, found in kept[:NAMED]
+    )
+    return Frontier(places[0][0], "", places[0][1], places[1:])
+
+
+def _net(pair: Pair, key: str) -> float:
+    """Return the difference of all that is called below a function, by any caller."""
+    called = {
+        frames[-1]
+        for one in (*pair.baseline, *pair.candidate)
+        for stack, _ in one.stacks
+        for frames in [[frame for frame in map(function_key, stack) if is_own(frame)]]
+        if key in frames
+    }
+    differences = _net_differences(pair)
+    return sum(differences[function].amount for function in called)
+
+
+def _net_differences(pair: Pair) -> Mapping[str, Difference]:
+    """Return the difference of CPU seconds in each of the user's functions.
+
+    The time of a stack counts for the deepest of them only.
+    """
+
+    def of_round(one: Round) -> Mapping[str, float]:
+        values: dict[str, float] = defaultdict(float)
+        for stack, seconds in one.stacks:
+            own = [frame for frame in map(function_key, stack) if is_own(frame)]
+            if own:
+                values[own[-1]] += seconds
+        return values
+
+    sides = [
+        [of_round(one) for one in side] for side in (pair.baseline, pair.candidate)
+    ]
+    keys = dict.fromkeys(key for side in sides for values in side for key in values)
+    return {
+        key: difference(*([values.get(key, 0.0) for values in side] for side in sides))
+        for key in keys
+    }
+
+
 def _deepest(pair: Pair, keys: Iterable[str]) -> str:
     """Return the deepest of some functions.
 
@@ -187,7 +287,7 @@ def _deepest(pair: Pair, keys: Iterable[str]) -> str:
     whole = dict.fromkeys(not_deepest, 0.0)
     for one in (*pair.baseline, *pair.candidate):
         for stack, seconds in one.stacks:
-            of_stack = [key for key in map(_key, stack) if key in not_deepest]
+            of_stack = [key for key in map(function_key, stack) if key in not_deepest]
             for key in dict.fromkeys(of_stack):
                 whole[key] += seconds
                 if key != of_stack[-1]:
@@ -200,37 +300,11 @@ def _with_line(pair: Pair, key: str, more: bool) -> str:
     lines: dict[str, float] = defaultdict(float)
     for one in pair.candidate if more else pair.baseline:
         for stack, seconds in one.stacks:
-            frames: Sequence[str] = [frame for frame in stack if _key(frame) == key]
+            frames: Sequence[str] = [
+                frame for frame in stack if function_key(frame) == key
+            ]
             if frames:
                 lines[frames[-1]] += seconds
     largest = max(lines, key=lambda frame: lines[frame], default="")
-    match = _OWN.match(largest)
+    match = OWN.match(largest)
     return f"{split_place(key)[0]} ({match['file']}:{match['line']})" if match else key
-
-
-def _key(frame: str) -> str:
-    """Return a frame without its line.
-
-    Only frames of the user's code have a line. They get `./` before their file.
-    """
-    match = _OWN.match(frame)
-    if match is None:
-        return frame
-    return f"{_INNER.sub('', match['function'])} (./{match['file']})"
-
-
-def _file_key(frame: str) -> str:
-    """Return one key for all functions of a library's file; else the frame's key."""
-    key = _key(frame)
-    match = _PLACE.match(frame)
-    return f"several functions ({match['file']})" if match and _is_library(key) else key
-
-
-def _is_own(key: str) -> bool:
-    return " (./" in key and not key.startswith("<module>")
-
-
-def _is_library(key: str) -> bool:
-    # `outside the GIL` is not a function. Its time belongs to its caller.
-    named = " (" in key and key.endswith(")") and not key.startswith("outside the GIL")
-    return named and not _is_own(key) and not INFRASTRUCTURE.search(key)

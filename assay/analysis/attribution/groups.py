@@ -8,12 +8,15 @@ from dataclasses import dataclass
 from assay.analysis.attribution.ledger import (
     AT_ONCE,
     BEHIND_POOL,
+    BLOCK,
     COUNTED_TWICE,
     CPU,
     PARTS,
 )
 from assay.analysis.attribution.rounds import Difference, Pair, difference
 from assay.observations import Amount, Event, Place, Round
+
+ROLLBACK = "ROLLBACK"  # see `assay.probe.query_times`
 
 type Key = tuple[str, str, str, str]  # kind, resource, function and file
 
@@ -31,6 +34,7 @@ class Group:
         count: Events per request.
         at_once: Seconds per request that overlap with other waits of the same request.
         longest: The longest single event on either side, in seconds.
+        each: Mean length of a block of the event loop, in seconds; 0 of other kinds.
     """
 
     kind: str
@@ -41,6 +45,7 @@ class Group:
     count: Difference
     at_once: Difference
     longest: float
+    each: float = 0.0
 
 
 def groups_of(pair: Pair) -> Iterable[Group]:
@@ -71,15 +76,28 @@ def groups_of(pair: Pair) -> Iterable[Group]:
             count=count,
             at_once=_difference(at_once, key, "seconds"),
             longest=max((amount.longest for _, amount in every), default=0.0),
+            each=_each(amount for event, amount in events if event.kind == BLOCK),
         )
 
 
+def _each(amounts: Iterable[Amount]) -> float:
+    """Return the mean length of events; 0 if there are none."""
+    count = seconds = 0.0
+    for amount in amounts:
+        count, seconds = count + amount.count, seconds + amount.seconds
+    return seconds / count if count else 0.0
+
+
 def count_of(kind: str, one: Round) -> float:
-    """Return how many events of a kind of cause a request has, in one round."""
+    """Return how many events of a kind of cause a request has, in one round.
+
+    The end of a transaction that has only read is no query that a reader would count.
+    """
     return sum(
         observation.amount.count
         for observation in one.observations
         if PARTS.get(observation.event.kind) == kind
+        and observation.event.resource != ROLLBACK
     )
 
 

@@ -12,6 +12,8 @@ from assay.results import Ledger, LedgerPart
 CPU = "cpu"
 OTHER_WAITS = "other waits"  # waits of threads and tasks that no other part counts
 THREAD_WAIT = "other wait"  # a wait of a thread; it includes the wait for a core
+BLOCK = "blocked loop"  # a callback that blocks an event loop
+RESOLUTION = 1e-9  # seconds; a smaller remainder is a rounding error
 # Prefix of a kind of event whose seconds another wait of the same request already
 # counts.
 AT_ONCE = "at once: "
@@ -23,7 +25,7 @@ PARTS: Mapping[str, str] = {
     "query": "queries",
     "cache command": "queries",
     "other service": "other services",
-    "blocked loop": "blocked event loop",
+    BLOCK: "blocked event loop",
     "loop behind block": "blocked event loop",
     "loop turn": "waiting for the event loop",
     "garbage collection": "garbage collection",
@@ -75,7 +77,8 @@ def parts_of(one: Round) -> dict[str, float]:
     # no other part explains is a wait of the request.
     rest = one.latency - sum(parts.values()) + parts[CPU_WAIT]
     parts[CPU_WAIT] = max(0.0, min(parts[CPU_WAIT], rest))
-    parts[UNEXPLAINED] = one.latency - sum(parts.values())
+    remainder = one.latency - sum(parts.values())
+    parts[UNEXPLAINED] = remainder if abs(remainder) >= RESOLUTION else 0.0
     return parts
 
 

@@ -9,7 +9,8 @@ from functools import partial
 
 from assay.analysis.attribution import sentences
 from assay.analysis.attribution.calls import Calls
-from assay.analysis.attribution.frontier import Frontier, split_place
+from assay.analysis.attribution.frames import split_place
+from assay.analysis.attribution.frontier import Frontier, share_below
 from assay.analysis.attribution.groups import Group
 from assay.analysis.attribution.ledger import CPU, OTHER_WAITS, part_of
 from assay.analysis.attribution.rounds import Difference, Pair
@@ -21,7 +22,15 @@ OF_BLOCKS, OF_ONE_BLOCK = 0.3, 0.5
 AS_LONG = 1.1  # and not longer than this many times the block
 NEARLY_ALL = 0.8  # and it makes up this share of all other waits that differ
 HOLDER_P = 0.05  # up to this p-value, a function that waits also keeps others waiting
+# Files that move a call to a worker thread.
+HOPPING = re.compile(
+    r"\((asyncio/threads|anyio/to_thread|starlette/concurrency|asgiref/sync"
+    r"|concurrent/futures/thread)\."
+)
+OF_HOPS = 0.5  # a function moves calls to a thread if this share of its CPU time does
+HOPS = 0.5  # so many moves to a worker thread per request can explain CPU time
 GARBAGE = "garbage collection"
+THREAD_POOL = "thread pool"
 BLOCKED = "blocked event loop"
 # Files of the libraries that send queries, or call other services.
 SENDERS = {
@@ -76,7 +85,10 @@ class Attributed:
 
 
 def merge(
-    pair: Pair, attributed: Sequence[Attributed], groups: Sequence[Group]
+    pair: Pair,
+    attributed: Sequence[Attributed],
+    groups: Sequence[Group],
+    hops: Sequence[Group] = (),
 ) -> list[Attributed]:
     """Merge kinds that have the same cause.
 
@@ -91,36 +103,65 @@ def merge(
         pair: The rounds of both sides.
         attributed: The kinds whose differences are real.
         groups: All groups of events, also those that differ by chance.
+        hops: The groups for which `is_hop` holds, whatever time they take.
     """
     by_kind = {one.kind: one for one in attributed}
     for kind in ("lock", "connection pool"):
         held = _with_holder(pair, by_kind, kind, groups)
         if held:
             others = [one for one in attributed if one.kind not in (kind, OTHER_WAITS)]
-            return merge(pair, [held, *others], groups)
+            return merge(pair, [held, *others], groups, hops)
     collected = _with_block(pair, by_kind)
     if collected:
         merged_kinds = (GARBAGE, BLOCKED)
         others = [one for one in attributed if one.kind not in merged_kinds]
-        return merge(pair, [collected, *others], groups)
+        return merge(pair, [collected, *others], groups, hops)
     unblocked = _with_instead(by_kind)
     if unblocked:
         others = [one for one in attributed if one.kind not in (BLOCKED, OTHER_WAITS)]
-        return merge(pair, [unblocked, *others], groups)
+        return merge(pair, [unblocked, *others], groups, hops)
     cpu = by_kind.get(CPU)
     if cpu is None:
         return list(attributed)
-    for kind in ("queries", "other services", "thread pool"):
+    for kind in ("queries", "other services", THREAD_POOL):
         done = by_kind.get(kind)
+        if done is None and kind == THREAD_POOL:
+            done = _hopping(pair, cpu, hops)
         if done is None or not done.groups:
             continue
         same_way = (done.total.amount > 0) == (cpu.total.amount > 0)
+        same_way |= kind == THREAD_POOL and kind not in by_kind
         more = any(sentences.counts_differ(group.count) for group in done.groups)
-        if same_way and more and _around(done.groups, cpu.frontier):
+        belongs = _around(done.groups, cpu.frontier) or (
+            kind == THREAD_POOL and _is_of_hops(pair, cpu.frontier)
+        )
+        if same_way and more and belongs:
             together = pair.compare(partial(_sum_of, (kind, CPU)))
             merged = replace(done, total=together, cpu=cpu.total.amount)
             return [merged, *(one for one in attributed if one not in (done, cpu))]
     return list(attributed)
+
+
+def is_hop(group: Group) -> bool:
+    """Say whether requests surely move to a worker thread more often, or less often."""
+    return (
+        group.kind == THREAD_POOL
+        and abs(group.count.amount) >= HOPS
+        and group.count.p < HOLDER_P
+        and sentences.counts_differ(group.count)
+    )
+
+
+def _hopping(pair: Pair, cpu: Attributed, hops: Sequence[Group]) -> Attributed | None:
+    """Return the moves to a worker thread that cost CPU time, but hardly any wait."""
+    same_way = [
+        group for group in hops if (group.count.amount > 0) == (cpu.total.amount > 0)
+    ]
+    if not same_way:
+        return None
+    total = pair.compare(partial(part_of, THREAD_POOL))
+    same_way.sort(key=lambda group: -abs(group.count.amount))
+    return Attributed(THREAD_POOL, total, tuple(same_way))
 
 
 def _with_holder(
@@ -227,6 +268,14 @@ def _around(groups: Sequence[Group], place: Frontier | None) -> bool:
         and group.place.function.rpartition(".")[2] == function.rpartition(".")[2]
         for group in groups
     )
+
+
+def _is_of_hops(pair: Pair, place: Frontier | None) -> bool:
+    """Say whether a function spends its CPU time on moves to a worker thread."""
+    if place is None or not place.own or place.others:
+        return False
+    share = share_below(pair, place, HOPPING)
+    return share >= OF_HOPS
 
 
 def _sum_of(names: Sequence[str], one: Round) -> float:

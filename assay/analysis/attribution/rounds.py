@@ -49,6 +49,19 @@ class Pair:
         """The mean latency of both sides, in seconds."""
         return self.compare(lambda one: one.latency)
 
+    @property
+    def sampled(self) -> Pair:
+        """The rounds whose call stacks were sampled on both sides; all if none were.
+
+        Stacks of the first rounds are dropped if later ones are sampled otherwise.
+        """
+        kept = [
+            sides
+            for sides in zip(self.baseline, self.candidate, strict=True)
+            if all(one.samples for one in sides)
+        ]
+        return Pair(*(tuple(side) for side in zip(*kept))) if kept else self
+
     def compare(self, quantity: Callable[[Round], float]) -> Difference:
         """Compare a quantity that each round has."""
         return difference(

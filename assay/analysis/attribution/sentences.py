@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from assay.analysis.attribution.frontier import split_place
+from assay.analysis.attribution.frames import split_place
 from assay.analysis.attribution.rounds import Difference
 from assay.wording import fixed, quantity
 
@@ -19,6 +19,7 @@ MOST = 0.6  # waits that moved apart explain a difference from this share of it 
 APART = 0.5  # waits moved apart if this share of their difference overlapped before
 OVERLAPS = 0.1  # a wait moved apart only if its own overlap is this share of it
 RARE = 0.5  # a smaller number of times is told as once in so many requests
+ALIKE = 1.2  # events are alike if the longest takes this many times the mean
 CERTAIN = 0.05  # a difference of counts is told up to this p-value
 SAME_COUNT = 0.05  # counts that differ by a smaller share are the same
 
@@ -84,6 +85,11 @@ def _hops(cause: Attributed, amount: str, word: str) -> str:
     names = [str(group.place) for group in changed if group.place][:MAX_NAMED]
     for_what = f", for {', '.join(names)}" if names else ""
     around = ""
+    if abs(cause.cpu) > NEARLY_ALL * abs(cause.total.amount):
+        return (
+            f"Each request takes {amount} {word} CPU time: it moves to a worker thread "
+            f"{_times(sides[0])} instead of {_times(sides[1])}{for_what}."
+        )
     if cause.cpu:
         around = f" and {quantity(abs(cause.cpu), 's')} CPU time around it"
     return (
@@ -113,7 +119,7 @@ def _collected(amount: str, word: str, first: Group | None, behind: float) -> st
 def _called(cause: Attributed) -> str:
     """Say how often the function that carries the difference of CPU time is called."""
     calls, place = cause.calls, cause.frontier
-    if calls is None or place is None:
+    if calls is None or place is None or place.others:
         return ""
     name, _ = split_place(place.own)
     count = calls.count
@@ -124,7 +130,7 @@ def _called(cause: Attributed) -> str:
     if counts_differ(count):
         return (
             f" `{name}` is called {_times(count.candidate)} instead of "
-            f"{_times(count.baseline)} per request."
+            f"{_per_request(count.baseline)}."
         )
     each = [
         quantity(seconds / number, "s")
@@ -156,7 +162,12 @@ def _in(cause: Attributed) -> str:
         return f", {carried} of it in {place.inside}"
     if place.inside:
         return f", {carried} of it in {place.inside}, called by {place.own}"
-    return f", {carried} of it in {place.own}"
+    others = [
+        f"{quantity(abs(found.amount), 's')} in {own}" for own, found in place.others
+    ]
+    return " and ".join(
+        [", ".join([f", {carried} of it in {place.own}", *others[:-1]]), *others[-1:]]
+    )
 
 
 def _sent(cause: Attributed, amount: str, word: str) -> str:
@@ -208,13 +219,13 @@ def _sent(cause: Attributed, amount: str, word: str) -> str:
     for sender, number, other, other_number in sides:
         if not other_number:
             return (
-                f"{spends}: the {sender} sends `{first.resource}` {_times(number)} per "
-                f"request{at}, the {other} never."
+                f"{spends}: the {sender} sends `{first.resource}` "
+                f"{_per_request(number)}{at}, the {other} never."
             )
     return (
         f"{spends}: {sends} "
         f"`{first.resource}` {_times(count.candidate)} instead of "
-        f"{_times(count.baseline)} per request."
+        f"{_per_request(count.baseline)}."
     )
 
 
@@ -271,9 +282,8 @@ def _blocked(cause: Attributed, amount: str, word: str) -> str:
     first = cause.groups[0] if cause.groups else None
     if first is None or first.place is None:
         return sentence + "."
-    longest = quantity(first.longest, "s")
     verb = "blocks" if word == "more" else "blocked"
-    sentence += f": {first.place} {verb} it for everybody, for up to {longest}."
+    sentence += f": {first.place} {verb} it for everybody, {_each(first)}."
     if cause.instead is None:
         return sentence
     wait = cause.instead
@@ -286,11 +296,27 @@ def _blocked(cause: Attributed, amount: str, word: str) -> str:
     )
 
 
+def _each(blocks: Group) -> str:
+    """Say how long the blocks of an event loop take: each one, and the longest."""
+    longest = quantity(blocks.longest, "s")
+    if not blocks.each:
+        return f"for up to {longest}"
+    each = f"for {quantity(blocks.each, 's')} each time"
+    return (
+        each if blocks.longest < ALIKE * blocks.each else f"{each}, at most {longest}"
+    )
+
+
 def _times(count: float) -> str:
     if 0 < count < RARE:
         return f"once in {round(1 / count):,} requests"
     number = _number(count)
     return {"0": "never", "1": "once", "2": "twice"}.get(number, f"{number} times")
+
+
+def _per_request(count: float) -> str:
+    times = _times(count)
+    return times if times.endswith(" requests") else f"{times} per request"
 
 
 def _number(count: float) -> str:

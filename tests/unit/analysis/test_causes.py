@@ -190,6 +190,9 @@ def test_blocked_loop_counts_what_others_wait() -> None:
     (cause,) = found(rounds(*sides))
     assert cause.kind == "blocked event loop" and cause.where == str(LOAD)
     assert cause.amount == pytest.approx(0.008, rel=0.1)
+    # A single block took 5 ms, and the longest three times as long.
+    assert "for everybody, for 5.0" in cause.sentence
+    assert cause.sentence.endswith(" ms each time, at most 15.0 ms.")
 
 
 @given(st.integers(0, 10_000))
@@ -279,6 +282,118 @@ def test_dearer_calls_are_cpu_time() -> None:
     (cause,) = causes("t", NAMES, made, counted(2, 2))
     assert cause.kind == "cpu"
     assert "`load` is called twice on both sides; a call takes 2" in cause.sentence
+
+
+def test_a_function_of_the_same_name_in_another_scope_is_another() -> None:
+    before: Stack = (("run (uvicorn/main.py)", "old.<locals>.load (app/s.py:3)"), 0.001)
+    after: Stack = (("run (uvicorn/main.py)", "new.<locals>.load (app/s.py:9)"), 0.005)
+    made = pair_of(rounds((0, [], [before]), (0.004, [], [after])), "t", NAMES)
+    follow_up = pair_of(
+        rounds(
+            (
+                0.0,
+                [
+                    observed(
+                        "call",
+                        0,
+                        1,
+                        Place(function="old.load", file="app/s.py", line=3),
+                    )
+                ],
+                [],
+            ),
+            (
+                0.0,
+                [
+                    observed(
+                        "call",
+                        0,
+                        1,
+                        Place(function="new.load", file="app/s.py", line=9),
+                    )
+                ],
+                [],
+            ),
+        ),
+        "t",
+        NAMES,
+    )
+    (cause,) = causes("t", NAMES, made, follow_up)
+    assert "Only the candidate calls `new.<locals>.load`." in cause.sentence
+
+
+HOP: Stack = (("app (starlette/routing.py)", "to_thread (asyncio/threads.py)"), 0.001)
+
+
+def test_moves_to_a_thread_explain_cpu_time_without_a_place() -> None:
+    hop = observed("thread pool", 0.00001, 1, LOAD)
+    made = rounds((0, [], []), (0.001, [hop], [HOP]))
+    (cause,) = found(made)
+    assert (cause.kind, cause.where) == ("thread pool", str(LOAD))
+    assert cause.sentence.startswith(
+        "Each request takes 994 µs more CPU time: it moves"
+    )
+    assert f"thread once instead of never, for {LOAD}." in cause.sentence
+
+
+def test_moves_to_a_thread_explain_the_cpu_time_of_the_function_that_moves() -> None:
+    hop = observed("thread pool", 0.00001, 1, LOAD)
+    stack = ("app (starlette/routing.py)", "handler (app/main.py:9)", HOP[0][-1])
+    (cause,) = found(rounds((0, [], []), (0.001, [hop], [(stack, 0.001)])))
+    assert cause.kind == "thread pool"
+    own: Stack = (stack[:-1], 0.001)
+    (cause,) = found(rounds((0, [], []), (0.001, [hop], [own])))
+    assert (cause.kind, cause.where) == ("cpu", "handler (app/main.py:9)")
+
+
+def test_as_many_moves_to_a_thread_explain_nothing() -> None:
+    hop = observed("thread pool", 0.00001, 1, LOAD)
+    (cause,) = found(rounds((0, [hop], []), (0.001, [hop], [HOP])))
+    assert cause.kind == "cpu" and "worker thread" not in cause.sentence
+
+
+LOOP = ("run (uvicorn/main.py)", "limit (app/limits.py:3)")
+THREAD = ("run (anyio/threads.py)", "run_in_transaction (app/work.py:8)")
+
+
+def test_a_caller_to_which_work_moved_is_no_place() -> None:
+    """The work of two functions moves from a thread to the event loop."""
+    work = [("load (app/sales.py:31)", 0.004), ("check (app/users.py:5)", 0.003)]
+    before: list[Stack] = [((*THREAD, frame), seconds) for frame, seconds in work]
+    after: list[Stack] = [((*LOOP, frame), seconds) for frame, seconds in work]
+    more: Stack = ((*LOOP, "send (app/mail.py:7)"), 0.002)
+    (cause,) = found(rounds((0, [], before), (0.002, [], [*after, more])))
+    assert cause.where == "send (app/mail.py:7)"
+
+
+def test_functions_that_share_a_difference_are_all_named() -> None:
+    stacks: list[Stack] = [
+        ((*LOOP, f"{name} (app/x.py:1)"), seconds)
+        for name, seconds in [("first", 0.002), ("second", 0.0015), ("third", 0.001)]
+    ]
+    (cause,) = found(rounds((0, [], []), (0.0045, [], stacks)))
+    assert cause.where == "first (app/x.py:1)"
+    assert "in first (app/x.py:1), 1.5" in cause.sentence
+    assert " ms in second (app/x.py:1) and 1.00 ms in third" in cause.sentence
+
+
+def test_only_rounds_with_stacks_say_where_the_time_is_spent() -> None:
+    made = [
+        one.model_copy(update={"samples": 9} if one.number > 3 else {"stacks": ()})
+        for one in rounds((0, [], [ONCE]), (0.004, [], [LOADED]))
+    ]
+    (cause,) = found(made)
+    assert cause.where == "load (app/sales.py:32)" and "nearly all" in cause.sentence
+
+
+def test_the_first_query_of_few_requests_is_told_in_requests() -> None:
+    queries = [
+        observed("query", seconds, count, LOAD, resource="CONNECT")
+        for seconds, count in ((0.009, 0.34), (0.001, 0.03))
+    ]
+    (cause,) = found(rounds((0.008, queries[:1], []), (0, queries[1:], [])))
+    assert "once in 33 requests instead of once in 3 requests" in cause.sentence
+    assert "requests per request" not in cause.sentence
 
 
 def test_a_query_that_moved_is_no_cause() -> None:

@@ -1,6 +1,7 @@
 """Reading py-spy's raw output, whatever the target put into it."""
 
 from collections import Counter
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -10,7 +11,7 @@ from assay.errors import InputError, MeasureError
 from assay.plan import Preset
 from assay.profilers import PROFILERS, Observed, pyspy, rawstacks
 from assay.profilers.pyspy import MIN_SAMPLES
-from assay.profilers.rawstacks import Raw, is_idle, parse, short_path
+from assay.profilers.rawstacks import Raw, is_idle, parse, parse_located, short_path
 
 SEEN = Observed(topic="caching", variant="redis", requests=50, cpu_seconds=2.0)
 
@@ -72,6 +73,8 @@ def test_a_damaged_line_is_an_unread_sample(line: str) -> None:
         ("KqueueSelector.select (selectors.py:566)", True),
         ("Runner.run (asyncio/runners.py:118)", True),
         ("BaseSelectorEventLoop._write_to_self (asyncio/selector_events.py:152)", True),
+        ("Connection.wait (psycopg/connection.py:484)", True),
+        ("SocketIO.readinto (socket.py:720)", True),
         ("Condition.notify (threading.py:1)", False),
         ("wait (shop/orders.py:9)", False),
         ("select (shop/selectors_of_mine.py:9)", False),
@@ -84,6 +87,15 @@ def test_only_the_leaf_says_that_a_thread_waits(frame: str, idle: bool) -> None:
     assert (below.idle, below.running.total()) == ((5, 0) if idle else (0, 5))
     above = parse([f"main (app.py:1);{frame};burn (app.py:1) 5"])
     assert above.running.total() == 5
+
+
+def test_a_thread_that_sleeps_in_the_users_code_waits(tmp_path: Path) -> None:
+    file = tmp_path / "app.py"
+    file.write_text("def f():\n    time.sleep(1)\n    asleep()\n")
+    lines = [f"main ({file}:9);f ({file}:{line}) 5" for line in (2, 3)]
+    located = parse_located(lines, lambda path: Path(path).name, drop_idle=True)
+    assert located == {("main (app.py:9)", "f (app.py:3)"): 5}
+    assert parse_located(lines, lambda path: path).total() == 10
 
 
 def test_idle_stacks_can_be_kept() -> None:
