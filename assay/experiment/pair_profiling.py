@@ -218,13 +218,17 @@ class PairProfiling:
             self.topic, variants, self.environment, self.folder, (), rng
         ) as running:
             self.attach(list(running.values()))
-            calibration.warm_up(self.generator, self.topic, list(running.values()))
             patience = SNAPSHOT_SECONDS if "allocations" in parts else ANSWER_SECONDS
+            probes = {name: Probe(folder / name, patience) for name in self.pair}
+            if "allocations" in parts:  # they are traced from the first question on
+                for probe in probes.values():
+                    probe.totals()
+            calibration.warm_up(self.generator, self.topic, list(running.values()))
             yield rounds.Rounds(
                 self.topic,
                 self.pair,
                 running,
-                {name: Probe(folder / name, patience) for name in self.pair},
+                probes,
                 self.generator,
                 rng,
                 self.experiment.cores.generator,

@@ -15,15 +15,19 @@ FRAMES = 12  # most frames that are kept for an allocation
 
 
 def observe(totals: Totals, answers: Answers) -> None:
-    """Trace allocations from now on.
+    """Trace allocations from Assay's first question on.
 
-    Each answer to Assay has the number and the bytes of allocations that are still
-    alive, by the user's line. These rows have bytes where other rows have seconds.
+    Each later answer has the number and the bytes of allocations that are still alive,
+    by the user's line. These rows have bytes where other rows have seconds. What is
+    allocated before, mostly by imports, is not traced: a process has hundreds of
+    thousands of such blocks, and listing them would stop the target for seconds.
     """
-    tracemalloc.start(FRAMES)
     project = totals.project
 
     def rows() -> Iterable[Sequence[Any]]:
+        if not tracemalloc.is_tracing():
+            tracemalloc.start(FRAMES)
+            return
         places: dict[Any, Optional[Place]] = {}  # by traceback; many traces share one
         alive: dict[Optional[Place], list[int]] = {}
         for _, size, frames, *_ in _get_traces():

@@ -18,6 +18,7 @@ STEADY = 0.5  # least growth in the second half, as a share of that in the first
 ALPHA = 0.05
 MIN_DIFFERENCE = 0.1  # least difference between two growths, as a share of the larger
 MIN_OBJECTS_SHARE = 0.3  # of the growth; below it, the allocator is the cause
+MIN_LINE = 0.1  # of the growth; a line that keeps less is not named
 MAX_LINES = 2  # a sentence names at most this many lines of code
 
 
@@ -105,12 +106,13 @@ def _sentence(
             f"{sentence}. Python's objects explain too little of it: the allocator "
             "keeps memory that was freed, or C code keeps memory of its own."
         )
-    named = [(place, size) for place, size in lines if place][:MAX_LINES]
+    least = MIN_LINE * abs(grown.amount)
+    named = [(place, size) for place, size in lines if place and size >= least]
     if not named:
         return f"{sentence}."
     alive = " and ".join(
         f"of what {place} allocates, {quantity(size, 'B')} {word} stays alive"
-        for place, size in named
+        for place, size in named[:MAX_LINES]
     )
     return f"{sentence}: {alive}."
 
