@@ -152,11 +152,11 @@ def main() -> None:
         typer.echo("assay: stopped", err=True)
         sys.exit(NOT_MEASURED)
     except Exception as error:
-        if interrupts.interrupted(error):
-            typer.echo("assay: stopped", err=True)
-            sys.exit(NOT_MEASURED)
         if isinstance(error, OSError) and error.errno in FULL:
             typer.echo(f"assay: {printable(str(error))}; free some space", err=True)
+            sys.exit(NOT_MEASURED)
+        if interrupts.interrupted(error):
+            typer.echo("assay: stopped", err=True)
             sys.exit(NOT_MEASURED)
         # A bug in Assay.
         # Python would exit with 1, which means "refuted".

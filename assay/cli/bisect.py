@@ -32,7 +32,7 @@ from assay.cli.output import (
     print_written,
 )
 from assay.cli.run import Margin, Output, Profiles, Seed, open_progress
-from assay.errors import AssayError, InputError
+from assay.errors import InputError
 from assay.system import interrupts, redaction
 
 if TYPE_CHECKING:
@@ -238,10 +238,10 @@ def _run(search: Search, record: Record) -> Bisection:
     """
     try:
         return search.run()
-    except KeyboardInterrupt as interrupt:
-        _say_how_to_go_on(search, f"stopped by {interrupts.cause(interrupt)}")
-        raise typer.Exit(NOT_MEASURED) from interrupt
-    except AssayError:
+    except (KeyboardInterrupt, Exception) as error:
+        if interrupts.interrupted(error):
+            _say_how_to_go_on(search, f"stopped by {interrupts.cause(error)}")
+            raise typer.Exit(NOT_MEASURED) from error
         _say_how_to_go_on(search, "the search ended early")
         raise
 

@@ -153,10 +153,12 @@ def measure_and_report(
     except (KeyboardInterrupt, Exception) as error:
         # Even a bug in Assay leaves the data so far. The measuring is over; a second
         # Ctrl-C may stop the writing of the report.
-        _report_partial(directory, as_json, error)
-        if not interrupts.interrupted(error):
+        why, cause = interrupts.why_ended(error, "run"), interrupts.cause(error)
+        stopped = interrupts.interrupted(error)
+        interrupts.handled()
+        _report_partial(directory, as_json, why)
+        if not stopped:
             raise
-        cause = interrupts.cause(error)
         errors.print(f"Stopped by {cause}; the report is partial.", style="yellow")
         raise typer.Exit(NOT_MEASURED) from error
     _report_measured(directory, results, as_json)
@@ -254,21 +256,18 @@ def open_progress(plan: Plan, console: Console) -> Any:
     return contextlib.nullcontext(Lines(plan, console))
 
 
-def _report_partial(
-    directory: RunDirectory, as_json: bool, error: BaseException
-) -> None:
-    """Judge and report what was measured before a run ended early.
+def _report_partial(directory: RunDirectory, as_json: bool, why: str) -> None:
+    """Judge and report what was measured before a run ended early, and why it did.
 
     If the disk is full, the results are shown without being written.
     """
     from assay.errors import MeasureError
     from assay.experiment.run import judge
     from assay.run_directory.directory import NotARunError
-    from assay.system import interrupts
 
     print_line = line_printer(open_console(stderr=True))
     try:
-        results = judge(directory, interrupts.why_ended(error, "run"))
+        results = judge(directory, why)
         directory.write_results(results)
     except MeasureError as full:
         print_line(str(full))

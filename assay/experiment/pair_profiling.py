@@ -30,7 +30,7 @@ from assay.profilers.probe import (
 )
 from assay.profilers.protocol import Capture, Observed
 from assay.profilers.pyspy import PySpy
-from assay.system import processes
+from assay.system import interrupts, processes
 
 PAIR_SECONDS = 40.0  # seconds for all profiles of one pair
 FOLLOW_UP_SECONDS = 13.0  # reserved for follow-up rounds, out of PAIR_SECONDS
@@ -83,12 +83,16 @@ class PairProfiling:
         try:
             self._rounds(schedule, until - FOLLOW_UP_SECONDS)
         except Exception as error:  # the verdicts do not need the causes
+            if interrupts.interrupted(error):
+                raise
             self._warn(f"the causes of the difference are incomplete: {_text(error)}")
             return self.taken
         for follow_up in (self._follow_up, self._start_up):
             try:
                 follow_up(schedule, until)
             except Exception as error:
+                if interrupts.interrupted(error):
+                    raise
                 self._warn(_text(error))
         self._keep_sources()
         return self.taken
@@ -300,6 +304,8 @@ class PairProfiling:
         subject = self.experiment.plan.subject
         if subject and round_.variant == round_.baseline:
             round_ = at_head(round_, subject)
+        # A round may come again, without its stacks.
+        self.done = [one for one in self.done if _key(one) != _key(round_)]
         self.done.append(round_)
         self.experiment.run.write_round(round_)
 
@@ -317,6 +323,10 @@ class PairProfiling:
 
     def _warn(self, text: str) -> None:
         self.experiment.warnings.append(f"{self.topic.name}: {text}")
+
+
+def _key(one: Round) -> tuple[str, int, str]:
+    return one.purpose, one.number, one.variant
 
 
 def _text(error: Exception) -> str:

@@ -166,6 +166,9 @@ class Rounds:
     def measure(self, until: float) -> Iterator[Round]:
         """Yield the rounds of both sides until enough is known, or time runs out.
 
+        If all threads must be sampled, the first rounds are yielded again, without
+        their stacks.
+
         Args:
             until: When time runs out, by the monotonic clock. At least `MIN_ROUNDS` of
                 each side are measured even so.
@@ -174,7 +177,7 @@ class Rounds:
             MeasureError: A side ended, or its probe does not answer.
         """
         done: list[Round] = []
-        yielded = 0
+        enough = MIN_ROUNDS
         for number in range(1, MAX_ROUNDS + 1):
             began = time.monotonic()
             both = self._both(number, "load")
@@ -182,16 +185,18 @@ class Rounds:
                 self.gil = False
                 both = self._both(number, "load")
             done += both
+            yield from both
             if number == SURE_ROUNDS and self.gil and is_outside(done):
                 # All stacks of a side must be sampled in the same way.
                 self.gil = False
                 done = [without_stacks(one) for one in done]
-            if number >= SURE_ROUNDS:
-                yield from done[yielded:]
-                yielded = len(done)
+                yield from done
+                enough += SURE_ROUNDS
             now = time.monotonic()
             out_of_time = now + (now - began) > until
-            if number >= MIN_ROUNDS and (out_of_time or self._known(done)):
+            if number >= MIN_ROUNDS and out_of_time:
+                return
+            if number >= enough and self._known(done):
                 return
 
     def follow_up(self, number: int) -> Iterator[Round]:

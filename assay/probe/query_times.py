@@ -61,15 +61,18 @@ def add_query(
         waits: The waits of this thread when the query began.
         count: How often the query was sent.
     """
-    request = current.get()
-    # No client waits for what is sent after its answer.
-    after = request is not None and request.answered <= perf_counter() - took
+    request, began = current.get(), perf_counter() - took
+    # No client waits for what a worker thread sends after the answer. In an event loop,
+    # other requests wait for it.
+    after = (
+        request is not None
+        and request.answered <= began <= request.ended
+        and not totals.is_loop()
+    )
     here = totals.project.here()
     totals.add(kind, query, here, (), 0.0 if after else took, count)
     if not has_greenlets():  # they share the CPU time and the waits of one thread
-        # The loop counts the CPU time of all that it runs after an answer.
-        if not (after and totals.is_loop()):
-            totals.add(CPU, seconds=cpu)
+        totals.add(CPU, seconds=cpu)
         totals.waited(max(0.0, took - cpu - (totals.waits() - waits)))
 
 

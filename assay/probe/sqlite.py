@@ -10,6 +10,7 @@ from .fingerprints import of_query
 from .query_times import (
     COMMIT,
     KIND,
+    ROLLBACK,
     add_query,
     in_transaction,
     sent_by,
@@ -51,10 +52,18 @@ def observe_sqlite(module: Any, totals: Totals) -> None:
                     else:
                         super().commit()
 
+                def rollback(self) -> None:
+                    if in_transaction(self):
+                        with time_query(totals, KIND, lambda: ROLLBACK):
+                            super().rollback()
+                    else:
+                        super().rollback()
+
                 def __exit__(self, *error: Any) -> Any:
-                    if not in_transaction(self) or error[0] is not None:
+                    if not in_transaction(self):
                         return super().__exit__(*error)
-                    with time_query(totals, KIND, lambda: COMMIT):
+                    ends = COMMIT if error[0] is None else ROLLBACK
+                    with time_query(totals, KIND, lambda: ends):
                         return super().__exit__(*error)
 
             connections[cls] = Connection

@@ -38,7 +38,8 @@ IDLE_LEAVES = (
     ("read", "httpcore/_backends/sync.py"),
     ("read_from_socket", "redis/_parsers/hiredis.py"),
     ("_read_from_socket", "redis/_parsers/socket.py"),
-    ("wait_for_socket", "urllib3/util/wait.py"),
+    ("do_poll", "urllib3/util/wait.py"),
+    ("select_wait_for_socket", "urllib3/util/wait.py"),
 )
 
 _FRAME = re.compile(r"^(?P<function>.+?) \((?P<file>.+?)(?::\d+)?\)$", re.DOTALL)

@@ -30,6 +30,11 @@ def interrupted(error: BaseException) -> bool:
     return bool(_raised) and not isinstance(error, AssayError)
 
 
+def handled() -> None:
+    """Note that a signal was dealt with: later errors have other reasons."""
+    _raised.clear()
+
+
 def cause(interrupt: BaseException) -> str:
     """Return what interrupted this process: ``Ctrl-C``, ``SIGTERM`` or ``SIGHUP``."""
     if isinstance(interrupt, KeyboardInterrupt) and interrupt.args:

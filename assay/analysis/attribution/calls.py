@@ -45,10 +45,10 @@ def calls_of(place: Frontier, follow_up: Pair) -> Calls | None:
         follow_up: Rounds in which calls were counted.
 
     Returns:
-        The calls; None if the place is not in the user's code, or if no call of the
-        function was counted.
+        The calls; None if the place is not a single function of the user, or if no
+        call of it was counted.
     """
-    if not place.own or len(follow_up.baseline) < 2:
+    if not place.own or place.others or len(follow_up.baseline) < 2:
         return None
     function, file = split_place(place.own)
     function = _outer(function)

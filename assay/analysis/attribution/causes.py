@@ -6,7 +6,7 @@ from functools import partial
 
 from assay.analysis.attribution import sentences
 from assay.analysis.attribution.calls import calls_of
-from assay.analysis.attribution.frontier import frontier
+from assay.analysis.attribution.frontier import Frontier, frontier
 from assay.analysis.attribution.groups import Group, count_of, groups_of
 from assay.analysis.attribution.ledger import CPU, PARTS, part_of
 from assay.analysis.attribution.merging import SENDERS, Attributed, is_hop, merge
@@ -67,7 +67,7 @@ def causes(
             and (group.seconds.amount > 0) == (total.amount > 0)
         ]
         inside.sort(key=lambda group: _weight(group), reverse=True)
-        place = frontier(pair, total) if kind == CPU else None
+        place = _place_of(pair) if kind == CPU else None
         calls = calls_of(place, follow_up) if place and follow_up else None
         sent = pair.compare(partial(count_of, kind)) if kind in SENDERS else None
         attributed.append(
@@ -83,6 +83,12 @@ def causes(
         )
     )
     return [_cause(topic, names, one, latency) for one in attributed]
+
+
+def _place_of(pair: Pair) -> Frontier | None:
+    """Return the place of the difference of CPU time, in the rounds with stacks."""
+    sampled = pair.sampled
+    return frontier(sampled, sampled.compare(partial(part_of, CPU)))
 
 
 def _is_against(amount: float, difference: float) -> bool:

@@ -33,6 +33,7 @@ NOT_MOVED = 0.5
 ITSELF = 0.5
 # If no single function carries a difference, at most `NAMED` with this share are named.
 SHARE, NAMED = 0.15, 3
+TOGETHER = 0.6  # and together they have this share
 CERTAIN = 0.05  # the expected share of false ones among them
 
 
@@ -59,22 +60,21 @@ def frontier(pair: Pair, total: Difference) -> Frontier | None:
     """Return the place of a difference of CPU time; None if it has no single place.
 
     Args:
-        pair: The rounds, with their stacks.
-        total: The difference of all CPU time.
+        pair: The rounds, all with their stacks: see `Pair.sampled`.
+        total: The difference of all CPU time in these rounds.
     """
-    pair = pair.sampled
+    net = _net_differences(pair)
     own_functions = {
         key: carried
         for key, carried in _carriers(pair, total.amount, is_own).items()
-        if _net(pair, key) / carried.amount >= NOT_MOVED
+        if _net(pair, key, net) / carried.amount >= NOT_MOVED
     }
-    spread = _spread(pair, total.amount)
+    spread = _spread(pair, net, total.amount)
     if own_functions:
         key = _deepest(pair, own_functions)
         carried = own_functions[key]
-        itself = _net_differences(pair).get(key)
-        is_caller = itself is None or itself.amount / carried.amount < ITSELF
-        if spread and is_caller:
+        itself = net[key].amount if key in net else 0.0
+        if spread and itself / carried.amount < ITSELF:
             return spread
         within = _carriers(pair, carried.amount, is_library, below=key)
         inside = _deepest(pair, within) if within else ""
@@ -217,29 +217,30 @@ def _inclusive(
     return values
 
 
-def _spread(pair: Pair, amount: float) -> Frontier | None:
-    """Return the user's functions that have most of an amount, if none carries it.
+def _spread(
+    pair: Pair, net: Mapping[str, Difference], amount: float
+) -> Frontier | None:
+    """Return several of the user's functions that together have most of an amount.
 
     The time of a function is that of the libraries it calls, too, but not that of the
     user's other functions. Only differences that exceed the noise between rounds count.
+    If they have more than the amount, other functions have less: work only moved.
     """
     differences = {
-        key: found
-        for key, found in _net_differences(pair).items()
-        if found.amount / amount >= SHARE
+        key: found for key, found in net.items() if found.amount / amount >= SHARE
     }
     real = benjamini_hochberg([one.p for one in differences.values()], CERTAIN)
     kept = [item for item, is_real in zip(differences.items(), real) if is_real]
     kept.sort(key=lambda item: -abs(item[1].amount))
-    if sum(found.amount for _, found in kept) / amount < LEAST:
+    named = kept[:NAMED]
+    together = sum(found.amount for _, found in named) / amount
+    if len(named) < 2 or not TOGETHER <= together <= 1 / CARRIES:
         return None
-    places = tuple(
-        (_with_line(pair, key, amount > 0), found) for key, found in kept[:NAMED]
-    )
+    places = tuple((_with_line(pair, key, amount > 0), found) for key, found in named)
     return Frontier(places[0][0], "", places[0][1], places[1:])
 
 
-def _net(pair: Pair, key: str) -> float:
+def _net(pair: Pair, key: str, net: Mapping[str, Difference]) -> float:
     """Return the difference of all that is called below a function, by any caller."""
     called = {
         frames[-1]
@@ -248,8 +249,7 @@ def _net(pair: Pair, key: str) -> float:
         for frames in [[frame for frame in map(function_key, stack) if is_own(frame)]]
         if key in frames
     }
-    differences = _net_differences(pair)
-    return sum(differences[function].amount for function in called)
+    return sum(net[function].amount for function in called)
 
 
 def _net_differences(pair: Pair) -> Mapping[str, Difference]:

@@ -33,7 +33,7 @@ class Group:
         seconds: Seconds per request.
         count: Events per request.
         at_once: Seconds per request that overlap with other waits of the same request.
-        longest: The longest single event on either side, in seconds.
+        longest: The longest single event on the side that spends more, in seconds.
         each: Mean length of a block of the event loop, in seconds; 0 of other kinds.
     """
 
@@ -64,9 +64,6 @@ def groups_of(pair: Pair) -> Iterable[Group]:
         )
         more = tables[seconds.amount > 0]
         events = [item for table in more for item in table.get(key, ())]
-        every = [
-            item for table in (*tables[0], *tables[1]) for item in table.get(key, ())
-        ]
         yield Group(
             kind=key[0],
             resource=key[1],
@@ -75,7 +72,7 @@ def groups_of(pair: Pair) -> Iterable[Group]:
             seconds=seconds,
             count=count,
             at_once=_difference(at_once, key, "seconds"),
-            longest=max((amount.longest for _, amount in every), default=0.0),
+            longest=max((amount.longest for _, amount in events), default=0.0),
             each=_each(amount for event, amount in events if event.kind == BLOCK),
         )
 
@@ -97,7 +94,7 @@ def count_of(kind: str, one: Round) -> float:
         observation.amount.count
         for observation in one.observations
         if PARTS.get(observation.event.kind) == kind
-        and observation.event.resource != ROLLBACK
+        and observation.event.resource.rstrip(";").upper() != ROLLBACK
     )
 
 

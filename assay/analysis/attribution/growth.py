@@ -72,6 +72,8 @@ def growth(
     ):
         return []
     lines = _lines(follow_up, grown.amount > 0)
+    least = MIN_LINE * abs(grown.amount)
+    named = [(place, size) for place, size in lines if place and size >= least]
     traced = bool(lines) or _is_traced(follow_up)
     objects = sum(amount for _, amount in lines)
     is_allocator = traced and objects < MIN_OBJECTS_SHARE * abs(grown.amount)
@@ -82,13 +84,13 @@ def growth(
             candidate=names[1],
             metric="memory.growth",
             kind="allocator" if is_allocator else "memory growth",
-            where="" if is_allocator or not lines else str(lines[0][0] or ""),
+            where="" if is_allocator or not named else str(named[0][0]),
             unit="B",
             amount=grown.amount,
             low=grown.low,
             high=grown.high,
             share=None,
-            sentence=_sentence(grown, is_allocator, lines),
+            sentence=_sentence(grown, is_allocator, named),
         )
     ]
 
@@ -96,7 +98,7 @@ def growth(
 def _sentence(
     grown: Difference,
     is_allocator: bool,
-    lines: Sequence[tuple[Place | None, float]],
+    named: Sequence[tuple[Place, float]],
 ) -> str:
     word = "more" if grown.amount > 0 else "less"
     amount = quantity(abs(grown.amount), "B")
@@ -106,8 +108,6 @@ def _sentence(
             f"{sentence}. Python's objects explain too little of it: the allocator "
             "keeps memory that was freed, or C code keeps memory of its own."
         )
-    least = MIN_LINE * abs(grown.amount)
-    named = [(place, size) for place, size in lines if place and size >= least]
     if not named:
         return f"{sentence}."
     alive = " and ".join(

@@ -11,7 +11,7 @@ from assay.analysis.attribution import sentences
 from assay.analysis.attribution.calls import Calls
 from assay.analysis.attribution.frames import split_place
 from assay.analysis.attribution.frontier import Frontier, share_below
-from assay.analysis.attribution.groups import Group
+from assay.analysis.attribution.groups import Group, count_of
 from assay.analysis.attribution.ledger import CPU, OTHER_WAITS, part_of
 from assay.analysis.attribution.rounds import Difference, Pair
 from assay.observations import Place, Round
@@ -27,6 +27,7 @@ HOPPING = re.compile(
     r"\((asyncio/threads|anyio/to_thread|starlette/concurrency|asgiref/sync"
     r"|concurrent/futures/thread)\."
 )
+MOST_OF_HOP = 0.0012  # CPU seconds; one move takes about half of it here
 OF_HOPS = 0.5  # a function moves calls to a thread if this share of its CPU time does
 HOPS = 0.5  # so many moves to a worker thread per request can explain CPU time
 GARBAGE = "garbage collection"
@@ -125,20 +126,32 @@ def merge(
         return list(attributed)
     for kind in ("queries", "other services", THREAD_POOL):
         done = by_kind.get(kind)
-        if done is None and kind == THREAD_POOL:
-            done = _hopping(pair, cpu, hops)
         if done is None or not done.groups:
             continue
         same_way = (done.total.amount > 0) == (cpu.total.amount > 0)
-        same_way |= kind == THREAD_POOL and kind not in by_kind
         more = any(sentences.counts_differ(group.count) for group in done.groups)
-        belongs = _around(done.groups, cpu.frontier) or (
-            kind == THREAD_POOL and _is_of_hops(pair, cpu.frontier)
+        belongs = (
+            _is_of_hops(pair, cpu)
+            if kind == THREAD_POOL
+            else _around(done.groups, cpu.frontier)
         )
         if same_way and more and belongs:
             together = pair.compare(partial(_sum_of, (kind, CPU)))
             merged = replace(done, total=together, cpu=cpu.total.amount)
             return [merged, *(one for one in attributed if one not in (done, cpu))]
+    if THREAD_POOL not in by_kind and _is_of_hops(pair, cpu):
+        changed = [
+            group
+            for group in hops
+            if (group.count.amount > 0) == (cpu.total.amount > 0)
+        ]
+        changed.sort(key=lambda group: -abs(group.count.amount))
+        if changed:
+            # The waits differ by chance, so only the CPU time counts.
+            merged = Attributed(
+                THREAD_POOL, cpu.total, tuple(changed), cpu=cpu.total.amount
+            )
+            return [merged, *(one for one in attributed if one is not cpu)]
     return list(attributed)
 
 
@@ -150,18 +163,6 @@ def is_hop(group: Group) -> bool:
         and group.count.p < HOLDER_P
         and sentences.counts_differ(group.count)
     )
-
-
-def _hopping(pair: Pair, cpu: Attributed, hops: Sequence[Group]) -> Attributed | None:
-    """Return the moves to a worker thread that cost CPU time, but hardly any wait."""
-    same_way = [
-        group for group in hops if (group.count.amount > 0) == (cpu.total.amount > 0)
-    ]
-    if not same_way:
-        return None
-    total = pair.compare(partial(part_of, THREAD_POOL))
-    same_way.sort(key=lambda group: -abs(group.count.amount))
-    return Attributed(THREAD_POOL, total, tuple(same_way))
 
 
 def _with_holder(
@@ -249,33 +250,41 @@ def _around(groups: Sequence[Group], place: Frontier | None) -> bool:
     """Say whether CPU time belongs to the events of some groups.
 
     CPU time without a place belongs to the events. CPU time in one of the user's
-    functions belongs to them if one of the events is in the same function. CPU time in
-    a library alone belongs to moves to a worker thread, and to queries or calls that
-    this library sends.
+    functions belongs to them if one of the events is in the same function; if several
+    functions have it, in each of them. CPU time in a library alone belongs to queries
+    or calls that this library sends.
     """
     if place is None:
         return True
     if not place.own:
         kind = groups[0].kind
-        return kind == "thread pool" or bool(
-            kind in SENDERS and SENDERS[kind].search(place.inside)
-        )
-    function, file = split_place(place.own)
+        return kind in SENDERS and bool(SENDERS[kind].search(place.inside))
     # py-spy may leave out the class, so only the last part of the name counts.
-    return any(
-        group.place is not None
-        and group.place.file == file
-        and group.place.function.rpartition(".")[2] == function.rpartition(".")[2]
+    functions = {
+        (group.place.function.rpartition(".")[2], group.place.file)
         for group in groups
+        if group.place is not None
+    }
+    named = [split_place(own) for own in (place.own, *(own for own, _ in place.others))]
+    return all(
+        (function.rpartition(".")[2], file) in functions for function, file in named
     )
 
 
-def _is_of_hops(pair: Pair, place: Frontier | None) -> bool:
-    """Say whether a function spends its CPU time on moves to a worker thread."""
-    if place is None or not place.own or place.others:
+def _is_of_hops(pair: Pair, cpu: Attributed) -> bool:
+    """Say whether a difference of CPU time is that of moves to a worker thread.
+
+    It is if the difference is small enough for the number of moves, and the user's
+    function that has it, if there is one, spends it on moves.
+    """
+    count = pair.compare(partial(count_of, THREAD_POOL))
+    moved = count.amount if cpu.total.amount > 0 else -count.amount
+    if moved < HOPS or abs(cpu.total.amount) > MOST_OF_HOP * moved:
         return False
-    share = share_below(pair, place, HOPPING)
-    return share >= OF_HOPS
+    place = cpu.frontier
+    if place is None or not place.own:
+        return True
+    return not place.others and share_below(pair, place, HOPPING) >= OF_HOPS
 
 
 def _sum_of(names: Sequence[str], one: Round) -> float:

@@ -20,6 +20,7 @@ APART = 0.5  # waits moved apart if this share of their difference overlapped be
 OVERLAPS = 0.1  # a wait moved apart only if its own overlap is this share of it
 RARE = 0.5  # a smaller number of times is told as once in so many requests
 ALIKE = 1.2  # events are alike if the longest takes this many times the mean
+PER_REQUEST = " per request"
 CERTAIN = 0.05  # a difference of counts is told up to this p-value
 SAME_COUNT = 0.05  # counts that differ by a smaller share are the same
 
@@ -128,10 +129,7 @@ def _called(cause: Attributed) -> str:
     if not count.baseline:
         return f" Only the candidate calls `{name}`."
     if counts_differ(count):
-        return (
-            f" `{name}` is called {_times(count.candidate)} instead of "
-            f"{_per_request(count.baseline)}."
-        )
+        return f" `{name}` is called {_instead_of(count)}."
     each = [
         quantity(seconds / number, "s")
         for seconds, number in (
@@ -156,7 +154,8 @@ def _in(cause: Attributed) -> str:
     if place is None:
         return ""
     carried = quantity(abs(place.seconds.amount), "s")
-    if abs(place.seconds.amount) > NEARLY_ALL * abs(cause.total.amount):
+    whole = NEARLY_ALL * abs(cause.total.amount)
+    if abs(place.seconds.amount) > whole and not place.others:
         carried = "nearly all"
     if not place.own:
         return f", {carried} of it in {place.inside}"
@@ -222,11 +221,7 @@ def _sent(cause: Attributed, amount: str, word: str) -> str:
                 f"{spends}: the {sender} sends `{first.resource}` "
                 f"{_per_request(number)}{at}, the {other} never."
             )
-    return (
-        f"{spends}: {sends} "
-        f"`{first.resource}` {_times(count.candidate)} instead of "
-        f"{_per_request(count.baseline)}."
-    )
+    return f"{spends}: {sends} " f"`{first.resource}` {_instead_of(count)}."
 
 
 def _how_often(sent: Difference | None) -> str:
@@ -314,9 +309,17 @@ def _times(count: float) -> str:
     return {"0": "never", "1": "once", "2": "twice"}.get(number, f"{number} times")
 
 
+def _instead_of(count: Difference) -> str:
+    """Say how often both sides do something: ``twice instead of once per request``."""
+    now, before = _per_request(count.candidate), _per_request(count.baseline)
+    if now.endswith(PER_REQUEST) and before.endswith(PER_REQUEST):
+        now = now.removesuffix(PER_REQUEST)
+    return f"{now} instead of {before}"
+
+
 def _per_request(count: float) -> str:
     times = _times(count)
-    return times if times.endswith(" requests") else f"{times} per request"
+    return times if times.endswith(" requests") else times + PER_REQUEST
 
 
 def _number(count: float) -> str:

@@ -1,6 +1,7 @@
 """Causes from rounds of profiling: the right kind and place, or no cause."""
 
 import random
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -346,6 +347,53 @@ def test_moves_to_a_thread_explain_the_cpu_time_of_the_function_that_moves() -> 
     assert (cause.kind, cause.where) == ("cpu", "handler (app/main.py:9)")
 
 
+def test_the_work_of_a_function_in_a_thread_is_no_move() -> None:
+    """A handler that moves to a thread, and computes more there."""
+    hop = observed("thread pool", 0.00001, 1, LOAD)
+    for stack in (
+        ("_worker (concurrent/futures/thread.py)", "load (app/sales.py:31)"),
+        ("_worker (concurrent/futures/thread.py)", "render (jinja2/runtime.py)"),
+    ):
+        (cause,) = found(rounds((0, [], []), (0.004, [hop], [(stack, 0.004)])))
+        assert cause.kind == "cpu" and "worker thread" not in cause.sentence
+
+
+def test_moves_to_a_thread_from_other_places_explain_nothing() -> None:
+    before = [
+        observed("thread pool", 0.00001, 1, Place(**place)) for place in MOVED[:2]
+    ]
+    after = [observed("thread pool", 0.00001, 1, Place(**place)) for place in MOVED[2:]]
+    (cause,) = found(rounds((0, before, []), (0.001, after, [HOP])))
+    assert cause.kind == "cpu" and "worker thread" not in cause.sentence
+
+
+MOVED: list[dict[str, Any]] = [
+    {"function": name, "file": "app/users.py", "line": 1} for name in "abcd"
+]
+
+
+def test_waits_for_a_thread_that_differ_by_chance_are_not_added() -> None:
+    made = rounds(
+        (0, [observed("thread pool", 0.004, 1, LOAD)], []),
+        (0, [observed("thread pool", 0.003, 2, LOAD)], [HOP]),
+    )
+    dice = random.Random(1)
+    made = [
+        one.model_copy(
+            update={
+                "observations": tuple(
+                    scaled(item, max(0.0, dice.gauss(1, 0.9)))
+                    for item in one.observations
+                )
+            }
+        )
+        for one in made
+    ]
+    (cause,) = [one for one in found(made) if one.kind == "thread pool"]
+    assert "more CPU time: it moves to a worker thread twice" in cause.sentence
+    assert cause.amount == pytest.approx(0.001, rel=0.1)
+
+
 def test_as_many_moves_to_a_thread_explain_nothing() -> None:
     hop = observed("thread pool", 0.00001, 1, LOAD)
     (cause,) = found(rounds((0, [hop], []), (0.001, [hop], [HOP])))
@@ -375,6 +423,25 @@ def test_functions_that_share_a_difference_are_all_named() -> None:
     assert cause.where == "first (app/x.py:1)"
     assert "in first (app/x.py:1), 1.5" in cause.sentence
     assert " ms in second (app/x.py:1) and 1.00 ms in third" in cause.sentence
+
+
+def test_a_caller_of_many_small_differences_is_the_place() -> None:
+    stacks: list[Stack] = [
+        ((*LOOP, "load_all (app/x.py:5)", f"step_{n} (app/x.py:1{n})"), seconds)
+        for n, seconds in enumerate([0.0014, *[0.0005] * 5])
+    ]
+    (cause,) = found(rounds((0, [], []), (0.004, [], stacks)))
+    assert cause.where == "load_all (app/x.py:5)"
+
+
+def test_a_function_that_was_split_is_not_told_to_cost_more() -> None:
+    old: list[Stack] = [((*LOOP, "old (app/x.py:1)"), 0.004)]
+    new: list[Stack] = [
+        ((*LOOP, f"{name} (app/x.py:9)"), seconds)
+        for name, seconds in [("first", 0.003), ("second", 0.002)]
+    ]
+    (cause,) = found(rounds((0, [], old), (0.001, [], new)))
+    assert "first" not in cause.sentence or "second" not in cause.sentence
 
 
 def test_only_rounds_with_stacks_say_where_the_time_is_spent() -> None:

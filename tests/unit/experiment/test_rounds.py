@@ -1,5 +1,9 @@
 """The counts of a round, per request, and the arrival rate of rounds."""
 
+import random
+import time
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,6 +12,7 @@ from assay.errors import MeasureError
 from assay.experiment.calibration import Schedule
 from assay.experiment.rounds import (
     HEADROOM,
+    Rounds,
     bearable_rate,
     is_outside,
     per_request,
@@ -90,6 +95,52 @@ def profiled(cpu: float, outside: float, variant: str = "a") -> Round:
         cpu_wait=0.0,
         stacks=stacks,
     )
+
+
+def sampled_rounds(
+    monkeypatch: pytest.MonkeyPatch, shares: Sequence[float]
+) -> list[Round]:
+    """Return the rounds of a pair whose rounds spend these shares outside the GIL."""
+
+    def both(self: Rounds, number: int, purpose: str) -> list[Round]:
+        share = shares[min(number, len(shares)) - 1] if self.gil else 0.0
+        of_both = {"topic": self.topic.name, "number": number, "samples": 9}
+        return [
+            profiled(1.0, share, name).model_copy(
+                update={**of_both, "latency": latency}
+            )
+            for name, latency in (("a", 1.0), ("b", 2.0))  # the difference is clear
+        ]
+
+    monkeypatch.setattr(Rounds, "_both", both)
+    anything: Any = None
+    pair_rounds = Rounds(
+        plan().topics[0],
+        ("a", "b"),
+        {},
+        {},
+        anything,
+        random.Random(1),
+        (),
+        Path(),
+    )
+    kept: dict[tuple[int, str], Round] = {}
+    for one in pair_rounds.measure(time.monotonic() + 60):
+        kept[one.number, one.variant] = one  # as `PairProfiling._keep` does
+    return list(kept.values())
+
+
+def test_if_all_threads_must_be_sampled_no_other_stacks_are_left(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    enough = sampled_rounds(monkeypatch, [0.1])
+    assert all(one.stacks for one in enough)
+    at_once = sampled_rounds(monkeypatch, [0.5])
+    assert len(at_once) == len(enough) and all(one.stacks for one in at_once)
+    later = sampled_rounds(monkeypatch, [0.1, 0.4, 0.5])
+    assert {one.number for one in later if not one.stacks} == {1, 2, 3}
+    assert not any(one.samples for one in later if not one.stacks)
+    assert sum(bool(one.stacks) for one in later) >= len(enough)
 
 
 @pytest.mark.parametrize(
