@@ -7,6 +7,7 @@ from typing import Literal
 Mode = Literal["closed", "open"]
 MODES: tuple[Mode, ...] = ("closed", "open")
 
+OF_REQUEST = "request.p25"  # the metric of a request that is judged by itself
 # A quantile needs this many samples beyond it in every launch.
 SAMPLES_BEYOND = 5
 
@@ -30,6 +31,8 @@ class Metric:
         higher_is_better: Whether a greater value is the faster one.
         serving: Whether it measures the speed of serving, which means nothing if
             requests fail.
+        of_request: Whether it belongs to one request of a service. Such requests are
+            judged one by one when two sides are compared; no claim can be about them.
     """
 
     name: str
@@ -41,11 +44,12 @@ class Metric:
     quantile: float | None = None
     higher_is_better: bool = False
     serving: bool = False
+    of_request: bool = False
 
     @property
     def is_latency(self) -> bool:
         """Whether it is a latency of the open loop."""
-        return self.name.startswith("latency.")
+        return self.name.startswith("latency.") or self.of_request
 
     @property
     def requests_needed(self) -> int:
@@ -120,6 +124,14 @@ METRICS = {
         ),
         Metric("startup", "s", "time from start to ready"),
         Metric("time", "s", "median time of one call"),
+        Metric(
+            OF_REQUEST,
+            "s",
+            "lower quartile of one request's response times at this arrival rate",
+            load=("open",),
+            serving=True,
+            of_request=True,
+        ),
     )
 }
 # In topics without claims, the verdict rests on these metrics. The run's chance of a

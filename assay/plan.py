@@ -196,6 +196,9 @@ class Scenario(Data):
         removed_tests: Node ids that only the first variant has.
         broken_tests: Files or tests that the last variant cannot collect, with the
             reasons.
+        each_request: Whether each request of the load is compared and judged by itself,
+            too.
+        requests: The only requests that are judged by themselves; all if empty.
     """
 
     locustfile: Path | None = None
@@ -206,6 +209,8 @@ class Scenario(Data):
     new_tests: tuple[str, ...] = ()
     removed_tests: tuple[str, ...] = ()
     broken_tests: dict[str, str] = {}
+    each_request: bool = False
+    requests: tuple[str, ...] = ()
     load: Load = Load()
 
 

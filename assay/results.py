@@ -16,7 +16,8 @@ class Comparison(Data):
     """One metric of two variants.
 
     Attributes:
-        test: The node id of a benchmark that is judged by itself; otherwise empty.
+        test: The node id of a benchmark, or the request of a service, that is judged
+            by itself; otherwise empty.
         ratio: candidate / baseline, the Hodges-Lehmann estimate over launches; None if
             no launch has a ratio.
         low: Lower end of the interval of the ratio; 0 if it is unknown, None if there
@@ -166,7 +167,8 @@ class Value(Data):
     """One metric of one variant: the estimate over launches, and its interval.
 
     Attributes:
-        test: The node id of a benchmark that is judged by itself; otherwise empty.
+        test: The node id of a benchmark, or the request of a service, that is judged
+            by itself; otherwise empty.
         low: Lower end of the 95 % interval; None if there are too few launches.
         high: Upper end of this interval; None if it is unknown.
         censored: Whether the metric is only a lower bound in some launch, because

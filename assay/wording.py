@@ -2,6 +2,7 @@
 
 import math
 import unicodedata
+from collections.abc import Sequence
 
 from assay.load_results import Judgement
 from assay.metrics import LOAD_TEST_UNITS, METRICS, higher_is_better
@@ -231,6 +232,12 @@ def forecast(metric: str, margin: float, seconds: float) -> str:
 def expectation(text: str) -> str:
     """Return an expectation with mathematical signs: ``≤ 0.30`` for ``<= 0.30``."""
     return one_line(text).replace("<=", "≤").replace(">=", "≥")
+
+
+def listed(words: Sequence[str]) -> str:
+    """Return words as an enumeration: ``a, b and c``."""
+    *others, last = words
+    return f"{', '.join(others)} and {last}" if others else last
 
 
 def percent(share: float) -> str:

@@ -42,6 +42,7 @@ def reference() -> str:
     rows = [
         f"| `{metric.name}` | {metric.meaning} | {metric.unit or 'share'} |"
         for metric in METRICS.values()
+        if not metric.of_request
     ]
     metrics = "\n".join(["| metric | meaning | unit |", "|---|---|---|", *rows])
     return f"## Keys\n\n{tables}\n\n## Metrics\n\n{metrics}"

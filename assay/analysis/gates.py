@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from assay import wording
 from assay.gating import Gate, Gating, Threshold, Waiver, matches
-from assay.metrics import higher_is_better
+from assay.metrics import METRICS, OF_REQUEST, higher_is_better
 from assay.plan import Plan, Scenario, Topic
 from assay.results import Comparison, Outcome, PairVerdict, Results
 
@@ -83,6 +83,8 @@ def unmatched(plan: Plan) -> Iterator[Threshold]:
             continue
         topics = [topic for topic in plan.topics if matches(one.topic, topic.name)]
         suites = [topic for topic in topics if topic.scenario.tests]
+        if any(topic.scenario.each_request for topic in topics):
+            continue  # its requests are known only once they are measured
         if not suites and any(topic.name == one.topic for topic in topics):
             yield one  # the threshold names a topic that has no tests
         elif suites and not any(_has_match(topic, one.test) for topic in suites):
@@ -139,8 +141,9 @@ def _outcome(
         return "undecided" if pair.verdict == "undecided" else "passes"
     if not gates or any(gate.verdict == "fails" for gate in gates):
         return "fails"
-    # The gate lets the slower comparisons pass. The others must still be decided.
-    rest = {item.verdict for item in of_pair}
+    # The gate lets the slower comparisons pass. The others must still be decided, apart
+    # from the requests of a service: the load as a whole is judged without them.
+    rest = {item.verdict for item in of_pair if not METRICS[item.metric].of_request}
     return "undecided" if "undecided" in rest else "passes"
 
 
@@ -181,6 +184,12 @@ def _warnings(plan: Plan, results: Results) -> Iterator[str]:
                 f"{waiver.until} and does not count: renew it with `assay waive`, or "
                 f"remove it from {waiver.where or 'the file of waivers'}."
             )
+    for one in plan.gating.thresholds:
+        if _matches_no_request(one, plan, results):
+            yield (
+                f"[tool.assay.gates]: no request matches {one.test!r}; see the report "
+                "for their names."
+            )
     idle = [
         waiver
         for waiver in gating.waivers
@@ -203,8 +212,28 @@ def _is_idle(waiver: Waiver, plan: Plan, results: Results) -> bool:
         return any(topic.name in measured for topic in topics)
     if any(item.test == waiver.test for item in results.left_out):
         return False
+    if waiver.metric == OF_REQUEST:
+        named = {topic.name for topic in topics}
+        return any(
+            item.metric == OF_REQUEST and item.topic in named
+            for item in results.comparisons
+        )
     suites = [topic for topic in topics if topic.scenario.tests]
     return bool(suites) and _is_asked(plan.gating, suites, waiver.test)
+
+
+def _matches_no_request(one: Threshold, plan: Plan, results: Results) -> bool:
+    """Say whether a threshold names a test where only requests were judged."""
+    topics = [topic for topic in plan.topics if matches(one.topic, topic.name)]
+    if one.test == "*" or any(topic.scenario.tests for topic in topics):
+        return False
+    names = {topic.name for topic in topics}
+    requests = {
+        item.test
+        for item in results.comparisons
+        if item.metric == OF_REQUEST and item.topic in names
+    }
+    return bool(requests) and not any(matches(one.test, name) for name in requests)
 
 
 def _is_asked(gating: Gating, suites: Iterable[Topic], pattern: str) -> bool:

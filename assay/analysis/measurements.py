@@ -35,7 +35,7 @@ TIME_PARTS = ("starts", "log_ins", "warm_up", "slices", "rest")
 
 @dataclass(frozen=True)
 class Measurements:
-    """The tables of a run so far: see `RunDirectory.slices`, `launches` and `tests`.
+    """The tables of a run so far: see the methods of `RunDirectory` with these names.
 
     Attributes:
         ratio_cache: Ratios by topic, pair and metric; every look reads them again.
@@ -45,6 +45,7 @@ class Measurements:
     slices: pd.DataFrame
     launches: pd.DataFrame
     tests: pd.DataFrame | None = None
+    requests: pd.DataFrame | None = None
     ratio_cache: dict[tuple[str, ...], Ratios] = field(default_factory=dict, repr=False)
     table_cache: dict[tuple[str, ...], pd.DataFrame] = field(
         default_factory=dict, repr=False

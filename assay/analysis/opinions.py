@@ -1,12 +1,14 @@
 """A second opinion: *slower* must be confirmed by an independent measurement."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from assay import wording
-from assay.analysis import suites
-from assay.results import Comparison, PairVerdict, Results
+from assay.analysis import pair_verdicts, suites
+from assay.metrics import METRICS
+from assay.results import Comparison, PairVerdict, Results, Verdict
 
-SLOWER = "slower"
+SLOWER: Verdict = "slower"
+AT_FIRST = "slower at first, "  # a reason for doubt begins with this
 
 
 def confirm(results: Results, second: Results, margin: float) -> Results:
@@ -21,7 +23,7 @@ def confirm(results: Results, second: Results, margin: float) -> Results:
         margin: The largest change that is too small to matter, as a fraction.
     """
     compared = tuple(_compared(results.comparisons, second.comparisons))
-    pairs = tuple(_pair(pair, compared, second.pairs, margin) for pair in results.pairs)
+    pairs = tuple(_pair(pair, compared, second, margin) for pair in results.pairs)
     return results.model_copy(
         update={
             "comparisons": compared,
@@ -40,7 +42,7 @@ def _compared(
             repeated = again.get(_key(item))
             if repeated is None or repeated.verdict != SLOWER:
                 verdict = repeated.verdict if repeated else "undecided"
-                reason = f"slower at first, but {_in_doubt(repeated)}"
+                reason = f"{AT_FIRST}but {_in_doubt(repeated)}"
                 item = item.model_copy(update={"verdict": verdict, "reason": reason})
             else:
                 item = item.model_copy(
@@ -60,36 +62,66 @@ def _in_doubt(repeated: Comparison | None) -> str:
 
 
 def _pair(
-    pair: PairVerdict,
-    compared: Iterable[Comparison],
-    second: Iterable[PairVerdict],
-    margin: float,
+    pair: PairVerdict, compared: Iterable[Comparison], second: Results, margin: float
 ) -> PairVerdict:
+    """Return the verdict on a pair after the second measurement.
+
+    Args:
+        pair: The verdict of the first measurement.
+        compared: The comparisons; tests and requests are *slower* only if they were
+            so twice.
+        second: The results of the second measurement.
+        margin: The largest change that is too small to matter, as a fraction.
+    """
     if pair.verdict != SLOWER:
         return pair
-    sides = pair.topic, pair.baseline, pair.candidate
-    tests = [
-        item
-        for item in compared
-        if item.test and (item.topic, item.baseline, item.candidate) == sides
-    ]
-    if tests:
-        return suites.judge(pair.topic, (pair.baseline, pair.candidate), tests, margin)
-    again = next(
-        (
-            item
-            for item in second
-            if (item.topic, item.baseline, item.candidate) == sides
-        ),
-        None,
-    )
-    if again is not None and again.verdict == SLOWER:
-        reason = f"{pair.reason}; measured again: {again.reason}"
-        return pair.model_copy(update={"reason": reason})
+    of_pair = [item for item in compared if _sides(item) == _sides(pair)]
+    by_itself = [item for item in of_pair if item.test]
+    if by_itself and not any(METRICS[item.metric].of_request for item in by_itself):
+        sides = pair.baseline, pair.candidate
+        return suites.judge(pair.topic, sides, by_itself, margin)
+    again = next((item for item in second.pairs if _sides(item) == _sides(pair)), None)
+    verdict = _of_service(pair, of_pair, second, margin)
     words = again.reason if again else "not measured"
-    reason = f"at first {pair.reason}; but measured again: {words}"
-    verdict = again.verdict if again else "undecided"
+    if verdict == SLOWER:
+        reason = f"{pair.reason}; measured again: {words}"
+    else:
+        doubts = [item for item in by_itself if item.reason.startswith(AT_FIRST)]
+        named = [f"{item.test} was {item.reason}" for item in doubts]
+        words = "; ".join([words, *named])
+        reason = f"at first {pair.reason}; but measured again: {words}"
     return pair.model_copy(update={"verdict": verdict, "reason": reason})
+
+
+def _of_service(
+    pair: PairVerdict, of_pair: Sequence[Comparison], second: Results, margin: float
+) -> Verdict:
+    """Return the verdict on a service: *slower* needs the same evidence twice.
+
+    The whole load must be slower twice, or one request must be. Otherwise the whole
+    load decides; a request that was slower once and is undecided leaves a doubt.
+    """
+    whole = [item for item in of_pair if not item.test]
+    again = [
+        item
+        for item in second.comparisons
+        if _sides(item) == _sides(pair) and not item.test
+    ]
+    if not whole or not again:
+        return "undecided"
+    first, repeated = (pair_verdicts.judge(items, margin) for items in (whole, again))
+    if any(item.test and item.verdict == SLOWER for item in of_pair):
+        return SLOWER
+    decides = repeated if first.verdict == SLOWER else first
+    in_doubt = any(
+        item.verdict == "undecided" and item.reason.startswith(AT_FIRST)
+        for item in of_pair
+    )
+    return "undecided" if in_doubt else decides.verdict
+
+
+def _sides(item: Comparison | PairVerdict) -> tuple[str, str, str]:
+    return item.topic, item.baseline, item.candidate
 
 
 def _key(item: Comparison) -> tuple[str, str, str, str]:

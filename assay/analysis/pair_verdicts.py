@@ -6,14 +6,21 @@ from assay import wording
 from assay.metrics import METRICS
 from assay.results import Comparison, PairVerdict, Verdict
 
+NAMED = 3  # a reason names at most this many requests
+
 
 def judge(compared: Sequence[Comparison], margin: float) -> PairVerdict:
     """Judge a pair without claims by all its comparisons together.
 
+    The requests of a service can make the pair *slower*, but nothing else: one that is
+    undecided or faster is shown, and the load as a whole decides.
+
     Args:
-        compared: All comparisons of the pair, at least one.
+        compared: All comparisons of the pair, at least one of the load as a whole.
         margin: The largest change that is too small to matter, as a fraction.
     """
+    requests = [item for item in compared if METRICS[item.metric].of_request]
+    compared = [item for item in compared if not METRICS[item.metric].of_request]
     by_verdict: dict[str, list[Comparison]] = {}
     for item in compared:
         if item.verdict is not None:
@@ -32,10 +39,13 @@ def judge(compared: Sequence[Comparison], margin: float) -> PairVerdict:
         verdict = "faster"
     reason = _reason(by_verdict, margin)
     if differing:
-        others = _listed([_with_ratio(item) for item in differing])
+        others = wording.listed([_with_ratio(item) for item in differing])
         verb = "differs" if len(differing) == 1 else "differ"
         same = verdicts == {"same"}
         reason += f", but {others} {verb}" if same else f"; {others} {verb}, too"
+    if slower := [item for item in requests if item.verdict == "slower"]:
+        verdict = "slower"
+        reason = f"{_slower_requests(slower)}; of the whole load, {reason}"
     first = compared[0]
     return PairVerdict(
         topic=first.topic,
@@ -47,10 +57,19 @@ def judge(compared: Sequence[Comparison], margin: float) -> PairVerdict:
     )
 
 
+def _slower_requests(items: Sequence[Comparison]) -> str:
+    """Name the requests that are slower by themselves, the slowest first."""
+    items = sorted(items, key=lambda item: -(item.ratio or 1.0))
+    named = [f"{item.test} ({wording.in_words(item)})" for item in items[:NAMED]]
+    more = [f"{len(items) - NAMED} more"] if len(items) > NAMED else []
+    verb = "is" if len(items) == 1 else "are"
+    return f"{wording.listed([*named, *more])} {verb} slower"
+
+
 def _reason(by_verdict: Mapping[str, Sequence[Comparison]], margin: float) -> str:
     """Return what the deciding metrics show, or why they are undecided."""
     clauses = {
-        verdict: f"{verdict} by {_listed([_with_ratio(item) for item in items])}"
+        verdict: f"{verdict} by {wording.listed([_with_ratio(item) for item in items])}"
         for verdict, items in by_verdict.items()
         if verdict in ("faster", "slower")
     }
@@ -73,9 +92,4 @@ def _with_ratio(item: Comparison) -> str:
 
 
 def _clause(names: Sequence[str], state: str) -> str:
-    return f"{_listed(names)} {'is' if len(names) == 1 else 'are'} {state}"
-
-
-def _listed(words: Sequence[str]) -> str:
-    *others, last = words
-    return f"{', '.join(others)} and {last}" if others else last
+    return f"{wording.listed(names)} {'is' if len(names) == 1 else 'are'} {state}"

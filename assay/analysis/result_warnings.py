@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from assay.analysis import suites
+from assay.analysis import by_request, suites
 from assay.analysis.deciding import LEAN_USER_HINT
 from assay.analysis.measurements import (
     Measurements,
@@ -38,6 +38,8 @@ def warnings_of(
     yield from _of_unanswered(plan, measured)
     for suite in by_test:
         yield from suites.warnings(suite)
+    for topic in plan.topics:
+        yield from by_request.warnings(topic, measured)
 
 
 def _of_controls(arms: Sequence[Control]) -> Iterable[str]:

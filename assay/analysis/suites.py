@@ -41,11 +41,15 @@ class Suite:
 
     Attributes:
         tests: One row for each launch, test and variant: see `RunDirectory.tests`.
+        metric: The metric that is compared.
+        noun: What the tests are called.
     """
 
     looks: Looks
     topic: Topic
     tests: pd.DataFrame
+    metric: str = METRIC
+    noun: str = "tests"
 
     def log_ratios(self, pair: Pair) -> dict[str, Floats]:
         """Return log(candidate / baseline) of each test, one number per launch."""
@@ -171,7 +175,7 @@ def values(suite: Suite) -> Iterable[Value]:
             topic=suite.topic.name,
             test=test,
             variant=variant,
-            metric=METRIC,
+            metric=suite.metric,
             value=statistics.hodges_lehmann(seconds),
             low=interval[0] if interval else None,
             high=interval[1] if interval else None,
@@ -249,7 +253,7 @@ def _comparison(
         verdict = "undecided"
         reason = (
             f"the interval excludes 1, but with {len(suite.topic.scenario.tests)} "
-            f"tests that is too little evidence after {len(x)} launches"
+            f"{suite.noun} that is too little evidence after {len(x)} launches"
         )
     elif verdict == "undecided":
         reason = _reason_undecided(interval, len(x), looks.margin)
@@ -259,7 +263,7 @@ def _comparison(
         test=test,
         baseline=pair[0],
         candidate=pair[1],
-        metric=METRIC,
+        metric=suite.metric,
         ratio=math.exp(estimate) if len(x) else None,
         low=None if low is None else math.exp(low),
         high=None if high is None else math.exp(high),

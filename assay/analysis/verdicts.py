@@ -10,7 +10,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from assay import wording
-from assay.analysis import comparisons, failures, pair_verdicts, statistics, suites
+from assay.analysis import (
+    by_request,
+    comparisons,
+    failures,
+    pair_verdicts,
+    statistics,
+    suites,
+)
 from assay.analysis.attribution import changes
 from assay.analysis.attribution.calls import call_counts
 from assay.analysis.attribution.every_cause import every_cause
@@ -62,6 +69,11 @@ def evaluate(
         suite for topic in plan.topics for suite in _suites(looks, topic, measured)
     ]
     compared += [item for suite in by_test for item in suites.comparisons(suite)]
+    compared += [
+        item
+        for topic in plan.topics
+        for item in by_request.comparisons(looks, topic, measured)
+    ]
     arms = [
         control for topic in plan.topics for control in controls(looks, topic, measured)
     ]
@@ -85,6 +97,11 @@ def evaluate(
             [
                 *(value for topic in plan.topics for value in _values(topic, measured)),
                 *(value for suite in by_test for value in suites.values(suite)),
+                *(
+                    value
+                    for topic in plan.topics
+                    for value in by_request.values(looks, topic, measured)
+                ),
             ]
         ),
         spent=tuple(
@@ -126,16 +143,7 @@ def decided(looks: Looks, topic: Topic, measured: Measurements) -> bool:
     if any(item.verdict == "undecided" for item in _budgets(looks, topic, measured)):
         return False
     if not topic.claims:
-        return all(
-            item.verdict != "undecided"
-            or comparisons.cannot_be_decided(
-                comparisons.examine(
-                    looks, topic, (item.baseline, item.candidate), measured
-                ),
-                item.metric,
-            )
-            for item in comparisons.comparisons(looks, topic, measured, True)
-        )
+        return _whole_decided(looks, topic, measured)
     shared = looks.level(looks.claims)
     for claim in topic.claims:
         examined = comparisons.examine(
@@ -148,6 +156,26 @@ def decided(looks: Looks, topic: Topic, measured: Measurements) -> bool:
         if p > shared or examined.reason_forbidden(claim.metric):
             return False
     return True
+
+
+def _whole_decided(looks: Looks, topic: Topic, measured: Measurements) -> bool:
+    """Say whether a topic without claims needs no more launches."""
+    compared = list(comparisons.comparisons(looks, topic, measured, True))
+    is_decided = all(
+        item.verdict != "undecided"
+        or comparisons.cannot_be_decided(
+            comparisons.examine(
+                looks, topic, (item.baseline, item.candidate), measured
+            ),
+            item.metric,
+        )
+        for item in compared
+    )
+    # If the whole load is slower, no request can change the verdict.
+    is_slower = any(item.verdict == "slower" for item in compared)
+    return is_decided and (
+        is_slower or not by_request.stands_out(looks, topic, measured)
+    )
 
 
 def _suites(

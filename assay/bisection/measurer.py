@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from assay.analysis import measurements
+from assay.analysis import by_request, measurements
 from assay.analysis.looks import looks_of
 from assay.analysis.suites import Suite
 from assay.bisection_results import Check, Ends, Quantity, SearchedCommit
@@ -22,6 +22,7 @@ from assay.experiment import run
 from assay.experiment.context import CheckFiles
 from assay.experiment.progress import Progress, Quiet
 from assay.gating import Gating
+from assay.metrics import OF_REQUEST
 from assay.plan import Plan, Topic
 from assay.results import Comparison, Results
 from assay.run_directory.directory import NotARunError
@@ -281,10 +282,15 @@ def narrowed(plan: Plan, quantity: Quantity) -> Plan:
 
 def _only(topic: Topic, quantity: Quantity) -> Topic:
     update: dict[str, Any] = {"budgets": (), "time_budget": None}
-    if quantity.test:
+    if quantity.metric == OF_REQUEST:
+        requests = {"requests": (quantity.test,)}
+        update["scenario"] = topic.scenario.model_copy(update=requests)
+        update["deciding"] = ("latency.p50",)  # so that only the open loop is measured
+    elif quantity.test:
         tests = {"tests": (quantity.test,)}
         update["scenario"] = topic.scenario.model_copy(update=tests)
     else:
+        update["scenario"] = topic.scenario.model_copy(update={"each_request": False})
         update["deciding"] = (quantity.metric,)
     return topic.model_copy(update=update)
 
@@ -297,13 +303,22 @@ def log_ratios(directory: RunDirectory, quantity: Quantity) -> list[float]:
     """
     plan = directory.plan()
     topic = plan.topic(quantity.topic)
+    measured = measurements.Measurements(
+        directory.slices(),
+        directory.launches(),
+        directory.tests(),
+        directory.requests(),
+    )
     if quantity.test:
-        suite = Suite(looks_of(plan), topic, directory.tests())
-        values = suite.log_ratios(PAIR).get(quantity.test, np.empty(0))
-    else:
-        measured = measurements.Measurements(
-            directory.slices(), directory.launches(), directory.tests()
+        looks = looks_of(plan)
+        suite = (
+            by_request.suite_of(looks, topic, measured)
+            if quantity.metric == OF_REQUEST
+            else Suite(looks, topic, directory.tests())
         )
+        ratios = suite.log_ratios(PAIR) if suite else {}
+        values = ratios.get(quantity.test, np.empty(0))
+    else:
         values = measurements.log_ratios(measured, topic.name, *PAIR, quantity.metric)
     return [
         max(-LARGEST, min(LARGEST, float(value)))

@@ -17,12 +17,15 @@ def waive(
         str,
         typer.Argument(
             metavar="TEST",
-            help="The node id of a benchmark, as the report has it; or the name of a "
-            "service's topic.",
+            help="The node id of a benchmark, or a service's request, as the report "
+            "has it; or the name of a service's topic.",
         ),
     ],
     metric: Annotated[
-        str, typer.Argument(help="The metric, such as time or cpu_per_request.")
+        str,
+        typer.Argument(
+            help="The metric, such as time, request.p25 or cpu_per_request."
+        ),
     ],
     ceiling: Annotated[
         float,
@@ -39,7 +42,8 @@ def waive(
         typer.Option(help="The last day on which the waiver counts: 2027-01-31."),
     ],
     topic: Annotated[
-        str, typer.Option(help="The topic of the benchmark; any if not given.")
+        str,
+        typer.Option(help="The topic of the benchmark or request; any if not given."),
     ] = "",
 ) -> None:
     """Allow something to be slower until a day: write a waiver to perf/waivers.toml."""

@@ -64,7 +64,10 @@ class Experiment:
     def read_measurements(self) -> measurements.Measurements:
         """Read the measurements that are on disk so far."""
         return measurements.Measurements(
-            self.run.slices(), self.run.launches(), self.run.tests()
+            self.run.slices(),
+            self.run.launches(),
+            self.run.tests(),
+            self.run.requests(),
         )
 
     def results(self, partial: bool) -> Results:

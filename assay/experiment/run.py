@@ -308,7 +308,7 @@ def judge(run: RunDirectory, why: str = NO_RESULTS) -> Results:
                 raise
             warnings = (CUT_RESULTS,)
     plan = run.plan()
-    measured = Measurements(run.slices(), run.launches(), run.tests())
+    measured = Measurements(run.slices(), run.launches(), run.tests(), run.requests())
     results = verdicts.evaluate(
         plan, measured, run.name, partial, warnings, run.rounds()
     )

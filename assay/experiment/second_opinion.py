@@ -1,5 +1,6 @@
 """Measure slower topics and tests a second time, independently of the first."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from assay.analysis import gates, opinions
@@ -43,13 +44,17 @@ def plan_again(plan: Plan, results: Results, time: Time | None) -> Plan | None:
         time: The time for it; None for the same time again.
     """
     slower = {pair.topic for pair in results.pairs if pair.verdict == opinions.SLOWER}
-    tests = {
-        (item.topic, item.test)
-        for item in results.comparisons
-        if item.test and item.verdict == opinions.SLOWER
-    }
     topics = [
-        _only(topic, tuple(t for t in topic.scenario.tests if (topic.name, t) in tests))
+        _only(
+            topic,
+            [
+                item.test
+                for item in results.comparisons
+                if item.test
+                and item.topic == topic.name
+                and item.verdict == opinions.SLOWER
+            ],
+        )
         for topic in plan.topics
         if topic.name in slower
     ]
@@ -99,7 +104,10 @@ def measure(
     again = again.model_copy(
         update={
             "topics": tuple(
-                _only(topics[topic.name], topic.scenario.tests)
+                _only(
+                    topics[topic.name],
+                    (*topic.scenario.tests, *topic.scenario.requests),
+                )
                 for topic in again.topics
             )
         }
@@ -122,8 +130,20 @@ def measure(
     return confirmed
 
 
-def _only(topic: Topic, tests: tuple[str, ...]) -> Topic:
-    """Return a topic with only some of its tests; a service is measured as before."""
-    update = {"tests": tests, "new_tests": (), "removed_tests": (), "broken_tests": {}}
+def _only(topic: Topic, slower: Sequence[str]) -> Topic:
+    """Return a topic with only some of its tests, or of the requests that are judged.
+
+    A service gets the same load as before.
+    """
+    update: dict[str, object] = {
+        "new_tests": (),
+        "removed_tests": (),
+        "broken_tests": {},
+    }
+    if topic.scenario.each_request:
+        # Without a slower request, it is the whole load that is measured again.
+        update |= {"requests": tuple(slower), "each_request": bool(slower)}
+    else:
+        update["tests"] = tuple(slower)
     scenario = topic.scenario.model_copy(update=update)
     return topic.model_copy(update={"scenario": scenario, "time_budget": None})

@@ -11,8 +11,15 @@ from assay.analysis.measurements import is_full, latency
 from assay.experiment import closed_loop
 from assay.experiment.deadlines import LONGEST_DRAIN
 from assay.load.answers import Columns, Slice
+from assay.load.recorder import OTHER
 from assay.metrics import QUANTILES, requests_needed
-from assay.run_directory.rows import MeasuredSlices, SliceRow
+from assay.plan import AA_SUFFIX
+from assay.run_directory.rows import (
+    MeasuredSlices,
+    RequestRow,
+    SliceRow,
+    request_label,
+)
 
 Floats = NDArray[np.float64]
 
@@ -20,6 +27,7 @@ TIMED_OUT = 2  # value of the column `failed`: see assay.load.recorder
 LOAD_REQUEST = "request"  # the kind of a request that belongs to the load itself
 # A generator that uses this share of its core limits the number of requests.
 SATURATED_SHARE = 0.95
+LOWER_QUARTILE = 0.25
 
 
 def load_requests_only(measured: Slice) -> Slice:
@@ -217,6 +225,39 @@ def metric_values(
         lost = sum(row.dropped + row.unserved for row in open_rows)
         values["dropped"] = lost / planned, False
     return {m: pair for m, pair in values.items() if math.isfinite(pair[0])}
+
+
+def request_rows(measured_slices: MeasuredSlices) -> list[RequestRow]:
+    """Return the response time of each request of a launch, by variant.
+
+    In the open loop, requests wait for each other, so a mean would mostly show the
+    others. The lower quartile shows those that waited least. Only blocks count in which
+    no variant was disturbed, because all variants of a block have the same arrivals.
+    """
+    of_open_loop = [pair for pair in measured_slices if pair[0].mode == "open"]
+    disturbed = {row.block for row, _ in of_open_loop if row.disturbed}
+    times: dict[tuple[str, str], list[Floats]] = {}
+    for row, measured in of_open_loop:
+        if row.block in disturbed or row.variant.endswith(AA_SUFFIX):
+            continue
+        columns = measured.request_columns
+        succeeded = columns["failed"] == 0
+        for index in np.unique(columns["name"][succeeded]):
+            name = measured.names[index]
+            if OTHER in name:
+                continue
+            chosen = succeeded & (columns["name"] == index)
+            seconds = columns["end"][chosen] - columns["start"][chosen]
+            times.setdefault((request_label(name), row.variant), []).append(seconds)
+    return [
+        RequestRow(
+            request=request,
+            variant=variant,
+            seconds=float(np.quantile(np.concatenate(arrays), LOWER_QUARTILE)),
+            answers=sum(map(len, arrays)),
+        )
+        for (request, variant), arrays in times.items()
+    ]
 
 
 def _generator_saturated(closed: Sequence[SliceRow]) -> bool:

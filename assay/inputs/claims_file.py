@@ -214,7 +214,11 @@ def _check_names(claims: ClaimsFile, problems: Problems, sides: bool) -> None:
         if name not in variants:
             problems.add(path, f"no variant {name!r}{nearest(name, variants)}")
     has_benchmarks = claims.scenario.benchmarks is not None
-    valid = [metric for metric in METRICS if (metric == "time") == has_benchmarks]
+    valid = [
+        name
+        for name, metric in METRICS.items()
+        if (name == "time") == has_benchmarks and not metric.of_request
+    ]
     for path, metric in metrics:
         if metric not in valid:
             problems.add(path, f"no metric {metric!r} here{nearest(metric, valid)}")

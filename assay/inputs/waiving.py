@@ -12,7 +12,7 @@ from assay.errors import InputError
 from assay.gating import Waiver
 from assay.inputs.gates import read_waivers, waivers_file
 from assay.inputs.toml_file import nearest
-from assay.metrics import METRICS
+from assay.metrics import METRICS, OF_REQUEST
 from assay.wording import clean, exact, one_line
 
 MOST_TIMES = 1e6
@@ -34,19 +34,20 @@ def waiver(
     """Check the parts of a waiver, and return it.
 
     Args:
-        what: The node id of a benchmark, or the name of a topic.
+        what: The node id of a benchmark, a request such as ``GET /item``, or the name
+            of a topic.
         metric: The name of a metric.
         ceiling: How many times as slow it may be.
         reason: Why it may be slower.
         until: The last day on which the waiver counts.
-        topic: The topic of the benchmark; empty for any topic.
+        topic: The topic of the benchmark or request; empty for any topic.
         today: The day on which the waiver is written.
 
     Raises:
         InputError: A part is wrong; the message has every problem.
     """
     wrong = []
-    is_test = "::" in what
+    is_test = "::" in what or metric == OF_REQUEST
     if metric not in METRICS:
         wrong.append(f"METRIC: no metric {metric!r}{nearest(metric, list(METRICS))}")
     if not 1 < ceiling <= MOST_TIMES:
@@ -59,7 +60,7 @@ def waiver(
     if until < today:
         wrong.append(f"--until: {until} is past; expected a day from {today} on")
     if not what.strip() or clean(what) != what or "\n" in what or "\t" in what:
-        wrong.append("TEST: expected a node id or the name of a topic")
+        wrong.append("TEST: expected a node id, a request or the name of a topic")
     elif topic and not is_test:
         wrong.append(
             f"TEST: expected the node id of a benchmark, such as "

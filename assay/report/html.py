@@ -44,6 +44,7 @@ class PairView:
     overall: PairVerdict | None
     metrics: tuple[MetricRow, ...]
     tests: TestTable
+    requests: TestTable
     why: WhyView
     pictures: evidence.Pictures
     exports: list[tuple[str, str]]
@@ -188,6 +189,7 @@ def _pair(
             )
         ),
         tests=table_of_tests(results, topic.name, pair),
+        requests=table_of_tests(results, topic.name, pair, of_requests=True),
         why=why(results, topic.name, pair, sources),
         pictures=evidence.pictures_of_pair(
             pair,

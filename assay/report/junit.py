@@ -20,6 +20,7 @@ from typing import Literal
 from xml.etree import ElementTree as XML
 
 from assay.gating import Gate, Gating
+from assay.metrics import METRICS
 from assay.report.summary import (
     budget_reason,
     budget_text,
@@ -185,6 +186,8 @@ def _of_comparison(
     for text in (gate_text(gate), one_line(item.reason)):
         reason += f"; {text}" if text else ""
     outcome = _outcome(str(item.verdict), gating)
+    if item.verdict == "undecided" and METRICS[item.metric].of_request:
+        outcome = "skipped"  # the load as a whole is judged without this request
     pair = pair_verdict_of(results, item)
     if gate and gate.verdict != "fails":
         outcome = "passed"

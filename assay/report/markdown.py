@@ -8,6 +8,7 @@ many rows do not fit.
 import re
 from collections.abc import Callable, Sequence
 
+from assay.metrics import METRICS
 from assay.report.provenance import commits_text, time_spent_text
 from assay.report.summary import (
     answer,
@@ -240,10 +241,13 @@ def _without_claims(
 def _below(
     results: Results, tests: Sequence[Comparison], margin: float, space: _Space
 ) -> list[str]:
-    """Return the text below the table for one suite: undecided and equal tests."""
+    """Return the text below the table: tests or requests, undecided or equal."""
     undecided = [item for item in tests if item.verdict == "undecided"]
     same = sum(item.verdict == "same" for item in tests)
-    count = counted(len(undecided), "test is", "tests are")
+    noun = (
+        "request" if any(METRICS[item.metric].of_request for item in tests) else "test"
+    )
+    count = counted(len(undecided), f"{noun} is", f"{noun}s are")
     frame = [f"<details><summary>{count} undecided</summary>", *_HEADER, "</details>"]
     lines: list[str] = []
     rows = space.fitting(by_change(undecided), lambda item: _row(results, item, margin))
@@ -251,7 +255,7 @@ def _below(
         space.left -= len("".join(frame))
         lines += [frame[0], "", *_HEADER, *rows, "", frame[-1], ""]
     if same:
-        count = counted(same, "test is", "tests are")
+        count = counted(same, f"{noun} is", f"{noun}s are")
         lines += space.fitting([f"{count} the same within {percent(margin)}.\n"], str)
     return lines
 

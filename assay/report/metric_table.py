@@ -52,13 +52,14 @@ def metric_rows(
     values = {
         (value.variant, value.metric): value
         for value in results.values
-        if value.topic == topic
+        if value.topic == topic and not value.test
     }
     comparisons = {
         comparison.metric: comparison
         for comparison in results.comparisons
         if (comparison.topic, comparison.baseline, comparison.candidate)
         == (topic, *pair)
+        and not comparison.test
     }
     claimed = {claim.metric for claim in claims}
     deciding = claimed | {c.metric for c in comparisons.values() if c.verdict}

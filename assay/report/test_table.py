@@ -1,7 +1,8 @@
-"""The table of a suite that is judged test by test, as text."""
+"""The table of what is judged by itself, tests or requests, as text."""
 
 from dataclasses import dataclass
 
+from assay.metrics import METRICS
 from assay.report.summary import by_change, gate_key, gate_text, gates_by_key
 from assay.results import Comparison, LeftOut, Results
 from assay.wording import compared, one_line, percent, quantity, unit_of, verdict_word
@@ -9,7 +10,7 @@ from assay.wording import compared, one_line, percent, quantity, unit_of, verdic
 
 @dataclass(frozen=True)
 class TestRow:
-    """One benchmark of a suite, as text.
+    """One benchmark of a suite, or one request of a service, as text.
 
     Attributes:
         seen: The smallest change that the test's launches would have shown.
@@ -48,12 +49,23 @@ class TestTable:
         return bool(self.changed or self.same or self.left_out)
 
 
-def table_of_tests(results: Results, topic: str, pair: tuple[str, str]) -> TestTable:
-    """Return the table of a pair's benchmarks; empty if there are none."""
+def table_of_tests(
+    results: Results, topic: str, pair: tuple[str, str], of_requests: bool = False
+) -> TestTable:
+    """Return the table of a pair's benchmarks; empty if there are none.
+
+    Args:
+        results: The results of the run.
+        topic: The topic's name.
+        pair: Baseline and candidate.
+        of_requests: Whether to return the table of the service's requests instead.
+    """
     of_pair = [
         item
         for item in results.comparisons
-        if item.test and (item.topic, item.baseline, item.candidate) == (topic, *pair)
+        if item.test
+        and (item.topic, item.baseline, item.candidate) == (topic, *pair)
+        and METRICS[item.metric].of_request == of_requests
     ]
     seconds = {
         (value.test, value.variant): value.value
@@ -70,7 +82,7 @@ def table_of_tests(results: Results, topic: str, pair: tuple[str, str]) -> TestT
         tuple(row for item, row in rows if item.verdict == "same"),
         tuple(
             (one_line(item.test), item.kind, one_line(item.reason))
-            for item in _left_out(results, topic)
+            for item in ([] if of_requests else _left_out(results, topic))
         ),
     )
 

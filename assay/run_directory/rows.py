@@ -113,6 +113,23 @@ class TestRow:
     problem: str = ""
 
 
+@dataclass(frozen=True)
+class RequestRow:
+    """One request of one variant in one launch, as a row of requests.parquet.
+
+    Attributes:
+        request: The request as people write it: ``GET /item``.
+        variant: Name of its variant.
+        seconds: Lower quartile of its response times in the open loop.
+        answers: How many response times there were.
+    """
+
+    request: str
+    variant: str
+    seconds: float
+    answers: int
+
+
 MeasuredSlices = Sequence[tuple[SliceRow, Slice]]
 
 
@@ -170,6 +187,13 @@ def tests(topic: str, number: int, kept: Sequence[TestRow]) -> list[dict[str, ob
         }
         for row in kept
     ]
+
+
+def requests(
+    topic: str, number: int, kept: Sequence[RequestRow]
+) -> list[dict[str, object]]:
+    """Return the requests of a launch as the rows of `RunDirectory.requests`."""
+    return [{"topic": topic, "launch": number, **asdict(row)} for row in kept]
 
 
 def samples(number: int, measured: MeasuredSlices, origin: float) -> Any:

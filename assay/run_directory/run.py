@@ -9,6 +9,7 @@ so a run that died can be read up to that point.
     slices.parquet       one row per slice
     launches.parquet     one row per topic, launch, variant and metric
     tests.parquet        one row per topic, launch, benchmark and variant
+    requests.parquet     one row per topic, launch, request and variant
     profiles/*.json      one file per topic, variant and preset; also per pair, if the
                          profile was taken in the rounds of a pair
     rounds/*.json        one file per pair, purpose, round of profiling and side
@@ -168,6 +169,21 @@ class RunDirectory(Directory):
             NotARunError: The file is damaged.
         """
         return self._read_frame("tests.parquet")
+
+    def append_requests(self, requests: Sequence[dict[str, object]]) -> None:
+        """Keep the requests of one finished launch; see `rows.requests`."""
+        self._append_rows("requests.parquet", requests)
+
+    def requests(self) -> pd.DataFrame:
+        """Return rows (topic, launch, request, variant, seconds, answers).
+
+        `seconds` is the lower quartile of the response times. The table is empty if no
+        request is judged by itself, and in older runs.
+
+        Raises:
+            NotARunError: The file is damaged.
+        """
+        return self._read_frame("requests.parquet")
 
     def samples(self, topic: str, columns: list[str] | None = None) -> pd.DataFrame:
         """Return the requests of all launches of a topic; empty if there are none.

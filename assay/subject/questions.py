@@ -54,11 +54,10 @@ def check(question: Question) -> None:
     """
     from assay.inputs.toml_file import nearest
 
+    valid = [name for name, metric in METRICS.items() if not metric.of_request]
     for metric in question.only:
-        if metric not in METRICS:
-            raise InputError(
-                f"--only: no metric {metric!r}{nearest(metric, list(METRICS))}"
-            )
+        if metric not in valid:
+            raise InputError(f"--only: no metric {metric!r}{nearest(metric, valid)}")
 
 
 def plan_of(
@@ -202,8 +201,18 @@ def _of_service(sides: Sides, topic: Topic, question: Question) -> Topic:
             "claims": (),
             "budgets": budgets,
             "deciding": question.only,
+            "scenario": _by_request(topic, question),
         }
     )
+
+
+def _by_request(topic: Topic, question: Question) -> Scenario:
+    """Return the topic's load, whose requests are judged one by one, too.
+
+    If the user names the metrics that decide, nothing else does.
+    """
+    each = not question.only
+    return topic.scenario.model_copy(update={"each_request": each})
 
 
 def _chosen(topic: Topic, name: str) -> Variant:
@@ -285,6 +294,7 @@ def of_urls(
                 "claims": (),
                 "budgets": (),
                 "deciding": question.only,
+                "scenario": _by_request(topic, question),
             }
         )
         for topic in plan.topics
