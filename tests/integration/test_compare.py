@@ -226,6 +226,53 @@ def test_a_slower_service_is_named_with_the_changed_lines(tmp_path: Path) -> Non
     assert "changed here" in page
 
 
+@repeated
+def test_one_slower_request_of_seven_is_named(tmp_path: Path) -> None:
+    project = project_in(tmp_path)
+    locustfile = LOCUSTFILE + "".join(
+        f"""
+    @task
+    def tax_{number}(self):
+        self.client.get("/tax/{number}")
+"""
+        for number in range(6)
+    )
+    app = APP.replace(
+        "    headers =",
+        """    elif scope["path"].startswith("/tax/"):
+        body = b"%d" % sum(tax_of(item) for item in range(10))
+    headers =""",
+    ).replace("import price_of", "import price_of, tax_of")
+    commit(
+        project,
+        "A service",
+        {"app.py": app, "perf/claims.toml": CLAIMS, "perf/locustfile.py": locustfile},
+    )
+    commit(
+        project,
+        "Sum over more steps",
+        {"prices.py": PRICES.replace("range(300)", "range(450)", 1)},
+    )
+    ran = compare(project, "HEAD~1", "HEAD", "--topic", "perf")
+    assert ran.returncode == 1, ran.stdout + ran.stderr
+    results = results_of(project)
+    requests = {
+        item["test"]: item["verdict"] for item in results["comparisons"] if item["test"]
+    }
+    assert len(requests) == 7
+    assert [name for name, word in requests.items() if word == "slower"] == [
+        "GET /price"
+    ]
+    assert results["pairs"][0]["reason"].startswith("GET /price (")
+    assert "measured again" in results["pairs"][0]["reason"]
+    page = (project / "reports/run/index.html").read_text()
+    assert "Requests one by one" in page
+    summary = (project / "reports/run/summary.md").read_text()
+    assert "GET /price" in summary
+    junit = (project / "reports/run/junit.xml").read_text()
+    assert "GET /price" in junit
+
+
 def test_a_side_that_runs_the_users_own_files_is_refused(project: Path) -> None:
     path = f"import sys\n\nsys.path.insert(0, {str(project)!r})\n"
     commit(project, "A path", {"conftest.py": path})

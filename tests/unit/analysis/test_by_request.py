@@ -135,8 +135,8 @@ def test_identical_requests_are_hardly_ever_slower() -> None:
 def test_the_family_is_what_is_judged() -> None:
     """In a second measurement only what was slower is judged, so little suffices."""
     ratios = {f"GET /{number}": 1.0 for number in range(60)} | {"GET /3": 1.06}
-    tables = measured(ratios, noise=0.035, launches=15, seed=3)
-    looks = Looks((15,), 0.05, 0.05)
+    tables = measured(ratios, noise=0.01, launches=9)
+    looks = Looks((9,), 0.05, 0.05)
     (whole,) = (item for item in judged(tables, looks=looks) if item.test == "GET /3")
     (alone,) = judged(tables, topic("GET /3"), looks)
     assert (whole.verdict, alone.verdict) == ("undecided", "slower")
@@ -201,12 +201,12 @@ def test_failures_and_noise_forbid_a_verdict() -> None:
 
 
 def test_more_launches_follow_if_a_request_may_be_slower() -> None:
-    looks = Looks((6, 40), 0.05, 0.05)
+    looks = Looks((8, 40), 0.05, 0.05)
     ratios = {f"GET /{number}": 1.0 for number in range(20)} | {"GET /3": 1.08}
-    few = measured(ratios, noise=0.03, launches=6)
+    few = measured(ratios, noise=0.02, launches=8)
     assert by_request.stands_out(looks, topic(), few)
-    assert not by_request.stands_out(Looks((6,), 0.05, 0.05), topic(), few)
-    equal = measured(dict.fromkeys(ratios, 1.0), noise=0.0001, launches=6)
+    assert not by_request.stands_out(Looks((8,), 0.05, 0.05), topic(), few)
+    equal = measured(dict.fromkeys(ratios, 1.0), noise=0.0001, launches=8)
     assert not by_request.stands_out(looks, topic(), equal)
 
 
