@@ -29,7 +29,8 @@ class Comparison(Data):
         verdict: The verdict; None for a metric that is shown but does not decide.
         reason: Why the verdict is *undecided*; empty if it is not.
         differs: Whether the ratio of a metric that does not decide, or of an undecided
-            benchmark, stands out (Benjamini-Hochberg). It is a hint, never a verdict.
+            benchmark or request, stands out (Benjamini-Hochberg). It is a hint, never a
+            verdict.
         censored: The sides that are only known as lower bounds, because latency
             reached a timeout or the generator limited the throughput. Then `ratio` is a
             lower bound (candidate) or an upper bound (baseline). Empty if no launch has
@@ -39,8 +40,8 @@ class Comparison(Data):
             after which a difference as small as the margin would most likely be
             detected; None if unknown.
         detectable: Half the width of the interval, as a share: about the smallest
-            change that the launches would have shown. Only for a benchmark that is
-            judged by itself; otherwise None.
+            change that the launches would have shown. Only for a benchmark or request
+            that is judged by itself; otherwise None.
     """
 
     topic: str
@@ -68,7 +69,7 @@ class PairVerdict(Data):
         verdict: The verdict; *same* only if every deciding metric is the same, and no
             other metric of serving differs. If benchmarks are judged one by one, it is
             *slower* if any is; otherwise *undecided* if any is; otherwise *faster* if
-            any is.
+            any is. A service is also *slower* if one of its requests is.
         reason: Which metrics the verdict depends on, or what prevents a verdict.
         differing: Metrics that do not decide, but differ (see `Comparison.differs`).
         gate: The gate's decision, which counts for the exit code. If all slower

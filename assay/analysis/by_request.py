@@ -94,6 +94,14 @@ def stands_out(looks: Looks, topic: Topic, measured: Measurements) -> bool:
     )
 
 
+def undecided(looks: Looks, topic: Topic, measured: Measurements) -> bool:
+    """Say whether more launches may decide a request."""
+    return any(
+        item.verdict == "undecided" and item.launches < looks.last
+        for item in comparisons(looks, topic, measured)
+    )
+
+
 def warnings(topic: Topic, measured: Measurements) -> Iterable[str]:
     """Yield a warning that names the requests that are not judged by themselves."""
     requests = _all_requests(topic, measured)
@@ -103,11 +111,13 @@ def warnings(topic: Topic, measured: Measurements) -> Iterable[str]:
     if missing and len(requests) > 1:
         named = missing[:NAMED]
         more = [f"{len(missing) - NAMED} more"] if len(missing) > NAMED else []
-        verb = "was" if len(missing) == 1 else "were"
+        one = len(missing) == 1
         yield (
-            f"{topic.name}: {wording.listed([*named, *more])} {verb} not judged by "
-            f"itself: in no launch did both sides answer it {MIN_ANSWERS} times. A "
-            "higher load.arrival_rate or a longer --budget gives more answers."
+            f"{topic.name}: {wording.listed([*named, *more])} "
+            f"{'was not judged by itself' if one else 'were not judged by themselves'}"
+            f": in no launch did both sides answer {'it' if one else 'them'} "
+            f"{MIN_ANSWERS} times. Request it more often in the locustfile; if its URL "
+            "has ids, give all its requests one `name`."
         )
 
 

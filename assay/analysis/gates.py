@@ -18,6 +18,7 @@ from assay.plan import Plan, Scenario, Topic
 from assay.results import Comparison, Outcome, PairVerdict, Results
 
 NAMED = 3  # a warning names at most this many waivers
+NODE = "::"  # only the node id of a test has it
 _WILDCARDS = "*?"
 
 
@@ -83,7 +84,8 @@ def unmatched(plan: Plan) -> Iterator[Threshold]:
             continue
         topics = [topic for topic in plan.topics if matches(one.topic, topic.name)]
         suites = [topic for topic in topics if topic.scenario.tests]
-        if any(topic.scenario.each_request for topic in topics):
+        is_node = NODE in one.test
+        if not is_node and any(topic.scenario.locustfile for topic in topics):
             continue  # its requests are known only once they are measured
         if not suites and any(topic.name == one.topic for topic in topics):
             yield one  # the threshold names a topic that has no tests
@@ -163,9 +165,11 @@ def _specificity(one: Threshold) -> tuple[tuple[bool, int], ...]:
 
 
 def _is_about(waiver: Waiver, item: Comparison) -> bool:
+    # Without a request, a waiver is about all requests of a topic.
+    is_request = waiver.metric == OF_REQUEST and not waiver.test
     return (
         waiver.metric == item.metric
-        and waiver.test == item.test
+        and (is_request or waiver.test == item.test)
         and waiver.topic in ("", item.topic)
     )
 
@@ -185,7 +189,7 @@ def _warnings(plan: Plan, results: Results) -> Iterator[str]:
                 f"remove it from {waiver.where or 'the file of waivers'}."
             )
     for one in plan.gating.thresholds:
-        if _matches_no_request(one, plan, results):
+        if one.test != "*" and _matches_no_request(one, plan, results):
             yield (
                 f"[tool.assay.gates]: no request matches {one.test!r}; see the report "
                 "for their names."
@@ -214,26 +218,27 @@ def _is_idle(waiver: Waiver, plan: Plan, results: Results) -> bool:
         return False
     if waiver.metric == OF_REQUEST:
         named = {topic.name for topic in topics}
-        return any(
+        judged = any(
             item.metric == OF_REQUEST and item.topic in named
             for item in results.comparisons
         )
+        return judged and (plan.gating.whole or bool(waiver.topic))
     suites = [topic for topic in topics if topic.scenario.tests]
     return bool(suites) and _is_asked(plan.gating, suites, waiver.test)
 
 
 def _matches_no_request(one: Threshold, plan: Plan, results: Results) -> bool:
-    """Say whether a threshold names a test where only requests were judged."""
+    """Say whether a threshold matches neither a test nor a request that was judged."""
     topics = [topic for topic in plan.topics if matches(one.topic, topic.name)]
-    if one.test == "*" or any(topic.scenario.tests for topic in topics):
-        return False
     names = {topic.name for topic in topics}
-    requests = {
-        item.test
-        for item in results.comparisons
-        if item.metric == OF_REQUEST and item.topic in names
-    }
-    return bool(requests) and not any(matches(one.test, name) for name in requests)
+    if NODE in one.test or not (plan.gating.whole or one.topic in names):
+        return False  # it is about tests, or may be about other topics
+    items = [item for item in results.comparisons if item.topic in names]
+    if not any(item.metric == OF_REQUEST for item in items):
+        return False
+    tests = [test for topic in topics for test in topic.scenario.tests]
+    tests += [item.test for item in items if item.test]
+    return not any(matches(one.test, test) for test in tests)
 
 
 def _is_asked(gating: Gating, suites: Iterable[Topic], pattern: str) -> bool:

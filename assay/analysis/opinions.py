@@ -22,12 +22,28 @@ def confirm(results: Results, second: Results, margin: float) -> Results:
         second: The results of the second measurement of everything that was slower.
         margin: The largest change that is too small to matter, as a fraction.
     """
-    compared = tuple(_compared(results.comparisons, second.comparisons))
-    pairs = tuple(_pair(pair, compared, second, margin) for pair in results.pairs)
+    compared = list(_compared(results.comparisons, second.comparisons))
+    pairs = [_pair(pair, compared, second, margin) for pair in results.pairs]
+    # A service can be slower by one request only. Then no metric of its load is.
+    by_request = {
+        _sides(pair)
+        for pair in pairs
+        if pair.verdict == SLOWER
+        and not _load_is_slower(pair, compared, second, margin)
+    }
+    again = {_key(item): item for item in second.comparisons}
+    compared = [
+        (
+            _repeated(item, again.get(_key(item)))
+            if _sides(item) in by_request and not item.test and item.verdict == SLOWER
+            else item
+        )
+        for item in compared
+    ]
     return results.model_copy(
         update={
-            "comparisons": compared,
-            "pairs": pairs,
+            "comparisons": tuple(compared),
+            "pairs": tuple(pairs),
             "partial": results.partial or second.partial,
         }
     )
@@ -39,16 +55,18 @@ def _compared(
     again = {_key(item): item for item in second if item.test}
     for item in first:
         if item.test and item.verdict == SLOWER:
-            repeated = again.get(_key(item))
-            if repeated is None or repeated.verdict != SLOWER:
-                verdict = repeated.verdict if repeated else "undecided"
-                reason = f"{AT_FIRST}but {_in_doubt(repeated)}"
-                item = item.model_copy(update={"verdict": verdict, "reason": reason})
-            else:
-                item = item.model_copy(
-                    update={"reason": f"measured again: {wording.in_words(repeated)}"}
-                )
+            item = _repeated(item, again.get(_key(item)))
         yield item
+
+
+def _repeated(item: Comparison, repeated: Comparison | None) -> Comparison:
+    """Return a slower comparison with the verdict of both measurements."""
+    if repeated is None or repeated.verdict != SLOWER:
+        verdict = repeated.verdict if repeated else "undecided"
+        reason = f"{AT_FIRST}but {_in_doubt(repeated)}"
+        return item.model_copy(update={"verdict": verdict, "reason": reason})
+    reason = f"measured again: {wording.in_words(repeated)}"
+    return item.model_copy(update={"reason": reason})
 
 
 def _in_doubt(repeated: Comparison | None) -> str:
@@ -82,14 +100,14 @@ def _pair(
         return suites.judge(pair.topic, sides, by_itself, margin)
     again = next((item for item in second.pairs if _sides(item) == _sides(pair)), None)
     verdict = _of_service(pair, of_pair, second, margin)
-    words = again.reason if again else "not measured"
+    doubts = [item for item in by_itself if item.reason.startswith(AT_FIRST)]
+    words = [again.reason if again else "not measured"]
+    words += [f"{item.test} was {item.reason}" for item in doubts]
     if verdict == SLOWER:
-        reason = f"{pair.reason}; measured again: {words}"
+        first = pair_verdicts.judge(of_pair, margin).reason
+        reason = f"{first}; measured again: {'; '.join(words)}"
     else:
-        doubts = [item for item in by_itself if item.reason.startswith(AT_FIRST)]
-        named = [f"{item.test} was {item.reason}" for item in doubts]
-        words = "; ".join([words, *named])
-        reason = f"at first {pair.reason}; but measured again: {words}"
+        reason = f"at first {pair.reason}; but measured again: {'; '.join(words)}"
     return pair.model_copy(update={"verdict": verdict, "reason": reason})
 
 
@@ -101,28 +119,48 @@ def _of_service(
     The whole load must be slower twice, or one request must be. Otherwise the whole
     load decides; a request that was slower once and is undecided leaves a doubt.
     """
-    whole = [item for item in of_pair if not item.test]
-    again = [
-        item
-        for item in second.comparisons
-        if _sides(item) == _sides(pair) and not item.test
-    ]
-    if not whole or not again:
+    first, again = _loads(pair, of_pair, second, margin)
+    if first is None or again is None:
         return "undecided"
-    first, repeated = (pair_verdicts.judge(items, margin) for items in (whole, again))
     if any(item.test and item.verdict == SLOWER for item in of_pair):
         return SLOWER
-    decides = repeated if first.verdict == SLOWER else first
+    decides = again if first == SLOWER else first
     in_doubt = any(
         item.verdict == "undecided" and item.reason.startswith(AT_FIRST)
         for item in of_pair
     )
-    return "undecided" if in_doubt else decides.verdict
+    return "undecided" if in_doubt and decides != SLOWER else decides
+
+
+def _load_is_slower(
+    pair: PairVerdict, compared: Iterable[Comparison], second: Results, margin: float
+) -> bool:
+    """Say whether the whole load, or a suite of tests, was slower twice."""
+    of_pair = [item for item in compared if _sides(item) == _sides(pair)]
+    if not any(METRICS[item.metric].of_request for item in of_pair):
+        return True
+    return _loads(pair, of_pair, second, margin) == (SLOWER, SLOWER)
+
+
+def _loads(
+    pair: PairVerdict, of_pair: Iterable[Comparison], second: Results, margin: float
+) -> tuple[Verdict | None, Verdict | None]:
+    """Return both verdicts on the load as a whole; None if there is none."""
+    again = [item for item in second.comparisons if _sides(item) == _sides(pair)]
+    first, repeated = (
+        (
+            pair_verdicts.judge(whole, margin).verdict
+            if (whole := [item for item in items if not item.test])
+            else None
+        )
+        for items in (of_pair, again)
+    )
+    return first, repeated
 
 
 def _sides(item: Comparison | PairVerdict) -> tuple[str, str, str]:
     return item.topic, item.baseline, item.candidate
 
 
-def _key(item: Comparison) -> tuple[str, str, str, str]:
-    return item.topic, item.test, item.baseline, item.candidate
+def _key(item: Comparison) -> tuple[str, ...]:
+    return item.topic, item.test, item.baseline, item.candidate, item.metric

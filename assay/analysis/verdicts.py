@@ -171,8 +171,12 @@ def _whole_decided(looks: Looks, topic: Topic, measured: Measurements) -> bool:
         )
         for item in compared
     )
+    if topic.scenario.requests:  # they were slower, or a search follows them
+        return is_decided and not by_request.undecided(looks, topic, measured)
     # If the whole load is slower, no request can change the verdict.
-    is_slower = any(item.verdict == "slower" for item in compared)
+    is_slower = bool(compared) and (
+        pair_verdicts.judge(compared, looks.margin).verdict == "slower"
+    )
     return is_decided and (
         is_slower or not by_request.stands_out(looks, topic, measured)
     )

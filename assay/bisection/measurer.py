@@ -24,7 +24,7 @@ from assay.experiment.progress import Progress, Quiet
 from assay.gating import Gating
 from assay.metrics import OF_REQUEST
 from assay.plan import Plan, Topic
-from assay.results import Comparison, Results
+from assay.results import Comparison, Results, Verdict
 from assay.run_directory.directory import NotARunError
 from assay.run_directory.run import RunDirectory
 from assay.subject import comparison, questions
@@ -176,7 +176,7 @@ class CommitMeasurer:
             before=before,
             after=after,
             run=directory.path.name,
-            verdict=results.pairs[0].verdict if results.pairs else "undecided",
+            verdict=_verdict_on(quantity, results),
             log_ratios=tuple(log_ratios(directory, quantity)),
         )
 
@@ -261,6 +261,18 @@ def clearest(results: Results) -> Quantity | None:
         return None
     best = max(items, key=_clarity)
     return Quantity(topic=best.topic, test=best.test, metric=best.metric)
+
+
+def _verdict_on(quantity: Quantity, results: Results) -> Verdict:
+    """Return the verdict on what a search follows."""
+    if quantity.metric != OF_REQUEST:
+        return results.pairs[0].verdict if results.pairs else "undecided"
+    verdicts = [
+        item.verdict
+        for item in results.comparisons
+        if (item.test, item.metric) == (quantity.test, quantity.metric)
+    ]
+    return (verdicts or [None])[0] or "undecided"
 
 
 def _clarity(item: Comparison) -> float:

@@ -186,6 +186,13 @@ def calibrate(
     open_seconds, open_blocks, shape = _open_blocks(
         load, rate, rate * min(per_task.values()), metrics, "open" in decides
     )
+    if topic.scenario.each_request and shape is None:
+        open_blocks = blocks.extend_for_requests(
+            open_blocks,
+            open_seconds,
+            rate * min(per_task.values()),
+            slices.requests_seen(trials.values()),
+        )
     return Schedule(
         load=load,
         rate=rate,

@@ -17,6 +17,7 @@ from assay.experiment.pair_profiling import PairProfiling
 from assay.experiment.sessions import CONTROL_EVERY, LaunchTimer
 from assay.load.answers import OnStartResult
 from assay.load.control.generator import Generator
+from assay.metrics import METRICS
 from assay.plan import AA_SUFFIX, Preset, Topic, Variant
 from assay.profilers.probe import ProbeProfiler
 from assay.results import Profile
@@ -216,7 +217,11 @@ class ServiceSession:
             (item.baseline, item.candidate)
             for item in results.comparisons
             if item.topic == topic.name
-            and (item.verdict in ("faster", "slower") or item.differs)
+            and (
+                item.verdict == "slower"
+                if METRICS[item.metric].of_request
+                else item.verdict in ("faster", "slower") or item.differs
+            )
         }
         claimed = {(claim.baseline, claim.candidate) for claim in topic.claims}
         return [

@@ -1,7 +1,8 @@
 """The metrics of one slice, and of one variant in all slices of a launch."""
 
 import math
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -227,18 +228,37 @@ def metric_values(
     return {m: pair for m, pair in values.items() if math.isfinite(pair[0])}
 
 
+def requests_seen(trials: Iterable[Slice]) -> Counter[str]:
+    """Return how often each request was answered, by its label."""
+    seen: Counter[str] = Counter()
+    for measured in trials:
+        columns = measured.request_columns
+        numbers = columns["name"][columns["failed"] == 0]
+        for index, count in zip(*np.unique(numbers, return_counts=True), strict=True):
+            name = measured.names[index]
+            if name[0] == LOAD_REQUEST and OTHER not in name:
+                seen[request_label(name)] += int(count)
+    return seen
+
+
 def request_rows(measured_slices: MeasuredSlices) -> list[RequestRow]:
     """Return the response time of each request of a launch, by variant.
 
     In the open loop, requests wait for each other, so a mean would mostly show the
-    others. The lower quartile shows those that waited least. Only blocks count in which
-    no variant was disturbed, because all variants of a block have the same arrivals.
+    others. The lower quartile shows those that waited least. Only whole blocks count in
+    which no variant was disturbed: all variants of a block have the same arrivals.
     """
     of_open_loop = [pair for pair in measured_slices if pair[0].mode == "open"]
-    disturbed = {row.block for row, _ in of_open_loop if row.disturbed}
+    left_out = {row.block for row, _ in of_open_loop if row.disturbed}
+    variants: dict[int, set[str]] = {}
+    for row, _ in of_open_loop:
+        variants.setdefault(row.block, set()).add(row.variant)
+    whole = set().union(*variants.values())
+    # The end of the time budget may have cut the last block.
+    left_out |= {block for block, names in variants.items() if names != whole}
     times: dict[tuple[str, str], list[Floats]] = {}
     for row, measured in of_open_loop:
-        if row.block in disturbed or row.variant.endswith(AA_SUFFIX):
+        if row.block in left_out or row.variant.endswith(AA_SUFFIX):
             continue
         columns = measured.request_columns
         succeeded = columns["failed"] == 0

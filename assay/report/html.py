@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from assay.metrics import METRICS
 from assay.observations import Source
 from assay.plan import Plan, Topic
 from assay.report import evidence
@@ -91,6 +92,9 @@ def render(run: RunDirectory) -> str:
         time_spent=_time_spent(results),
         with_servers=any(topic.scenario.locustfile for topic in plan.topics),
         with_tests=any(topic.scenario.tests for topic in plan.topics),
+        with_requests=any(
+            METRICS[item.metric].of_request for item in results.comparisons
+        ),
         with_benchmarks=any(topic.scenario.benchmarks for topic in plan.topics),
         environment=list(flatten(run.environment())),
         command=repeat_command(plan, results),

@@ -8,7 +8,7 @@ A topic without claims has one test case for each pair as a whole, and one for e
 comparison with a verdict. A slower pair is a failure, unless a threshold or a waiver
 lets it pass. A slower comparison is a failure, too; but if its pair as a whole is not
 slower, the comparison counts as undecided. A new, removed or skipped benchmark is a
-skipped test case.
+skipped test case, and so is a request of a service that is undecided by itself.
 
 A benchmark that failed, a pair or topic without measurements, and a run that did not
 finish are errors.

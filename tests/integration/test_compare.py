@@ -229,14 +229,11 @@ def test_a_slower_service_is_named_with_the_changed_lines(tmp_path: Path) -> Non
 @repeated
 def test_one_slower_request_of_seven_is_named(tmp_path: Path) -> None:
     project = project_in(tmp_path)
-    locustfile = LOCUSTFILE + "".join(
-        f"""
+    locustfile = LOCUSTFILE + "".join(f"""
     @task
     def tax_{number}(self):
         self.client.get("/tax/{number}")
-"""
-        for number in range(6)
-    )
+""" for number in range(6))
     app = APP.replace(
         "    headers =",
         """    elif scope["path"].startswith("/tax/"):

@@ -323,3 +323,20 @@ def test_failures_other_names_and_the_second_baseline_do_not_count() -> None:
     row = slices.row(one, 0, 0, 10.0, 4)
     row.variant += "~again"
     assert slices.request_rows([(row, one)]) == []
+
+
+def test_a_block_that_lacks_a_variant_does_not_count() -> None:
+    one = mixed_slice({"/a": 0.001})
+    made = []
+    for block, names in enumerate((("a", "b"), ("a",))):
+        for name in names:
+            row = slices.row(one, block, 0, 10.0, 4)
+            row.variant = name
+            made.append((row, one))
+    assert [row.answers for row in slices.request_rows(made)] == [20, 20]
+
+
+def test_requests_are_counted_in_a_trial() -> None:
+    one = mixed_slice({"/a": 0.001, "/b": 0.002}, each=3)
+    one.request_columns["failed"][:1] = 1
+    assert slices.requests_seen([one, one]) == {"GET /a": 4, "GET /b": 6}

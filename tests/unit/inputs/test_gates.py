@@ -195,3 +195,19 @@ def test_every_mistake_on_the_command_line_is_said_at_once() -> None:
     said = str(error.value)
     for word in ("METRIC", "--ceiling", "--reason", "--until", "TEST"):
         assert word in said
+
+
+@pytest.mark.parametrize(
+    ("what", "metric", "topic", "test"),
+    [
+        ("GET /plans", "request.p25", "", "GET /plans"),
+        ("perf", "request.p25", "perf", ""),
+        ("perf", "cpu_per_request", "perf", ""),
+        ("a::b", "time", "", "a::b"),
+    ],
+)
+def test_a_waiver_is_about_a_test_a_request_or_a_topic(
+    what: str, metric: str, topic: str, test: str
+) -> None:
+    made = waiving.waiver(what, metric, 1.5, "why", DAY, "", DAY)
+    assert (made.topic, made.test) == (topic, test)
