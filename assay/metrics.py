@@ -127,8 +127,7 @@ METRICS = {
         Metric(
             OF_REQUEST,
             "s",
-            "lower quartile of one request's response times at this arrival rate",
-            load=("open",),
+            "lower quartile of one request's response times, one after the other",
             serving=True,
             of_request=True,
         ),

@@ -2,8 +2,7 @@
 
 In a load of many requests, a change of one of them is diluted. So if two sides are
 compared without claims, each request is a comparison of its own, as each test of a
-suite is. The requests of a load wait for each other; the lower quartile shows those
-that waited least.
+suite is. Its times are taken one after the other: see `experiment.request_times`.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     from assay.analysis.looks import Looks
     from assay.analysis.measurements import Measurements
 
-MIN_ANSWERS = 20  # with fewer in a launch, a request has no lower quartile
+MIN_ANSWERS = 5  # with fewer in a launch, a request has no lower quartile
 NAMED = 3  # a warning names at most this many requests
 
 

@@ -19,10 +19,6 @@ WAITING_CPU_SHARE = 0.5  # share of a core; a service that uses less mostly wait
 MAX_LENGTH_RATIO = 2.0  # slices whose lengths differ by a smaller factor get one length
 # In one launch, a claimed quantile may take this many open-loop seconds of a variant.
 MAX_OPEN_SECONDS = 20.0
-# If each request is judged by itself, it gets so many answers in a launch, if this does
-# not take longer than that. (20 are needed, and their number varies.)
-ANSWERS_OF_REQUEST = 30
-MAX_OPEN_SECONDS_OF_REQUESTS = 6.0
 # A launch that took long to prepare, for example by log-ins, gets more open blocks,
 # because most of a launch's scatter comes from these blocks. They may take the share
 # `OPEN_SHARE_OF_PREPARATION` of the preparation time, but their number grows at most by
@@ -123,33 +119,6 @@ def extend_for_preparation(
     """
     affordable = round(OPEN_SHARE_OF_PREPARATION * preparation / block_seconds)
     return min(max(open_blocks, affordable), MAX_OPEN_EXTENSION * open_blocks)
-
-
-def extend_for_requests(
-    open_blocks: int,
-    seconds: float,
-    requests_per_second: float,
-    seen: Mapping[str, int],
-) -> int:
-    """Return the number of open blocks that holds enough answers to each request.
-
-    Requests for which it would take more than `MAX_OPEN_SECONDS_OF_REQUESTS` are left
-    out.
-
-    Args:
-        open_blocks: The number of blocks so far.
-        seconds: The length of a block's slice.
-        requests_per_second: Requests per second of the load.
-        seen: How often each request was answered in a trial.
-    """
-    total = sum(seen.values())
-    for count in seen.values():
-        # A trial is short: by chance, it has few of a request that is not rare.
-        share = min(1.0, (count + math.sqrt(count)) / total)
-        wanted = ANSWERS_OF_REQUEST / share / max(requests_per_second, 1e-9)
-        if wanted <= MAX_OPEN_SECONDS_OF_REQUESTS:
-            open_blocks = max(open_blocks, math.ceil(wanted / seconds))
-    return open_blocks
 
 
 def extend_for_quantiles(

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from assay.errors import MeasureError
-from assay.experiment import blocks, rates, slices
+from assay.experiment import blocks, rates, request_times, slices
 from assay.experiment.deadlines import NEVER, Deadline
 from assay.experiment.target import RunningTarget
 from assay.load.answers import Slice
@@ -51,6 +51,8 @@ class Schedule:
         closed_blocks: Undisturbed closed-loop blocks that a launch needs.
         open_blocks: Undisturbed open-loop blocks that a launch needs.
         open_decides: Whether a verdict depends on the open loop.
+        request_seconds: Seconds per variant for the times of single requests; 0 if they
+            are not judged.
         shape: How the arrival rate changes over an open-loop slice, if it does.
         requested_rate: The rate that the load asks for. It is higher than `rate` if
             the generator cannot send that many arrivals on time.
@@ -67,6 +69,7 @@ class Schedule:
     closed_blocks: int
     open_blocks: int
     open_decides: bool = True
+    request_seconds: float = 0.0
     shape: Shape | None = None
     requested_rate: float = 0.0
     generator_share: Mapping[str, float] = field(default_factory=dict)
@@ -186,13 +189,10 @@ def calibrate(
     open_seconds, open_blocks, shape = _open_blocks(
         load, rate, rate * min(per_task.values()), metrics, "open" in decides
     )
-    if topic.scenario.each_request and shape is None:
-        open_blocks = blocks.extend_for_requests(
-            open_blocks,
-            open_seconds,
-            rate * min(per_task.values()),
-            slices.requests_seen(trials.values()),
-        )
+    request_seconds = 0.0
+    if topic.scenario.each_request:
+        alone = [generator.closed(name, 1, TRIAL_SECONDS) for name in names]
+        request_seconds = request_times.seconds_needed(alone)
     return Schedule(
         load=load,
         rate=rate,
@@ -201,6 +201,7 @@ def calibrate(
         closed_blocks=closed_blocks,
         open_blocks=open_blocks,
         open_decides="open" in decides,
+        request_seconds=request_seconds,
         shape=shape,
         requested_rate=requested_rate,
         generator_share=_generator_shares(trials),

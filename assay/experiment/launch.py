@@ -10,14 +10,14 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from assay.experiment import blocks, disturbance, slices
+from assay.experiment import blocks, disturbance, request_times, slices
 from assay.experiment.calibration import Schedule, max_users
 from assay.experiment.deadlines import NEVER, Deadline
 from assay.experiment.target import RunningTarget
 from assay.load.answers import Slice
 from assay.load.control.generator import Generator
 from assay.metrics import MODES, Mode
-from assay.run_directory.rows import SliceRow
+from assay.run_directory.rows import RequestRow, SliceRow
 from assay.system.processes import memory_peak
 
 # The share of arrivals that find no idle user is judged as if there were at least this
@@ -36,6 +36,7 @@ class Launch:
         samples: The rows in `slices`, each with the requests of its slice.
         values: One number for each variant and metric, and whether it is only a
             lower bound.
+        requests: One number for each variant and request that is judged by itself.
         errors: How often each request error occurred, by variant.
         counts: Whether enough blocks were undisturbed.
         cut: Whether the end of the time budget cut it short.
@@ -45,6 +46,7 @@ class Launch:
     slices: list[SliceRow] = field(default_factory=list)
     samples: list[tuple[SliceRow, Slice]] = field(default_factory=list)
     values: dict[tuple[str, str], tuple[float, bool]] = field(default_factory=dict)
+    requests: list[RequestRow] = field(default_factory=list)
     errors: dict[str, Counter[str]] = field(default_factory=dict)
     counts: bool = True
     cut: bool = False
@@ -82,6 +84,13 @@ def measure(
         planned = schedule.closed_blocks if mode == "closed" else schedule.open_blocks
         undisturbed = measurement.measure_blocks(mode, planned, mode_rngs[mode])
         launch.counts = launch.counts and undisturbed * 2 >= planned
+    if schedule.request_seconds and not launch.cut:
+        # Drawn last, so that the slices are the same with and without it.
+        rng = random.Random(rng.getrandbits(64))
+        seconds = schedule.request_seconds
+        launch.requests = request_times.measure(
+            generator, running, seconds, rng, deadline
+        )
     for row in launch.slices:
         row.cut = launch.cut
     for name, target in running.items():

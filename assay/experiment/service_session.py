@@ -10,7 +10,7 @@ from assay.analysis.deciding import LEAN_USER_HINT
 from assay.errors import MeasureError
 from assay.experiment import calibration
 from assay.experiment import launch as launches
-from assay.experiment import profiling, slices, target
+from assay.experiment import profiling, target
 from assay.experiment.context import Experiment
 from assay.experiment.deadlines import NEVER, Deadline
 from assay.experiment.pair_profiling import PairProfiling
@@ -328,8 +328,7 @@ class ServiceSession:
             rows.samples(number, measured.samples, origin),
         )
         if measured.counts and topic.scenario.each_request:
-            kept = slices.request_rows(measured.samples)
-            by_request = rows.requests(topic.name, number, kept)
+            by_request = rows.requests(topic.name, number, measured.requests)
             self.experiment.run.append_requests(by_request)
         for variant, errors in measured.errors.items():
             self.experiment.errors_of(topic, variant).update(errors)

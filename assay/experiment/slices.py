@@ -1,8 +1,7 @@
 """The metrics of one slice, and of one variant in all slices of a launch."""
 
 import math
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -12,15 +11,8 @@ from assay.analysis.measurements import is_full, latency
 from assay.experiment import closed_loop
 from assay.experiment.deadlines import LONGEST_DRAIN
 from assay.load.answers import Columns, Slice
-from assay.load.recorder import OTHER
 from assay.metrics import QUANTILES, requests_needed
-from assay.plan import AA_SUFFIX
-from assay.run_directory.rows import (
-    MeasuredSlices,
-    RequestRow,
-    SliceRow,
-    request_label,
-)
+from assay.run_directory.rows import MeasuredSlices, SliceRow
 
 Floats = NDArray[np.float64]
 
@@ -28,7 +20,6 @@ TIMED_OUT = 2  # value of the column `failed`: see assay.load.recorder
 LOAD_REQUEST = "request"  # the kind of a request that belongs to the load itself
 # A generator that uses this share of its core limits the number of requests.
 SATURATED_SHARE = 0.95
-LOWER_QUARTILE = 0.25
 
 
 def load_requests_only(measured: Slice) -> Slice:
@@ -226,58 +217,6 @@ def metric_values(
         lost = sum(row.dropped + row.unserved for row in open_rows)
         values["dropped"] = lost / planned, False
     return {m: pair for m, pair in values.items() if math.isfinite(pair[0])}
-
-
-def requests_seen(trials: Iterable[Slice]) -> Counter[str]:
-    """Return how often each request was answered, by its label."""
-    seen: Counter[str] = Counter()
-    for measured in trials:
-        columns = measured.request_columns
-        numbers = columns["name"][columns["failed"] == 0]
-        for index, count in zip(*np.unique(numbers, return_counts=True), strict=True):
-            name = measured.names[index]
-            if name[0] == LOAD_REQUEST and OTHER not in name:
-                seen[request_label(name)] += int(count)
-    return seen
-
-
-def request_rows(measured_slices: MeasuredSlices) -> list[RequestRow]:
-    """Return the response time of each request of a launch, by variant.
-
-    In the open loop, requests wait for each other, so a mean would mostly show the
-    others. The lower quartile shows those that waited least. Only whole blocks count in
-    which no variant was disturbed: all variants of a block have the same arrivals.
-    """
-    of_open_loop = [pair for pair in measured_slices if pair[0].mode == "open"]
-    left_out = {row.block for row, _ in of_open_loop if row.disturbed}
-    variants: dict[int, set[str]] = {}
-    for row, _ in of_open_loop:
-        variants.setdefault(row.block, set()).add(row.variant)
-    whole = set().union(*variants.values())
-    # The end of the time budget may have cut the last block.
-    left_out |= {block for block, names in variants.items() if names != whole}
-    times: dict[tuple[str, str], list[Floats]] = {}
-    for row, measured in of_open_loop:
-        if row.block in left_out or row.variant.endswith(AA_SUFFIX):
-            continue
-        columns = measured.request_columns
-        succeeded = columns["failed"] == 0
-        for index in np.unique(columns["name"][succeeded]):
-            name = measured.names[index]
-            if OTHER in name:
-                continue
-            chosen = succeeded & (columns["name"] == index)
-            seconds = columns["end"][chosen] - columns["start"][chosen]
-            times.setdefault((request_label(name), row.variant), []).append(seconds)
-    return [
-        RequestRow(
-            request=request,
-            variant=variant,
-            seconds=float(np.quantile(np.concatenate(arrays), LOWER_QUARTILE)),
-            answers=sum(map(len, arrays)),
-        )
-        for (request, variant), arrays in times.items()
-    ]
 
 
 def _generator_saturated(closed: Sequence[SliceRow]) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextvars
 import functools
+import sys
 from collections.abc import Sequence
 from types import ModuleType
 from typing import Any, Callable, Optional
@@ -14,6 +15,7 @@ from .places import Place, current_task
 from .request import ROUNDED, current, serving
 from .steps import Span, begin_counted, counted, end_counted
 from .totals import Totals, get_ident, perf_counter, thread_time
+from .waits import KIND as OTHER_WAITS
 from .waits import Waits
 
 THREADS = "thread pool"
@@ -22,6 +24,7 @@ HELD = "connection held"
 # Suffix of a kind: a wait for a pool counts these seconds, which events of this kind of
 # the same request have counted before.
 BEHIND_POOL = " behind pool"
+RESULT = "concurrent.futures.Future.result"
 AT_ONCE = 0.00005  # seconds; after a shorter time, a connection was free
 
 # Seconds spent waiting for a connection inside the current call to another service.
@@ -44,7 +47,8 @@ def observe(totals: Totals, imports: Imports, waits: Waits) -> None:
     of_threads("waitress.task", _waitress)
     of_threads("flask.app", _flask)
     of_threads("django.core.handlers.base", _django)
-    after("concurrent.futures._base", _future)
+    of_threads("concurrent.futures._base", _future)
+    after("asyncio.tasks", _from_thread)
     after("sqlalchemy.pool.impl", _sqlalchemy)
     after("psycopg_pool.pool", functools.partial(_calls, "ConnectionPool", "getconn"))
     after(
@@ -175,27 +179,52 @@ def _executor(module: Any, waits: Waits) -> None:
         if threads is None:
             threads = self._assay_threads = Threads(waits, "ThreadPoolExecutor")
         called = functools.partial(fn, *args, **options)
-        return original(
+        future = original(
             self, threads.timed(called, lambda busy: busy >= self._max_workers)
         )
+        future._assay_counted = True
+        return future
 
     executor.submit = submit
 
 
-def _future(module: Any, totals: Totals) -> None:
+def _from_thread(module: Any, totals: Totals) -> None:
+    """Mark the futures of coroutines, which count their own waits."""
+    original = module.run_coroutine_threadsafe
+
+    @functools.wraps(original)
+    def run_coroutine_threadsafe(*args: Any, **options: Any) -> Any:
+        future = original(*args, **options)
+        future._assay_counted = True
+        return future
+
+    module.run_coroutine_threadsafe = run_coroutine_threadsafe
+    package = sys.modules.get("asyncio")
+    if package is not None:
+        setattr(package, "run_coroutine_threadsafe", run_coroutine_threadsafe)
+
+
+def _future(module: Any, waits: Waits) -> None:
     """Note the time that a thread waits for the result of a future.
 
-    The thread that computes the result counts its own waits.
+    The thread or coroutine that computes the result counts its own waits. If it is not
+    known who does, and the user's own code asks for the result, this is a wait.
     """
-    original = module.Future.result
+    totals, original = waits.totals, module.Future.result
+    project = totals.project
 
     @functools.wraps(original)
     def result(self: Any, timeout: Optional[float] = None) -> Any:
+        counted = hasattr(self, "_assay_counted") or self.done()
+        caller = sys._getframe(1).f_code.co_filename
         began = perf_counter()
         try:
             return original(self, timeout)
         finally:
-            totals.waited(perf_counter() - began)
+            waited = perf_counter() - began
+            if not counted and waits.is_working() and project.relative(caller):
+                totals.add(OTHER_WAITS, RESULT, project.here(), (), waited)
+            totals.waited(waited)
             del self  # otherwise the traceback of a failed future keeps it alive
 
     module.Future.result = result

@@ -43,6 +43,10 @@ class Waits:
         self._working.clear()
         self._watching = False
 
+    def is_working(self) -> bool:
+        """Say whether this thread works for a request, so that its waits count."""
+        return get_ident() in self._working
+
     def call(
         self,
         place: Optional[Place],

@@ -120,7 +120,7 @@ class RequestRow:
     Attributes:
         request: The request as people write it: ``GET /item``.
         variant: Name of its variant.
-        seconds: Lower quartile of its response times in the open loop.
+        seconds: Lower quartile of its response times, one after the other.
         answers: How many response times there were.
     """
 

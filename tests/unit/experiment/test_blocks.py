@@ -74,18 +74,3 @@ def test_only_an_open_loop_that_decides_at_a_constant_rate_is_extended() -> None
     assert undecisive.extended_for(50.0, 2) == undecisive
     shaped = replace(plain, shape=Shape((0.0, 1.0), (1.0, 2.0)))
     assert shaped.extended_for(50.0, 2) == shaped
-
-
-def test_each_request_gets_enough_answers() -> None:
-    """Seven requests of a service that serves 75 a second, seen for a short time."""
-    seen = {f"GET /{n}": count for n, count in enumerate([3, 5, 7, 7, 8, 9, 11])}
-    count = blocks.extend_for_requests(4, 0.33, 75.0, seen)
-    answers = 75.0 * 0.33 * count
-    assert 7 * 20 < answers < 7 * 60
-    assert blocks.extend_for_requests(28, 0.02, 5000.0, seen) == 28
-    assert blocks.extend_for_requests(4, 0.33, 75.0, {}) == 4
-
-
-def test_a_rare_request_costs_no_time() -> None:
-    seen = {"GET /": 999, "GET /rare": 1}
-    assert blocks.extend_for_requests(4, 0.33, 75.0, seen) == 4

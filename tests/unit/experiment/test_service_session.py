@@ -18,11 +18,14 @@ from assay.experiment.service_session import ServiceSession
 from assay.experiment.target import RunningTarget
 from assay.load.answers import OnStartResult, Slice
 from assay.load.control.generator import Generator
+from assay.metrics import OF_REQUEST
 from assay.plan import AA_SUFFIX, Load, Preset, Settings
 from assay.system.processes import Cores
 from tests.unit.synthetic import claim, plan, taken
 
 FINE = OnStartResult(seconds=1.0, requests=0, failed=0, errors={})
+
+CPU = "cpu_per_request"
 
 
 @dataclass
@@ -205,14 +208,16 @@ class Seen:
 
 
 @pytest.mark.parametrize(
-    ("asked", "verdict", "differs", "is_claimed", "is_profiled"),
+    ("asked", "verdict", "differs", "is_claimed", "metric", "is_profiled"),
     [
-        (None, "same", False, False, False),
-        (None, "undecided", False, False, False),
-        (None, "slower", False, False, True),
-        (None, "same", True, False, True),  # a metric that does not decide
-        (None, "same", False, True, True),
-        (True, "same", False, False, True),
+        (None, "same", False, False, CPU, False),
+        (None, "undecided", False, False, CPU, False),
+        (None, "slower", False, False, CPU, True),
+        (None, "same", True, False, CPU, True),  # a metric that does not decide
+        (None, "same", False, True, CPU, True),
+        (True, "same", False, False, CPU, True),
+        (None, "faster", True, False, OF_REQUEST, False),
+        (None, "slower", False, False, OF_REQUEST, True),
     ],
 )
 def test_pairs_that_differ_or_have_a_claim_are_profiled(
@@ -222,6 +227,7 @@ def test_pairs_that_differ_or_have_a_claim_are_profiled(
     verdict: str,
     differs: bool,
     is_claimed: bool,
+    metric: str,
     is_profiled: bool,
 ) -> None:
     topic = session.topic.model_copy(
@@ -237,7 +243,12 @@ def test_pairs_that_differ_or_have_a_claim_are_profiled(
         update={"presets": (preset,), "settings": settings, "topics": (topic,)}
     )
     item = SimpleNamespace(
-        topic="shop", baseline="a", candidate="b", verdict=verdict, differs=differs
+        topic="shop",
+        baseline="a",
+        candidate="b",
+        metric=metric,
+        verdict=verdict,
+        differs=differs,
     )
     monkeypatch.setattr(Experiment, "results", lambda *_, **__: Seen([item]))
     assert session._pairs_to_profile() == ([("a", "b")] if is_profiled else [])

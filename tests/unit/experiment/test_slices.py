@@ -12,13 +12,7 @@ from hypothesis import strategies as st
 from assay.experiment import slices
 from assay.load.answers import Slice
 from assay.load.recorder import FAILED, FINE, NO_USER, TIMED_OUT
-from assay.metrics import (
-    BLOCK_COLUMNS,
-    QUANTILES,
-    SAMPLES_BEYOND,
-    Mode,
-    requests_needed,
-)
+from assay.metrics import BLOCK_COLUMNS, QUANTILES, SAMPLES_BEYOND, requests_needed
 from assay.run_directory import rows
 from tests.unit.synthetic import taken
 
@@ -267,76 +261,3 @@ def test_throughput_is_a_bound_where_the_generator_had_no_time_left() -> None:
     arrivals = taken("open", generator_cpu=1.0)
     assert values([idle, arrivals])["throughput"] == (1.0, False)
     assert not values([busy])["cpu_per_request"][1]
-
-
-def requests_of(*measured: Slice, disturbed: Sequence[int] = ()) -> list[object]:
-    made = []
-    for block, one in enumerate(measured):
-        row = slices.row(one, block, 0, 10.0, 4)
-        row.disturbed = block in disturbed
-        made.append((row, one))
-    return [(one.request, one.answers) for one in slices.request_rows(made)]
-
-
-def mixed_slice(times: dict[str, float], each: int = 20, mode: Mode = "open") -> Slice:
-    """Return a slice in which each request was answered after its own time."""
-    names = [("request", "GET", name) for name in times]
-    starts = [n / 100 for n in range(each) for _ in times]
-    took = [seconds for _ in range(each) for seconds in times.values()]
-    one = taken(
-        ends=[start + seconds for start, seconds in zip(starts, took, strict=True)],
-        starts=starts,
-        names=names,
-        mode=mode,
-    )
-    one.request_columns["name"][:] = list(range(len(names))) * each
-    return one
-
-
-def test_each_request_has_the_lower_quartile_of_its_times() -> None:
-    quick, slow = 0.001, 0.020
-    one = mixed_slice({"/quick": quick, "/slow": slow}, each=40)
-    made = [(slices.row(one, 0, 0, 10.0, 4), one)]
-    seconds = {row.request: row.seconds for row in slices.request_rows(made)}
-    assert seconds == pytest.approx({"GET /quick": quick, "GET /slow": slow})
-
-
-def test_only_undisturbed_blocks_of_the_open_loop_count() -> None:
-    one = mixed_slice({"/a": 0.001, "/b": 0.002})
-    closed = mixed_slice({"/a": 0.001, "/b": 0.002}, mode="closed")
-    assert requests_of(one) == [("GET /a", 20), ("GET /b", 20)]
-    assert requests_of(one, one) == [("GET /a", 40), ("GET /b", 40)]
-    assert requests_of(one, one, disturbed=[1]) == [("GET /a", 20), ("GET /b", 20)]
-    assert requests_of(closed) == []
-    # Blocks of the closed loop have the same numbers.
-    disturbed = slices.row(closed, 0, 0, 10.0, 4)
-    disturbed.disturbed = True
-    undisturbed = slices.row(one, 0, 0, 10.0, 4)
-    kept = slices.request_rows([(disturbed, closed), (undisturbed, one)])
-    assert [row.answers for row in kept] == [20, 20]
-
-
-def test_failures_other_names_and_the_second_baseline_do_not_count() -> None:
-    one = mixed_slice({"/a": 0.001, "(other names)": 0.002})
-    one.request_columns["failed"][:2] = 1
-    assert requests_of(one) == [("GET /a", 19)]
-    row = slices.row(one, 0, 0, 10.0, 4)
-    row.variant += "~again"
-    assert slices.request_rows([(row, one)]) == []
-
-
-def test_a_block_that_lacks_a_variant_does_not_count() -> None:
-    one = mixed_slice({"/a": 0.001})
-    made = []
-    for block, names in enumerate((("a", "b"), ("a",))):
-        for name in names:
-            row = slices.row(one, block, 0, 10.0, 4)
-            row.variant = name
-            made.append((row, one))
-    assert [row.answers for row in slices.request_rows(made)] == [20, 20]
-
-
-def test_requests_are_counted_in_a_trial() -> None:
-    one = mixed_slice({"/a": 0.001, "/b": 0.002}, each=3)
-    one.request_columns["failed"][:1] = 1
-    assert slices.requests_seen([one, one]) == {"GET /a": 4, "GET /b": 6}
