@@ -2,10 +2,12 @@
 
 import asyncio
 import logging
+import queue
 import sqlite3
 import threading
 import time
 import urllib.request
+from concurrent.futures import Future, ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -169,6 +171,35 @@ def doze() -> str:
     """Sleep in a worker thread, which the probe reports as another wait."""
     nap()
     return "ok"
+
+
+jobs: "queue.Queue[Future[str]]" = queue.Queue()
+executor = ThreadPoolExecutor(2)
+
+
+def deliver() -> None:
+    """Complete futures, each after a while."""
+    while True:
+        future = jobs.get()
+        time.sleep(HOLD)
+        future.set_result("ok")
+
+
+threading.Thread(target=deliver, daemon=True).start()
+
+
+@app.get("/delivery")
+def await_delivery() -> str:
+    """Wait for a future that a thread of the user's own completes."""
+    future: Future[str] = Future()
+    jobs.put(future)
+    return future.result()
+
+
+@app.get("/submitted")
+def await_submitted() -> None:
+    """Wait for a call in a pool of threads, which counts its own waits."""
+    executor.submit(time.sleep, HOLD).result()
 
 
 @app.get("/call")

@@ -188,6 +188,18 @@ def test_a_wait_in_a_thread_that_nothing_counts_is_known(served: Served) -> None
     assert other < one(pool, "connection pool", "connect").amount.seconds
 
 
+def test_a_wait_for_a_future_counts_once(served: Served) -> None:
+    seen = served.observe("/delivery")
+    wait = one(seen, "other wait", "await_delivery")
+    assert wait.event.resource == "concurrent.futures.Future.result"
+    assert wait.amount.seconds > 0.018
+    seen = served.observe("/submitted")
+    # The call in the pool sleeps; that the request waits for it is no second wait.
+    assert all("Future" not in item.event.resource for item in seen)
+    waits = [item for item in seen if item.event.kind == "other wait"]
+    assert sum(item.amount.count for item in waits) == pytest.approx(1, rel=0.1)
+
+
 @repeated
 def test_what_a_start_spends_its_time_on(tmp_path: Path) -> None:
     child, _ = start(tmp_path, "asyncio")
