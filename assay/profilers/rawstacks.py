@@ -111,7 +111,7 @@ def parse_located(
         text, _, digits = line.rpartition(" ")
         if digits.isascii() and digits.isdigit():
             stack = tuple(_located_frames(text, locate))
-            idle = drop_idle and stack and (is_idle(stack) or _sleeps(text))
+            idle = drop_idle and stack and (is_idle(stack) or _sleeps(text, locate))
             if stack and not idle:
                 running[stack] += int(digits)
     return running
@@ -167,11 +167,18 @@ def is_idle(stack: Sequence[str]) -> bool:
     )
 
 
-def _sleeps(text: str) -> bool:
-    """Say whether the line that a thread runs calls `sleep`: it waits in C code."""
+def _sleeps(text: str, locate: Callable[[str], str]) -> bool:
+    """Say whether a line of the user's code calls `sleep`: the thread waits in C code.
+
+    py-spy does not stop the target, so a file's name can be any bytes.
+    """
     match = _LINE_FRAME.match(text.rpartition(";")[2])
-    line = match and match["line"]
-    source = linecache.getline(match["file"], int(line)) if match and line else ""
+    if match is None or not match["line"] or not locate(match["file"]):
+        return False
+    try:
+        source = linecache.getline(match["file"], int(match["line"]))
+    except (OSError, ValueError):  # such as a null byte in the name
+        return False
     return bool(_SLEEP.search(source))
 
 

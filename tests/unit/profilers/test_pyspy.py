@@ -96,6 +96,12 @@ def test_a_thread_that_sleeps_in_the_users_code_waits(tmp_path: Path) -> None:
     located = parse_located(lines, lambda path: Path(path).name, drop_idle=True)
     assert located == {("main (app.py:9)", "f (app.py:3)"): 5}
     assert parse_located(lines, lambda path: path).total() == 10
+    odd = [
+        f"f ({tmp_path}/a\0b.py:3) 5",
+        f"f ({tmp_path}/none.py:0) 5",
+        "f (x:9999999) 5",
+    ]
+    assert parse_located(odd, lambda path: "x.py", drop_idle=True).total() == 15
 
 
 def test_idle_stacks_can_be_kept() -> None:
