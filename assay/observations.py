@@ -90,6 +90,7 @@ class Round(Data):
         began: When the load or the start began, in seconds of Unix time.
         ended: When it ended, in seconds of Unix time.
         rate: Arrivals per second; 0 for a start.
+        request: The only request that was sent; empty if the whole load was.
         requests: Number of requests served.
         latency: Mean latency, in seconds; for a start, the time until it was ready.
         memory: Resident bytes of the target's processes at the end; 0 if unknown.
@@ -114,6 +115,7 @@ class Round(Data):
     began: float = 0.0
     ended: float = 0.0
     rate: float = 0.0
+    request: str = ""
     requests: int
     latency: float
     cpu: float

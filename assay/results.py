@@ -234,6 +234,7 @@ class Ledger(Data):
         cpu: CPU seconds per request of baseline and candidate, including the cost of
             the probe.
         rate: Arrivals per second.
+        request: The only request that was sent; empty if the whole load was.
     """
 
     topic: str
@@ -243,6 +244,7 @@ class Ledger(Data):
     parts: tuple[LedgerPart, ...]
     cpu: tuple[float, float] = (0.0, 0.0)
     rate: float = 0.0
+    request: str = ""
 
 
 class Outgoing(Data):

@@ -35,6 +35,7 @@ from assay.system import interrupts, processes
 PAIR_SECONDS = 40.0  # seconds for all profiles of one pair
 FOLLOW_UP_SECONDS = 13.0  # reserved for follow-up rounds, out of PAIR_SECONDS
 FOLLOW_UP_ROUNDS = 3
+LEARN_SECONDS = 1.0  # to find out which tasks of the locustfile send a request
 STARTS = 5  # number of starts of each side
 MIN_STARTS = 3
 # Parts of the probe that slow a server too much: rounds with them give no times.
@@ -55,6 +56,7 @@ class PairProfiling:
         environment: Environment variables for the servers.
         generator: The load generator.
         attach: Attaches the users to running servers, and pins the servers.
+        request: The only request that is sent, if only this one differs; else empty.
         done: The rounds so far.
         taken: Names of the presets whose profiles were taken.
     """
@@ -67,6 +69,7 @@ class PairProfiling:
     environment: Mapping[str, str]
     generator: Generator
     attach: Callable[[Sequence[RunningTarget]], None]
+    request: str = ""
     done: list[Round] = field(default_factory=list)
     taken: set[str] = field(default_factory=set)
 
@@ -116,7 +119,12 @@ class PairProfiling:
         with self._launched(parts, "rounds") as pair_rounds:
             pair_rounds.cpu = self._preset("cpu", PySpy.name)
             pair_rounds.rate = rounds.bearable_rate(
-                self.generator, self.topic, self.pair, schedule, pair_rounds.sampled
+                self.generator,
+                self.topic,
+                self.pair,
+                schedule,
+                pair_rounds.sampled,
+                self.request,
             )
             with self._memory_observed(pair_rounds.running):
                 for round_ in pair_rounds.measure(until):
@@ -136,7 +144,7 @@ class PairProfiling:
         self._note(f"counting the {' and '.join(wanted)} of {{}} and {{}}")
         with self._launched(wanted, "follow-up") as pair_rounds:
             pair_rounds.rate = rounds.bearable_rate(
-                self.generator, self.topic, self.pair, schedule
+                self.generator, self.topic, self.pair, schedule, request=self.request
             )
             for round_ in pair_rounds.follow_up(FOLLOW_UP_ROUNDS):
                 self._keep(round_)
@@ -228,6 +236,8 @@ class PairProfiling:
                 for probe in probes.values():
                     probe.totals()
             calibration.warm_up(self.generator, self.topic, list(running.values()))
+            for name in self.pair if self.request else ():
+                self.generator.closed(name, 1, LEARN_SECONDS, learns=True)
             yield rounds.Rounds(
                 self.topic,
                 self.pair,
@@ -237,6 +247,7 @@ class PairProfiling:
                 rng,
                 self.experiment.cores.generator,
                 folder,
+                request=self.request,
             )
             self.generator.detach()
             for server in running.values():

@@ -17,9 +17,10 @@ from assay.experiment.slices import LOAD_REQUEST, Floats
 from assay.experiment.target import RunningTarget
 from assay.load.answers import Slice
 from assay.load.control.generator import Generator
+from assay.load.protocol import request_label
 from assay.load.recorder import OTHER
 from assay.plan import AA_SUFFIX
-from assay.run_directory.rows import RequestRow, request_label
+from assay.run_directory.rows import RequestRow
 
 BLOCKS = 5  # slices of every variant in a launch, so that variants alternate
 ANSWERS = 20  # so many answers to each request are enough for a launch,

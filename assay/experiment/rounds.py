@@ -5,6 +5,7 @@ round loads one side after the other with the same arrivals, in a new random ord
 verdict uses numbers from these servers.
 """
 
+import math
 import random
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -82,6 +83,7 @@ def bearable_rate(
     pair: tuple[str, str],
     schedule: Schedule,
     sampled: Callable[[str], AbstractContextManager[object]] = nullcontext,
+    request: str = "",
 ) -> float:
     """Return the arrival rate that loads both sides as much as the launches did.
 
@@ -96,17 +98,22 @@ def bearable_rate(
         pair: Baseline and candidate, which are warm.
         schedule: The rate of the launches, and the capacities without the probe.
         sampled: Takes the name of a side, and samples it as the rounds will.
+        request: The only request that is sent; empty for the whole load. The launches
+            did not send it alone, so its rate follows from the utilisation that the
+            load asks for.
 
     Raises:
         MeasureError: A side answers nothing.
     """
     users, share = topic.scenario.load.users, 1.0
+    least = math.inf
     for name in pair:
         with sampled(name):
-            tried = generator.closed(name, users, TRIAL_SECONDS)
+            tried = generator.closed(name, users, TRIAL_SECONDS, request=request)
         check_answers(topic.name, tried, users)
         tasks = max(tried.planned, 1) / max(tried.requests, 1)
         with_probe = slices.throughput(tried, users) * tasks
+        least = min(least, with_probe)
         without = schedule.capacity.get(name, with_probe)
         share = min(share, with_probe / without if without else 1.0)
     if not share:
@@ -114,6 +121,8 @@ def bearable_rate(
             f"{topic.name}: a variant answered nothing within {TRIAL_SECONDS:g} s with "
             "the probe inside"
         )
+    if request:
+        return topic.scenario.load.utilisation * least
     return schedule.rate * share * (HEADROOM if share < HEADROOM else 1.0)
 
 
@@ -131,6 +140,7 @@ class Rounds:
         cores: The cores that profilers run on.
         folder: The folder that profilers write to.
         rate: Arrivals per second.
+        request: The only request that is sent; empty for the whole load.
         cpu: The preset that samples CPU time; None if it is not sampled.
         gil: Whether only threads that hold the GIL are sampled.
         problems: Sentences that say why there are no samples of CPU time.
@@ -147,6 +157,7 @@ class Rounds:
     cores: Sequence[int]
     folder: Path
     rate: float = 1.0
+    request: str = ""
     cpu: Preset | None = None
     gil: bool = True
     problems: list[str] = field(default_factory=list)
@@ -259,7 +270,9 @@ class Rounds:
             follows = purpose == "follow-up"
             before = self.counted[name] if follows else probe.totals()
             began = time.time()
-            measured = self.generator.open(name, self.rate, seconds, seed)
+            measured = self.generator.open(
+                name, self.rate, seconds, seed, request=self.request
+            )
             running.check_alive()
             check_answers(self.topic.name, measured, when="while it was profiled")
             self.counted[name] = probe.totals()
@@ -285,6 +298,7 @@ class Rounds:
             began=began,
             ended=ended,
             rate=self.rate,
+            request=self.request,
             requests=measured.requests,
             latency=float(finite.mean()) if len(finite) else 0.0,
             cpu=cpu / measured.requests,

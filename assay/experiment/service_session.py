@@ -198,6 +198,7 @@ class ServiceSession:
                 self.environment,
                 self.generator,
                 self.attach,
+                self._only_request(pair),
             ).take(self.schedule)
             for preset in presets:
                 if preset.name in taken or preset.profiler == ProbeProfiler.name:
@@ -231,6 +232,20 @@ class ServiceSession:
             and self.experiment.plan.profiles_of(topic, pair)
             and all(self._is_started(topic.variant(name)) for name in pair)
         ]
+
+    def _only_request(self, pair: tuple[str, str]) -> str:
+        """Return the request that differs most clearly; empty if the load differs."""
+        compared = [
+            item
+            for item in self.experiment.results(partial=False).comparisons
+            if (item.topic, item.baseline, item.candidate) == (self.topic.name, *pair)
+        ]
+        if any(
+            item.verdict in ("faster", "slower") for item in compared if not item.test
+        ):
+            return ""
+        slower = [item for item in compared if item.test and item.verdict == "slower"]
+        return max(slower, key=lambda item: item.low or 0.0).test if slower else ""
 
     def _is_started(self, variant: Variant) -> bool:
         """Say whether Assay starts a variant's server.

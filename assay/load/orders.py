@@ -65,6 +65,9 @@ class RunSlice:
         drain: Seconds to wait for answers at the end of the slice.
         think_time: Whether users of the closed loop wait as the locustfile says.
         shape: How the rate changes; None for a constant rate.
+        learns: Whether to note which tasks send which requests.
+        request: If given, only tasks run that send this request, as far as that was
+            noted. A user class without such a task runs all its tasks.
     """
 
     variant: str
@@ -76,6 +79,8 @@ class RunSlice:
     drain: float = DRAIN
     think_time: bool = False
     shape: Shape | None = None
+    learns: bool = False
+    request: str = ""
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,10 @@ import hmac
 import json
 import socket
 import struct
+from collections.abc import Sequence
 from typing import Any
 
-VERSION = 6  # a master and its workers must agree on it
+VERSION = 7  # a master and its workers must agree on it
 MALFORMED = "it sent a malformed message"  # the reason for giving up a worker
 TOKEN = "ASSAY_TOKEN"  # the variable with the secret that a master and workers share
 ALLOW_HOSTS = "allow_hosts"  # the setting with other machines that may be loaded
@@ -49,6 +50,11 @@ LATER_COLUMNS = ("status", "size")  # columns that older samples lack
 
 Name = tuple[str, str, str]  # kind, method, name
 Message = tuple[dict[str, Any], bytes]  # header, body
+
+
+def request_label(name: Sequence[str]) -> str:
+    """Return the name of a request as people write it: ``GET /item``."""
+    return " ".join(filter(None, name[1:]))
 
 
 def proof(token: str, host: str, pid: int) -> str:

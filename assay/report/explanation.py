@@ -69,6 +69,8 @@ def render(results: Results, chosen: Sequence[Pair], console: Console) -> None:
             )
         if view.ledger:
             console.print(_table(view.ledger))
+        if view.cost:
+            console.print(Text(one_line(view.cost), "dim"))
 
 
 def _table(ledger: LedgerView):  # type: ignore[no-untyped-def]

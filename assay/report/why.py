@@ -146,6 +146,12 @@ def why(
 
 def _cost(results: Results, topic: str, pair: tuple[str, str], ledger: Ledger) -> str:
     """Return a sentence on how much more CPU time a request takes while profiled."""
+    if ledger.request:
+        return (
+            f"Only `{one_line(ledger.request)}` was sent while this was profiled, "
+            f"because it differs by itself ({significant(ledger.rate)} arrivals a "
+            "second)."
+        )
     without = {
         value.variant: value.value
         for value in results.values

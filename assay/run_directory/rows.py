@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from assay.load.answers import Slice
+from assay.load.protocol import request_label
 from assay.metrics import Mode
 
 # What disturbed a slice; empty if nothing did. See `assay.experiment.disturbance`.
@@ -131,11 +132,6 @@ class RequestRow:
 
 
 MeasuredSlices = Sequence[tuple[SliceRow, Slice]]
-
-
-def request_label(name: Sequence[str]) -> str:
-    """Return the name of a request as people write it: ``GET /item``."""
-    return " ".join(filter(None, name[1:]))
 
 
 def slices(

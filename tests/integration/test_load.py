@@ -291,6 +291,29 @@ def test_a_closed_loop_keeps_the_weights_of_tasks(loaded: Loaded) -> None:
         assert taken.planned == taken.done == taken.requests and not taken.unserved
 
 
+@pytest.mark.parametrize("loaded", [("fine", WEIGHTED)], indirect=True)
+def test_a_slice_can_send_only_one_of_the_requests(loaded: Loaded) -> None:
+    generator, _ = loaded
+
+    def sent(request: str = "") -> set[str]:
+        slices = [
+            generator.open("a", 200, 0.5, seed=1, request=request),
+            generator.closed("a", 4, 0.3, seed=2, request=request),
+        ]
+        return {
+            one.names[number][2]
+            for one in slices
+            for number in one.request_columns["name"]
+        }
+
+    both = {"/often", "/seldom"}
+    assert sent("GET /seldom") == both  # nothing is known yet
+    generator.closed("a", 1, 0.5, learns=True)
+    assert sent("GET /seldom") == {"/seldom"}
+    assert sent("GET /often") == {"/often"}
+    assert sent("GET /nowhere") == sent() == both
+
+
 @pytest.mark.parametrize("users", [1, 4])
 @pytest.mark.parametrize("loaded", [("slow", WEIGHTED)], indirect=True)
 @repeated

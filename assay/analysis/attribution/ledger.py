@@ -93,6 +93,7 @@ def ledger(topic: str, names: tuple[str, str], pair: Pair) -> Ledger:
         parts=tuple(_parts(pair)),
         cpu=(cpu.baseline, cpu.candidate),
         rate=pair.compare(lambda one: one.rate).baseline,
+        request=pair.baseline[0].request,
     )
 
 

@@ -98,11 +98,14 @@ class Generator(LocustProcess):
         seed: int = 0,
         think_time: bool = False,
         drain: float = DRAIN,
+        learns: bool = False,
+        request: str = "",
     ) -> Slice:
         """Run a closed loop of `users` for `duration` seconds.
 
         The seed decides all random choices of tasks. Without think time, a user sends
-        the next request as soon as the last one is answered.
+        the next request as soon as the last one is answered. For `learns` and
+        `request`, see `RunSlice`.
         """
         order = RunSlice(
             variant,
@@ -112,6 +115,8 @@ class Generator(LocustProcess):
             seed=seed,
             drain=drain,
             think_time=think_time,
+            learns=learns,
+            request=request,
         )
         return self._slice(order, "closed")
 
@@ -123,14 +128,23 @@ class Generator(LocustProcess):
         seed: int,
         shape: Shape | None = None,
         drain: float = DRAIN,
+        request: str = "",
     ) -> Slice:
         """Run an open loop for `duration` seconds: Poisson arrivals, `rate` per second.
 
         A shape replaces `rate` and `duration`: the rate then changes over time. After
-        the last arrival, answers are awaited for at most `drain` seconds.
+        the last arrival, answers are awaited for at most `drain` seconds. For
+        `request`, see `RunSlice`.
         """
         order = RunSlice(
-            variant, "open", duration, rate=rate, seed=seed, drain=drain, shape=shape
+            variant,
+            "open",
+            duration,
+            rate=rate,
+            seed=seed,
+            drain=drain,
+            shape=shape,
+            request=request,
         )
         return self._slice(order, "open")
 

@@ -11,6 +11,7 @@ import math
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from gevent.event import Event
 from locust.user.users import User
@@ -35,6 +36,8 @@ class Dispatcher:
         max_arrivals: Arrivals that may begin in a closed loop; 0 for no limit.
         growing: Whether users are created on demand, as arrivals need them.
         think_time: Whether users wait as their classes say.
+        learns: Whether to note which tasks send which requests.
+        request: The only request that is sent, if a task is known to send it.
         busy: The users that work on an arrival.
         over: Set at the end of the load; ends all think times.
         closed_until: The time until which users of a closed loop begin tasks.
@@ -59,7 +62,9 @@ class Dispatcher:
             add_user: Makes a user of a class.
         """
         self.recorder = Recorder()
-        self.growing = self.think_time = False
+        self.growing = self.think_time = self.learns = False
+        self.request = ""
+        self._senders: dict[str, set[Any]] = {}  # for each request, tasks that send it
         self.done = self.begun = self.waiting = self.max_arrivals = 0
         self.closed_until = self.dealt_until = 0.0
         self.over_at = math.inf
@@ -90,7 +95,8 @@ class Dispatcher:
         self._dice, self._deck = Dice(seed), Deck(seed)
         self._role_dice = Dice(seed + 1)
         self.over.clear()
-        self.growing = self.think_time = False
+        self.growing = self.think_time = self.learns = False
+        self.request = ""
         self.done = self.begun = self.waiting = self.max_arrivals = 0
         self.closed_until = self.dealt_until = 0.0
         self.over_at = math.inf
@@ -226,6 +232,19 @@ class Dispatcher:
         self.recorder = Recorder()  # later reports of these users do not count
         return due, unserved, stuck
 
+    def learn(self, task: Any, request: str) -> None:
+        """Note that a task has sent a request."""
+        self._senders.setdefault(request, set()).add(task)
+
+    def _choose(self, choose: Choice) -> Choice:
+        """Return a choice among only the tasks that send the wanted request."""
+        senders = self._senders.get(self.request, set())
+
+        def among(tasks: Sequence[Any]) -> Any:
+            return choose([task for task in tasks if task in senders] or tasks)
+
+        return among
+
     def _draw_role(self) -> Role:
         """Draw the user class of an arrival, weighted by the classes' user slots."""
         if len(self._roles) == 1:
@@ -238,7 +257,7 @@ class Dispatcher:
             seat.arrived_at, seat.waited = time.perf_counter(), 0.0
         else:
             seat.waited = max(0.0, seat.freed - scheduled)
-        seat.choose = choose
+        seat.choose = self._choose(choose) if self.request else choose
         seat.busy = True
         self.busy.add(seat)
         self.begun += 1

@@ -18,7 +18,7 @@ from locust.exception import (
 )
 
 from assay.load.inside import gate
-from assay.load.protocol import REQUEST, START, STOP
+from assay.load.protocol import REQUEST, START, STOP, request_label
 from assay.load.recorder import FAILED, FINE, NO_ERROR, Answer
 
 if TYPE_CHECKING:
@@ -83,6 +83,7 @@ class Seat:
         """Forget the previous arrival."""
         self.name = ""
         self.journey: Any = None
+        self.task: Any = None  # the first task that the arrival has chosen
         self.requests = 0
         self.worst = self.step_worst = FINE
         self.raised = False
@@ -103,6 +104,8 @@ class Seat:
         if self.journey is None and isinstance(task_set, SequentialTaskSet):
             self.journey, self.name = task_set, type(task_set).__name__
         task = gate.choose_task(task_set, self.choose)
+        if self.task is None:
+            self.task = task
         nested = isinstance(task, type) and issubclass(task, TaskSet)
         if not nested and not self.name:
             self.name = getattr(task, "__name__", type(task).__name__)
@@ -196,6 +199,8 @@ class Seat:
         self.requests += 1
         self.freed = end
         key = self.kind, method, name
+        if self.dispatcher.learns and self.task is not None:
+            self.dispatcher.learn(self.task, request_label(key))
         outcome = recorder.add(key, scheduled, waited, start, end, self.number, answer)
         if outcome:
             self.worst = max(self.worst, outcome)

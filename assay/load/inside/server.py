@@ -193,6 +193,7 @@ class Server:
         self.fresh = False
         pool.begin(recorder, order.seed)
         dispatcher.think_time = order.think_time
+        dispatcher.learns, dispatcher.request = order.learns, order.request
         random.seed(order.seed)  # tasks may draw random numbers, too
         offsets = _offsets(order)
         gc.disable()

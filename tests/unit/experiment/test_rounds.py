@@ -41,7 +41,7 @@ class Generator:
     def __init__(self, **requests: int) -> None:
         self._requests = requests
 
-    def closed(self, name: str, users: int, seconds: float) -> Slice:
+    def closed(self, name: str, users: int, seconds: float, request: str = "") -> Slice:
         number = self._requests[name]
         ends = [(n + 1) / number for n in range(number)]
         starts = [n / number for n in range(number)]
@@ -68,6 +68,14 @@ def test_the_rate_is_lowered_by_as_much_as_the_probe_lowers_the_capacity() -> No
     # A probe that costs nothing leaves the rate; chance must never raise it.
     rate = bearable_rate(generator, topic, pair, schedule(a=150.0, b=100.0))
     assert rate == pytest.approx(100, rel=0.05) and rate <= 100
+
+
+def test_a_request_alone_has_a_rate_of_its_own() -> None:
+    topic = plan().topics[0]
+    generator: Any = Generator(a=200, b=100)
+    capacity = schedule(a=9.0, b=9.0)  # of the whole load
+    rate = bearable_rate(generator, topic, ("a", "b"), capacity, request="GET /")
+    assert rate == pytest.approx(topic.scenario.load.utilisation * 100, rel=0.05)
 
 
 def test_a_side_that_answers_nothing_has_no_rate() -> None:

@@ -35,6 +35,7 @@ RAMP = Shape((0.0, 2.0), (5.0, 50.0))
         RunSlice("a", "touch"),
         RunSlice("a", "closed", 0.0125, 4, seed=7, think_time=True),
         RunSlice("a", "open", 0.02, rate=500.0, shape=RAMP, drain=0.5),
+        RunSlice("a", "closed", 1.0, 1, learns=True, request="GET /plans"),
         RunLoad("target", shape=RAMP, schedule="even", part=Part((0, 2), 5)),
         RunLoad("target", users=20, spawn_rate=2.5, iterations=100, final=False),
         RunLoad("target", users=20, user_shape=RAMP, part=Part((1,), 2)),

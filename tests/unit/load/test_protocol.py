@@ -38,3 +38,9 @@ def test_a_closed_channel_is_said() -> None:
     ours.close()
     with theirs, pytest.raises(EOFError):
         protocol.receive(theirs)
+
+
+def test_a_request_has_the_name_that_people_write() -> None:
+    names = [("start", "POST", "/login"), ("request", "GET", "/"), ("stop", "", "x")]
+    found = [protocol.request_label(name) for name in names]
+    assert found == ["POST /login", "GET /", "x"]
