@@ -262,8 +262,13 @@ def test_one_slower_request_of_seven_is_named(tmp_path: Path) -> None:
     ]
     assert results["pairs"][0]["reason"].startswith("GET /price (")
     assert "measured again" in results["pairs"][0]["reason"]
+    # The load as a whole hides the cause, so only this request was profiled.
+    assert results["ledgers"][0]["request"] == "GET /price"
+    first = results["causes"][0]
+    assert "prices.py" in first["where"] and first["changed"], results["causes"]
     page = (project / "reports/run/index.html").read_text()
     assert "Requests one by one" in page
+    assert "<code>GET /price</code> was sent while this was profiled" in page
     summary = (project / "reports/run/summary.md").read_text()
     assert "GET /price" in summary
     junit = (project / "reports/run/junit.xml").read_text()

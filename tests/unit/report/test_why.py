@@ -56,6 +56,21 @@ def test_the_bars_of_a_ledger_share_one_scale(run: RunDirectory) -> None:
         assert begins == sorted(begins)
 
 
+def test_the_report_says_that_only_one_request_was_profiled(tmp_path: Path) -> None:
+    run = build(tmp_path / "run", explained=True)
+    results = run.results()
+    ledgers = tuple(
+        one.model_copy(update={"request": "GET /plans" + HOSTILE, "rate": 40.0})
+        for one in results.ledgers
+    )
+    run.write_results(results.model_copy(update={"ledgers": ledgers}))
+    page = html.render(run)
+    assert HOSTILE not in page and "<script>alert" not in page
+    said = "was sent while this was profiled, because it differs by itself (40.0"
+    assert said in " ".join("".join(read(page).texts).split())
+    assert said in " ".join(printed(run).split())
+
+
 def test_only_what_was_asked_for_is_explained(run: RunDirectory) -> None:
     assert "caching" in printed(run, "caching")
     assert "n_plus_one" not in printed(run, "caching")
