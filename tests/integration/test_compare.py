@@ -247,8 +247,8 @@ def test_one_slower_request_of_seven_is_named(tmp_path: Path) -> None:
     )
     commit(
         project,
-        "Sum over more steps",
-        {"prices.py": PRICES.replace("range(300)", "range(450)", 1)},
+        "Sum over an eighth more steps",
+        {"prices.py": PRICES.replace("range(300)", "range(338)", 1)},
     )
     ran = compare(project, "HEAD~1", "HEAD", "--topic", "perf")
     assert ran.returncode == 1, ran.stdout + ran.stderr
