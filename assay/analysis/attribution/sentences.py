@@ -131,7 +131,7 @@ def _called(cause: Attributed) -> str:
     if counts_differ(count):
         return f" `{name}` is called {_instead_of(count)}."
     each = [
-        quantity(seconds / number, "s")
+        quantity(seconds / number, "s") if seconds else "hardly any time"
         for seconds, number in (
             (place.seconds.candidate, count.candidate),
             (place.seconds.baseline, count.baseline),

@@ -463,6 +463,12 @@ def test_the_first_query_of_few_requests_is_told_in_requests() -> None:
     assert "requests per request" not in cause.sentence
 
 
+def test_a_call_without_samples_takes_hardly_any_time() -> None:
+    made = pair_of(rounds((0, [], []), (0.004, [], [LOADED])), "t", NAMES)
+    (cause,) = causes("t", NAMES, made, counted(1, 1))
+    assert cause.sentence.endswith("a call takes 4.00 ms instead of hardly any time.")
+
+
 def test_a_query_that_moved_is_no_cause() -> None:
     moved = Place(function="read", file="app/other.py", line=3)
     sides: list[Side] = [
