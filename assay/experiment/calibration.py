@@ -191,8 +191,7 @@ def calibrate(
     )
     request_seconds = 0.0
     if topic.scenario.each_request:
-        alone = [generator.closed(name, 1, TRIAL_SECONDS) for name in names]
-        request_seconds = request_times.seconds_needed(alone)
+        request_seconds = request_times.try_alone(generator, names, deadline)
     return Schedule(
         load=load,
         rate=rate,

@@ -16,6 +16,7 @@ from assay.errors import AssayError, MeasureError
 from assay.experiment import calibration, rounds, target
 from assay.experiment.calibration import Schedule
 from assay.experiment.context import Experiment
+from assay.experiment.request_times import is_alone
 from assay.experiment.sources import source_of
 from assay.experiment.target import RunningTarget
 from assay.load.control.generator import Generator
@@ -35,7 +36,9 @@ from assay.system import interrupts, processes
 PAIR_SECONDS = 40.0  # seconds for all profiles of one pair
 FOLLOW_UP_SECONDS = 13.0  # reserved for follow-up rounds, out of PAIR_SECONDS
 FOLLOW_UP_ROUNDS = 3
-LEARN_SECONDS = 1.0  # to find out which tasks of the locustfile send a request
+# Slices with one user find out which tasks of the locustfile send a request.
+LEARN_SLICES, LEARN_SECONDS = 3, 0.7
+FEWEST_ALONE = 8.0  # answers per second; with fewer, rounds would have hardly any
 STARTS = 5  # number of starts of each side
 MIN_STARTS = 3
 # Parts of the probe that slow a server too much: rounds with them give no times.
@@ -236,8 +239,7 @@ class PairProfiling:
                 for probe in probes.values():
                     probe.totals()
             calibration.warm_up(self.generator, self.topic, list(running.values()))
-            for name in self.pair if self.request else ():
-                self.generator.closed(name, 1, LEARN_SECONDS, learns=True)
+            self._learn()
             yield rounds.Rounds(
                 self.topic,
                 self.pair,
@@ -252,6 +254,27 @@ class PairProfiling:
             self.generator.detach()
             for server in running.values():
                 server.check_guard(self.topic.target.guard)
+
+    def _learn(self) -> None:
+        """Find out which tasks send the request that differs.
+
+        If it cannot be sent alone, for example because it needs what another task made,
+        the whole load is sent, on both sides.
+        """
+        if not self.request:
+            return
+        for seed in range(LEARN_SLICES):
+            for name in self.pair:
+                self.generator.closed(name, 1, LEARN_SECONDS, seed, learns=True)
+        users = self.topic.scenario.load.users
+        for name in self.pair:
+            alone = self.generator.closed(
+                name, users, LEARN_SECONDS, request=self.request
+            )
+            enough = alone.requests >= FEWEST_ALONE * alone.duration
+            if not enough or not is_alone(alone, self.request):
+                self.request = ""
+                return
 
     @contextmanager
     def _memory_observed(self, running: Mapping[str, RunningTarget]) -> Iterator[None]:

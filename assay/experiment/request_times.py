@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 from assay.experiment.deadlines import Deadline
-from assay.experiment.slices import LOAD_REQUEST, Floats
+from assay.experiment.slices import LOAD_REQUEST, Floats, given_up
 from assay.experiment.target import RunningTarget
 from assay.load.answers import Slice
 from assay.load.control.generator import Generator
@@ -26,15 +26,38 @@ BLOCKS = 5  # slices of every variant in a launch, so that variants alternate
 ANSWERS = 20  # so many answers to each request are enough for a launch,
 SHORTEST, LONGEST = 0.2, 3.0  # if they take seconds within these limits
 LOWER_QUARTILE = 0.25
+TRIALS, TRIAL_SECONDS = 3, 0.15  # to find out how often each request is answered
+SENT_ALONE = 0.8  # share of answers to one request if it is sent alone
+
+
+def try_alone(generator: Generator, names: Sequence[str], deadline: Deadline) -> float:
+    """Return the seconds in which a variant answers each request often enough."""
+    trials: list[Slice] = []
+    for seed in range(TRIALS):  # a user of another class each
+        for name in names:
+            if not deadline.passed and not name.endswith(AA_SUFFIX):
+                trials.append(
+                    generator.closed(
+                        name,
+                        1,
+                        TRIAL_SECONDS,
+                        seed,
+                        drain=deadline.drain,
+                        learns=True,
+                    )
+                )
+    return seconds_needed(trials) if trials else SHORTEST
 
 
 def seconds_needed(trials: Sequence[Slice]) -> float:
     """Return the seconds in which a variant answers each request often enough.
 
     Args:
-        trials: A short trial of each variant, with one user.
+        trials: Short trials of the variants, with one user.
     """
-    rate = min(trial.requests / trial.duration for trial in trials)
+    rate = sum(trial.requests for trial in trials) / sum(
+        trial.duration for trial in trials
+    )
     seen = _seen(trials)
     if not rate or not seen:
         return LONGEST
@@ -62,17 +85,27 @@ def measure(
     """
     names = [name for name in running if not name.endswith(AA_SUFFIX)]
     whole: list[Slice] = []
-    for _ in range(BLOCKS):
-        seed, block = rng.getrandbits(32), []
+    first = rng.getrandbits(32)
+    for seed in range(first, first + BLOCKS):
+        block: list[Slice] = []
         for name in rng.sample(names, len(names)):
             if deadline.passed:
                 return request_rows(whole)
-            block.append(
-                generator.closed(name, 1, seconds / BLOCKS, seed, drain=deadline.drain)
+            measured = generator.closed(
+                name, 1, seconds / BLOCKS, seed, drain=deadline.drain, learns=True
             )
             running[name].check_alive()
+            if given_up(measured.request_columns).any():
+                running[name].settle(deadline.drain)  # its work must not disturb others
+            block.append(measured)
         whole += block
     return request_rows(whole)
+
+
+def is_alone(measured: Slice, request: str) -> bool:
+    """Say whether nearly all answers of a slice are to one request."""
+    seen = _seen([measured])
+    return seen[request] >= SENT_ALONE * max(measured.requests, 1) > 0
 
 
 def request_rows(measured: Iterable[Slice]) -> list[RequestRow]:

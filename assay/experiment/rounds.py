@@ -122,7 +122,8 @@ def bearable_rate(
             "the probe inside"
         )
     if request:
-        return topic.scenario.load.utilisation * least
+        rate = topic.scenario.load.utilisation * least
+        return min(rate, topic.scenario.load.arrival_rate or rate)
     return schedule.rate * share * (HEADROOM if share < HEADROOM else 1.0)
 
 

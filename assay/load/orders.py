@@ -65,7 +65,8 @@ class RunSlice:
         drain: Seconds to wait for answers at the end of the slice.
         think_time: Whether users of the closed loop wait as the locustfile says.
         shape: How the rate changes; None for a constant rate.
-        learns: Whether to note which tasks send which requests.
+        learns: Whether to note which tasks send which requests. If there are fewer
+            users than user classes, the seed says which classes they have, in turn.
         request: If given, only tasks run that send this request, as far as that was
             noted. A user class without such a task runs all its tasks.
     """

@@ -314,6 +314,29 @@ def test_a_slice_can_send_only_one_of_the_requests(loaded: Loaded) -> None:
     assert sent("GET /nowhere") == sent() == both
 
 
+TWO_CLASSES = WEIGHTED + """
+
+class Clerk(FastHttpUser):
+    weight = 9
+
+    @task
+    def stock(self):
+        self.client.get("/stock")
+"""
+
+
+@pytest.mark.parametrize("loaded", [("fine", TWO_CLASSES)], indirect=True)
+def test_a_single_user_is_of_another_class_with_each_seed(loaded: Loaded) -> None:
+    generator, _ = loaded
+    seen = [
+        {name[2] for name in generator.closed("a", 1, 0.3, seed, learns=True).names}
+        for seed in range(2)
+    ]
+    assert sorted(map(sorted, seen)) == [["/often", "/seldom"], ["/stock"]]
+    only = generator.open("a", 200, 0.5, seed=1, request="GET /often")
+    assert {only.names[n][2] for n in only.request_columns["name"]} == {"/often"}
+
+
 @pytest.mark.parametrize("users", [1, 4])
 @pytest.mark.parametrize("loaded", [("slow", WEIGHTED)], indirect=True)
 @repeated

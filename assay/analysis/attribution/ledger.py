@@ -14,6 +14,7 @@ OTHER_WAITS = "other waits"  # waits of threads and tasks that no other part cou
 THREAD_WAIT = "other wait"  # a wait of a thread; it includes the wait for a core
 BLOCK = "blocked loop"  # a callback that blocks an event loop
 RESOLUTION = 1e-9  # seconds; a smaller remainder is a rounding error
+FUTURE = "concurrent.futures.Future.result"  # see `assay.probe.pools`
 # Prefix of a kind of event whose seconds another wait of the same request already
 # counts.
 AT_ONCE = "at once: "
@@ -56,10 +57,12 @@ def parts_of(one: Round) -> dict[str, float]:
     """Return the seconds per request of each part of the ledger, in one round."""
     parts = dict.fromkeys(ORDER, 0.0)
     parts[CPU], parts[CPU_WAIT] = one.cpu, one.cpu_wait
-    in_threads = 0.0
+    in_threads = futures = 0.0
     for observation in one.observations:
         kind, seconds = observation.event.kind, observation.amount.seconds
-        if kind == THREAD_WAIT:
+        if kind == THREAD_WAIT and observation.event.resource == FUTURE:
+            futures += seconds
+        elif kind == THREAD_WAIT:
             in_threads += seconds
         elif kind in PARTS:
             parts[PARTS[kind]] += seconds
@@ -73,6 +76,9 @@ def parts_of(one: Round) -> dict[str, float]:
     parts[OTHER_WAITS] += max(0.0, in_threads - of_workers)
     parts["thread pool"] -= max(0.0, of_workers - in_threads)
     parts = {name: max(0.0, seconds) for name, seconds in parts.items()}
+    # What completes a future may count its own queries, calls and CPU time.
+    rest = one.latency - sum(parts.values()) + parts[CPU_WAIT]
+    parts[OTHER_WAITS] += max(0.0, min(futures, rest))
     # While one thread waits for a core, another may serve the same request. Only what
     # no other part explains is a wait of the request.
     rest = one.latency - sum(parts.values()) + parts[CPU_WAIT]

@@ -25,6 +25,11 @@ MAX_BACKLOG = 100_000
 SPARE_USERS = 1  # idle users that a load test keeps ready: making a user takes time
 
 
+def _tasks_of(cls: type[User]) -> Sequence[Any]:
+    tasks: Sequence[Any] = getattr(cls, "tasks", ())
+    return tasks
+
+
 class Dispatcher:
     """Hands the arrivals of one variant to its users.
 
@@ -128,7 +133,12 @@ class Dispatcher:
         If too few users of a class are idle, fewer are taken.
         """
         chosen = []
-        for cls, count in Counter(mixture(self._user_slots, users, seed)).items():
+        classes = mixture(self._user_slots, users, seed)
+        if self.learns and users < len(self._roles):
+            # By weight, one user would hardly ever be of a rare class.
+            every = list(self._roles)
+            classes = [every[(seed + n) % len(every)] for n in range(users)]
+        for cls, count in Counter(classes).items():
             idle = self._roles[cls].idle
             chosen += [idle.pop() for _ in range(min(count, len(idle)))]
         return chosen
@@ -249,6 +259,11 @@ class Dispatcher:
         """Draw the user class of an arrival, weighted by the classes' user slots."""
         if len(self._roles) == 1:
             return next(iter(self._roles.values()))
+        if self.request:
+            senders = self._senders.get(self.request, set())
+            slots = [cls for cls in self._user_slots if senders & set(_tasks_of(cls))]
+            if slots:
+                return self._roles[self._role_dice.throw()(slots)]
         return self._roles[self._role_dice.throw()(self._user_slots)]
 
     def _occupy(self, seat: Seat, scheduled: float | None, choose: Choice) -> None:

@@ -83,7 +83,7 @@ class Seat:
         """Forget the previous arrival."""
         self.name = ""
         self.journey: Any = None
-        self.task: Any = None  # the first task that the arrival has chosen
+        self.chosen: list[Any] = []  # the tasks of this arrival, while they are learned
         self.requests = 0
         self.worst = self.step_worst = FINE
         self.raised = False
@@ -104,8 +104,8 @@ class Seat:
         if self.journey is None and isinstance(task_set, SequentialTaskSet):
             self.journey, self.name = task_set, type(task_set).__name__
         task = gate.choose_task(task_set, self.choose)
-        if self.task is None:
-            self.task = task
+        if self.dispatcher.learns:
+            self.chosen.append(task)
         nested = isinstance(task, type) and issubclass(task, TaskSet)
         if not nested and not self.name:
             self.name = getattr(task, "__name__", type(task).__name__)
@@ -199,8 +199,9 @@ class Seat:
         self.requests += 1
         self.freed = end
         key = self.kind, method, name
-        if self.dispatcher.learns and self.task is not None:
-            self.dispatcher.learn(self.task, request_label(key))
+        if self.dispatcher.learns and self.kind is REQUEST and self.busy:
+            for task in self.chosen:
+                self.dispatcher.learn(task, request_label(key))
         outcome = recorder.add(key, scheduled, waited, start, end, self.number, answer)
         if outcome:
             self.worst = max(self.worst, outcome)

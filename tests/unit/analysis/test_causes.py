@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from assay.analysis.attribution import sentences
 from assay.analysis.attribution.calls import call_counts
 from assay.analysis.attribution.causes import causes
-from assay.analysis.attribution.ledger import ledger, parts_of
+from assay.analysis.attribution.ledger import FUTURE, ledger, parts_of
 from assay.analysis.attribution.rounds import Pair, difference, pair_of
 from assay.observations import Amount, Event, Observation, Place, Round
 from assay.results import Cause
@@ -467,6 +467,18 @@ def test_a_call_without_samples_takes_hardly_any_time() -> None:
     made = pair_of(rounds((0, [], []), (0.004, [], [LOADED])), "t", NAMES)
     (cause,) = causes("t", NAMES, made, counted(1, 1))
     assert cause.sentence.endswith("a call takes 4.00 ms instead of hardly any time.")
+
+
+def test_a_future_counts_only_what_its_thread_does_not_count_itself() -> None:
+    query = observed("query", 0.006, 1, LOAD, resource="select ?")
+    future = observed("other wait", 0.007, resource=FUTURE)
+    for one in rounds((0, [future], []), (0, [query, future], [])):
+        parts = parts_of(one)
+        assert abs(parts["unexplained"]) < 0.002
+        if one.variant == "head":
+            assert parts["queries"] > 0.005 and parts["other waits"] < 0.004
+        else:
+            assert parts["other waits"] > 0.006
 
 
 def test_a_query_that_moved_is_no_cause() -> None:

@@ -67,8 +67,15 @@ class Played:
     asked: list[tuple[str, int, float, int]] = field(default_factory=list)
 
     def closed(
-        self, variant: str, users: int, duration: float, seed: int, drain: float
+        self,
+        variant: str,
+        users: int,
+        duration: float,
+        seed: int,
+        drain: float,
+        learns: bool,
     ) -> Slice:
+        assert learns  # so that user classes take turns
         self.asked.append((variant, users, duration, seed))
         return mixed(variant=variant, each=4)
 
@@ -127,4 +134,31 @@ def test_each_request_is_answered_often_enough() -> None:
     fast = mixed(shares, each=400, requests=2800, ended=0.3)
     assert request_times.seconds_needed([fast]) == request_times.SHORTEST
     silent = mixed(shares, each=1, requests=0, ended=0.3)
-    assert request_times.seconds_needed([silent, fast]) == request_times.LONGEST
+    assert request_times.seconds_needed([silent]) == request_times.LONGEST
+
+
+def test_nobody_tries_after_the_deadline_or_the_second_baseline() -> None:
+    played = Played()
+    names = ["a", "b", "a~again"]
+    seconds = request_times.try_alone(cast(Generator, played), names, NEVER)
+    assert seconds >= request_times.SHORTEST
+    assert {(name, users) for name, users, _, _ in played.asked} == {("a", 1), ("b", 1)}
+    assert len({seed for *_, seed in played.asked}) == request_times.TRIALS
+    over = cast(Deadline, SimpleNamespace(drain=1.0, passed=True))
+    silent = Played()
+    assert request_times.try_alone(cast(Generator, silent), names, over) > 0
+    assert not silent.asked
+
+
+def test_only_successful_answers_show_that_a_request_is_sent_alone() -> None:
+    alone = mixed({"/a": 0.001}, each=20)
+    assert request_times.is_alone(alone, "GET /a")
+    assert not request_times.is_alone(alone, "GET /b")
+    both = mixed({"/a": 0.001, "/b": 0.001}, each=10)
+    assert not request_times.is_alone(both, "GET /a")
+    failing = mixed({"/a": 0.001}, each=20)
+    failing.request_columns["failed"][:] = 1
+    assert not request_times.is_alone(failing, "GET /a")
+    assert not request_times.is_alone(
+        mixed({"/a": 0.001}, each=0, requests=0), "GET /a"
+    )
