@@ -12,19 +12,26 @@ from assay.observations import Round
 from assay.plan import Topic
 from assay.results import Cause
 
+MATTERS = 0.05  # share of the latency; smaller causes come after growth of memory
+
 
 def every_cause(
     topic: Topic, names: tuple[str, str], rounds: Sequence[Round]
 ) -> list[Cause]:
-    """Return all causes of a pair; those of the claimed metrics come first."""
+    """Return all causes of a pair; those of the claimed metrics come first.
+
+    Without claims, causes of latency come before growth of memory, if they matter.
+    """
     pair = pair_of(rounds, topic.name, names)
     follow_up = pair_of(rounds, topic.name, names, "follow-up")
     starts = pair_of(rounds, topic.name, names, "start-up")
-    every = [
-        *causes(topic.name, names, pair, follow_up),
-        *growth(topic.name, names, pair, follow_up),
-        *start_up(topic.name, names, starts),
-    ]
+    of_latency = causes(topic.name, names, pair, follow_up)
+    of_memory = growth(topic.name, names, pair, follow_up)
+    longest = max(pair.latency.baseline, pair.latency.candidate)
+    matters = any(abs(one.amount) >= MATTERS * longest for one in of_latency)
+    # Memory that keeps growing ends a process; a few percent of latency do not.
+    first = [*of_latency, *of_memory] if matters else [*of_memory, *of_latency]
+    every = [*first, *start_up(topic.name, names, starts)]
     claimed = {
         claim.metric.partition(".")[0]
         for claim in topic.claims

@@ -172,3 +172,26 @@ def test_causes_of_what_is_claimed_come_first() -> None:
         "start-up",
         "memory growth",
     ]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "first"), [(0.0003, "memory growth"), (0.003, "cpu")]
+)
+def test_a_leak_comes_before_a_cause_that_hardly_matters(
+    seconds: float, first: str
+) -> None:
+    pair = grown([100.0] * 12, [100.0 + 2 * n for n in range(12)])
+    dice = random.Random(1)
+    made = [
+        one.model_copy(
+            update={
+                "cpu": one.cpu
+                + seconds * (one.variant == "head") * dice.gauss(1, 0.05),
+                "latency": one.latency + seconds * (one.variant == "head"),
+            }
+        )
+        for one in (*pair.baseline, *pair.candidate)
+    ]
+    topic = plan().topics[0].model_copy(update={"name": "t", "claims": ()})
+    kinds = [cause.kind for cause in every_cause(topic, NAMES, made)]
+    assert sorted(kinds) == ["cpu", "memory growth"] and kinds[0] == first
