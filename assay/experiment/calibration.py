@@ -189,9 +189,6 @@ def calibrate(
     open_seconds, open_blocks, shape = _open_blocks(
         load, rate, rate * min(per_task.values()), metrics, "open" in decides
     )
-    request_seconds = 0.0
-    if topic.scenario.each_request:
-        request_seconds = request_times.try_alone(generator, names, deadline)
     return Schedule(
         load=load,
         rate=rate,
@@ -200,7 +197,11 @@ def calibrate(
         closed_blocks=closed_blocks,
         open_blocks=open_blocks,
         open_decides="open" in decides,
-        request_seconds=request_seconds,
+        request_seconds=(
+            request_times.try_alone(generator, names, deadline)
+            if topic.scenario.each_request
+            else 0.0
+        ),
         shape=shape,
         requested_rate=requested_rate,
         generator_share=_generator_shares(trials),

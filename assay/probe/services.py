@@ -8,9 +8,10 @@ from typing import Any, Callable
 
 from .fingerprints import of_address
 from .imports import Imports
-from .pools import inside, is_coroutine_function
+from .pools import inside
 from .request import AT_ONCE, ROUNDED, shares
 from .steps import Span, counted
+from .threads import is_coroutine_function
 from .totals import Totals, perf_counter, thread_time
 
 KIND = "other service"

@@ -14,6 +14,7 @@ from . import (
     queries,
     services,
     startup,
+    threads,
 )
 from .awaits import Awaits
 from .environment import ASK, FILES, FOLDER, PACKAGES, PARTS, PROJECT
@@ -40,7 +41,8 @@ def start() -> None:
     imports, loops, waits = Imports(totals), Loops(totals), Waits(totals)
     if "waits" in parts:
         locks.observe(totals, imports)
-        pools.observe(totals, imports, waits)
+        threads.observe(imports, waits)
+        pools.observe(totals, imports)
         services.observe(totals, imports)
         loops.observe(imports)
         awaits = Awaits(totals, loops)

@@ -14,7 +14,7 @@ OTHER_WAITS = "other waits"  # waits of threads and tasks that no other part cou
 THREAD_WAIT = "other wait"  # a wait of a thread; it includes the wait for a core
 BLOCK = "blocked loop"  # a callback that blocks an event loop
 RESOLUTION = 1e-9  # seconds; a smaller remainder is a rounding error
-FUTURE = "concurrent.futures.Future.result"  # see `assay.probe.pools`
+FUTURE = "concurrent.futures.Future.result"  # see `assay.probe.threads`
 # Prefix of a kind of event whose seconds another wait of the same request already
 # counts.
 AT_ONCE = "at once: "

@@ -121,6 +121,20 @@ def merge(
     if unblocked:
         others = [one for one in attributed if one.kind not in (BLOCKED, OTHER_WAITS)]
         return merge(pair, [unblocked, *others], groups, hops)
+    return _with_cpu(pair, attributed, hops)
+
+
+def _with_cpu(
+    pair: Pair, attributed: Sequence[Attributed], hops: Sequence[Group]
+) -> list[Attributed]:
+    """Return the kinds, with CPU time added to what it is spent around.
+
+    Args:
+        pair: The rounds of both sides.
+        attributed: The kinds whose differences are real.
+        hops: The groups for which `is_hop` holds, whatever time they take.
+    """
+    by_kind = {one.kind: one for one in attributed}
     cpu = by_kind.get(CPU)
     if cpu is None:
         return list(attributed)

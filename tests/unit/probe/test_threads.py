@@ -3,7 +3,7 @@
 from pathlib import Path
 from types import SimpleNamespace
 
-from assay.probe import pools
+from assay.probe import threads
 from assay.probe.places import Project
 from assay.probe.totals import Totals
 from assay.probe.waits import Waits
@@ -28,13 +28,13 @@ class Dispatcher:
 def test_a_connection_that_is_kept_counts_each_request_once() -> None:
     totals = Totals(Project([str(Path(__file__).parent)]))
     module = SimpleNamespace(ThreadedTaskDispatcher=Dispatcher)
-    pools._waitress(module, Waits(totals))
+    threads._waitress(module, Waits(totals))
     dispatcher, connection = Dispatcher(), Connection()
     for _ in range(5):
         dispatcher.add_task(connection)
     assert connection.served == 5
     counts = {kind: numbers[0] for kind, *_, numbers in _rows(totals)}
-    assert counts[pools.THREADS] == 5
+    assert counts[threads.THREADS] == 5
 
 
 def _rows(totals: Totals) -> list[tuple[str, object, list[float]]]:
