@@ -265,7 +265,7 @@ class PairProfiling:
             return
         for seed in range(LEARN_SLICES):
             for name in self.pair:
-                self.generator.closed(name, 1, LEARN_SECONDS, seed, learns=True)
+                self.generator.alone(name, LEARN_SECONDS, seed)
         users = self.topic.scenario.load.users
         for name in self.pair:
             alone = self.generator.closed(

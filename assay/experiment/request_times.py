@@ -37,14 +37,7 @@ def try_alone(generator: Generator, names: Sequence[str], deadline: Deadline) ->
         for name in names:
             if not deadline.passed and not name.endswith(AA_SUFFIX):
                 trials.append(
-                    generator.closed(
-                        name,
-                        1,
-                        TRIAL_SECONDS,
-                        seed,
-                        drain=deadline.drain,
-                        learns=True,
-                    )
+                    generator.alone(name, TRIAL_SECONDS, seed, deadline.drain)
                 )
     return seconds_needed(trials) if trials else SHORTEST
 
@@ -91,9 +84,7 @@ def measure(
         for name in rng.sample(names, len(names)):
             if deadline.passed:
                 return request_rows(whole)
-            measured = generator.closed(
-                name, 1, seconds / BLOCKS, seed, drain=deadline.drain, learns=True
-            )
+            measured = generator.alone(name, seconds / BLOCKS, seed, deadline.drain)
             running[name].check_alive()
             if given_up(measured.request_columns).any():
                 running[name].settle(deadline.drain)  # its work must not disturb others

@@ -308,7 +308,7 @@ def test_a_slice_can_send_only_one_of_the_requests(loaded: Loaded) -> None:
 
     both = {"/often", "/seldom"}
     assert sent("GET /seldom") == both  # nothing is known yet
-    generator.closed("a", 1, 0.5, learns=True)
+    generator.alone("a", 0.5)
     assert sent("GET /seldom") == {"/seldom"}
     assert sent("GET /often") == {"/often"}
     assert sent("GET /nowhere") == sent() == both
@@ -329,8 +329,7 @@ class Clerk(FastHttpUser):
 def test_a_single_user_is_of_another_class_with_each_seed(loaded: Loaded) -> None:
     generator, _ = loaded
     seen = [
-        {name[2] for name in generator.closed("a", 1, 0.3, seed, learns=True).names}
-        for seed in range(2)
+        {name[2] for name in generator.alone("a", 0.3, seed).names} for seed in range(2)
     ]
     assert sorted(map(sorted, seen)) == [["/often", "/seldom"], ["/stock"]]
     only = generator.open("a", 200, 0.5, seed=1, request="GET /often")

@@ -98,14 +98,13 @@ class Generator(LocustProcess):
         seed: int = 0,
         think_time: bool = False,
         drain: float = DRAIN,
-        learns: bool = False,
         request: str = "",
     ) -> Slice:
         """Run a closed loop of `users` for `duration` seconds.
 
         The seed decides all random choices of tasks. Without think time, a user sends
-        the next request as soon as the last one is answered. For `learns` and
-        `request`, see `RunSlice`.
+        the next request as soon as the last one is answered. For `request`, see
+        `RunSlice`.
         """
         order = RunSlice(
             variant,
@@ -115,8 +114,19 @@ class Generator(LocustProcess):
             seed=seed,
             drain=drain,
             think_time=think_time,
-            learns=learns,
             request=request,
+        )
+        return self._slice(order, "closed")
+
+    def alone(
+        self, variant: str, duration: float, seed: int = 0, drain: float = DRAIN
+    ) -> Slice:
+        """Run a closed loop of a single user, and note which tasks send which requests.
+
+        With several user classes, the seed says of which class the user is.
+        """
+        order = RunSlice(
+            variant, "closed", duration, 1, seed=seed, drain=drain, learns=True
         )
         return self._slice(order, "closed")
 

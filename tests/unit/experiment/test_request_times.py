@@ -64,19 +64,10 @@ def test_failures_log_ins_and_other_names_do_not_count() -> None:
 class Played:
     """Takes the place of the generator; notes what was asked of it."""
 
-    asked: list[tuple[str, int, float, int]] = field(default_factory=list)
+    asked: list[tuple[str, float, int]] = field(default_factory=list)
 
-    def closed(
-        self,
-        variant: str,
-        users: int,
-        duration: float,
-        seed: int,
-        drain: float,
-        learns: bool,
-    ) -> Slice:
-        assert learns  # so that user classes take turns
-        self.asked.append((variant, users, duration, seed))
+    def alone(self, variant: str, duration: float, seed: int, drain: float) -> Slice:
+        self.asked.append((variant, duration, seed))
         return mixed(variant=variant, each=4)
 
 
@@ -96,11 +87,11 @@ def test_one_user_sends_the_same_to_all_variants_in_turns() -> None:
     )
     assert {row.variant for row in rows} == {"base", "head"}
     assert all(row.answers == 4 * request_times.BLOCKS for row in rows)
-    assert {(users, duration) for _, users, duration, _ in played.asked} == {(1, 0.2)}
+    assert {duration for _, duration, _ in played.asked} == {0.2}
     pairs = [played.asked[n : n + 2] for n in range(0, len(played.asked), 2)]
     for one, other in pairs:
-        assert one[0] != other[0] and one[3] == other[3]
-    assert len({one[3] for one, _ in pairs}) == request_times.BLOCKS
+        assert one[0] != other[0] and one[2] == other[2]
+    assert len({one[2] for one, _ in pairs}) == request_times.BLOCKS
     assert len({one[0] for one, _ in pairs}) == 2  # the order changes
 
 
@@ -112,9 +103,9 @@ def test_the_end_of_the_budget_leaves_only_whole_turns() -> None:
     )
 
     class Ending(Played):
-        def closed(self, *words: Any, **options: Any) -> Slice:
+        def alone(self, *words: Any, **options: Any) -> Slice:
             deadline.passed = len(self.asked) >= 2  # type: ignore[misc]
-            return super().closed(*words, **options)
+            return super().alone(*words, **options)
 
     played = Ending()
     deadline.passed = False  # type: ignore[misc]
@@ -142,7 +133,7 @@ def test_nobody_tries_after_the_deadline_or_the_second_baseline() -> None:
     names = ["a", "b", "a~again"]
     seconds = request_times.try_alone(cast(Generator, played), names, NEVER)
     assert seconds >= request_times.SHORTEST
-    assert {(name, users) for name, users, _, _ in played.asked} == {("a", 1), ("b", 1)}
+    assert {name for name, _, _ in played.asked} == {"a", "b"}
     assert len({seed for *_, seed in played.asked}) == request_times.TRIALS
     over = cast(Deadline, SimpleNamespace(drain=1.0, passed=True))
     silent = Played()
